@@ -1,0 +1,1 @@
+"""The core that agentlog's tools share."""

@@ -1,0 +1,103 @@
+"""The event that an agent records, and the record that says where the event lies."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+
+SCHEMA_VERSION = 1
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+Headers = tuple[tuple[str, bytes | None], ...]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One thing that an agent did or saw.
+
+    Fields that we don't know are kept: those of ``payload`` and ``context`` in their dicts, those of the top level in
+    the record's ``value``, the bytes as stored.
+
+    Attributes:
+        timestamp: when the event was recorded; without a zone in the stored text it counts as UTC.
+        payload: what the event type calls for; empty when absent.
+        context: the parent, the reasoning, the model and its confidence; empty when absent.
+        status: of the session as of this event, or None.
+    """
+
+    event_id: str
+    session_id: str
+    agent_id: str
+    timestamp: datetime
+    event_type: str
+    payload: dict[str, Any] = {}
+    context: dict[str, Any] = {}
+    status: str | None = None
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def parent_event_id(self) -> str | None:
+        """The ``event_id`` of the event that this one follows from, or None."""
+        parent = self.context.get("parent_event_id")
+        return parent if isinstance(parent, str) else None
+
+    @property
+    def latency_us(self) -> int:
+        """How long the call took, in microseconds; 0 where the event says nothing usable."""
+        return round((number(self.payload.get("latency_ms")) or 0) * 1000)
+
+
+class Place(NamedTuple):
+    """Where a record lies. Outside Kafka (a line of a file) the topic is None, the partition -1, the offset the line.
+
+    Attributes:
+        timestamp: the record's timestamp in milliseconds since the epoch, or None outside Kafka.
+        headers: names and values in their order; a name may repeat, a value may be null.
+    """
+
+    topic: str | None
+    partition: int
+    offset: int
+    timestamp: int | None = None
+    headers: Headers = ()
+
+    @property
+    def process(self) -> str | None:
+        """The process that recorded the event, as its header ``agentlog.process`` names it."""
+        return next((v.decode(errors="replace") for k, v in self.headers if k == "agentlog.process" and v), None)
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """An event together with where it lies, and its bytes as stored."""
+
+    event: Event
+    place: Place
+    value: bytes
+
+
+class Unreadable(NamedTuple):
+    """A record, or a line of a file, that is no event, and why.
+
+    Attributes:
+        where: for a person: ``agent-events[3]@1200``, or ``run.ndjson:17``.
+    """
+
+    where: str
+    place: Place
+    reason: str
+
+
+def microseconds(moment: datetime) -> int:
+    """Microseconds since the epoch of an aware ``moment``."""
+    return (moment - EPOCH) // MICROSECOND
+
+
+def number(value: object) -> float | None:
+    """``value`` as a finite number that isn't negative; None when it is anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        amount = float(value)
+    except OverflowError:
+        return None
+    return amount if 0 <= amount < float("inf") else None
