@@ -1,0 +1,28 @@
+"""Real Apache Kafka on this machine, for `make kafka`, the tests and the benchmarks; no part of the distribution.
+
+    with KafkaCluster("us-east-1", brokers=3) as cluster:
+        topic = create_topic(cluster.bootstrap, partitions=6)
+        produce(cluster.bootstrap, topic, [Message("sess_1", b"{}", timestamp=1_768_487_000_000)])
+        cluster.brokers[0].kill()
+
+It needs Java 17 and, the first time, Maven. However the run ends, even by SIGKILL, its brokers and its folder end too.
+"""
+
+from .broker import Broker
+from .client import Message, create_topic, eventually, produce
+from .cluster import KafkaCluster
+from .errors import DevKafkaError, NotInstalled, NotReady
+from .java import java_command
+
+__all__ = [
+    "Broker",
+    "DevKafkaError",
+    "KafkaCluster",
+    "Message",
+    "NotInstalled",
+    "NotReady",
+    "create_topic",
+    "eventually",
+    "java_command",
+    "produce",
+]

@@ -1,0 +1,121 @@
+"""What tests and benchmarks always do with a cluster: make a topic, write records in order, wait for something."""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import Message as Delivered
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+T = TypeVar("T")
+
+# Outside the logging tree: a refused connection is expected while a broker starts, and failures are raised.
+QUIET = logging.Logger("devkafka")
+QUIET.addHandler(logging.NullHandler())
+
+
+class Message(NamedTuple):
+    """A record to write; `timestamp` in ms since 1970, None for now; `partition` None leaves it to the key."""
+
+    key: str | bytes | None
+    value: str | bytes | None
+    timestamp: int | None = None
+    headers: Sequence[tuple[str, bytes | None]] = ()
+    partition: int | None = None
+
+
+class Place(NamedTuple):
+    """Where a record was written."""
+
+    partition: int
+    offset: int
+
+
+def create_topic(
+    bootstrap: str,
+    name: str | None = None,
+    *,
+    partitions: int = 1,
+    replication: int = -1,
+    config: Mapping[str, str] | None = None,
+) -> str:
+    """Create a topic, wait until all its partitions have leaders, and return its name (a new one when None).
+
+    `retention.ms` is -1 unless `config` says otherwise: old records would be deleted within minutes. `replication` -1
+    is the cluster's own default.
+    """
+    name = name or f"test-{uuid.uuid4().hex[:12]}"
+    admin = AdminClient({"bootstrap.servers": bootstrap}, logger=QUIET)
+    new = NewTopic(name, partitions, replication, config={"retention.ms": "-1", **(config or {})})
+    admin.create_topics([new])[name].result(timeout=30)
+    eventually(lambda: _has_leaders(admin, name, partitions), timeout=30)
+    return name
+
+
+def _has_leaders(admin: AdminClient, topic: str, partitions: int) -> bool:
+    found = admin.list_topics(topic, timeout=10).topics[topic].partitions
+    return len(found) == partitions and all(each.leader >= 0 for each in found.values())
+
+
+def produce(
+    bootstrap: str, topic: str, messages: Iterable[Message], properties: Mapping[str, str | int] | None = None
+) -> list[Place]:
+    """Write messages in order, wait until all in-sync replicas have them, and return where each one went.
+
+    `properties` are librdkafka's, for example {"compression.type": "lz4", "partitioner": "murmur2_random"}.
+    Raises KafkaException for the first message that wasn't acknowledged within 60 s.
+    """
+    safe = {"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 5, "message.timeout.ms": 60_000}
+    producer = Producer({**safe, **(properties or {})}, logger=QUIET)
+    places: dict[int, Place | KafkaError] = {}
+    for number, message in enumerate(messages):
+        _send(producer, topic, message, partial(_note, places, number))
+    producer.flush()
+    return [_acknowledged(places[number]) for number in range(len(places))]
+
+
+def _send(
+    producer: Producer, topic: str, message: Message, note: Callable[[KafkaError | None, Delivered], None]
+) -> None:
+    while True:
+        try:
+            producer.produce(
+                topic,
+                message.value,
+                message.key,
+                partition=-1 if message.partition is None else message.partition,
+                timestamp=message.timestamp or 0,
+                headers=list(message.headers),
+                on_delivery=note,
+            )
+        except BufferError:
+            producer.poll(0.1)
+        else:
+            producer.poll(0)
+            return
+
+
+def _note(places: dict[int, Place | KafkaError], number: int, error: KafkaError | None, record: Delivered) -> None:
+    partition, offset = record.partition(), record.offset()
+    places[number] = error or Place(partition if partition is not None else -1, offset if offset is not None else -1)
+
+
+def _acknowledged(place: Place | KafkaError) -> Place:
+    if isinstance(place, KafkaError):
+        raise KafkaException(place)
+    return place
+
+
+def eventually(condition: Callable[[], T], timeout: float = 10.0) -> T:
+    """Ask until `condition` returns something true, and return that; raises TimeoutError after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not (answer := condition()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"after {timeout:g} s the condition still returns {answer!r}")
+        time.sleep(0.02)
+    return answer

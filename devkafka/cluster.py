@@ -1,0 +1,129 @@
+"""A Kafka cluster of one or several brokers in KRaft mode, on free ports, in a folder of its own."""
+
+import base64
+import secrets
+import uuid
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from .broker import Broker, Commands
+from .folder import RunFolder
+from .java import java_command
+from .ports import port_of, reserve_port
+from .properties import Node, properties_text, server_properties
+from .tls import Certificate, make_certificate
+
+
+class KafkaCluster:
+    """A cluster that lives as long as its `with` block, and never longer than our process.
+
+    With `secure`, a second listener speaks TLS with SASL/SCRAM-SHA-512. It knows two users: `admin` may do anything,
+    `stranger` has no rights until ACLs give it some. The plain listener may do anything.
+    `properties` are added to each broker's own, for example {"connections.max.idle.ms": "2000"}.
+    """
+
+    def __init__(
+        self, name: str = "dev", *, brokers: int = 1, secure: bool = False, properties: Mapping[str, str] | None = None
+    ) -> None:
+        self.name = name
+        self.id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        self.users = {user: secrets.token_hex(16) for user in ("admin", "stranger")} if secure else {}
+        self.brokers: list[Broker] = []
+        self._size = brokers
+        self._properties = dict(properties or {})
+        self._nodes: list[Node] = []
+        self._certificate: Certificate | None = None
+        self._ends = ExitStack()
+
+    @property
+    def bootstrap(self) -> str:
+        """All brokers' plain listeners, as `127.0.0.1:port,...`."""
+        return ",".join(f"127.0.0.1:{node.plain}" for node in self._nodes)
+
+    @property
+    def secure_bootstrap(self) -> str:
+        """All brokers' TLS listeners, as `127.0.0.1:port,...`."""
+        return ",".join(f"127.0.0.1:{node.secure}" for node in self._nodes)
+
+    @property
+    def ca_file(self) -> Path:
+        """The PEM file of the authority that signed the brokers' certificate."""
+        if self._certificate is None:
+            raise ValueError(f"cluster {self.name} isn't secure, or not launched")
+        return self._certificate.ca_file
+
+    def client_properties(self, user: str | None = None) -> dict[str, str]:
+        """Return librdkafka's properties to connect with: plain, or as one of `users` over TLS."""
+        if user is None:
+            return {"bootstrap.servers": self.bootstrap}
+        return {
+            "bootstrap.servers": self.secure_bootstrap,
+            "security.protocol": "SASL_SSL",
+            "ssl.ca.location": str(self.ca_file),
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "sasl.username": user,
+            "sasl.password": self.users[user],
+        }
+
+    def __enter__(self) -> Self:
+        """Launch what isn't launched yet and wait for it, so that several clusters can be launched first."""
+        try:
+            if not self.brokers:
+                self.launch()
+            self.wait_until_ready()
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    def launch(self) -> None:
+        """Start the brokers without waiting for them; raises NotInstalled."""
+        java_command("")
+        folder = RunFolder(f"devkafka-{self.name}-")
+        self._ends.callback(folder.remove)
+        self._nodes = [
+            Node(id=number, plain=self._port(), controller=self._port(), secure=self._port())
+            for number in range(1, self._size + 1)
+        ]
+        self._certificate = make_certificate(folder.path) if self.users else None
+        self.brokers = [self._broker(node, folder.path / f"broker-{node.id}") for node in self._nodes]
+        for broker in self.brokers:
+            self._ends.callback(broker.kill)
+            broker.launch()
+
+    def wait_until_ready(self) -> None:
+        """Wait until every broker answers; raises NotReady."""
+        for broker in self.brokers:
+            broker.wait_until_ready()
+
+    def recover(self) -> None:
+        """Resume every paused broker, start every one that doesn't run, and wait until all answer; raises NotReady."""
+        for broker in self.brokers:
+            broker.resume() if broker.pid else broker.launch()
+        self.wait_until_ready()
+
+    def end(self) -> None:
+        """Kill the brokers and remove their folder: nothing in it is needed any more. A second time does nothing."""
+        self._ends.close()
+
+    def _port(self) -> int:
+        return port_of(self._ends.enter_context(reserve_port()))
+
+    def _broker(self, node: Node, folder: Path) -> Broker:
+        folder.mkdir()
+        config = folder / "server.properties"
+        own = server_properties(node, self._nodes, self._certificate)
+        config.write_text(properties_text({**own, "log.dirs": str(folder / "data"), **self._properties}))
+        scram = [f"SCRAM-SHA-512=[name={user},password={password}]" for user, password in self.users.items()]
+        options = [part for each in scram for part in ("--add-scram", each)]
+        storage = ["kafka.tools.StorageTool", "format", "-t", self.id, "-c", str(config), *options]
+        commands = Commands(format=java_command(*storage), run=java_command("kafka.Kafka", str(config)))
+        return Broker(node.id, f"127.0.0.1:{node.plain}", folder, commands)

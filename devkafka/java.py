@@ -1,0 +1,116 @@
+"""Java, and Kafka's jars: fetched once through Maven from `pom.xml` into the user's cache folder."""
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from .errors import NotInstalled
+
+POM = Path(__file__).with_name("pom.xml")
+LOGGING = Path(__file__).with_name("log4j2.properties")
+OLDEST_JAVA = 17
+
+
+def java_command(main_class: str, *arguments: str, heap: str = "512m") -> list[str]:
+    """Return the command that runs a Java class with Kafka's jars, say MirrorMaker 2; `heap` is as in `-Xmx`.
+
+    Raises NotInstalled when Java 17, Maven or the jars can't be had.
+    """
+    memory = [f"-Xmx{heap}", "-Xms256m", "-XX:+UseSerialGC"]
+    logging = f"-Dlog4j2.configurationFile={LOGGING}"
+    return [java_program("java"), *memory, logging, "-cp", f"{jars()}/*", main_class, *arguments]
+
+
+@cache
+def java_program(name: str) -> str:
+    """Return the path of Java 17 or later's `java` or `keytool`, in JAVA_HOME or else on PATH; raises NotInstalled."""
+    home = os.environ.get("JAVA_HOME")
+    place = Path(home, "bin") if home else None
+    java = shutil.which("java", path=place)
+    if java is None:
+        raise NotInstalled(f"Kafka needs Java {OLDEST_JAVA}, and there is none {_where(home)}.\n{_how_to_install()}")
+    version = _java_version(java)
+    if version < OLDEST_JAVA:
+        found = f"{java} is Java {version}" if version else f"{java} doesn't run"
+        raise NotInstalled(f"Kafka needs Java {OLDEST_JAVA} or later; {found}.\n{_how_to_install()}")
+    program = shutil.which(name, path=Path(java).parent) or shutil.which(name, path=place)
+    if program is None:
+        raise NotInstalled(f"{java} has no {name} beside it.\n{_how_to_install()}")
+    return program
+
+
+def _where(home: str | None) -> str:
+    return f"in JAVA_HOME, which is {home}" if home else "on PATH"
+
+
+def _java_version(java: str) -> int:
+    """Return Java's major version, 0 when it doesn't run (macOS has a `java` that only says where to get one)."""
+    answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
+    found = re.search(r'version "(?:1\.)?(\d+)', answer.stderr)
+    return int(found[1]) if found else 0
+
+
+def _how_to_install() -> str:
+    if sys.platform == "darwin":
+        return 'Install it: brew install openjdk@17 maven && export JAVA_HOME="$(brew --prefix openjdk@17)"'
+    return "Install it: apt-get install openjdk-17-jre-headless maven"
+
+
+def jars() -> Path:
+    """Return the folder of Kafka's jars, fetched when it isn't there yet; raises NotInstalled when it can't be had.
+
+    The folder is named after the version and the pom's content, so a changed pom is a new folder.
+    """
+    pom = POM.read_text()
+    version = re.search(r"<kafka.version>(.+?)<", pom)
+    digest = hashlib.sha256(pom.encode()).hexdigest()[:8]
+    folder = _cache_folder() / f"kafka-{version[1] if version else 'unknown'}-{digest}"
+    if not folder.exists():
+        with _one_at_a_time(folder):
+            if not folder.exists():
+                _fetch(folder)
+    return folder
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "agentlog"
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _fetch(folder: Path) -> None:
+    """Let Maven copy the jars beside `folder`, then rename: a half-fetched folder never has the final name."""
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise NotInstalled(f"Kafka's jars come through Maven, and there is no mvn on PATH.\n{_how_to_install()}")
+    sys.stderr.write("Fetching Kafka's jars through Maven, this once (55 MB) ...\n")
+    with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", dir=folder.parent) as beside:
+        target = Path(beside, "jars")
+        copy = ["dependency:copy-dependencies", f"-DoutputDirectory={target}", "-DincludeScope=runtime"]
+        done = subprocess.run(
+            [maven, "-q", "-B", "-f", str(POM), *copy],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            tail = "\n".join(done.stdout.splitlines()[-15:])
+            raise NotInstalled(f"Maven couldn't fetch Kafka's jars (exit {done.returncode}). It said:\n{tail}")
+        target.rename(folder)

@@ -1,0 +1,37 @@
+"""Free TCP ports on 127.0.0.1 that parallel runs don't take from each other."""
+
+import random
+import socket
+
+# Below what Linux and macOS hand to outgoing connections: one of those could take a broker's port while it restarts.
+_RANGE = range(15_000, 32_000)
+
+
+def reserve_port() -> socket.socket:
+    """Return a socket whose port number is ours, for TCP, for as long as the socket is open.
+
+    It is a UDP socket: it leaves the TCP port of the same number free for the broker, and keeps other runs, which
+    reserve in the same way, off it. The kernel frees it however the run ends.
+    """
+    for port in random.sample(_RANGE, k=1000):
+        held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            held.bind(("127.0.0.1", port))
+            _check_tcp(port)
+        except OSError:
+            held.close()
+        else:
+            return held
+    raise OSError(f"no free port between {_RANGE.start} and {_RANGE.stop} on 127.0.0.1")
+
+
+def port_of(held: socket.socket) -> int:
+    """Return the port number that a socket of `reserve_port` holds."""
+    port: int = held.getsockname()[1]
+    return port
+
+
+def _check_tcp(port: int) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))

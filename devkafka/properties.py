@@ -1,0 +1,83 @@
+"""The settings of one broker, as Kafka's server.properties."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .tls import KEYSTORE_PASSWORD, Certificate
+
+
+@dataclass(frozen=True)
+class Node:
+    """A broker's number, from 1, and its ports on 127.0.0.1; `secure` is the port of TLS with SASL/SCRAM."""
+
+    id: int
+    plain: int
+    controller: int
+    secure: int
+
+
+def server_properties(node: Node, nodes: list[Node], certificate: Certificate | None) -> dict[str, str]:
+    """Return what `node` needs to be broker and controller in a cluster of `nodes`."""
+    listeners = {"PLAIN": node.plain, "SECURE": node.secure} if certificate else {"PLAIN": node.plain}
+    advertised = ",".join(f"{name}://127.0.0.1:{port}" for name, port in listeners.items())
+    return {
+        "node.id": str(node.id),
+        "process.roles": "broker,controller",
+        "controller.quorum.voters": ",".join(f"{each.id}@127.0.0.1:{each.controller}" for each in nodes),
+        "listeners": f"{advertised},CONTROLLER://127.0.0.1:{node.controller}",
+        "advertised.listeners": advertised,
+        "listener.security.protocol.map": "PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL",
+        "inter.broker.listener.name": "PLAIN",
+        "controller.listener.names": "CONTROLLER",
+        **_small_and_quick(),
+        **_replication(len(nodes)),
+        **(_security(certificate) if certificate else {}),
+    }
+
+
+def _small_and_quick() -> dict[str, str]:
+    return {
+        "auto.create.topics.enable": "false",
+        # A killed broker may come back only when its session is over: 9 s by default.
+        "broker.heartbeat.interval.ms": "500",
+        "broker.session.timeout.ms": "3000",
+        "group.initial.rebalance.delay.ms": "0",
+        "log.cleaner.dedupe.buffer.size": "4194304",
+        "offsets.topic.num.partitions": "4",
+        "transaction.state.log.num.partitions": "4",
+        "share.coordinator.state.topic.num.partitions": "4",
+    }
+
+
+def _replication(brokers: int) -> dict[str, str]:
+    factor, in_sync = str(min(brokers, 3)), "2" if brokers > 2 else "1"
+    return {
+        "default.replication.factor": factor,
+        "min.insync.replicas": in_sync,
+        "offsets.topic.replication.factor": factor,
+        "transaction.state.log.replication.factor": factor,
+        "transaction.state.log.min.isr": in_sync,
+        "share.coordinator.state.topic.replication.factor": factor,
+        "share.coordinator.state.topic.min.isr": in_sync,
+    }
+
+
+def _security(certificate: Certificate) -> dict[str, str]:
+    """Return a TLS listener that knows SCRAM users, and rights for the plain listener and `admin` alone."""
+    scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+    return {
+        "ssl.keystore.type": "PKCS12",
+        "ssl.keystore.location": str(certificate.keystore),
+        "ssl.keystore.password": KEYSTORE_PASSWORD,
+        "ssl.key.password": KEYSTORE_PASSWORD,
+        "listener.name.secure.sasl.enabled.mechanisms": "SCRAM-SHA-512",
+        "listener.name.secure.scram-sha-512.sasl.jaas.config": scram,
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "false",
+        "super.users": "User:ANONYMOUS;User:admin",
+    }
+
+
+def properties_text(properties: Mapping[str, str]) -> str:
+    """Return properties as the lines of a Java properties file."""
+    return "".join(f"{name}={value}\n" for name, value in properties.items()).replace("\\", "\\\\")

@@ -1,0 +1,34 @@
+"""A certificate for brokers on this machine, from an authority made for the one run."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from .java import java_program
+
+KEYSTORE_PASSWORD = "only-for-this-run"  # noqa: S105 (keytool wants one; the key lives as long as the run's folder)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A broker's key store (PKCS12, `KEYSTORE_PASSWORD`), and the authority's certificate (PEM) that clients trust."""
+
+    keystore: Path
+    ca_file: Path
+
+
+def make_certificate(folder: Path) -> Certificate:
+    """Make an authority and a certificate by it, for 127.0.0.1 and localhost, in `folder`, with Java's keytool."""
+    made = Certificate(folder / "broker.p12", folder / "ca.pem")
+    key = ["-keyalg", "EC", "-groupname", "secp256r1", "-validity", "365"]
+    _keytool(made, "-genkeypair", "-alias", "ca", "-dname", "CN=devkafka CA", "-ext", "bc:c=ca:true", *key)
+    names = ["-dname", "CN=127.0.0.1", "-ext", "san=ip:127.0.0.1,dns:localhost"]
+    _keytool(made, "-genkeypair", "-alias", "broker", "-signer", "ca", *names, *key)
+    _keytool(made, "-exportcert", "-rfc", "-alias", "ca", "-file", str(made.ca_file))
+    _keytool(made, "-delete", "-alias", "ca")
+    return made
+
+
+def _keytool(certificate: Certificate, *arguments: str) -> None:
+    store = ["-keystore", str(certificate.keystore), "-storetype", "PKCS12", "-storepass", KEYSTORE_PASSWORD]
+    subprocess.run([java_program("keytool"), *arguments, *store], check=True, capture_output=True)

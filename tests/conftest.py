@@ -1,0 +1,57 @@
+"""Real Kafka for the tests: started on first use, once a session, and gone with it."""
+
+import os
+from collections.abc import Iterator
+from typing import Protocol
+
+import pytest
+
+from devkafka import KafkaCluster, create_topic
+
+
+class TopicFactory(Protocol):
+    """Makes a new topic on `kafka` and returns its name; `retention.ms` is -1 unless `config` says otherwise."""
+
+    def __call__(
+        self, name: str | None = None, *, partitions: int = 1, config: dict[str, str] | None = None
+    ) -> str: ...
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """The bootstrap address of a broker that tests share: DEV_BOOTSTRAP, or one started for this session."""
+    if named := os.environ.get("DEV_BOOTSTRAP"):
+        yield named
+        return
+    with KafkaCluster("tests") as cluster:
+        yield cluster.bootstrap
+
+
+@pytest.fixture(scope="session")
+def topic(kafka: str) -> TopicFactory:
+    """A function that makes a new topic on `kafka`."""
+
+    def make(name: str | None = None, *, partitions: int = 1, config: dict[str, str] | None = None) -> str:
+        return create_topic(kafka, name, partitions=partitions, config=config)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def secure_kafka() -> Iterator[KafkaCluster]:
+    """A shared cluster whose second listener wants TLS and a SCRAM password."""
+    with KafkaCluster("secure", secure=True) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def _breakable_kafka() -> Iterator[KafkaCluster]:
+    with KafkaCluster("fragile") as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def fragile_kafka(_breakable_kafka: KafkaCluster) -> Iterator[KafkaCluster]:
+    """A cluster that a test may kill, pause or stop; it runs again before the next test."""
+    yield _breakable_kafka
+    _breakable_kafka.recover()
