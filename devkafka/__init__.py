@@ -10,7 +10,7 @@ It needs Java 17 and, the first time, Maven. However the run ends, even by SIGKI
 
 from .broker import Broker
 from .client import Message, create_topic, eventually, produce
-from .cluster import KafkaCluster
+from .cluster import KafkaCluster, running
 from .errors import DevKafkaError, NotInstalled, NotReady
 from .java import java_command
 
@@ -25,4 +25,5 @@ __all__ = [
     "eventually",
     "java_command",
     "produce",
+    "running",
 ]

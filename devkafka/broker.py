@@ -60,15 +60,21 @@ class Broker:
         admin = AdminClient({"bootstrap.servers": self.bootstrap, **quick}, logger=QUIET)
         while not self._answers(admin):
             if self.pid is None:
-                raise NotReady(f"broker {self.id} ended while it started; {self._log_tail()}")
+                raise NotReady(self.ended())
             if time.monotonic() > deadline:
-                raise NotReady(f"broker {self.id} didn't answer within {timeout:g} s; {self._log_tail()}")
+                raise NotReady(
+                    f"broker {self.id} at {self.bootstrap} didn't answer within {timeout:g} s; {self._log_tail()}"
+                )
 
     def _answers(self, admin: AdminClient) -> bool:
         try:
             return self.id in admin.list_topics(timeout=0.5).brokers
         except KafkaException:
             return False
+
+    def ended(self) -> str:
+        """Say that it doesn't run, with the end of its log."""
+        return f"broker {self.id} at {self.bootstrap} ended; {self._log_tail()}"
 
     def _log_tail(self) -> str:
         lines = self.log_file.read_text(errors="replace").splitlines()

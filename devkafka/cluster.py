@@ -3,8 +3,8 @@
 import base64
 import secrets
 import uuid
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -69,10 +69,9 @@ class KafkaCluster:
         }
 
     def __enter__(self) -> Self:
-        """Launch what isn't launched yet and wait for it, so that several clusters can be launched first."""
+        """Start the brokers and wait until they answer; raises NotInstalled and NotReady."""
         try:
-            if not self.brokers:
-                self.launch()
+            self.launch()
             self.wait_until_ready()
         except BaseException:
             self.end()
@@ -127,3 +126,15 @@ class KafkaCluster:
         storage = ["kafka.tools.StorageTool", "format", "-t", self.id, "-c", str(config), *options]
         commands = Commands(format=java_command(*storage), run=java_command("kafka.Kafka", str(config)))
         return Broker(node.id, f"127.0.0.1:{node.plain}", folder, commands)
+
+
+@contextmanager
+def running(*clusters: KafkaCluster) -> Iterator[tuple[KafkaCluster, ...]]:
+    """Start several clusters at once, and end them together; raises NotInstalled and NotReady."""
+    with ExitStack() as ends:
+        for cluster in clusters:
+            ends.callback(cluster.end)
+            cluster.launch()
+        for cluster in clusters:
+            cluster.wait_until_ready()
+        yield clusters

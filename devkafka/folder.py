@@ -8,7 +8,7 @@ from pathlib import Path
 _WATCH = """
 trap '' HUP INT TERM
 read -r _
-for pid in "$1"/*/pid; do kill -KILL -- "-$(cat "$pid")"; done 2>/dev/null
+for pid in "$1"/*/pid; do kill -s KILL -- "-$(cat "$pid")"; done 2>/dev/null
 tries=0
 until rm -rf -- "$1" 2>/dev/null || [ $tries -ge 50 ]; do tries=$((tries + 1)); sleep 0.1; done
 """

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -21,9 +20,9 @@ OLDEST_JAVA = 17
 
 
 def java_command(main_class: str, *arguments: str, heap: str = "512m") -> list[str]:
-    """Return the command that runs a Java class with Kafka's jars, say MirrorMaker 2; `heap` is as in `-Xmx`.
+    """Return the command that runs a Java class with Kafka's jars, for example MirrorMaker 2.
 
-    Raises NotInstalled when Java 17, Maven or the jars can't be had.
+    `heap` is as in `-Xmx`, 256m or more. Raises NotInstalled when Java 17, Maven or the jars can't be had.
     """
     memory = [f"-Xmx{heap}", "-Xms256m", "-XX:+UseSerialGC"]
     logging = f"-Dlog4j2.configurationFile={LOGGING}"
@@ -42,9 +41,9 @@ def java_program(name: str) -> str:
     if version < OLDEST_JAVA:
         found = f"{java} is Java {version}" if version else f"{java} doesn't run"
         raise NotInstalled(f"Kafka needs Java {OLDEST_JAVA} or later; {found}.\n{_how_to_install()}")
-    program = shutil.which(name, path=Path(java).parent) or shutil.which(name, path=place)
+    program = shutil.which(name, path=place)
     if program is None:
-        raise NotInstalled(f"{java} has no {name} beside it.\n{_how_to_install()}")
+        raise NotInstalled(f"There is {java}, and no {name} {_where(home)}.\n{_how_to_install()}")
     return program
 
 
@@ -62,7 +61,7 @@ def _java_version(java: str) -> int:
 def _how_to_install() -> str:
     if sys.platform == "darwin":
         return 'Install it: brew install openjdk@17 maven && export JAVA_HOME="$(brew --prefix openjdk@17)"'
-    return "Install it: apt-get install openjdk-17-jre-headless maven"
+    return "Install it (Debian, Ubuntu): apt-get install openjdk-17-jre-headless maven"
 
 
 def jars() -> Path:
@@ -75,9 +74,12 @@ def jars() -> Path:
     digest = hashlib.sha256(pom.encode()).hexdigest()[:8]
     folder = _cache_folder() / f"kafka-{version[1] if version else 'unknown'}-{digest}"
     if not folder.exists():
-        with _one_at_a_time(folder):
-            if not folder.exists():
-                _fetch(folder)
+        try:
+            with _one_at_a_time(folder):
+                if not folder.exists():
+                    _fetch(folder)
+        except OSError as error:
+            raise NotInstalled(f"Kafka's jars can't be kept: {error}. XDG_CACHE_HOME names another place.") from error
     return folder
 
 
@@ -94,23 +96,17 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
 
 
 def _fetch(folder: Path) -> None:
-    """Let Maven copy the jars beside `folder`, then rename: a half-fetched folder never has the final name."""
+    """Let Maven copy the jars beside `folder`, then rename it: a part of them never has the final name."""
     maven = shutil.which("mvn")
     if maven is None:
         raise NotInstalled(f"Kafka's jars come through Maven, and there is no mvn on PATH.\n{_how_to_install()}")
     sys.stderr.write("Fetching Kafka's jars through Maven, this once (55 MB) ...\n")
-    with tempfile.TemporaryDirectory(prefix=f"{folder.name}.", dir=folder.parent) as beside:
-        target = Path(beside, "jars")
-        copy = ["dependency:copy-dependencies", f"-DoutputDirectory={target}", "-DincludeScope=runtime"]
-        done = subprocess.run(
-            [maven, "-q", "-B", "-f", str(POM), *copy],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            tail = "\n".join(done.stdout.splitlines()[-15:])
-            raise NotInstalled(f"Maven couldn't fetch Kafka's jars (exit {done.returncode}). It said:\n{tail}")
-        target.rename(folder)
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    copy = ["dependency:copy-dependencies", f"-DoutputDirectory={part}", "-DincludeScope=runtime"]
+    command = [maven, "-q", "-B", "-f", str(POM), *copy]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
+        raise NotInstalled(f"Maven couldn't fetch Kafka's jars (exit {done.returncode}). It said:\n{tail}")
+    part.rename(folder)

@@ -4,6 +4,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from .errors import DevKafkaError
 from .java import java_program
 
 KEYSTORE_PASSWORD = "only-for-this-run"  # noqa: S105 (keytool wants one; the key lives as long as the run's folder)
@@ -31,4 +32,6 @@ def make_certificate(folder: Path) -> Certificate:
 
 def _keytool(certificate: Certificate, *arguments: str) -> None:
     store = ["-keystore", str(certificate.keystore), "-storetype", "PKCS12", "-storepass", KEYSTORE_PASSWORD]
-    subprocess.run([java_program("keytool"), *arguments, *store], check=True, capture_output=True)
+    done = subprocess.run([java_program("keytool"), *arguments, *store], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DevKafkaError(f"keytool {arguments[0]} failed: {done.stdout}{done.stderr}")

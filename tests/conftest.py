@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import pytest
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 
-from devkafka import KafkaCluster, create_topic
+from devkafka import DevKafkaError, KafkaCluster, create_topic
 
 
 class TopicFactory(Protocol):
@@ -21,20 +23,37 @@ class TopicFactory(Protocol):
 def kafka() -> Iterator[str]:
     """The bootstrap address of a broker that tests share: DEV_BOOTSTRAP, or one started for this session."""
     if named := os.environ.get("DEV_BOOTSTRAP"):
-        yield named
+        yield _answering(named)
         return
     with KafkaCluster("tests") as cluster:
         yield cluster.bootstrap
 
 
+def _answering(bootstrap: str) -> str:
+    try:
+        AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=10)
+    except KafkaException as error:
+        raise DevKafkaError(f"DEV_BOOTSTRAP is {bootstrap}, where no broker answers: {error}") from None
+    return bootstrap
+
+
 @pytest.fixture(scope="session")
-def topic(kafka: str) -> TopicFactory:
-    """A function that makes a new topic on `kafka`."""
+def topic(kafka: str) -> Iterator[TopicFactory]:
+    """A function that makes a new topic on `kafka`, until the end of the session."""
+    made: list[str] = []
 
     def make(name: str | None = None, *, partitions: int = 1, config: dict[str, str] | None = None) -> str:
-        return create_topic(kafka, name, partitions=partitions, config=config)
+        made.append(create_topic(kafka, name, partitions=partitions, config=config))
+        return made[-1]
 
-    return make
+    yield make
+    _delete(kafka, made)
+
+
+def _delete(bootstrap: str, topics: list[str]) -> None:
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for deleted in admin.delete_topics(topics).values() if topics else ():
+        deleted.exception(timeout=30)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,59 @@
+"""The command line: `python -m devkafka` is `make kafka`, `python -m devkafka java CLASS` any program of Kafka's."""
+
+import argparse
+import os
+import signal
+import sys
+from types import FrameType
+
+from . import local
+from .errors import DevKafkaError
+from .java import java_command
+
+
+class _Stopped(BaseException):
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+
+def main() -> int:
+    """Run the command line; the answer is its exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
+    try:
+        _run(_parser().parse_args())
+    except DevKafkaError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    except _Stopped as stopped:
+        return stopped.exit_code
+    return 0
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    """Unwind on the first signal; the next one ends us at once, and the run's folder is still cleaned up behind us."""
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_DFL)
+    raise _Stopped(number)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m devkafka", description=local.__doc__)
+    commands = parser.add_subparsers(dest="command")
+    java = commands.add_parser("java", help="run a Java class with Kafka's jars, for example MirrorMaker 2")
+    java.add_argument("--heap", default="512m", help="as in -Xmx, from 256m (default: %(default)s)")
+    java.add_argument("main_class")
+    java.add_argument("arguments", nargs=argparse.REMAINDER)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> None:
+    if options.command == "java":
+        command = java_command(options.main_class, *options.arguments, heap=options.heap)
+        os.execv(command[0], command)  # noqa: S606
+    local.run(sys.stderr.write)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

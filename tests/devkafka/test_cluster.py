@@ -1,0 +1,89 @@
+"""Clusters start, answer, and leave nothing behind, however their run ends."""
+
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from devkafka import KafkaCluster, Message, NotReady, create_topic, eventually, produce
+from devkafka.ports import port_of, reserve_port
+
+ORPHANS = """
+import sys
+from devkafka import KafkaCluster, running
+with running(KafkaCluster("one"), KafkaCluster("two")) as clusters:
+    print(*(cluster.bootstrap for cluster in clusters), *(cluster.id for cluster in clusters), flush=True)
+    sys.stdin.read()
+"""
+
+
+def listens(address: str) -> bool:
+    host, port = address.split(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
+def test_three_brokers_go_on_without_a_killed_leader() -> None:
+    with KafkaCluster("trio", brokers=3) as cluster:
+        topic = create_topic(cluster.bootstrap)
+        admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
+        leader = admin.list_topics(topic).topics[topic].partitions[0].leader
+        assert produce(cluster.bootstrap, topic, [Message("key", "before")]) == [(0, 0)]
+        [broker] = [each for each in cluster.brokers if each.id == leader]
+        broker.kill()
+        assert produce(cluster.bootstrap, topic, [Message("key", "after")]) == [(0, 1)]
+        folder, addresses = broker.log_file.parent.parent, cluster.bootstrap.split(",")
+        assert folder.exists()
+    assert not folder.exists()
+    assert not any(listens(address) for address in addresses)
+
+
+def test_two_clusters_end_with_a_parent_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    parent = subprocess.Popen([sys.executable, "-c", ORPHANS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout
+    addresses, ids = (words := parent.stdout.readline().split())[:2], words[2:]
+    assert len(set(ids)) == len(list(tmp_path.iterdir())) == 2
+    assert all(listens(address) for address in addresses)
+    parent.kill()
+    parent.communicate()
+    eventually(lambda: not any(listens(address) for address in addresses))
+    eventually(lambda: not list(tmp_path.iterdir()))
+
+
+def test_a_broker_that_cannot_start_is_an_error_with_the_end_of_its_log() -> None:
+    with (
+        pytest.raises(
+            NotReady, match=r"(?s)broker 1 at 127\.0\.0\.1:\d+ ended; the end of its log:.*log\.segment\.bytes"
+        ),
+        KafkaCluster("broken", properties={"log.segment.bytes": "none"}),
+    ):
+        pass
+    assert not list(Path(tempfile.gettempdir()).glob("devkafka-broken-*"))
+
+
+def test_a_reserved_port_is_given_to_nobody_else_until_it_is_closed() -> None:
+    held = [reserve_port() for _ in range(100)]
+    assert len({port_of(each) for each in held}) == 100
+    with socket.socket() as broker:
+        broker.bind(("127.0.0.1", port_of(held[0])))
+    for each in held:
+        each.close()
+
+
+def test_a_port_that_something_listens_on_is_not_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
+    with reserve_port() as taken, reserve_port() as free, socket.create_server(("127.0.0.1", port_of(taken))):
+        ports = [port_of(taken), port_of(free)]
+    with socket.create_server(("127.0.0.1", ports[0])):
+        monkeypatch.setattr("random.sample", lambda _population, k: ports)
+        with reserve_port() as found:
+            assert port_of(found) == ports[1]
+
+
+def test_eventually_says_what_it_still_saw_when_time_is_up() -> None:
+    with pytest.raises(TimeoutError, match=r"after 0 s the condition still returns \[\]"):
+        eventually(list, timeout=0)

@@ -1,0 +1,49 @@
+"""The secure listener takes the right password over TLS, and refuses all else for the right reason."""
+
+from pathlib import Path
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from devkafka import KafkaCluster, Message, create_topic, eventually, produce
+from devkafka.client import QUIET
+from devkafka.tls import make_certificate
+
+
+def refusal(properties: dict[str, str]) -> list[int]:
+    """Return the codes of the first errors that a client with these properties is told."""
+    told: list[int] = []
+    admin = AdminClient({**properties}, error_cb=lambda error: told.append(error.code()), logger=QUIET)
+    eventually(lambda: admin.poll(0.05) or told)
+    return told
+
+
+def test_admin_with_the_right_password_reads_and_writes(secure_kafka: KafkaCluster) -> None:
+    topic = create_topic(secure_kafka.bootstrap)
+    admin = secure_kafka.client_properties("admin")
+    assert produce(secure_kafka.secure_bootstrap, topic, [Message("key", "value")], admin) == [(0, 0)]
+
+
+def test_a_wrong_password_is_refused(secure_kafka: KafkaCluster) -> None:
+    wrong = {**secure_kafka.client_properties("admin"), "sasl.password": "wrong"}
+    assert KafkaError._AUTHENTICATION in refusal(wrong)
+
+
+def test_a_certificate_by_another_authority_is_refused(secure_kafka: KafkaCluster, tmp_path: Path) -> None:
+    other = {**secure_kafka.client_properties("admin"), "ssl.ca.location": str(make_certificate(tmp_path).ca_file)}
+    assert KafkaError._SSL in refusal(other)
+
+
+def test_a_stranger_may_connect_but_not_write(secure_kafka: KafkaCluster) -> None:
+    topic = create_topic(secure_kafka.bootstrap)
+    stranger = secure_kafka.client_properties("stranger")
+    assert AdminClient({**stranger}).list_topics(timeout=10).topics == {}
+    with pytest.raises(KafkaException) as refused:
+        produce(secure_kafka.secure_bootstrap, topic, [Message("key", "value")], stranger)
+    assert refused.value.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
+
+
+def test_a_cluster_that_is_not_secure_has_no_certificate() -> None:
+    with pytest.raises(ValueError, match="isn't secure"):
+        _ = KafkaCluster("plain").ca_file
