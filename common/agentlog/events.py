@@ -1,7 +1,7 @@
 """The event that an agent records, and the record that says where the event lies."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -9,6 +9,7 @@ SCHEMA_VERSION = 1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
+Name = Annotated[str, msgspec.Meta(min_length=1)]
 Headers = tuple[tuple[str, bytes | None], ...]
 
 
@@ -25,11 +26,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         status: of the session as of this event, or None.
     """
 
-    event_id: str
-    session_id: str
-    agent_id: str
+    event_id: Name
+    session_id: Name
+    agent_id: Name
     timestamp: datetime
-    event_type: str
+    event_type: Name
     payload: dict[str, Any] = {}
     context: dict[str, Any] = {}
     status: str | None = None

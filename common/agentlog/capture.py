@@ -1,0 +1,136 @@
+"""A capture file: sessions as NDJSON, one event a line as stored, beside it where the record lay."""
+
+import base64
+import binascii
+import gzip
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import orjson
+
+from . import codec
+from .errors import UsageError
+from .events import Place, Record, Unreadable
+
+_MEMBER = b',"_record":'
+
+
+class _Line(msgspec.Struct, gc=False):
+    """What must be known of a line before its event is decoded."""
+
+    session_id: str | None = None
+    record: msgspec.Raw = msgspec.field(name="_record", default=msgspec.Raw(b""))
+
+
+class _Lay(msgspec.Struct, gc=False):
+    """The ``_record`` member of a line."""
+
+    partition: int
+    offset: int
+    topic: str | None = None
+    timestamp: int | None = None
+    headers: list[tuple[str, str | dict[str, str] | None]] = []
+
+
+_lines = msgspec.json.Decoder(_Line)
+_lays = msgspec.json.Decoder(_Lay)
+_objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def write_line(value: bytes, place: Place) -> bytes:
+    """The line, with its newline, for an event ``value`` (a JSON object) that lay at ``place``."""
+    return codec.one_line(value).rstrip()[:-1] + _MEMBER + codec.one_line(lay(place)) + b"}\n"
+
+
+def lay(place: Place) -> bytes:
+    """``place`` as the JSON object of a line's ``_record``; a header's value that is no text as ``{"base64": …}``."""
+    headers = [[name, _header_text(value)] for name, value in place.headers]
+    return orjson.dumps({**place._asdict(), "headers": headers})
+
+
+def _header_text(value: bytes | None) -> str | dict[str, str] | None:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(value or b"").decode()}
+
+
+def read_line(line: bytes, session_id: str, file: str, number: int) -> Record | Unreadable | str:
+    """The record on a line; of one that belongs to another session, that session's id."""
+    where, place = f"{file}:{number}", Place(None, -1, number)
+    if len(line) > codec.MAX_BYTES:
+        return codec.decode(line, place, where)
+    try:
+        head = codec.tolerant(_lines, line)
+        if head.session_id is not None and head.session_id != session_id:
+            return head.session_id
+        value, place = _split(line, bytes(head.record), place)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        found = codec.decode(line, place, where)
+        return found if isinstance(found, Unreadable) else Unreadable(where, place, f"its _record: {error}")
+    return codec.decode(value, place, where)
+
+
+def _split(line: bytes, record: bytes, place: Place) -> tuple[bytes, Place]:
+    """The event's own bytes, and where they lay."""
+    line = line.strip()
+    if not record:
+        return line, place
+    own_form = _MEMBER + record + b"}"
+    if line.endswith(own_form):
+        value = line[: -len(own_form)] + b"}"
+    else:
+        members = codec.tolerant(_objects, line)
+        del members["_record"]
+        value = b"{" + b",".join(orjson.dumps(name) + b":" + bytes(raw) for name, raw in members.items()) + b"}"
+    if record == b"null":
+        return value, place
+    found = _lays.decode(record)
+    headers = tuple((name, _header_bytes(text)) for name, text in found.headers)
+    return value, Place(found.topic, found.partition, found.offset, found.timestamp, headers)
+
+
+def _header_bytes(text: str | dict[str, str] | None) -> bytes | None:
+    if isinstance(text, dict):
+        try:
+            return base64.b64decode(text["base64"], validate=True)
+        except (KeyError, binascii.Error):
+            raise ValueError("a header's value is neither text nor base64") from None
+    return None if text is None else text.encode()
+
+
+def open_capture(path: str, stdin: io.BufferedReader) -> io.BufferedIOBase:
+    """The file's lines, unpacked; ``-`` is ``stdin``. What it is packed with is told by its first bytes.
+
+    Raises:
+        UsageError: it can't be opened, or is packed with zstd and the extra for it isn't installed.
+    """
+    try:
+        raw = stdin if path == "-" else Path(path).open("rb")  # noqa: SIM115  the caller closes it
+        magic = raw.peek(4)[:4]
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}. A capture file is what --file takes.") from error
+    if magic[:2] == b"\x1f\x8b":
+        return gzip.open(raw)
+    return _unpack_zstd(raw, path) if magic == b"\x28\xb5\x2f\xfd" else raw
+
+
+def _unpack_zstd(raw: io.BufferedReader, path: str) -> io.BufferedIOBase:
+    try:
+        import zstandard  # noqa: PLC0415  an extra
+    except ImportError:
+        raise UsageError(f"{path} is packed with zstd: pip install 'agentlog[zstd]', or unpack it first.") from None
+    return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
+
+
+def lines(stream: io.BufferedIOBase) -> Iterator[tuple[int, bytes]]:
+    """Numbered lines that aren't blank, the first being 1. Of one over the limit, only a byte more than the limit."""
+    number = 0
+    while line := stream.readline(codec.MAX_BYTES + 1):
+        number += 1
+        if line.strip():
+            yield number, line
+        while len(line) > codec.MAX_BYTES and not line.endswith(b"\n"):
+            line = stream.readline(codec.MAX_BYTES + 1)

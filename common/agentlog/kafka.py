@@ -1,0 +1,314 @@
+"""Kafka, read by partition and offset and written in order: the only module that imports confluent_kafka."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from types import TracebackType
+from typing import Any, NamedTuple, Self, TypeVar, cast
+
+import confluent_kafka
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Message as Message
+from confluent_kafka.admin import AdminClient, ConfigResource
+from confluent_kafka.cimpl import NewTopic
+
+from .clusters import BOOTSTRAP, Cluster
+from .errors import AgentlogError, KafkaRefused, KafkaUnavailable, SettingsError, TopicNotFound
+from .events import Headers, Place
+
+BATCH = 10_000
+POLL_S = 0.05
+
+READING = {
+    "group.id": "agentlog",  # librdkafka wants one; we assign partitions ourselves, so it is never joined
+    "enable.auto.commit": "false",
+    "enable.auto.offset.store": "false",
+    "auto.offset.reset": "error",
+    "enable.partition.eof": "true",
+    "check.crcs": "true",
+    "fetch.queue.backoff.ms": "5",
+    "queued.max.messages.kbytes": "16384",
+    "fetch.message.max.bytes": "4194304",
+    "fetch.max.bytes": "16777216",
+    "receive.message.max.bytes": "1000000000",  # one record of any size the broker holds must pass, to be named
+}
+
+Code = confluent_kafka.KafkaError
+_log = logging.getLogger("agentlog.kafka")
+Client = TypeVar("Client")
+
+
+class Bounds(NamedTuple):
+    """The first offset that a partition still holds, and the one that its next record will get."""
+
+    low: int
+    high: int
+
+
+class _Troubles:
+    """What librdkafka reported, the telling part of which explains a failure."""
+
+    TELLING = (Code._AUTHENTICATION, Code._SSL, Code._RESOLVE, Code._TRANSPORT)
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.seen: dict[int, str] = {}
+
+    def __call__(self, error: Code) -> None:
+        self.seen[error.code()] = error.str()
+
+    @property
+    def final(self) -> bool:
+        """No broker is left to ask, or we were refused."""
+        return not self.seen.keys().isdisjoint({Code._ALL_BROKERS_DOWN, Code._AUTHENTICATION, Code._SSL})
+
+    def explained(self, doing: str) -> AgentlogError:
+        """What kept us from ``doing`` something, as far as librdkafka told."""
+        code = next((code for code in self.TELLING if code in self.seen), None)
+        told = self.cluster.redact(self.seen.get(code, "") if code is not None else "")
+        text = told.split(": ", 1)[-1].partition(" (after ")[0]
+        address = self.cluster.properties[BOOTSTRAP]
+        who = f"cluster {self.cluster.name}" + (f" ({address})" if address != self.cluster.name else "")
+        origin = f"{BOOTSTRAP} is from {self.cluster.origins[BOOTSTRAP]}"
+        match code:
+            case Code._AUTHENTICATION:
+                return KafkaRefused(f"{who} refused the user name or the password while {doing}: {text}")
+            case Code._SSL:
+                return KafkaRefused(f"{who}: no TLS connection while {doing}: {text}")
+            case Code._RESOLVE:
+                return KafkaUnavailable(f"{who}: its name isn't known while {doing}: {text}; {origin}")
+            case Code._TRANSPORT:
+                return KafkaUnavailable(f"{who} can't be reached while {doing}: {text}; {origin}")
+        return KafkaUnavailable(f"{who} gave no answer in time while {doing}; {origin}")
+
+
+class KafkaReader:
+    """Reads topics of one cluster; joins no group and commits nothing.
+
+    Args:
+        cluster: where, and how.
+        timeout_s: how long the cluster may stay silent, in seconds, before it counts as unavailable.
+
+    Raises:
+        SettingsError: a property that librdkafka doesn't take.
+    """
+
+    def __init__(self, cluster: Cluster, timeout_s: float = 10.0) -> None:
+        self.cluster, self.timeout_s = cluster, timeout_s
+        self._troubles = _Troubles(cluster)
+        self._consumer: Consumer = _client(Consumer, cluster, READING, self._troubles)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        self._consumer.close()
+
+    def partition_count(self, topic: str) -> int:
+        """How many partitions ``topic`` has.
+
+        Raises:
+            TopicNotFound, KafkaRefused, KafkaUnavailable: with what to do.
+        """
+        metadata = self._metadata(topic).topics[topic]
+        if metadata.error is not None:
+            raise self._topic_error(topic, metadata.error)
+        return len(metadata.partitions)
+
+    def _metadata(self, topic: str | None) -> Any:
+        """Asked with ever more patience: librdkafka tells why it fails only between two questions."""
+        deadline, patience = time.monotonic() + self.timeout_s, 0.2
+        while True:
+            try:
+                return self._consumer.list_topics(topic, timeout=patience)
+            except KafkaException as error:
+                self._consumer.poll(0)
+                if self._troubles.final or time.monotonic() > deadline:
+                    raise self._troubles.explained("connecting") from error
+                patience = min(patience * 2, max(deadline - time.monotonic(), 0.1))
+
+    def _topic_error(self, topic: str, error: Code) -> AgentlogError:
+        name = self.cluster.name
+        if error.code() == Code.TOPIC_AUTHORIZATION_FAILED:
+            return KafkaRefused(
+                f"cluster {name}: not authorised on topic {topic}; its rights READ and DESCRIBE are needed"
+            )
+        if error.code() in (Code.UNKNOWN_TOPIC_OR_PART, Code._UNKNOWN_TOPIC):
+            there = sorted(known for known in self._metadata(None).topics if not known.startswith("__"))
+            near = get_close_matches(topic, there, n=1)
+            hint = f"; did you mean {near[0]}?" if near else f"; it has {', '.join(there[:10]) or 'none'}"
+            return TopicNotFound(f"cluster {name} has no topic {topic}{hint}")
+        return KafkaUnavailable(f"cluster {name}, topic {topic}: {error.str()}")
+
+    def bounds(self, topic: str, partitions: Iterable[int]) -> dict[int, Bounds]:
+        """What each partition holds now."""
+        return {p: Bounds(*self._asked(topic, p)) for p in partitions}
+
+    def _asked(self, topic: str, partition: int) -> tuple[int, int]:
+        try:
+            return self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=self.timeout_s)
+        except KafkaException as error:
+            raise self._failure(topic, error) from error
+
+    def offsets_at(self, topic: str, partitions: Iterable[int], timestamp_ms: int) -> dict[int, int | None]:
+        """The first offset whose record's timestamp isn't before ``timestamp_ms``; None where there is none."""
+        asked = [TopicPartition(topic, partition, timestamp_ms) for partition in partitions]
+        try:
+            answered = self._consumer.offsets_for_times(asked, timeout=self.timeout_s)
+        except KafkaException as error:
+            raise self._failure(topic, error) from error
+        return {found.partition: found.offset if found.offset >= 0 else None for found in answered}
+
+    def _failure(self, topic: str, failed: KafkaException) -> AgentlogError:
+        error = failed.args[0]
+        self._consumer.poll(0)
+        if error.code() in (Code._TIMED_OUT, Code._TRANSPORT, Code._ALL_BROKERS_DOWN):
+            return self._troubles.explained(f"reading topic {topic}")
+        return self._topic_error(topic, error)
+
+    def start(self, topic: str, offsets: Mapping[int, int]) -> None:
+        """Begin reading each partition at its offset."""
+        self._consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in offsets.items()])
+
+    def positions(self) -> dict[int, int]:
+        """The offset to be read next of each partition that is being read; none where nothing was read yet."""
+        found = self._consumer.position(self._consumer.assignment())
+        return {at.partition: at.offset for at in found if at.offset >= 0}
+
+    def batches(self) -> Iterator[list[Message]]:
+        """Messages as they come, in batches; an empty one when for 50 ms none came.
+
+        A batch also holds librdkafka's own messages: without a key, with an ``error()``; pass those to ``event``.
+        """
+        while True:
+            yield self._consumer.consume(BATCH, POLL_S)
+
+    def next_batch(self) -> list[Message]:
+        """What there is at once, else what comes within 50 ms: for who wants the first record without delay."""
+        message = self._consumer.poll(POLL_S)
+        return [message, *self._consumer.consume(BATCH, 0)] if message is not None else []
+
+    def at_end(self, message: Message) -> bool:
+        """Whether a message of librdkafka's own says that its partition is read to the end.
+
+        Raises:
+            KafkaError: when it says that the partition can't be read.
+        """
+        error = message.error()
+        if error is None or error.code() == Code._PARTITION_EOF:
+            return error is not None
+        if error.code() in (Code._AUTO_OFFSET_RESET, Code.OFFSET_OUT_OF_RANGE):
+            self._skip_deleted(message)
+            return False
+        raise self._topic_error(message.topic() or "", error)
+
+    def _skip_deleted(self, message: Message) -> None:
+        topic, partition = message.topic() or "", message.partition() or 0
+        low = self.bounds(topic, [partition])[partition].low
+        _log.warning("%s[%d]: records before offset %d were deleted while they were read", topic, partition, low)
+        self._consumer.seek(TopicPartition(topic, partition, low))
+
+    def silent(self, topic: str) -> AgentlogError:
+        """Why nothing comes any more."""
+        return self._troubles.explained(f"reading topic {topic}")
+
+
+def place(message: Message) -> Place:
+    """Where a message lies."""
+    kind, timestamp = message.timestamp()
+    headers = cast(Headers, tuple(message.headers() or ()))
+    known = timestamp if kind != confluent_kafka.TIMESTAMP_NOT_AVAILABLE else None
+    return Place(message.topic(), message.partition() or 0, message.offset() or 0, known, headers)
+
+
+def ensure_topic(cluster: Cluster, topic: str, partitions: int, config: Mapping[str, str]) -> dict[str, str] | None:
+    """Create ``topic`` when it isn't there; None when it was made, else the settings that it has.
+
+    Raises:
+        KafkaError: the cluster can't be reached, or refuses.
+    """
+    admin = _client(AdminClient, cluster, {}, _Troubles(cluster))
+    with KafkaReader(cluster) as reader:
+        try:
+            reader.partition_count(topic)
+        except TopicNotFound:
+            _result(cluster, admin.create_topics([NewTopic(topic, partitions, config=dict(config))])[topic])
+            return None
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+    described = _result(cluster, admin.describe_configs([resource])[resource])
+    return {name: entry.value for name, entry in described.items()}
+
+
+def _result(cluster: Cluster, future: Any) -> Any:
+    try:
+        return future.result(timeout=30)
+    except KafkaException as error:
+        raise KafkaRefused(f"cluster {cluster.name}: {error.args[0].str()}") from error
+
+
+class Outgoing(NamedTuple):
+    """A record to write; the partition is told, the timestamp in milliseconds since the epoch."""
+
+    partition: int
+    key: bytes
+    value: bytes | None
+    timestamp: int
+    headers: Headers
+
+
+def write(cluster: Cluster, topic: str, records: Iterable[Outgoing]) -> None:
+    """Write ``records`` in order, acknowledged by all replicas.
+
+    Raises:
+        KafkaError: the first that failed; those behind it may be missing.
+    """
+    troubles, failed = _Troubles(cluster), list[Code]()
+    settings = {"enable.idempotence": "true", "linger.ms": "20", "message.timeout.ms": "30000"}
+    producer = _client(Producer, cluster, settings, troubles)
+
+    def delivered(error: Code | None, _: Message) -> None:
+        if error is not None:
+            failed.append(error)
+
+    for record in records:
+        _produce(producer, topic, record, delivered)
+    producer.flush()
+    if failed:
+        timed_out = failed[0].code() == Code._MSG_TIMED_OUT
+        refused = KafkaRefused(f"cluster {cluster.name}, topic {topic}: {failed[0].str()}")
+        raise troubles.explained(f"writing topic {topic}") if timed_out else refused
+
+
+def _produce(producer: Producer, topic: str, record: Outgoing, delivered: Callable[..., None]) -> None:
+    """Hand a record to the producer, waiting while its queue is full."""
+    fields: dict[str, Any] = {**record._asdict(), "headers": list(record.headers), "on_delivery": delivered}
+    while True:
+        try:
+            return producer.produce(topic, **fields)
+        except BufferError:
+            producer.poll(0.1)
+
+
+def _client(kind: Callable[..., Client], cluster: Cluster, own: Mapping[str, str], troubles: _Troubles) -> Client:
+    """A client of ``kind`` with our own properties over the user's; a wrong one is explained."""
+    logger = logging.getLogger(f"agentlog.librdkafka.{cluster.name.replace('.', '_')}")
+    logger.filters = [_Redacting(cluster)]
+    try:
+        return kind({**cluster.properties, **own, "error_cb": troubles}, logger=logger)
+    except KafkaException as error:
+        text = cluster.redact(error.args[0].str())
+        name = next((name for name in cluster.properties if name in text), None)
+        raise SettingsError(f"{cluster.origins[name] if name else f'cluster {cluster.name}'}: {text}") from error
+
+
+class _Redacting(logging.Filter):
+    """librdkafka's lines, without the cluster's secrets."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__()
+        self.cluster = cluster
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = self.cluster.redact(record.getMessage()), ()
+        return True

@@ -1,0 +1,114 @@
+"""Where a session's records come from: the contract of all sources, and the capture file."""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from io import BufferedReader
+from typing import NamedTuple, Protocol
+
+from . import capture
+from .events import Place, Record, Unreadable, microseconds
+from .positions import Moment, Offset, Position
+
+KEPT_KEYS = 200_000
+
+Found = Record | Unreadable
+
+
+class Span(NamedTuple):
+    """The part of a session that is asked for, both ends included; None where it is open."""
+
+    start: Position | None = None
+    end: Position | None = None
+
+    @property
+    def partition(self) -> int | None:
+        """The one partition that a place at either end names, or None."""
+        named = [at.partition for at in self if isinstance(at, Offset) and at.partition is not None]
+        return named[0] if named else None
+
+    def holds(self, record: Record) -> bool:
+        """Whether a record lies in it: by the time that its event was recorded, or by its offset."""
+        if self.partition not in (None, record.place.partition):
+            return False
+        behind_start = self.start is None or _distance(self.start, record) >= 0
+        return behind_start and (self.end is None or _distance(self.end, record) <= 0)
+
+
+def _distance(position: Position, record: Record) -> int:
+    """How far a record lies behind ``position``; negative before it."""
+    if isinstance(position, Moment):
+        return microseconds(record.event.timestamp) - position.microseconds
+    return record.place.offset - position.offset
+
+
+@dataclass(slots=True)
+class Searched:
+    """What a source has looked at so far.
+
+    Attributes:
+        what: the topic and cluster, or the file, for a person.
+        partitions: those that were read; of a file none.
+        partition_count: how many the topic has.
+        records: how many were read, of whatever session.
+        expected: how many offsets there are to read.
+        others: ids of other sessions that were seen, some of them.
+        log_begins: of each partition whose earlier records are deleted, the timestamp in milliseconds of the first
+            that is left, or None where it wasn't read.
+    """
+
+    what: str
+    partitions: list[int] = field(default_factory=list)
+    partition_count: int = 0
+    records: int = 0
+    expected: int = 0
+    unreadable: int = 0
+    others: set[str] = field(default_factory=set)
+    log_begins: dict[int, int | None] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """Anything that yields the records of a session."""
+
+    searched: Searched
+
+    def records(self, session_id: str, span: Span) -> Iterator[Found]:
+        """The session's records that lie in ``span``, and what might be one and can't be read.
+
+        They come as they lie: each partition in its order, the partitions interleaved, copies included. Memory is
+        bounded by a batch of records.
+        """
+        ...
+
+
+class CaptureSource:
+    """A capture file; ``-`` is standard input."""
+
+    def __init__(self, path: str, stdin: BufferedReader) -> None:
+        self.name = "standard input" if path == "-" else path
+        self.searched = Searched(self.name)
+        self._path, self._stdin = path, stdin
+
+    def records(self, session_id: str, span: Span) -> Iterator[Found]:
+        """The session's records in the order of the file's lines."""
+        number = 0
+        with capture.open_capture(self._path, self._stdin) as stream:
+            try:
+                for number, line in capture.lines(stream):
+                    self.searched.records += 1
+                    found = capture.read_line(line, session_id, self.name, number)
+                    if isinstance(found, str):
+                        remember(self.searched, [found])
+                    elif isinstance(found, Unreadable) or span.holds(found):
+                        self.searched.unreadable += isinstance(found, Unreadable)
+                        yield found
+            except (EOFError, OSError, zlib.error) as error:
+                self.searched.unreadable += 1
+                reason = f"the file is damaged from here on: {error}"
+                yield Unreadable(f"{self.name}:{number + 1}", Place(None, -1, number + 1), reason)
+
+
+def remember(searched: Searched, ids: Iterable[str]) -> None:
+    """Keep the ids of other sessions, up to a bound: the nearest of them are named when a session isn't found."""
+    if len(searched.others) < KEPT_KEYS:
+        searched.others.update(ids)

@@ -1,0 +1,131 @@
+"""A topic in Kafka as a source: only the partitions where the session can be, only its records decoded."""
+
+import time
+from collections.abc import Iterator
+
+from . import codec
+from .errors import PositionError
+from .events import Record, Unreadable
+from .kafka import KafkaReader, Message, place
+from .partitions import candidates
+from .positions import Moment, Offset
+from .sources import KEPT_KEYS, Found, Searched, Span, remember
+
+
+class TopicSource:
+    """A topic of a cluster.
+
+    Args:
+        partitioner: that of the clients which write the topic, when it is known: one partition holds the session.
+        everywhere: read all partitions, not just those where a client's partitioner would put the session.
+    """
+
+    def __init__(self, reader: KafkaReader, topic: str, partitioner: str | None, everywhere: bool) -> None:
+        self.searched = Searched(f"topic {topic} of {reader.cluster.name}")
+        self._reader, self._topic = reader, topic
+        self._partitioner, self._everywhere = partitioner, everywhere
+        self._next: dict[int, int] = {}
+
+    def records(self, session_id: str, span: Span) -> Iterator[Found]:
+        """The session's records: from the partitions where it should be, or from all when it isn't there."""
+        count = self.searched.partition_count = self._reader.partition_count(self._topic)
+        likely = self._likely(session_id, count, span)
+        found = False
+        for item in self._read(session_id, likely, span):
+            found = found or isinstance(item, Record)
+            yield item
+        if not found and span.partition is None:
+            yield from self._read(session_id, [p for p in range(count) if p not in likely], span)
+
+    def _likely(self, session_id: str, count: int, span: Span) -> list[int]:
+        named = span.partition
+        if named is not None and named >= count:
+            raise PositionError(f"topic {self._topic} has no partition {named}; it has {count}, the first being 0")
+        if named is not None:
+            return [named]
+        return list(range(count)) if self._everywhere else candidates(session_id.encode(), count, self._partitioner)
+
+    def _read(self, session_id: str, partitions: list[int], span: Span) -> Iterator[Found]:
+        bounds = self._reader.bounds(self._topic, partitions)
+        begins = self._begins(partitions, span)
+        starts = {p: max(begins.get(p, b.high), b.low) for p, b in bounds.items()}
+        starts = {p: min(start, bounds[p].high) for p, start in starts.items()}
+        self._next.update(starts)
+        self.searched.partitions += partitions
+        self.searched.expected += sum(bounds[p].high - start for p, start in starts.items())
+        self.searched.log_begins.update({p: None for p in partitions if bounds[p].low})
+        ends = {p: bounds[p].high for p, start in starts.items() if start < bounds[p].high}
+        yield from self._until(session_id, {p: starts[p] for p in ends}, ends, span)
+
+    def _begins(self, partitions: list[int], span: Span) -> dict[int, int]:
+        """The offset from which on each partition must be read; none where nothing lies behind the start."""
+        match span.start:
+            case Moment():
+                found = self._reader.offsets_at(self._topic, partitions, span.start.timestamp_ms)
+                return {p: offset for p, offset in found.items() if offset is not None}
+            case Offset():
+                return dict.fromkeys(partitions, span.start.offset)
+        return dict.fromkeys(partitions, 0)
+
+    def _until(self, session_id: str, starts: dict[int, int], ends: dict[int, int], span: Span) -> Iterator[Found]:
+        if not ends:
+            return
+        self._reader.start(self._topic, starts)
+        heard = time.monotonic()
+        for batch in self._reader.batches():
+            if batch:
+                heard = time.monotonic()
+                self._note(batch, starts)
+                yield from self._matching(session_id, batch, ends, span)
+            elif time.monotonic() - heard > self._reader.timeout_s:
+                raise self._reader.silent(self._topic)
+            self._next.update(self._reader.positions())
+            if all(self._next[p] >= end for p, end in ends.items()):
+                return
+
+    def _note(self, batch: list[Message], starts: dict[int, int]) -> None:
+        """Keep what tells later where the log begins, and which sessions there are."""
+        if not all(self.searched.log_begins.values()):
+            for message in batch:
+                partition = message.partition() or 0
+                if partition in self.searched.log_begins and message.offset() == starts[partition]:
+                    self.searched.log_begins[partition] = message.timestamp()[1]
+        if len(self.searched.others) < KEPT_KEYS:
+            keys = {message.key() for message in batch}
+            remember(self.searched, (key.decode(errors="replace") for key in keys if key))
+
+    def _matching(self, session_id: str, batch: list[Message], ends: dict[int, int], span: Span) -> Iterator[Found]:
+        """The batch's records of the session. Those without a key may be of any session: their value tells."""
+        wanted, own = session_id.encode(), 0
+        for message in [m for m in batch if (key := m.key()) == wanted or key is None]:
+            if message.error() is not None:
+                own += 1
+                if self._reader.at_end(message):
+                    ends.pop(message.partition() or 0, None)
+                continue
+            found = self._decoded(message, session_id)
+            if isinstance(found, Unreadable):
+                self.searched.unreadable += 1
+                yield found
+            elif found is not None and span.holds(found):
+                yield found
+        self.searched.records += len(batch) - own
+
+    def _decoded(self, message: Message, session_id: str) -> Found | None:
+        lies = place(message)
+        where = f"{lies.topic}[{lies.partition}]@{lies.offset}"
+        found = codec.decode(message.value(), lies, where)
+        if isinstance(found, Unreadable) or found.event.session_id == session_id:
+            return found
+        if message.key() is None:
+            return None
+        return Unreadable(where, lies, f"its key is {session_id}, its session_id {found.event.session_id}")
+
+    def follow(self, session_id: str) -> Iterator[Found | None]:
+        """What is written to the partitions that were read, from there on."""
+        self._reader.start(self._topic, self._next)
+        while True:
+            batch = self._reader.next_batch()
+            yield from self._matching(session_id, batch, {}, Span())
+            if not batch:
+                yield None
