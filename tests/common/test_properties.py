@@ -1,0 +1,46 @@
+"""librdkafka's properties as we know them, held against librdkafka itself."""
+
+import re
+
+import confluent_kafka
+import pytest
+from agentlog.properties import ALIASES, CONSUMER, JAVA, OURS, PRODUCER, PROPERTIES, SECRETS
+
+TAKEN_BY_CONFLUENT_KAFKA = {"delivery.report.only.error"}
+HIDDEN_WORDS = re.compile("password|passphrase|secret|pem$|jaas|token|key")
+
+
+def librdkafkas_answer(client: type, name: str) -> str:
+    """What librdkafka says of a property; one that it doesn't know keeps it from making a client."""
+    with pytest.raises(confluent_kafka.KafkaException) as refused:
+        client({name: "1", "group.id": "g", "no.such": "1"})
+    return str(refused.value)
+
+
+class TestLibrdkafkasProperties:
+    @pytest.mark.parametrize("name", sorted(PROPERTIES - TAKEN_BY_CONFLUENT_KAFKA))
+    def test_exist_in_librdkafka(self, name: str) -> None:
+        client = confluent_kafka.Consumer if name in CONSUMER else confluent_kafka.Producer
+        assert f'No such configuration property: "{name}"' not in librdkafkas_answer(client, name)
+
+    @pytest.mark.parametrize("name", sorted(JAVA))
+    def test_of_java_do_not_exist_in_librdkafka(self, name: str) -> None:
+        assert name not in PROPERTIES
+        answer = librdkafkas_answer(confluent_kafka.Consumer, name)
+        assert f'No such configuration property: "{name}"' in answer or "Java" in answer
+
+    def test_that_the_lists_single_out_are_among_them(self) -> None:
+        assert {*ALIASES, *ALIASES.values(), *SECRETS, *OURS} <= PROPERTIES
+        assert not {*ALIASES.values(), *SECRETS, *OURS} & ALIASES.keys()
+        assert all(
+            (name in CONSUMER, name in PRODUCER) == (same in CONSUMER, same in PRODUCER)
+            for name, same in ALIASES.items()
+        )
+
+    def test_that_sound_secret_are_secret_but_for_paths_and_addresses(self) -> None:
+        sounding = {ALIASES.get(name, name) for name in PROPERTIES if HIDDEN_WORDS.search(name)}
+        harmless = {name for name in sounding if name.endswith((".location", ".file", ".url", ".keytab"))}
+        assert (
+            sounding - harmless - SECRETS
+            == {"socket.keepalive.enable", "enable.sasl.oauthbearer.unsecure.jwt"} & sounding
+        )
