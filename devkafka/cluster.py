@@ -123,7 +123,7 @@ class KafkaCluster:
         config.write_text(properties_text({**own, "log.dirs": str(folder / "data"), **self._properties}))
         scram = [f"SCRAM-SHA-512=[name={user},password={password}]" for user, password in self.users.items()]
         options = [part for each in scram for part in ("--add-scram", each)]
-        storage = ["kafka.tools.StorageTool", "format", "-t", self.id, "-c", str(config), *options]
+        storage = ["kafka.tools.StorageTool", "format", f"--cluster-id={self.id}", "--config", str(config), *options]
         commands = Commands(format=java_command(*storage), run=java_command("kafka.Kafka", str(config)))
         return Broker(node.id, f"127.0.0.1:{node.plain}", folder, commands)
 

@@ -10,6 +10,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from devkafka import KafkaCluster, Message, NotReady, create_topic, eventually, produce
+from devkafka.java import POM
 from devkafka.ports import port_of, reserve_port
 
 ORPHANS = """
@@ -44,6 +45,7 @@ def test_three_brokers_go_on_without_a_killed_leader() -> None:
 
 def test_two_clusters_end_with_a_parent_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(POM.parent.parent))
     parent = subprocess.Popen([sys.executable, "-c", ORPHANS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert parent.stdout
     addresses, ids = (words := parent.stdout.readline().split())[:2], words[2:]

@@ -1,0 +1,54 @@
+# Every command that a contributor needs; `make` lists them, and CI runs the same ones.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The demo needs the package alone. Once the tools for development are there, they bring the package as it stands here.
+PACKAGE := $(if $(wildcard $(VENV)/.development),$(VENV)/.development,$(VENV)/.package)
+SOURCES := $(shell find common kshark -name '*.py' 2>/dev/null)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test kafka check bench clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(PACKAGE) ## replay the runaway invoice agent from a capture file: no Java, no Kafka
+	$(BIN)/kshark demo story.ndjson
+	$(BIN)/kshark replay sess_invoice_847 --file story.ndjson
+
+test: $(VENV)/.development ## run all tests, on real Kafka that they start themselves (Java 17, Maven) or on DEV_BOOTSTRAP
+	$(BIN)/python -m pytest
+
+kafka: $(PACKAGE) ## start two local clusters with the story loaded, until Ctrl-C (Java 17, Maven)
+	@exec $(BIN)/python -m devkafka
+
+check: $(VENV)/.development ## lint, check the format and the types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.development ## measure, each figure beside its peer (Java 17, Maven)
+	$(BIN)/python -m benchmarks
+
+clean: ## remove the virtual environment and what the tools keep
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# pip is the last thing that a new environment gets: one that was made in part is made again.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "agentlog needs Python 3.11 or later, and $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
+	  echo "Name another one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.package: pyproject.toml $(SOURCES) | $(BIN)/pip
+	$(BIN)/python -m pip install --quiet .
+	@touch $@
+
+$(VENV)/.development: pyproject.toml | $(BIN)/pip
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable '.[all]' --group dev
+	@touch $@
