@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self, TypeVar, cast
 
 import confluent_kafka
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
-from confluent_kafka import Message as Message
+from confluent_kafka import Message as Message  # noqa: PLC0414  handed on to topics
 from confluent_kafka.admin import AdminClient, ConfigResource
 from confluent_kafka.cimpl import NewTopic
 
@@ -28,6 +28,7 @@ READING = {
     "enable.partition.eof": "true",
     "check.crcs": "true",
     "fetch.queue.backoff.ms": "5",
+    "fetch.wait.max.ms": "50",  # a partition taken up later waits for the answer under way
     "queued.max.messages.kbytes": "16384",
     "fetch.message.max.bytes": "4194304",
     "fetch.max.bytes": "16777216",
