@@ -9,6 +9,8 @@ AgentlogError
 │   ├── KafkaRefused             reached, and refused us: TLS, password, rights
 │   └── TopicNotFound            reached, and it has no such topic
 └── NothingToShow             4  no such session, or nothing that could be read
+
+Beside the tree stands Stopped: a signal (130, 143), or a reader who has gone (0), ends the command.
 """
 
 
@@ -54,3 +56,11 @@ class NothingToShow(AgentlogError):
     """No such session, or nothing of it that could be read."""
 
     exit_code = 4
+
+
+class Stopped(BaseException):
+    """A signal, or a reader who has gone, ends the command; no error, so nothing but a tool's end catches it."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code

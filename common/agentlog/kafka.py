@@ -16,6 +16,7 @@ from confluent_kafka.cimpl import NewTopic
 from .clusters import BOOTSTRAP, Cluster
 from .errors import AgentlogError, KafkaRefused, KafkaUnavailable, SettingsError, TopicNotFound
 from .events import Headers, Place
+from .properties import CONSUMER, PRODUCER
 
 BATCH = 10_000
 POLL_S = 0.05
@@ -30,7 +31,7 @@ READING = {
     "fetch.queue.backoff.ms": "5",
     "fetch.wait.max.ms": "50",  # a partition taken up later waits for the answer under way
     "queued.max.messages.kbytes": "16384",
-    "fetch.message.max.bytes": "4194304",
+    "max.partition.fetch.bytes": "4194304",
     "fetch.max.bytes": "16777216",
     "receive.message.max.bytes": "1000000000",  # one record of any size the broker holds must pass, to be named
 }
@@ -69,7 +70,7 @@ class _Troubles:
         code = next((code for code in self.TELLING if code in self.seen), None)
         told = self.cluster.redact(self.seen.get(code, "") if code is not None else "")
         text = told.split(": ", 1)[-1].partition(" (after ")[0]
-        address = self.cluster.properties[BOOTSTRAP]
+        address = self.cluster.shown()[BOOTSTRAP]
         who = f"cluster {self.cluster.name}" + (f" ({address})" if address != self.cluster.name else "")
         origin = f"{BOOTSTRAP} is from {self.cluster.origins[BOOTSTRAP]}"
         match code:
@@ -296,11 +297,17 @@ def _client(kind: Callable[..., Client], cluster: Cluster, own: Mapping[str, str
     logger = logging.getLogger(f"agentlog.librdkafka.{cluster.name.replace('.', '_')}")
     logger.filters = [_Redacting(cluster)]
     try:
-        return kind({**cluster.properties, **own, "error_cb": troubles}, logger=logger)
+        return kind({**_meant_for(kind, cluster.properties), **own, "error_cb": troubles}, logger=logger)
     except KafkaException as error:
         text = cluster.redact(error.args[0].str())
         name = next((name for name in cluster.properties if name in text), None)
         raise SettingsError(f"{cluster.origins[name] if name else f'cluster {cluster.name}'}: {text}") from error
+
+
+def _meant_for(kind: Callable[..., object], properties: Mapping[str, str]) -> dict[str, str]:
+    """``properties`` but for those of the other kind of client, of which librdkafka would warn."""
+    foreign = PRODUCER if kind is Consumer else CONSUMER
+    return {name: value for name, value in properties.items() if name not in foreign}
 
 
 class _Redacting(logging.Filter):

@@ -1,0 +1,186 @@
+"""What all tools share on the command line: options, settings, exit codes, signals and errors."""
+
+import gc
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from .clusters import Cluster, Settings, load_settings
+from .codec import escaped
+from .errors import AgentlogError, Stopped, UsageError
+from .positions import check_range, parse_position
+from .sources import CaptureSource, Source, Span
+
+BUG = 70
+
+ClusterOption = Annotated[
+    str | None,
+    typer.Option("--cluster", "-c", metavar="NAME|HOST:PORT", help="A cluster of agentlog.toml, or an address."),
+]
+TopicOption = Annotated[str | None, typer.Option("--topic", "-t", metavar="TOPIC", help="[default: agent-events]")]
+PropertyOption = Annotated[
+    list[str] | None, typer.Option("-X", metavar="NAME=VALUE", help="A librdkafka property; may be repeated.")
+]
+FileOption = Annotated[
+    str | None,
+    typer.Option("--file", "-f", metavar="FILE", help="A capture file in place of a cluster; - is standard input."),
+]
+FromOption = Annotated[
+    str | None,
+    typer.Option("--from", metavar="WHEN", help="From this time or offset on: 14:00, -2h, 2026-01-15T14:00Z, @1200."),
+]
+ToOption = Annotated[str | None, typer.Option("--to", metavar="WHEN", help="Up to this time or offset.")]
+AllPartitionsOption = Annotated[
+    bool, typer.Option("--all-partitions", help="Read every partition, not only those where the session should be.")
+]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done, and what librdkafka says.")]
+
+
+def new_app(help_text: str) -> typer.Typer:
+    """A tool's command line, without what would slow its start."""
+    return typer.Typer(
+        help=help_text,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def run(app: typer.Typer) -> None:
+    """Run a tool and end the process with its exit code; nothing but a message reaches the user."""
+    gc.disable()  # a command lives for seconds, and walking its records again and again would double them
+    tool = Path(sys.argv[0]).stem
+    _log_to_stderr(tool)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    sys.exit(_code(app, tool))
+
+
+def _code(app: typer.Typer, tool: str) -> int:
+    try:
+        app(prog_name=tool)
+    except AgentlogError as error:
+        print(f"{tool}: {escaped_lines(str(error))}", file=sys.stderr)
+        return error.exit_code
+    except Stopped as stopped:
+        return stopped.exit_code
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0
+    except Exception as error:  # noqa: BLE001  no traceback reaches a user
+        if os.environ.get("AGENTLOG_DEBUG"):
+            raise
+        what = escaped(f"{type(error).__name__}: {error}")
+        print(f"{tool}: a bug in {tool}, {what}\nPlease report it, with what AGENTLOG_DEBUG=1 shows.", file=sys.stderr)
+        return BUG
+    return 0
+
+
+def escaped_lines(text: str) -> str:
+    """``text`` with its controls escaped, but for the line ends that are ours."""
+    return "\n".join(escaped(line) for line in text.split("\n"))
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    """The first signal finishes cleanly; the second meets no handler of ours."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_DFL)
+    raise Stopped(128 + number)
+
+
+def _log_to_stderr(tool: str) -> None:
+    logging.basicConfig(stream=sys.stderr, format=f"{tool}: %(message)s", level=logging.WARNING)
+    logging.getLogger("agentlog.librdkafka").setLevel(logging.CRITICAL)
+
+
+def log_everything() -> None:
+    """For ``--verbose``: what we do, and librdkafka's own lines, in one tree."""
+    logging.getLogger().setLevel(logging.INFO)
+    logging.getLogger("agentlog.librdkafka").setLevel(logging.DEBUG)
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where a command finds its records, as the user said it."""
+
+    cluster: str | None = None
+    topic: str | None = None
+    properties: Sequence[str] = ()
+    file: str | None = None
+    all_partitions: bool = False
+
+
+def settings() -> Settings:
+    """The user's settings.
+
+    Raises:
+        SettingsError: with the file and line, or the variable, that is wrong.
+    """
+    return load_settings(os.environ, Path.cwd())
+
+
+def chosen_cluster(where: Where) -> tuple[Cluster, str, str | None]:
+    """The cluster, the topic, and the partitioner of its clients where that is known."""
+    known = settings()
+    topic = known.topic(where.topic)
+    return known.cluster(where.cluster, where.properties), topic, known.partitioner(topic)
+
+
+@contextmanager
+def opened(where: Where) -> Iterator[Source]:
+    """The source that the user named.
+
+    Raises:
+        UsageError: both a file and a cluster.
+    """
+    if where.file is not None:
+        if where.cluster or where.properties or where.topic:
+            raise UsageError("--file takes the place of --cluster, --topic and -X; give one or the other")
+        yield CaptureSource(where.file, sys.stdin.buffer)  # type: ignore[arg-type]
+        return
+    from .kafka import KafkaReader  # noqa: PLC0415  a file needs no Kafka
+    from .topics import TopicSource  # noqa: PLC0415
+
+    cluster, topic, partitioner = chosen_cluster(where)
+    with KafkaReader(cluster) as reader:
+        yield TopicSource(reader, topic, partitioner, where.all_partitions)
+
+
+def span(start: str | None, end: str | None) -> Span:
+    """What ``--from`` and ``--to`` say.
+
+    Raises:
+        PositionError: one isn't understood, or the end lies before the beginning.
+    """
+    now = datetime.now(local_zone())
+    first = parse_position(start, now) if start is not None else None
+    last = parse_position(end, now) if end is not None else None
+    check_range(first, last)
+    return Span(first, last)
+
+
+def local_zone() -> tzinfo:
+    """The user's time zone with its daylight saving time, which the offset of now doesn't tell."""
+    name = os.environ.get("TZ", "").lstrip(":")
+    try:
+        if name:
+            return ZoneInfo(name)
+        with Path("/etc/localtime").open("rb") as rules:
+            return ZoneInfo.from_file(rules, key=_zone_name())
+    except (OSError, ValueError, KeyError):
+        return datetime.now().astimezone().tzinfo or UTC
+
+
+def _zone_name() -> str | None:
+    return str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2] or None

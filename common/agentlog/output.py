@@ -1,0 +1,177 @@
+"""What all tools share in writing: terminals, colours, the pager, progress, and text that can't be trusted."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import IO
+
+from .codec import escaped
+from .errors import Stopped
+
+PLAIN_WIDTH = 80
+PROGRESS_AFTER_S = 1.0
+
+
+class Style(StrEnum):
+    """What a piece of text is, by the terminal's own colours."""
+
+    STRONG = "1"
+    FAINT = "2"
+    GOOD = "32"
+    BAD = "31"
+    NOTICE = "33"
+    NAME = "36"
+
+
+Paint = Callable[[str, Style], str]
+
+
+def plain(text: str, _style: Style) -> str:
+    """A paint for where there is no colour."""
+    return text
+
+
+def coloured(text: str, style: Style) -> str:
+    """A paint for a terminal."""
+    return f"\x1b[{style.value}m{text}\x1b[0m" if text else text
+
+
+def paint_for(stream: IO[str]) -> Paint:
+    """Colour on a terminal that has it; https://no-color.org and FORCE_COLOR are kept."""
+    if os.environ.get("NO_COLOR"):
+        return plain
+    wanted = os.environ.get("FORCE_COLOR") or (stream.isatty() and os.environ.get("TERM") != "dumb")
+    return coloured if wanted else plain
+
+
+def width() -> int:
+    """The terminal's columns; COLUMNS goes before them, and 80 counts where there is no terminal."""
+    return max(shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns, 40)
+
+
+def cell_width(text: str) -> int:
+    """How many columns of a terminal ``text`` takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # noqa: PLC0415  loaded only for text that needs it
+
+    return cell_len(text)
+
+
+def clipped(text: str, columns: int) -> str:
+    """``text`` with its controls escaped, cut to ``columns`` with an ellipsis in its place."""
+    shown = escaped(text[: columns * 2 + 8])  # nothing beyond can be seen, however long the text is
+    if len(text) <= columns * 2 + 8 and cell_width(shown) <= columns:
+        return shown
+    columns = max(columns - 3, 0)
+    shown = shown[:columns]
+    while cell_width(shown) > columns:
+        shown = shown[:-1]
+    return shown.rstrip() + "..."
+
+
+def write(lines: Iterable[str], stream: IO[str] | None = None) -> None:
+    """Write lines to ``stream`` (standard output), each with a newline.
+
+    Raises:
+        Stopped: whoever read them has gone; that's no failure.
+    """
+    stream = stream or sys.stdout
+    try:
+        stream.writelines(f"{line}\n" for line in lines)
+        stream.flush()
+    except BrokenPipeError:
+        _discard(stream)
+        raise Stopped(0) from None
+
+
+def write_bytes(chunks: Iterable[bytes]) -> None:
+    """Write chunks to standard output as they are; see ``write``."""
+    try:
+        sys.stdout.buffer.writelines(chunks)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        _discard(sys.stdout)
+        raise Stopped(0) from None
+
+
+def _discard(stream: IO[str]) -> None:
+    """What is still buffered goes nowhere, so that the interpreter's last flush doesn't fail."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def page(lines: Iterable[str]) -> None:
+    """Write lines through the pager as git does: PAGER, else less, which ends by itself when all fits on the screen."""
+    pager = shlex.split(os.environ.get("PAGER", "less"))
+    if not sys.stdout.isatty() or not pager or pager == ["cat"] or shutil.which(pager[0]) is None:
+        return write(lines)
+    environment = {"LESS": "FRX", "LV": "-c", **os.environ}
+    with subprocess.Popen(
+        pager, stdin=subprocess.PIPE, env=environment, text=True, errors="backslashreplace"
+    ) as process:
+        try:
+            process.stdin.writelines(f"{line}\n" for line in lines)  # type: ignore[union-attr]
+        except BrokenPipeError:
+            pass  # the reader has seen enough
+        finally:
+            _close(process.stdin)
+    return None
+
+
+def _close(pipe: IO[str] | None) -> None:
+    try:
+        if pipe is not None:
+            pipe.close()
+    except BrokenPipeError:
+        pass
+
+
+@contextmanager
+def progress(describe: Callable[[], str]) -> Iterator[None]:
+    """Show ``describe()`` on standard error while the block runs, once it takes longer than a second."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    done = threading.Event()
+    shown = threading.Thread(target=_show, args=(describe, done), daemon=True)
+    shown.start()
+    try:
+        yield
+    finally:
+        done.set()
+        shown.join()
+
+
+def _show(describe: Callable[[], str], done: threading.Event) -> None:
+    if done.wait(PROGRESS_AFTER_S):
+        return
+    while not done.wait(0.1):
+        print(f"\r{clipped(describe(), width() - 1)}\x1b[K", end="", file=sys.stderr, flush=True)
+    print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def duration(microseconds: int) -> str:
+    """A span of time as a person says it: ``0.21 s``, ``4 m 12 s``, ``2 h 5 m``, ``3 d 4 h``."""
+    seconds = microseconds / 1_000_000
+    if seconds < 1:
+        return f"{seconds:.2f} s" if seconds >= 0.01 or not microseconds else f"{microseconds / 1000:.1f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days:,} d {hours} h"
+    return f"{hours} h {minutes} m" if hours else f"{minutes} m {rest} s"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """``1 error``, ``2 errors``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
