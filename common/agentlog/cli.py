@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo
 import typer
 
 from .clusters import Cluster, Settings, load_settings
-from .codec import escaped
 from .errors import AgentlogError, Stopped, UsageError
+from .output import complain
 from .positions import check_range, parse_position
 from .sources import CaptureSource, Source, Span
 
@@ -72,24 +72,18 @@ def _code(app: typer.Typer, tool: str) -> int:
     try:
         app(prog_name=tool)
     except AgentlogError as error:
-        print(f"{tool}: {escaped_lines(str(error))}", file=sys.stderr)
+        complain(f"{tool}: {error}")
         return error.exit_code
     except Stopped as stopped:
         return stopped.exit_code
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0
-    except Exception as error:  # noqa: BLE001  no traceback reaches a user
+    except Exception as error:
         if os.environ.get("AGENTLOG_DEBUG"):
             raise
-        what = escaped(f"{type(error).__name__}: {error}")
-        print(f"{tool}: a bug in {tool}, {what}\nPlease report it, with what AGENTLOG_DEBUG=1 shows.", file=sys.stderr)
+        complain(f"{tool}: a bug, {type(error).__name__}: {error}\nPlease report it, with what AGENTLOG_DEBUG=1 shows.")
         return BUG
     return 0
-
-
-def escaped_lines(text: str) -> str:
-    """``text`` with its controls escaped, but for the line ends that are ours."""
-    return "\n".join(escaped(line) for line in text.split("\n"))
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:

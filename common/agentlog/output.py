@@ -3,12 +3,12 @@
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import IO
 
@@ -113,24 +113,21 @@ def page(lines: Iterable[str]) -> None:
     if not sys.stdout.isatty() or not pager or pager == ["cat"] or shutil.which(pager[0]) is None:
         return write(lines)
     environment = {"LESS": "FRX", "LV": "-c", **os.environ}
-    with subprocess.Popen(
-        pager, stdin=subprocess.PIPE, env=environment, text=True, errors="backslashreplace"
-    ) as process:
-        try:
-            process.stdin.writelines(f"{line}\n" for line in lines)  # type: ignore[union-attr]
-        except BrokenPipeError:
-            pass  # the reader has seen enough
-        finally:
-            _close(process.stdin)
+    keys = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the pager's as long as it runs
+    try:
+        _through(
+            subprocess.Popen(pager, stdin=subprocess.PIPE, env=environment, text=True, errors="backslashreplace"), lines
+        )
+    finally:
+        signal.signal(signal.SIGINT, keys)
     return None
 
 
-def _close(pipe: IO[str] | None) -> None:
-    try:
-        if pipe is not None:
-            pipe.close()
-    except BrokenPipeError:
-        pass
+def _through(pager: "subprocess.Popen[str]", lines: Iterable[str]) -> None:
+    assert pager.stdin is not None  # noqa: S101  it was asked for
+    with suppress(BrokenPipeError), pager.stdin:  # the reader may have seen enough
+        pager.stdin.writelines(f"{line}\n" for line in lines)
+    pager.wait()
 
 
 @contextmanager
@@ -153,8 +150,18 @@ def _show(describe: Callable[[], str], done: threading.Event) -> None:
     if done.wait(PROGRESS_AFTER_S):
         return
     while not done.wait(0.1):
-        print(f"\r{clipped(describe(), width() - 1)}\x1b[K", end="", file=sys.stderr, flush=True)
-    print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        _status(clipped(describe(), width() - 1))
+    _status("")
+
+
+def _status(text: str) -> None:
+    sys.stderr.write(f"\r{text}\x1b[K")
+    sys.stderr.flush()
+
+
+def complain(text: str) -> None:
+    """A line, or several, for standard error; controls in it are escaped, but for line ends."""
+    sys.stderr.write("\n".join(escaped(line) for line in text.split("\n")) + "\n")
 
 
 def duration(microseconds: int) -> str:
