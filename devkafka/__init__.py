@@ -13,6 +13,7 @@ from .client import Message, create_topic, eventually, produce
 from .cluster import KafkaCluster, running
 from .errors import DevKafkaError, NotInstalled, NotReady
 from .java import java_command
+from .process import Process
 
 __all__ = [
     "Broker",
@@ -21,6 +22,7 @@ __all__ = [
     "Message",
     "NotInstalled",
     "NotReady",
+    "Process",
     "create_topic",
     "eventually",
     "java_command",

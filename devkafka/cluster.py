@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+import shlex
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -10,9 +11,10 @@ from types import TracebackType
 from typing import Self
 
 from .broker import Broker, Commands
-from .folder import RunFolder
+from .folder import run_folder
 from .java import java_command
 from .ports import port_of, reserve_port
+from .process import Process
 from .properties import Node, properties_text, server_properties
 from .tls import Certificate, make_certificate
 
@@ -35,6 +37,7 @@ class KafkaCluster:
         self._size = brokers
         self._properties = dict(properties or {})
         self._nodes: list[Node] = []
+        self._folder: Path | None = None
         self._certificate: Certificate | None = None
         self._ends = ExitStack()
 
@@ -86,17 +89,15 @@ class KafkaCluster:
     def launch(self) -> None:
         """Start the brokers without waiting for them; raises NotInstalled."""
         java_command("")
-        folder = RunFolder(f"devkafka-{self.name}-")
-        self._ends.callback(folder.remove)
+        self._folder = self._ends.enter_context(run_folder(f"devkafka-{self.name}-"))
         self._nodes = [
             Node(id=number, plain=self._port(), controller=self._port(), secure=self._port())
             for number in range(1, self._size + 1)
         ]
-        self._certificate = make_certificate(folder.path) if self.users else None
-        self.brokers = [self._broker(node, folder.path / f"broker-{node.id}") for node in self._nodes]
+        self._certificate = make_certificate(self._folder) if self.users else None
+        self.brokers = [self._broker(node, self._folder / f"broker-{node.id}") for node in self._nodes]
         for broker in self.brokers:
-            self._ends.callback(broker.kill)
-            broker.launch()
+            self._launch(broker)
 
     def wait_until_ready(self) -> None:
         """Wait until every broker answers; raises NotReady."""
@@ -106,8 +107,23 @@ class KafkaCluster:
     def recover(self) -> None:
         """Resume every paused broker, start every one that doesn't run, and wait until all answer; raises NotReady."""
         for broker in self.brokers:
-            broker.resume() if broker.pid else broker.launch()
+            broker.launch()
+            broker.resume()
         self.wait_until_ready()
+
+    def program(self, main_class: str, *arguments: str, heap: str = "512m") -> Process:
+        """Start one of Kafka's programs, for example MirrorMaker 2, to end with the cluster; raises NotInstalled."""
+        if self._folder is None:
+            raise ValueError(f"cluster {self.name} isn't launched")
+        name = f"{main_class.rpartition('.')[2]}-{uuid.uuid4().hex[:8]}"
+        command = java_command(main_class, *arguments, heap=heap)
+        program = Process(name, self._folder / name, f"exec {shlex.join(command)}")
+        self._launch(program)
+        return program
+
+    def _launch(self, process: Process) -> None:
+        self._ends.callback(process.kill)
+        process.launch()
 
     def end(self) -> None:
         """Kill the brokers and remove their folder: nothing in it is needed any more. A second time does nothing."""

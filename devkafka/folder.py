@@ -2,6 +2,8 @@
 
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # Reading ends when our process, which alone holds the pipe's other end, is gone, however it went.
@@ -14,22 +16,14 @@ until rm -rf -- "$1" 2>/dev/null || [ $tries -ge 50 ]; do tries=$((tries + 1)); 
 """
 
 
-class RunFolder:
-    """A new temporary folder, watched by a small process that outlives us just long enough to clean up.
-
-    A process that is to end with the run writes the number of its process group into `FOLDER/NAME/pid`.
-    """
-
-    def __init__(self, prefix: str) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix=prefix))
-        self._watch = subprocess.Popen(
-            ["sh", "-c", _WATCH, "devkafka-watch", str(self.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def remove(self) -> None:
-        """End what still runs in the folder, and remove it; a second time does nothing."""
-        self._watch.communicate()
+@contextmanager
+def run_folder(prefix: str) -> Iterator[Path]:
+    """Yield a new temporary folder, watched by a small process that outlives us just long enough to clean up."""
+    path = Path(tempfile.mkdtemp(prefix=prefix))
+    command = ["sh", "-c", _WATCH, "devkafka-watch", str(path)]
+    no = subprocess.DEVNULL
+    watch = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=no, stderr=no, start_new_session=True)
+    try:
+        yield path
+    finally:
+        watch.communicate()

@@ -9,6 +9,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from devkafka import DevKafkaError, KafkaCluster, create_topic
+from devkafka.client import QUIET
 
 
 class TopicFactory(Protocol):
@@ -31,7 +32,7 @@ def kafka() -> Iterator[str]:
 
 def _answering(bootstrap: str) -> str:
     try:
-        AdminClient({"bootstrap.servers": bootstrap}).list_topics(timeout=10)
+        AdminClient({"bootstrap.servers": bootstrap}, logger=QUIET).list_topics(timeout=10)
     except KafkaException as error:
         raise DevKafkaError(f"DEV_BOOTSTRAP is {bootstrap}, where no broker answers: {error}") from None
     return bootstrap

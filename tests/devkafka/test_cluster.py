@@ -1,5 +1,6 @@
 """Clusters start, answer, and leave nothing behind, however their run ends."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -13,12 +14,21 @@ from devkafka import KafkaCluster, Message, NotReady, create_topic, eventually, 
 from devkafka.java import POM
 from devkafka.ports import port_of, reserve_port
 
+ROOT = POM.parent.parent
 ORPHANS = """
 import sys
 from devkafka import KafkaCluster, running
 with running(KafkaCluster("one"), KafkaCluster("two")) as clusters:
     print(*(cluster.bootstrap for cluster in clusters), *(cluster.id for cluster in clusters), flush=True)
     sys.stdin.read()
+"""
+
+ON_THE_NAMED_BROKER = """
+import os
+from devkafka import Message, produce
+def test_topics_are_made_on_the_named_broker(kafka, topic):
+    assert kafka == os.environ["DEV_BOOTSTRAP"]
+    assert produce(kafka, topic("of-a-test", partitions=2), [Message("key", "value", partition=1)]) == [(1, 0)]
 """
 
 
@@ -45,7 +55,7 @@ def test_three_brokers_go_on_without_a_killed_leader() -> None:
 
 def test_two_clusters_end_with_a_parent_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", str(POM.parent.parent))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     parent = subprocess.Popen([sys.executable, "-c", ORPHANS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert parent.stdout
     addresses, ids = (words := parent.stdout.readline().split())[:2], words[2:]
@@ -55,6 +65,21 @@ def test_two_clusters_end_with_a_parent_that_is_killed(tmp_path: Path, monkeypat
     parent.communicate()
     eventually(lambda: not any(listens(address) for address in addresses))
     eventually(lambda: not list(tmp_path.iterdir()))
+
+
+def test_a_program_of_kafkas_own_runs_beside_the_brokers(fragile_kafka: KafkaCluster) -> None:
+    ids = fragile_kafka.program("kafka.tools.StorageTool", "random-uuid")
+    eventually(lambda: ids.pid is None)
+    assert len(ids.log_file.read_text().strip()) == 22
+
+
+def test_a_named_broker_is_used_and_left_without_our_topics(fragile_kafka: KafkaCluster, tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(ON_THE_NAMED_BROKER)
+    env = {**os.environ, "DEV_BOOTSTRAP": fragile_kafka.bootstrap, "PYTHONPATH": str(ROOT), "PATH": ""}
+    command = [sys.executable, "-m", "pytest", "-p", "tests.conftest", str(tmp_path)]
+    subprocess.run(command, cwd=tmp_path, env=env, check=True)
+    admin = AdminClient({"bootstrap.servers": fragile_kafka.bootstrap})
+    eventually(lambda: "of-a-test" not in admin.list_topics(timeout=10).topics)
 
 
 def test_a_broker_that_cannot_start_is_an_error_with_the_end_of_its_log() -> None:
