@@ -20,6 +20,7 @@ demo: $(PACKAGE) ## replay the runaway invoice agent from a capture file: no Jav
 	$(BIN)/kshark replay sess_invoice_847 --file story.ndjson
 
 test: $(VENV)/.development ## run all tests, on real Kafka that they start themselves (Java 17, Maven) or on DEV_BOOTSTRAP
+	@$(BIN)/python -m devkafka prepare
 	$(BIN)/python -m pytest
 
 kafka: $(PACKAGE) ## start two local clusters with the story loaded, until Ctrl-C (Java 17, Maven)
@@ -31,6 +32,7 @@ check: $(VENV)/.development ## lint, check the format and the types
 	$(BIN)/mypy
 
 bench: $(VENV)/.development ## measure, each figure beside its peer (Java 17, Maven)
+	@$(BIN)/python -m devkafka prepare
 	$(BIN)/python -m benchmarks
 
 clean: ## remove the virtual environment and what the tools keep

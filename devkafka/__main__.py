@@ -8,7 +8,7 @@ from types import FrameType
 
 from . import local
 from .errors import DevKafkaError
-from .java import java_command
+from .java import java_command, prepare
 
 
 class _Stopped(BaseException):
@@ -41,6 +41,7 @@ def _stop(number: int, _frame: FrameType | None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m devkafka", description=local.__doc__)
     commands = parser.add_subparsers(dest="command")
+    commands.add_parser("prepare", help="check Java, and fetch Kafka's jars unless they are there")
     java = commands.add_parser("java", help="run a Java class with Kafka's jars, for example MirrorMaker 2")
     java.add_argument("--heap", default="512m", help="as in -Xmx, from 256m (default: %(default)s)")
     java.add_argument("main_class")
@@ -52,7 +53,10 @@ def _run(options: argparse.Namespace) -> None:
     if options.command == "java":
         command = java_command(options.main_class, *options.arguments, heap=options.heap)
         os.execv(command[0], command)  # noqa: S606
-    local.run(sys.stderr.write)
+    elif options.command == "prepare":
+        prepare()
+    else:
+        local.run(sys.stderr.write)
 
 
 if __name__ == "__main__":

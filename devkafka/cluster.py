@@ -12,7 +12,7 @@ from typing import Self
 
 from .broker import Broker, Commands
 from .folder import run_folder
-from .java import java_command
+from .java import java_command, prepare
 from .ports import port_of, reserve_port
 from .process import Process
 from .properties import Node, properties_text, server_properties
@@ -88,7 +88,7 @@ class KafkaCluster:
 
     def launch(self) -> None:
         """Start the brokers without waiting for them; raises NotInstalled."""
-        java_command("")
+        prepare()
         self._folder = self._ends.enter_context(run_folder(f"devkafka-{self.name}-"))
         self._nodes = [
             Node(id=number, plain=self._port(), controller=self._port(), secure=self._port())
@@ -141,7 +141,7 @@ class KafkaCluster:
         options = [part for each in scram for part in ("--add-scram", each)]
         storage = ["kafka.tools.StorageTool", "format", f"--cluster-id={self.id}", "--config", str(config), *options]
         commands = Commands(format=java_command(*storage), run=java_command("kafka.Kafka", str(config)))
-        return Broker(node.id, f"127.0.0.1:{node.plain}", folder, commands)
+        return Broker(self.name, node.id, f"127.0.0.1:{node.plain}", folder, commands)
 
 
 @contextmanager

@@ -29,6 +29,12 @@ def java_command(main_class: str, *arguments: str, heap: str = "512m") -> list[s
     return [java_program("java"), *memory, logging, "-cp", f"{jars()}/*", main_class, *arguments]
 
 
+def prepare() -> None:
+    """Check Java, and fetch the jars unless they are there; raises NotInstalled."""
+    java_program("java")
+    jars()
+
+
 @cache
 def java_program(name: str) -> str:
     """Return the path of Java 17 or later's `java` or `keytool`, in JAVA_HOME or else on PATH; raises NotInstalled."""

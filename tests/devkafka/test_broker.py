@@ -77,7 +77,7 @@ def test_a_paused_broker_can_be_restarted(fragile_kafka: KafkaCluster) -> None:
 def test_a_stopped_broker_runs_again_after_recover(fragile_kafka: KafkaCluster) -> None:
     [broker] = fragile_kafka.brokers
     broker.stop()
-    with pytest.raises(NotReady, match=r"broker 1 at .* doesn't run"):
+    with pytest.raises(NotReady, match=r"broker 1 of fragile at .* doesn't run"):
         broker.pause()
     fragile_kafka.recover()
     assert answers(fragile_kafka.bootstrap, timeout=5)

@@ -85,7 +85,8 @@ def test_a_named_broker_is_used_and_left_without_our_topics(fragile_kafka: Kafka
 def test_a_broker_that_cannot_start_is_an_error_with_the_end_of_its_log() -> None:
     with (
         pytest.raises(
-            NotReady, match=r"(?s)broker 1 at 127\.0\.0\.1:\d+ ended; the end of its log:.*log\.segment\.bytes"
+            NotReady,
+            match=r"(?s)broker 1 of broken at 127\.0\.0\.1:\d+ ended; the end of its log:.*log\.segment\.bytes",
         ),
         KafkaCluster("broken", properties={"log.segment.bytes": "none"}),
     ):
