@@ -1,4 +1,7 @@
-"""What all tools share on the command line: options, settings, exit codes, signals and errors."""
+"""What all tools share on the command line: options, settings, exit codes, signals and errors.
+
+``--help`` answers at once because nothing is loaded here that only a command needs.
+"""
 
 import gc
 import logging
@@ -11,16 +14,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .clusters import Cluster, Settings, load_settings
 from .errors import AgentlogError, Stopped, UsageError
 from .output import complain
-from .positions import check_range, parse_position
-from .sources import CaptureSource, Source, Span
+
+if TYPE_CHECKING:
+    from .clusters import Cluster, Settings
+    from .sources import Source, Span
 
 BUG = 70
 
@@ -115,16 +118,18 @@ class Where:
     all_partitions: bool = False
 
 
-def settings() -> Settings:
+def settings() -> "Settings":
     """The user's settings.
 
     Raises:
         SettingsError: with the file and line, or the variable, that is wrong.
     """
+    from .clusters import load_settings
+
     return load_settings(os.environ, Path.cwd())
 
 
-def chosen_cluster(where: Where) -> tuple[Cluster, str, str | None]:
+def chosen_cluster(where: Where) -> "tuple[Cluster, str, str | None]":
     """The cluster, the topic, and the partitioner of its clients where that is known."""
     known = settings()
     topic = known.topic(where.topic)
@@ -132,7 +137,7 @@ def chosen_cluster(where: Where) -> tuple[Cluster, str, str | None]:
 
 
 @contextmanager
-def opened(where: Where) -> Iterator[Source]:
+def opened(where: Where) -> "Iterator[Source]":
     """The source that the user named.
 
     Raises:
@@ -141,22 +146,27 @@ def opened(where: Where) -> Iterator[Source]:
     if where.file is not None:
         if where.cluster or where.properties or where.topic:
             raise UsageError("--file takes the place of --cluster, --topic and -X; give one or the other")
+        from .sources import CaptureSource
+
         yield CaptureSource(where.file, sys.stdin.buffer)  # type: ignore[arg-type]
         return
-    from .kafka import KafkaReader  # noqa: PLC0415  a file needs no Kafka
-    from .topics import TopicSource  # noqa: PLC0415
+    from .kafka import KafkaReader
+    from .topics import TopicSource
 
     cluster, topic, partitioner = chosen_cluster(where)
     with KafkaReader(cluster) as reader:
         yield TopicSource(reader, topic, partitioner, where.all_partitions)
 
 
-def span(start: str | None, end: str | None) -> Span:
+def span(start: str | None, end: str | None) -> "Span":
     """What ``--from`` and ``--to`` say.
 
     Raises:
         PositionError: one isn't understood, or the end lies before the beginning.
     """
+    from .positions import check_range, parse_position
+    from .sources import Span
+
     now = datetime.now(local_zone())
     first = parse_position(start, now) if start is not None else None
     last = parse_position(end, now) if end is not None else None
@@ -166,6 +176,8 @@ def span(start: str | None, end: str | None) -> Span:
 
 def local_zone() -> tzinfo:
     """The user's time zone with its daylight saving time, which the offset of now doesn't tell."""
+    from zoneinfo import ZoneInfo
+
     name = os.environ.get("TZ", "").lstrip(":")
     try:
         if name:

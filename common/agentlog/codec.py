@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from .events import SCHEMA_VERSION, Event, Place, Record, Unreadable
+from .untrusted import escaped
 
 MAX_BYTES = 16 * 1024 * 1024
 
@@ -29,11 +30,6 @@ _LONE_SURROGATE = re.compile(
     rb"(?<!\\)((?:\\\\)*)(?:(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
 
-# What would steer a terminal or reorder text: controls, bidirectional and invisible format characters, line separators.
-# The two joiners stay, scripts and emoji need them.
-_STEERING = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
-)
 _NOT_PLAIN = re.compile(rb"[\x00-\x1f\x7f-\xff]")
 
 
@@ -134,19 +130,8 @@ def _told(error: Exception) -> str:
                 "a number that no float holds" if too_large else f"no {missing[1]}" if missing else f"no event: {text}"
             )
         case msgspec.DecodeError():
-            return f"not JSON: {error}"
+            return f"not JSON: {str(error).removeprefix('JSON is malformed: ')}"
     return str(error)
-
-
-def escaped(text: str) -> str:
-    """``text`` with what could steer a terminal written as JSON escapes: shown, not obeyed."""
-    return _STEERING.sub(lambda found: _escape(found[0]), text)
-
-
-def _escape(character: str) -> str:
-    short = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-    units = character.encode("utf-16-be", "surrogatepass").hex(" ", 2).split()
-    return short.get(character) or "".join(f"\\u{unit}" for unit in units)
 
 
 def one_line(value: bytes) -> bytes:

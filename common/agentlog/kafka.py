@@ -143,6 +143,20 @@ class KafkaReader:
             return TopicNotFound(f"cluster {name} has no topic {topic}{hint}")
         return KafkaUnavailable(f"cluster {name}, topic {topic}: {error.str()}")
 
+    def check_readable(self, topic: str) -> None:
+        """Read one record, or the end, of partition 0: only that tells whether reading is allowed.
+
+        Raises:
+            KafkaError: it isn't, or the cluster stays silent.
+        """
+        self.start(topic, {0: self.bounds(topic, [0])[0].low})
+        deadline = time.monotonic() + self.timeout_s
+        while not (batch := self.next_batch()):
+            if time.monotonic() > deadline:
+                raise self.silent(topic)
+        for message in batch:
+            self.at_end(message)
+
     def bounds(self, topic: str, partitions: Iterable[int]) -> dict[int, Bounds]:
         """What each partition holds now."""
         return {p: Bounds(*self._asked(topic, p)) for p in partitions}
@@ -306,7 +320,7 @@ def _client(kind: Callable[..., Client], cluster: Cluster, own: Mapping[str, str
 
 def _meant_for(kind: Callable[..., object], properties: Mapping[str, str]) -> dict[str, str]:
     """``properties`` but for those of the other kind of client, of which librdkafka would warn."""
-    foreign = PRODUCER if kind is Consumer else CONSUMER
+    foreign = PRODUCER - CONSUMER if kind is Consumer else CONSUMER - PRODUCER
     return {name: value for name, value in properties.items() if name not in foreign}
 
 

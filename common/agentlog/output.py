@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import IO
 
-from .codec import escaped
 from .errors import Stopped
+from .untrusted import escaped
 
 PLAIN_WIDTH = 80
 PROGRESS_AFTER_S = 1.0
@@ -162,23 +162,3 @@ def _status(text: str) -> None:
 def complain(text: str) -> None:
     """A line, or several, for standard error; controls in it are escaped, but for line ends."""
     sys.stderr.write("\n".join(escaped(line) for line in text.split("\n")) + "\n")
-
-
-def duration(microseconds: int) -> str:
-    """A span of time as a person says it: ``0.21 s``, ``4 m 12 s``, ``2 h 5 m``, ``3 d 4 h``."""
-    seconds = microseconds / 1_000_000
-    if seconds < 1:
-        return f"{seconds:.2f} s" if seconds >= 0.01 or not microseconds else f"{microseconds / 1000:.1f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days:,} d {hours} h"
-    return f"{hours} h {minutes} m" if hours else f"{minutes} m {rest} s"
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """``1 error``, ``2 errors``."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -1,99 +1,19 @@
-"""Records -> a session's timeline: its order, lanes, open calls, outcome and totals. Pure.
-
-The order is the same for all readers, however Kafka interleaved, doubled or spread the records:
-
-1. Of several records with one ``event_id`` the first by partition and offset counts.
-2. A process's recorded times never run backwards within a partition; an earlier one is raised to the one before it.
-3. Steps stand in the order of their beginning, but a child stands behind its parent, and what the child's process
-   recorded later stays behind the child; where the two contradict, the parent wins.
-4. What arrived much later than its time says is marked, not moved.
-"""
+"""Records -> a session's timeline: its steps in order, lanes, open calls, outcome and totals. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from dataclasses import dataclass
 from math import fsum
-from typing import NamedTuple
 
-from .events import Event, Record, microseconds, number
+from .events import Record, microseconds, number
+from .lanes import Lanes
+from .order import announces, call_type, in_order
+from .steps import Lane, Step
 
-LATE_US = 10_000_000
-"""A record that stands behind one recorded ten seconds after it, or more, arrived late."""
+__all__ = ["CALL_TYPES", "Lane", "Live", "Step", "Timeline", "Totals", "timeline"]
 
 CALL_TYPES = frozenset({"llm_call", "tool_call", "retrieval"})
 OUTCOMES = frozenset({"succeeded", "failed", "cancelled"})
-
-
-@dataclass(slots=True, eq=False)
-class Lane:
-    """The part of a timeline that one agent, or one run of a sub-agent, owns.
-
-    Attributes:
-        delegation: the step that called the sub-agent; None in the session's own lane.
-        depth: how many delegations lie between it and the session's own lane.
-        result: the step that holds what the sub-agent came back with, or None.
-    """
-
-    agent_id: str
-    delegation: "Step | None" = None
-    parent: "Lane | None" = None
-    depth: int = 0
-    result: "Step | None" = None
-
-
-@dataclass(slots=True, eq=False)
-class Step:
-    """An event in its timeline; a call together with the ``call_started`` that announced it.
-
-    Attributes:
-        record: the event's own; of a call that is still open, its ``call_started``.
-        announced: the ``call_started`` records that are folded into this step.
-        kind: the event type; of an open call that of the call.
-        began: microseconds since the epoch, never before the beginning of the step it stands behind.
-        recorded: microseconds since the epoch, raised where its process's clock was set back.
-        late_us: how much later it arrived than its time says, in microseconds; 0 when it isn't worth a mark.
-        moved: it stands behind its parent, or behind its process's earlier step, though its clock says otherwise.
-    """
-
-    record: Record
-    announced: tuple[Record, ...]
-    kind: str
-    began: int
-    recorded: int
-    late_us: int = 0
-    moved: bool = False
-    parent: "Step | None" = None
-    lane: Lane = field(default_factory=lambda: Lane(""))
-
-    @property
-    def event(self) -> Event:
-        """The step's event."""
-        return self.record.event
-
-    @property
-    def is_open(self) -> bool:
-        """A call that was announced and has no event of its own yet."""
-        return self.event.event_type == "call_started"
-
-    @property
-    def label(self) -> str:
-        """What names the step among its kind: the tool, the model, the agent delegated to; or an empty text."""
-        payload = self.event.payload
-        names = (payload.get(name) for name in ("tool", "model", "to_agent_id", "from_agent_id", "key", "action"))
-        return next((name for name in names if isinstance(name, str)), "") or str(self.event.context.get("model") or "")
-
-    @property
-    def error(self) -> object:
-        """What went wrong, as recorded; None when nothing did."""
-        if self.kind == "error":
-            return self.event.payload
-        return self.event.payload.get("error") or None
-
-    @property
-    def duration_us(self) -> int:
-        """How long the step took, in microseconds: what the event says, else from its announcement to its record."""
-        return self.event.latency_us or (self.recorded - self.began if self.announced and not self.moved else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +48,14 @@ class Timeline:
 
     Attributes:
         outcome: ``succeeded``, ``failed``, ``cancelled``, or what else its end says; None while it hasn't ended.
+        growing: the lanes as they go on when further steps come.
         duplicates: how many records were copies of another.
     """
 
     session_id: str
     steps: list[Step]
     lanes: list[Lane]
+    growing: Lanes
     outcome: str | None
     totals: Totals
     duplicates: int
@@ -162,236 +84,41 @@ class Timeline:
                 yield step.record
 
 
-_Key = tuple[int, int, int, str, str]
-
-
-class _Process(NamedTuple):
-    agent_id: str
-    name: str | int
-
-
-class _Clocked(NamedTuple):
-    """A record with its time as its process's clock allows it."""
-
-    record: Record
-    recorded: int
-    late_us: int
-
-
 def timeline(session_id: str, records: Iterable[Record]) -> Timeline:
     """The timeline of ``records``, all of one session, in whatever order they come."""
-    placed = sorted(records, key=_place_key)
-    unique = {record.event.event_id: record for record in reversed(placed)}
-    clocked = _clocked([record for record in placed if unique[record.event.event_id] is record])
-    steps = _ordered(_folded(clocked))
-    lanes = _assign_lanes(steps)
-    return Timeline(session_id, steps, lanes, _outcome(steps), _totals(steps, len(unique)), len(placed) - len(unique))
+    steps, duplicates = in_order(records)
+    lanes = Lanes(steps)
+    events = sum(len(step.announced) + (not step.is_open) for step in steps)
+    return Timeline(session_id, steps, lanes.all, lanes, _outcome(steps), _totals(steps, events), duplicates)
 
 
-def _place_key(record: Record) -> tuple[int, int, str, str]:
-    place = record.place
-    return place.partition, place.offset, place.topic or "", record.event.event_id
+class Live:
+    """A timeline that goes on: what comes is a step of its own, in the order of its arrival."""
 
+    def __init__(self, known: Timeline) -> None:
+        self._lanes = known.growing
+        self._steps = {step.event.event_id: step for step in known.steps}
+        self._open = {announces(step.event): step for step in known.steps if step.is_open}
+        self._seen = {record.event.event_id for record in known.records()}
 
-def _process(record: Record) -> _Process:
-    name = record.place.process if record.place.headers else None
-    return _Process(record.event.agent_id, record.place.partition if name is None else name)
-
-
-def _clocked(placed: list[Record]) -> list[_Clocked]:
-    """Times that never run backwards in a process's part of a partition, and how late each record came."""
-    raised: dict[tuple[str | None, int, _Process], int] = {}
-    latest: dict[tuple[str | None, int], int] = {}
-    found = []
-    for record in placed:
-        partition = record.place.topic, record.place.partition
-        process = *partition, _process(record)
-        recorded = max(microseconds(record.event.timestamp), raised.get(process, _BEFORE_ALL))
-        late_us = latest.get(partition, recorded) - recorded
-        found.append(_Clocked(record, recorded, late_us if late_us >= LATE_US else 0))
-        raised[process] = recorded
-        latest[partition] = max(recorded, latest.get(partition, recorded))
-    return found
-
-
-_BEFORE_ALL = -(10**18)
-
-
-def _folded(clocked: list[_Clocked]) -> dict[str, Step]:
-    """Steps by the ids that a child may name as its parent, each call one with its announcements."""
-    own = {c.record.event.event_id for c in clocked if c.record.event.event_type != "call_started"}
-    announced: dict[str, list[_Clocked]] = defaultdict(list)
-    steps: dict[str, Step] = {}
-    for c in clocked:
-        if c.record.event.event_type == "call_started":
-            announced[_call_id(c.record.event)].append(c)
-    for c in clocked:
-        event = c.record.event
-        if event.event_type != "call_started":
-            starts = announced.get(event.event_id, [])
-            began = starts[0].recorded if starts else max(c.recorded - event.latency_us, _BEFORE_ALL)
-            steps[event.event_id] = _step(c, starts, event.event_type, began)
-    for call_id, starts in announced.items():
-        if call_id not in own:
-            first = starts[0]
-            steps[call_id] = _step(first, starts, _call_type(first.record.event), first.recorded)
-        aliases = {s.record.event.event_id for s in starts} - own
-        steps.update(dict.fromkeys(aliases, steps[call_id]))
-    return steps
-
-
-def _step(c: _Clocked, starts: list[_Clocked], kind: str, began: int) -> Step:
-    return Step(c.record, tuple(start.record for start in starts), kind, began, c.recorded, c.late_us)
-
-
-def _call_id(event: Event) -> str:
-    call_id = event.payload.get("call_id")
-    return call_id if isinstance(call_id, str) else event.event_id
-
-
-def _call_type(started: Event) -> str:
-    call_type = started.payload.get("call_type")
-    guess = "llm_call" if "model" in started.payload else "tool_call"
-    return call_type if isinstance(call_type, str) else guess
-
-
-def _key(step: Step) -> _Key:
-    return step.began, *_place_key(step.record)
-
-
-def _ordered(by_id: dict[str, Step]) -> list[Step]:
-    steps = sorted(dict.fromkeys(by_id.values()), key=_key)
-    for step in steps:
-        step.parent = by_id.get(step.event.parent_event_id or "")
-    _cut_circles(steps)
-    return _Ordering().run(steps)
-
-
-def _cut_circles(steps: list[Step]) -> None:
-    """Of parents that form a circle, the one that began first has none."""
-    settled: set[Step] = set()
-    for step in steps:
-        path: dict[Step, None] = {}
-        at: Step | None = step
-        while at is not None and at not in settled and at not in path:
-            path[at] = None
-            at = at.parent
-        if at is not None and at in path:
-            members = list(path)
-            min(members[members.index(at) :], key=_key).parent = None
-        settled.update(path)
-
-
-class _Ordering:
-    """Takes steps by their beginning; one whose parent isn't out yet waits, and its process's later ones with it."""
-
-    def __init__(self) -> None:
-        self.out: dict[Step, None] = {}
-        self.waits_for: dict[Step, Step] = {}
-        self.followers: dict[Step, list[Step]] = defaultdict(list)
-        self.displaced: dict[_Process, list[tuple[_Key, Step]]] = defaultdict(list)
-
-    def run(self, steps: list[Step]) -> list[Step]:
-        for step in steps:
-            self._take(step)
-        return list(self.out)
-
-    def _take(self, step: Step) -> None:
-        """Let ``step`` out, and behind it all that waited for it, each as soon as its own beginning allows."""
-        ready = [(_key(step), step)]
-        while ready:
-            _, step = heappop(ready)
-            behind = self._held_back(step)
-            if behind is not None:
-                self.waits_for[step] = behind
-                self.followers[behind].append(step)
-                continue
-            self._let_out(step)
-            for follower in self.followers.pop(step, ()):
-                heappush(ready, (_key(follower), follower))
-
-    def _held_back(self, step: Step) -> Step | None:
-        """What ``step`` has to wait for: its parent, or a displaced step that its process recorded before it."""
-        if step.parent is not None and step.parent not in self.out:
-            heappush(self.displaced[_process(step.record)], (_recorded_key(step), step))
-            return step.parent
-        displaced = self.displaced.get(_process(step.record), []) if self.displaced else []
-        while displaced and displaced[0][1] in self.out:
-            heappop(displaced)
-        if not displaced or displaced[0][0] >= _recorded_key(step) or self._depends(displaced[0][1], step):
+    def add(self, record: Record) -> Step | None:
+        """The step that ``record`` makes; None when it is a copy of one that was there."""
+        event = record.event
+        if event.event_id in self._seen:
             return None
-        return displaced[0][1]
-
-    def _let_out(self, step: Step) -> None:
-        if step in self.waits_for:
-            step.moved, step.began = True, max(step.began, self.waits_for[step].began)
-        self.out[step] = None
-
-    def _depends(self, step: Step, on: Step) -> bool:
-        at: Step | None = step
-        while at is not None and at not in self.out:
-            if at is on:
-                return True
-            at = self.waits_for.get(at, at.parent)
-        return False
-
-
-def _recorded_key(step: Step) -> _Key:
-    return step.recorded, *_place_key(step.record)
-
-
-def _assign_lanes(steps: list[Step]) -> list[Lane]:
-    """Give each step its lane: what follows from a delegation belongs to the run of the sub-agent."""
-    if not steps:
-        return []
-    starts = [step for step in steps if step.kind == "session_start" and step.parent is None]
-    root = Lane((starts or steps)[0].event.agent_id)
-    lanes, newest = [root], {root.agent_id: root}
-    runs: dict[Step, Lane] = {}
-    for step in steps:
-        agent, parent = step.event.agent_id, step.parent
-        if parent is not None and _runs_under(step, parent):
-            lane = runs.get(parent)
-            if lane is None:
-                lane = runs[parent] = Lane(agent, parent, parent.lane, parent.lane.depth + 1)
-                lanes.append(lane)
-                newest[agent] = lane
-        elif parent is not None:
-            lane = _own_lane(agent, parent.lane)
-        else:
-            lane = newest.get(agent, root)
-        step.lane = lane
-        if step.kind == "delegation_result":
-            _close(step, runs, newest)
-    return lanes
-
-
-def _runs_under(step: Step, parent: Step) -> bool:
-    """A child of a delegation runs in the sub-agent's lane, unless it is the delegator's own next event."""
-    if parent.kind != "delegation" or step.kind == "delegation_result":
-        return False
-    to_agent = parent.event.payload.get("to_agent_id")
-    return step.event.agent_id != parent.event.agent_id or step.event.agent_id == to_agent
-
-
-def _own_lane(agent_id: str, lane: Lane) -> Lane:
-    """The nearest lane outwards that belongs to the agent; that of the parent when none does (a user's message)."""
-    at: Lane | None = lane
-    while at is not None:
-        if at.agent_id == agent_id:
-            return at
-        at = at.parent
-    return lane
-
-
-def _close(result: Step, runs: dict[Step, Lane], newest: dict[str, Lane]) -> None:
-    parent = result.parent
-    from_agent = result.event.payload.get("from_agent_id")
-    lane = runs.get(parent) if parent is not None else None
-    if lane is None and isinstance(from_agent, str):
-        lane = newest.get(from_agent)
-    if lane is not None and lane.delegation is not None and lane.result is None:
-        lane.result = result
+        self._seen.add(event.event_id)
+        recorded = microseconds(event.timestamp)
+        opened = self._open.pop(event.event_id, None)
+        began = opened.began if opened else recorded - event.latency_us
+        kind = call_type(event) if event.event_type == "call_started" else event.event_type
+        step = Step(record, opened.announced if opened else (), kind, began, recorded)
+        parent = event.parent_event_id or ""
+        step.parent = self._steps.get(parent) or self._open.get(parent)
+        self._lanes.add(step)
+        if step.is_open:
+            self._open[announces(event)] = step
+        self._steps[event.event_id] = step
+        return step
 
 
 def _outcome(steps: list[Step]) -> str | None:

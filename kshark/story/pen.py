@@ -6,6 +6,7 @@ from random import Random
 from typing import NamedTuple
 
 import orjson
+
 from agentlog.events import EPOCH, Headers
 from agentlog.partitions import PARTITIONERS
 

@@ -1,0 +1,97 @@
+"""How far what is shown can be trusted: what was searched, what was skipped, what may be missing. Pure."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from .events import EPOCH
+from .positions import Position
+from .session import Timeline
+from .sources import Searched, Span
+from .wording import counted
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What was read for a session, and what may be missing.
+
+    Attributes:
+        missing_offsets: offsets in the range read that held no record: compacted away, or markers of transactions.
+        beginning: ``whole``, or ``trimmed`` when retention may have deleted the session's first events, or ``bounded``
+            when only a part of the session was asked for.
+        log_begins_ms: where retention has deleted records, the timestamp of the first that is left in the partition
+            where the log reaches back least, in milliseconds since the epoch; None where it has deleted nothing.
+    """
+
+    what: str
+    partitions: tuple[int, ...]
+    partition_count: int
+    records: int
+    unreadable: int
+    duplicates: int
+    late: int
+    missing_offsets: int
+    beginning: str
+    log_begins_ms: int | None
+    span: Span
+
+
+def coverage(searched: Searched, timeline: Timeline, span: Span) -> Coverage:
+    """What can be said of ``timeline``, from what was searched."""
+    known = [begins for begins in searched.log_begins.values() if begins is not None]
+    reaches_back = len(known) == len(searched.log_begins) and all(ms * 1000 < timeline.began for ms in known)
+    starts = any(step.kind == "session_start" and step.lane.depth == 0 for step in timeline.steps[:1])
+    whole = "whole" if starts or reaches_back else "trimmed"
+    return Coverage(
+        what=searched.what,
+        partitions=tuple(sorted(searched.partitions)),
+        partition_count=searched.partition_count,
+        records=searched.records,
+        unreadable=searched.unreadable,
+        duplicates=timeline.duplicates,
+        late=sum(step.late_us > 0 for step in timeline.steps),
+        missing_offsets=max(searched.expected - searched.records, 0) if searched.expected else 0,
+        beginning="bounded" if span.start is not None else whole,
+        log_begins_ms=max(known, default=None),
+        span=span,
+    )
+
+
+def sentence(found: Coverage) -> str:
+    """The line that says how far the rest can be trusted."""
+    parts = [counted(found.unreadable, "unreadable", "unreadable")] if found.unreadable else []
+    parts += [counted(found.duplicates, "duplicate")] if found.duplicates else []
+    parts += [f"{found.late:,} late"] if found.late else []
+    if found.missing_offsets:
+        parts.append(f"{counted(found.missing_offsets, 'offset')} without a record (compaction or transactions)")
+    counts = ", ".join([counted(found.records, "record" if found.partition_count else "line"), *parts])
+    return f"{_where(found)}: {counts}; {_beginning(found)}"
+
+
+def _where(found: Coverage) -> str:
+    if not found.partition_count:
+        return found.what
+    if len(found.partitions) == found.partition_count:
+        return f"{found.what}, all {counted(found.partition_count, 'partition')}"
+    names = ", ".join(map(str, found.partitions))
+    return f"{found.what}, partitions {names} of {found.partition_count}"
+
+
+def _beginning(found: Coverage) -> str:
+    if found.beginning == "bounded":
+        return f"only {asked(found.span)}"
+    begins = EPOCH + timedelta(milliseconds=found.log_begins_ms or 0)
+    if found.beginning == "trimmed":
+        since = f" from before {begins:%Y-%m-%d %H:%M:%S} UTC" if found.log_begins_ms is not None else ""
+        return f"retention has deleted records{since}: the session's beginning may be missing"
+    if not found.partition_count:
+        return "nothing is known of what was never captured"
+    return "the log reaches back beyond the beginning"
+
+
+def asked(span: Span) -> str:
+    """The bounds that the user gave, as they were understood."""
+
+    def shown(word: str, at: Position | None) -> str:
+        return f"{word} {at.describe()}" if at is not None else ""
+
+    return " ".join(filter(None, (shown("from", span.start), shown("to", span.end))))

@@ -1,0 +1,196 @@
+"""Records -> steps in order: the same for all readers, however Kafka interleaved, doubled or spread them. Pure.
+
+1. Of several records with one ``event_id`` the first by partition and offset counts.
+2. A process's recorded times never run backwards within a partition; an earlier one is raised to the one before it.
+3. Steps stand in the order of their beginning, but a child stands behind its parent, and what the child's process
+   recorded later stays behind the child; where the two contradict, the parent wins.
+4. What arrived much later than its time says is marked, not moved.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from .events import Event, Record, microseconds
+from .steps import Step
+
+LATE_US = 10_000_000
+"""A record that stands behind one recorded ten seconds after it, or more, arrived late."""
+
+_Key = tuple[int, int, int, str, str]
+
+
+class _Process(NamedTuple):
+    agent_id: str
+    name: str | int
+
+
+class _Clocked(NamedTuple):
+    """A record with its time as its process's clock allows it."""
+
+    record: Record
+    recorded: int
+    late_us: int
+
+
+def in_order(records: Iterable[Record]) -> tuple[list[Step], int]:
+    """The steps of ``records``, all of one session, and how many of the records were copies of another."""
+    placed = sorted(records, key=_place_key)
+    unique = {record.event.event_id: record for record in reversed(placed)}
+    clocked = _clocked([record for record in placed if unique[record.event.event_id] is record])
+    return _ordered(_folded(clocked)), len(placed) - len(unique)
+
+
+def _place_key(record: Record) -> tuple[int, int, str, str]:
+    place = record.place
+    return place.partition, place.offset, place.topic or "", record.event.event_id
+
+
+def _process(record: Record) -> _Process:
+    name = record.place.process if record.place.headers else None
+    return _Process(record.event.agent_id, record.place.partition if name is None else name)
+
+
+def _clocked(placed: list[Record]) -> list[_Clocked]:
+    """Times that never run backwards in a process's part of a partition, and how late each record came."""
+    raised: dict[tuple[str | None, int, _Process], int] = {}
+    latest: dict[tuple[str | None, int], int] = {}
+    found = []
+    for record in placed:
+        partition = record.place.topic, record.place.partition
+        process = *partition, _process(record)
+        recorded = max(microseconds(record.event.timestamp), raised.get(process, _BEFORE_ALL))
+        late_us = latest.get(partition, recorded) - recorded
+        found.append(_Clocked(record, recorded, late_us if late_us >= LATE_US else 0))
+        raised[process] = recorded
+        latest[partition] = max(recorded, latest.get(partition, recorded))
+    return found
+
+
+_BEFORE_ALL = -(10**18)
+
+
+def _folded(clocked: list[_Clocked]) -> dict[str, Step]:
+    """Steps by the ids that a child may name as its parent, each call one with its announcements."""
+    own = {c.record.event.event_id for c in clocked if c.record.event.event_type != "call_started"}
+    announced: dict[str, list[_Clocked]] = defaultdict(list)
+    steps: dict[str, Step] = {}
+    for c in clocked:
+        if c.record.event.event_type == "call_started":
+            announced[announces(c.record.event)].append(c)
+    for c in clocked:
+        event = c.record.event
+        if event.event_type != "call_started":
+            starts = announced.get(event.event_id, [])
+            began = starts[0].recorded if starts else max(c.recorded - event.latency_us, _BEFORE_ALL)
+            steps[event.event_id] = _step(c, starts, event.event_type, began)
+    for call_id, starts in announced.items():
+        if call_id not in own:
+            first = starts[0]
+            steps[call_id] = _step(first, starts, call_type(first.record.event), first.recorded)
+        aliases = {s.record.event.event_id for s in starts} - own
+        steps.update(dict.fromkeys(aliases, steps[call_id]))
+    return steps
+
+
+def _step(c: _Clocked, starts: list[_Clocked], kind: str, began: int) -> Step:
+    return Step(c.record, tuple(start.record for start in starts), kind, began, c.recorded, c.late_us)
+
+
+def announces(event: Event) -> str:
+    """The id that the call's own event will have, as a ``call_started`` says it."""
+    call_id = event.payload.get("call_id")
+    return call_id if isinstance(call_id, str) else event.event_id
+
+
+def call_type(started: Event) -> str:
+    """The event type of the call that ``started`` announces."""
+    call_type = started.payload.get("call_type")
+    guess = "llm_call" if "model" in started.payload else "tool_call"
+    return call_type if isinstance(call_type, str) else guess
+
+
+def _key(step: Step) -> _Key:
+    return step.began, *_place_key(step.record)
+
+
+def _ordered(by_id: dict[str, Step]) -> list[Step]:
+    steps = sorted(dict.fromkeys(by_id.values()), key=_key)
+    for step in steps:
+        step.parent = by_id.get(step.event.parent_event_id or "")
+    _cut_circles(steps)
+    return _Ordering().run(steps)
+
+
+def _cut_circles(steps: list[Step]) -> None:
+    """Of parents that form a circle, the one that began first has none."""
+    settled: set[Step] = set()
+    for step in steps:
+        path: dict[Step, None] = {}
+        at: Step | None = step
+        while at is not None and at not in settled and at not in path:
+            path[at] = None
+            at = at.parent
+        if at is not None and at in path:
+            members = list(path)
+            min(members[members.index(at) :], key=_key).parent = None
+        settled.update(path)
+
+
+class _Ordering:
+    """Takes steps by their beginning; one whose parent isn't out yet waits, and its process's later ones with it."""
+
+    def __init__(self) -> None:
+        self.out: dict[Step, None] = {}
+        self.waits_for: dict[Step, Step] = {}
+        self.followers: dict[Step, list[Step]] = defaultdict(list)
+        self.displaced: dict[_Process, list[tuple[_Key, Step]]] = defaultdict(list)
+
+    def run(self, steps: list[Step]) -> list[Step]:
+        for step in steps:
+            self._take(step)
+        return list(self.out)
+
+    def _take(self, step: Step) -> None:
+        """Let ``step`` out, and behind it all that waited for it, each as soon as its own beginning allows."""
+        ready = [(_key(step), step)]
+        while ready:
+            _, step = heappop(ready)
+            behind = self._held_back(step)
+            if behind is not None:
+                self.waits_for[step] = behind
+                self.followers[behind].append(step)
+                continue
+            self._let_out(step)
+            for follower in self.followers.pop(step, ()):
+                heappush(ready, (_key(follower), follower))
+
+    def _held_back(self, step: Step) -> Step | None:
+        """What ``step`` has to wait for: its parent, or a displaced step that its process recorded before it."""
+        if step.parent is not None and step.parent not in self.out:
+            heappush(self.displaced[_process(step.record)], (_recorded_key(step), step))
+            return step.parent
+        displaced = self.displaced.get(_process(step.record), []) if self.displaced else []
+        while displaced and displaced[0][1] in self.out:
+            heappop(displaced)
+        if not displaced or displaced[0][0] >= _recorded_key(step) or self._depends(displaced[0][1], step):
+            return None
+        return displaced[0][1]
+
+    def _let_out(self, step: Step) -> None:
+        if step in self.waits_for:
+            step.moved, step.began = True, max(step.began, self.waits_for[step].began)
+        self.out[step] = None
+
+    def _depends(self, step: Step, on: Step) -> bool:
+        at: Step | None = step
+        while at is not None and at not in self.out:
+            if at is on:
+                return True
+            at = self.waits_for.get(at, at.parent)
+        return False
+
+
+def _recorded_key(step: Step) -> _Key:
+    return step.recorded, *_place_key(step.record)

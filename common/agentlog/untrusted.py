@@ -1,0 +1,20 @@
+"""Text that somebody else wrote: what could steer a terminal is shown in it, and not obeyed. Pure."""
+
+import re
+
+# What would steer a terminal or reorder text: controls, bidirectional and invisible format characters, line separators.
+# The two joiners stay, scripts and emoji need them.
+_STEERING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
+)
+
+
+def escaped(text: str) -> str:
+    """``text`` with what could steer a terminal written as JSON escapes: shown, not obeyed."""
+    return _STEERING.sub(lambda found: _escape(found[0]), text)
+
+
+def _escape(character: str) -> str:
+    short = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+    units = character.encode("utf-16-be", "surrogatepass").hex(" ", 2).split()
+    return short.get(character) or "".join(f"\\u{unit}" for unit in units)

@@ -1,0 +1,26 @@
+"""Counts, spans of time and amounts of money, as a person says them. Pure."""
+
+
+def duration(microseconds: int) -> str:
+    """A span of time as a person says it: ``0.21 s``, ``4 m 12 s``, ``2 h 5 m``, ``3 d 4 h``."""
+    seconds = microseconds / 1_000_000
+    if seconds < 1:
+        return f"{seconds:.2f} s" if seconds >= 0.01 or not microseconds else f"{microseconds / 1000:.1f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days:,} d {hours} h"
+    return f"{hours} h {minutes} m" if hours else f"{minutes} m {rest} s"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """``1 error``, ``2 errors``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def dollars(amount: float) -> str:
+    """``$4.31``, and small amounts to the first digits that say something."""
+    return f"${amount:,.2f}" if amount >= 0.1 or not amount else f"${amount:.4f}"

@@ -1,0 +1,1 @@
+"""kshark: what did a session do, step by step, and why."""

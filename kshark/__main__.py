@@ -1,0 +1,5 @@
+"""`python -m kshark`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,79 @@
+"""`kshark clusters`: which clusters the settings name, and for each whether it answers, and why not."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+
+import orjson
+
+from agentlog.cli import settings
+from agentlog.clusters import BOOTSTRAP, Settings
+from agentlog.errors import AgentlogError, KafkaError, SettingsError
+from agentlog.kafka import KafkaReader
+from agentlog.output import Style, complain, paint_for, write, write_bytes
+from agentlog.untrusted import escaped
+from agentlog.wording import counted
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of asking a cluster.
+
+    Attributes:
+        problem: why it can't be read, or None.
+        partitions: how many the topic has, or None.
+        records: how many offsets the topic holds, or None.
+    """
+
+    name: str
+    address: str
+    topic: str
+    problem: str | None = None
+    partitions: int | None = None
+    records: int | None = None
+
+
+def clusters(topic: str | None, properties: Sequence[str], chosen_format: str, timeout_s: float) -> int:
+    """Write a line for each cluster of the settings; the exit code: 3 when one can't be read.
+
+    Raises:
+        SettingsError: the settings name no cluster.
+    """
+    known = settings()
+    if not known.clusters:
+        raise SettingsError("no settings name a cluster; docs/settings.md shows an agentlog.toml")
+    with ThreadPoolExecutor(len(known.clusters)) as pool:
+        answers = list(pool.map(lambda name: _asked(known, name, topic, properties, timeout_s), known.clusters))
+    if chosen_format == "ndjson":
+        write_bytes(orjson.dumps(asdict(answer)) + b"\n" for answer in answers)
+    else:
+        write(_lines(answers, known))
+    return KafkaError.exit_code if any(answer.problem for answer in answers) else 0
+
+
+def _asked(known: Settings, name: str, topic: str | None, properties: Sequence[str], timeout_s: float) -> Answer:
+    wanted, address = topic or "", ""
+    try:
+        wanted = known.topic(topic)
+        cluster = known.cluster(name, properties)
+        address = cluster.shown()[BOOTSTRAP]
+        with KafkaReader(cluster, timeout_s) as reader:
+            count = reader.partition_count(wanted)
+            bounds = reader.bounds(wanted, range(count))
+            reader.check_readable(wanted)
+    except AgentlogError as error:
+        return Answer(name, address, wanted, str(error))
+    return Answer(name, address, wanted, None, count, sum(b.high - b.low for b in bounds.values()))
+
+
+def _lines(answers: Sequence[Answer], known: Settings) -> Iterator[str]:
+    paint = paint_for(sys.stdout)
+    name_width = max(len(answer.name) for answer in answers)
+    for answer in answers:
+        said = paint("answers", Style.GOOD) if answer.problem is None else paint("fails", Style.BAD) + "  "
+        yield f"{paint(f'{answer.name:<{name_width}}', Style.STRONG)}  {said}  {escaped(answer.address)}"
+        holds = f"{counted(answer.partitions or 0, 'partition')}, {counted(answer.records or 0, 'record')}"
+        yield f"{'':<{name_width}}  {escaped(answer.problem or f'topic {answer.topic}: {holds}')}"
+    if known.file is not None:
+        complain(f"from {known.file.shown}")

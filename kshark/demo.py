@@ -1,0 +1,51 @@
+"""`kshark demo`: write the story, forty-odd sessions of one afternoon, to a file or into a topic."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from agentlog import capture, codec
+from agentlog.cli import local_zone
+from agentlog.errors import UsageError
+from agentlog.events import Record
+from agentlog.output import complain, write_bytes
+from agentlog.positions import Moment, parse_position
+
+from .story import INVOICE_847, StoryRecord, placed, story
+
+PARTITIONS = 12
+
+
+def write_file(path: str, began: str | None) -> None:
+    """Write the story as a capture file; ``-`` is standard output.
+
+    Raises:
+        UsageError: the file can't be written.
+    """
+    lines = _lines(story(beginning(began)) if began else story())
+    if path == "-":
+        return write_bytes(lines)
+    try:
+        with Path(path).open("wb") as file:
+            file.writelines(lines)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    complain(f"wrote {path}; try: kshark replay {INVOICE_847} --file {path}")
+    return None
+
+
+def beginning(text: str | None) -> datetime:
+    """When the story begins, as the user wrote it."""
+    position = parse_position(text or "", datetime.now(local_zone()))
+    if not isinstance(position, Moment):
+        raise UsageError(f"--began takes a time, not {position.describe()}")
+    return position.time
+
+
+def _lines(records: list[StoryRecord]) -> Iterator[bytes]:
+    """What is no event stays what it is; a record without a value leaves no line."""
+    for place, value in placed(records, partitions=PARTITIONS):
+        if value is None:
+            continue
+        readable = isinstance(codec.decode(value, place, ""), Record)
+        yield capture.write_line(value, place) if readable else codec.one_line(value) + b"\n"

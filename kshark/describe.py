@@ -1,0 +1,210 @@
+"""A step in words, whatever it is then written as. Pure; the text is as recorded, so renderers must escape it."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from agentlog.events import number
+from agentlog.session import CALL_TYPES, Step
+from agentlog.wording import counted, dollars, duration
+
+WORDS = {
+    "session_start": "start",
+    "session_end": "end",
+    "user_message": "user",
+    "agent_message": "agent",
+    "llm_call": "llm",
+    "tool_call": "tool",
+    "retrieval": "search",
+    "delegation": "delegate",
+    "delegation_result": "result",
+    "memory_write": "memory",
+}
+FEWEST_FOLDED = 4
+
+
+class Detail(NamedTuple):
+    """A line below a step: ``because``, ``in``, ``out``, ``error`` and what they say."""
+
+    key: str
+    text: str
+
+
+class Run(NamedTuple):
+    """Like calls in a row; the first is written as a step, the others as one line."""
+
+    first: Step
+    others: list[Step]
+
+
+def word(step: Step) -> str:
+    """What the step is, in one word; an event type that we don't know stands as it is."""
+    return WORDS.get(step.kind, step.kind)
+
+
+def shown(value: object) -> str:
+    """A value of a payload as text: a text as it is, an object as its names and values, the rest as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            return f"{value.get('preview') or ''} [{value.get('bytes', '?')} bytes in {value['$ref']}]".strip()
+        return "  ".join(f"{name} {inner if isinstance(inner, str) else _json(inner)}" for name, inner in value.items())
+    return _json(value)
+
+
+def _json(value: object) -> str:
+    try:
+        return msgspec.json.encode(value).decode()
+    except OverflowError:  # whole numbers beyond 64 bits
+        return json.dumps(value, ensure_ascii=False)
+
+
+def headline(step: Step) -> str:
+    """The step in one line, behind its word."""
+    text = _HEADLINES.get(step.kind, _plainly)(step, step.event.payload)
+    took = duration(step.duration_us) if step.duration_us else ""
+    marks = [f"[arrived {duration(step.late_us)} late]"] if step.late_us else []
+    marks += [f"[its clock says {step.event.timestamp:%H:%M:%S}]"] if step.moved else []
+    marks += ["[still open]"] if step.is_open else []
+    return "  ".join(filter(None, [text, took, *marks]))
+
+
+def _llm(step: Step, payload: dict[str, Any]) -> str:
+    tokens = [(payload.get("input_tokens"), "in"), (payload.get("output_tokens"), "out")]
+    counts = ", ".join(f"{round(count):,} {name}" for value, name in tokens if (count := number(value)) is not None)
+    cost = number(payload.get("cost_usd"))
+    return "  ".join(filter(None, [step.label or "model unknown", counts, "" if cost is None else dollars(cost)]))
+
+
+def _retrieval(_step: Step, payload: dict[str, Any]) -> str:
+    documents = payload.get("documents")
+    found = counted(len(documents), "document") if isinstance(documents, list) else ""
+    return "  ".join(filter(None, [f'"{shown(payload.get("query", ""))}"', found]))
+
+
+def _end(step: Step, payload: dict[str, Any]) -> str:
+    said = payload.get("error") or payload.get("result")
+    status = shown(payload.get("status") or step.event.status or "ended")
+    return f"{status}: {shown(said)}" if said else status
+
+
+def _delegation(_step: Step, payload: dict[str, Any]) -> str:
+    child = payload.get("child_session_id")
+    session = f"  in session {child}" if isinstance(child, str) else ""
+    return f"{shown(payload.get('to_agent_id', '?'))}: {shown(payload.get('task', ''))}{session}"
+
+
+def _result(_step: Step, payload: dict[str, Any]) -> str:
+    said = payload.get("error") or payload.get("result") or ""
+    return f"{shown(payload.get('from_agent_id', '?'))}: {shown(said)}"
+
+
+def _plainly(_step: Step, payload: dict[str, Any]) -> str:
+    return shown(payload)
+
+
+_HEADLINES: dict[str, Callable[[Step, dict[str, Any]], str]] = {
+    "session_start": lambda _, payload: shown(payload.get("goal", payload)),
+    "session_end": _end,
+    "user_message": lambda _, payload: shown(payload.get("text", payload)),
+    "agent_message": lambda _, payload: shown(payload.get("text", payload)),
+    "llm_call": _llm,
+    "tool_call": lambda step, _: step.label or "tool unknown",
+    "retrieval": _retrieval,
+    "decision": lambda _, payload: shown(payload.get("action", payload)),
+    "delegation": _delegation,
+    "delegation_result": _result,
+    "memory_write": lambda _, payload: f"{shown(payload.get('key', '?'))} = {shown(payload.get('value', ''))}",
+    "error": lambda _, payload: ": ".join(shown(payload[name]) for name in ("type", "message") if name in payload),
+}
+_SAID = {
+    "session_start": {"goal"},
+    "session_end": {"status", "result", "error"},
+    "user_message": {"text"},
+    "agent_message": {"text"},
+    "llm_call": {"model", "input_tokens", "output_tokens", "cost_usd", "latency_ms"},
+    "tool_call": {"tool", "latency_ms"},
+    "retrieval": {"query", "latency_ms"},
+    "decision": {"action"},
+    "delegation": {"to_agent_id", "task", "child_session_id"},
+    "delegation_result": {"from_agent_id", "result", "error"},
+    "memory_write": {"key", "value"},
+    "error": {"type", "message"},
+}
+_KEYS = {"input": "in", "output": "out", "alternatives": "over"}
+_ALWAYS = ("input", "output", "alternatives", "error")
+
+
+def details(step: Step, full: bool) -> Iterator[Detail]:
+    """The lines below a step: its reasoning, input, output and error; with ``full`` all else that it recorded."""
+    reasoning = step.event.context.get("reasoning")
+    if reasoning is not None and reasoning != "":
+        yield Detail("because", shown(reasoning) + _sureness(step))
+    payload, said = step.event.payload, _SAID.get(step.kind, set(step.event.payload))
+    others = [name for name in payload if name not in _ALWAYS and name not in ("call_id", "call_type")] if full else []
+    for name in [*_ALWAYS, *others]:
+        value = payload.get(name)
+        if name not in said and value not in (None, "", {}, []):
+            yield Detail(_KEYS.get(name, name), shown(value))
+
+
+def _sureness(step: Step) -> str:
+    confidence, model = step.event.context.get("confidence"), step.event.context.get("model")
+    parts = [model] if isinstance(model, str) and step.kind != "llm_call" else []
+    parts += [f"confidence {confidence:g}"] if number(confidence) is not None else []
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def error_name(error: object) -> str:
+    """An error in a word or two: its type or code, else what stands before the first colon."""
+    if isinstance(error, dict):
+        named = next((error[name] for name in ("type", "code", "name", "message") if error.get(name)), None)
+        return error_name(named) if named is not None else "error"
+    text = shown(error)
+    code = re.match(r"[\w.\- ]{1,40}(?=:)", text)
+    return code[0] if code else text
+
+
+def folded(steps: Iterable[Step]) -> Iterator[Step | Run]:
+    """Steps, of which four or more like calls in a row (one lane, one tool, one outcome) stand as a run."""
+    row: list[Step] = []
+    likeness: object = None
+    for step in steps:
+        kind = _likeness(step)
+        if row and kind != likeness:
+            yield from _row(row)
+            row = []
+        if kind is None:
+            yield step
+        else:
+            row.append(step)
+        likeness = kind
+    yield from _row(row)
+
+
+def _row(row: list[Step]) -> Iterator[Step | Run]:
+    if len(row) < FEWEST_FOLDED:
+        yield from row
+    else:
+        yield Run(row[0], row[1:])
+
+
+def _likeness(step: Step) -> object:
+    if step.kind not in CALL_TYPES or step.is_open:
+        return None
+    return step.kind, id(step.lane), step.label, error_name(step.error) if step.error is not None else None
+
+
+def run_text(run: Run) -> str:
+    """The others of a run in one line."""
+    steps = [run.first, *run.others]
+    spans = steps[-1].began - steps[0].began
+    outcome = f"all {error_name(run.first.error)}" if run.first.error is not None else "all done"
+    inputs = len({shown(step.event.payload.get("input", step.event.payload.get("query"))) for step in steps})
+    asked = "one input" if inputs == 1 else f"{inputs:,} inputs"
+    pace = f"every {duration(spans // len(run.others))}, for {duration(spans)}" if spans else "at once"
+    return f"{run.first.label or word(run.first)}  {outcome}, {pace}, {asked}"

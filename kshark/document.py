@@ -1,0 +1,98 @@
+"""A timeline as one JSON document; docs/kshark.md holds the contract. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+
+from agentlog import capture, codec
+from agentlog.coverage import Coverage
+from agentlog.events import Unreadable
+from agentlog.session import Lane, Step, Timeline
+
+from .render import moment
+
+
+def document(timeline: Timeline, steps: Sequence[Step], found: Coverage, unreadable: Sequence[Unreadable]) -> bytes:
+    """The session, the chosen ``steps`` with their events as stored, and how far all of it can be trusted."""
+    index = {step: number for number, step in enumerate(timeline.steps)}
+    lanes = {lane: number for number, lane in enumerate(timeline.lanes)}
+    return orjson.dumps(
+        {
+            "session_id": timeline.session_id,
+            "agent_id": timeline.lanes[0].agent_id,
+            "goal": timeline.goal,
+            "outcome": timeline.outcome,
+            "began": _time(timeline.began),
+            "ended": _time(timeline.ended),
+            "duration_ms": (timeline.ended - timeline.began) / 1000,
+            "totals": asdict(timeline.totals),
+            "lanes": [_lane(lane, lanes, index) for lane in timeline.lanes],
+            "steps": [_step(step, lanes, index, timeline.began) for step in steps],
+            "searched": _searched(found, unreadable),
+        }
+    )
+
+
+def _time(microseconds: int) -> str:
+    return moment(microseconds).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _lane(lane: Lane, lanes: dict[Lane, int], index: dict[Step, int]) -> dict[str, Any]:
+    return {
+        "lane": lanes[lane],
+        "agent_id": lane.agent_id,
+        "depth": lane.depth,
+        "parent": lanes[lane.parent] if lane.parent else None,
+        "delegation": index[lane.delegation] if lane.delegation else None,
+        "result": index[lane.result] if lane.result else None,
+    }
+
+
+def _step(step: Step, lanes: dict[Lane, int], index: dict[Step, int], began: int) -> dict[str, Any]:
+    return {
+        "index": index[step],
+        "kind": step.kind,
+        "label": step.label,
+        "lane": lanes[step.lane],
+        "parent": index[step.parent] if step.parent else None,
+        "began": _time(step.began),
+        "since_start_ms": (step.began - began) / 1000,
+        "duration_ms": step.duration_us / 1000,
+        "open": step.is_open,
+        "late_ms": step.late_us / 1000,
+        "moved": step.moved,
+        "event": orjson.Fragment(codec.one_line(step.record.value)),
+        "record": orjson.Fragment(codec.one_line(capture.lay(step.record.place))),
+        "announced": [orjson.Fragment(codec.one_line(record.value)) for record in step.announced],
+    }
+
+
+def _searched(found: Coverage, unreadable: Sequence[Unreadable]) -> dict[str, Any]:
+    begins = found.log_begins_ms
+    return {
+        "source": found.what,
+        "partitions": found.partitions,
+        "partition_count": found.partition_count,
+        "records": found.records,
+        "duplicates": found.duplicates,
+        "late": found.late,
+        "missing_offsets": found.missing_offsets,
+        "beginning": found.beginning,
+        "log_begins": None if begins is None else _time(begins * 1000),
+        "from": found.span.start.describe() if found.span.start else None,
+        "to": found.span.end.describe() if found.span.end else None,
+        "unreadable": [_unreadable(each) for each in unreadable],
+    }
+
+
+def _unreadable(each: Unreadable) -> dict[str, Any]:
+    place = each.place
+    return {
+        "where": each.where,
+        "topic": place.topic,
+        "partition": place.partition,
+        "offset": place.offset,
+        "reason": each.reason,
+    }

@@ -1,0 +1,87 @@
+"""`kshark replay --follow`: show a session, and go on with its events as they come."""
+
+from agentlog import capture
+from agentlog.cli import Where, chosen_cluster
+from agentlog.coverage import coverage
+from agentlog.errors import UsageError
+from agentlog.events import Record, Unreadable
+from agentlog.kafka import KafkaReader
+from agentlog.output import complain, write, write_bytes
+from agentlog.session import Live, Step, Timeline, timeline
+from agentlog.sources import Span
+from agentlog.topics import TopicSource
+
+from .render import Look, body, footer, header, step_lines
+from .replay import Choice, gathered, name_unreadable, ndjson
+
+
+def follow(session_id: str, where: Where, span: Span, choice: Choice) -> None:
+    """Show a session and go on until it ends, or until a signal comes; a session that isn't there yet is waited for.
+
+    Raises:
+        UsageError: what was asked for has no live form.
+        KafkaError: the cluster can't be read.
+    """
+    _check(where, span, choice)
+    cluster, topic, partitioner = chosen_cluster(where)
+    with KafkaReader(cluster) as reader:
+        source = TopicSource(reader, topic, partitioner, where.all_partitions)
+        records, _ = gathered(session_id, source, span)
+        known = timeline(session_id, records)
+        if not records:
+            complain(f"waiting for session {session_id} in {source.searched.what}")
+        _show_known(known, span, source, choice)
+        try:
+            if known.outcome is None:
+                _go_on(session_id, source, known, records, choice)
+        finally:
+            _show_end(timeline(session_id, records), span, source, choice)
+
+
+def _go_on(session_id: str, source: TopicSource, known: Timeline, records: list[Record], choice: Choice) -> None:
+    live, look = Live(known), choice.look(known.began)
+    for found in source.follow(session_id):
+        if isinstance(found, Unreadable):
+            name_unreadable(found)
+        step = live.add(found) if isinstance(found, Record) else None
+        if step is None:
+            continue
+        records.append(step.record)
+        if len(records) == 1:
+            look = choice.look(step.began)
+        if choice.holds(step):
+            _show_step(step, look, choice)
+        if step.kind == "session_end" and step.lane.depth == 0:
+            return
+
+
+def _show_known(known: Timeline, span: Span, source: TopicSource, choice: Choice) -> None:
+    steps = [step for step in known.steps if choice.holds(step)]
+    if choice.format == "ndjson":
+        write_bytes(ndjson(steps))
+    elif known.steps:
+        look = choice.look(known.began)
+        write([*header(known, coverage(source.searched, known, span), look), ""])
+        write(body(known, steps, look))
+
+
+def _show_step(step: Step, look: Look, choice: Choice) -> None:
+    if choice.format == "ndjson":
+        write_bytes([capture.write_line(step.record.value, step.record.place)])
+    else:
+        write(step_lines(step, look))
+
+
+def _show_end(found: Timeline, span: Span, source: TopicSource, choice: Choice) -> None:
+    if choice.format == "text" and found.steps:
+        covered = coverage(source.searched, found, span)
+        write(["", *footer(found, found.steps, covered, choice.look(found.began))])
+
+
+def _check(where: Where, span: Span, choice: Choice) -> None:
+    if where.file is not None:
+        raise UsageError("--follow needs a cluster: a capture file doesn't grow")
+    if span.end is not None:
+        raise UsageError("--follow goes on for as long as the session does; leave out --to")
+    if choice.format not in ("text", "ndjson"):
+        raise UsageError(f"--follow writes text or ndjson; {choice.format} needs the whole session")

@@ -1,0 +1,69 @@
+"""A timeline as Markdown, for a ticket or a report. Pure."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from agentlog.coverage import Coverage
+from agentlog.session import Step, Timeline
+from agentlog.untrusted import escaped
+from agentlog.wording import dollars
+
+from .describe import Run, details, folded, headline, run_text, word
+from .render import Look, footer_lines, moment, outcome_text
+
+_LONGEST = 400
+
+
+def markdown(timeline: Timeline, steps: Sequence[Step], found: Coverage, look: Look) -> Iterator[str]:
+    """A heading, the totals as a table, the steps as a list, and the footer."""
+    totals = timeline.totals
+    yield f"# Session {code(timeline.session_id, 0)}"
+    yield ""
+    yield from _rows(
+        ("goal", code(timeline.goal, _LONGEST)),
+        ("agent", code(timeline.lanes[0].agent_id, 0)),
+        ("outcome", code(outcome_text(timeline), 0)),
+        ("began", f"{moment(timeline.began):%Y-%m-%d %H:%M:%S} UTC"),
+        ("calls", f"{totals.tool_calls:,} tool calls, {totals.llm_calls:,} llm calls, {totals.errors:,} errors"),
+        ("tokens", f"{totals.input_tokens:,} in, {totals.output_tokens:,} out"),
+        ("cost", dollars(totals.cost_usd) + (f", {totals.unpriced:,} calls unpriced" if totals.unpriced else "")),
+    )
+    yield ""
+    for item in steps if look.full else folded(steps):
+        yield from _item(item, look)
+    yield ""
+    yield from _rows(*((name, code(", ".join(items), 0)) for name, items in footer_lines(timeline, steps, found)))
+
+
+def _rows(*rows: tuple[str, str]) -> Iterator[str]:
+    yield "| | |"
+    yield "|---|---|"
+    yield from (f"| {name} | {value.replace('|', chr(92) + '|')} |" for name, value in rows)
+
+
+def _item(item: Step | Run, look: Look) -> Iterator[str]:
+    step = item.first if isinstance(item, Run) else item
+    limit = _LONGEST if look.limit is None else look.limit
+    indent = "  " * min(step.lane.depth, 8)
+    since = (step.began - look.began) / 1_000_000
+    name = f"**{plain(word(step))}**"
+    yield f"{indent}- {moment(step.began):%H:%M:%S} (+{since:,.1f} s) {name} {code(headline(step), limit)}"
+    yield from (f"{indent}  - {plain(detail.key)}: {code(detail.text, limit)}" for detail in details(step, look.full))
+    if isinstance(item, Run):
+        yield f"{indent}- **x{len(item.others)}** {code(run_text(item), limit)}"
+
+
+def code(text: str, limit: int) -> str:
+    """Text as a code span, in which neither Markdown nor HTML means anything; 0 is no limit."""
+    shown = escaped(text if not limit or len(text) <= limit else text[:limit] + "...")
+    if not shown.strip():
+        return ""
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    fence = "`" * (longest + 1)
+    space = " " if shown[0] in "` " or shown[-1] in "` " else ""
+    return f"{fence}{space}{shown}{space}{fence}"
+
+
+def plain(text: str) -> str:
+    """A short name of an event as text that is only text."""
+    return re.sub(r"([^\w ])", r"\\\1", escaped(text[:40]).replace("<", "&lt;"))

@@ -1,0 +1,152 @@
+"""`kshark replay`: read a session's records, put them in order, write them out."""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from agentlog import capture
+from agentlog.cli import Where, opened
+from agentlog.coverage import Coverage, asked, coverage
+from agentlog.errors import NothingToShow, UsageError
+from agentlog.events import Record, Unreadable
+from agentlog.output import complain, page, paint_for, plain, progress, width, write, write_bytes
+from agentlog.session import Step, Timeline, timeline
+from agentlog.sources import Searched, Source, Span
+from agentlog.wording import counted
+
+from .describe import word
+from .render import Look, text
+
+NAMED = 100
+"""How many unreadable records are named one by one."""
+
+FORMATS = ("text", "tree", "ndjson", "json", "markdown")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which steps are wanted, and how they are to be written."""
+
+    types: Sequence[str] = ()
+    agents: Sequence[str] = ()
+    errors: bool = False
+    format: str = "text"
+    full: bool = False
+    max_chars: int | None = None
+    pager: bool = True
+
+    def holds(self, step: Step) -> bool:
+        """Whether a step is wanted. A type is an event type, or the word that the text shows for it."""
+        by_type = not self.types or not {step.kind, step.event.event_type, word(step)}.isdisjoint(self.types)
+        by_agent = not self.agents or step.event.agent_id in self.agents
+        return by_type and by_agent and (not self.errors or step.error is not None)
+
+    def look(self, began: int) -> Look:
+        """How text is to be written for where it goes."""
+        on_terminal = self.format in ("text", "tree")
+        return Look(width(), paint_for(sys.stdout) if on_terminal else plain, began, self.full, self.max_chars)
+
+
+def chosen_format(asked_for: str | None) -> str:
+    """A terminal gets a picture, a pipe NDJSON, unless one was asked for.
+
+    Raises:
+        UsageError: there is no such format.
+    """
+    if asked_for is None:
+        return "text" if sys.stdout.isatty() else "ndjson"
+    if asked_for not in FORMATS:
+        near = get_close_matches(asked_for, FORMATS, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UsageError(f"--format is one of {', '.join(FORMATS)}, not {asked_for[:40]!r}{hint}")
+    return asked_for
+
+
+def replay(session_id: str, where: Where, span: Span, choice: Choice) -> None:
+    """Show a session.
+
+    Raises:
+        NothingToShow: no record of it could be read.
+        AgentlogError: the source can't be read.
+    """
+    with opened(where) as source:
+        records, unreadable = gathered(session_id, source, span)
+    if not records:
+        raise NothingToShow(not_found(session_id, source.searched, span))
+    found = timeline(session_id, records)
+    show(found, coverage(source.searched, found, span), unreadable, choice)
+
+
+def gathered(session_id: str, source: Source, span: Span) -> tuple[list[Record], list[Unreadable]]:
+    """All of a session's records; those that can't be read are named on standard error, and come along."""
+    unreadable: list[Unreadable] = []
+    with progress(lambda: _progress(source.searched)):
+        found = list(source.records(session_id, span))
+    records = [item for item in found if isinstance(item, Record)]
+    unreadable = [item for item in found if isinstance(item, Unreadable)]
+    for each in unreadable[:NAMED]:
+        name_unreadable(each)
+    if len(unreadable) > NAMED:
+        complain(f"unreadable: {len(unreadable) - NAMED:,} more; --format json names all")
+    return records, unreadable
+
+
+def name_unreadable(each: Unreadable) -> None:
+    """Say on standard error which record can't be read, and why."""
+    complain(f"unreadable: {each.where}: {each.reason}")
+
+
+def _progress(searched: Searched) -> str:
+    of = f" of {searched.expected:,}" if searched.expected else ""
+    return f"{searched.what}: read {searched.records:,}{of} records"
+
+
+def not_found(session_id: str, searched: Searched, span: Span) -> str:
+    """What was searched, and which sessions there are that have nearly this name."""
+    everywhere = len(searched.partitions) == searched.partition_count
+    partitions = f", {'all' if everywhere else len(searched.partitions)} partitions" if searched.partitions else ""
+    bounds = f", {asked(span)}" if any(span) else ""
+    read = counted(searched.records, "record" if searched.partitions else "line")
+    bad = f", {searched.unreadable:,} of them unreadable" if searched.unreadable else ""
+    near = get_close_matches(session_id, searched.others, n=5, cutoff=0.5)
+    hint = f"\nNearest: {', '.join(near)}" if near else ""
+    return f"no session {session_id}. Searched {searched.what}{partitions}{bounds}: {read}{bad}.{hint}"
+
+
+def show(found: Timeline, covered: Coverage, unreadable: Sequence[Unreadable], choice: Choice) -> None:
+    """Write a timeline in the format chosen."""
+    steps = [step for step in found.steps if choice.holds(step)]
+    look = choice.look(found.began)
+    match choice.format:
+        case "ndjson":
+            write_bytes(ndjson(steps))
+        case "json":
+            from .document import document  # noqa: PLC0415
+
+            write_bytes([document(found, steps, covered, unreadable), b"\n"])
+        case "markdown":
+            from .markdown import markdown  # noqa: PLC0415
+
+            write(markdown(found, steps, covered, look))
+        case "tree":
+            from .tree import tree  # noqa: PLC0415
+
+            _paged(tree(found, steps, covered, look), choice)
+        case _:
+            _paged(text(found, steps, covered, look), choice)
+
+
+def _paged(lines: Iterable[str], choice: Choice) -> None:
+    if choice.pager:
+        page(lines)
+    else:
+        write(lines)
+
+
+def ndjson(steps: Iterable[Step]) -> Iterator[bytes]:
+    """The steps' events as stored, each with its ``_record``; an announcement ahead of its call."""
+    for step in steps:
+        yield from (capture.write_line(record.value, record.place) for record in step.announced)
+        if not step.is_open:
+            yield capture.write_line(step.record.value, step.record.place)
