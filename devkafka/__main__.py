@@ -10,6 +10,8 @@ from . import local
 from .errors import DevKafkaError
 from .java import java_command, prepare
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class _Stopped(BaseException):
     def __init__(self, number: int) -> None:
@@ -19,13 +21,17 @@ class _Stopped(BaseException):
 
 def main() -> int:
     """Run the command line; the answer is its exit code."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
     try:
         _run(_parser().parse_args())
     except DevKafkaError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
+    except OSError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     except _Stopped as stopped:
         return stopped.exit_code
     return 0
@@ -33,7 +39,7 @@ def main() -> int:
 
 def _stop(number: int, _frame: FrameType | None) -> None:
     """Unwind on the first signal; the next one ends us at once, and the run's folder is still cleaned up behind us."""
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for each in _SIGNALS:
         signal.signal(each, signal.SIG_DFL)
     raise _Stopped(number)
 

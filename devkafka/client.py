@@ -20,7 +20,7 @@ QUIET.addHandler(logging.NullHandler())
 
 
 class Message(NamedTuple):
-    """A record to write; `timestamp` in ms since 1970, None for now; `partition` None leaves it to the key."""
+    """A record to write; `timestamp` in ms since 1970, now when 0 or None; `partition` None leaves it to the key."""
 
     key: str | bytes | None
     value: str | bytes | None

@@ -107,8 +107,10 @@ class KafkaCluster:
     def recover(self) -> None:
         """Resume every paused broker, start every one that doesn't run, and wait until all answer; raises NotReady."""
         for broker in self.brokers:
-            broker.launch()
-            broker.resume()
+            if broker.pid:
+                broker.resume()
+            else:
+                broker.launch()
         self.wait_until_ready()
 
     def program(self, main_class: str, *arguments: str, heap: str = "512m") -> Process:

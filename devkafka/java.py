@@ -76,9 +76,8 @@ def jars() -> Path:
     The folder is named after the version and the pom's content, so a changed pom is a new folder.
     """
     pom = POM.read_text()
-    version = re.search(r"<kafka.version>(.+?)<", pom)
-    digest = hashlib.sha256(pom.encode()).hexdigest()[:8]
-    folder = _cache_folder() / f"kafka-{version[1] if version else 'unknown'}-{digest}"
+    version = pom.partition("<kafka.version>")[2].partition("<")[0]
+    folder = _cache_folder() / f"kafka-{version}-{hashlib.sha256(pom.encode()).hexdigest()[:8]}"
     if not folder.exists():
         try:
             with _one_at_a_time(folder):

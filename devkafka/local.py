@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,11 +27,10 @@ def run(say: Callable[[str], object]) -> None:
         say("Loading the story ...\n")
         load_story(CLUSTERS[0])
         say(_what_to_try(clusters))
-        while all(broker.pid for cluster in clusters for broker in cluster.brokers):
-            threading.Event().wait(1.0)
-        raise NotReady(
-            "\n".join(broker.ended() for cluster in clusters for broker in cluster.brokers if not broker.pid)
-        )
+        brokers = [broker for cluster in clusters for broker in cluster.brokers]
+        while not (ended := [broker.ended() for broker in brokers if not broker.pid]):
+            time.sleep(1)
+        raise NotReady("\n".join(ended))
 
 
 def check_settings(path: Path) -> None:

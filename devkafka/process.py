@@ -42,8 +42,8 @@ class Process:
     def stop(self, timeout: float = 30.0) -> None:
         """Let it finish (SIGTERM), and kill it when that takes longer than `timeout` seconds."""
         if self._process and self.pid:
-            self._signal(signal.SIGTERM)
             self.resume()
+            self._signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout)
         self.kill()
@@ -51,8 +51,8 @@ class Process:
     def kill(self) -> None:
         """End it at once (SIGKILL); what it wrote to files stays."""
         if self._process:
-            if self.pid:
-                self._signal(signal.SIGKILL)
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._registered.unlink(missing_ok=True)
             self._process = None

@@ -82,7 +82,10 @@ def test_a_named_broker_is_used_and_left_without_our_topics(fragile_kafka: Kafka
     eventually(lambda: "of-a-test" not in admin.list_topics(timeout=10).topics)
 
 
-def test_a_broker_that_cannot_start_is_an_error_with_the_end_of_its_log() -> None:
+def test_a_broker_that_cannot_start_is_an_error_with_the_end_of_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with (
         pytest.raises(
             NotReady,
@@ -91,7 +94,7 @@ def test_a_broker_that_cannot_start_is_an_error_with_the_end_of_its_log() -> Non
         KafkaCluster("broken", properties={"log.segment.bytes": "none"}),
     ):
         pass
-    assert not list(Path(tempfile.gettempdir()).glob("devkafka-broken-*"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_reserved_port_is_given_to_nobody_else_until_it_is_closed() -> None:
