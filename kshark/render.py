@@ -191,7 +191,8 @@ def footer(timeline: Timeline, steps: Sequence[Step], found: Coverage, look: Loo
 
 def _wrapped(items: Sequence[str], columns: int) -> str:
     """Items between commas, no item broken over two lines when it fits on one."""
-    whole = ", ".join(escaped(item).replace(" ", UNBROKEN) for item in items)
+    kept = UNBROKEN if len(items) > 1 else " "
+    whole = ", ".join(escaped(item).replace(" ", kept) for item in items)
     lines = wrap(whole, max(columns - 9, 30), break_on_hyphens=False)
     return f"\n{' ' * 9}".join(lines).replace(UNBROKEN, " ")
 
@@ -214,7 +215,7 @@ def footer_lines(timeline: Timeline, steps: Sequence[Step], found: Coverage) -> 
         yield "open", [_name(step) for step in still_open[:5]] + _more(len(still_open) - 5)
     if timeline.outcome is None:
         yield "end", ["there is no session_end: it is still running, or it died"]
-    yield "read", sentence(found).split(", ")
+    yield "read", [sentence(found)]
 
 
 def _slow(step: Step, began: int) -> str:

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from agentlog import capture
 from agentlog.cli import Where, opened
 from agentlog.coverage import Coverage, asked, coverage
-from agentlog.errors import NothingToShow, UsageError
+from agentlog.errors import NothingToShow
 from agentlog.events import Record, Unreadable
 from agentlog.output import complain, page, paint_for, plain, progress, width, write, write_bytes
 from agentlog.session import Step, Timeline, timeline
@@ -20,8 +20,6 @@ from .render import Look, text
 
 NAMED = 100
 """How many unreadable records are named one by one."""
-
-FORMATS = ("text", "tree", "ndjson", "json", "markdown")
 
 
 @dataclass(frozen=True)
@@ -49,18 +47,8 @@ class Choice:
 
 
 def chosen_format(asked_for: str | None) -> str:
-    """A terminal gets a picture, a pipe NDJSON, unless one was asked for.
-
-    Raises:
-        UsageError: there is no such format.
-    """
-    if asked_for is None:
-        return "text" if sys.stdout.isatty() else "ndjson"
-    if asked_for not in FORMATS:
-        near = get_close_matches(asked_for, FORMATS, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise UsageError(f"--format is one of {', '.join(FORMATS)}, not {asked_for[:40]!r}{hint}")
-    return asked_for
+    """A terminal gets a picture, a pipe NDJSON, unless one was asked for."""
+    return asked_for or ("text" if sys.stdout.isatty() else "ndjson")
 
 
 def replay(session_id: str, where: Where, span: Span, choice: Choice) -> None:

@@ -4,22 +4,20 @@
 """
 
 import gc
-import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from functools import wraps
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import typer
+import click
 
 from .errors import AgentlogError, Stopped, UsageError
-from .output import complain
 
 if TYPE_CHECKING:
     from .clusters import Cluster, Settings
@@ -27,55 +25,70 @@ if TYPE_CHECKING:
 
 BUG = 70
 
-ClusterOption = Annotated[
-    str | None,
-    typer.Option("--cluster", "-c", metavar="NAME|HOST:PORT", help="A cluster of agentlog.toml, or an address."),
-]
-TopicOption = Annotated[str | None, typer.Option("--topic", "-t", metavar="TOPIC", help="[default: agent-events]")]
-PropertyOption = Annotated[
-    list[str] | None, typer.Option("-X", metavar="NAME=VALUE", help="A librdkafka property; may be repeated.")
-]
-FileOption = Annotated[
-    str | None,
-    typer.Option("--file", "-f", metavar="FILE", help="A capture file in place of a cluster; - is standard input."),
-]
-FromOption = Annotated[
-    str | None,
-    typer.Option("--from", metavar="WHEN", help="From this time or offset on: 14:00, -2h, 2026-01-15T14:00Z, @1200."),
-]
-ToOption = Annotated[str | None, typer.Option("--to", metavar="WHEN", help="Up to this time or offset.")]
-AllPartitionsOption = Annotated[
-    bool, typer.Option("--all-partitions", help="Read every partition, not only those where the session should be.")
-]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done, and what librdkafka says.")]
+Command = Callable[..., Any]
+
+cluster_option = click.option(
+    "--cluster", "-c", metavar="NAME|HOST:PORT", help="A cluster of agentlog.toml, or an address."
+)
+topic_option = click.option("--topic", "-t", metavar="TOPIC", help="[default: agent-events]")
+property_option = click.option(
+    "-X", "properties", multiple=True, metavar="NAME=VALUE", help="A librdkafka property; may be repeated."
+)
+file_option = click.option(
+    "--file", "-f", metavar="FILE", help="A capture file in place of a cluster; - is standard input."
+)
+all_partitions_option = click.option(
+    "--all-partitions", is_flag=True, help="Read every partition, not only those where the session should be."
+)
+from_option = click.option(
+    "--from", "start", metavar="WHEN", help="From this time or offset on: 14:00, -2h, 2026-01-15T14:00Z, @1200."
+)
+to_option = click.option("--to", "end", metavar="WHEN", help="Up to this time or offset.")
+verbose_option = click.option("--verbose", "-v", is_flag=True, help="Log what is done, and what librdkafka says.")
 
 
-def new_app(help_text: str) -> typer.Typer:
-    """A tool's command line, without what would slow its start."""
-    return typer.Typer(
-        help=help_text,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        no_args_is_help=True,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
+class Where(NamedTuple):
+    """Where a command finds its records, as the user said it."""
+
+    cluster: str | None = None
+    topic: str | None = None
+    properties: Sequence[str] = ()
+    file: str | None = None
+    all_partitions: bool = False
 
 
-def run(app: typer.Typer) -> None:
+def where_options(command: Command) -> Command:
+    """The options that say where records come from; the command gets them as one ``where``."""
+
+    @wraps(command)
+    def with_where(**options: Any) -> Any:
+        return command(where=Where(**{name: options.pop(name) for name in Where._fields}), **options)
+
+    for option in (all_partitions_option, file_option, property_option, topic_option, cluster_option):
+        with_where = option(with_where)
+    return with_where
+
+
+def new_app(help_text: str) -> click.Group:
+    """A tool's command line."""
+    settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    return click.Group(help=help_text, no_args_is_help=True, context_settings=settings)
+
+
+def run(app: click.Group) -> None:
     """Run a tool and end the process with its exit code; nothing but a message reaches the user."""
     gc.disable()  # a command lives for seconds, and walking its records again and again would double them
     tool = Path(sys.argv[0]).stem
-    _log_to_stderr(tool)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     sys.exit(_code(app, tool))
 
 
-def _code(app: typer.Typer, tool: str) -> int:
+def _code(app: click.Group, tool: str) -> int:
     try:
         app(prog_name=tool)
     except AgentlogError as error:
-        complain(f"{tool}: {error}")
+        _complain(f"{tool}: {error}")
         return error.exit_code
     except Stopped as stopped:
         return stopped.exit_code
@@ -84,7 +97,9 @@ def _code(app: typer.Typer, tool: str) -> int:
     except Exception as error:
         if os.environ.get("AGENTLOG_DEBUG"):
             raise
-        complain(f"{tool}: a bug, {type(error).__name__}: {error}\nPlease report it, with what AGENTLOG_DEBUG=1 shows.")
+        _complain(
+            f"{tool}: a bug, {type(error).__name__}: {error}\nPlease report it, with what AGENTLOG_DEBUG=1 shows."
+        )
         return BUG
     return 0
 
@@ -96,26 +111,19 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     raise Stopped(128 + number)
 
 
-def _log_to_stderr(tool: str) -> None:
-    logging.basicConfig(stream=sys.stderr, format=f"{tool}: %(message)s", level=logging.WARNING)
-    logging.getLogger("agentlog.librdkafka").setLevel(logging.CRITICAL)
+def _complain(text: str) -> None:
+    from .output import complain
+
+    complain(text)
 
 
-def log_everything() -> None:
-    """For ``--verbose``: what we do, and librdkafka's own lines, in one tree."""
-    logging.getLogger().setLevel(logging.INFO)
-    logging.getLogger("agentlog.librdkafka").setLevel(logging.DEBUG)
+def log_to_stderr(verbose: bool) -> None:
+    """Warnings go to standard error; with ``verbose`` all that we do, and librdkafka's own lines, in the same tree."""
+    import logging
 
-
-@dataclass(frozen=True)
-class Where:
-    """Where a command finds its records, as the user said it."""
-
-    cluster: str | None = None
-    topic: str | None = None
-    properties: Sequence[str] = ()
-    file: str | None = None
-    all_partitions: bool = False
+    logging.basicConfig(stream=sys.stderr, format=f"{Path(sys.argv[0]).stem}: %(message)s")
+    logging.getLogger().setLevel(logging.INFO if verbose else logging.WARNING)
+    logging.getLogger("agentlog.librdkafka").setLevel(logging.DEBUG if verbose else logging.CRITICAL)
 
 
 def settings() -> "Settings":

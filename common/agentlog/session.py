@@ -152,13 +152,18 @@ def _totals(steps: list[Step], events: int) -> Totals:
         input_tokens=_tokens(llm, "input_tokens"),
         cached_tokens=_tokens(llm, "cached_tokens"),
         output_tokens=_tokens(llm, "output_tokens"),
-        cost_usd=fsum(cost for group in costs.values() for cost in group),
+        cost_usd=_dollars(cost for group in costs.values() for cost in group),
         unpriced=sum(number(s.event.payload.get("cost_usd")) is None and not s.is_open for s in llm),
         calls=dict(calls),
         failures={label: count for label, count in failures.items() if count},
-        cost_by_model={label: fsum(group) for label, group in costs.items()},
+        cost_by_model={label: _dollars(group) for label, group in costs.items()},
     )
 
 
 def _tokens(steps: list[Step], name: str) -> int:
     return round(fsum(number(step.event.payload.get(name)) or 0 for step in steps))
+
+
+def _dollars(amounts: Iterable[float]) -> float:
+    """The exact sum, to the billionth: neither the order of the amounts nor binary fractions show."""
+    return round(fsum(amounts), 9)
