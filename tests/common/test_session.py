@@ -1,0 +1,484 @@
+"""A session's order, rule by rule; what its lanes, its open calls and its totals are."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import pytest
+
+from agentlog import codec
+from agentlog.events import EPOCH, Place, Record
+from agentlog.order import LATE_US
+from agentlog.session import Step, Timeline, timeline
+
+NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
+SECOND = 1_000_000
+
+
+class Ev(NamedTuple):
+    """An event as a test writes it; `at` in seconds after noon."""
+
+    id: str
+    at: float
+    agent: str = "main"
+    kind: str = "tool_call"
+    parent: str | None = None
+    partition: int = 0
+    process: str | None = None
+    payload: dict[str, Any] = {}  # noqa: RUF012  never changed
+    status: str | None = None
+
+
+def written(events: Iterable[Ev]) -> list[Record]:
+    """The events as records, each partition counting its offsets in the order in which they stand here."""
+    ends: Counter[int] = Counter()
+    found = []
+    for event in events:
+        fields = {
+            "event_id": event.id,
+            "session_id": "s",
+            "agent_id": event.agent,
+            "timestamp": (NOON + timedelta(seconds=event.at)).isoformat(),
+            "event_type": event.kind,
+            "payload": event.payload,
+            "context": {"parent_event_id": event.parent} if event.parent is not None else {},
+            "status": event.status,
+        }
+        headers = () if event.process is None else (("agentlog.process", event.process.encode()),)
+        place = Place("t", event.partition, ends[event.partition], None, headers)
+        record = codec.decode(json.dumps(fields).encode(), place, "t")
+        assert isinstance(record, Record), record
+        found.append(record)
+        ends[event.partition] += 1
+    return found
+
+
+def told(*events: Ev) -> Timeline:
+    return timeline("s", written(events))
+
+
+def ids(*events: Ev) -> str:
+    """The event ids in the timeline's order."""
+    return " ".join(step.event.event_id for step in told(*events).steps)
+
+
+def step(story: Timeline, event_id: str) -> Step:
+    return next(step for step in story.steps if step.event.event_id == event_id)
+
+
+def since_noon(microseconds: int) -> float:
+    return (EPOCH + timedelta(microseconds=microseconds) - NOON).total_seconds()
+
+
+def started(event_id: str, at: float, call_id: object, **fields: Any) -> Ev:
+    """A `call_started`; `fields` are the event's, but for `payload`, which adds to its own."""
+    payload = {"call_id": call_id, "call_type": "tool_call", "tool": "crm.find", **fields.pop("payload", {})}
+    return Ev(event_id, at, kind="call_started", payload=payload, **fields)
+
+
+def delegated(event_id: str, at: float, to: str, **fields: Any) -> Ev:
+    return Ev(event_id, at, kind="delegation", payload={"to_agent_id": to, "task": "look"}, **fields)
+
+
+def came_back(event_id: str, at: float, from_agent: str, **fields: Any) -> Ev:
+    return Ev(event_id, at, kind="delegation_result", payload={"from_agent_id": from_agent, "result": "ok"}, **fields)
+
+
+# Rule 1: the same event_id twice is one event.
+
+
+def test_a_duplicate_event_is_counted_once() -> None:
+    story = told(Ev("a", 0), Ev("b", 1), Ev("a", 0), Ev("a", 0, partition=2))
+    assert [s.event.event_id for s in story.steps] == ["a", "b"]
+    assert (story.duplicates, story.totals.events, story.totals.tool_calls) == (2, 2, 2)
+
+
+def test_of_two_copies_the_first_by_partition_and_offset_counts() -> None:
+    copies = [Ev("a", 0, partition=1, payload={"n": 1}), Ev("a", 0, payload={"n": 2}), Ev("a", 0, payload={"n": 3})]
+    [only] = told(*copies).steps
+    assert only.event.payload == {"n": 2}
+    assert (only.record.place.partition, only.record.place.offset) == (0, 0)
+
+
+def test_a_copy_raises_no_other_events_time() -> None:
+    story = told(Ev("a", 9), Ev("b", 10), Ev("a", 9, partition=1), Ev("c", 2, partition=1))
+    assert since_noon(step(story, "c").recorded) == 2
+
+
+def test_a_copied_announcement_announces_once() -> None:
+    story = told(started("s1", 0, "a"), started("s1", 0, "a"), Ev("a", 2))
+    assert [r.event.event_id for r in story.records()] == ["s1", "a"]
+    assert story.duplicates == 1
+
+
+# Rule 2: what one agent recorded from one process never runs backwards.
+
+
+def test_a_clock_that_was_set_back_does_not_reorder() -> None:
+    story = told(Ev("a", 0), Ev("b", 100), Ev("c", 50), Ev("d", 60), Ev("e", 101))
+    assert [s.event.event_id for s in story.steps] == ["a", "b", "c", "d", "e"]
+    assert [since_noon(s.recorded) for s in story.steps] == [0, 100, 100, 100, 101]
+
+
+def test_the_events_own_time_stays_as_it_was_recorded_when_its_clock_was_set_back() -> None:
+    story = told(Ev("b", 100), Ev("c", 50))
+    assert story.steps[1].event.timestamp == NOON + timedelta(seconds=50)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"partition": 1}, {"agent": "other"}, {"process": "p2"}],
+    ids=["another partition", "another agent", "another process"],
+)
+def test_a_clock_set_back_concerns_only(other: dict[str, Any]) -> None:
+    assert ids(Ev("b", 100, process="p1"), Ev("c", 50, **{"process": "p1", **other})) == "c b"
+
+
+def test_a_process_that_names_itself_is_apart_from_one_that_does_not() -> None:
+    assert ids(Ev("b", 100), Ev("c", 50, process="p1")) == "c b"
+
+
+def test_a_process_may_be_named_by_any_bytes() -> None:
+    [b, c] = written([Ev("b", 100), Ev("c", 50)])
+    strange = (("other", b"x"), ("agentlog.process", b"\xff\x00"), ("agentlog.process", b"later"))
+    b, c = (Record(r.event, r.place._replace(headers=strange), r.value) for r in (b, c))
+    assert [s.event.event_id for s in timeline("s", [b, c]).steps] == ["b", "c"]
+
+
+# Rule 3: ordered by beginning.
+
+
+def test_events_stand_in_the_order_of_their_times_whatever_their_partitions() -> None:
+    assert ids(Ev("c", 3), Ev("a", 1, partition=1), Ev("b", 2, agent="other")) == "a b c"
+
+
+def test_a_call_stands_where_it_began_not_where_it_ended() -> None:
+    story = told(Ev("quick", 5), Ev("slow", 10, payload={"latency_ms": 9000.5}))
+    assert [s.event.event_id for s in story.steps] == ["slow", "quick"]
+    assert [since_noon(s.began) for s in story.steps] == [0.9995, 5]
+    assert [s.duration_us for s in story.steps] == [9_000_500, 0]
+
+
+def test_an_announced_call_began_when_its_announcement_says() -> None:
+    story = told(started("s1", 1, "slow"), Ev("quick", 5), Ev("slow", 10, payload={"latency_ms": 2000}))
+    assert [s.event.event_id for s in story.steps] == ["slow", "quick"]
+    assert since_noon(story.steps[0].began) == 1
+    assert story.steps[0].duration_us == 2_000_000, "what the event says goes before what can be guessed"
+
+
+def test_an_announced_call_without_a_latency_took_from_its_announcement_to_its_record() -> None:
+    assert told(started("s1", 1, "a"), Ev("a", 4)).steps[0].duration_us == 3 * SECOND
+
+
+def test_ties_stand_by_partition_and_offset() -> None:
+    assert ids(Ev("c", 0, partition=1), Ev("a", 0), Ev("d", 0, partition=1), Ev("b", 0, agent="x")) == "a b c d"
+
+
+def test_a_tie_of_a_folded_call_is_settled_by_its_own_place() -> None:
+    assert ids(started("s1", 0, "call"), Ev("b", 0, agent="x"), Ev("call", 3)) == "b call"
+
+
+def test_a_child_that_would_begin_before_its_parent_moves_right_behind_it() -> None:
+    story = told(
+        Ev("child", 1, process="behind", parent="parent"),
+        Ev("other", 2, process="x"),
+        Ev("parent", 3, process="own"),
+        Ev("next", 4, process="own"),
+    )
+    assert [s.event.event_id for s in story.steps] == ["other", "parent", "child", "next"]
+    assert [s.moved for s in story.steps] == [False, False, True, False]
+    assert since_noon(step(story, "child").began) == 3
+    assert since_noon(step(story, "child").recorded) == 1
+
+
+def test_what_a_moved_childs_process_recorded_later_stays_behind_it() -> None:
+    events = [
+        Ev("before", 0, process="sub"),
+        Ev("child", 1, process="sub", parent="parent"),
+        Ev("later", 2, process="sub"),
+        Ev("parent", 3, process="own"),
+    ]
+    story = told(*events)
+    assert [s.event.event_id for s in story.steps] == ["before", "parent", "child", "later"]
+    assert [s.moved for s in story.steps] == [False, False, True, True]
+    assert ids(*[e._replace(process=None, agent=str(e.process)) for e in events]) == "before parent child later"
+
+
+def test_what_other_processes_recorded_is_not_drawn_along_with_a_moved_child() -> None:
+    child, parent = Ev("child", 1, process="sub", parent="parent"), Ev("parent", 3)
+    assert ids(child, Ev("x", 2, process="y"), Ev("z", 2, agent="w", process="sub"), parent) == "x z parent child"
+
+
+def test_a_call_that_began_earlier_but_was_recorded_later_stays_behind_the_moved_child() -> None:
+    long = Ev("long", 9, process="sub", payload={"latency_ms": 9000})
+    child, parent = Ev("child", 1, process="sub", parent="parent"), Ev("parent", 3)
+    assert ids(child, long, parent) == "long parent child", "it stood there before anything was moved"
+    shorter = long._replace(payload={"latency_ms": 7000})
+    assert ids(child, shorter, parent) == "parent child long"
+
+
+def test_where_process_and_parent_contradict_the_parent_wins() -> None:
+    assert ids(Ev("child", 1, parent="parent"), Ev("parent", 2)) == "parent child"
+    chain = [Ev("c", 1, parent="b"), Ev("b", 2, parent="a"), Ev("a", 3)]
+    assert ids(*chain) == "a b c"
+
+
+def test_the_parent_wins_across_processes_too() -> None:
+    """x1 waits for y2, and y1 for x2: both x2 and y2 would wait for what waits for them."""
+    events = [
+        Ev("x1", 1, process="x", parent="y2"),
+        Ev("y1", 1.5, process="y", parent="x2"),
+        Ev("x2", 2, process="x"),
+        Ev("y2", 3, process="y"),
+    ]
+    order = ids(*events).split()
+    assert sorted(order) == ["x1", "x2", "y1", "y2"]
+    assert order.index("y2") < order.index("x1")
+    assert order.index("x2") < order.index("y1")
+
+
+def test_a_whole_sub_agent_with_a_clock_behind_keeps_its_own_order_behind_its_delegation() -> None:
+    sub = [Ev(f"s{n}", n, agent="sub", parent=f"s{n - 1}" if n else "call") for n in range(5)]
+    assert ids(*sub, delegated("call", 60, "sub"), Ev("next", 61)) == "call s0 s1 s2 s3 s4 next"
+
+
+def test_children_of_one_parent_keep_their_order_behind_it() -> None:
+    children = [Ev(f"c{n}", n, process=f"p{n}", parent="parent") for n in (3, 1, 2)]
+    assert ids(*children, Ev("parent", 9)) == "parent c1 c2 c3"
+
+
+def test_a_child_that_names_the_announcement_is_the_calls_child() -> None:
+    story = told(started("s1", 1, "call"), Ev("child", 2, parent="s1"), Ev("call", 5))
+    assert [s.event.event_id for s in story.steps] == ["call", "child"]
+    assert story.steps[1].parent is story.steps[0]
+
+
+def test_a_parent_that_is_not_there_is_none() -> None:
+    assert step(told(Ev("a", 0, parent="elsewhere")), "a").parent is None
+
+
+@pytest.mark.parametrize("parent", ["", 5, [], {}, None])
+def test_a_parent_that_is_no_name_is_none(parent: object) -> None:
+    [record] = written([Ev("a", 0)])
+    value = json.dumps({**json.loads(record.value), "context": {"parent_event_id": parent}}).encode()
+    other = codec.decode(value, record.place, "t")
+    assert isinstance(other, Record)
+    assert timeline("s", [other]).steps[0].parent is None
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_of_parents_in_a_circle_the_first_to_begin_has_none(size: int) -> None:
+    circle = [Ev(f"e{n}", n, process=f"p{n}", parent=f"e{(n + 1) % size}") for n in range(size)]
+    story = told(*circle, Ev("on it", 0.5, process="x", parent="e0"))
+    assert step(story, "e0").parent is None
+    assert [s.event.event_id for s in story.steps if s.parent is None] == ["e0"]
+    assert len(story.steps) == size + 1
+
+
+# Rule 4: what arrived much later than its time says is marked, not moved.
+
+
+def test_what_arrived_late_is_marked_and_stands_where_its_time_says() -> None:
+    story = told(Ev("a", 0), Ev("c", 20), Ev("b", 5, process="spool"), Ev("d", 10.001, process="x"), Ev("e", 21))
+    assert [s.event.event_id for s in story.steps] == ["a", "b", "d", "c", "e"]
+    assert {s.event.event_id: s.late_us for s in story.steps if s.late_us} == {"b": 15 * SECOND}
+    assert LATE_US == 10 * SECOND
+
+
+def test_nothing_is_late_in_a_partition_of_its_own() -> None:
+    assert not any(s.late_us for s in told(Ev("a", 100), Ev("b", 0, partition=1)).steps)
+
+
+# Calls: an announcement and the call's own event are one step.
+
+
+def test_an_announcement_and_its_call_are_one_step_and_two_records() -> None:
+    story = told(started("s1", 0, "a"), Ev("a", 2, payload={"tool": "crm.find", "output": 1}))
+    [call] = story.steps
+    assert (call.kind, call.is_open, call.event.event_id, len(call.announced)) == ("tool_call", False, "a", 1)
+    assert [r.event.event_id for r in story.records()] == ["s1", "a"]
+    assert story.totals.events == 2
+    assert story.totals.calls == {"crm.find": 1}
+
+
+def test_a_call_announced_and_never_ended_is_open() -> None:
+    story = told(Ev("a", 0), started("s1", 1, "lost", payload={"tool": "erp.post"}))
+    call = story.steps[-1]
+    assert (call.kind, call.is_open, call.label, call.duration_us) == ("tool_call", True, "erp.post", 0)
+    assert [r.event.event_id for r in story.records()] == ["a", "s1"]
+    assert story.totals.calls == {"tool_call": 1, "erp.post": 1}
+
+
+def test_an_open_call_is_of_the_kind_that_it_announced() -> None:
+    def kind(payload: dict[str, object]) -> str:
+        return told(Ev("s1", 0, kind="call_started", payload={"call_id": "c", **payload})).steps[0].kind
+
+    assert kind({"call_type": "retrieval"}) == "retrieval"
+    assert kind({"model": "m"}) == "llm_call"
+    assert kind({"tool": "t", "call_type": None}) == "tool_call"
+
+
+def test_two_announcements_of_a_call_that_never_ended_are_one_open_call() -> None:
+    story = told(started("s1", 1, "a"), started("s2", 2, "a"), Ev("child", 3, parent="s2"), Ev("kin", 4, parent="a"))
+    assert [s.event.event_id for s in story.steps] == ["s1", "child", "kin"]
+    assert [s.parent for s in story.steps[1:]] == [story.steps[0]] * 2
+    assert [r.event.event_id for r in story.records()] == ["s1", "s2", "child", "kin"]
+    assert story.totals.tool_calls == 3
+
+
+def test_an_announcement_in_another_partition_is_folded_too() -> None:
+    assert ids(Ev("a", 5), started("s1", 1, "a", partition=3)) == "a"
+
+
+# Lanes.
+
+
+def lanes(story: Timeline) -> dict[str, int]:
+    """The number of the lane of each step."""
+    return {s.event.event_id: story.lanes.index(s.lane) for s in story.steps}
+
+
+def test_a_sub_agent_runs_in_a_lane_of_its_own_until_the_delegator_goes_on() -> None:
+    story = told(
+        Ev("start", 0, kind="session_start"),
+        delegated("d", 1, "sub", parent="start"),
+        Ev("s1", 2, agent="sub", parent="d"),
+        Ev("s2", 3, agent="sub", parent="s1"),
+        came_back("r", 4, "sub", parent="d"),
+        Ev("next", 5, parent="r"),
+    )
+    assert lanes(story) == {"start": 0, "d": 0, "s1": 1, "s2": 1, "r": 0, "next": 0}
+    main, sub = story.lanes
+    assert (main.agent_id, main.depth, main.delegation, main.result) == ("main", 0, None, None)
+    assert (sub.agent_id, sub.depth, sub.parent) == ("sub", 1, main)
+    assert (sub.delegation, sub.result) == (step(story, "d"), step(story, "r"))
+
+
+def test_delegations_nest_as_deep_as_they_go() -> None:
+    events = [delegated("d0", 0, "a1", agent="a0")]
+    events += [delegated(f"d{n}", n, f"a{n + 1}", agent=f"a{n}", parent=f"d{n - 1}") for n in range(1, 4)]
+    events += [came_back(f"r{n}", 10 - n, f"a{n + 1}", agent=f"a{n}", parent=f"d{n}") for n in reversed(range(3))]
+    story = told(*events)
+    assert [(lane.agent_id, lane.depth) for lane in story.lanes] == [("a0", 0), ("a1", 1), ("a2", 2), ("a3", 3)]
+    assert [lane.result and lane.result.event.event_id for lane in story.lanes] == [None, "r0", "r1", "r2"]
+
+
+def test_two_runs_of_one_sub_agent_at_once_are_two_lanes() -> None:
+    story = told(
+        delegated("d1", 0, "sub"),
+        delegated("d2", 1, "sub"),
+        Ev("x1", 2, agent="sub", parent="d1", process="x"),
+        Ev("y1", 3, agent="sub", parent="d2", process="y"),
+        Ev("x2", 4, agent="sub", parent="x1", process="x"),
+        Ev("y2", 5, agent="sub", parent="y1", process="y"),
+        came_back("r2", 6, "sub", parent="d2"),
+        came_back("r1", 7, "sub", parent="d1"),
+    )
+    assert lanes(story) == {"d1": 0, "d2": 0, "x1": 1, "x2": 1, "y1": 2, "y2": 2, "r1": 0, "r2": 0}
+    assert [lane.result and lane.result.event.event_id for lane in story.lanes] == [None, "r1", "r2"]
+
+
+def test_a_delegation_to_ones_own_agent_id_is_a_lane_too() -> None:
+    story = told(
+        delegated("d", 0, "main"),
+        Ev("inner", 1, parent="d", process="inner"),
+        Ev("deeper", 2, parent="inner", process="inner"),
+        came_back("r", 3, "main", parent="d"),
+        Ev("next", 4, parent="r"),
+    )
+    assert lanes(story) == {"d": 0, "inner": 1, "deeper": 1, "r": 0, "next": 0}
+
+
+def test_the_delegators_own_next_event_stays_in_its_lane() -> None:
+    story = told(delegated("d", 0, "sub"), Ev("meanwhile", 1, parent="d"), Ev("s1", 2, agent="sub", parent="d"))
+    assert lanes(story) == {"d": 0, "meanwhile": 0, "s1": 1}
+
+
+def test_a_result_without_a_parent_ends_the_run_of_the_agent_that_it_names() -> None:
+    story = told(
+        delegated("d", 0, "sub"), Ev("s1", 1, agent="sub", parent="d"), came_back("r", 2, "sub"), Ev("next", 3)
+    )
+    assert lanes(story) == {"d": 0, "s1": 1, "r": 0, "next": 0}
+    assert story.lanes[1].result is step(story, "r")
+
+
+def test_a_second_result_does_not_replace_the_first() -> None:
+    run = [delegated("d", 0, "sub"), Ev("s1", 1, agent="sub", parent="d")]
+    story = told(*run, came_back("r1", 2, "sub", parent="d"), came_back("r2", 3, "sub", parent="d"))
+    assert story.lanes[1].result is step(story, "r1")
+
+
+def test_an_event_without_a_parent_is_in_its_agents_newest_lane() -> None:
+    story = told(delegated("d", 0, "sub"), Ev("s1", 1, agent="sub", parent="d"), Ev("s2", 2, agent="sub"), Ev("m", 3))
+    assert lanes(story) == {"d": 0, "s1": 1, "s2": 1, "m": 0}
+
+
+def test_an_event_of_an_agent_that_nobody_called_is_in_the_sessions_own_lane() -> None:
+    assert lanes(told(Ev("a", 0, kind="session_start"), Ev("b", 1, agent="user"))) == {"a": 0, "b": 0}
+
+
+def test_the_sessions_own_lane_is_the_agents_that_started_it() -> None:
+    early = Ev("x", 0, agent="user", kind="user_message")
+    assert told(early, Ev("a", 1, kind="session_start")).lanes[0].agent_id == "main"
+    assert told(early, Ev("a", 1)).lanes[0].agent_id == "user"
+
+
+def test_children_of_an_open_delegation_run_in_the_sub_agents_lane() -> None:
+    announced = started("s1", 0, "d", payload={"call_type": "delegation", "to_agent_id": "sub"})
+    assert lanes(told(announced, Ev("x", 1, agent="sub", parent="d"))) == {"s1": 0, "x": 1}
+
+
+# Outcome and totals.
+
+
+def ended(event_id: str, at: float, outcome: object = "succeeded", **fields: Any) -> Ev:
+    return Ev(event_id, at, kind="session_end", payload={"status": outcome}, **fields)
+
+
+def test_a_session_is_over_as_its_end_says() -> None:
+    assert told(Ev("a", 0, kind="session_start"), ended("z", 1, "cancelled"), Ev("late", 2)).outcome == "cancelled"
+    assert told(ended("z", 1, None)).outcome == "ended"
+    assert told(ended("z", 1, None, status="failed")).outcome == "failed"
+
+
+def test_a_session_without_an_end_is_over_only_when_a_status_says_so() -> None:
+    assert told(Ev("a", 0)).outcome is None
+    assert told(Ev("a", 0, status="running")).outcome is None
+    assert told(Ev("a", 0, status="running"), Ev("b", 1, status="failed"), Ev("c", 2)).outcome == "failed"
+
+
+def test_a_sub_agents_end_is_not_the_sessions() -> None:
+    run = [delegated("d", 0, "sub"), Ev("s1", 1, agent="sub", parent="d", kind="session_start")]
+    assert told(*run, ended("s2", 2, agent="sub", parent="s1")).outcome is None
+
+
+def test_no_records_make_an_empty_timeline() -> None:
+    story = told()
+    assert (story.steps, story.lanes, story.outcome, story.began, story.ended) == ([], [], None, 0, 0)
+    assert (story.totals.events, story.goal) == (0, "")
+
+
+def test_totals_count_calls_failures_tokens_and_cost() -> None:
+    story = told(
+        Ev("a", 0, kind="session_start", payload={"goal": "Invoice Acme"}),
+        Ev("b", 1, kind="llm_call", payload={"model": "m", "input_tokens": 100, "cached_tokens": 40, "cost_usd": 0.1}),
+        Ev("c", 2, kind="llm_call", payload={"model": "m", "input_tokens": 50, "output_tokens": 7, "cost_usd": 0.2}),
+        Ev("d", 3, kind="llm_call", payload={"model": "n", "error": {"type": "overloaded"}}),
+        Ev("e", 4, payload={"tool": "stripe", "error": "rate_limit", "cost_usd": 0.5}),
+        Ev("f", 5, payload={"tool": "stripe", "error": None}),
+        Ev("g", 6, kind="retrieval", payload={"query": "q"}),
+        Ev("h", 7, kind="error", payload={"type": "Timeout"}),
+        started("i", 8, "open", payload={"call_type": "llm_call", "model": "m"}),
+        Ev("z", 9, kind="session_end", payload={"status": "failed", "error": "gave up"}),
+    )
+    totals = story.totals
+    assert (totals.events, totals.tool_calls, totals.llm_calls, totals.retrievals) == (10, 2, 4, 1)
+    assert (totals.errors, totals.failures) == (3, {"n": 1, "stripe": 1})
+    assert (totals.input_tokens, totals.cached_tokens, totals.output_tokens) == (150, 40, 7)
+    assert (totals.cost_usd, totals.unpriced) == (pytest.approx(0.8), 1)
+    assert totals.cost_by_model == {"m": pytest.approx(0.3), "stripe": 0.5}
+    assert totals.calls == {"m": 2, "n": 1, "stripe": 2, "retrieval": 1, "crm.find": 1}
+    assert story.goal == "Invoice Acme"
+    assert (since_noon(story.began), since_noon(story.ended)) == (0, 9)
