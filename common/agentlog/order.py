@@ -76,22 +76,27 @@ def _folded(clocked: list[_Clocked]) -> dict[str, Step]:
     own = {c.record.event.event_id for c in clocked if c.record.event.event_type != "call_started"}
     announced: dict[str, list[_Clocked]] = defaultdict(list)
     steps: dict[str, Step] = {}
-    for c in clocked:
+    for c in sorted(clocked, key=_recorded_first):
         if c.record.event.event_type == "call_started":
             announced[announces(c.record.event)].append(c)
     for c in clocked:
         event = c.record.event
         if event.event_type != "call_started":
             starts = announced.get(event.event_id, [])
-            began = starts[0].recorded if starts else max(c.recorded - event.latency_us, _BEFORE_ALL)
+            began = min(starts[0].recorded, c.recorded) if starts else max(c.recorded - event.latency_us, _BEFORE_ALL)
             steps[event.event_id] = _step(c, starts, event.event_type, began)
     for call_id, starts in announced.items():
         if call_id not in own:
             first = starts[0]
             steps[call_id] = _step(first, starts, call_type(first.record.event), first.recorded)
-        aliases = {s.record.event.event_id for s in starts} - own
-        steps.update(dict.fromkeys(aliases, steps[call_id]))
+    for call_id, starts in announced.items():
+        for start in starts:
+            steps.setdefault(start.record.event.event_id, steps[call_id])
     return steps
+
+
+def _recorded_first(c: _Clocked) -> _Key:
+    return c.recorded, *_place_key(c.record)
 
 
 def _step(c: _Clocked, starts: list[_Clocked], kind: str, began: int) -> Step:
@@ -101,7 +106,7 @@ def _step(c: _Clocked, starts: list[_Clocked], kind: str, began: int) -> Step:
 def announces(event: Event) -> str:
     """The id that the call's own event will have, as a ``call_started`` says it."""
     call_id = event.payload.get("call_id")
-    return call_id if isinstance(call_id, str) else event.event_id
+    return call_id if isinstance(call_id, str) and call_id else event.event_id
 
 
 def call_type(started: Event) -> str:

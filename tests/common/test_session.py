@@ -172,6 +172,13 @@ def test_an_announced_call_without_a_latency_took_from_its_announcement_to_its_r
     assert told(started("s1", 1, "a"), Ev("a", 4)).steps[0].duration_us == 3 * SECOND
 
 
+def test_a_call_never_begins_after_it_was_recorded() -> None:
+    ahead = started("s1", 60, "a", process="ahead")
+    story = told(ahead, Ev("a", 4, process="own"), Ev("b", 5, process="own"))
+    assert [s.event.event_id for s in story.steps] == ["a", "b"]
+    assert story.steps[0].duration_us >= 0
+
+
 def test_ties_stand_by_partition_and_offset() -> None:
     assert ids(Ev("c", 0, partition=1), Ev("a", 0), Ev("d", 0, partition=1), Ev("b", 0, agent="x")) == "a b c d"
 
@@ -320,6 +327,14 @@ def test_an_open_call_is_of_the_kind_that_it_announced() -> None:
     assert kind({"tool": "t", "call_type": None}) == "tool_call"
 
 
+def test_two_announcements_of_one_call_are_one_step_that_began_with_the_earlier() -> None:
+    for second in (0, 1):
+        story = told(started("s2", 2, "a"), started("s1", 1, "a", partition=second, process="x"), Ev("a", 5))
+        [call] = story.steps
+        assert since_noon(call.began) == 1
+        assert [r.event.event_id for r in story.records()] == ["s1", "s2", "a"]
+
+
 def test_two_announcements_of_a_call_that_never_ended_are_one_open_call() -> None:
     story = told(started("s1", 1, "a"), started("s2", 2, "a"), Ev("child", 3, parent="s2"), Ev("kin", 4, parent="a"))
     assert [s.event.event_id for s in story.steps] == ["s1", "child", "kin"]
@@ -330,6 +345,18 @@ def test_two_announcements_of_a_call_that_never_ended_are_one_open_call() -> Non
 
 def test_an_announcement_in_another_partition_is_folded_too() -> None:
     assert ids(Ev("a", 5), started("s1", 1, "a", partition=3)) == "a"
+
+
+@pytest.mark.parametrize("call_id", ["", None, 7, []])
+def test_an_announcement_that_names_no_call_is_an_open_call_and_nobodys_parent(call_id: object) -> None:
+    story = told(started("s1", 0, call_id), started("s2", 0, call_id), Ev("a", 1))
+    assert [s.event.event_id for s in story.steps] == ["s1", "s2", "a"]
+    assert [s.parent for s in story.steps] == [None, None, None]
+
+
+def test_announcements_that_name_each_other_are_all_kept() -> None:
+    story = told(started("z", 1, "x"), started("w", 2, "z"), started("x", 3, "y"))
+    assert sorted(r.event.event_id for r in story.records()) == ["w", "x", "z"]
 
 
 # Lanes.
