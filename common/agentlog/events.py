@@ -8,6 +8,7 @@ import msgspec
 SCHEMA_VERSION = 1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+CALENDAR_MS = (datetime.max - datetime.min) // timedelta(milliseconds=1)
 
 Name = Annotated[str, msgspec.Meta(min_length=1)]
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -45,7 +46,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def latency_us(self) -> int:
         """How long the call took, in microseconds; 0 where the event says nothing usable."""
-        return round((number(self.payload.get("latency_ms")) or 0) * 1000)
+        latency_ms = number(self.payload.get("latency_ms")) or 0
+        return round(latency_ms * 1000) if latency_ms < CALENDAR_MS else 0
 
 
 class Place(NamedTuple):
@@ -94,11 +96,11 @@ def microseconds(moment: datetime) -> int:
 
 
 def number(value: object) -> float | None:
-    """``value`` as a finite number that isn't negative; None when it is anything else."""
+    """``value`` as a number from 0 to 1e300, so that any sum of them is finite; None when it is anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         amount = float(value)
     except OverflowError:
         return None
-    return amount if 0 <= amount < float("inf") else None
+    return amount if 0 <= amount <= 1e300 else None

@@ -9,6 +9,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import NamedTuple
 
@@ -68,7 +69,7 @@ def _clocked(placed: list[Record]) -> list[_Clocked]:
     return found
 
 
-_BEFORE_ALL = -(10**18)
+_BEFORE_ALL = microseconds(datetime.min.replace(tzinfo=UTC))
 
 
 def _folded(clocked: list[_Clocked]) -> dict[str, Step]:

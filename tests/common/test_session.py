@@ -179,6 +179,14 @@ def test_a_call_never_begins_after_it_was_recorded() -> None:
     assert story.steps[0].duration_us >= 0
 
 
+@pytest.mark.parametrize("latency", [None, -1, "9", True, [], float("1e16"), 1e308, 10**300])
+def test_a_latency_that_says_nothing_usable_breaks_nothing(latency: object) -> None:
+    story = told(Ev("a", 5, payload={"latency_ms": latency}), Ev("b", 6))
+    assert [s.event.event_id for s in story.steps] == ["a", "b"]
+    assert all(isinstance(EPOCH + timedelta(microseconds=s.began), datetime) for s in story.steps)
+    assert all(isinstance(timedelta(microseconds=s.duration_us), timedelta) for s in story.steps)
+
+
 def test_ties_stand_by_partition_and_offset() -> None:
     assert ids(Ev("c", 0, partition=1), Ev("a", 0), Ev("d", 0, partition=1), Ev("b", 0, agent="x")) == "a b c d"
 
@@ -509,3 +517,12 @@ def test_totals_count_calls_failures_tokens_and_cost() -> None:
     assert totals.calls == {"m": 2, "n": 1, "stripe": 2, "retrieval": 1, "crm.find": 1}
     assert story.goal == "Invoice Acme"
     assert (since_noon(story.began), since_noon(story.ended)) == (0, 9)
+
+
+@pytest.mark.parametrize("name", ["cost_usd", "input_tokens", "latency_ms"])
+@pytest.mark.parametrize("amount", [1e308, 10**308, -1, "3", True, None, [1], {}])
+def test_numbers_that_cannot_be_meant_break_no_total(name: str, amount: object) -> None:
+    story = told(*(Ev(f"e{n}", n, kind="llm_call", payload={name: amount}) for n in range(3)))
+    assert story.totals.events == 3
+    assert story.totals.cost_usd >= 0
+    assert story.totals.input_tokens >= 0
