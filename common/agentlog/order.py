@@ -152,6 +152,7 @@ class _Ordering:
         self.waits_for: dict[Step, Step] = {}
         self.followers: dict[Step, list[Step]] = defaultdict(list)
         self.displaced: dict[_Process, list[tuple[_Key, Step]]] = defaultdict(list)
+        self.way: dict[Step, None] = {}
 
     def run(self, steps: list[Step]) -> list[Step]:
         for step in steps:
@@ -180,7 +181,7 @@ class _Ordering:
         displaced = self.displaced.get(_process(step.record), []) if self.displaced else []
         while displaced and displaced[0][1] in self.out:
             heappop(displaced)
-        if not displaced or displaced[0][0] >= _recorded_key(step) or self._depends(displaced[0][1], step):
+        if not displaced or displaced[0][0] >= _recorded_key(step) or self._awaited(displaced[0][1]) is step:
             return None
         return displaced[0][1]
 
@@ -189,13 +190,16 @@ class _Ordering:
             step.moved, step.began = True, max(step.began, self.waits_for[step].began)
         self.out[step] = None
 
-    def _depends(self, step: Step, on: Step) -> bool:
-        at: Step | None = step
-        while at is not None and at not in self.out:
-            if at is on:
-                return True
-            at = self.waits_for.get(at, at.parent)
-        return False
+    def _awaited(self, step: Step) -> Step:
+        """What ``step`` waits for in the end. The way there is kept, as who asks next mostly goes along it too."""
+        if step not in self.way:
+            self.way = {step: None}
+        while (end := next(reversed(self.way))) in self.out:
+            del self.way[end]
+        while (further := self.waits_for.get(end, end.parent)) is not None and further not in self.out:
+            self.way[further] = None
+            end = further
+        return end
 
 
 def _recorded_key(step: Step) -> _Key:

@@ -292,6 +292,12 @@ def test_of_parents_in_a_circle_the_first_to_begin_has_none(size: int) -> None:
     assert len(story.steps) == size + 1
 
 
+@pytest.mark.parametrize("processes", [1, 2, 5000])
+def test_a_chain_of_parents_in_reverse_time_stands_the_right_way_round(processes: int) -> None:
+    chain = [Ev(f"e{n}", n / 1000, process=f"p{n % processes}", parent=f"e{n + 1}") for n in range(5000)]
+    assert ids(*chain).split() == [f"e{n}" for n in reversed(range(5000))]
+
+
 # Rule 4: what arrived much later than its time says is marked, not moved.
 
 
