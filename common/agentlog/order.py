@@ -1,6 +1,7 @@
 """Records -> steps in order: the same for all readers, however Kafka interleaved, doubled or spread them. Pure.
 
-1. Of several records with one ``event_id`` the first by partition and offset counts.
+1. Of several records with one ``event_id`` the first by partition and offset counts; but one that stands behind what
+   its process recorded later, as a copy sent again does, counts only when no other lies in its own time.
 2. A process's recorded times never run backwards within a partition; an earlier one is raised to the one before it.
 3. Steps stand in the order of their beginning, but a child stands behind its parent, and what the child's process
    recorded later stays behind the child; where the two contradict, the parent wins.
@@ -39,8 +40,22 @@ def in_order(records: Iterable[Record]) -> tuple[list[Step], int]:
     """The steps of ``records``, all of one session, and how many of the records were copies of another."""
     placed = sorted(records, key=_place_key)
     unique = {record.event.event_id: record for record in reversed(placed)}
+    if len(unique) < len(placed):
+        unique = _first_copies(placed)
     clocked = _clocked([record for record in placed if unique[record.event.event_id] is record])
     return _ordered(_folded(clocked)), len(placed) - len(unique)
+
+
+def _first_copies(placed: list[Record]) -> dict[str, Record]:
+    """Of each event's copies the one whose time has to be raised least, of several such the first."""
+    least: dict[str, int] = {}
+    found: dict[str, Record] = {}
+    for c in _clocked(placed):
+        event_id = c.record.event.event_id
+        raised = c.recorded - microseconds(c.record.event.timestamp)
+        if event_id not in least or raised < least[event_id]:
+            least[event_id], found[event_id] = raised, c.record
+    return found
 
 
 def _place_key(record: Record) -> tuple[int, int, str, str]:

@@ -107,6 +107,11 @@ def test_a_copy_raises_no_other_events_time() -> None:
     assert since_noon(step(story, "c").recorded) == 2
 
 
+def test_a_copy_behind_later_events_of_another_partition_does_not_move_its_event() -> None:
+    moved_on = [Ev("a", 1, partition=1), Ev("b", 2, partition=1), Ev("c", 3), Ev("a", 1), Ev("b", 2)]
+    assert ids(*moved_on) == "a b c"
+
+
 def test_a_copied_announcement_announces_once() -> None:
     story = told(started("s1", 0, "a"), started("s1", 0, "a"), Ev("a", 2))
     assert [r.event.event_id for r in story.records()] == ["s1", "a"]
