@@ -1,5 +1,6 @@
 """Which agent's, or sub-agent run's, lane each step of a session belongs to. Pure."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from .steps import Lane, Step
@@ -19,6 +20,7 @@ class Lanes:
         self.all: list[Lane] = []
         self._newest: dict[str, Lane] = {}
         self._runs: dict[Step, Lane] = {}
+        self._unfinished: dict[tuple[str, str], list[Lane]] = defaultdict(list)
         steps = list(steps)
         starts = [step for step in steps if step.kind == "session_start" and step.parent is None]
         for first in (starts or steps)[:1]:
@@ -48,17 +50,25 @@ class Lanes:
     def _run(self, agent_id: str, delegation: Step) -> Lane:
         outer = delegation.lane
         lane = self._runs[delegation] = self._open(Lane(agent_id, delegation, outer, outer.depth + 1))
+        self._unfinished[delegation.event.agent_id, agent_id].append(lane)
         return lane
 
     def _close(self, result: Step) -> None:
-        """Note which run a result is of: the one of its parent, else the newest of the agent that it names."""
-        parent = result.parent
-        named = result.event.payload.get("from_agent_id")
+        """Note which run a result is of: its parent's, else the newest unfinished one of the agent that it names."""
+        parent, named = result.parent, result.event.payload.get("from_agent_id")
         lane = self._runs.get(parent) if parent is not None else None
+        if lane is None and parent is not None and parent.lane.agent_id == named:
+            lane = parent.lane if parent.lane.delegation is not None else None
         if lane is None and isinstance(named, str):
-            lane = self._newest.get(named)
-        if lane is not None and lane.delegation is not None and lane.result is None:
+            lane = self._newest_unfinished(result.event.agent_id, named)
+        if lane is not None and lane.result is None:
             lane.result = result
+
+    def _newest_unfinished(self, delegator: str, agent_id: str) -> Lane | None:
+        lanes = self._unfinished[delegator, agent_id]
+        while lanes and lanes[-1].result is not None:
+            lanes.pop()
+        return lanes[-1] if lanes else None
 
 
 def _runs_under(step: Step, parent: Step) -> bool:

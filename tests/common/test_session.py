@@ -450,6 +450,32 @@ def test_a_result_without_a_parent_ends_the_run_of_the_agent_that_it_names() -> 
     assert story.lanes[1].result is step(story, "r")
 
 
+def test_results_without_a_parent_end_one_run_each() -> None:
+    runs = [Ev(f"s{n}", n, agent="sub", parent=f"d{n}", process=f"p{n}") for n in (1, 2)]
+    both = [delegated("d1", 0, "sub"), delegated("d2", 0.5, "sub"), *runs]
+    story = told(*both, came_back("r1", 3, "sub"), came_back("r2", 4, "sub"))
+    assert {lane.result.event.event_id for lane in story.lanes if lane.result} == {"r1", "r2"}
+
+
+def test_a_result_that_follows_from_the_runs_last_step_ends_that_run() -> None:
+    runs = [Ev(f"s{n}", n, agent="sub", parent=f"d{n}", process=f"p{n}") for n in (1, 2)]
+    both = [delegated("d1", 0, "sub"), delegated("d2", 0.5, "sub"), *runs]
+    story = told(*both, came_back("r1", 3, "sub", parent="s1"), came_back("r2", 4, "sub", parent="s2"))
+    assert [lane.result and lane.result.event.event_id for lane in story.lanes] == [None, "r1", "r2"]
+    assert lanes(story)["r1"] == 0
+
+
+def test_a_result_without_a_parent_ends_a_run_that_its_own_agent_called() -> None:
+    story = told(
+        delegated("d1", 0, "sub"),
+        Ev("s1", 1, agent="sub", parent="d1"),
+        delegated("d2", 2, "sub", agent="other"),
+        Ev("s2", 3, agent="sub", parent="d2"),
+        came_back("r", 4, "sub"),
+    )
+    assert [lane.result and lane.result.event.event_id for lane in story.lanes] == [None, "r", None]
+
+
 def test_a_second_result_does_not_replace_the_first() -> None:
     run = [delegated("d", 0, "sub"), Ev("s1", 1, agent="sub", parent="d")]
     story = told(*run, came_back("r1", 2, "sub", parent="d"), came_back("r2", 3, "sub", parent="d"))
