@@ -127,7 +127,8 @@ def _outcome(steps: list[Step]) -> str | None:
     if bounds and bounds[-1].kind == "session_end":
         end = bounds[-1].event
         return str(end.payload.get("status") or end.status or "ended")
-    statuses = [step.event.status for step in steps if step.event.status]
+    since = steps[steps.index(bounds[-1]) :] if bounds else steps
+    statuses = [step.event.status for step in since if step.event.status]
     return statuses[-1] if statuses and statuses[-1] in OUTCOMES else None
 
 

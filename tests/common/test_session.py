@@ -526,6 +526,11 @@ def test_a_sub_agents_end_is_not_the_sessions() -> None:
     assert told(*run, ended("s2", 2, agent="sub", parent="s1")).outcome is None
 
 
+def test_a_session_that_started_again_is_not_over() -> None:
+    first = [Ev("a", 0, kind="session_start"), ended("z", 1, status="succeeded")]
+    assert told(*first, Ev("b", 2, kind="session_start"), Ev("c", 3)).outcome is None
+
+
 def test_no_records_make_an_empty_timeline() -> None:
     story = told()
     assert (story.steps, story.lanes, story.outcome, story.began, story.ended) == ([], [], None, 0, 0)
