@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -30,6 +30,7 @@ _LONE_SURROGATE = re.compile(
     rb"(?<!\\)((?:\\\\)*)(?:(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
 
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _NOT_PLAIN = re.compile(rb"[\x00-\x1f\x7f-\xff]")
 
 
@@ -62,6 +63,8 @@ def _event(value: bytes) -> Event:
         event = msgspec.convert(lifted(tolerant(_objects, value), event.schema_version), Event)
     if event.timestamp.tzinfo is None:
         event = msgspec.structs.replace(event, timestamp=event.timestamp.replace(tzinfo=UTC))
+    if not _FIRST <= event.timestamp <= _LAST:
+        raise ValueError(f"a timestamp that UTC's calendar doesn't hold: {event.timestamp.isoformat()}")
     return event
 
 
