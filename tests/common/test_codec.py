@@ -23,7 +23,7 @@ FIELDS: dict[str, Any] = {
     "timestamp": "2026-01-15T14:23:11.847Z",
     "event_type": "tool_call",
 }
-many = settings(deadline=None, max_examples=200)
+many = settings(deadline=None, max_examples=150)
 
 
 def with_fields(**fields: object) -> bytes:
@@ -180,7 +180,6 @@ def test_long_digits_in_a_text_are_no_number() -> None:
         (b" \n", "empty"),
         (b"hello", "not JSON: invalid character (byte 0)"),
         (b'{"event_id": "a', "not JSON: Input data was truncated"),
-        (with_fields() + b"x", f"not JSON: trailing characters (byte {len(with_fields())})"),
         (b"[]", "no event: Expected object, got array"),
         (b"null", "no event: Expected object, got null"),
         (b'"text"', "no event: Expected object, got str"),
@@ -196,6 +195,11 @@ def test_long_digits_in_a_text_are_no_number() -> None:
 )
 def test_what_is_no_event_is_named_with_the_reason(value: bytes | None, why: str) -> None:
     assert reason(value) == why
+
+
+@pytest.mark.parametrize("rest", [b"x", b"{}", b"\n" + with_fields(), b"\x00"])
+def test_an_event_with_something_behind_it_is_named(rest: bytes) -> None:
+    assert reason(with_fields() + rest).startswith("not JSON: trailing characters")
 
 
 @pytest.mark.parametrize("name", ["payload", "unknown"])
@@ -240,13 +244,14 @@ def test_what_is_nested_too_deep_is_named(name: str, deep: bytes) -> None:
     assert reason(with_raw(name, deep)) == "nested too deep"
 
 
+MORE = ", more than the 16,777,216 that we take"
+
+
 def test_an_event_as_large_as_we_take_is_read_and_a_larger_one_named() -> None:
     text = "x" * (MAX_BYTES - len(with_fields(payload={"text": ""})))
     assert event(with_fields(payload={"text": text})).payload["text"] == text
-    assert (
-        reason(with_fields(payload={"text": text + "x"})) == "16,777,217 bytes, more than the 16,777,216 that we take"
-    )
-    assert reason(b" " * 50_000_000) == "50,000,000 bytes, more than the 16,777,216 that we take"
+    assert reason(with_fields(payload={"text": text + "x"})) == f"16,777,217 bytes{MORE}"
+    assert reason(b" " * 50_000_000) == f"50,000,000 bytes{MORE}"
 
 
 @pytest.mark.parametrize("text", [b"\\" * 10**6, b"\\ud83d" * 10**5, b'\\"' * 10**6])
