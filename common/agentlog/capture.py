@@ -2,10 +2,11 @@
 
 import base64
 import binascii
-import gzip
 import io
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import orjson
@@ -13,6 +14,12 @@ import orjson
 from . import codec
 from .errors import UsageError
 from .events import Place, Record, Unreadable
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+MAX_LINE_BYTES = 2 * codec.MAX_BYTES
+"""An event as large as we take has room for its ``_record`` and its escapes on a line."""
 
 _MEMBER = b',"_record":'
 
@@ -60,8 +67,8 @@ def _header_text(value: bytes | None) -> str | dict[str, str] | None:
 def read_line(line: bytes, session_id: str, file: str, number: int) -> Record | Unreadable | str:
     """The record on a line; of one that belongs to another session, that session's id."""
     where, place = f"{file}:{number}", Place(None, -1, number)
-    if len(line) > codec.MAX_BYTES:
-        return codec.decode(line, place, where)
+    if len(line) > MAX_LINE_BYTES:
+        return Unreadable(where, place, f"a line of more than the {MAX_LINE_BYTES:,} bytes that we take")
     try:
         head = codec.tolerant(_lines, line)
         if head.session_id is not None and head.session_id != session_id:
@@ -113,7 +120,7 @@ def open_capture(path: str, stdin: io.BufferedReader) -> io.BufferedIOBase:
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}. A capture file is what --file takes.") from error
     if magic[:2] == b"\x1f\x8b":
-        return gzip.open(raw)
+        return io.BufferedReader(_Unpacked(raw, lambda: zlib.decompressobj(wbits=31), zlib.error))
     return _unpack_zstd(raw, path) if magic == b"\x28\xb5\x2f\xfd" else raw
 
 
@@ -121,16 +128,63 @@ def _unpack_zstd(raw: io.BufferedReader, path: str) -> io.BufferedIOBase:
     try:
         import zstandard  # noqa: PLC0415  an extra
     except ImportError:
+        raw.close()
         raise UsageError(f"{path} is packed with zstd: pip install 'agentlog[zstd]', or unpack it first.") from None
-    return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
+    return io.BufferedReader(_Unpacked(raw, zstandard.ZstdDecompressor().decompressobj, zstandard.ZstdError))
+
+
+class _Frame(Protocol):
+    """What unpacks one gzip member, or one zstd frame."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+class _Unpacked(io.RawIOBase):
+    """Frames one behind the other, unpacked; OSError where one is damaged, or isn't whole."""
+
+    def __init__(self, packed: io.BufferedReader, begin: Callable[[], _Frame], damage: type[Exception]) -> None:
+        self._packed, self._begin, self._damage = packed, begin, damage
+        self._frame, self._ready = begin(), b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        while not self._ready:
+            packed = self._frame.unused_data or self._packed.read1()
+            if not packed and not self._frame.eof:
+                raise OSError("it ends too early")
+            if not packed:
+                return 0
+            self._unpack(packed)
+        view = memoryview(buffer)
+        taken = min(len(view), len(self._ready))
+        view[:taken], self._ready = self._ready[:taken], self._ready[taken:]
+        return taken
+
+    def _unpack(self, packed: bytes) -> None:
+        if self._frame.eof:
+            self._frame = self._begin()
+        try:
+            self._ready = self._frame.decompress(packed)
+        except self._damage as error:
+            raise OSError(str(error)) from error
+
+    def close(self) -> None:
+        self._packed.close()
+        super().close()
 
 
 def lines(stream: io.BufferedIOBase) -> Iterator[tuple[int, bytes]]:
     """Numbered lines that aren't blank, the first being 1. Of one over the limit, only a byte more than the limit."""
     number = 0
-    while line := stream.readline(codec.MAX_BYTES + 1):
+    while line := stream.readline(MAX_LINE_BYTES + 1):
         number += 1
         if line.strip():
             yield number, line
-        while len(line) > codec.MAX_BYTES and not line.endswith(b"\n"):
-            line = stream.readline(codec.MAX_BYTES + 1)
+        while len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
+            line = stream.readline(MAX_LINE_BYTES + 1)
