@@ -204,7 +204,7 @@ def run_text(run: Run) -> str:
     steps = [run.first, *run.others]
     spans = steps[-1].began - steps[0].began
     outcome = f"all {error_name(run.first.error)}" if run.first.error is not None else "all done"
-    inputs = len({shown(step.event.payload.get("input", step.event.payload.get("query"))) for step in steps})
+    inputs = len({repr(step.event.payload.get("input", step.event.payload.get("query"))) for step in steps})
     asked = "one input" if inputs == 1 else f"{inputs:,} inputs"
     pace = f"every {duration(spans // len(run.others))}, for {duration(spans)}" if spans else "at once"
     return f"{run.first.label or word(run.first)}  {outcome}, {pace}, {asked}"

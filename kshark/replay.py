@@ -97,7 +97,8 @@ def not_found(session_id: str, searched: Searched, span: Span) -> str:
     bounds = f", {asked(span)}" if any(span) else ""
     read = counted(searched.records, "record" if searched.partitions else "line")
     bad = f", {searched.unreadable:,} of them unreadable" if searched.unreadable else ""
-    near = get_close_matches(session_id, searched.others, n=5, cutoff=0.5)
+    others = [key.decode(errors="replace") for key in searched.others]
+    near = get_close_matches(session_id, others, n=5, cutoff=0.5)
     hint = f"\nNearest: {', '.join(near)}" if near else ""
     return f"no session {session_id}. Searched {searched.what}{partitions}{bounds}: {read}{bad}.{hint}"
 

@@ -97,7 +97,7 @@ def microseconds(moment: datetime) -> int:
 
 def number(value: object) -> float | None:
     """``value`` as a number from 0 to 1e300, so that any sum of them is finite; None when it is anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if type(value) is not int and type(value) is not float:
         return None
     try:
         amount = float(value)

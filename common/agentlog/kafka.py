@@ -18,7 +18,7 @@ from .errors import AgentlogError, KafkaRefused, KafkaUnavailable, SettingsError
 from .events import Headers, Place
 from .properties import CONSUMER, PRODUCER
 
-BATCH = 10_000
+BATCH = 2_000
 POLL_S = 0.05
 
 READING = {
@@ -30,9 +30,9 @@ READING = {
     "check.crcs": "true",
     "fetch.queue.backoff.ms": "5",
     "fetch.wait.max.ms": "50",  # a partition taken up later waits for the answer under way
-    "queued.max.messages.kbytes": "16384",
-    "max.partition.fetch.bytes": "4194304",
-    "fetch.max.bytes": "16777216",
+    "queued.max.messages.kbytes": "8192",
+    "max.partition.fetch.bytes": "1048576",
+    "fetch.max.bytes": "8388608",
     "receive.message.max.bytes": "1000000000",  # one record of any size the broker holds must pass, to be named
 }
 
@@ -99,6 +99,7 @@ class KafkaReader:
     def __init__(self, cluster: Cluster, timeout_s: float = 10.0) -> None:
         self.cluster, self.timeout_s = cluster, timeout_s
         self._troubles = _Troubles(cluster)
+        self._reading: list[TopicPartition] = []
         self._consumer: Consumer = _client(Consumer, cluster, READING, self._troubles)
 
     def __enter__(self) -> Self:
@@ -185,11 +186,12 @@ class KafkaReader:
 
     def start(self, topic: str, offsets: Mapping[int, int]) -> None:
         """Begin reading each partition at its offset."""
-        self._consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in offsets.items()])
+        self._reading = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
+        self._consumer.assign(self._reading)
 
     def positions(self) -> dict[int, int]:
         """The offset to be read next of each partition that is being read; none where nothing was read yet."""
-        found = self._consumer.position(self._consumer.assignment())
+        found = self._consumer.position(self._reading)
         return {at.partition: at.offset for at in found if at.offset >= 0}
 
     def batches(self) -> Iterator[list[Message]]:

@@ -176,17 +176,18 @@ class _Ordering:
 
     def _take(self, step: Step) -> None:
         """Let ``step`` out, and behind it all that waited for it, each as soon as its own beginning allows."""
-        ready = [(_key(step), step)]
-        while ready:
-            _, step = heappop(ready)
-            behind = self._held_back(step)
-            if behind is not None:
-                self.waits_for[step] = behind
-                self.followers[behind].append(step)
-                continue
-            self._let_out(step)
-            for follower in self.followers.pop(step, ()):
-                heappush(ready, (_key(follower), follower))
+        ready: list[tuple[_Key, Step]] = []
+        at: Step | None = step
+        while at is not None:
+            behind = self._held_back(at)
+            if behind is None:
+                self._let_out(at)
+                for follower in self.followers.pop(at, ()):
+                    heappush(ready, (_key(follower), follower))
+            else:
+                self.waits_for[at] = behind
+                self.followers[behind].append(at)
+            at = heappop(ready)[1] if ready else None
 
     def _held_back(self, step: Step) -> Step | None:
         """What ``step`` has to wait for: its parent, or a displaced step that its process recorded before it."""

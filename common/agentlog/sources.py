@@ -1,6 +1,5 @@
 """Where a session's records come from: the contract of all sources, and the capture file."""
 
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from io import BufferedReader
@@ -63,7 +62,7 @@ class Searched:
     records: int = 0
     expected: int = 0
     unreadable: int = 0
-    others: set[str] = field(default_factory=set)
+    others: set[bytes] = field(default_factory=set)
     log_begins: dict[int, int | None] = field(default_factory=dict)
 
 
@@ -98,17 +97,17 @@ class CaptureSource:
                     self.searched.records += 1
                     found = capture.read_line(line, session_id, self.name, number)
                     if isinstance(found, str):
-                        remember(self.searched, [found])
+                        remember(self.searched, [found.encode()])
                     elif isinstance(found, Unreadable) or span.holds(found):
                         self.searched.unreadable += isinstance(found, Unreadable)
                         yield found
-            except (EOFError, OSError, zlib.error) as error:
+            except OSError as error:
                 self.searched.unreadable += 1
                 reason = f"the file is damaged from here on: {error}"
                 yield Unreadable(f"{self.name}:{number + 1}", Place(None, -1, number + 1), reason)
 
 
-def remember(searched: Searched, ids: Iterable[str]) -> None:
+def remember(searched: Searched, ids: Iterable[bytes | None]) -> None:
     """Keep the ids of other sessions, up to a bound: the nearest of them are named when a session isn't found."""
     if len(searched.others) < KEPT_KEYS:
-        searched.others.update(ids)
+        searched.others.update(key for key in ids if key)

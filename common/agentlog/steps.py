@@ -22,6 +22,12 @@ class Lane:
     result: "Step | None" = None
 
 
+NOWHERE = Lane("")
+"""The lane of a step that hasn't been given one."""
+
+_LABELS = ("tool", "model", "to_agent_id", "from_agent_id", "key", "action")
+
+
 @dataclass(slots=True, eq=False)
 class Step:
     """An event in its timeline; a call together with the ``call_started`` that announced it.
@@ -44,12 +50,11 @@ class Step:
     late_us: int = 0
     moved: bool = False
     parent: "Step | None" = None
-    lane: Lane = field(default_factory=lambda: Lane(""))
+    lane: Lane = NOWHERE
+    event: Event = field(init=False)
 
-    @property
-    def event(self) -> Event:
-        """The step's event."""
-        return self.record.event
+    def __post_init__(self) -> None:
+        self.event = self.record.event
 
     @property
     def is_open(self) -> bool:
@@ -60,8 +65,10 @@ class Step:
     def label(self) -> str:
         """What names the step among its kind: the tool, the model, the agent delegated to; or an empty text."""
         payload = self.event.payload
-        names = (payload.get(name) for name in ("tool", "model", "to_agent_id", "from_agent_id", "key", "action"))
-        return next((name for name in names if isinstance(name, str)), "") or str(self.event.context.get("model") or "")
+        for name in _LABELS:
+            if isinstance(label := payload.get(name), str):
+                return label
+        return str(self.event.context.get("model") or "")
 
     @property
     def error(self) -> object:

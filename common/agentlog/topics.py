@@ -9,7 +9,7 @@ from .events import Record, Unreadable
 from .kafka import KafkaReader, Message, place
 from .partitions import candidates
 from .positions import Moment, Offset
-from .sources import KEPT_KEYS, Found, Searched, Span, remember
+from .sources import Found, Searched, Span, remember
 
 
 class TopicSource:
@@ -84,20 +84,17 @@ class TopicSource:
                 return
 
     def _note(self, batch: list[Message], starts: dict[int, int]) -> None:
-        """Keep what tells later where the log begins, and which sessions there are."""
+        """Keep what tells later where the log begins."""
         if not all(self.searched.log_begins.values()):
             for message in batch:
                 partition = message.partition() or 0
                 if partition in self.searched.log_begins and message.offset() == starts[partition]:
                     self.searched.log_begins[partition] = message.timestamp()[1]
-        if len(self.searched.others) < KEPT_KEYS:
-            keys = {message.key() for message in batch}
-            remember(self.searched, (key.decode(errors="replace") for key in keys if key))
 
     def _matching(self, session_id: str, batch: list[Message], ends: dict[int, int], span: Span) -> Iterator[Found]:
         """The batch's records of the session. Those without a key may be of any session: their value tells."""
-        wanted, own = session_id.encode(), 0
-        for message in [m for m in batch if (key := m.key()) == wanted or key is None]:
+        own = 0
+        for message in self._candidates(session_id.encode(), batch):
             if message.error() is not None:
                 own += 1
                 if self._reader.at_end(message):
@@ -110,6 +107,15 @@ class TopicSource:
             elif found is not None and span.holds(found):
                 yield found
         self.searched.records += len(batch) - own
+
+    def _candidates(self, wanted: bytes, batch: list[Message]) -> list[Message]:
+        """The messages with the wanted key, and those without one; this runs for every record that is read."""
+        keys = list(map(Message.key, batch))
+        distinct = set(keys)
+        remember(self.searched, distinct)
+        if distinct.isdisjoint((wanted, None)):
+            return []
+        return [message for message, key in zip(batch, keys, strict=True) if key is None or key == wanted]
 
     def _decoded(self, message: Message, session_id: str) -> Found | None:
         lies = place(message)

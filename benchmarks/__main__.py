@@ -1,0 +1,5 @@
+"""`make bench`: every benchmark, one after another; `python -m benchmarks.replay` runs one."""
+
+from . import replay
+
+replay.main()

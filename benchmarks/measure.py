@@ -1,0 +1,74 @@
+"""Runs a command as a whole process, again and again, and says how long it took and how much memory it needed."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: seconds of the wall clock, seconds of CPU, and the largest resident set of its processes in MB."""
+
+    wall_s: float
+    cpu_s: float
+    memory_mb: float
+
+
+@dataclass(frozen=True)
+class Figure:
+    """The medians of a command's runs, and the spread of the wall clock."""
+
+    name: str
+    runs: Sequence[Run]
+
+    @property
+    def wall_s(self) -> float:
+        """The median of the wall clock, in seconds."""
+        return median(run.wall_s for run in self.runs)
+
+    def line(self, peer: "Figure | None" = None) -> str:
+        """A row for a person; with ``peer`` how many times as long as the peer it took."""
+        walls = sorted(run.wall_s for run in self.runs)
+        cpu, memory = median(run.cpu_s for run in self.runs), max(run.memory_mb for run in self.runs)
+        ratio = f"  {self.wall_s / peer.wall_s:6.2f} x {peer.name}" if peer else ""
+        spread = f"{walls[0]:.2f} to {walls[-1]:.2f}"
+        return f"{self.name:<44} {self.wall_s:7.3f} s  ({spread})  cpu {cpu:6.2f} s  {memory:5.0f} MB{ratio}"
+
+
+def once(command: str) -> Run:
+    """Run a shell command to its end, its output thrown away.
+
+    Raises:
+        RuntimeError: it failed; its last words are in the message.
+    """
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        ["bash", "-o", "pipefail", "-c", command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    words = process.stderr.read() if process.stderr else b""
+    _, status, usage = os.wait4(process.pid, 0)
+    wall_s = time.perf_counter() - began
+    if os.waitstatus_to_exitcode(status):
+        raise RuntimeError(f"{command}: {words[-500:].decode(errors='replace')}")
+    return Run(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def in_turn(commands: Mapping[str, str], times: int) -> dict[str, Figure]:
+    """Run the commands in turn, so that a noisy neighbour meets all of them; the first round isn't counted."""
+    runs: dict[str, list[Run]] = {name: [] for name in commands}
+    for round_number in range(times + 1):
+        for name, command in commands.items():
+            run = once(command)
+            if round_number:
+                runs[name].append(run)
+    return {name: Figure(name, found) for name, found in runs.items()}
+
+
+def show(line: str) -> None:
+    """Write a line at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
