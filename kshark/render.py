@@ -3,24 +3,25 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from textwrap import wrap
 from typing import NamedTuple
 
 from agentlog.coverage import Coverage, asked, sentence
 from agentlog.events import EPOCH
-from agentlog.output import Paint, Style, cell_width, clipped
+from agentlog.output import Paint, Style, cell_width, clipped, flowing, wrapped
 from agentlog.session import CALL_TYPES, Lane, Step, Timeline
 from agentlog.untrusted import escaped
 from agentlog.wording import counted, dollars, duration
 
-from .describe import Run, details, folded, headline, run_text, word
+from .describe import Detail, Run, details, folded, headline, run_text, word
 
 OUTCOME_STYLES = {"succeeded": Style.GOOD, "failed": Style.BAD, "cancelled": Style.NOTICE}
 WORD_STYLES = {"user": Style.STRONG, "agent": Style.STRONG, "decision": Style.NOTICE, "error": Style.BAD}
 DETAIL_STYLES = {"because": Style.NOTICE, "error": Style.BAD}
 DEEPEST_SHOWN = 8
-WRAPPED_LINES = 4
-UNBROKEN = "\N{NO-BREAK SPACE}"
+WRAPPED_LINES = 6
+LEAST_ROOM = 10
+NARROW = 60
+WORD = 11
 
 
 @dataclass(frozen=True)
@@ -45,31 +46,57 @@ class Look:
         """How many characters of a value are shown: None for what fits on a line, 0 for all."""
         return 0 if self.full and self.max_chars is None else self.max_chars
 
+    @property
+    def narrow(self) -> bool:
+        """Whether there is no room for the time of day beside the time since the start."""
+        return self.columns < NARROW
+
+    @property
+    def times(self) -> int:
+        """The columns that a step's times take."""
+        return 12 if self.narrow else 24
+
+    def bars(self, lane: Lane) -> str:
+        """A bar for each delegation that a step is under, as far as there is room."""
+        room = (self.columns - self.times - WORD - LEAST_ROOM) // 2
+        return "| " * min(lane.depth, DEEPEST_SHOWN, max(room, 0))
+
 
 def text(timeline: Timeline, steps: Sequence[Step], found: Coverage, look: Look) -> Iterator[str]:
     """The whole of it: header, the chosen ``steps``, footer."""
     yield from header(timeline, found, look)
     yield ""
     yield from body(timeline, steps, look)
-    yield ""
+    yield from [""] if steps else []
     yield from footer(timeline, steps, found, look)
 
 
 def header(timeline: Timeline, found: Coverage, look: Look) -> Iterator[str]:
     """What a person needs first: which session, how it ended, what it did and cost."""
-    outcome = outcome_text(timeline)
-    room = look.columns - cell_width(timeline.session_id) - cell_width(outcome) - 4
-    name, goal = escaped(timeline.session_id), clipped(timeline.goal, room) if room >= 12 else ""
-    gap = " " * max(look.columns - cell_width(name) - cell_width(goal) - cell_width(outcome) - 2, 2)
-    style = OUTCOME_STYLES.get(timeline.outcome or "", Style.NOTICE)
-    yield f"{look.paint(name, Style.STRONG)}  {goal}{gap}{look.paint(escaped(outcome), style)}"
+    yield from _title(timeline, look)
     agents = dict.fromkeys(step.event.agent_id for step in timeline.steps)
-    owner = timeline.lanes[0].agent_id
+    owner = clipped(timeline.lanes[0].agent_id, min(40, look.columns))
     more = f" and {counted(len(agents) - 1, 'other agent')}" if len(agents) > 1 else ""
-    yield from _flowing([look.paint(clipped(owner, 40), Style.NAME) + more, *_amounts(timeline)], look.columns)
-    yield f"began {moment(timeline.began):%Y-%m-%d %H:%M:%S} UTC" + (
-        f", shown {asked(found.span)}" if any(found.span) else ""
-    )
+    first, *rest = flowing([owner + more, *_amounts(timeline)], "   ", look.columns)
+    yield look.paint(owner, Style.NAME) + first[len(owner) :]
+    yield from rest
+    began = f"began {moment(timeline.began):%Y-%m-%d %H:%M:%S} UTC"
+    yield from wrapped(began + (f", shown {asked(found.span)}" if any(found.span) else ""), look.columns)
+
+
+def _title(timeline: Timeline, look: Look) -> Iterator[str]:
+    """The session, its goal and its outcome; the outcome on a line of its own where the goal would have no room."""
+    name = clipped(timeline.session_id, look.columns)
+    outcome = clipped(outcome_text(timeline), look.columns)
+    painted = look.paint(outcome, OUTCOME_STYLES.get(timeline.outcome or "", Style.NOTICE))
+    room = look.columns - cell_width(name) - 2
+    beside = room - cell_width(outcome) - 2
+    goal = clipped(timeline.goal, max(beside if beside >= LEAST_ROOM else room, 0)) if room >= LEAST_ROOM else ""
+    title = f"{look.paint(name, Style.STRONG)}  {goal}".rstrip()
+    if beside >= LEAST_ROOM:
+        yield title + " " * (look.columns - cell_width(name) - 2 - cell_width(goal) - cell_width(outcome)) + painted
+    else:
+        yield from (title, painted)
 
 
 def outcome_text(timeline: Timeline) -> str:
@@ -92,16 +119,6 @@ def _amounts(timeline: Timeline) -> Iterator[str]:
     yield counted(totals.events, "event")
 
 
-def _flowing(parts: Iterable[str], columns: int) -> Iterator[str]:
-    line = ""
-    for part in parts:
-        if line and len(line) + 3 + len(part) > columns:
-            yield line
-            line = ""
-        line = f"{line}   {part}" if line else part
-    yield line
-
-
 def moment(microseconds: int) -> datetime:
     """A time in UTC; what no calendar holds stands at its edge."""
     try:
@@ -121,56 +138,58 @@ def body(timeline: Timeline, steps: Iterable[Step], look: Look) -> Iterator[str]
         yield from step_lines(step, look)
         if isinstance(item, Run):
             times, second = f"x{len(item.others)}", item.others[0]
-            yield from _valued(_left(second, times, Style.STRONG, look), run_text(item), WRAPPED_LINES, look)
+            left = _left(second, times, Style.STRONG, look)
+            yield from _valued(left, Detail("", run_text(item)), WRAPPED_LINES, look)
 
 
 def step_lines(step: Step, look: Look) -> Iterator[str]:
     """A step's own line, and those below it."""
     other = "" if step.event.agent_id in (step.lane.agent_id, "user") else f"({step.event.agent_id}) "
     left = _left(step, clipped(word(step), 20), word_style(step), look)
-    yield from _valued(left, other + headline(step), WRAPPED_LINES if step.kind in CALL_TYPES else 1, look)
-    indent = " " * 24 + bars(step.lane) + "  "
+    yield from _valued(left, Detail("", other + headline(step)), WRAPPED_LINES if step.kind in CALL_TYPES else 1, look)
+    lead = " " * look.times + look.bars(step.lane)
     for detail in details(step, look.full):
-        key, style = clipped(detail.key, 20), DETAIL_STYLES.get(detail.key, Style.FAINT)
-        gap = " " * max(9 - cell_width(key), 2)
-        left = _Left(f"{indent}{look.paint(key, style)}{gap}", len(indent) + cell_width(key) + len(gap))
-        yield from _valued(left, detail.text, WRAPPED_LINES if detail.key in DETAIL_STYLES else 1, look)
+        key, style = clipped(detail.key, 18), DETAIL_STYLES.get(detail.key, Style.FAINT)
+        left = _Left(f"{lead}  {look.paint(key, style)}", len(lead) + 2 + cell_width(key), len(lead) + WORD)
+        yield from _valued(left, detail, WRAPPED_LINES if detail.key in DETAIL_STYLES else 1, look)
 
 
 class _Left(NamedTuple):
-    """What stands left of a value, painted, and the columns that it takes."""
+    """What stands left of a value, painted; the columns that it takes, and the column where values stand."""
 
     text: str
     columns: int
+    values: int
 
 
 def _left(step: Step, name: str, style: Style, look: Look) -> _Left:
-    """A step's time, its time since the start, the bars of its lane, its word."""
-    since = (step.began - look.began) / 1_000_000
-    when = f"{moment(step.began):%H:%M:%S.%f}"[:-3] + f"{since:>8,.1f} s  "
-    lead, gap = bars(step.lane), " " * max(11 - cell_width(name), 2)
-    columns = len(when) + len(lead) + cell_width(name) + len(gap)
-    return _Left(f"{look.paint(when, Style.FAINT)}{lead}{look.paint(name, style)}{gap}", columns)
+    """A step's times, the bars of its lane, its word."""
+    clock = "" if look.narrow else f"{moment(step.began):%H:%M:%S.%f}"[:-3]
+    times = look.paint(f"{clock}{(step.began - look.began) / 1_000_000:>8,.1f} s  ", Style.FAINT)
+    bars = look.bars(step.lane)
+    lead = look.times + len(bars)
+    return _Left(f"{times}{bars}{look.paint(name, style)}", lead + cell_width(name), lead + WORD)
 
 
-def _valued(left: _Left, value: str, lines: int, look: Look) -> Iterator[str]:
-    """A value behind what stands left of it: as many lines of it as there may be, or as much as was asked for."""
-    room = max(look.columns - left.columns, 20)
-    if look.limit is None and lines == 1:
-        yield left.text + clipped(value, room)
-        return
-    limit = room * lines if look.limit is None else look.limit
-    cut = f"... {len(value) - limit:,} more characters" if 0 < limit < len(value) else ""
-    shown = escaped(value[:limit] if limit else value) + cut
-    first, *rest = _broken(shown, room)
-    yield left.text + first
-    yield from (" " * left.columns + line for line in rest)
+def _valued(left: _Left, value: Detail, lines: int, look: Look) -> Iterator[str]:
+    """A value behind what stands left of it, or below that where there is no room."""
+    beside = max(left.columns + 2, left.values)
+    fits = look.columns - beside >= LEAST_ROOM
+    column = beside if fits else left.values
+    first, *rest = _lines(value, lines, look.columns - column, look)
+    yield left.text + (" " * (column - left.columns) + first if fits else "")
+    yield from (" " * column + line for line in (rest if fits else [first, *rest]))
 
 
-def _broken(text: str, room: int) -> list[str]:
-    if text.isascii() and len(text) <= room:
-        return [text]
-    return wrap(text, room, break_on_hyphens=False, break_long_words=True) or [""]
+def _lines(value: Detail, lines: int, room: int, look: Look) -> list[str]:
+    """A value in as many lines as there may be, or as much of it as was asked for."""
+    text, limit = value.text, look.limit
+    if limit is None and lines == 1:
+        return [clipped(text, room)]
+    if limit is None:  # a cut is said on a line of its own, so it has to save more than one
+        limit = room * lines if len(text) > room * (lines + 1) else 0
+    cut = f"... {len(text) - limit:,} more characters" if 0 < limit < len(text) else ""
+    return wrapped(escaped(text[:limit] if limit else text) + cut + escaped(value.behind), room)
 
 
 def word_style(step: Step) -> Style:
@@ -178,23 +197,12 @@ def word_style(step: Step) -> Style:
     return Style.BAD if step.error is not None else WORD_STYLES.get(word(step), Style.NAME)
 
 
-def bars(lane: Lane) -> str:
-    """A bar for each delegation that a step is under."""
-    return "| " * min(lane.depth, DEEPEST_SHOWN)
-
-
 def footer(timeline: Timeline, steps: Sequence[Step], found: Coverage, look: Look) -> Iterator[str]:
     """Where time and money went, what never ended, and how far it can be trusted."""
-    for name, value in footer_lines(timeline, steps, found):
-        yield look.paint(f"{name:<9}", Style.FAINT) + _wrapped(value, look.columns)
-
-
-def _wrapped(items: Sequence[str], columns: int) -> str:
-    """Items between commas, no item broken over two lines when it fits on one."""
-    kept = UNBROKEN if len(items) > 1 else " "
-    whole = ", ".join(escaped(item).replace(" ", kept) for item in items)
-    lines = wrap(whole, max(columns - 9, 30), break_on_hyphens=False)
-    return f"\n{' ' * 9}".join(lines).replace(UNBROKEN, " ")
+    for name, items in footer_lines(timeline, steps, found):
+        first, *rest = flowing(map(escaped, items), ", ", look.columns - 9)
+        yield look.paint(f"{name:<9}", Style.FAINT) + first
+        yield from (" " * 9 + line for line in rest)
 
 
 def footer_lines(timeline: Timeline, steps: Sequence[Step], found: Coverage) -> Iterator[tuple[str, list[str]]]:

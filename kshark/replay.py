@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from agentlog import capture
 from agentlog.cli import Where, opened
@@ -13,6 +12,7 @@ from agentlog.events import Record, Unreadable
 from agentlog.output import complain, page, paint_for, plain, progress, width, write, write_bytes
 from agentlog.session import Step, Timeline, timeline
 from agentlog.sources import Searched, Source, Span
+from agentlog.untrusted import escaped
 from agentlog.wording import counted
 
 from .describe import word
@@ -82,7 +82,7 @@ def gathered(session_id: str, source: Source, span: Span) -> tuple[list[Record],
 
 def name_unreadable(each: Unreadable) -> None:
     """Say on standard error which record can't be read, and why."""
-    complain(f"unreadable: {each.where}: {each.reason}")
+    complain(f"unreadable: {escaped(each.where)}: {escaped(each.reason)}")
 
 
 def _progress(searched: Searched) -> str:
@@ -97,10 +97,17 @@ def not_found(session_id: str, searched: Searched, span: Span) -> str:
     bounds = f", {asked(span)}" if any(span) else ""
     read = counted(searched.records, "record" if searched.partitions else "line")
     bad = f", {searched.unreadable:,} of them unreadable" if searched.unreadable else ""
-    others = [key.decode(errors="replace") for key in searched.others]
-    near = get_close_matches(session_id, others, n=5, cutoff=0.5)
-    hint = f"\nNearest: {', '.join(near)}" if near else ""
-    return f"no session {session_id}. Searched {searched.what}{partitions}{bounds}: {read}{bad}.{hint}"
+    near = nearest(session_id, searched.others)
+    hint = f"\nNearest: {', '.join(map(escaped, near))}" if near else ""
+    return f"no session {escaped(session_id)}. Searched {searched.what}{partitions}{bounds}: {read}{bad}.{hint}"
+
+
+def nearest(session_id: str, others: Iterable[bytes]) -> list[str]:
+    """The five ids that are most like the one that was asked for."""
+    from rapidfuzz import fuzz, process  # noqa: PLC0415  loaded only for who mistyped
+
+    names = sorted(key.decode(errors="replace") for key in others)
+    return [name for name, *_ in process.extract(session_id, names, scorer=fuzz.ratio, limit=5, score_cutoff=50)]
 
 
 def show(found: Timeline, covered: Coverage, unreadable: Sequence[Unreadable], choice: Choice) -> None:
