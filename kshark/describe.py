@@ -27,10 +27,15 @@ FEWEST_FOLDED = 4
 
 
 class Detail(NamedTuple):
-    """A line below a step: ``because``, ``in``, ``out``, ``error`` and what they say."""
+    """A line below a step: ``because``, ``in``, ``out``, ``error`` and what they say.
+
+    Attributes:
+        behind: what stands behind the text, however much of that is cut.
+    """
 
     key: str
     text: str
+    behind: str = ""
 
 
 class Run(NamedTuple):
@@ -50,10 +55,21 @@ def shown(value: object) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
-        if isinstance(value.get("$ref"), str):
-            return f"{value.get('preview') or ''} [{value.get('bytes', '?')} bytes in {value['$ref']}]".strip()
-        return "  ".join(f"{name} {inner if isinstance(inner, str) else _json(inner)}" for name, inner in value.items())
+        return _reference(value) or "  ".join(f"{name} {_inner(inner)}" for name, inner in value.items())
     return _json(value)
+
+
+def _reference(value: dict[str, Any]) -> str:
+    """What stands in the place of a large payload, as text; empty for any other object."""
+    place = value.get("$ref")
+    preview = shown(value.get("preview") or "")
+    return f"{preview} [{shown(value.get('bytes', '?'))} bytes in {place}]".strip() if isinstance(place, str) else ""
+
+
+def _inner(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return (_reference(value) if isinstance(value, dict) else "") or _json(value)
 
 
 def _json(value: object) -> str:
@@ -143,7 +159,7 @@ def details(step: Step, full: bool) -> Iterator[Detail]:
     """The lines below a step: its reasoning, input, output and error; with ``full`` all else that it recorded."""
     reasoning = step.event.context.get("reasoning")
     if reasoning is not None and reasoning != "":
-        yield Detail("because", shown(reasoning) + _sureness(step))
+        yield Detail("because", shown(reasoning), _sureness(step))
     payload, said = step.event.payload, _SAID.get(step.kind, set(step.event.payload))
     others = [name for name in payload if name not in _ALWAYS and name not in ("call_id", "call_type")] if full else []
     for name in [*_ALWAYS, *others]:

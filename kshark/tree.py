@@ -59,8 +59,9 @@ def _branches(children: dict[Step | None, list[Step]], look: Look) -> Iterator[s
 
 def _branch(step: Step, lead: str, look: Look) -> str:
     since = f"{(step.began - look.began) / 1_000_000:>9,.1f} s  "
-    name = clipped(word(step), 20)
+    lead = lead[-(look.columns // 12) * 4 :]  # of the deepest only the innermost branches have room
+    room = look.columns - len(since) - len(lead)
+    name = clipped(word(step), min(room, 20))
     error = f"  {shown(step.error)}" if step.error is not None and step.kind != "error" else ""
-    room = max(look.columns - len(since) - len(lead) - cell_width(name) - 1, 16)
-    said = clipped(headline(step) + error, room)
+    said = clipped(headline(step) + error, max(room - cell_width(name) - 1, 3))
     return f"{look.paint(since, Style.FAINT)}{lead}{look.paint(name, word_style(step))} {said}"

@@ -1,6 +1,7 @@
 """What all tools share in writing: terminals, colours, the pager, progress, and text that can't be trusted."""
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -77,8 +78,51 @@ def clipped(text: str, columns: int) -> str:
     return shown.rstrip() + "..."
 
 
-def write(lines: Iterable[str], stream: IO[str] | None = None) -> None:
-    """Write lines to ``stream`` (standard output), each with a newline.
+def wrapped(text: str, columns: int) -> list[str]:
+    """``text`` in lines of at most ``columns``, broken at spaces; a word that is longer is broken anywhere."""
+    lines, line = [], ""
+    for piece in re.findall(" +|[^ ]+", text):
+        if cell_width(line + piece) <= columns:
+            line += piece
+            continue
+        lines.append(line)
+        if piece[0] == " ":
+            line = ""
+        else:
+            *full, line = _chopped(piece, columns)
+            lines += full
+    return [kept for each in [*lines, line] if (kept := each.rstrip())] or [""]
+
+
+def _chopped(word: str, columns: int) -> list[str]:
+    pieces, start = [], 0
+    while start < len(word):
+        piece = word[start : start + columns]
+        while (over := cell_width(piece) - columns) > 0 and len(piece) > 1:
+            piece = piece[: -max(over // 2, 1)]
+        pieces.append(piece)
+        start += len(piece)
+    return pieces
+
+
+def flowing(items: Iterable[str], gap: str, columns: int) -> Iterator[str]:
+    """Items with ``gap`` between them in lines of at most ``columns``; one that fits on a line isn't broken."""
+    line = ""
+    for item in items:
+        longer = f"{line}{gap}{item}" if line else item
+        if cell_width(longer) + len(gap.rstrip()) <= columns:
+            line = longer
+            continue
+        if line:
+            yield line + gap.rstrip()
+        *full, line = wrapped(item, columns - len(gap.rstrip()))
+        yield from full
+    if line:
+        yield line
+
+
+def write(lines: Iterable[str]) -> None:
+    """Write lines to standard output, each with a newline.
 
     Raises:
         Stopped: whoever read them has gone; that's no failure.
