@@ -78,10 +78,26 @@ def new_app(help_text: str) -> click.Group:
 def run(app: click.Group) -> None:
     """Run a tool and end the process with its exit code; nothing but a message reaches the user."""
     gc.disable()  # a command lives for seconds, and walking its records again and again would double them
-    tool = Path(sys.argv[0]).stem
+    _ready_streams()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
-    sys.exit(_code(app, tool))
+    sys.exit(_code(app, _tool()))
+
+
+def _tool() -> str:
+    """The name that the user called the tool by; of ``python -m kshark`` the package's."""
+    program = Path(sys.argv[0])
+    return program.parent.name if program.stem == "__main__" else program.stem
+
+
+def _ready_streams() -> None:
+    """What an encoding can't hold is escaped; a stream that was closed goes nowhere, and no file takes its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  for as long as we run
+        elif mode == "w":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _code(app: click.Group, tool: str) -> int:
@@ -121,7 +137,7 @@ def log_to_stderr(verbose: bool) -> None:
     """Warnings go to standard error; with ``verbose`` all that we do, and librdkafka's own lines, in the same tree."""
     import logging
 
-    logging.basicConfig(stream=sys.stderr, format=f"{Path(sys.argv[0]).stem}: %(message)s")
+    logging.basicConfig(stream=sys.stderr, format=f"{_tool()}: %(message)s")
     logging.getLogger().setLevel(logging.INFO if verbose else logging.WARNING)
     logging.getLogger("agentlog.librdkafka").setLevel(logging.DEBUG if verbose else logging.CRITICAL)
 

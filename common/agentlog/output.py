@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import IO
 
-from .errors import Stopped
+from .errors import Stopped, UsageError
 from .untrusted import escaped
 
 PLAIN_WIDTH = 80
@@ -126,24 +126,29 @@ def write(lines: Iterable[str]) -> None:
 
     Raises:
         Stopped: whoever read them has gone; that's no failure.
+        UsageError: they can't be written: the disk is full.
     """
-    stream = stream or sys.stdout
-    try:
-        stream.writelines(f"{line}\n" for line in lines)
-        stream.flush()
-    except BrokenPipeError:
-        _discard(stream)
-        raise Stopped(0) from None
+    with _written():
+        sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 def write_bytes(chunks: Iterable[bytes]) -> None:
     """Write chunks to standard output as they are; see ``write``."""
-    try:
+    with _written():
         sys.stdout.buffer.writelines(chunks)
-        sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    try:
+        yield
+        sys.stdout.flush()
     except BrokenPipeError:
         _discard(sys.stdout)
         raise Stopped(0) from None
+    except OSError as error:
+        _discard(sys.stdout)
+        raise UsageError(f"standard output can't be written: {error.strerror}") from error
 
 
 def _discard(stream: IO[str]) -> None:
@@ -205,4 +210,7 @@ def _status(text: str) -> None:
 
 def complain(text: str) -> None:
     """A line, or several, for standard error; controls in it are escaped, but for line ends."""
-    sys.stderr.write("\n".join(escaped(line) for line in text.split("\n")) + "\n")
+    try:
+        sys.stderr.write("\n".join(escaped(line) for line in text.split("\n")) + "\n")
+    except OSError:  # nobody can be told
+        _discard(sys.stderr)
