@@ -18,7 +18,7 @@ def document(timeline: Timeline, steps: Sequence[Step], found: Coverage, unreada
     """The session, the chosen ``steps`` with their events as stored, and how far all of it can be trusted."""
     index = {step: number for number, step in enumerate(timeline.steps)}
     lanes = {lane: number for number, lane in enumerate(timeline.lanes)}
-    return orjson.dumps(
+    written = orjson.dumps(
         {
             "session_id": timeline.session_id,
             "agent_id": timeline.lanes[0].agent_id,
@@ -33,6 +33,7 @@ def document(timeline: Timeline, steps: Sequence[Step], found: Coverage, unreada
             "searched": _searched(found, unreadable),
         }
     )
+    return codec.one_line(written)
 
 
 def _time(microseconds: int) -> str:
@@ -63,9 +64,9 @@ def _step(step: Step, lanes: dict[Lane, int], index: dict[Step, int], began: int
         "open": step.is_open,
         "late_ms": step.late_us / 1000,
         "moved": step.moved,
-        "event": orjson.Fragment(codec.one_line(step.record.value)),
-        "record": orjson.Fragment(codec.one_line(capture.lay(step.record.place))),
-        "announced": [orjson.Fragment(codec.one_line(record.value)) for record in step.announced],
+        "event": orjson.Fragment(step.record.value),
+        "record": orjson.Fragment(capture.lay(step.record.place)),
+        "announced": [orjson.Fragment(record.value) for record in step.announced],
     }
 
 

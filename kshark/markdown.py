@@ -48,7 +48,8 @@ def _item(item: Step | Run, look: Look) -> Iterator[str]:
     since = (step.began - look.began) / 1_000_000
     name = f"**{plain(word(step))}**"
     yield f"{indent}- {moment(step.began):%H:%M:%S} (+{since:,.1f} s) {name} {code(headline(step), limit)}"
-    yield from (f"{indent}  - {plain(detail.key)}: {code(detail.text, limit)}" for detail in details(step, look.full))
+    for detail in details(step, look.full):
+        yield f"{indent}  - {plain(detail.key)}: {code(detail.text, limit)} {code(detail.behind.strip(), 0)}".rstrip()
     if isinstance(item, Run):
         yield f"{indent}- **x{len(item.others)}** {code(run_text(item), limit)}"
 
@@ -65,5 +66,5 @@ def code(text: str, limit: int) -> str:
 
 
 def plain(text: str) -> str:
-    """A short name of an event as text that is only text."""
-    return re.sub(r"([^\w ])", r"\\\1", escaped(text[:40]).replace("<", "&lt;"))
+    """A short name of an event as text where it is one word, else as code."""
+    return text if re.fullmatch("[A-Za-z][A-Za-z0-9]*", text) else code(text, 40)
