@@ -158,25 +158,40 @@ def _discard(stream: IO[str]) -> None:
 
 def page(lines: Iterable[str]) -> None:
     """Write lines through the pager as git does: PAGER, else less, which ends by itself when all fits on the screen."""
-    pager = shlex.split(os.environ.get("PAGER", "less"))
-    if not sys.stdout.isatty() or not pager or pager == ["cat"] or shutil.which(pager[0]) is None:
+    pager = _pager()
+    if not pager:
         return write(lines)
-    environment = {"LESS": "FRX", "LV": "-c", **os.environ}
-    keys = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the pager's as long as it runs
+    # Ctrl-C is the pager's as long as it runs. A handler, because a child would inherit that it is ignored.
+    keys = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        _through(
-            subprocess.Popen(pager, stdin=subprocess.PIPE, env=environment, text=True, errors="backslashreplace"), lines
-        )
+        _through(pager, lines)
     finally:
         signal.signal(signal.SIGINT, keys)
     return None
 
 
-def _through(pager: "subprocess.Popen[str]", lines: Iterable[str]) -> None:
+def _pager() -> list[str]:
+    """The pager's command; empty where there is none, or nothing to page for."""
+    try:
+        pager = shlex.split(os.environ.get("PAGER", "less"))
+    except ValueError:  # a quote that isn't closed
+        return []
+    wanted = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and pager not in ([], ["cat"])
+    return pager if wanted and shutil.which(pager[0]) else []
+
+
+def _through(command: list[str], lines: Iterable[str]) -> None:
+    environment = {"LESS": "FRX", "LV": "-c", **os.environ}
+    pager = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, text=True, errors="backslashreplace")
     assert pager.stdin is not None  # noqa: S101  it was asked for
-    with suppress(BrokenPipeError), pager.stdin:  # the reader may have seen enough
-        pager.stdin.writelines(f"{line}\n" for line in lines)
-    pager.wait()
+    try:
+        with suppress(BrokenPipeError), pager.stdin:  # the reader may have seen enough
+            pager.stdin.writelines(f"{line}\n" for line in lines)
+        pager.wait()
+    except BaseException:  # else it would go on and share the terminal with the shell
+        pager.terminate()
+        pager.wait()
+        raise
 
 
 @contextmanager
