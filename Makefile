@@ -17,7 +17,7 @@ help: ## list these commands
 
 demo: $(PACKAGE) ## replay the runaway invoice agent from a capture file: no Java, no Kafka
 	$(BIN)/kshark demo story.ndjson
-	$(BIN)/kshark replay sess_invoice_847 --file story.ndjson
+	$(BIN)/kshark replay sess_invoice_847 --file story.ndjson --format text
 
 test: $(VENV)/.development ## run all tests, on real Kafka that they start themselves (Java 17, Maven) or on DEV_BOOTSTRAP
 	@$(BIN)/python -m devkafka prepare
