@@ -62,6 +62,8 @@ def replay(session_id: str, where: Where, span: Span, choice: Choice) -> None:
         records, unreadable = gathered(session_id, source, span)
     if not records:
         raise NothingToShow(not_found(session_id, source.searched, span))
+    if choice.format == "ndjson" and any(span):
+        complain(f"shown {asked(span)}")
     found = timeline(session_id, records)
     show(found, coverage(source.searched, found, span), unreadable, choice)
 
