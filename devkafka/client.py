@@ -44,7 +44,7 @@ def create_topic(
     replication: int = -1,
     config: Mapping[str, str] | None = None,
 ) -> str:
-    """Create a topic, wait until all its partitions have leaders, and return its name (a new one when None).
+    """Create a topic, wait until every broker knows the leaders of its partitions, and return its name, new when None.
 
     `retention.ms` is -1 unless `config` says otherwise: old records would be deleted within minutes. `replication` -1
     is the cluster's own default.
@@ -53,13 +53,22 @@ def create_topic(
     admin = AdminClient({"bootstrap.servers": bootstrap}, logger=QUIET)
     new = NewTopic(name, partitions, replication, config={"retention.ms": "-1", **(config or {})})
     admin.create_topics([new])[name].result(timeout=30)
-    eventually(lambda: _has_leaders(admin, name, partitions), timeout=30)
+    eventually(lambda: _is_known(admin, name, partitions), timeout=30)
     return name
 
 
-def _has_leaders(admin: AdminClient, topic: str, partitions: int) -> bool:
-    found = admin.list_topics(topic, timeout=10).topics[topic].partitions
-    return len(found) == partitions and all(each.leader >= 0 for each in found.values())
+def _is_known(admin: AdminClient, topic: str, partitions: int) -> bool:
+    try:
+        brokers = admin.list_topics(timeout=5).brokers.values()
+        return bool(brokers) and all(_has_leaders(f"{each.host}:{each.port}", topic, partitions) for each in brokers)
+    except KafkaException:
+        return False
+
+
+def _has_leaders(broker: str, topic: str, partitions: int) -> bool:
+    """Ask one broker, with a new client: one that knows several asks any of them."""
+    found = AdminClient({"bootstrap.servers": broker}, logger=QUIET).list_topics(topic, timeout=5).topics[topic]
+    return len(found.partitions) == partitions and all(each.leader >= 0 for each in found.partitions.values())
 
 
 def produce(
