@@ -1,0 +1,229 @@
+"""The text for a terminal: what a person reads, and that it never leaves the terminal's width or steers it."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from agentlog.output import plain
+from kshark.render import Look, text
+from kshark.tree import tree
+from tests.recording import as_bytes, ended, event, started, tool_call
+from tests.running import run
+
+DATA = Path(__file__).parent.parent / "data"
+SHAPES = {"text": text, "tree": tree}
+STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+NASTY = st.text(st.sampled_from("ab :`|[]日é\u0301👩\u200d🚀\x1b\n\r\t\x9b\u202e\u2066\u200b\u2028\\\"'<"), max_size=60)
+
+Loaded = Any  # of conftest.py
+Load = Callable[..., Loaded]
+
+
+def written(found: Loaded, columns: int = 80, shape: str = "text", *, full: bool = False) -> list[str]:
+    look = Look(columns, plain, found.timeline.began, full)
+    return list(SHAPES[shape](found.timeline, found.timeline.steps, found.covered, look))
+
+
+def line_with(lines: list[str], part: str) -> str:
+    """The one line that has ``part`` in it."""
+    (found,) = [line for line in lines if part in line]
+    return found
+
+
+def footer(lines: list[str]) -> dict[str, str]:
+    """The footer's lines by their names, each as one."""
+    start = len(lines) - lines[::-1].index("")
+    found: dict[str, str] = {}
+    for line in lines[start:]:
+        name = line[:9].strip() or list(found)[-1]
+        found[name] = f"{found.get(name, '')} {line[9:]}".strip()
+    return found
+
+
+@pytest.mark.parametrize("columns", [40, 80, 160])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_line_is_wider_than_the_terminal(sessions: dict[str, Loaded], columns: int, shape: str) -> None:
+    for found in sessions.values():
+        lines = written(found, columns, shape)
+        assert [line for line in lines if cell_len(line) > columns] == []
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_no_line_of_full_output_is_wider_than_the_terminal(sessions: dict[str, Loaded], columns: int) -> None:
+    for name in ("sess_trip_planner", "sess_hostile", "sess_large", "sess_late_claim"):
+        assert [line for line in written(sessions[name], columns, full=True) if cell_len(line) > columns] == []
+
+
+PAYLOADS = st.dictionaries(
+    st.sampled_from(["tool", "model", "input", "output", "error", "goal", "query", "text"]), NASTY
+)
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["tool_call", "session_start", "decision", "delegation", "session_end"]) | NASTY,
+        NASTY,
+        PAYLOADS,
+        NASTY,
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(EVENTS, st.integers(40, 100), st.sampled_from([*SHAPES]), st.booleans())
+def test_whatever_an_event_holds_no_line_is_too_wide_and_nothing_steers_the_terminal(
+    load: Load, events: list[tuple[str, str, dict[str, str], str]], columns: int, shape: str, full: bool
+) -> None:
+    made = [
+        event(
+            n,
+            kind or "x",
+            agent_id=agent or "a",
+            payload=payload,
+            context={"reasoning": why, "model": agent, "confidence": 0.5},
+        )
+        for n, (kind, agent, payload, why) in enumerate(events)
+    ]
+    for line in written(load("sess_1", content=as_bytes(made)), columns, shape, full=full):
+        assert cell_len(line) <= columns
+        assert STEERING.search(line) is None
+
+
+def test_the_header_says_how_it_ended_what_it_did_and_what_it_cost(sessions: dict[str, Loaded]) -> None:
+    lines = written(sessions["sess_invoice_847"])
+    assert lines[0] == "sess_invoice_847  Invoice Acme Corp for milestone 2        failed after 10 m 5 s"
+    assert " ".join(lines[1:3]) == (
+        "invoice-generator-v2 and 1 other agent   847 tool calls, 164 errors   1 search "
+        "12 llm calls, 182,400 tokens, $4.31   888 events"
+    )
+    assert lines[3] == "began 2026-01-15 14:23:09 UTC"
+
+
+def test_where_the_goal_has_no_room_the_outcome_goes_to_the_next_line(sessions: dict[str, Loaded]) -> None:
+    assert written(sessions["sess_invoice_847"], 40)[:2] == [
+        "sess_invoice_847  Invoice Acme Corp f...",
+        "failed after 10 m 5 s",
+    ]
+
+
+def test_colours_change_no_line_break(sessions: dict[str, Loaded]) -> None:
+    found = sessions["sess_trip_planner"].timeline, sessions["sess_trip_planner"].timeline.steps
+    covered, began = sessions["sess_trip_planner"].covered, sessions["sess_trip_planner"].timeline.began
+    marked = text(*found, covered, Look(80, lambda said, style: f"\x1b[{style.value}m{said}\x1b[0m", began))
+    assert [re.sub(r"\x1b\[\d+m", "", line) for line in marked] == written(sessions["sess_trip_planner"])
+
+
+def test_like_calls_in_a_row_are_one_line(sessions: dict[str, Loaded]) -> None:
+    lines = written(sessions["sess_invoice_847"], 160)
+    assert line_with(lines, "x162").endswith(
+        "7.4 s  x162       stripe.create_invoice  all rate_limit, every 0.55 s, for 1 m 29 s, one input"
+    )
+    assert line_with(lines, "x163").endswith("all done, every 0.12 s, for 19.9 s, 164 inputs")
+
+
+def test_full_shows_every_step_on_its_own_and_cuts_nothing(sessions: dict[str, Loaded]) -> None:
+    lines = written(sessions["sess_invoice_847"], full=True)
+    steps = [line for line in lines if re.match(r"\d\d:\d\d:\d\d\.\d{3} .* tool       stripe.create_invoice", line)]
+    assert len(steps) == 164
+    assert not any(line.endswith("...") for line in lines)
+    assert "retry stripe.create_invoice at once until it goes through" in " ".join(" ".join(lines).split())
+
+
+def test_a_reason_stands_with_its_model_and_confidence_however_much_of_it_is_cut(load: Load) -> None:
+    context = {"reasoning": "because " * 200, "model": "gpt-4o", "confidence": 0.94}
+    lines = written(load("sess_1", content=as_bytes([event(1, "decision", payload={"action": "go"}, context=context)])))
+    because = next(n for n, line in enumerate(lines) if "because  because" in line)
+    told = " ".join(line.strip() for line in lines[because : lines.index("", because)])
+    assert re.search(r"\.\.\. 1,3\d\d more characters \(gpt-4o, confidence 0\.94\)$", told)
+
+
+def test_sub_agents_stand_indented_under_their_delegation_with_its_result(sessions: dict[str, Loaded]) -> None:
+    lines = written(sessions["sess_trip_planner"], 160)
+    assert "s  delegate   research-agent: when is the blossom" in line_with(lines, "when is the blossom")
+    assert "s  | delegate   fares-agent: the cheapest return" in line_with(lines, "the cheapest return")
+    assert "s  | | delegate   currency-agent: 281,900 yen" in line_with(lines, "281,900 yen")
+    assert "s  | | | tool       rates.get" in line_with(lines, "rates.get")
+    assert "                        | | |   in       base JPY  quote EUR" in lines
+    assert "s  | | result     currency-agent: 1711.98" in line_with(lines, "1711.98")
+    assert "s  | result     fares-agent: offer off_7714" in line_with(lines, "result     fares-agent")
+    assert "s  result     research-agent: dates" in line_with(lines, "result     research-agent")
+
+
+def test_what_is_open_and_what_never_ended_is_said(sessions: dict[str, Loaded]) -> None:
+    lines = written(sessions["sess_crashed"])
+    assert lines[0].endswith("  not ended, 19.4 s so far")
+    assert line_with(lines, "[still open]").endswith("tool       ledger.export  [still open]")
+    assert footer(lines)["open"] == "ledger.export"
+    assert footer(lines)["end"] == "there is no session_end: it is still running, or it died"
+
+
+def test_what_came_late_and_twice_is_marked_and_counted(sessions: dict[str, Loaded]) -> None:
+    lines = written(sessions["sess_late_claim"], 160)
+    assert sum("late]" in line for line in lines) >= 3
+    assert "[arrived 1 m 12 s late]" in line_with(lines, "courier.scan  0.34 s")
+    assert "6 duplicates, 6 late" in footer(lines)["read"]
+
+
+def test_a_step_that_moved_says_what_its_clock_says(sessions: dict[str, Loaded]) -> None:
+    assert "[its clock says 14:04:02]" in line_with(written(sessions["sess_clock_skew"], 160), "returns.weigh  0.13 s")
+
+
+def test_a_value_kept_elsewhere_shows_its_beginning_its_size_and_its_place(sessions: dict[str, Loaded]) -> None:
+    told = " ".join(" ".join(written(sessions["sess_large"], 160, full=True)).split())
+    assert re.search(r"in +document .{10,400} \[[\d]+ bytes in s3://northwind-agent-payloads/\S+\]", told)
+    assert "$ref" not in told
+
+
+def test_the_footer_says_where_time_and_money_went_and_how_far_to_trust_it(sessions: dict[str, Loaded]) -> None:
+    told = footer(written(sessions["sess_invoice_847"]))
+    assert told["slowest"].startswith("claude-opus-4-1 1 m 2 s at 476.8 s, ")
+    assert told["cost"] == "claude-opus-4-1 $4.29, claude-sonnet-4-5 $0.0197, claude-haiku-4-5 $0.0026"
+    assert "stripe.create_invoice 164 (164 errors)" in told["most"]
+    assert told["read"] == "standard input: 888 lines; nothing is known of what was never captured"
+
+
+def test_an_item_of_the_footer_that_fits_on_a_line_is_not_broken(sessions: dict[str, Loaded]) -> None:
+    lines = written(sessions["sess_invoice_847"])
+    assert "cost     claude-opus-4-1 $4.29, claude-sonnet-4-5 $0.0197," in lines
+    assert "         claude-haiku-4-5 $0.0026" in lines
+
+
+def test_an_announced_call_and_its_end_are_one_step(load: Load) -> None:
+    events = [started(1, "evt_4"), tool_call(4), ended(5)]
+    lines = written(load("sess_1", content=as_bytes(events)))
+    assert "3.0 s" not in line_with(lines, "mail.send  0.2")
+    assert not any("call_started" in line or "still open" in line for line in lines)
+
+
+def test_a_session_over_midnight_shows_the_new_day(load: Load) -> None:
+    events = [tool_call(1), {**tool_call(2), "timestamp": "2026-01-16T00:00:01Z"}]
+    assert "2026-01-16" in written(load("sess_1", content=as_bytes(events)))
+
+
+def test_an_event_type_that_is_not_known_is_shown_plainly(load: Load) -> None:
+    lines = written(load("sess_1", content=as_bytes([event(1, "handover", payload={"to": "Ann", "urgent": True})])))
+    assert line_with(lines, "handover").endswith("handover   to Ann  urgent true")
+
+
+@pytest.mark.parametrize(
+    ("name", "session", "columns", "shape"),
+    [
+        ("invoice_847.text80", "sess_invoice_847", 80, "text"),
+        ("trip_planner.tree100", "sess_trip_planner", 100, "tree"),
+        ("trip_planner.text40", "sess_trip_planner", 40, "text"),
+    ],
+)
+def test_the_story_reads_as_it_did(story_file: Path, name: str, session: str, columns: int, shape: str) -> None:
+    arguments = ("replay", session, "--file", story_file.name, "--format", shape)
+    shown = run("kshark", *arguments, cwd=story_file.parent, variables={"COLUMNS": str(columns)}).text
+    golden = DATA / name
+    if os.environ.get("RENEW"):
+        golden.write_text(shown)
+    assert shown == golden.read_text(), f"If {name} should read so: RENEW=1 python -m pytest tests/kshark/test_text.py"

@@ -1,0 +1,45 @@
+"""Events as a recorder would write them, for capture files and topics of the tests."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+Event = dict[str, Any]
+
+BEGAN = datetime(2026, 1, 15, 14, 0, tzinfo=UTC)
+
+
+def event(number: int, event_type: str = "tool_call", **fields: Any) -> Event:
+    """The event of this number in session `sess_1`, recorded as many seconds after 14:00."""
+    moment = (BEGAN + timedelta(seconds=number)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    given = {"event_id": f"evt_{number}", "session_id": "sess_1", "agent_id": "agent", "timestamp": moment}
+    return {**given, "event_type": event_type, "payload": {}, "context": {}, **fields}
+
+
+def tool_call(number: int, tool: str = "mail.send", /, **payload: Any) -> Event:
+    """A tool call of 250 ms."""
+    return event(number, "tool_call", payload={"tool": tool, "latency_ms": 250, **payload})
+
+
+def started(number: int, call_id: str, tool: str = "mail.send") -> Event:
+    """What announces the call whose own event will be `call_id`."""
+    return event(number, "call_started", payload={"call_id": call_id, "call_type": "tool_call", "tool": tool})
+
+
+def ended(number: int, status: str = "succeeded") -> Event:
+    """The end of the session."""
+    return event(number, "session_end", payload={"status": status})
+
+
+def as_bytes(events: Iterable[Event]) -> bytes:
+    """The content of a capture file."""
+    return b"".join(orjson.dumps(each) + b"\n" for each in events)
+
+
+def capture_file(path: Path, *events: Event) -> Path:
+    """Write a capture file, and return its path."""
+    path.write_bytes(as_bytes(events))
+    return path

@@ -1,0 +1,132 @@
+"""Run a tool as a user does: from a shell, or in a terminal of so many columns."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pexpect
+import pyte
+
+OURS = ("AGENTLOG_", "COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PAGER", "LESS", "LV", "TERM", "TZ")
+
+
+class Ran(NamedTuple):
+    """How a run ended, and what it wrote."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+    @property
+    def text(self) -> str:
+        """Standard output as text."""
+        return self.out.decode()
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of standard output."""
+        return self.text.splitlines()
+
+    @property
+    def told(self) -> str:
+        """Standard error as text."""
+        return self.err.decode()
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """The environment without what would change how a tool writes, but for ``variables``."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    return {**clean, "TZ": "UTC", **variables}
+
+
+def command(tool: str, *arguments: str | Path) -> list[str]:
+    """The command that runs a tool with this Python."""
+    return [sys.executable, "-m", tool, *map(str, arguments)]
+
+
+def run(
+    tool: str,
+    *arguments: str | Path,
+    stdin: bytes = b"",
+    cwd: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> Ran:
+    """Run a tool with pipes in place of a terminal, to its end."""
+    done = subprocess.run(
+        command(tool, *arguments),
+        input=stdin,
+        capture_output=True,
+        check=False,
+        cwd=cwd,
+        env=environment(**(variables or {})),
+        timeout=60,
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+class Terminal:
+    """A tool in a terminal, as a person sees it."""
+
+    def __init__(
+        self,
+        tool: str,
+        *arguments: str | Path,
+        columns: int = 80,
+        rows: int = 24,
+        cwd: Path | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        program, *rest = command(tool, *arguments)
+        env = environment(**{"TERM": "xterm-256color", "LESSHISTFILE": "-", **(variables or {})})
+        self.screen = pyte.HistoryScreen(columns, rows, history=10_000)
+        self.raw = b""
+        self._stream = pyte.ByteStream(self.screen)
+        self.process = pexpect.spawn(
+            program,
+            rest,
+            dimensions=(rows, columns),
+            cwd=cwd,
+            env=env,
+            timeout=30,
+            echo=False,  # type: ignore[arg-type]
+        )
+
+    def shows(self, text: str) -> None:
+        """Read until ``text`` stands on the screen or above it; raises TimeoutError, with what stands there."""
+        self.until(lambda: text in "\n".join(self.lines), text)
+
+    def until(self, condition: Callable[[], bool], wanted: str) -> None:
+        """Read until ``condition`` holds; raises TimeoutError, with what stands there."""
+        while not condition():
+            try:
+                self._take(self.process.read_nonblocking(65536, timeout=30))
+            except (pexpect.TIMEOUT, pexpect.EOF) as ended:
+                if not condition():
+                    raise TimeoutError(f"no {wanted!r} but:\n" + "\n".join(self.lines)) from ended
+
+    def _take(self, data: bytes) -> None:
+        self.raw += data
+        self._stream.feed(data)
+
+    def end(self) -> int:
+        """Read to the end; the exit code as a shell tells it."""
+        while True:
+            try:
+                self._take(self.process.read_nonblocking(65536, timeout=30))
+            except pexpect.EOF:
+                break
+        self.process.wait()
+        status: int | None = self.process.exitstatus
+        return status if status is not None else 128 + int(self.process.signalstatus or 0)
+
+    @property
+    def lines(self) -> list[str]:
+        """What scrolled off the screen and what stands on it, without trailing blanks."""
+        above = ["".join(row[x].data for x in range(self.screen.columns)) for row in self.screen.history.top]
+        shown = [line.rstrip() for line in [*above, *self.screen.display]]
+        while shown and not shown[-1]:
+            shown.pop()
+        return shown
