@@ -9,7 +9,7 @@ from agentlog.untrusted import escaped
 from agentlog.wording import dollars
 
 from .describe import Run, details, folded, headline, run_text, word
-from .render import Look, footer_lines, moment, outcome_text
+from .render import DEEPEST_SHOWN, Look, footer_lines, moment, outcome_text
 
 _LONGEST = 400
 
@@ -29,8 +29,11 @@ def markdown(timeline: Timeline, steps: Sequence[Step], found: Coverage, look: L
         ("cost", dollars(totals.cost_usd) + (f", {totals.unpriced:,} calls unpriced" if totals.unpriced else "")),
     )
     yield ""
+    level = -1
     for item in steps if look.full else folded(steps):
-        yield from _item(item, look)
+        step = item.first if isinstance(item, Run) else item
+        level = min(step.lane.depth, level + 1, DEEPEST_SHOWN)  # a list can go only one level down at a time
+        yield from _item(item, "  " * level, look)
     yield ""
     yield from _rows(*((name, code(", ".join(items), 0)) for name, items in footer_lines(timeline, steps, found)))
 
@@ -41,10 +44,9 @@ def _rows(*rows: tuple[str, str]) -> Iterator[str]:
     yield from (f"| {name} | {value.replace('|', chr(92) + '|')} |" for name, value in rows)
 
 
-def _item(item: Step | Run, look: Look) -> Iterator[str]:
+def _item(item: Step | Run, indent: str, look: Look) -> Iterator[str]:
     step = item.first if isinstance(item, Run) else item
     limit = _LONGEST if look.limit is None else look.limit
-    indent = "  " * min(step.lane.depth, 8)
     since = (step.began - look.began) / 1_000_000
     name = f"**{plain(word(step))}**"
     yield f"{indent}- {moment(step.began):%H:%M:%S} (+{since:,.1f} s) {name} {code(headline(step), limit)}"

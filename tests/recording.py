@@ -19,9 +19,10 @@ def event(number: int, event_type: str = "tool_call", **fields: Any) -> Event:
     return {**given, "event_type": event_type, "payload": {}, "context": {}, **fields}
 
 
-def tool_call(number: int, tool: str = "mail.send", /, **payload: Any) -> Event:
-    """A tool call of 250 ms."""
-    return event(number, "tool_call", payload={"tool": tool, "latency_ms": 250, **payload})
+def tool_call(number: int, tool: str = "mail.send", /, **fields: Any) -> Event:
+    """A tool call of 250 ms; `fields` are the event's, but for those that a payload has."""
+    payload = {name: fields.pop(name) for name in ("input", "output", "error", "latency_ms") if name in fields}
+    return event(number, "tool_call", payload={"tool": tool, "latency_ms": 250, **payload}, **fields)
 
 
 def started(number: int, call_id: str, tool: str = "mail.send") -> Event:
