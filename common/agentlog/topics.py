@@ -34,8 +34,9 @@ class TopicSource:
         for item in self._read(session_id, likely, span):
             found = found or isinstance(item, Record)
             yield item
-        if not found and span.partition is None:
-            yield from self._read(session_id, [p for p in range(count) if p not in likely], span)
+        others = [p for p in range(count) if p not in likely]
+        if not found and span.partition is None and others:
+            yield from self._read(session_id, others, span)
 
     def _likely(self, session_id: str, count: int, span: Span) -> list[int]:
         named = span.partition

@@ -377,6 +377,16 @@ def test_a_place_in_one_partition_is_read_there_alone(kafka: str, topic: Topics,
         read(TopicSource(reader, name, None, everywhere=False), Span(Offset(9, 0)))
 
 
+@pytest.mark.parametrize("at", [Offset(None, 3), Offset(0, 99), Moment(NOON + timedelta(hours=1))])
+@pytest.mark.parametrize("partitions", [1, 4])
+def test_nothing_behind_the_start_is_no_error(
+    kafka: str, topic: Topics, reader: KafkaReader, at: Offset | Moment, partitions: int
+) -> None:
+    name = topic(partitions=partitions)
+    produce(kafka, name, [message("a", partition=0)])
+    assert read(TopicSource(reader, name, None, everywhere=False), Span(at)) == []
+
+
 # Records of any kind.
 
 
