@@ -25,6 +25,7 @@ class TopicSource:
         self._reader, self._topic = reader, topic
         self._partitioner, self._everywhere = partitioner, everywhere
         self._next: dict[int, int] = {}
+        self._first: set[int] = set()
 
     def records(self, session_id: str, span: Span) -> Iterator[Found]:
         """The session's records: from the partitions where it should be, or from all when it isn't there."""
@@ -55,6 +56,7 @@ class TopicSource:
         self.searched.partitions += partitions
         self.searched.expected += sum(bounds[p].high - start for p, start in starts.items())
         self.searched.log_begins.update({p: None for p in partitions if bounds[p].low})
+        self._first = {p for p in partitions if bounds[p].low and starts[p] == bounds[p].low}
         ends = {p: bounds[p].high for p, start in starts.items() if start < bounds[p].high}
         yield from self._until(session_id, {p: starts[p] for p in ends}, ends, span)
 
@@ -76,7 +78,7 @@ class TopicSource:
         for batch in self._reader.batches():
             if batch:
                 heard = time.monotonic()
-                self._note(batch, starts)
+                self._note(batch)
                 yield from self._matching(session_id, batch, ends, span)
             elif time.monotonic() - heard > self._reader.timeout_s:
                 raise self._reader.silent(self._topic)
@@ -84,13 +86,13 @@ class TopicSource:
             if all(self._next[p] >= end for p, end in ends.items()):
                 return
 
-    def _note(self, batch: list[Message], starts: dict[int, int]) -> None:
+    def _note(self, batch: list[Message]) -> None:
         """Keep what tells later where the log begins."""
-        if not all(self.searched.log_begins.values()):
-            for message in batch:
-                partition = message.partition() or 0
-                if partition in self.searched.log_begins and message.offset() == starts[partition]:
-                    self.searched.log_begins[partition] = message.timestamp()[1]
+        for message in batch if self._first else ():
+            partition = message.partition() or 0
+            if partition in self._first and message.error() is None:
+                self.searched.log_begins[partition] = message.timestamp()[1]
+                self._first.remove(partition)
 
     def _matching(self, session_id: str, batch: list[Message], ends: dict[int, int], span: Span) -> Iterator[Found]:
         """The batch's records of the session. Those without a key may be of any session: their value tells."""

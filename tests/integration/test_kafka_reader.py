@@ -293,6 +293,29 @@ def test_a_partition_whose_records_are_all_deleted_has_no_beginning(
     assert source.searched.log_begins == {0: None}
 
 
+def test_where_the_log_begins_is_known_although_a_gap_stands_there(
+    kafka: str, topic: Topics, reader: KafkaReader
+) -> None:
+    name = topic()
+    transaction(kafka, name, [message("a")]).commit_transaction(30)
+    produce(kafka, name, [message("b", 5)])
+    trim(kafka, name, 1)
+    source = whole(reader, name)
+    assert read(source) == ["b"]
+    assert source.searched.log_begins == {0: NOON_MS + 5000}
+
+
+def test_where_the_log_begins_is_not_known_when_reading_began_behind_it(
+    kafka: str, topic: Topics, reader: KafkaReader
+) -> None:
+    name = topic()
+    produce(kafka, name, [message(f"e{n}", n) for n in range(5)])
+    trim(kafka, name, 1)
+    source = whole(reader, name)
+    assert read(source, Span(Offset(None, 3))) == ["e3", "e4"]
+    assert source.searched.log_begins == {0: None}
+
+
 def test_what_compaction_left_is_read(fragile_kafka: KafkaCluster) -> None:
     bootstrap = fragile_kafka.bootstrap
     compact_soon(bootstrap)
