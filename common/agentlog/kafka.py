@@ -225,7 +225,8 @@ class KafkaReader:
         topic, partition = message.topic() or "", message.partition() or 0
         low = self.bounds(topic, [partition])[partition].low
         _log.warning("%s[%d]: records before offset %d were deleted while they were read", topic, partition, low)
-        self._consumer.seek(TopicPartition(topic, partition, low))
+        self._consumer.incremental_unassign([TopicPartition(topic, partition)])  # its fetching has ended, so no seek
+        self._consumer.incremental_assign([TopicPartition(topic, partition, low)])
 
     def silent(self, topic: str) -> AgentlogError:
         """Why nothing comes any more."""

@@ -100,8 +100,7 @@ class TopicSource:
         for message in self._candidates(session_id.encode(), batch):
             if message.error() is not None:
                 own += 1
-                if self._reader.at_end(message):
-                    ends.pop(message.partition() or 0, None)
+                self._heed(message, ends)
                 continue
             found = self._decoded(message, session_id)
             if isinstance(found, Unreadable):
@@ -110,6 +109,15 @@ class TopicSource:
             elif found is not None and span.holds(found):
                 yield found
         self.searched.records += len(batch) - own
+
+    def _heed(self, message: Message, ends: dict[int, int]) -> None:
+        """Take in what librdkafka says: a partition is read to its end, or its first records were just deleted."""
+        partition = message.partition()
+        if self._reader.at_end(message):
+            ends.pop(partition or 0, None)
+        elif partition in self._next:
+            self.searched.log_begins[partition] = None
+            self._first.add(partition)
 
     def _candidates(self, wanted: bytes, batch: list[Message]) -> list[Message]:
         """The messages with the wanted key, and those without one; this runs for every record that is read."""

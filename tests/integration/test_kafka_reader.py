@@ -316,6 +316,27 @@ def test_where_the_log_begins_is_not_known_when_reading_began_behind_it(
     assert source.searched.log_begins == {0: None}
 
 
+def test_records_that_are_deleted_while_they_are_read_are_passed_over_with_a_warning(
+    kafka: str, topic: Topics, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = topic()
+    produce(kafka, name, [message(f"e{n}", n) for n in range(5)])
+    with Stumbling(cluster(kafka), lambda: trim(kafka, name, 3)) as reader:
+        source = whole(reader, name)
+        assert read(source) == ["e3", "e4"]
+    assert source.searched.log_begins == {0: NOON_MS + 3000}
+    assert f"{name}[0]: records before offset 3 were deleted while they were read" in caplog.text
+
+
+def test_all_records_that_are_deleted_while_they_are_read_leave_nothing(kafka: str, topic: Topics) -> None:
+    name = topic()
+    produce(kafka, name, [message(f"e{n}", n) for n in range(5)])
+    with Stumbling(cluster(kafka), lambda: trim(kafka, name, 5)) as reader:
+        source = whole(reader, name)
+        assert read(source) == []
+    assert source.searched.log_begins == {0: None}
+
+
 def test_what_compaction_left_is_read(fragile_kafka: KafkaCluster) -> None:
     bootstrap = fragile_kafka.bootstrap
     compact_soon(bootstrap)
