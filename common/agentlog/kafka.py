@@ -152,11 +152,9 @@ class KafkaReader:
         """
         self.start(topic, {0: self.bounds(topic, [0])[0].low})
         deadline = time.monotonic() + self.timeout_s
-        while not (batch := self.next_batch()):
+        while not any(message.error() is None or self.at_end(message) for message in self.next_batch()):
             if time.monotonic() > deadline:
                 raise self.silent(topic)
-        for message in batch:
-            self.at_end(message)
 
     def bounds(self, topic: str, partitions: Iterable[int]) -> dict[int, Bounds]:
         """What each partition holds now."""
@@ -210,12 +208,16 @@ class KafkaReader:
     def at_end(self, message: Message) -> bool:
         """Whether a message of librdkafka's own says that its partition is read to the end.
 
+        One without a topic says nothing of what is read: that we have no rights to the group which we never join.
+
         Raises:
             KafkaError: when it says that the partition can't be read.
         """
         error = message.error()
-        if error is None or error.code() == Code._PARTITION_EOF:
-            return error is not None
+        if error is None or message.topic() is None:
+            return False
+        if error.code() == Code._PARTITION_EOF:
+            return True
         if error.code() in (Code._AUTO_OFFSET_RESET, Code.OFFSET_OUT_OF_RANGE):
             self._skip_deleted(message)
             return False

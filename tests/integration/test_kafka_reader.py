@@ -10,11 +10,17 @@ import orjson
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
     NewPartitions,
+    ResourcePatternType,
+    ResourceType,
 )
 
 from agentlog.clusters import Cluster, Settings
@@ -127,6 +133,40 @@ def test_a_topic_that_one_may_not_see_is_refused(secure_kafka: KafkaCluster) -> 
     told = failure(stranger, topic)
     assert type(told) is KafkaRefused
     assert f"not authorised on topic {topic}" in str(told)
+
+
+def test_a_topic_that_one_may_see_but_not_read_is_refused(secure_kafka: KafkaCluster) -> None:
+    topic = create_topic(secure_kafka.bootstrap)
+    produce(secure_kafka.bootstrap, topic, [message("a")])
+    allow(secure_kafka, "stranger", AclOperation.DESCRIBE, topic)
+    stranger = cluster(secure_kafka.secure_bootstrap, secure_kafka.client_properties("stranger"))
+    told = failure(stranger, topic)
+    assert type(told) is KafkaRefused
+    assert f"not authorised on topic {topic}" in str(told)
+
+
+def test_the_rights_to_describe_and_to_read_a_topic_are_enough(secure_kafka: KafkaCluster) -> None:
+    topic = create_topic(secure_kafka.bootstrap)
+    produce(secure_kafka.bootstrap, topic, [message("a")])
+    for operation in (AclOperation.DESCRIBE, AclOperation.READ):
+        allow(secure_kafka, "stranger", operation, topic)
+    with KafkaReader(cluster(secure_kafka.secure_bootstrap, secure_kafka.client_properties("stranger"))) as reader:
+        assert read(whole(reader, topic)) == ["a"]
+
+
+def allow(secure: KafkaCluster, user: str, operation: AclOperation, topic: str) -> None:
+    acl = AclBinding(
+        ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, f"User:{user}", "*", operation, AclPermissionType.ALLOW
+    )
+    admin = AdminClient({"bootstrap.servers": secure.bootstrap}, logger=QUIET)
+    admin.create_acls([acl])[acl].result(timeout=30)
+    eventually(lambda: admin.describe_acls(acl_filter(topic)).result(timeout=30))
+
+
+def acl_filter(topic: str) -> AclBindingFilter:
+    return AclBindingFilter(
+        ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, None, None, AclOperation.ANY, AclPermissionType.ANY
+    )
 
 
 def test_a_topic_that_is_not_there_is_answered_with_the_nearest_name(kafka: str, topic: Topics) -> None:
