@@ -82,6 +82,9 @@ class _Troubles:
                 return KafkaUnavailable(f"{who}: its name isn't known while {doing}: {text}; {origin}")
             case Code._TRANSPORT:
                 return KafkaUnavailable(f"{who} can't be reached while {doing}: {text}; {origin}")
+        if Code._ALL_BROKERS_DOWN in self.seen:
+            ask = "does it want TLS or a password (security.protocol)?"
+            return KafkaUnavailable(f"{who} closed each connection while {doing}: {ask} {origin}")
         return KafkaUnavailable(f"{who} gave no answer in time while {doing}; {origin}")
 
 
