@@ -9,7 +9,7 @@ import orjson
 
 from agentlog.cli import settings
 from agentlog.clusters import BOOTSTRAP, Settings
-from agentlog.errors import AgentlogError, KafkaError, SettingsError
+from agentlog.errors import AgentlogError, KafkaError, SettingsError, TopicNotFound
 from agentlog.kafka import KafkaReader
 from agentlog.output import Style, complain, paint_for, write, write_bytes
 from agentlog.untrusted import escaped
@@ -21,7 +21,8 @@ class Answer:
     """What came of asking a cluster.
 
     Attributes:
-        problem: why it can't be read, or None.
+        answers: whether it can be asked at all; one that has no such topic does answer.
+        problem: why the topic can't be read, or None.
         partitions: how many the topic has, or None.
         records: how many offsets the topic holds, or None.
     """
@@ -29,13 +30,14 @@ class Answer:
     name: str
     address: str
     topic: str
+    answers: bool
     problem: str | None = None
     partitions: int | None = None
     records: int | None = None
 
 
 def clusters(topic: str | None, properties: Sequence[str], chosen_format: str, timeout_s: float) -> int:
-    """Write a line for each cluster of the settings; the exit code: 3 when one can't be read.
+    """Write a line for each cluster of the settings; the exit code: 3 when one doesn't answer.
 
     Raises:
         SettingsError: the settings name no cluster.
@@ -49,7 +51,7 @@ def clusters(topic: str | None, properties: Sequence[str], chosen_format: str, t
         write_bytes(orjson.dumps(asdict(answer)) + b"\n" for answer in answers)
     else:
         write(_lines(answers, known))
-    return KafkaError.exit_code if any(answer.problem for answer in answers) else 0
+    return KafkaError.exit_code if not all(answer.answers for answer in answers) else 0
 
 
 def _asked(known: Settings, name: str, topic: str | None, properties: Sequence[str], timeout_s: float) -> Answer:
@@ -63,15 +65,15 @@ def _asked(known: Settings, name: str, topic: str | None, properties: Sequence[s
             bounds = reader.bounds(wanted, range(count))
             reader.check_readable(wanted)
     except AgentlogError as error:
-        return Answer(name, address, wanted, str(error))
-    return Answer(name, address, wanted, None, count, sum(b.high - b.low for b in bounds.values()))
+        return Answer(name, address, wanted, isinstance(error, TopicNotFound), str(error))
+    return Answer(name, address, wanted, True, None, count, sum(b.high - b.low for b in bounds.values()))
 
 
 def _lines(answers: Sequence[Answer], known: Settings) -> Iterator[str]:
     paint = paint_for(sys.stdout)
     name_width = max(len(answer.name) for answer in answers)
     for answer in answers:
-        said = paint("answers", Style.GOOD) if answer.problem is None else paint("fails", Style.BAD) + "  "
+        said = paint("answers", Style.GOOD) if answer.answers else paint("fails", Style.BAD) + "  "
         yield f"{paint(f'{answer.name:<{name_width}}', Style.STRONG)}  {said}  {escaped(answer.address)}"
         holds = f"{counted(answer.partitions or 0, 'partition')}, {counted(answer.records or 0, 'record')}"
         yield f"{'':<{name_width}}  {escaped(answer.problem or f'topic {answer.topic}: {holds}')}"

@@ -258,10 +258,24 @@ def ensure_topic(cluster: Cluster, topic: str, partitions: int, config: Mapping[
             reader.partition_count(topic)
         except TopicNotFound:
             _result(cluster, admin.create_topics([NewTopic(topic, partitions, config=dict(config))])[topic])
+            _wait_until_known(reader, topic)
             return None
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
     described = _result(cluster, admin.describe_configs([resource])[resource])
     return {name: entry.value for name, entry in described.items()}
+
+
+def _wait_until_known(reader: KafkaReader, topic: str) -> None:
+    """A topic is created before the brokers that are asked for it have heard of it."""
+    deadline = time.monotonic() + reader.timeout_s
+    while True:
+        try:
+            reader.partition_count(topic)
+            return
+        except (TopicNotFound, KafkaUnavailable):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def _result(cluster: Cluster, future: Any) -> Any:
