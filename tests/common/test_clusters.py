@@ -8,13 +8,14 @@ from pathlib import Path
 
 import confluent_kafka
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from agentlog.clusters import TOP_LEVEL, Cluster, Settings, load_settings
 from agentlog.errors import SettingsError
 from agentlog.partitions import PARTITIONERS, SYNONYMS
 from agentlog.positions import parse_position
 from agentlog.properties import OURS
-from hypothesis import given
-from hypothesis import strategies as st
 
 DOCS = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
 

@@ -2,10 +2,11 @@
 
 import confluent_kafka
 import pytest
-from agentlog.errors import UsageError
-from agentlog.partitions import PARTITIONERS, SYNONYMS, candidates
 from hypothesis import example, given
 from hypothesis import strategies as st
+
+from agentlog.errors import UsageError
+from agentlog.partitions import PARTITIONERS, SYNONYMS, candidates
 
 LIBRDKAFKA = {"murmur2": confluent_kafka.murmur2, "crc32": confluent_kafka.consistent, "fnv1a": confluent_kafka.fnv1a}
 MOST_PARTITIONS = 2**31 - 1

@@ -6,10 +6,11 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 import pytest
-from agentlog.errors import PositionError
-from agentlog.positions import Moment, Offset, Position, check_range, parse_position
 from hypothesis import example, given
 from hypothesis import strategies as st
+
+from agentlog.errors import PositionError
+from agentlog.positions import Moment, Offset, Position, check_range, parse_position
 
 BERLIN = ZoneInfo("Europe/Berlin")
 utc = partial(datetime, tzinfo=UTC)

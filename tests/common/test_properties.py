@@ -4,6 +4,7 @@ import re
 
 import confluent_kafka
 import pytest
+
 from agentlog.properties import ALIASES, CONSUMER, JAVA, OURS, PRODUCER, PROPERTIES, SECRETS
 
 TAKEN_BY_CONFLUENT_KAFKA = {"delivery.report.only.error"}

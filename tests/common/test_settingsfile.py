@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from agentlog.clusters import load_settings
 from agentlog.errors import SettingsError
 from agentlog.settingsfile import Keys, find_settings_file
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def write(path: Path, content: str) -> Path:

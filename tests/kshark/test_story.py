@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import orjson
 import pytest
-from agentlog.partitions import PARTITIONERS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agentlog.partitions import PARTITIONERS
 from kshark import story as told
 from kshark.story import StoryRecord, placed, story
 from kshark.story.cast import MODELS, Tokens, cost_usd
