@@ -84,6 +84,8 @@ def replay(
     from .replay import replay as replay_session
 
     log_to_stderr(verbose)
+    if not session:
+        raise click.UsageError("SESSION is empty: is a variable of your shell not set?")
     choice = Choice(types, agents, errors, chosen_format(shape), full, max_chars, pager)
     if follow:
         from .follow import follow as follow_session
