@@ -1,0 +1,137 @@
+"""Text that somebody else wrote is shown, and never obeyed: by no terminal, in no format, on neither stream."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.recording import as_bytes, capture_file, ended, event, started, tool_call
+from tests.running import Terminal, run
+
+STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+OWN_COLOURS = re.compile(rb"\x1b\[(?:0|1|2|31|32|33|36)?m")
+EVIL = (
+    "\x1b[2J\x1b[1;1Hgone\x1b]0;title\x07\x1b]8;;https://evil.example\x1b\\click\x1b]8;;\x1b\\ \x9b31m\x90q\x9c "
+    "\x1b[?1049h\x1b(0\x0e\r\n[31m[red]x[/] \u202egnirts\u202c\u2066i\u2069\u200b\ufeff\u2028\u0085\x7f\x00\x08\t end"
+)
+FORMATS = ("text", "tree", "ndjson", "json", "markdown")
+
+
+def hostile_events(session_id: str) -> list[dict[str, Any]]:
+    """Events with ``EVIL`` in every place where text can stand."""
+    context = {"reasoning": EVIL, "model": EVIL, "confidence": 0.5, EVIL: EVIL}
+    everywhere: dict[str, Any] = {
+        "session_id": session_id,
+        "agent_id": EVIL,
+        "context": context,
+        EVIL: EVIL,
+        "status": EVIL,
+    }
+    payload = {EVIL: EVIL, "input": {EVIL: [EVIL]}, "output": EVIL, "error": {"type": EVIL, "message": EVIL}}
+    return [
+        event(1, "session_start", payload={"goal": EVIL, **payload}, **everywhere),
+        event(2, EVIL, payload=payload, **everywhere),
+        event(3, "llm_call", payload={"model": EVIL, "input_tokens": EVIL, "cost_usd": 1, **payload}, **everywhere),
+        event(4, "delegation", payload={"to_agent_id": EVIL, "task": EVIL, "child_session_id": EVIL}, **everywhere),
+        event(5, "retrieval", payload={"query": EVIL, "documents": [EVIL]}, **everywhere),
+        event(6, "error", payload={"type": EVIL, "message": EVIL}, **everywhere),
+        event(
+            7,
+            "memory_write",
+            payload={"key": EVIL, "value": {"$ref": EVIL, "bytes": EVIL, "preview": EVIL}},
+            **everywhere,
+        ),
+        *(event(n, "tool_call", payload={"tool": EVIL, **payload}, **everywhere) for n in range(8, 14)),
+        {**started(14, EVIL, EVIL), **everywhere},
+        event(15, "session_end", payload={"status": EVIL, "result": EVIL}, **everywhere),
+    ]
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A session `sess_evil`, and lines that can't be read."""
+    path = tmp_path_factory.mktemp("hostile") / "evil.ndjson"
+    path.write_bytes(
+        as_bytes(hostile_events("sess_evil"))
+        + b'{"\x1b[2J\x9b31m\xe2\x80\xae": \n'
+        + orjson.dumps({"session_id": "sess_evil", EVIL: EVIL, "event_type": 7})
+        + b"\n"
+        + orjson.dumps({**tool_call(1), "session_id": "sess_evil", "_record": {EVIL: EVIL, "partition": EVIL}})
+        + b"\n"
+    )
+    return path
+
+
+@pytest.mark.parametrize("full", [(), ("--full",)], ids=["short", "full"])
+@pytest.mark.parametrize("shape", FORMATS)
+def test_nothing_that_steers_a_terminal_reaches_either_stream(hostile: Path, shape: str, full: tuple[str, ...]) -> None:
+    shown = run("kshark", "replay", "sess_evil", "--file", hostile, "--format", shape, *full)
+    assert shown.code == 0
+    assert shown.told.count("unreadable: ") == 3
+    for text in (shown.text, shown.told):
+        assert STEERING.search(text) is None
+    assert "\\u001b[2J" in shown.text
+    assert "\\u202egnirts" in shown.text
+
+
+@pytest.mark.parametrize("shape", ["ndjson", "json"])
+def test_an_escaped_text_is_still_the_same_text(hostile: Path, shape: str) -> None:
+    shown = run("kshark", "replay", "sess_evil", "--file", hostile, "--format", shape).out
+    if shape == "json":
+        made = orjson.loads(shown)
+        assert (made["goal"], made["agent_id"], made["outcome"]) == (EVIL, EVIL, EVIL)
+        events = [step["event"] for step in made["steps"]]
+    else:
+        events = [orjson.loads(line) for line in shown.splitlines()]
+    assert events[0]["payload"]["goal"] == EVIL
+    assert all(each[EVIL] == EVIL for each in events)
+
+
+def test_a_text_of_many_lines_takes_no_line_of_its_own(hostile: Path) -> None:
+    shown = run("kshark", "replay", "sess_evil", "--file", hostile, "--format", "text")
+    assert not any(line.startswith(("[31m", " [31m")) for line in shown.lines)
+    assert all(line.startswith("unreadable: ") for line in shown.told.splitlines())
+
+
+@pytest.mark.parametrize("shape", ["text", "tree"])
+def test_a_terminal_shows_it_and_obeys_only_our_own_colours(hostile: Path, shape: str) -> None:
+    arguments = ("replay", "sess_evil", "--file", hostile, "--format", shape, "--no-pager")
+    terminal = Terminal("kshark", *arguments, columns=100)
+    assert terminal.end() == 0
+    assert b"\x1b" not in OWN_COLOURS.sub(b"", terminal.raw)
+    assert terminal.screen.title == ""
+    assert any("\\u001b[2J" in line for line in terminal.lines)
+
+
+def test_a_hostile_session_id_is_shown_where_it_is_named(tmp_path: Path) -> None:
+    evil = EVIL.replace("\x00", "")
+    path = capture_file(tmp_path / "other.ndjson", *hostile_events(evil))
+    found = run("kshark", "replay", evil, "--file", path, "--format", "text")
+    missed = run("kshark", "replay", evil[:-1], "--file", path)
+    assert (found.code, missed.code) == (0, 4)
+    assert found.text.startswith("\\u001b[2J")
+    assert [line.partition(" ")[0] for line in missed.told.splitlines()] == ["kshark:", "Nearest:"]
+    for text in (found.text, found.told, missed.told):
+        assert STEERING.search(text) is None
+
+
+def test_a_hostile_file_name_is_shown_where_it_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a\x1b[2J\n\u202eb.ndjson"
+    path.write_bytes(as_bytes([ended(1)]) + b"no json\n")
+    for shape in FORMATS:
+        shown = run("kshark", "replay", "sess_1", "--file", path, "--format", shape)
+        assert shown.code == 0
+        assert STEERING.search(shown.text + shown.told) is None
+        assert len(shown.told.splitlines()) == 1
+    missing = run("kshark", "replay", "sess_1", "--file", os.fsencode(path).decode() + "x")
+    assert STEERING.search(missing.told) is None
+
+
+@pytest.mark.parametrize("option", ["--from", "--format", "--cluster", "--topic", "-X"])
+def test_a_hostile_argument_is_not_obeyed_either(option: str) -> None:
+    shown = run("kshark", "replay", "sess_1", option, "\x1b[2J\u202ex")
+    assert shown.code == 2
+    assert STEERING.search(shown.told) is None
