@@ -109,9 +109,10 @@ class Live:
         self._seen.add(event.event_id)
         recorded = microseconds(event.timestamp)
         opened = self._open.pop(event.event_id, None)
-        began = opened.began if opened else recorded - event.latency_us
-        kind = call_type(event) if event.event_type == "call_started" else event.event_type
-        step = Step(record, opened.announced if opened else (), kind, began, recorded)
+        began = min(opened.began, recorded) if opened else recorded - event.latency_us
+        started = event.event_type == "call_started"
+        announced = (record,) if started else opened.announced if opened else ()
+        step = Step(record, announced, call_type(event) if started else event.event_type, began, recorded)
         parent = event.parent_event_id or ""
         step.parent = self._steps.get(parent) or self._open.get(parent)
         self._lanes.add(step)

@@ -11,7 +11,7 @@ import pytest
 from agentlog import codec
 from agentlog.events import EPOCH, Place, Record
 from agentlog.order import LATE_US
-from agentlog.session import Step, Timeline, timeline
+from agentlog.session import Live, Step, Timeline, timeline
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 SECOND = 1_000_000
@@ -500,6 +500,35 @@ def test_the_sessions_own_lane_is_the_agents_that_started_it() -> None:
 def test_children_of_an_open_delegation_run_in_the_sub_agents_lane() -> None:
     announced = started("s1", 0, "d", payload={"call_type": "delegation", "to_agent_id": "sub"})
     assert lanes(told(announced, Ev("x", 1, agent="sub", parent="d"))) == {"s1": 0, "x": 1}
+
+
+# A timeline that goes on.
+
+
+def test_what_comes_later_is_a_step_at_the_end_and_a_copy_is_none() -> None:
+    live = Live(told(delegated("d", 0, "sub"), Ev("s1", 1, agent="sub", parent="d")))
+    [copy, late, own] = written([Ev("s1", 1, agent="sub", parent="d"), Ev("s2", 0.5, agent="sub"), Ev("next", 3)])
+    assert live.add(copy) is None
+    step = live.add(late)
+    assert step is not None
+    assert (step.event.event_id, step.lane.agent_id, step.lane.depth) == ("s2", "sub", 1)
+    assert live.add(late) is None
+    assert (step := live.add(own)) is not None
+    assert step.lane.depth == 0
+
+
+@pytest.mark.parametrize("known_when_opened", [True, False])
+def test_a_call_that_ends_later_is_one_with_its_announcement(known_when_opened: bool) -> None:
+    opened, ended = started("s1", 1, "call"), Ev("call", 4)
+    live = Live(told(opened) if known_when_opened else told())
+    if not known_when_opened:
+        step = live.add(written([opened])[0])
+        assert step is not None
+        assert (step.is_open, step.kind, step.duration_us) == (True, "tool_call", 0)
+    step = live.add(written([ended])[0])
+    assert step is not None
+    assert [record.event.event_id for record in step.announced] == ["s1"]
+    assert (step.is_open, since_noon(step.began), step.duration_us) == (False, 1, 3 * SECOND)
 
 
 # Outcome and totals.
