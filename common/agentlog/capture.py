@@ -4,6 +4,7 @@ import base64
 import binascii
 import io
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -184,6 +185,8 @@ def lines(stream: io.BufferedIOBase) -> Iterator[tuple[int, bytes]]:
     number = 0
     while line := stream.readline(MAX_LINE_BYTES + 1):
         number += 1
+        if number == 1:
+            line = line.removeprefix(BOM_UTF8)
         if line.strip():
             yield number, line
         while len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
