@@ -54,8 +54,11 @@ def write_line(value: bytes, place: Place) -> bytes:
 
 def lay(place: Place) -> bytes:
     """``place`` as the JSON object of a line's ``_record``; a header's value that is no text as ``{"base64": …}``."""
-    headers = [[name, _header_text(value)] for name, value in place.headers]
-    return orjson.dumps({**place._asdict(), "headers": headers})
+    topic, partition, offset, timestamp, headers = place
+    told = [[name, _header_text(value)] for name, value in headers]
+    return orjson.dumps(
+        {"topic": topic, "partition": partition, "offset": offset, "timestamp": timestamp, "headers": told}
+    )
 
 
 def _header_text(value: bytes | None) -> str | dict[str, str] | None:

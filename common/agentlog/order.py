@@ -92,9 +92,8 @@ def _folded(clocked: list[_Clocked]) -> dict[str, Step]:
     own = {c.record.event.event_id for c in clocked if c.record.event.event_type != "call_started"}
     announced: dict[str, list[_Clocked]] = defaultdict(list)
     steps: dict[str, Step] = {}
-    for c in sorted(clocked, key=_recorded_first):
-        if c.record.event.event_type == "call_started":
-            announced[announces(c.record.event)].append(c)
+    for c in sorted((c for c in clocked if c.record.event.event_type == "call_started"), key=_recorded_first):
+        announced[announces(c.record.event)].append(c)
     for c in clocked:
         event = c.record.event
         if event.event_type != "call_started":
