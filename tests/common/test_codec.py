@@ -321,6 +321,13 @@ def test_one_line_is_the_same_json_on_one_line_without_what_steers(value: bytes)
     assert one_line(line) == line
 
 
+def test_no_character_that_steers_is_left_in_a_line() -> None:
+    every = "".join(filter(steers, map(chr, [*range(0xD800), *range(0xE000, 0x20000), *range(0xE0000, 0xE0080)])))
+    line = one_line(json.dumps({"a": every}, ensure_ascii=False).encode())
+    assert json.loads(line) == {"a": every}
+    assert line.isascii()
+
+
 def test_one_line_leaves_plain_json_and_joined_characters_as_they_are() -> None:
     family = '{"a": "👨\u200d👩 नमस्\u200dते é"}'.encode()
     assert one_line(family) == family

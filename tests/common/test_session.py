@@ -313,6 +313,11 @@ def test_what_arrived_late_is_marked_and_stands_where_its_time_says() -> None:
     assert LATE_US == 10 * SECOND
 
 
+def test_ten_seconds_behind_is_late_and_less_is_not() -> None:
+    story = told(Ev("a", 20), Ev("b", 10, process="x"), Ev("c", 10.000001, process="y"))
+    assert {s.event.event_id: s.late_us for s in story.steps} == {"a": 0, "b": 10 * SECOND, "c": 0}
+
+
 def test_nothing_is_late_in_a_partition_of_its_own() -> None:
     assert not any(s.late_us for s in told(Ev("a", 100), Ev("b", 0, partition=1)).steps)
 
