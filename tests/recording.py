@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from devkafka import Message
+
 Event = dict[str, Any]
 
 BEGAN = datetime(2026, 1, 15, 14, 0, tzinfo=UTC)
@@ -44,3 +46,16 @@ def capture_file(path: Path, *events: Event) -> Path:
     """Write a capture file, and return its path."""
     path.write_bytes(as_bytes(events))
     return path
+
+
+def as_messages(events: Iterable[Event], partition: int | None = None) -> list[Message]:
+    """The records of events: keyed by their session, with their time."""
+    return [
+        Message(
+            each["session_id"],
+            orjson.dumps(each),
+            round(datetime.fromisoformat(each["timestamp"]).timestamp() * 1000),
+            partition=partition,
+        )
+        for each in events
+    ]
