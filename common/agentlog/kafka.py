@@ -181,7 +181,7 @@ class KafkaReader:
     def _failure(self, topic: str, failed: KafkaException) -> AgentlogError:
         error = failed.args[0]
         self._consumer.poll(0)
-        if error.code() in (Code._TIMED_OUT, Code._TRANSPORT, Code._ALL_BROKERS_DOWN):
+        if error.code() in (Code._TIMED_OUT, Code._TIMED_OUT_QUEUE, Code._TRANSPORT, Code._ALL_BROKERS_DOWN):
             return self._troubles.explained(f"reading topic {topic}")
         return self._topic_error(topic, error)
 
