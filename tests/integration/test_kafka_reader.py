@@ -85,9 +85,9 @@ def read(source: TopicSource, span: Span = ALL, session_id: str = "s") -> list[s
 # Clusters that don't answer, or refuse.
 
 
-def failure(at: Cluster, topic: str = "agent-events", timeout_s: float = 10) -> AgentlogError:
+def failure(at: Cluster, topic: str = "agent-events") -> AgentlogError:
     """What the user is told when a session is read there."""
-    with pytest.raises(AgentlogError) as raised, KafkaReader(at, timeout_s) as reader:
+    with pytest.raises(AgentlogError) as raised, KafkaReader(at) as reader:
         read(whole(reader, topic))
     return raised.value
 
@@ -224,7 +224,7 @@ def test_a_broker_that_stops_answering_is_unavailable_when_the_time_is_over(
     fragile_kafka: KafkaCluster, question: str
 ) -> None:
     topic = create_topic(fragile_kafka.bootstrap)
-    with KafkaReader(cluster(fragile_kafka.bootstrap), timeout_s=1) as reader:
+    with KafkaReader(cluster(fragile_kafka.bootstrap), timeout_s=2) as reader:
         reader.partition_count(topic)
         fragile_kafka.brokers[0].pause()
         with pytest.raises(KafkaUnavailable, match="gave no answer in time"):
@@ -235,7 +235,7 @@ def test_a_broker_that_falls_silent_while_a_topic_is_read_is_unavailable(fragile
     topic = create_topic(fragile_kafka.bootstrap)
     produce(fragile_kafka.bootstrap, topic, [message("a")])
     with (
-        Stumbling(cluster(fragile_kafka.bootstrap), fragile_kafka.brokers[0].pause, timeout_s=1) as reader,
+        Stumbling(cluster(fragile_kafka.bootstrap), fragile_kafka.brokers[0].pause, timeout_s=2) as reader,
         pytest.raises(KafkaUnavailable, match=f"gave no answer in time while reading topic {topic}"),
     ):
         read(whole(reader, topic))
