@@ -69,4 +69,4 @@ def code(text: str, limit: int) -> str:
 
 def plain(text: str) -> str:
     """A short name of an event as text where it is one word, else as code."""
-    return text if re.fullmatch("[A-Za-z][A-Za-z0-9]*", text) else code(text, 40)
+    return text if re.fullmatch("[A-Za-z][A-Za-z0-9]*", text) else code(text, 40) or "(blank)"

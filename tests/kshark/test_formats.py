@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -136,7 +136,8 @@ KINDS = st.sampled_from(["tool_call", "llm_call", "decision", "delegation", "ses
 EVENTS = st.lists(st.tuples(KINDS | NASTY, NASTY, NASTY), min_size=1, max_size=4)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
+@example([(" ", "a", "")])
 @given(EVENTS)
 def test_no_text_of_an_event_means_anything_in_markdown(load: Load, events: list[tuple[str, str, str]]) -> None:
     made = []
