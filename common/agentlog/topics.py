@@ -96,10 +96,11 @@ class TopicSource:
 
     def _matching(self, session_id: str, batch: list[Message], ends: dict[int, int], span: Span) -> Iterator[Found]:
         """The batch's records of the session. Those without a key may be of any session: their value tells."""
-        own = 0
-        for message in self._candidates(session_id.encode(), batch):
+        mine = self._candidates(session_id.encode(), batch)
+        own = sum(message.error() is not None for message in mine)
+        self.searched.records += len(batch) - own  # ahead of the first one, whoever asks for no more has them counted
+        for message in mine:
             if message.error() is not None:
-                own += 1
                 self._heed(message, ends)
                 continue
             found = self._decoded(message, session_id)
@@ -108,7 +109,6 @@ class TopicSource:
                 yield found
             elif found is not None and span.holds(found):
                 yield found
-        self.searched.records += len(batch) - own
 
     def _heed(self, message: Message, ends: dict[int, int]) -> None:
         """Take in what librdkafka says: a partition is read to its end, or its first records were just deleted."""
