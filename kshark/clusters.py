@@ -7,13 +7,16 @@ from dataclasses import asdict, dataclass
 
 import orjson
 
+from agentlog import codec
 from agentlog.cli import settings
 from agentlog.clusters import BOOTSTRAP, Settings
 from agentlog.errors import AgentlogError, KafkaError, SettingsError, TopicNotFound
 from agentlog.kafka import KafkaReader
-from agentlog.output import Style, complain, paint_for, write, write_bytes
+from agentlog.output import Style, cell_width, complain, paint_for, width, wrapped, write, write_bytes
 from agentlog.untrusted import escaped
 from agentlog.wording import counted
+
+LEAST_WIDTH = 30
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def clusters(topic: str | None, properties: Sequence[str], chosen_format: str, t
     with ThreadPoolExecutor(len(known.clusters)) as pool:
         answers = list(pool.map(lambda name: _asked(known, name, topic, properties, timeout_s), known.clusters))
     if chosen_format == "ndjson":
-        write_bytes(orjson.dumps(asdict(answer)) + b"\n" for answer in answers)
+        write_bytes(codec.one_line(orjson.dumps(asdict(answer))) + b"\n" for answer in answers)
     else:
         write(_lines(answers, known))
     return KafkaError.exit_code if not all(answer.answers for answer in answers) else 0
@@ -71,11 +74,14 @@ def _asked(known: Settings, name: str, topic: str | None, properties: Sequence[s
 
 def _lines(answers: Sequence[Answer], known: Settings) -> Iterator[str]:
     paint = paint_for(sys.stdout)
-    name_width = max(len(answer.name) for answer in answers)
-    for answer in answers:
+    names = [escaped(answer.name) for answer in answers]
+    indent = " " * (max(map(cell_width, names)) + 2)
+    for name, answer in zip(names, answers, strict=True):
         said = paint("answers", Style.GOOD) if answer.answers else paint("fails", Style.BAD) + "  "
-        yield f"{paint(f'{answer.name:<{name_width}}', Style.STRONG)}  {said}  {escaped(answer.address)}"
+        gap = " " * (len(indent) - cell_width(name))
+        yield f"{paint(name, Style.STRONG)}{gap}{said}  {escaped(answer.address)}".rstrip()
         holds = f"{counted(answer.partitions or 0, 'partition')}, {counted(answer.records or 0, 'record')}"
-        yield f"{'':<{name_width}}  {escaped(answer.problem or f'topic {answer.topic}: {holds}')}"
+        told = escaped(answer.problem or f"topic {answer.topic}: {holds}")
+        yield from (indent + line for line in wrapped(told, max(width() - len(indent), LEAST_WIDTH)))
     if known.file is not None:
         complain(f"from {known.file.shown}")
