@@ -1,0 +1,59 @@
+"""What the docs show is what the tool does."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from kshark.cli import app
+from tests.running import run
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text()
+GUIDE = (ROOT / "docs" / "kshark.md").read_text()
+
+
+def commands(text: str) -> list[str]:
+    """The commands on capture files that stand behind a prompt, without their comments."""
+    shown = re.findall(r"^\$ (kshark .*--file story\.ndjson.*)$", text, re.MULTILINE)
+    return [line.partition("#")[0].strip() for line in shown]
+
+
+def test_the_readme_shows_what_the_story_reads_like(story_file: Path) -> None:
+    arguments = ("replay", "sess_invoice_847", "--file", "story.ndjson", "--format", "text")
+    written = run("kshark", *arguments, cwd=story_file.parent).text
+    (block,) = re.findall(r"```\n(sess_invoice_847  .*?)\n```", README, re.DOTALL)
+    parts = block.split("\n...\n")
+    assert len(parts) > 3
+    at = 0
+    for part in parts:
+        assert part in written[at:], part
+        at = written.index(part, at) + len(part)
+
+
+@pytest.mark.parametrize("line", commands(README + GUIDE))
+def test_a_command_of_the_docs_works(story_file: Path, line: str) -> None:
+    tool, *arguments = shlex.split(line)
+    done = run(tool, *arguments, cwd=story_file.parent)
+    assert done.code == 0
+    assert done.out
+
+
+def test_there_are_such_commands() -> None:
+    assert len(commands(README)) >= 5
+
+
+@pytest.mark.parametrize("command", app.commands)
+def test_the_guide_names_every_option(command: str) -> None:
+    section = GUIDE.partition(f"## kshark {command}\n")[2].partition("\n## ")[0]
+    options = [[*each.opts, *each.secondary_opts] for each in app.commands[command].params if each.opts[0][0] == "-"]
+    assert [names for names in options if not any(f"`{name}" in section for name in names)] == []
+
+
+@pytest.mark.parametrize("command", app.commands)
+def test_help_fits_a_terminal_and_shows_examples(command: str) -> None:
+    done = run("kshark", command, "--help", variables={"COLUMNS": "100"})
+    assert done.code == 0
+    assert f"kshark {command}" in done.text
+    assert max(map(len, done.lines)) <= 100
