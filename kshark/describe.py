@@ -155,10 +155,10 @@ _KEYS = {"input": "in", "output": "out", "alternatives": "over"}
 _ALWAYS = ("input", "output", "alternatives", "error")
 
 
-def details(step: Step, full: bool) -> Iterator[Detail]:
-    """The lines below a step: its reasoning, input, output and error; with ``full`` all else that it recorded."""
+def details(step: Step, full: bool, known: object = None) -> Iterator[Detail]:
+    """The lines below a step: its reasoning unless ``known``, input, output, error; with ``full`` all it recorded."""
     reasoning = step.event.context.get("reasoning")
-    if reasoning is not None and reasoning != "":
+    if reasoning not in (None, "") and (full or reasoning != known):
         yield Detail("because", shown(reasoning), _sureness(step))
     payload, said = step.event.payload, _SAID.get(step.kind, set(step.event.payload))
     others = [name for name in payload if name not in _ALWAYS and name not in ("call_id", "call_type")] if full else []
@@ -222,5 +222,7 @@ def run_text(run: Run) -> str:
     outcome = f"all {error_name(run.first.error)}" if run.first.error is not None else "all done"
     inputs = len({repr(step.event.payload.get("input", step.event.payload.get("query"))) for step in steps})
     asked = "one input" if inputs == 1 else f"{inputs:,} inputs"
+    reasons = {shown(step.event.context.get("reasoning") or "") for step in steps} - {""}
+    why = f", {len(reasons):,} reasons" if len(reasons) > 1 else ""
     pace = f"every {duration(spans // len(run.others))}, for {duration(spans)}" if spans else "at once"
-    return f"{run.first.label or word(run.first)}  {outcome}, {pace}, {asked}"
+    return f"{run.first.label or word(run.first)}  {outcome}, {pace}, {asked}{why}"

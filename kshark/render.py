@@ -130,25 +130,27 @@ def moment(microseconds: int) -> datetime:
 def body(timeline: Timeline, steps: Iterable[Step], look: Look) -> Iterator[str]:
     """The steps, a line each and more where there is more to say; like calls in a row folded."""
     day = moment(timeline.began).date()
+    reasons: dict[Lane, object] = {}
     for item in steps if look.full else folded(steps):
         step = item.first if isinstance(item, Run) else item
         if (today := moment(step.began).date()) != day:
             day = today
             yield look.paint(f"{day:%Y-%m-%d}", Style.FAINT)
-        yield from step_lines(step, look)
+        yield from step_lines(step, look, reasons.get(step.lane))
+        reasons[step.lane] = step.event.context.get("reasoning")
         if isinstance(item, Run):
             times, second = f"x{len(item.others)}", item.others[0]
             left = _left(second, times, Style.STRONG, look)
             yield from _valued(left, Detail("", run_text(item)), WRAPPED_LINES, look)
 
 
-def step_lines(step: Step, look: Look) -> Iterator[str]:
-    """A step's own line, and those below it."""
+def step_lines(step: Step, look: Look, known: object = None) -> Iterator[str]:
+    """A step's own line, and those below it; its reasoning unless ``known``, from the step before it in its lane."""
     other = "" if step.event.agent_id in (step.lane.agent_id, "user") else f"({step.event.agent_id}) "
     left = _left(step, clipped(word(step), 20), word_style(step), look)
     yield from _valued(left, Detail("", other + headline(step)), WRAPPED_LINES if step.kind in CALL_TYPES else 1, look)
     lead = " " * look.times + look.bars(step.lane)
-    for detail in details(step, look.full):
+    for detail in details(step, look.full, known):
         key, style = clipped(detail.key, 18), DETAIL_STYLES.get(detail.key, Style.FAINT)
         left = _Left(f"{lead}  {look.paint(key, style)}", len(lead) + 2 + cell_width(key), len(lead) + WORD)
         yield from _valued(left, detail, WRAPPED_LINES if detail.key in DETAIL_STYLES else 1, look)

@@ -144,6 +144,19 @@ def test_a_reason_stands_with_its_model_and_confidence_however_much_of_it_is_cut
     assert re.search(r"\.\.\. 1,3\d\d more characters \(gpt-4o, confidence 0\.94\)$", told)
 
 
+def test_a_reason_that_goes_on_from_step_to_step_stands_once(load: Load) -> None:
+    reasons = ["look it up", "look it up", "", "look it up", "ask Ann"]
+    found = load("sess_1", content=as_bytes(event(n, "note", context={"reasoning": r}) for n, r in enumerate(reasons)))
+    told = [line.split("because")[1].strip() for line in written(found) if "because" in line]
+    assert told == ["look it up", "look it up", "ask Ann"]
+    assert sum("because" in line for line in written(found, full=True)) == 4
+
+
+def test_like_calls_in_a_row_say_how_many_reasons_they_had(load: Load) -> None:
+    calls = [tool_call(n, input=n, context={"reasoning": f"page {n} of 4"}) for n in range(4)]
+    assert line_with(written(load("sess_1", content=as_bytes(calls)), 160), "x3").endswith("4 inputs, 4 reasons")
+
+
 def test_sub_agents_stand_indented_under_their_delegation_with_its_result(sessions: dict[str, Loaded]) -> None:
     lines = written(sessions["sess_trip_planner"], 160)
     assert "s  delegate   research-agent: when is the blossom" in line_with(lines, "when is the blossom")
