@@ -8,6 +8,8 @@ import msgspec
 SCHEMA_VERSION = 1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+LARGEST = 1e12
+"""Of tokens, dollars or milliseconds: more is nobody's meaning, and its sums would outgrow what JSON readers take."""
 CALENDAR_MS = (datetime.max - datetime.min) // timedelta(milliseconds=1)
 
 Name = Annotated[str, msgspec.Meta(min_length=1)]
@@ -96,11 +98,11 @@ def microseconds(moment: datetime) -> int:
 
 
 def number(value: object) -> float | None:
-    """``value`` as a number from 0 to 1e300, so that any sum of them is finite; None when it is anything else."""
+    """``value`` as a number from 0 to ``LARGEST``; None when it is anything else."""
     if type(value) is not int and type(value) is not float:
         return None
     try:
         amount = float(value)
     except OverflowError:
         return None
-    return amount if 0 <= amount <= 1e300 else None
+    return amount if 0 <= amount <= LARGEST else None
