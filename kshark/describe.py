@@ -164,8 +164,11 @@ def details(step: Step, full: bool, known: object = None) -> Iterator[Detail]:
     others = [name for name in payload if name not in _ALWAYS and name not in ("call_id", "call_type")] if full else []
     for name in [*_ALWAYS, *others]:
         value = payload.get(name)
-        if name not in said and value not in (None, "", {}, []):
+        if name not in said and value not in (None, "", {}, []) and (name != "error" or value):
             yield Detail(_KEYS.get(name, name), shown(value))
+    for name, value in step.event.context.items() if full else ():
+        if name not in ("reasoning", "model", "confidence", "parent_event_id"):
+            yield Detail(name, shown(value))
 
 
 def _sureness(step: Step) -> str:

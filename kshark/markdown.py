@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from agentlog.coverage import Coverage
-from agentlog.session import Step, Timeline
+from agentlog.session import Step, Timeline, Totals
 from agentlog.untrusted import escaped
-from agentlog.wording import dollars
+from agentlog.wording import counted, dollars
 
 from .describe import Run, details, folded, headline, run_text, word
 from .render import DEEPEST_SHOWN, Look, footer_lines, moment, outcome_text
@@ -24,9 +24,12 @@ def markdown(timeline: Timeline, steps: Sequence[Step], found: Coverage, look: L
         ("agent", code(timeline.lanes[0].agent_id, 0)),
         ("outcome", code(outcome_text(timeline), 0)),
         ("began", f"{moment(timeline.began):%Y-%m-%d %H:%M:%S} UTC"),
-        ("calls", f"{totals.tool_calls:,} tool calls, {totals.llm_calls:,} llm calls, {totals.errors:,} errors"),
+        ("calls", _calls(totals)),
         ("tokens", f"{totals.input_tokens:,} in, {totals.output_tokens:,} out"),
-        ("cost", dollars(totals.cost_usd) + (f", {totals.unpriced:,} calls unpriced" if totals.unpriced else "")),
+        (
+            "cost",
+            dollars(totals.cost_usd) + (f", {counted(totals.unpriced, 'call')} unpriced" if totals.unpriced else ""),
+        ),
     )
     yield ""
     level = -1
@@ -36,6 +39,11 @@ def markdown(timeline: Timeline, steps: Sequence[Step], found: Coverage, look: L
         yield from _item(item, "  " * level, look)
     yield ""
     yield from _rows(*((name, code(", ".join(items), 0)) for name, items in footer_lines(timeline, steps, found)))
+
+
+def _calls(totals: Totals) -> str:
+    counts = ((totals.tool_calls, "tool call"), (totals.llm_calls, "llm call"), (totals.errors, "error"))
+    return ", ".join(counted(number, name) for number, name in counts)
 
 
 def _rows(*rows: tuple[str, str]) -> Iterator[str]:

@@ -167,10 +167,18 @@ class _Left(NamedTuple):
 def _left(step: Step, name: str, style: Style, look: Look) -> _Left:
     """A step's times, the bars of its lane, its word."""
     clock = "" if look.narrow else f"{moment(step.began):%H:%M:%S.%f}"[:-3]
-    times = look.paint(f"{clock}{(step.began - look.began) / 1_000_000:>8,.1f} s  ", Style.FAINT)
+    times = look.paint(f"{clock}{since(step, look):>10}  ", Style.FAINT)
     bars = look.bars(step.lane)
     lead = look.times + len(bars)
     return _Left(f"{times}{bars}{look.paint(name, style)}", lead + cell_width(name), lead + WORD)
+
+
+def since(step: Step, look: Look) -> str:
+    """The time since the start, in at most ten columns."""
+    seconds = (step.began - look.began) / 1_000_000
+    if seconds < 9_999.95:
+        return f"{seconds:,.1f} s"
+    return f"{seconds:,.0f} s" if seconds < 999_999.5 else clipped(duration(step.began - look.began), 10)
 
 
 def _valued(left: _Left, value: Detail, lines: int, look: Look) -> Iterator[str]:
@@ -179,7 +187,7 @@ def _valued(left: _Left, value: Detail, lines: int, look: Look) -> Iterator[str]
     fits = look.columns - beside >= LEAST_ROOM
     column = beside if fits else left.values
     first, *rest = _lines(value, lines, look.columns - column, look)
-    yield left.text + (" " * (column - left.columns) + first if fits else "")
+    yield left.text + (" " * (column - left.columns) + first if fits and first else "")
     yield from (" " * column + line for line in (rest if fits else [first, *rest]))
 
 

@@ -7,7 +7,7 @@ from agentlog.output import Style, cell_width, clipped
 from agentlog.session import Step, Timeline
 
 from .describe import headline, shown, word
-from .render import Look, footer, header, word_style
+from .render import Look, footer, header, since, word_style
 
 
 def tree(timeline: Timeline, steps: Sequence[Step], found: Coverage, look: Look) -> Iterator[str]:
@@ -58,10 +58,12 @@ def _branches(children: dict[Step | None, list[Step]], look: Look) -> Iterator[s
 
 
 def _branch(step: Step, lead: str, look: Look) -> str:
-    since = f"{(step.began - look.began) / 1_000_000:>9,.1f} s  "
+    when = f"{since(step, look):>11}  "
     lead = lead[-(look.columns // 12) * 4 :]  # of the deepest only the innermost branches have room
-    room = look.columns - len(since) - len(lead)
+    room = look.columns - len(when) - len(lead)
     name = clipped(word(step), min(room, 20))
     error = f"  {shown(step.error)}" if step.error is not None and step.kind != "error" else ""
-    said = clipped(headline(step) + error, max(room - cell_width(name) - 1, 3))
-    return f"{look.paint(since, Style.FAINT)}{lead}{look.paint(name, word_style(step))} {said}"
+    said = headline(step) + error
+    beside = room - cell_width(name) - 1
+    told = f" {clipped(said, beside)}" if said and beside >= 3 else ""
+    return f"{look.paint(when, Style.FAINT)}{lead}{look.paint(name, word_style(step))}{told}"

@@ -1,5 +1,6 @@
 """The text for a terminal: what a person reads, and that it never leaves the terminal's width or steers it."""
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from agentlog.output import plain
+from kshark.document import document
+from kshark.markdown import markdown
 from kshark.render import Look, text
 from kshark.tree import tree
 from tests.recording import as_bytes, ended, event, started, tool_call
@@ -59,6 +62,75 @@ def test_no_line_is_wider_than_the_terminal(sessions: dict[str, Loaded], columns
 def test_no_line_of_full_output_is_wider_than_the_terminal(sessions: dict[str, Loaded], columns: int) -> None:
     for name in ("sess_trip_planner", "sess_hostile", "sess_large", "sess_late_claim"):
         assert [line for line in written(sessions[name], columns, full=True) if cell_len(line) > columns] == []
+
+
+NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(10**15, 10**400)
+VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | NASTY,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NASTY | st.just("$ref"), inner, max_size=3),
+    max_leaves=5,
+)
+NAMES = "tool model input output error goal query documents text latency_ms input_tokens output_tokens cost_usd status "
+NAMES += (
+    "result task to_agent_id from_agent_id key value type message action alternatives call_id call_type cached_tokens"
+)
+TYPES = "session_start session_end user_message llm_call tool_call retrieval decision delegation delegation_result "
+TYPES += "memory_write error call_started"
+ANYTHING = st.lists(
+    st.tuples(
+        st.sampled_from(TYPES.split()),
+        st.dictionaries(st.sampled_from(NAMES.split()), VALUES, max_size=4),
+        st.dictionaries(st.sampled_from(["reasoning", "model", "confidence", "parent_event_id", "x"]), VALUES),
+        st.datetimes(),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(ANYTHING, st.booleans())
+def test_no_value_of_an_event_makes_any_format_fail(load: Load, events: list[Any], full: bool) -> None:
+    made = b"".join(
+        json.dumps(event(n, kind, payload=payload, context=context, timestamp=f"{at.isoformat()}Z")).encode() + b"\n"
+        for n, (kind, payload, context, at) in enumerate(events)
+    )
+    found = load("sess_1", content=made)
+    if not found.timeline.steps:
+        return
+    look = Look(80, plain, found.timeline.began, full)
+    for shape in SHAPES:
+        assert all(cell_len(line) <= 80 for line in written(found, 80, shape, full=full))
+    assert list(markdown(found.timeline, found.timeline.steps, found.covered, look))
+    shown = json.loads(document(found.timeline, found.timeline.steps, found.covered, found.unreadable))
+    assert len(shown["steps"]) + len(shown["searched"]["unreadable"]) <= len(events)
+
+
+def test_numbers_that_nobody_can_mean_break_no_format(load: Load) -> None:
+    usage = {"model": "m", "input_tokens": 1e300, "output_tokens": 10**18, "cost_usd": 1e308, "latency_ms": 1e200}
+    found = load("sess_1", content=as_bytes([event(n, "llm_call", payload=usage) for n in range(3)]))
+    assert "3 llm calls, 0 tokens, cost unknown" in " ".join(written(found))
+    shown = json.loads(document(found.timeline, found.timeline.steps, found.covered, found.unreadable))
+    assert shown["totals"]["input_tokens"] == 0
+
+
+def test_a_session_of_days_keeps_its_columns(load: Load) -> None:
+    stamps = ["01-15T14:00:00", "01-15T16:50:00", "01-19T14:00:00.25", "02-15T14:00:00"]
+    found = load("sess_1", content=as_bytes(event(n, "note", timestamp=f"2026-{at}Z") for n, at in enumerate(stamps)))
+    times = [line[12:22] for line in written(found) if line.endswith("note")]
+    assert times == ["     0.0 s", "  10,200 s", " 345,600 s", "  31 d 0 h"]
+
+
+def test_an_error_that_is_false_is_none(load: Load) -> None:
+    lines = written(load("sess_1", content=as_bytes([tool_call(1, error=False), tool_call(2, error=0)])), full=True)
+    assert not any("error" in line for line in lines)
+
+
+def test_full_shows_what_the_context_holds_too(load: Load) -> None:
+    found = load(
+        "sess_1", content=as_bytes([tool_call(1, context={"trace_id": "abc", "reasoning": "so", "model": "m"})])
+    )
+    assert line_with(written(found, full=True), "trace_id").endswith("trace_id  abc")
 
 
 PAYLOADS = st.dictionaries(
