@@ -1,6 +1,8 @@
 """`kshark clusters`: one table in which each kind of failure says what it is, though one cluster never answers."""
 
+import signal
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,10 +10,10 @@ import orjson
 import pytest
 from rich.cells import cell_len
 
-from devkafka import KafkaCluster, create_topic, produce
+from devkafka import KafkaCluster, create_topic, eventually, produce
 from devkafka.ports import port_of, reserve_port
 from tests.recording import as_messages, tool_call
-from tests.running import Ran, run
+from tests.running import Ran, command, environment, run
 
 TopicFactory = Callable[..., str]
 
@@ -136,3 +138,23 @@ def test_settings_that_are_wrong_are_2_with_their_line(tmp_path: Path) -> None:
     done = run("kshark", "clusters", cwd=tmp_path)
     assert (done.code, done.out) == (2, b"")
     assert done.told.startswith("kshark: agentlog.toml:1: unknown setting 'clutser'; did you mean cluster")
+
+
+def test_ctrl_c_twice_leaves_a_silent_cluster_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        (tmp_path / "agentlog.toml").write_text(
+            table("silent", bootstrap_servers=f'"127.0.0.1:{silent.getsockname()[1]}"')
+        )
+        process = subprocess.Popen(
+            command("kshark", "clusters", "--timeout", "600"),
+            cwd=tmp_path,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        connection, _ = silent.accept()
+        with connection:
+            assert connection.recv(1)
+            eventually(lambda: process.poll() is not None or process.send_signal(signal.SIGINT))
+            assert process.communicate(timeout=30) == (b"", b"")
+    assert process.returncode in (130, -signal.SIGINT)

@@ -267,7 +267,7 @@ def test_the_password_of_an_environment_variable_opens_it(
 
 
 def test_a_wrong_password_is_3_and_never_shown(settings: Callable[..., Path], secured: str) -> None:
-    for verbose in ([], ["--verbose"]):
+    for verbose in ([], ["--verbose"], ["--verbose", "-X", "debug=all"]):
         done = replay(settings("admin", sasl_password="hunter2-wrong"), secured, *verbose)
         assert done.code == 3
         assert "refused the user name or the password" in done.told
