@@ -1,0 +1,197 @@
+"""Two sessions -> what they differ in: lanes matched, moves aligned, pairs compared in order. Pure."""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .align import align
+from .divergence import Divergence, Weight, both, extra, grouped, missing, moved
+from .effects import Effect
+from .lanes import paired
+from .moves import Move, Moves
+from .payloads import Payloads
+
+At = tuple[int, int, int]
+SHARED = 50.0
+
+
+class Pair(NamedTuple):
+    """Moves that answer to each other, or a move that nothing answers to, and where it stands in the order of both."""
+
+    a: Move | None
+    b: Move | None
+    at: At
+    is_moved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What came of it.
+
+    Attributes:
+        pairs: all moves, those that answer to each other side by side, in the order of both.
+        divergences: in that order.
+        worded_otherwise: how many texts say the same in other words.
+    """
+
+    a: Moves
+    b: Moves
+    pairs: list[Pair]
+    divergences: list[Divergence]
+    worded_otherwise: int
+
+
+def compare(a: Moves, b: Moves, payloads: Payloads) -> Comparison:
+    """Compare two sessions."""
+    pairs = sorted(_answered_elsewhere(list(_aligned(a, b, payloads)), payloads), key=lambda pair: pair.at)
+    found, worded = [], 0
+    for pair in pairs:
+        divergence = _judged(pair, payloads)
+        if divergence is not None:
+            found.append(divergence)
+        elif pair.a is not None and pair.b is not None:
+            worded += payloads.worded_otherwise(pair.a, pair.b)
+    found = list(grouped(_made_up_for(_ended(a, b, pairs, found, payloads), b)))
+    return Comparison(a, b, pairs, sorted(found, key=lambda each: each.at), worded)
+
+
+def _aligned(a: Moves, b: Moves, payloads: Payloads) -> Iterator[Pair]:
+    matched = paired(a, b, payloads.weigh)
+    answers = {move.index: other.index for move, other in matched.fixed.items()}
+    rest = []
+    for own_a, own_b in matched.streams:
+        together = align(own_a, own_b, payloads.weigh)
+        answers.update({x.index: y.index for x, y in together if x is not None and y is not None})
+        rest.append(together)
+    before = _Before(answers)
+    yield from (Pair(x, y, (y.index, 0, 0)) for x, y in matched.fixed.items())
+    for together in rest:
+        last = 0
+        for x, y in together:
+            if y is not None:
+                last = y.index
+                yield Pair(x, y, (last, 0, 0))
+            elif x is not None:
+                yield Pair(x, None, (last or before.place(x.index), 1, x.index))
+
+
+class _Before:
+    """Where in B the last move stands that answers to one before a place in A."""
+
+    def __init__(self, answers: dict[int, int]) -> None:
+        self._own = sorted(answers)
+        self._answers = answers
+
+    def place(self, index: int) -> int:
+        at = bisect_right(self._own, index)
+        return self._answers[self._own[at - 1]] if at else 0
+
+
+def _answered_elsewhere(pairs: list[Pair], payloads: Payloads) -> Iterator[Pair]:
+    """Calls that nothing stands beside, paired with an equal one in another place; of changes, with the most alike."""
+    lone_a = [pair for pair in pairs if pair.b is None and pair.a is not None and pair.a.is_call]
+    lone_b = [pair for pair in pairs if pair.a is None and pair.b is not None and pair.b.is_call]
+    elsewhere = _equal(lone_a, lone_b, lambda move: move.sketch.act)
+    gone = {move for pair in elsewhere for move in (pair.a, pair.b)}
+    elsewhere += _most_alike([p for p in lone_a if p.a not in gone], [p for p in lone_b if p.b not in gone], payloads)
+    gone = {move for pair in elsewhere for move in (pair.a, pair.b)}
+    yield from (pair for pair in pairs if pair.a not in gone and pair.b not in gone)
+    yield from elsewhere
+
+
+def _equal(lone_a: Iterable[Pair], lone_b: Iterable[Pair], key: Callable[[Move], int]) -> list[Pair]:
+    waiting: dict[int, list[Move]] = defaultdict(list)
+    for pair in lone_a:
+        if pair.a is not None:
+            waiting[key(pair.a)].append(pair.a)
+    found = []
+    for pair in lone_b:
+        if pair.b is not None and waiting[key(pair.b)]:
+            found.append(Pair(waiting[key(pair.b)].pop(0), pair.b, pair.at, is_moved=True))
+    return found
+
+
+def _most_alike(lone_a: list[Pair], lone_b: list[Pair], payloads: Payloads) -> list[Pair]:
+    """Changes of state by one tool that both made, far apart and not with the same arguments."""
+    own_a = [p.a for p in lone_a if p.a is not None and p.a.changes_state and p.a.succeeded]
+    own_b = [p.b for p in lone_b if p.b is not None and p.b.changes_state and p.b.succeeded]
+    if len(own_a) * len(own_b) > 2_500:
+        return []
+    weighed = sorted(
+        ((payloads.share(x, y), -y.index, -x.index, x, y) for x in own_a for y in own_b if x.label == y.label),
+        key=lambda each: each[:3],
+        reverse=True,
+    )
+    found: dict[Move, Pair] = {}
+    for share, _, _, x, y in weighed:
+        if share >= SHARED and x not in found and y not in found:
+            found[x] = found[y] = Pair(x, y, (y.index, 0, 0))
+    return list(dict.fromkeys(found.values()))
+
+
+def _judged(pair: Pair, payloads: Payloads) -> Divergence | None:
+    a, b = pair.a, pair.b
+    if a is None or b is None:
+        return extra(b, pair.at) if b is not None else missing(a, pair.at) if a is not None else None
+    found = both(a, b, *payloads.differences(a, b), pair.at)
+    return moved(a, b, pair.at) if found is None and pair.is_moved else found
+
+
+def _made_up_for(divergences: list[Divergence], b: Moves) -> list[Divergence]:
+    """An error that B got over explains nothing: the same tool did it later."""
+    last_success: dict[str, int] = {}
+    for move in b.all:
+        if move.is_call and move.succeeded and not move.sketch.failed:
+            last_success[move.label] = move.index
+    for found in divergences:
+        if found.kind == "error" and found.a is not None and found.b is not None and found.b.is_call:
+            if last_success.get(found.b.label, 0) > found.b.index and not found.b.changes_state:
+                found.weight, found.why = Weight.TEXT, f"{found.b.label} failed in B at first, and succeeded later"
+    return divergences
+
+
+def _ended(a: Moves, b: Moves, pairs: list[Pair], found: list[Divergence], payloads: Payloads) -> list[Divergence]:
+    """Where B is A's beginning and no more, all that is missing from there on is one divergence: it ended."""
+    answers = {pair.a.index: pair.b.index for pair in pairs if pair.a is not None and pair.b is not None}
+    own_b = [move for move in b.all if move.kind != "session_end"]
+    if not own_b:
+        return found
+    last = own_b[-1]
+    first_of_fold = {each.index: pair.b.index for pair in pairs if pair.b is not None for each in pair.b.again}
+    ends = {there: here for here, there in answers.items()}
+    at_a = ends.get(first_of_fold.get(last.index, last.index))
+    if at_a is None:
+        return found
+    after = [move for move in a.all if move.index > at_a and move.kind != "session_end"]
+    folded = {each.index for pair in pairs if pair.a is not None for each in pair.a.again}
+    tail = [move for move in after if move.index not in folded]
+    if not tail or any(move.index in answers for move in tail) or _unlike(a.all[at_a - 1], last, payloads):
+        return found
+    ending = _ending(a, b, tail, last)
+    if ending is None:
+        return found
+    gone = set(tail)
+    return [*(each for each in found if not (each.b is None and each.a in gone)), ending]
+
+
+def _unlike(a: Move, b: Move, payloads: Payloads) -> bool:
+    """Whether two moves merely stand side by side: then one isn't the last that both sessions share."""
+    return a.sketch.form != b.sketch.form and payloads.share(a, b) < SHARED
+
+
+def _ending(a: Moves, b: Moves, tail: list[Move], last: Move) -> Divergence | None:
+    calls = [move for move in tail if move.is_call and move.succeeded]
+    changing = [move for move in calls if move.changes_state]
+    stopped = a.timeline.outcome is not None and b.timeline.outcome != a.timeline.outcome
+    if len(tail) == 1 and not stopped:
+        return None
+    weight = Weight.EXPLAINS if changing or stopped else Weight.MAY if calls else Weight.TEXT
+    named = ", ".join(dict.fromkeys(move.label for move in changing or calls))
+    told = f", among them {named}" if named else ""
+    why = f"B ended here; A went on for {len(tail)} steps{told}"
+    return Divergence("ended", tail[0], last, (last.index, 1, tail[0].index), why, weight, also=tail[1:])
+
+
+__all__ = ["Comparison", "Effect", "Pair", "compare"]
