@@ -9,20 +9,8 @@ from rapidfuzz.distance import Levenshtein
 
 from .normalize import METRICS, Rules, form, is_id_key, is_random, unpacked, volatile, worded_otherwise
 
-TEXTS = frozenset(
-    {
-        ("payload", "text"),
-        ("payload", "message"),
-        ("payload", "reasoning"),
-        ("payload", "task"),
-        ("payload", "summary"),
-        ("payload", "input", "summary"),
-        ("payload", "input", "thought"),
-        ("payload", "input", "reasoning"),
-        ("payload", "input", "explanation"),
-    }
-)
-"""Where a model writes free text, whatever the event."""
+FREE = frozenset("text message reasoning task summary thought explanation comment rationale".split())
+"""Members in which a model writes free text, whatever the tool."""
 
 Path = tuple[str, ...]
 
@@ -43,6 +31,11 @@ class Change(NamedTuple):
     path: str
     a: Any
     b: Any
+
+    @property
+    def is_text(self) -> bool:
+        """Whether both sides hold a model's free text here."""
+        return self.path.rsplit(".", 1)[-1] in FREE and isinstance(self.a, str) and isinstance(self.b, str)
 
 
 class Ids:
@@ -131,7 +124,7 @@ def _texts(a: str, b: str, how: Side, path: Path) -> Iterator[Change]:
         answers = [how.ids.answer(x, y, told=how.told, made=how.made) for x, y in zip(ids_a, ids_b, strict=True)]
         if all(answers):
             return
-    if (how.free or path in TEXTS) and worded_otherwise(a, b):
+    if how.free and worded_otherwise(a, b):
         return
     yield Change(".".join(path), a, b)
 

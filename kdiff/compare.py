@@ -53,7 +53,7 @@ def compare(a: Moves, b: Moves, payloads: Payloads) -> Comparison:
             found.append(divergence)
         elif pair.a is not None and pair.b is not None:
             worded += payloads.worded_otherwise(pair.a, pair.b)
-    found = list(grouped(_made_up_for(_ended(a, b, pairs, found, payloads), b)))
+    found = list(grouped(_made_up_for(_ended(a, b, pairs, found, payloads), pairs)))
     return Comparison(a, b, pairs, sorted(found, key=lambda each: each.at), worded)
 
 
@@ -139,15 +139,15 @@ def _judged(pair: Pair, payloads: Payloads) -> Divergence | None:
     return moved(a, b, pair.at) if found is None and pair.is_moved else found
 
 
-def _made_up_for(divergences: list[Divergence], b: Moves) -> list[Divergence]:
-    """An error that B got over explains nothing: the same tool did it later."""
-    last_success: dict[str, int] = {}
-    for move in b.all:
-        if move.is_call and move.succeeded and not move.sketch.failed:
-            last_success[move.label] = move.index
+def _made_up_for(divergences: list[Divergence], pairs: list[Pair]) -> list[Divergence]:
+    """An error that B got over explains nothing: it tried again, and then it went."""
+    retries: dict[str, int] = {}
+    for pair in pairs:
+        if pair.b is not None and pair.b.is_call and pair.b.succeeded and (pair.a is None or pair.is_moved):
+            retries[pair.b.label] = pair.b.index
     for found in divergences:
         if found.kind == "error" and found.a is not None and found.b is not None and found.b.is_call:
-            if last_success.get(found.b.label, 0) > found.b.index and not found.b.changes_state:
+            if retries.get(found.b.label, 0) > found.b.index and not found.b.changes_state:
                 found.weight, found.why = Weight.TEXT, f"{found.b.label} failed in B at first, and succeeded later"
     return divergences
 
@@ -187,7 +187,7 @@ def _ending(a: Moves, b: Moves, tail: list[Move], last: Move) -> Divergence | No
     stopped = a.timeline.outcome is not None and b.timeline.outcome != a.timeline.outcome
     if len(tail) == 1 and not stopped:
         return None
-    weight = Weight.EXPLAINS if changing or stopped else Weight.MAY if calls else Weight.TEXT
+    weight = Weight.EXPLAINS if changing or stopped else Weight.MAY
     named = ", ".join(dict.fromkeys(move.label for move in changing or calls))
     told = f", among them {named}" if named else ""
     why = f"B ended here; A went on for {len(tail)} steps{told}"

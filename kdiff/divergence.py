@@ -67,6 +67,9 @@ def both(a: Move, b: Move, given: list[Change], answered: list[Change], at: tupl
     """What two moves that answer to each other differ in; None where in nothing that matters."""
     if not a.is_call:
         return _said(a, b, given + answered, at)
+    if b.step.is_open and not a.step.is_open:
+        weight = Weight.EXPLAINS if b.changes_state else Weight.MAY
+        return Divergence("error", a, b, at, f"{b.label} never came back in B; in A it did", weight, given)
     if a.succeeded and not b.succeeded and b.sketch.failed:
         why = f"{b.label} failed in B and never succeeded there; in A it did"
         return Divergence("error", a, b, at, why, Weight.EXPLAINS, [*given, *answered])
@@ -99,9 +102,12 @@ def _changed(a: Move, b: Move, found: list[Change], at: tuple[int, int, int]) ->
     if swapped:
         found = [Change("payload.tool", a.label, b.label), *found]
     changes_state = a.changes_state or b.changes_state
+    worded = not swapped and all(each.is_text for each in found if each.path.startswith("payload.input"))
     what = f"{b.label} in place of {a.label}" if swapped else f"{b.label} with other arguments"
-    if not b.succeeded and not a.succeeded:
-        return Divergence("changed", a, b, at, f"{what}; it failed on both sides", Weight.TEXT, found)
+    if a.sketch.failed and b.sketch.failed and not b.succeeded and not a.succeeded:
+        return Divergence("changed", a, b, at, f"{what}; it failed on both sides", Weight.ANSWER, found)
+    if worded:
+        return Divergence("changed", a, b, at, f"{b.label} was given a text that says something else", Weight.ANSWER, found)
     if changes_state:
         where = "where A's call failed" if not a.succeeded else "where A did otherwise"
         return Divergence("changed", a, b, at, f"B changed state {where}: {what}", Weight.EXPLAINS, found)
@@ -118,7 +124,7 @@ def _answered(a: Move, b: Move, found: list[Change], at: tuple[int, int, int]) -
         weight = Weight.EXPLAINS if b.changes_state else Weight.TEXT
         return Divergence("changed", a, b, at, f"{b.label} went through in B; in A it failed", weight, found)
     if not a.succeeded and not b.succeeded:
-        return Divergence("changed", a, b, at, f"{b.label} failed on both sides, for another reason", Weight.TEXT, found)
+        return Divergence("changed", a, b, at, f"{b.label} failed on both sides, for another reason", Weight.ANSWER, found)
     return Divergence("changed", a, b, at, f"{b.label} got another answer", Weight.ANSWER, found)
 
 
@@ -132,7 +138,7 @@ def _repeated(a: Move, b: Move, at: tuple[int, int, int]) -> Divergence | None:
         failures = b.times - b.succeeded
         told = f", {failures} of them failed" if failures else ""
         return Divergence("repeated", a, b, at, f"a loop: {what}{told}", Weight.EXPLAINS)
-    return Divergence("repeated", a, b, at, what, Weight.TEXT)
+    return Divergence("repeated", a, b, at, what, Weight.ANSWER)
 
 
 def missing(a: Move, at: tuple[int, int, int]) -> Divergence:
@@ -140,7 +146,7 @@ def missing(a: Move, at: tuple[int, int, int]) -> Divergence:
     if not a.is_call:
         return Divergence("missing", a, None, at, "B says nothing of the kind", Weight.TEXT)
     if not a.succeeded:
-        return Divergence("missing", a, None, at, f"{a.label}, which failed in A, is not in B", Weight.TEXT)
+        return Divergence("missing", a, None, at, f"{a.label}, which failed in A, is not in B", Weight.ANSWER)
     if a.sketch.effect is Effect.HANDS_OVER:
         return Divergence("missing", a, None, at, f"A handed over ({a.label}), B did not", Weight.MAY)
     if a.changes_state:
@@ -159,7 +165,7 @@ def extra(b: Move, at: tuple[int, int, int]) -> Divergence:
     if b.times >= LOOP:
         return Divergence("repeated", None, b, at, f"a loop: {b.label} {b.times} times in a row in B, never in A", Weight.EXPLAINS)
     if b.sketch.failed and not b.succeeded:
-        return Divergence("error", None, b, at, f"{b.label} failed in B; A never called it here", Weight.TEXT)
+        return Divergence("error", None, b, at, f"{b.label} failed in B; A never called it here", Weight.ANSWER)
     if b.sketch.effect is Effect.HANDS_OVER:
         return Divergence("extra", None, b, at, f"B handed over ({b.label}), A did not", Weight.MAY)
     if b.changes_state:

@@ -118,9 +118,9 @@ def _runs(own: Iterable[Move]) -> Iterator[list[Move]]:
     """Calls in a row, what is merely thought between them left out."""
     run: list[Move] = []
     for move in own:
-        if move.is_call and move.kind != "delegation":
+        if move.is_call and move.kind != "delegation" and not move.is_thought:
             run.append(move)
-        elif move.kind not in ABSORBED:
+        elif move.kind not in ABSORBED and not move.is_thought:
             yield run
             run = []
     yield run

@@ -87,7 +87,8 @@ class Payloads:
         given = _MADE_OF.get(a.kind, "") if a.kind == b.kind else ""
         if a.step.is_open != b.step.is_open:
             return self._compare(_only(own_a, (given,)), _only(own_b, (given,)), a), []
-        first = self._compare(_only(own_a, (given,)), _only(own_b, (given,)), a) if given else []
+        own = {"free": a.kind == "delegation"}
+        first = self._compare(_only(own_a, (given,)), _only(own_b, (given,)), a, **own) if given else []
         free = _FREE.get(a.kind, ()) if a.kind == b.kind else ()
         rest = [name for name in (*own_a, *own_b) if name not in (given, *free) and name not in METRICS]
         told = a.kind != "agent_message"
