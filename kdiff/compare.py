@@ -53,7 +53,7 @@ def compare(a: Moves, b: Moves, payloads: Payloads) -> Comparison:
             found.append(divergence)
         elif pair.a is not None and pair.b is not None:
             worded += payloads.worded_otherwise(pair.a, pair.b)
-    found = list(grouped(_made_up_for(_ended(a, b, pairs, found, payloads), pairs)))
+    found = list(grouped(_made_up_for(_ended(found, pairs, a, b, payloads), pairs)))
     return Comparison(a, b, pairs, sorted(found, key=lambda each: each.at), worded)
 
 
@@ -91,6 +91,7 @@ class _Before:
 
 def _answered_elsewhere(pairs: list[Pair], payloads: Payloads) -> Iterator[Pair]:
     """Calls that nothing stands beside, paired with an equal one in another place; of changes, with the most alike."""
+    pairs = list(_refolded(pairs))
     lone_a = [pair for pair in pairs if pair.b is None and pair.a is not None and pair.a.is_call]
     lone_b = [pair for pair in pairs if pair.a is None and pair.b is not None and pair.b.is_call]
     elsewhere = _equal(lone_a, lone_b, lambda move: move.sketch.act)
@@ -99,6 +100,49 @@ def _answered_elsewhere(pairs: list[Pair], payloads: Payloads) -> Iterator[Pair]
     gone = {move for pair in elsewhere for move in (pair.a, pair.b)}
     yield from (pair for pair in pairs if pair.a not in gone and pair.b not in gone)
     yield from elsewhere
+
+
+def _refolded(pairs: list[Pair]) -> Iterator[Pair]:
+    """Where a call was folded on one side, and something stands between its repetitions on the other, undo it there."""
+    gone: set[Move] = set()
+    for pair in pairs:
+        if pair.a is None or pair.b is None or pair.a.times == pair.b.times:
+            continue
+        long, short = (pair.a, pair.b) if pair.a.times > pair.b.times else (pair.b, pair.a)
+        for lone in _lone_behind(short, pairs, in_b=short is pair.b):
+            if long.times <= short.times:
+                break
+            gone.add(lone)
+            if lone.sketch.act == short.sketch.act:
+                short.again.extend([lone, *lone.again])
+            else:
+                other = _like(lone, long.again)
+                long.again.remove(other)
+                yield Pair(other, lone, (lone.index, 0, 0)) if short is pair.b else Pair(lone, other, (other.index, 0, 0))
+    yield from (pair for pair in pairs if (pair.a or pair.b) not in gone or (pair.a is not None and pair.b is not None))
+
+
+def _like(move: Move, among: list[Move]) -> Move:
+    return next((each for each in among if each.sketch.failed == move.sketch.failed), among[-1])
+
+
+def _lone_behind(move: Move, pairs: list[Pair], *, in_b: bool) -> list[Move]:
+    """What nothing answers to behind a call, up to the next that is shared, the last being one to the same tool."""
+    own = sorted(((p.b if in_b else p.a, p.a is None or p.b is None) for p in pairs if (p.b if in_b else p.a)), key=_index)
+    found: list[Move] = []
+    for each, is_lone in own:
+        if each is None or each.index <= move.index or not each.is_call:
+            continue
+        if not is_lone:
+            break
+        found.append(each)
+    while found and found[-1].label != move.label:
+        found.pop()
+    return found
+
+
+def _index(own: tuple[Move | None, bool]) -> int:
+    return own[0].index if own[0] is not None else 0
 
 
 def _equal(lone_a: Iterable[Pair], lone_b: Iterable[Pair], key: Callable[[Move], int]) -> list[Pair]:
@@ -152,28 +196,36 @@ def _made_up_for(divergences: list[Divergence], pairs: list[Pair]) -> list[Diver
     return divergences
 
 
-def _ended(a: Moves, b: Moves, pairs: list[Pair], found: list[Divergence], payloads: Payloads) -> list[Divergence]:
-    """Where B is A's beginning and no more, all that is missing from there on is one divergence: it ended."""
-    answers = {pair.a.index: pair.b.index for pair in pairs if pair.a is not None and pair.b is not None}
-    own_b = [move for move in b.all if move.kind != "session_end"]
-    if not own_b:
+def _ended(found: list[Divergence], pairs: list[Pair], a: Moves, b: Moves, payloads: Payloads) -> list[Divergence]:
+    """Where B stops at something that both share, all that A did from there on is one divergence: B ended."""
+    shared = [p for p in pairs if _is_shared(p)]
+    if not shared:
         return found
-    last = own_b[-1]
-    first_of_fold = {each.index: pair.b.index for pair in pairs if pair.b is not None for each in pair.b.again}
-    ends = {there: here for here, there in answers.items()}
-    at_a = ends.get(first_of_fold.get(last.index, last.index))
-    if at_a is None:
+    last_a, last_b = max(shared, key=_recorded_in_a), max(shared, key=_recorded_in_b)
+    if last_b.a is None or last_b.b is None or last_a.a is None or _unlike(last_b.a, last_b.b, payloads):
         return found
-    after = [move for move in a.all if move.index > at_a and move.kind != "session_end"]
-    folded = {each.index for pair in pairs if pair.a is not None for each in pair.a.again}
-    tail = [move for move in after if move.index not in folded]
-    if not tail or any(move.index in answers for move in tail) or _unlike(a.all[at_a - 1], last, payloads):
+    cut_a, cut_b = _recorded_in_a(last_a), _recorded_in_b(last_b)
+    if any(p.a is None and p.b is not None and p.b.kind not in _ENDS and p.b.step.recorded > cut_b for p in pairs):
         return found
-    ending = _ending(a, b, tail, last)
-    if ending is None:
-        return found
-    gone = set(tail)
-    return [*(each for each in found if not (each.b is None and each.a in gone)), ending]
+    tail = [p.a for p in pairs if p.a is not None and p.a.kind != "session_end" and p not in shared]
+    tail = sorted((move for move in tail if move.step.recorded >= cut_a), key=lambda move: move.index)
+    ending = _ending(a, b, tail, last_b.b) if tail else None
+    return [*(each for each in found if each.a not in set(tail)), ending] if ending is not None else found
+
+
+_ENDS = ("session_end", "error")
+
+
+def _is_shared(pair: Pair) -> bool:
+    return pair.a is not None and pair.b is not None and pair.a.kind != "session_end" and not pair.b.step.is_open
+
+
+def _recorded_in_a(pair: Pair) -> int:
+    return max(each.step.recorded for each in (pair.a, *pair.a.again)) if pair.a is not None else 0
+
+
+def _recorded_in_b(pair: Pair) -> int:
+    return max(each.step.recorded for each in (pair.b, *pair.b.again)) if pair.b is not None else 0
 
 
 def _unlike(a: Move, b: Move, payloads: Payloads) -> bool:

@@ -89,8 +89,9 @@ def _root(decisive: Divergence, compared: Comparison) -> Root:
     if start is not None and decisive.kind == "repeated" and start.again:
         start = start.again[0] if decisive.a is not None else start
     own_b = _reason(start, compared.b) if start is not None else None
-    if own_a is None and own_b is not None:
-        own_a = partner.get(own_b)
+    other = partner.get(own_b) if own_b is not None else None
+    if other is not None and (own_a is None or decisive.kind == "repeated"):
+        own_a = other
     return Root(own_a, own_b)
 
 
