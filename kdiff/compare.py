@@ -109,17 +109,22 @@ def _refolded(pairs: list[Pair]) -> Iterator[Pair]:
         if pair.a is None or pair.b is None or pair.a.times == pair.b.times:
             continue
         long, short = (pair.a, pair.b) if pair.a.times > pair.b.times else (pair.b, pair.a)
-        for lone in _lone_behind(short, pairs, in_b=short is pair.b):
-            if long.times <= short.times:
-                break
-            gone.add(lone)
-            if lone.sketch.act == short.sketch.act:
-                short.again.extend([lone, *lone.again])
-            else:
-                other = _like(lone, long.again)
-                long.again.remove(other)
-                yield Pair(other, lone, (lone.index, 0, 0)) if short is pair.b else Pair(lone, other, (other.index, 0, 0))
+        lone = _lone_behind(short, pairs, in_b=short is pair.b)
+        same = [each for each in lone if each.sketch.act == short.sketch.act][: long.times - short.times]
+        short.again.extend(every for each in same for every in (each, *each.again))
+        others = [each for each in lone if each.sketch.act != short.sketch.act]
+        gone.update(same)
+        if len(others) == long.times - short.times:
+            gone.update(others)
+            yield from _unfolded(long.again, others, in_b=short is pair.b)
     yield from (pair for pair in pairs if (pair.a or pair.b) not in gone or (pair.a is not None and pair.b is not None))
+
+
+def _unfolded(again: list[Move], others: list[Move], *, in_b: bool) -> Iterator[Pair]:
+    for lone in others:
+        other = _like(lone, again)
+        again.remove(other)
+        yield Pair(other, lone, (lone.index, 0, 0)) if in_b else Pair(lone, other, (other.index, 0, 0))
 
 
 def _like(move: Move, among: list[Move]) -> Move:

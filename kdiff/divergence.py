@@ -53,6 +53,13 @@ class Divergence:
         return found
 
     @property
+    def shown_b(self) -> Move | None:
+        """B's move as it is named: of a loop the first that A hasn't got."""
+        if self.kind == "repeated" and self.a is not None and self.b is not None:
+            return [self.b, *self.b.again][min(self.a.times, len(self.b.again))]
+        return self.b
+
+    @property
     def label(self) -> str:
         """What it is about: a tool, a model, a kind."""
         return (self.a or self.move).label if self.kind in ("missing", "ended") else self.move.label

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator
 from typing import NamedTuple
 
-from agentlog.session import Lane
+from agentlog.steps import Lane
 
 from .moves import Move, Moves, Stream
 from .normalize import Rules, literal

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from agentlog.session import Lane, Step, Timeline
+from agentlog.session import Timeline
+from agentlog.steps import Lane, Step
 
 from .effects import Effect
 from .sketch import CALLS, Sketch, sketched

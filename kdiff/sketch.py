@@ -9,7 +9,7 @@ import orjson
 
 from agentlog import codec
 from agentlog.events import Event, Place, Record, Unreadable
-from agentlog.session import Step
+from agentlog.steps import Step
 
 from .effects import Declared, Effect, effect, failed
 from .normalize import METRICS, Rules, flat, literal, signatures

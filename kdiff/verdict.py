@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from agentlog.session import Step
+from agentlog.steps import Step
 
 from .compare import Comparison
 from .divergence import Divergence, Weight
@@ -149,9 +149,13 @@ def _chain(decisive: Divergence | None, root: Root | None, compared: Comparison)
     """B's root, what it led to, what else went another way from there, and B's end."""
     if decisive is None or not compared.b.all:
         return []
-    links = [each for each in (root.b if root else None, decisive.b) if each is not None]
+    links = [each for each in (root.b if root else None, decisive.shown_b) if each is not None]
     after = [d for d in compared.divergences if d.at > decisive.at and d.b is not None and d is not decisive]
-    links += [d.b for d in after if d.b is not None and d.weight is Weight.EXPLAINS][: CHAIN - 3]
+    links += [d.b for d in after if d.b is not None and _leads_on(d)][: CHAIN - 3]
     ends = [move for move in compared.b.all if move.kind in ("error", "session_end")]
     links += [*(move for move in ends[-2:] if move.index > decisive.at[0]), compared.b.all[-1]]
     return sorted(dict.fromkeys(links), key=lambda move: move.index)
+
+
+def _leads_on(found: Divergence) -> bool:
+    return found.weight is Weight.EXPLAINS or (found.weight is Weight.MAY and found.kind in ("repeated", "error"))
