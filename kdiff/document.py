@@ -100,7 +100,7 @@ def event(move: Move) -> dict[str, Any]:
         "event_id": own.event_id,
         "event_type": own.event_type,
         "agent_id": own.agent_id,
-        "label": move.step.label or None,
+        "label": move.label,
         "index": move.index,
         "timestamp": own.timestamp.isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "record": orjson.Fragment(codec.one_line(capture.lay(move.sketch.place))),

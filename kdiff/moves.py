@@ -19,6 +19,7 @@ ABSORBED = frozenset({"llm_call", "decision", "error"})
 
 THOUGHTS = frozenset({"think", "plan", "reason", "reflect", "sequential_thinking", "sequentialthinking"})
 """Tools that merely take down what the model thinks."""
+NAMED = CALLS | {"llm_call", "decision", "delegation_result"}
 
 
 @dataclass(slots=True, eq=False)
@@ -67,8 +68,8 @@ class Move:
 
     @property
     def label(self) -> str:
-        """What names it: the tool, the model, the agent; or its kind."""
-        return self.step.label or self.step.kind
+        """What names it: the tool, the model, the agent; of a message its kind."""
+        return (self.step.label if self.step.kind in NAMED else "") or self.step.kind
 
 
 class Stream(NamedTuple):

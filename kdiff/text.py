@@ -19,6 +19,8 @@ KEY = 10
 NARROW = 100
 """Below so many columns the two sides stand one under the other."""
 MOST_CHANGES = 12
+SAID = 500
+"""So many characters of a reason are shown."""
 GOOD = ("succeeded",)
 
 
@@ -117,9 +119,12 @@ class Text:
                 continue
             told = self.words.told(move)
             head = f"{name} {told.place}  {told.word:<9}"
-            yield self._keyed(key, f"{head} {clipped(told.text, max(self.look.width - KEY - len(head) - 1, 20))}", Style.NOTICE)
+            said = told.text if told.because else told.text[:SAID]
+            lines = list(self._wrapped("", said, indent=len(head) + 1)) or [""]
+            yield self._keyed(key, f"{head} {lines[0].strip()}", Style.NOTICE)
+            yield from lines[1:2] if told.because else lines[1:]
             if told.because and told.because != told.text:
-                yield from self._wrapped("", f'"{told.because[:600]}"', indent=len(head) + 1)
+                yield from self._wrapped("", f'"{told.because[:SAID]}"', indent=len(head) + 1)
 
     def _chain(self) -> Iterator[str]:
         if len(self.found.chain) > 1:

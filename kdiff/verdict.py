@@ -84,7 +84,10 @@ def _root(decisive: Divergence, compared: Comparison) -> Root:
     partner = {pair.b: pair.a for pair in compared.pairs if pair.b is not None}
     own_a = _reason(decisive.a, compared.a) if decisive.a is not None else None
     if decisive.kind in ("missing", "ended"):
-        return Root(own_a, _turned(decisive, compared, partner))
+        answering = next((p.b for p in compared.pairs if p.a is own_a), None) if own_a is not None else None
+        differs = any(each.b is answering for each in compared.divergences)
+        turns = [_turned(decisive, compared, partner), answering if differs else None]
+        return Root(own_a, min((move for move in turns if move is not None), key=lambda move: move.index, default=None))
     start = decisive.b
     if start is not None and decisive.kind == "repeated" and start.again:
         start = start.again[0] if decisive.a is not None else start

@@ -73,7 +73,8 @@ class Words:
         if not reason and move.kind == "llm_call":
             reason = shown(step.event.payload.get("output") or "")
         if not reason and move.is_thought:
-            reason = self.payloads.text(move)
+            given = step.event.payload.get("input")
+            reason = shown(next(iter(given.values()), "") if isinstance(given, dict) else given or "")
         confidence = step.event.context.get("confidence")
         sure = f" (confidence {confidence:g})" if reason and number(confidence) is not None else ""
         return _one_line(reason) + sure
