@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import cache
 
 from rapidfuzz.distance import Levenshtein
 
@@ -32,11 +33,18 @@ def _pairs(a: Sequence[Move], b: Sequence[Move], weigh: Weigh) -> Iterator[Pair]
         return _levelled([m.sketch.act for m in a], [m.sketch.act for m in b], span, forms)
 
     def forms(span: Span) -> Iterator[Pair]:
-        return small(span) or _levelled([m.sketch.form for m in a], [m.sketch.form for m in b], span, names)
+        return small(span) or _levelled(*form_keys(), span, names)
 
     def names(span: Span) -> Iterator[Pair]:
-        named_a, named_b = [(m.kind, m.label) for m in a], [(m.kind, m.label) for m in b]
-        return small(span) or _levelled(named_a, named_b, span, _apart)
+        return small(span) or _levelled(*name_keys(), span, _apart)
+
+    @cache
+    def form_keys() -> tuple[list[int], list[int]]:
+        return [m.sketch.form for m in a], [m.sketch.form for m in b]
+
+    @cache
+    def name_keys() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        return [(m.kind, m.label) for m in a], [(m.kind, m.label) for m in b]
 
     def small(span: Span) -> Iterator[Pair] | None:
         i, i2, j, j2 = span

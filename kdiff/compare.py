@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from .align import align
@@ -105,11 +106,12 @@ def _answered_elsewhere(pairs: list[Pair], payloads: Payloads) -> Iterator[Pair]
 def _refolded(pairs: list[Pair]) -> Iterator[Pair]:
     """Where a call was folded on one side, and something stands between its repetitions on the other, undo it there."""
     gone: set[Move] = set()
+    calls_a, calls_b = _calls(pairs, in_b=False), _calls(pairs, in_b=True)
     for pair in pairs:
         if pair.a is None or pair.b is None or pair.a.times == pair.b.times:
             continue
         long, short = (pair.a, pair.b) if pair.a.times > pair.b.times else (pair.b, pair.a)
-        lone = _lone_behind(short, pairs, in_b=short is pair.b)
+        lone = _lone_behind(short, calls_b if short is pair.b else calls_a)
         same = [each for each in lone if each.sketch.act == short.sketch.act][: long.times - short.times]
         short.again.extend(every for each in same for every in (each, *each.again))
         others = [each for each in lone if each.sketch.act != short.sketch.act]
@@ -131,13 +133,19 @@ def _like(move: Move, among: list[Move]) -> Move:
     return next((each for each in among if each.sketch.failed == move.sketch.failed), among[-1])
 
 
-def _lone_behind(move: Move, pairs: list[Pair], *, in_b: bool) -> list[Move]:
+Calls = list[tuple[Move, bool]]
+
+
+def _calls(pairs: list[Pair], *, in_b: bool) -> Calls:
+    """One side's calls in order, and whether nothing answers to each."""
+    own = ((pair.b if in_b else pair.a, pair.a is None or pair.b is None) for pair in pairs)
+    return sorted(((move, is_lone) for move, is_lone in own if move is not None and move.is_call), key=_index)
+
+
+def _lone_behind(move: Move, calls: Calls) -> list[Move]:
     """What nothing answers to behind a call, up to the next that is shared, the last being one to the same tool."""
-    own = sorted(((p.b if in_b else p.a, p.a is None or p.b is None) for p in pairs if (p.b if in_b else p.a)), key=_index)
     found: list[Move] = []
-    for each, is_lone in own:
-        if each is None or each.index <= move.index or not each.is_call:
-            continue
+    for each, is_lone in islice(calls, bisect_right(calls, move.index, key=_index), None):
         if not is_lone:
             break
         found.append(each)
@@ -146,8 +154,8 @@ def _lone_behind(move: Move, pairs: list[Pair], *, in_b: bool) -> list[Move]:
     return found
 
 
-def _index(own: tuple[Move | None, bool]) -> int:
-    return own[0].index if own[0] is not None else 0
+def _index(own: tuple[Move, bool]) -> int:
+    return own[0].index
 
 
 def _equal(lone_a: Iterable[Pair], lone_b: Iterable[Pair], key: Callable[[Move], int]) -> list[Pair]:
@@ -212,10 +220,11 @@ def _ended(found: list[Divergence], pairs: list[Pair], a: Moves, b: Moves, paylo
     cut_a, cut_b = _recorded_in_a(last_a), _recorded_in_b(last_b)
     if any(p.a is None and p.b is not None and p.b.kind not in _ENDS and p.b.step.recorded > cut_b for p in pairs):
         return found
-    tail = [p.a for p in pairs if p.a is not None and p.a.kind != "session_end" and p not in shared]
+    tail = [p.a for p in pairs if p.a is not None and p.a.kind != "session_end" and not _is_shared(p)]
     tail = sorted((move for move in tail if move.step.recorded >= cut_a), key=lambda move: move.index)
     ending = _ending(a, b, tail, last_b.b) if tail else None
-    return [*(each for each in found if each.a not in set(tail)), ending] if ending is not None else found
+    gone = set(tail)
+    return [*(each for each in found if each.a not in gone), ending] if ending is not None else found
 
 
 _ENDS = ("session_end", "error")

@@ -29,7 +29,7 @@ def document(found: Verdict, compared: Comparison, a: Read, b: Read, words: Word
         {
             "verdict": found.answer.value,
             "note": found.note or None,
-            "doubts": doubts(a, b),
+            "doubts": doubts(a, b, words.payloads.shallow),
             "a": session(a),
             "b": session(b),
             "decisive": divergence(found.decisive) if found.decisive else None,

@@ -91,7 +91,7 @@ def _heads(text: Text) -> Iterator[str]:
         steps = f"{len(own.timeline.steps):,} steps"
         yield f'<div class="card"><b>{name}</b> {_mono(own.timeline.session_id)} <span class="tag {look}">{_safe(ended)}</span> {steps}</div>'
     yield "</div>"
-    for said in doubts(text.a, text.b):
+    for said in doubts(text.a, text.b, text.words.payloads.shallow):
         yield f"<blockquote>{_safe(said)}</blockquote>"
 
 
@@ -102,7 +102,7 @@ def _verdict(text: Text) -> Iterator[str]:
         yield f'<div class="card"><p class=why>{_safe(found.note or "Nothing that differs can explain an outcome.")}</p></div>'
     else:
         yield f'<div class="card bad"><p class=why>{_safe(found.decisive.why)}</p>'
-        yield from _moves(text, ("A", found.decisive.a), ("B", found.decisive.shown_b))
+        yield from _moves(text, ("A", found.decisive.a), ("B", found.decisive.b))
         yield from _differences(found.decisive)
         yield f"<p class=soft>{_safe(rule(found.decisive))} {_safe(found.note)}</p></div>"
     if found.root is not None:

@@ -33,7 +33,7 @@ def markdown(text: Text) -> Iterator[str]:
     yield ""
     for name, own in (("A", text.a), ("B", text.b)):
         yield f"- {name}: {code(sentence(own.found), 0)}"
-    yield from (f"- {code(said, 0)}" for said in doubts(text.a, text.b))
+    yield from (f"- {code(said, 0)}" for said in doubts(text.a, text.b, text.words.payloads.shallow))
 
 
 def _verdict(text: Text) -> Iterator[str]:
@@ -43,7 +43,7 @@ def _verdict(text: Text) -> Iterator[str]:
     else:
         yield f"**Decisive** ({place(found.decisive)}): {code(found.decisive.why, 0)}"
         yield ""
-        yield from _moves(text, ("A", found.decisive.a), ("B", found.decisive.shown_b))
+        yield from _moves(text, ("A", found.decisive.a), ("B", found.decisive.b))
         yield from _changes(found.decisive)
         if rule(found.decisive):
             yield f"- rule: {code(rule(found.decisive), 0)}"

@@ -75,6 +75,7 @@ def rules(ignored: Iterable[str], patterns: Iterable[str]) -> Rules:
     return Rules(tuple(p for p in paths if p), tuple(re.compile(pattern) for pattern in patterns))
 
 
+@lru_cache(maxsize=65_536)
 def volatile(key: str) -> bool:
     """Whether a member of this name differs from run to run without meaning anything."""
     return _VOLATILE_KEY.fullmatch(key) is not None
@@ -141,6 +142,7 @@ def is_random(token: str) -> bool:
     return word(token)[1] == "random"
 
 
+@lru_cache(maxsize=65_536)
 def is_id_key(key: str) -> bool:
     """Whether a member of this name holds an id."""
     return _ID_KEY.fullmatch(key) is not None
@@ -149,17 +151,26 @@ def is_id_key(key: str) -> bool:
 def pruned(value: Any, own: Rules, path: tuple[str, ...]) -> Any:
     """``value`` without the members that make no difference."""
     if isinstance(value, dict):
-        kept = {k: v for k, v in value.items() if not volatile(k) and not own.ignores((*path, k))}
+        kept = {k: v for k, v in value.items() if not volatile(k) and not (own.ignored and own.ignores((*path, k)))}
         return {k: pruned(v, own, (*path, k)) if isinstance(v, dict | list) else v for k, v in kept.items()}
     if isinstance(value, list):
+        if not any(isinstance(each, dict | list) for each in value):
+            return value
         return [pruned(v, own, (*path, str(n))) if isinstance(v, dict | list) else v for n, v in enumerate(value)]
     return value
 
 
 def signatures(value: Any, own: Rules, path: tuple[str, ...]) -> tuple[int, int]:
     """Two hashes of what is given: as it reads, and with a placeholder for each id. For this process alone."""
-    text = flat(pruned(value, own, path))
-    return hash(literal(text, own)), hash(form(text, own)[0])
+    text = _patterned(flat(pruned(value, own, path)), own)
+    tokens = _WORD.findall(text)
+    if not tokens:
+        return hash(text), hash(text)
+    between = hash(tuple(_WORD.split(text)))
+    kinds = [word(token) for token in tokens]
+    read = tuple(k[0] if k[1] in ("clock", "random") else t for t, k in zip(tokens, kinds, strict=True))
+    stands = tuple(t if k[1] == "span" else k[0] for t, k in zip(tokens, kinds, strict=True))
+    return hash((between, read)), hash((between, stands))
 
 
 def flat(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
@@ -9,6 +10,7 @@ import orjson
 
 from agentlog import codec
 from agentlog.events import Event, Place, Record, Unreadable
+from agentlog.order import call_type
 from agentlog.steps import Step
 
 from .effects import Declared, Effect, effect, failed
@@ -17,8 +19,9 @@ from .normalize import METRICS, Rules, flat, literal, signatures
 IN_MEMORY = 32 * 1024 * 1024
 """So much of the sessions' bytes stays in memory; what is more goes to an unnamed temporary file."""
 
-_KEPT = (*METRICS, "tool", "model", "to_agent_id", "from_agent_id", "key", "call_id", "call_type", "child_session_id")
-_SHORT = ("action", "goal", "status")
+_KEPT = METRICS.union(
+    "tool model to_agent_id from_agent_id key call_id call_type child_session_id action goal status".split()
+)
 _GIVEN = {
     "tool_call": ("input",),
     "retrieval": ("query",),
@@ -26,6 +29,7 @@ _GIVEN = {
     "memory_write": ("value",),
     "decision": ("action",),
 }
+_SKIPPED = {kind: METRICS.union(names) for kind, names in _GIVEN.items()}
 _NO_PAYLOAD: dict[str, Any] = {}
 
 CALLS = frozenset({"tool_call", "retrieval", "memory_write", "delegation"})
@@ -59,16 +63,20 @@ class Shelf:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._end = 0
+        self._was_read = False
 
     def put(self, value: bytes) -> int:
         """Keep ``value``, and say where."""
-        self._file.seek(self._end)
+        if self._was_read:
+            self._file.seek(self._end)
+            self._was_read = False
         self._file.write(value)
         at, self._end = self._end, self._end + len(value)
         return at
 
     def value(self, sketch: Sketch) -> bytes:
         """The bytes of a record, as stored."""
+        self._was_read = True
         self._file.seek(sketch.at)
         return self._file.read(sketch.size)
 
@@ -130,18 +138,19 @@ class Sketcher:
             act, form = signatures(given, self._rules, ("payload",))
         else:
             act = form = hash(text_of(kind, payload))
-        who = literal(event.agent_id, self._rules)
+        who = _who(event.agent_id, self._rules)
         return hash((kind, label, who, act)), hash((kind, label, who, form))
 
     def _rest(self, kind: str, payload: Mapping[str, Any]) -> int:
-        skipped = METRICS.union(_GIVEN.get(kind, ()))
-        return hash(flat({name: value for name, value in payload.items() if name not in skipped}))
+        skipped = _SKIPPED.get(kind, METRICS)
+        kept = {name: value for name, value in payload.items() if name not in skipped}
+        return hash(flat(kept)) if kept else 0
 
     def _slim(self, event: Event) -> Event:
-        payload = {name: self._short(event.payload[name]) for name in _KEPT + _SHORT if name in event.payload}
+        payload = {name: self._short(value) for name, value in event.payload.items() if name in _KEPT}
         if event.payload.get("error"):
             payload["error"] = True
-        context = {n: self._short(event.context[n]) for n in ("parent_event_id", "model") if n in event.context}
+        context: dict[str, Any] = {n: event.context[n] for n in ("parent_event_id", "model") if n in event.context}
         return Event(
             event_id=event.event_id,
             session_id=self._name(event.session_id),
@@ -154,27 +163,39 @@ class Sketcher:
         )
 
     def _place(self, place: Place) -> Place:
+        if place.topic is None and not place.headers:
+            return place
         process = tuple(each for each in place.headers if each[0] == "agentlog.process")
         return Place(self._name(place.topic) if place.topic else None, place.partition, place.offset, None, process)
 
     def _short(self, value: Any) -> Any:
-        return self._name(value[:200]) if isinstance(value, str) else value if isinstance(value, int | float) else None
+        if isinstance(value, str):
+            return self._name(value) if len(value) < 50 else value[:200]
+        return value if isinstance(value, int | float) else None
 
     def _name(self, text: str) -> str:
         return self._names.setdefault(text, text)
+
+
+@lru_cache(maxsize=4096)
+def _who(agent_id: str, rules: Rules) -> str:
+    """An agent without what is random in its name: workers are often numbered so."""
+    return literal(agent_id, rules)
 
 
 def _kind(event: Event) -> str:
     """The event type; of a call that was announced that of the call."""
     if event.event_type != "call_started":
         return event.event_type
-    named = event.payload.get("call_type")
-    return named if isinstance(named, str) else "llm_call" if "model" in event.payload else "tool_call"
+    return call_type(event)
 
 
 def _label(event: Event) -> str:
-    names = (event.payload.get(name) for name in ("tool", "model", "to_agent_id", "from_agent_id", "key"))
-    return next((name for name in names if isinstance(name, str)), "")
+    for name in ("tool", "model", "to_agent_id", "from_agent_id", "key"):
+        label = event.payload.get(name)
+        if isinstance(label, str):
+            return label
+    return ""
 
 
 def text_of(kind: str, payload: Mapping[str, Any]) -> str:

@@ -198,7 +198,7 @@ class Text:
         own = max(len(row[1]) for row in rows)
         for n, (name, a, b) in enumerate(rows):
             yield self._keyed("totals" if n == 0 else "", f"{name:<14} A {a:>{own}}   B {b}")
-        for said in doubts(self.a, self.b):
+        for said in doubts(self.a, self.b, self.words.payloads.shallow):
             yield from self._wrapped("doubt", said, Style.NOTICE)
         for name, read in (("A", self.a), ("B", self.b)):
             yield from self._wrapped("read" if name == "A" else "", f"{name} {sentence(read.found)}", Style.FAINT)

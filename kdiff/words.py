@@ -186,9 +186,9 @@ def outcome(own: Read) -> str:
     return own.timeline.outcome or "not ended"
 
 
-def doubts(a: Read, b: Read) -> list[str]:
+def doubts(a: Read, b: Read, shallow: int = 0) -> list[str]:
     """What limits the comparison: a session that still runs, or is only partly there."""
-    said = []
+    said = [f"{shallow:,} further pairs differ and were not looked into path by path"] if shallow else []
     for name, own in (("A", a), ("B", b)):
         if own.is_running:
             said.append(f"{name} has no end: it still runs, or was cut off; compared as far as it goes")
