@@ -125,8 +125,8 @@ def _rising(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     before: list[int] = []
     for n, (_, q) in enumerate(pairs):
         at = bisect_left(tops, q)
-        tops[at:at + 1] = [q]
-        last[at:at + 1] = [n]
+        tops[at : at + 1] = [q]
+        last[at : at + 1] = [n]
         before.append(last[at - 1] if at else -1)
     found = []
     n = last[-1] if last else -1

@@ -9,7 +9,7 @@ from rapidfuzz.distance import Levenshtein
 
 from .normalize import METRICS, Rules, form, is_id_key, is_random, unpacked, volatile, worded_otherwise
 
-FREE = frozenset("text message reasoning task summary thought explanation comment rationale".split())
+FREE = frozenset(["text", "message", "reasoning", "task", "summary", "thought", "explanation", "comment", "rationale"])
 """Members in which a model writes free text, whatever the tool."""
 
 Path = tuple[str, ...]
@@ -170,7 +170,8 @@ def _items(a: Sequence[Any], b: Sequence[Any], how: Side, path: Path) -> Iterato
             yield from changes(own_a, own_b, how, (*path, str(n)))
         return
     forms_a, forms_b = [_form(each, how.rules) for each in a], [_form(each, how.rules) for each in b]
-    for tag, i, i2, j, j2 in Levenshtein.opcodes(forms_a, forms_b):
+    for block in Levenshtein.opcodes(forms_a, forms_b):
+        tag, i, i2, j, j2 = block.tag, block.src_start, block.src_end, block.dest_start, block.dest_end
         if tag in ("equal", "replace"):
             for n in range(i2 - i):
                 yield from changes(a[i + n], b[j + n], how, (*path, str(i + n)))

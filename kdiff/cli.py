@@ -50,7 +50,9 @@ pattern_option = click.option(
 @to_option
 @click.option("--show-divergence", is_flag=True, help="Both sides in two columns around each divergence.")
 @click.option("--only-decisive", is_flag=True, help="Of the divergences show only the one that decided.")
-@click.option("--context", "around", type=click.IntRange(min=0), default=3, metavar="N", help="Steps around each. [default: 3]")
+@click.option(
+    "--context", "around", type=click.IntRange(min=0), default=3, metavar="N", help="Steps around each. [default: 3]"
+)
 @ignore_option
 @pattern_option
 @click.option("--format", "shape", type=click.Choice(FORMATS), help="[default: text; json into a pipe]")

@@ -192,7 +192,11 @@ def _judged(pair: Pair, payloads: Payloads) -> Divergence | None:
     a, b = pair.a, pair.b
     if a is None or b is None:
         return extra(b, pair.at) if b is not None else missing(a, pair.at) if a is not None else None
-    found = both(a, b, *payloads.differences(a, b), pair.at)
+    given, answered = payloads.differences(a, b)
+    for again_a, again_b in zip(a.again, b.again, strict=False):
+        more = payloads.differences(again_a, again_b)
+        given, answered = given + more[0], answered + more[1]
+    found = both(a, b, given, answered, pair.at)
     return moved(a, b, pair.at) if found is None and pair.is_moved else found
 
 
@@ -221,7 +225,7 @@ def _ended(found: list[Divergence], pairs: list[Pair], a: Moves, b: Moves, paylo
     if any(p.a is None and p.b is not None and p.b.kind not in _ENDS and p.b.step.recorded > cut_b for p in pairs):
         return found
     tail = [p.a for p in pairs if p.a is not None and p.a.kind != "session_end" and not _is_shared(p)]
-    tail = sorted((move for move in tail if move.step.recorded >= cut_a), key=lambda move: move.index)
+    tail = sorted((move for move in tail if move.step.recorded >= cut_a), key=lambda move: move.step.recorded)
     ending = _ending(a, b, tail, last_b.b) if tail else None
     gone = set(tail)
     return [*(each for each in found if each.a not in gone), ending] if ending is not None else found

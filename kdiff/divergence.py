@@ -100,7 +100,9 @@ def _said(a: Move, b: Move, found: list[Change], at: tuple[int, int, int]) -> Di
         return Divergence("error" if failed else "changed", a, b, at, why, Weight.EXPLAINS, found)
     if a.kind == "session_start":
         return Divergence("changed", a, b, at, "B was asked for something else", Weight.MAY, found)
-    why = {"session_end": "it ended otherwise", "decision": "it decided otherwise"}.get(a.kind, "it says something else")
+    why = {"session_end": "it ended otherwise", "decision": "it decided otherwise"}.get(
+        a.kind, "it says something else"
+    )
     return Divergence("changed", a, b, at, why, Weight.TEXT, found)
 
 
@@ -114,7 +116,9 @@ def _changed(a: Move, b: Move, found: list[Change], at: tuple[int, int, int]) ->
     if a.sketch.failed and b.sketch.failed and not b.succeeded and not a.succeeded:
         return Divergence("changed", a, b, at, f"{what}; it failed on both sides", Weight.ANSWER, found)
     if worded:
-        return Divergence("changed", a, b, at, f"{b.label} was given a text that says something else", Weight.ANSWER, found)
+        return Divergence(
+            "changed", a, b, at, f"{b.label} was given a text that says something else", Weight.ANSWER, found
+        )
     if changes_state:
         where = "where A's call failed" if not a.succeeded else "where A did otherwise"
         return Divergence("changed", a, b, at, f"B changed state {where}: {what}", Weight.EXPLAINS, found)
@@ -131,7 +135,9 @@ def _answered(a: Move, b: Move, found: list[Change], at: tuple[int, int, int]) -
         weight = Weight.EXPLAINS if b.changes_state else Weight.TEXT
         return Divergence("changed", a, b, at, f"{b.label} went through in B; in A it failed", weight, found)
     if not a.succeeded and not b.succeeded:
-        return Divergence("changed", a, b, at, f"{b.label} failed on both sides, for another reason", Weight.ANSWER, found)
+        return Divergence(
+            "changed", a, b, at, f"{b.label} failed on both sides, for another reason", Weight.ANSWER, found
+        )
     return Divergence("changed", a, b, at, f"{b.label} got another answer", Weight.ANSWER, found)
 
 
@@ -140,7 +146,9 @@ def _repeated(a: Move, b: Move, at: tuple[int, int, int]) -> Divergence | None:
         return None
     what = f"{b.label} {b.times} times in a row in B, {a.times} in A"
     if (a.changes_state or b.changes_state) and a.succeeded != b.succeeded and b.succeeded and a.succeeded:
-        return Divergence("repeated", a, b, at, f"{what}: it changed state {b.succeeded} times, not {a.succeeded}", Weight.EXPLAINS)
+        return Divergence(
+            "repeated", a, b, at, f"{what}: it changed state {b.succeeded} times, not {a.succeeded}", Weight.EXPLAINS
+        )
     if b.times >= max(LOOP, 3 * a.times):
         failures = b.times - b.succeeded
         told = f", {failures} of them failed" if failures else ""
@@ -170,7 +178,9 @@ def extra(b: Move, at: tuple[int, int, int]) -> Divergence:
     if not b.is_call:
         return Divergence("extra", None, b, at, "A says nothing of the kind", Weight.TEXT)
     if b.times >= LOOP:
-        return Divergence("repeated", None, b, at, f"a loop: {b.label} {b.times} times in a row in B, never in A", Weight.EXPLAINS)
+        return Divergence(
+            "repeated", None, b, at, f"a loop: {b.label} {b.times} times in a row in B, never in A", Weight.EXPLAINS
+        )
     if b.sketch.failed and not b.succeeded:
         return Divergence("error", None, b, at, f"{b.label} failed in B; A never called it here", Weight.ANSWER)
     if b.sketch.effect is Effect.HANDS_OVER:
@@ -190,7 +200,7 @@ def grouped(divergences: Sequence[Divergence]) -> Iterator[Divergence]:
     """Neighbours of one kind and label become one; many calls in a row that only B has are a loop."""
     open_groups: dict[tuple[str, str, str, bool], Divergence] = {}
     for found in divergences:
-        lone = found.kind in ("extra", "missing") and not (found.weight is Weight.EXPLAINS)
+        lone = found.kind in ("extra", "missing") and found.weight is not Weight.EXPLAINS
         if not lone:
             if found.move.is_call:
                 yield from _closed(open_groups)

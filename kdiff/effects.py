@@ -34,39 +34,294 @@ class Declared:
 
 
 READ_VERBS = frozenset(
-    "get list search find read fetch lookup look query retrieve view show describe check count calculate compute "
-    "calc eval evaluate estimate think plan reason ls cat grep glob head tail stat diff log status inspect browse poll track trace history "
-    "load scan explore preview peek validate verify test ping monitor watch compare analyze analyse summarize summarise "
-    "summary classify extract parse translate embed rank recall ask whoami weigh measure wait sleep help info "
-    "select has is exists download resolve suggest quote print echo screenshot outline".split()
+    [
+        "get",
+        "list",
+        "search",
+        "find",
+        "read",
+        "fetch",
+        "lookup",
+        "look",
+        "query",
+        "retrieve",
+        "view",
+        "show",
+        "describe",
+        "check",
+        "count",
+        "calculate",
+        "compute",
+        "calc",
+        "eval",
+        "evaluate",
+        "estimate",
+        "think",
+        "plan",
+        "reason",
+        "ls",
+        "cat",
+        "grep",
+        "glob",
+        "head",
+        "tail",
+        "stat",
+        "diff",
+        "log",
+        "status",
+        "inspect",
+        "browse",
+        "poll",
+        "track",
+        "trace",
+        "history",
+        "load",
+        "scan",
+        "explore",
+        "preview",
+        "peek",
+        "validate",
+        "verify",
+        "test",
+        "ping",
+        "monitor",
+        "watch",
+        "compare",
+        "analyze",
+        "analyse",
+        "summarize",
+        "summarise",
+        "summary",
+        "classify",
+        "extract",
+        "parse",
+        "translate",
+        "embed",
+        "rank",
+        "recall",
+        "ask",
+        "whoami",
+        "weigh",
+        "measure",
+        "wait",
+        "sleep",
+        "help",
+        "info",
+        "select",
+        "has",
+        "is",
+        "exists",
+        "download",
+        "resolve",
+        "suggest",
+        "quote",
+        "print",
+        "echo",
+        "screenshot",
+        "outline",
+    ]
 )
 CHANGE_VERBS = frozenset(
-    "create update delete remove add set put post patch write edit insert replace append upsert modify change rename move "
-    "copy book reserve cancel confirm pay charge refund transfer capture void invoice bill buy purchase order sell trade "
-    "send email mail notify publish push reply respond submit commit merge rebase deploy release rollback restart start "
-    "stop kill run exec execute apply grant revoke approve reject assign close reopen resolve_ticket enable disable "
-    "register subscribe unsubscribe invite upload import schedule reschedule hold block unblock archive restore "
-    "finalize finalise issue open_ticket file save store remember forget drop truncate migrate install uninstall "
-    "provision terminate scale click type navigate fill drag press sign accept decline redeem credit debit ship "
-    "dispatch mark tag label lock unlock reset rotate trigger bash shell".split()
+    [
+        "create",
+        "update",
+        "delete",
+        "remove",
+        "add",
+        "set",
+        "put",
+        "post",
+        "patch",
+        "write",
+        "edit",
+        "insert",
+        "replace",
+        "append",
+        "upsert",
+        "modify",
+        "change",
+        "rename",
+        "move",
+        "copy",
+        "book",
+        "reserve",
+        "cancel",
+        "confirm",
+        "pay",
+        "charge",
+        "refund",
+        "transfer",
+        "capture",
+        "void",
+        "invoice",
+        "bill",
+        "buy",
+        "purchase",
+        "order",
+        "sell",
+        "trade",
+        "send",
+        "email",
+        "mail",
+        "notify",
+        "publish",
+        "push",
+        "reply",
+        "respond",
+        "submit",
+        "commit",
+        "merge",
+        "rebase",
+        "deploy",
+        "release",
+        "rollback",
+        "restart",
+        "start",
+        "stop",
+        "kill",
+        "run",
+        "exec",
+        "execute",
+        "apply",
+        "grant",
+        "revoke",
+        "approve",
+        "reject",
+        "assign",
+        "close",
+        "reopen",
+        "resolve_ticket",
+        "enable",
+        "disable",
+        "register",
+        "subscribe",
+        "unsubscribe",
+        "invite",
+        "upload",
+        "import",
+        "schedule",
+        "reschedule",
+        "hold",
+        "block",
+        "unblock",
+        "archive",
+        "restore",
+        "finalize",
+        "finalise",
+        "issue",
+        "open_ticket",
+        "file",
+        "save",
+        "store",
+        "remember",
+        "forget",
+        "drop",
+        "truncate",
+        "migrate",
+        "install",
+        "uninstall",
+        "provision",
+        "terminate",
+        "scale",
+        "click",
+        "type",
+        "navigate",
+        "fill",
+        "drag",
+        "press",
+        "sign",
+        "accept",
+        "decline",
+        "redeem",
+        "credit",
+        "debit",
+        "ship",
+        "dispatch",
+        "mark",
+        "tag",
+        "label",
+        "lock",
+        "unlock",
+        "reset",
+        "rotate",
+        "trigger",
+        "bash",
+        "shell",
+    ]
 )
 _HAND_OVER = re.compile(r"(?:transfer|hand|escalate|forward|route)\w*?_?(?:to_|over_?|off_?)\w*", re.I)
 _TO_PERSON = re.compile(r"human|agent|person|operator|support|representative|supervisor", re.I)
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-_SQL_READ = re.compile(r"\s*(?:select|show|explain|describe|pragma|with)\b(?!.*\b(?:insert|update|delete|merge)\b)", re.I | re.S)
+_SQL_READ = re.compile(
+    r"\s*(?:select|show|explain|describe|pragma|with)\b(?!.*\b(?:insert|update|delete|merge)\b)", re.I | re.S
+)
 _SQL = re.compile(r"\s*(?:select|insert|update|delete|merge|create|alter|drop|truncate|show|explain|with)\s", re.I)
 _GRAPHQL = re.compile(r"\s*(?:query\b|mutation\b|\{)")
 _FIRST = re.compile(r"(?:^|\|\|?|&&|;|\n)\s*(?:sudo\s+|cd\s+[^\s;&|]+\s*(?:&&|;)\s*)*([\w./-]+)(?:\s+([\w-]+))?")
 _SHELL_READS = frozenset(
-    "ls cat head tail grep egrep rg find pwd echo wc sort uniq cut tr awk diff stat file which whereis whoami id date env "
-    "printenv tree du df ps top uname less more true test cd type man help jq yq column nl xxd od md5sum sha256sum pytest mypy tox shellcheck".split()
+    [
+        "ls",
+        "cat",
+        "head",
+        "tail",
+        "grep",
+        "egrep",
+        "rg",
+        "find",
+        "pwd",
+        "echo",
+        "wc",
+        "sort",
+        "uniq",
+        "cut",
+        "tr",
+        "awk",
+        "diff",
+        "stat",
+        "file",
+        "which",
+        "whereis",
+        "whoami",
+        "id",
+        "date",
+        "env",
+        "printenv",
+        "tree",
+        "du",
+        "df",
+        "ps",
+        "top",
+        "uname",
+        "less",
+        "more",
+        "true",
+        "test",
+        "cd",
+        "type",
+        "man",
+        "help",
+        "jq",
+        "yq",
+        "column",
+        "nl",
+        "xxd",
+        "od",
+        "md5sum",
+        "sha256sum",
+        "pytest",
+        "mypy",
+        "tox",
+        "shellcheck",
+    ]
 )
 _SHELL_SUB_READS = {
-    "git": frozenset("status log diff show branch blame grep ls-files rev-parse describe remote".split()),
-    "kubectl": frozenset("get describe logs top explain".split()),
-    "docker": frozenset("ps images logs inspect stats".split()),
-    "pip": frozenset("list show freeze check".split()),
-    "npm": frozenset("ls list view outdated".split()),
+    "git": frozenset(
+        ["status", "log", "diff", "show", "branch", "blame", "grep", "ls-files", "rev-parse", "describe", "remote"]
+    ),
+    "kubectl": frozenset(["get", "describe", "logs", "top", "explain"]),
+    "docker": frozenset(["ps", "images", "logs", "inspect", "stats"]),
+    "pip": frozenset(["list", "show", "freeze", "check"]),
+    "npm": frozenset(["ls", "list", "view", "outdated"]),
 }
 _ERROR_TEXT = re.compile(r"\s*(?:error|exception|traceback \(most recent call last\)|fatal|failed)\b\s*[:(\n]", re.I)
 
@@ -105,7 +360,9 @@ def _annotated(payload: Mapping[str, Any]) -> Judged | None:
     for holder in (payload.get("annotations"), payload):
         hint = holder.get("readOnlyHint") if isinstance(holder, Mapping) else None
         if isinstance(hint, bool):
-            return Judged(Effect.READS if hint else Effect.CHANGES, f"its annotation readOnlyHint is {str(hint).lower()}")
+            return Judged(
+                Effect.READS if hint else Effect.CHANGES, f"its annotation readOnlyHint is {str(hint).lower()}"
+            )
     return None
 
 
@@ -121,20 +378,31 @@ def _given(label: str, given: Any) -> Judged | None:
     if _SQL.match(text) and (_is(label, "sql") or _is(label, "db") or "sql" in given or _SQL_READ.match(text) is None):
         return Judged(Effect.READS if _SQL_READ.match(text) else Effect.CHANGES, "the statement that it is given")
     if "graphql" in label.lower() and _GRAPHQL.match(text):
-        return Judged(Effect.CHANGES if text.lstrip().startswith("mutation") else Effect.READS, "the statement that it is given")
+        return Judged(
+            Effect.CHANGES if text.lstrip().startswith("mutation") else Effect.READS, "the statement that it is given"
+        )
     return _commanded(label, given)
 
 
 def _commanded(label: str, given: Mapping[str, Any]) -> Judged | None:
     command = given.get("command") or given.get("cmd")
     if _is(label, "editor") or _is(label, "edit"):
-        edits = any(given.get(name) not in (None, "") for name in ("old_str", "new_str", "file_text", "insert_line", "content"))
+        edits = any(
+            given.get(name) not in (None, "") for name in ("old_str", "new_str", "file_text", "insert_line", "content")
+        )
         if isinstance(command, str) or not edits:
             reads = command in (None, "view", "read", "open", "show") and not edits
-            return None if command is None and _has_verb(label) else Judged(
-                Effect.READS if reads else Effect.CHANGES, f"the command that it is given ({command or 'none: it views'})"
+            return (
+                None
+                if command is None and _has_verb(label)
+                else Judged(
+                    Effect.READS if reads else Effect.CHANGES,
+                    f"the command that it is given ({command or 'none: it views'})",
+                )
             )
-    if isinstance(command, str) and any(_is(label, part) for part in ("bash", "shell", "run", "exec", "execute", "terminal", "command")):
+    if isinstance(command, str) and any(
+        _is(label, part) for part in ("bash", "shell", "run", "exec", "execute", "terminal", "command")
+    ):
         return Judged(Effect.READS if reads_only(command) else Effect.CHANGES, "the command that it is given")
     return None
 
@@ -153,7 +421,8 @@ def reads_only(command: str) -> bool:
         return False
     found = _FIRST.findall(command)
     return bool(found) and all(
-        name in _SHELL_READS or sub in _SHELL_SUB_READS.get(name, ()) for name, sub in ((n.rsplit("/", 1)[-1], s) for n, s in found)
+        name in _SHELL_READS or sub in _SHELL_SUB_READS.get(name, ())
+        for name, sub in ((n.rsplit("/", 1)[-1], s) for n, s in found)
     )
 
 
@@ -192,4 +461,6 @@ def _answer_failed(output: Any) -> bool:
         return False
     says_no = any(output.get(name) is False for name in ("ok", "success"))
     code = output.get("exit_code", output.get("returncode", 0))
-    return bool(output.get("isError") or output.get("is_error") or output.get("error")) or says_no or code not in (0, None)
+    return (
+        bool(output.get("isError") or output.get("is_error") or output.get("error")) or says_no or code not in (0, None)
+    )

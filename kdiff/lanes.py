@@ -83,7 +83,11 @@ def _match(a: Moves, b: Moves, own_a: list[Lane], own_b: list[Lane], weigh: Weig
         pairs += _by_key(a, b, own_a, own_b, key)
         own_a, own_b = _left(own_a, own_b, pairs)
     if len(own_a) * len(own_b) <= 2_500:
-        weights = ((weigh(_delegation(a, x), _delegation(b, y)), -n, -m, x, y) for n, x in enumerate(own_a) for m, y in enumerate(own_b))
+        weights = (
+            (weigh(_delegation(a, x), _delegation(b, y)), -n, -m, x, y)
+            for n, x in enumerate(own_a)
+            for m, y in enumerate(own_b)
+        )
         for weight, _, _, x, y in sorted(weights, key=lambda each: each[:3], reverse=True):
             if weight >= ENOUGH and x in own_a and y in own_b:
                 pairs.append((x, y))

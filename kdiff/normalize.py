@@ -10,8 +10,20 @@ import orjson
 from rapidfuzz import fuzz
 
 METRICS = frozenset(
-    "latency_ms duration_ms elapsed_ms input_tokens output_tokens cached_tokens total_tokens prompt_tokens "
-    "completion_tokens cost_usd cost usage".split()
+    [
+        "latency_ms",
+        "duration_ms",
+        "elapsed_ms",
+        "input_tokens",
+        "output_tokens",
+        "cached_tokens",
+        "total_tokens",
+        "prompt_tokens",
+        "completion_tokens",
+        "cost_usd",
+        "cost",
+        "usage",
+    ]
 )
 """Members of a payload that say what a step cost. They are compared as totals, never step by step."""
 
@@ -38,7 +50,9 @@ _NAMED = re.compile(r"(?=.*[A-Za-z])(?:.*[_-])?(?=[A-Za-z0-9]*\d)[A-Za-z0-9]{4,}
 _MACHINE_CLOCK = re.compile(_CLOCK)
 _EPOCH = re.compile(r"1[5-9]\d{8}(?:\d{3}(?:\d{3})?)?(?:\.\d+)?")
 _SPAN = re.compile(r"\d+(?:\.\d+)?(?:ns|us|µs|ms|s|sec|secs|seconds)")
-_NOT_TEXT = re.compile(r"\d+(?:[.,:]\d+)*|\b(?:no|not|never|none|without|cannot|can't|don't|doesn't|won't|didn't)\b", re.I)
+_NOT_TEXT = re.compile(
+    r"\d+(?:[.,:]\d+)*|\b(?:no|not|never|none|without|cannot|can't|don't|doesn't|won't|didn't)\b", re.I
+)
 
 LIKE = 60.0
 """Two texts that share this much of their words, in percent, and all their figures, say the same in other words."""

@@ -79,7 +79,9 @@ class Payloads:
             return 8.0 + self._alike(a, b) / 100
         share = self._alike(a, b) / 100
         if a.is_call:
-            return 3 + 5 * share if same_name else 4 * share if share * 100 >= _AGREES and len(self.text(a)) > 2 else 0.0
+            return (
+                3 + 5 * share if same_name else 4 * share if share * 100 >= _AGREES and len(self.text(a)) > 2 else 0.0
+            )
         if a.step.event.agent_id != b.step.event.agent_id and not same_name:
             return 0.0
         return 1 + 4 * share if share >= _LIKE else 1.0

@@ -37,5 +37,5 @@ def _table() -> dict[str, list[str]]:
         if key not in LISTS:
             raise SettingsError(f"{origin}: unknown setting {key!r} of kdiff{did_you_mean(key, LISTS)}")
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-            raise SettingsError(f"{origin}: {key} is a list of texts, such as [\"payload.input.request_id\"]")
+            raise SettingsError(f'{origin}: {key} is a list of texts, such as ["payload.input.request_id"]')
     return dict(table)

@@ -20,7 +20,19 @@ IN_MEMORY = 32 * 1024 * 1024
 """So much of the sessions' bytes stays in memory; what is more goes to an unnamed temporary file."""
 
 _KEPT = METRICS.union(
-    "tool model to_agent_id from_agent_id key call_id call_type child_session_id action goal status".split()
+    [
+        "tool",
+        "model",
+        "to_agent_id",
+        "from_agent_id",
+        "key",
+        "call_id",
+        "call_type",
+        "child_session_id",
+        "action",
+        "goal",
+        "status",
+    ]
 )
 _GIVEN = {
     "tool_call": ("input",),

@@ -13,7 +13,21 @@ from .divergence import Divergence
 from .hunks import Hunk, hunks
 from .reading import Read
 from .verdict import Answer, Verdict
-from .words import MARKS, Row, Told, Words, doubts, first_changes, kinds, links, outcome, place, rule, totals, value_text
+from .words import (
+    MARKS,
+    Row,
+    Told,
+    Words,
+    doubts,
+    first_changes,
+    kinds,
+    links,
+    outcome,
+    place,
+    rule,
+    totals,
+    value_text,
+)
 
 KEY = 10
 NARROW = 100
@@ -76,7 +90,9 @@ class Text:
             yield self._keyed("same", "no divergence" + self._worded(), Style.GOOD)
             return
         if self.found.decisive is None:
-            yield self._keyed("decisive", self.found.note or "none: nothing that differs can explain an outcome", Style.NOTICE)
+            yield self._keyed(
+                "decisive", self.found.note or "none: nothing that differs can explain an outcome", Style.NOTICE
+            )
         else:
             yield from self._decisive(self.found.decisive)
         yield from self._root()
@@ -103,7 +119,9 @@ class Text:
         for name, move in (("A", decisive.a), ("B", decisive.shown_b)):
             if move is not None:
                 own = decisive.b if name == "B" and decisive.b is not None else move
-                told = self.words.told(own)._replace(place=place(decisive).rpartition("B ")[2] if name == "B" else str(own.index))
+                told = self.words.told(own)._replace(
+                    place=place(decisive).rpartition("B ")[2] if name == "B" else str(own.index)
+                )
                 yield self._told(name, told)
             elif decisive.kind in ("missing", "extra", "error", "repeated"):
                 yield self._keyed("", f"{name}  -", Style.FAINT)
@@ -170,7 +188,9 @@ class Text:
         if row.divergence is None:
             return self._paint(text, Style.FAINT)
         decisive = row.divergence is self.found.decisive
-        return self._paint(text, Style.BAD if decisive else Style.NOTICE if int(row.divergence.weight) > 1 else Style.NAME)
+        return self._paint(
+            text, Style.BAD if decisive else Style.NOTICE if int(row.divergence.weight) > 1 else Style.NAME
+        )
 
     def _below(self, divergence: Divergence) -> Iterator[str]:
         if divergence is self.found.decisive:

@@ -59,7 +59,9 @@ def verdict(compared: Comparison) -> Verdict:
     decisive = _decisive(divergences)
     root = _root(decisive, compared) if decisive is not None else None
     first = divergences[0] if divergences else None
-    return Verdict(answer, decisive, root, first, _chain(decisive, root, compared), _note(decisive, same_end, divergences))
+    return Verdict(
+        answer, decisive, root, first, _chain(decisive, root, compared), _note(decisive, same_end, divergences)
+    )
 
 
 def _decisive(divergences: Sequence[Divergence]) -> Divergence | None:
@@ -98,9 +100,7 @@ def _root(decisive: Divergence, compared: Comparison) -> Root:
     return Root(own_a, own_b)
 
 
-def _turned(
-    decisive: Divergence, compared: Comparison, partner: dict[Move, Move | None]
-) -> Move | None:
+def _turned(decisive: Divergence, compared: Comparison, partner: dict[Move, Move | None]) -> Move | None:
     """Where B turned away from what it misses: its first reason behind the last move that both share."""
     after = _left_at(decisive, compared)
     for move in compared.b.all[max(after - 1, 0) :]:
@@ -131,7 +131,9 @@ def _reason(move: Move | None, own: Moves) -> Move | None:
     """The nearest decision or model call that a move follows from: by its parents, else what stands before it."""
     if move is None:
         return None
-    by_parents = next((own.of[step] for step in _parents(move.step) if step in own.of and is_reason(own.of[step])), None)
+    by_parents = next(
+        (own.of[step] for step in _parents(move.step) if step in own.of and is_reason(own.of[step])), None
+    )
     before = next(
         (m for m in reversed(own.all[: move.index - 1]) if is_reason(m) and m.step.lane is move.step.lane), None
     )

@@ -1,7 +1,7 @@
 """A move, a divergence and a difference in words, whatever they are then written as. Renderers must escape the text."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -149,7 +149,13 @@ def first_changes(changes: Sequence[Change], most: int) -> Iterator[Change]:
 
 def kinds(divergences: Sequence[Divergence], worded: int) -> str:
     """How many divergences of each kind, in one line."""
-    names = {"changed": "changed", "extra": "extra in B", "missing": "missing in B", "moved": "moved", "ended": "ended early"}
+    names = {
+        "changed": "changed",
+        "extra": "extra in B",
+        "missing": "missing in B",
+        "moved": "moved",
+        "ended": "ended early",
+    }
     names |= {"repeated": "repeated", "error": "failed in B"}
     count = Counter(names.get(each.kind, each.kind) for each in divergences)
     told = [f"{number:,} {name}" for name, number in count.most_common()]
@@ -168,7 +174,7 @@ def totals(a: Read, b: Read) -> list[tuple[str, str, str]]:
     return rows
 
 
-_TOTALS = (
+_TOTALS: tuple[tuple[str, Callable[[Read], str]], ...] = (
     ("steps", lambda r: f"{len(r.timeline.steps):,}"),
     ("duration", lambda r: duration(r.timeline.ended - r.timeline.began)),
     ("tool calls", lambda r: f"{r.timeline.totals.tool_calls:,}"),
