@@ -133,7 +133,7 @@ def cohort(
 
     log_to_stderr(verbose)
     choice = Choice(chosen_format(shape), pager=pager)
-    context.exit(against(good, bad, where, span(start, end), from_settings(ignored, patterns), choice))
+    context.exit(against((good, bad), where, span(start, end), from_settings(ignored, patterns), choice))
 
 
 def main() -> None:

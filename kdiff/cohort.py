@@ -53,9 +53,9 @@ class Cohort:
 
 
 def against(
-    good: Sequence[str], bad: str, where: Where, span: Span, how: tuple[Rules, Declared], choice: Choice
+    sessions: tuple[Sequence[str], str], where: Where, span: Span, how: tuple[Rules, Declared], choice: Choice
 ) -> int:
-    """Compare each good session with the bad one, and write what sets it apart; 1 when anything does, else 0.
+    """Compare good sessions with a bad one, and write what sets it apart; 1 when anything does, else 0.
 
     Raises:
         NothingToShow: no record of one of them could be read.
@@ -64,7 +64,8 @@ def against(
     if where.file == "-":
         raise UsageError("standard input can be read only once: keep it in a file first")
     with shelf() as kept:
-        own, *others = (read(name, where, span, Sketcher(kept, *how)) for name in (bad, *dict.fromkeys(good)))
+        names = sessions[1], *dict.fromkeys(sessions[0])
+        own, *others = (read(name, where, span, Sketcher(kept, *how)) for name in names)
         found = Cohort(others, own, _traits(others, own, kept, how[0]))
         _show(found, choice)
     return 1 if found.traits else 0
@@ -130,11 +131,12 @@ def _claim(found: Cohort) -> str:
     """What may be said of so many sessions; of none in n, less than 3/n with 95 % confidence (the rule of three)."""
     good = len(found.good)
     if good < ENOUGH:
-        return f"An order, and no more: {good} good sessions are too few to claim that it is no accident; take {ENOUGH} or more."
+        few = f"{good} good sessions are too few to claim that it is no accident"
+        return f"An order, and no more: {few}; take {ENOUGH} or more."
     only = sum(found.alike(trait) == 0 and trait.divergence.weight is not Weight.TEXT for trait in found.traits)
     return (
-        f"{only} that no good session shows: each of them would stand in fewer than {300 / good:.0f} % of good sessions "
-        f"(95 % confidence, one by one; among many, some will be accidents)."
+        f"{only} that no good session shows: each of them would stand in fewer than {300 / good:.0f} % of good "
+        f"sessions (95 % confidence, one by one; among many, some will be accidents)."
     )
 
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from .align import align
 from .divergence import Divergence, Weight, both, extra, grouped, missing, moved
-from .effects import Effect
 from .lanes import paired
 from .moves import Move, Moves
 from .payloads import Payloads
@@ -163,11 +162,11 @@ def _equal(lone_a: Iterable[Pair], lone_b: Iterable[Pair], key: Callable[[Move],
     for pair in lone_a:
         if pair.a is not None:
             waiting[key(pair.a)].append(pair.a)
-    found = []
-    for pair in lone_b:
-        if pair.b is not None and waiting[key(pair.b)]:
-            found.append(Pair(waiting[key(pair.b)].pop(0), pair.b, pair.at, is_moved=True))
-    return found
+    return [
+        Pair(waiting[key(pair.b)].pop(0), pair.b, pair.at, is_moved=True)
+        for pair in lone_b
+        if pair.b is not None and waiting[key(pair.b)]
+    ]
 
 
 def _most_alike(lone_a: list[Pair], lone_b: list[Pair], payloads: Payloads) -> list[Pair]:
@@ -207,9 +206,11 @@ def _made_up_for(divergences: list[Divergence], pairs: list[Pair]) -> list[Diver
         if pair.b is not None and pair.b.is_call and pair.b.succeeded and (pair.a is None or pair.is_moved):
             retries[pair.b.label] = pair.b.index
     for found in divergences:
-        if found.kind == "error" and found.a is not None and found.b is not None and found.b.is_call:
-            if retries.get(found.b.label, 0) > found.b.index and not found.b.changes_state:
-                found.weight, found.why = Weight.TEXT, f"{found.b.label} failed in B at first, and succeeded later"
+        move = found.b
+        if found.kind != "error" or found.a is None or move is None or not move.is_call or move.changes_state:
+            continue
+        if retries.get(move.label, 0) > move.index:
+            found.weight, found.why = Weight.TEXT, f"{move.label} failed in B at first, and succeeded later"
     return divergences
 
 
@@ -262,6 +263,3 @@ def _ending(a: Moves, b: Moves, tail: list[Move], last: Move) -> Divergence | No
     told = f", among them {named}" if named else ""
     why = f"B ended here; A went on for {len(tail)} steps{told}"
     return Divergence("ended", tail[0], last, (last.index, 1, tail[0].index), why, weight, also=tail[1:])
-
-
-__all__ = ["Comparison", "Effect", "Pair", "compare"]

@@ -70,7 +70,9 @@ class Divergence:
         return sum(move.times for move in (self.move, *self.also))
 
 
-def both(a: Move, b: Move, given: list[Change], answered: list[Change], at: tuple[int, int, int]) -> Divergence | None:
+def both(  # noqa: PLR0911  one case a line
+    a: Move, b: Move, given: list[Change], answered: list[Change], at: tuple[int, int, int]
+) -> Divergence | None:
     """What two moves that answer to each other differ in; None where in nothing that matters."""
     if not a.is_call:
         return _said(a, b, given + answered, at)
@@ -169,7 +171,7 @@ def missing(a: Move, at: tuple[int, int, int]) -> Divergence:
     return Divergence("missing", a, None, at, f"B never called {a.label} for this", _read(a))
 
 
-def extra(b: Move, at: tuple[int, int, int]) -> Divergence:
+def extra(b: Move, at: tuple[int, int, int]) -> Divergence:  # noqa: PLR0911  one case a line
     """What B has and A has not."""
     if b.kind == "error":
         return Divergence("error", None, b, at, "an error in B that A doesn't have", Weight.MAY)

@@ -88,8 +88,8 @@ def _heads(text: Text) -> Iterator[str]:
     for name, own in (("A", text.a), ("B", text.b)):
         ended = outcome(own)
         look = "good" if ended == "succeeded" else "bad"
-        steps = f"{len(own.timeline.steps):,} steps"
-        yield f'<div class="card"><b>{name}</b> {_mono(own.timeline.session_id)} <span class="tag {look}">{_safe(ended)}</span> {steps}</div>'
+        tag, steps = f'<span class="tag {look}">{_safe(ended)}</span>', f"{len(own.timeline.steps):,} steps"
+        yield f'<div class="card"><b>{name}</b> {_mono(own.timeline.session_id)} {tag} {steps}</div>'
     yield "</div>"
     for said in doubts(text.a, text.b, text.words.payloads.shallow):
         yield f"<blockquote>{_safe(said)}</blockquote>"
@@ -99,7 +99,8 @@ def _verdict(text: Text) -> Iterator[str]:
     found = text.found
     yield "<h2>Decisive</h2>"
     if found.decisive is None:
-        yield f'<div class="card"><p class=why>{_safe(found.note or "Nothing that differs can explain an outcome.")}</p></div>'
+        said = found.note or "Nothing that differs can explain an outcome."
+        yield f'<div class="card"><p class=why>{_safe(said)}</p></div>'
     else:
         yield f'<div class="card bad"><p class=why>{_safe(found.decisive.why)}</p>'
         yield from _moves(text, ("A", found.decisive.a), ("B", found.decisive.b))
@@ -113,7 +114,9 @@ def _verdict(text: Text) -> Iterator[str]:
         tags = (f"<span class=tag>{_safe(link)}</span>" for link in links(found.decisive, found.chain, outcome(text.b)))
         yield f'<h2>Chain in B</h2><div class="chain m">{" &rarr; ".join(tags)}</div>'
     if found.first is not None and found.first is not found.decisive:
-        yield f"<h2>First difference</h2><p>{_safe(place(found.first))}: {_safe(found.first.label)}: {_safe(found.first.why)}</p>"
+        first = found.first
+        said = f"{place(first)}: {first.label}: {first.why}"
+        yield f"<h2>First difference</h2><p>{_safe(said)}</p>"
     yield f"<h2>All divergences</h2><p>{_safe(kinds(text.compared.divergences, text.compared.worded_otherwise))}</p>"
 
 
@@ -137,7 +140,8 @@ def _differences(found: Divergence) -> Iterator[str]:
     if changes:
         yield "<table class=diff><tr><th>what</th><th>A</th><th>B</th></tr>"
         for each in changes:
-            yield f"<tr><td class=p>{_safe(each.path)}</td><td class=m>{_safe(value_text(each.a))}</td><td class=m>{_safe(value_text(each.b))}</td></tr>"
+            sides = "".join(f"<td class=m>{_safe(value_text(value))}</td>" for value in (each.a, each.b))
+            yield f"<tr><td class=p>{_safe(each.path)}</td>{sides}</tr>"
         yield "</table>"
 
 

@@ -19,7 +19,8 @@ def markdown(text: Text) -> Iterator[str]:
     found = text.found
     yield f"# {code(text.a.timeline.session_id, 0)} against {code(text.b.timeline.session_id, 0)}"
     yield ""
-    yield f"A {code(outcome(text.a), 0)}, {len(text.a.timeline.steps):,} steps; B {code(outcome(text.b), 0)}, {len(text.b.timeline.steps):,} steps."
+    ends = [f"{code(outcome(own), 0)}, {len(own.timeline.steps):,} steps" for own in (text.a, text.b)]
+    yield f"A {ends[0]}; B {ends[1]}."
     yield ""
     if found.answer is Answer.SAME:
         yield "**The same**: no divergence."
@@ -48,7 +49,7 @@ def _verdict(text: Text) -> Iterator[str]:
         if rule(found.decisive):
             yield f"- rule: {code(rule(found.decisive), 0)}"
         if found.note:
-            yield f"- {plain(found.note)[:200]}" if len(found.note) <= 40 else f"- {found.note}"
+            yield f"- {found.note}"
     if found.root is not None:
         yield ""
         yield "**Root**"
@@ -56,7 +57,8 @@ def _verdict(text: Text) -> Iterator[str]:
         yield from _moves(text, ("B", found.root.b), ("A", found.root.a))
     if found.chain:
         yield ""
-        yield f"**Chain**: B {' → '.join(code(link, 80) for link in links(found.decisive, found.chain, outcome(text.b)))}"
+        own = links(found.decisive, found.chain, outcome(text.b))
+        yield f"**Chain**: B {' → '.join(code(link, 80) for link in own)}"
     if found.first is not None:
         yield ""
         yield f"**First** ({place(found.first)}): {code(f'{found.first.label}: {found.first.why}', 0)}"

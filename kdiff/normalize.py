@@ -9,22 +9,10 @@ from typing import Any
 import orjson
 from rapidfuzz import fuzz
 
-METRICS = frozenset(
-    [
-        "latency_ms",
-        "duration_ms",
-        "elapsed_ms",
-        "input_tokens",
-        "output_tokens",
-        "cached_tokens",
-        "total_tokens",
-        "prompt_tokens",
-        "completion_tokens",
-        "cost_usd",
-        "cost",
-        "usage",
-    ]
-)
+METRICS = frozenset({
+    "cached_tokens", "completion_tokens", "cost", "cost_usd", "duration_ms", "elapsed_ms", "input_tokens",
+    "latency_ms", "output_tokens", "prompt_tokens", "total_tokens", "usage",
+})  # fmt: skip
 """Members of a payload that say what a step cost. They are compared as totals, never step by step."""
 
 _CLOCKS = (
@@ -106,9 +94,7 @@ def word(token: str) -> tuple[str, str]:
         return "<tmp>", "random"
     bare = token.rstrip(".:+-")
     tail = token[len(bare) :]
-    if _MACHINE_CLOCK.fullmatch(bare) and not _WHOLE.fullmatch(bare):
-        return "<time>" + tail, "clock"
-    if _EPOCH.fullmatch(bare):
+    if _EPOCH.fullmatch(bare) or (_MACHINE_CLOCK.fullmatch(bare) and not _WHOLE.fullmatch(bare)):
         return "<time>" + tail, "clock"
     if _SPAN.fullmatch(bare):
         return "<span>" + tail, "span"

@@ -66,7 +66,7 @@ class Payloads:
     def _measure(self, a: Move, b: Move) -> float:
         return fuzz.ratio(self._text(a)[:2000], self._text(b)[:2000])
 
-    def weigh(self, a: Move, b: Move) -> float:
+    def weigh(self, a: Move, b: Move) -> float:  # noqa: PLR0911  one kind of pair a line
         """How well two moves answer to each other; 0 where they don't."""
         if a.is_call != b.is_call or (a.kind != b.kind and not a.is_call):
             return 0.0
@@ -102,14 +102,14 @@ class Payloads:
             return self._shallow(a, b, given)
         self._deep += 1
         if a.step.is_open != b.step.is_open:
-            return self._compare(_only(own_a, (given,)), _only(own_b, (given,)), a), []
+            return self._compare(_only(own_a, (given,)), _only(own_b, (given,))), []
         own = {"free": a.kind == "delegation"}
-        first = self._compare(_only(own_a, (given,)), _only(own_b, (given,)), a, **own) if given else []
+        first = self._compare(_only(own_a, (given,)), _only(own_b, (given,)), **own) if given else []
         free = _FREE.get(a.kind, ()) if a.kind == b.kind else ()
         rest = [name for name in (*own_a, *own_b) if name not in (given, *free) and name not in METRICS]
         told = a.kind != "agent_message"
-        second = self._compare(_only(own_a, rest), _only(own_b, rest), a, told=told, made=not first and a.changes_state)
-        third = self._compare(_only(own_a, free), _only(own_b, free), a, told=told, free=True)
+        second = self._compare(_only(own_a, rest), _only(own_b, rest), told=told, made=not first and a.changes_state)
+        third = self._compare(_only(own_a, free), _only(own_b, free), told=told, free=True)
         return first, second + third
 
     def _same_but_ids(self, a: Mapping[str, Any], b: Mapping[str, Any], given: str, move: Move) -> bool:
@@ -132,7 +132,7 @@ class Payloads:
             return [Change(f"payload.{given}", "not looked into", "not looked into")], []
         return [], [Change("payload", "not looked into", "not looked into")]
 
-    def _compare(self, a: Mapping[str, Any], b: Mapping[str, Any], move: Move, **how: bool) -> list[Change]:
+    def _compare(self, a: Mapping[str, Any], b: Mapping[str, Any], **how: bool) -> list[Change]:
         try:
             found = changes(a, b, Side(self.rules, self._ids, **how), ("payload",))
             return list(islice(found, MOST_CHANGES))

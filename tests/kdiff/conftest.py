@@ -24,6 +24,7 @@ from kdiff.verdict import Verdict, verdict
 from kshark.story import story
 
 Events = list[dict[str, Any]]
+NO_RULES, NOTHING_DECLARED = Rules(), Declared()
 BEGAN = datetime(2026, 1, 15, 14, tzinfo=UTC)
 
 
@@ -52,7 +53,7 @@ def compared() -> Iterator[Compare]:
     """A function that compares two lists of events."""
     with shelf() as kept:
 
-        def run(a: Events, b: Events, rules: Rules = Rules(), declared: Declared = Declared()) -> Outcome:
+        def run(a: Events, b: Events, rules: Rules = NO_RULES, declared: Declared = NOTHING_DECLARED) -> Outcome:
             own = [moves(timeline("s", _sketches(each, Sketcher(kept, rules, declared)))) for each in (a, b)]
             payloads = Payloads(kept, rules, *own)
             found = compare(*own, payloads)

@@ -141,7 +141,9 @@ def test_the_runaway_invoice_is_explained_by_its_loop_and_the_decision_before_it
         164,
     )
     root = found.verdict.root
-    assert root is not None and root.a is not None and root.b is not None
+    assert root is not None
+    assert root.a is not None
+    assert root.b is not None
     assert root.b.label.startswith("retry stripe.create_invoice at once")
     assert root.a.label.startswith("wait 2 s")
     assert [move.kind for move in found.verdict.chain][-1] == "session_end"
