@@ -127,7 +127,7 @@ class Text:
                 yield self._keyed("", f"{name}  -", Style.FAINT)
 
     def _told(self, name: str, told: Told) -> str:
-        head = f"{name} {told.place}  {told.word:<9}"
+        head = f"{name} {told.place}  {clipped(told.word, 12):<9}"
         return self._keyed("", f"{head} {clipped(told.text, max(self.look.width - KEY - len(head) - 1, 20))}")
 
     def _root(self) -> Iterator[str]:
@@ -136,7 +136,7 @@ class Text:
             if move is None:
                 continue
             told = self.words.told(move)
-            head = f"{name} {told.place}  {told.word:<9}"
+            head = f"{name} {told.place}  {clipped(told.word, 12):<9}"
             said = told.text if told.because else told.text[:SAID]
             lines = list(self._wrapped("", said, indent=len(head) + 1)) or [""]
             yield self._keyed(key, f"{head} {lines[0].strip()}", Style.NOTICE)
@@ -181,7 +181,7 @@ class Text:
     def _cell(self, told: Told | None, columns: int) -> str:
         if told is None:
             return ""
-        head = f"{told.place:>5}  {told.word:<9}"
+        head = f"{told.place:>5}  {clipped(told.word, 12):<9}"
         return f"{head}{clipped(told.text, max(columns - len(head), 12))}"
 
     def _marked(self, text: str, row: Row) -> str:
