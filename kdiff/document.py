@@ -44,7 +44,7 @@ def document(found: Verdict, compared: Comparison, a: Read, b: Read, words: Word
             },
             "chain": [event(move) for move in found.chain],
             "first": divergence(found.first) if found.first else None,
-            "divergences": [divergence(each) for each in compared.divergences],
+            "divergences": [orjson.Fragment(dumped(divergence(each))) for each in compared.divergences],
             "worded_otherwise": compared.worded_otherwise,
         }
     )

@@ -65,7 +65,18 @@ def effect(kind: str, label: str, payload: Mapping[str, Any], declared: Declared
     return Judged(Effect.TELLS, "no call")
 
 
+_TELLING = frozenset({"method", "http_method", "sql", "statement", "query", "command", "cmd"})
+_FAILING = frozenset({"ok", "success", "exit_code", "returncode", "isError", "is_error", "error"})
+
+
+@lru_cache(maxsize=4096)
+def _edits(label: str) -> bool:
+    return _is(label, "editor") or _is(label, "edit")
+
+
 def _declared(label: str, declared: Declared) -> Judged | None:
+    if not (declared.changes or declared.reads):
+        return None
     fitting = [(len(p), e, p) for e, patterns in _sides(declared) for p in patterns if fnmatchcase(label, p)]
     if not fitting:
         return None
@@ -78,6 +89,8 @@ def _sides(declared: Declared) -> tuple[tuple[Effect, tuple[str, ...]], ...]:
 
 
 def _annotated(payload: Mapping[str, Any]) -> Judged | None:
+    if "annotations" not in payload and "readOnlyHint" not in payload:
+        return None
     for holder in (payload.get("annotations"), payload):
         hint = holder.get("readOnlyHint") if isinstance(holder, Mapping) else None
         if isinstance(hint, bool):
@@ -89,7 +102,7 @@ def _annotated(payload: Mapping[str, Any]) -> Judged | None:
 
 def _given(label: str, given: Any) -> Judged | None:
     """What the arguments say: an HTTP method, a statement, a shell command, an editor's command."""
-    if not isinstance(given, Mapping):
+    if not isinstance(given, Mapping) or (_TELLING.isdisjoint(given) and not _edits(label)):
         return None
     method = given.get("method") or given.get("http_method")
     if isinstance(method, str) and method.upper() in {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"}:
@@ -107,7 +120,7 @@ def _given(label: str, given: Any) -> Judged | None:
 
 def _commanded(label: str, given: Mapping[str, Any]) -> Judged | None:
     command = given.get("command") or given.get("cmd")
-    if _is(label, "editor") or _is(label, "edit"):
+    if _edits(label):
         edits = any(
             given.get(name) not in (None, "") for name in ("old_str", "new_str", "file_text", "insert_line", "content")
         )
@@ -178,7 +191,7 @@ def failed(kind: str, payload: Mapping[str, Any]) -> bool:
 def _answer_failed(output: Any) -> bool:
     if isinstance(output, str):
         return _ERROR_TEXT.match(output[:80]) is not None
-    if not isinstance(output, Mapping):
+    if not isinstance(output, Mapping) or _FAILING.isdisjoint(output):
         return False
     says_no = any(output.get(name) is False for name in ("ok", "success"))
     code = output.get("exit_code", output.get("returncode", 0))

@@ -29,9 +29,9 @@ _AGREES = 88.0
 """Two payloads whose texts share this much, in percent, are one call with something changed, whatever its name."""
 
 
-DEEP = 5_000
+DEEP = 2_000
 """So many pairs that differ are compared path by path; the rest of two sessions that differ everywhere is not."""
-MOST_CHANGES = 1_000
+MOST_CHANGES = 200
 _LIKE = 0.55
 """Below this share two texts have nothing to say to each other, and the nearest ones stand side by side."""
 
@@ -49,8 +49,8 @@ class Payloads:
         self._seen: tuple[frozenset[str], frozenset[str]] | None = None
         self._ids = Ids(self._occurs)
         self._deep = self.shallow = 0
-        self._text = lru_cache(maxsize=20_000)(self._read_text)
-        self._alike = lru_cache(maxsize=200_000)(self._measure)
+        self._text = lru_cache(maxsize=1_000)(self._read_text)
+        self._alike = lru_cache(maxsize=20_000)(self._measure)
 
     def event(self, move: Move) -> Event:
         """A move's event, whole."""
