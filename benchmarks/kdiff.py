@@ -70,7 +70,7 @@ def _events(name: str, count: int, seed: int) -> Iterator[bytes]:
         called = {"tool": tool, "input": {"n": rng.randrange(count), "q": rng.choice(WORDS)}, "output": {"rows": text}}
         event_id = f"evt_{own.getrandbits(48):012x}"
         moment = f"2026-01-15T{number // 36000:02}:{number // 600 % 60:02}:{number // 10 % 60:02}.{number % 10}00Z"
-        event = {"event_id": event_id, "session_id": name, "agent_id": "agent", "timestamp": moment}
+        event: dict[str, object] = {"event_id": event_id, "session_id": name, "agent_id": "agent", "timestamp": moment}
         event |= {"event_type": "tool_call" if number % 3 else "llm_call", "payload": called if number % 3 else told}
         if name == "a" or own.random() > 0.001:
             yield orjson.dumps({**event, "context": {"parent_event_id": before} if before else {}}) + b"\n"

@@ -85,7 +85,9 @@ def _note(decisive: Divergence | None, same_end: bool, divergences: Sequence[Div
 def _root(decisive: Divergence, compared: Comparison) -> Root:
     partner = {pair.b: pair.a for pair in compared.pairs if pair.b is not None}
     own_a = _reason(decisive.a, compared.a) if decisive.a is not None else None
-    if decisive.kind in ("missing", "ended"):
+    if decisive.kind == "ended":
+        return Root(own_a, _reason(decisive.b, compared.b))
+    if decisive.kind == "missing":
         answering = next((p.b for p in compared.pairs if p.a is own_a), None) if own_a is not None else None
         differs = any(each.b is answering for each in compared.divergences)
         turns = [_turned(decisive, compared, partner), answering if differs else None]
