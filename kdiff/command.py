@@ -69,7 +69,7 @@ def _show(text: Text, choice: Choice) -> None:
         case "json":
             from .document import document  # noqa: PLC0415
 
-            write_bytes([document(text.found, text.compared, text.a, text.b, text.words), b"\n"])
+            write_bytes(document(text.found, text.compared, text.a, text.b, text.words))
         case "markdown":
             from .markdown import markdown  # noqa: PLC0415
 

@@ -1,5 +1,6 @@
 """A verdict as one JSON document; docs/kdiff.md holds the contract. Pure."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -20,34 +21,38 @@ from .words import Words, doubts
 WEIGHTS = {0: "text", 1: "answer", 2: "may_explain", 3: "explains"}
 
 
-def document(found: Verdict, compared: Comparison, a: Read, b: Read, words: Words) -> bytes:
-    """The verdict, all divergences and how far they can be trusted."""
+def document(found: Verdict, compared: Comparison, a: Read, b: Read, words: Words) -> Iterator[bytes]:
+    """The verdict and how far it can be trusted, then all divergences, one after the other: there may be many."""
+    yield dumped(_verdict(found, compared, a, b, words))[:-1] + b',"divergences":['
+    for number, each in enumerate(compared.divergences):
+        yield (b"," if number else b"") + dumped(divergence(each))
+    yield b"]}\n"
+
+
+def _verdict(found: Verdict, compared: Comparison, a: Read, b: Read, words: Words) -> dict[str, Any]:
     root = found.root
     side = "b" if root is not None and root.b is not None else "a"
     named = (root.b or root.a) if root is not None else None
-    return dumped(
-        {
-            "verdict": found.answer.value,
-            "note": found.note or None,
-            "doubts": doubts(a, b, words.payloads.shallow),
-            "a": session(a),
-            "b": session(b),
-            "decisive": divergence(found.decisive) if found.decisive else None,
-            "root": None
-            if named is None or root is None
-            else {
-                "side": side,
-                "event": event(named),
-                "text": words.payloads.text(named),
-                "reasoning": words.because(named) or None,
-                "other": _other(root.a if side == "b" else None, words),
-            },
-            "chain": [event(move) for move in found.chain],
-            "first": divergence(found.first) if found.first else None,
-            "divergences": [orjson.Fragment(dumped(divergence(each))) for each in compared.divergences],
-            "worded_otherwise": compared.worded_otherwise,
-        }
-    )
+    return {
+        "verdict": found.answer.value,
+        "note": found.note or None,
+        "doubts": doubts(a, b, words.payloads.shallow),
+        "a": session(a),
+        "b": session(b),
+        "decisive": divergence(found.decisive) if found.decisive else None,
+        "root": None
+        if named is None or root is None
+        else {
+            "side": side,
+            "event": event(named),
+            "text": words.payloads.text(named),
+            "reasoning": words.because(named) or None,
+            "other": _other(root.a if side == "b" else None, words),
+        },
+        "chain": [event(move) for move in found.chain],
+        "first": divergence(found.first) if found.first else None,
+        "worded_otherwise": compared.worded_otherwise,
+    }
 
 
 def dumped(value: Any) -> bytes:

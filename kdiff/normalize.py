@@ -151,6 +151,8 @@ def is_id_key(key: str) -> bool:
 def pruned(value: Any, own: Rules, path: tuple[str, ...]) -> Any:
     """``value`` without the members that make no difference."""
     if isinstance(value, dict):
+        if not own.ignored and _is_plain(value):
+            return value
         kept = {k: v for k, v in value.items() if not volatile(k) and not (own.ignored and own.ignores((*path, k)))}
         return {k: pruned(v, own, (*path, k)) if isinstance(v, dict | list) else v for k, v in kept.items()}
     if isinstance(value, list):
@@ -158,6 +160,11 @@ def pruned(value: Any, own: Rules, path: tuple[str, ...]) -> Any:
             return value
         return [pruned(v, own, (*path, str(n))) if isinstance(v, dict | list) else v for n, v in enumerate(value)]
     return value
+
+
+def _is_plain(value: dict[str, Any]) -> bool:
+    """Nothing below it that could be left out."""
+    return not any(volatile(k) or isinstance(v, dict | list) for k, v in value.items())
 
 
 def signatures(value: Any, own: Rules, path: tuple[str, ...]) -> tuple[int, int]:

@@ -31,7 +31,7 @@ _AGREES = 88.0
 
 DEEP = 2_000
 """So many pairs that differ are compared path by path; the rest of two sessions that differ everywhere is not."""
-MOST_CHANGES = 200
+MOST_CHANGES = 100
 _LIKE = 0.55
 """Below this share two texts have nothing to say to each other, and the nearest ones stand side by side."""
 

@@ -35,13 +35,13 @@ _KEPT = METRICS.union(
     ]
 )
 _GIVEN = {
-    "tool_call": ("input",),
-    "retrieval": ("query",),
-    "delegation": ("task", "input"),
-    "memory_write": ("value",),
-    "decision": ("action",),
+    "tool_call": "input",
+    "retrieval": "query",
+    "delegation": "task",
+    "memory_write": "value",
+    "decision": "action",
 }
-_SKIPPED = {kind: METRICS.union(names) for kind, names in _GIVEN.items()}
+_SKIPPED = {kind: METRICS.union({name}) for kind, name in _GIVEN.items()}
 _NO_PAYLOAD: dict[str, Any] = {}
 
 CALLS = frozenset({"tool_call", "retrieval", "memory_write", "delegation"})
@@ -145,9 +145,9 @@ class Sketcher:
 
     def _signatures(self, kind: str, label: str, event: Event) -> tuple[int, int]:
         payload = event.payload
-        if kind in ("tool_call", "retrieval", "memory_write", "delegation", "decision"):
-            given = {name: payload[name] for name in _GIVEN[kind] if name in payload}
-            act, form = signatures(given, self._rules, ("payload",))
+        name = _GIVEN.get(kind)
+        if name is not None:
+            act, form = signatures(payload.get(name), self._rules, ("payload", name))
         else:
             act = form = hash(text_of(kind, payload))
         who = _who(event.agent_id, self._rules)
