@@ -1,14 +1,13 @@
 """A timeline as Markdown, for a ticket or a report. Pure."""
 
-import re
 from collections.abc import Iterator, Sequence
 
 from agentlog.coverage import Coverage
+from agentlog.describe import Run, details, folded, headline, run_text, word
 from agentlog.session import Step, Timeline, Totals
-from agentlog.untrusted import escaped
+from agentlog.untrusted import code, plain
 from agentlog.wording import counted, dollars
 
-from .describe import Run, details, folded, headline, run_text, word
 from .render import DEEPEST_SHOWN, Look, footer_lines, moment, outcome_text
 
 _LONGEST = 400
@@ -62,19 +61,3 @@ def _item(item: Step | Run, indent: str, look: Look) -> Iterator[str]:
         yield f"{indent}  - {plain(detail.key)}: {code(detail.text, limit)} {code(detail.behind.strip(), 0)}".rstrip()
     if isinstance(item, Run):
         yield f"{indent}- **x{len(item.others)}** {code(run_text(item), limit)}"
-
-
-def code(text: str, limit: int) -> str:
-    """Text as a code span, in which neither Markdown nor HTML means anything; 0 is no limit."""
-    shown = escaped(text if not limit or len(text) <= limit else text[:limit] + "...")
-    if not shown.strip():
-        return ""
-    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
-    fence = "`" * (longest + 1)
-    space = " " if shown[0] in "` " or shown[-1] in "` " else ""
-    return f"{fence}{space}{shown}{space}{fence}"
-
-
-def plain(text: str) -> str:
-    """A short name of an event as text where it is one word, else as code."""
-    return text if re.fullmatch("[A-Za-z][A-Za-z0-9]*", text) else code(text, 40) or "(blank)"

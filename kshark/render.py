@@ -6,13 +6,12 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from agentlog.coverage import Coverage, asked, sentence
+from agentlog.describe import Detail, Run, details, folded, headline, run_text, word
 from agentlog.events import EPOCH
 from agentlog.output import Paint, Style, cell_width, clipped, flowing, wrapped
 from agentlog.session import CALL_TYPES, Lane, Step, Timeline
 from agentlog.untrusted import escaped
 from agentlog.wording import counted, dollars, duration
-
-from .describe import Detail, Run, details, folded, headline, run_text, word
 
 OUTCOME_STYLES = {"succeeded": Style.GOOD, "failed": Style.BAD, "cancelled": Style.NOTICE}
 WORD_STYLES = {"user": Style.STRONG, "agent": Style.STRONG, "decision": Style.NOTICE, "error": Style.BAD}

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 
 from agentlog import capture
 from agentlog.cli import Where, opened
-from agentlog.coverage import Coverage, asked, coverage
+from agentlog.coverage import Coverage, asked, coverage, not_found
+from agentlog.describe import word
 from agentlog.errors import NothingToShow
 from agentlog.events import Record, Unreadable
 from agentlog.output import complain, page, paint_for, plain, progress, width, write, write_bytes
 from agentlog.session import Step, Timeline, timeline
 from agentlog.sources import Searched, Source, Span
 from agentlog.untrusted import escaped
-from agentlog.wording import counted
 
-from .describe import word
 from .render import Look, text
 
 NAMED = 100
@@ -90,26 +89,6 @@ def name_unreadable(each: Unreadable) -> None:
 def _progress(searched: Searched) -> str:
     of = f" of {searched.expected:,}" if searched.expected else ""
     return f"{searched.what}: read {searched.records:,}{of} records"
-
-
-def not_found(session_id: str, searched: Searched, span: Span) -> str:
-    """What was searched, and which sessions there are that have nearly this name."""
-    everywhere = len(searched.partitions) == searched.partition_count
-    partitions = f", {'all' if everywhere else len(searched.partitions)} partitions" if searched.partitions else ""
-    bounds = f", {asked(span)}" if any(span) else ""
-    read = counted(searched.records, "record" if searched.partitions else "line")
-    bad = f", {searched.unreadable:,} of them unreadable" if searched.unreadable else ""
-    near = nearest(session_id, searched.others)
-    hint = f"\nNearest: {', '.join(map(escaped, near))}" if near else ""
-    return f"no session {escaped(session_id)}. Searched {searched.what}{partitions}{bounds}: {read}{bad}.{hint}"
-
-
-def nearest(session_id: str, others: Iterable[bytes]) -> list[str]:
-    """The five ids that are most like the one that was asked for."""
-    from rapidfuzz import fuzz, process  # noqa: PLC0415  loaded only for who mistyped
-
-    names = sorted(key.decode(errors="replace") for key in others)
-    return [name for name, *_ in process.extract(session_id, names, scorer=fuzz.ratio, limit=5, score_cutoff=50)]
 
 
 def show(found: Timeline, covered: Coverage, unreadable: Sequence[Unreadable], choice: Choice) -> None:

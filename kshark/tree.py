@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from agentlog.coverage import Coverage
+from agentlog.describe import headline, shown, word
 from agentlog.output import Style, cell_width, clipped
 from agentlog.session import Step, Timeline
 
-from .describe import headline, shown, word
 from .render import Look, footer, header, since, word_style
 
 

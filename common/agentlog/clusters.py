@@ -12,7 +12,7 @@ from .partitions import known_partitioner
 from .properties import did_you_mean
 from .settingsfile import SettingsFile, find_settings_file, type_name
 
-TOP_LEVEL: Mapping[str, type] = {"cluster": str, "topic": str, "clusters": dict, "topics": dict}
+TOP_LEVEL: Mapping[str, type] = {"cluster": str, "topic": str, "clusters": dict, "topics": dict, "kdiff": dict}
 """What may stand at the top of a settings file. A tool with a table of its own adds it here and in docs/settings.md."""
 
 DEFAULT_TOPIC = "agent-events"

@@ -1,5 +1,6 @@
 """How far what is shown can be trusted: what was searched, what was skipped, what may be missing. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -7,6 +8,7 @@ from .events import EPOCH
 from .positions import Position
 from .session import Timeline
 from .sources import Searched, Span
+from .untrusted import escaped
 from .wording import counted
 
 
@@ -95,3 +97,23 @@ def asked(span: Span) -> str:
         return f"{word} {at.describe()}" if at is not None else ""
 
     return " ".join(filter(None, (shown("from", span.start), shown("to", span.end))))
+
+
+def not_found(session_id: str, searched: Searched, span: Span) -> str:
+    """What was searched, and which sessions there are that have nearly this name."""
+    everywhere = len(searched.partitions) == searched.partition_count
+    partitions = f", {'all' if everywhere else len(searched.partitions)} partitions" if searched.partitions else ""
+    bounds = f", {asked(span)}" if any(span) else ""
+    read = counted(searched.records, "record" if searched.partitions else "line")
+    bad = f", {searched.unreadable:,} of them unreadable" if searched.unreadable else ""
+    near = nearest(session_id, searched.others)
+    hint = f"\nNearest: {', '.join(map(escaped, near))}" if near else ""
+    return f"no session {escaped(session_id)}. Searched {searched.what}{partitions}{bounds}: {read}{bad}.{hint}"
+
+
+def nearest(session_id: str, others: Iterable[bytes]) -> list[str]:
+    """The five ids that are most like the one that was asked for."""
+    from rapidfuzz import fuzz, process  # noqa: PLC0415  loaded only for who mistyped
+
+    names = sorted(key.decode(errors="replace") for key in others)
+    return [name for name, *_ in process.extract(session_id, names, scorer=fuzz.ratio, limit=5, score_cutoff=50)]

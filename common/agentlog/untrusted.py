@@ -18,3 +18,19 @@ def _escape(character: str) -> str:
     short = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
     units = character.encode("utf-16-be", "surrogatepass").hex(" ", 2).split()
     return short.get(character) or "".join(f"\\u{unit}" for unit in units)
+
+
+def code(text: str, limit: int) -> str:
+    """Text as a code span, in which neither Markdown nor HTML means anything; 0 is no limit."""
+    shown = escaped(text if not limit or len(text) <= limit else text[:limit] + "...")
+    if not shown.strip():
+        return ""
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    fence = "`" * (longest + 1)
+    space = " " if shown[0] in "` " or shown[-1] in "` " else ""
+    return f"{fence}{space}{shown}{space}{fence}"
+
+
+def plain(text: str) -> str:
+    """A short name of an event as text where it is one word, else as code."""
+    return text if re.fullmatch("[A-Za-z][A-Za-z0-9]*", text) else code(text, 40) or "(blank)"

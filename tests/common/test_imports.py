@@ -19,7 +19,7 @@ LAYERS: tuple[set[str], ...] = (
     {"errors", "events", "wording", "untrusted"},
     {"codec", "capture", "steps", "order", "lanes", "session", "positions", "partitions"},
     {"properties", "settingsfile", "given", "clusters", "kafka"},
-    {"sources", "topics", "coverage", "tracer", "payloads"},
+    {"sources", "topics", "coverage", "describe", "tracer", "payloads"},
     {"output", "cli"},
 )
 # Beside these whatever of the core says of itself that it is. What renders for a terminal may be, and knows rich.

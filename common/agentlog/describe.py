@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from agentlog.events import number
-from agentlog.session import CALL_TYPES, Step
-from agentlog.wording import counted, dollars, duration
+from .events import number
+from .session import CALL_TYPES, Step
+from .wording import counted, dollars, duration
 
 WORDS = {
     "session_start": "start",

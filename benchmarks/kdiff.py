@@ -1,0 +1,118 @@
+"""kdiff beside its peers: 100,000 events against 100,000, the worst cases of alignment, and two small sessions.
+
+python -m benchmarks.kdiff [--events 100000]
+"""
+
+import argparse
+import difflib
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import orjson
+from rapidfuzz.distance import Indel
+
+from kdiff.align import matched
+
+WORDS = [
+    f"{a}{b}" for a in ("in", "out", "re", "pro", "con", "sub") for b in ("voice", "line", "turn", "cess", "tract")
+]
+Tokens = list[int]
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=100_000)
+    count = parser.parse_args().events
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        print_process("whole process", *_pair(path, count))
+        print_process("whole process, nothing in common", *_pair(path, count, seed=8))
+        print_process("whole process, 25 x 25", *_pair(path, 25))
+    rng = random.Random(1)  # noqa: S311  figures that come out the same each time
+    tokens = [rng.randrange(count) for _ in range(count)]
+    edited = [token for token in tokens if rng.random() > 0.01]
+    cases = {
+        "1 % dropped": (tokens, edited),
+        "all alike": ([1] * count, [1] * (count - 7)),
+        "nothing in common": (tokens, [-token - 1 for token in tokens]),
+        "reversed": (tokens, tokens[::-1]),
+    }
+    for name, (a, b) in cases.items():
+        print_alignment(name, a, b)
+    few = min(count, 5_000)
+    print_peer(f"difflib, 1 % dropped, {few:,} x {few:,}", lambda: _difflib(tokens[:few], edited[:few]))
+    print_peer(f"rapidfuzz alone, 1 % dropped, {count:,} x {count:,}", lambda: Indel.opcodes(tokens, edited))
+
+
+def _pair(folder: Path, count: int, seed: int = 7) -> tuple[Path, Path]:
+    """Two sessions; with another ``seed`` than 7 they have no call and no text in common."""
+    paths = folder / f"a{count}.ndjson", folder / f"b{count}-{seed}.ndjson"
+    for name, path in zip("ab", paths, strict=True):
+        path.write_bytes(b"".join(_events(name, count, 7 if name == "a" else seed)))
+    return paths
+
+
+def _events(name: str, count: int, seed: int) -> Iterator[bytes]:
+    """A session of about 1 KB an event, every third a model call; B drops a call in a thousand, and has fresh ids."""
+    rng, own = random.Random(seed), random.Random(name)  # noqa: S311  likewise
+    before = None
+    for number in range(count):
+        text = " ".join(rng.choices(WORDS, k=90))
+        told: dict[str, object] = {"model": "m", "output": text, "latency_ms": own.randint(1, 999)}
+        tool = rng.choice(("crm.get", "mail.send", "orders.list"))
+        called = {"tool": tool, "input": {"n": rng.randrange(count), "q": rng.choice(WORDS)}, "output": {"rows": text}}
+        event_id = f"evt_{own.getrandbits(48):012x}"
+        moment = f"2026-01-15T{number // 36000:02}:{number // 600 % 60:02}:{number // 10 % 60:02}.{number % 10}00Z"
+        event: dict[str, object] = {"event_id": event_id, "session_id": name, "agent_id": "agent", "timestamp": moment}
+        event |= {"event_type": "tool_call" if number % 3 else "llm_call", "payload": called if number % 3 else told}
+        if name == "a" or own.random() > 0.001:
+            yield orjson.dumps({**event, "context": {"parent_event_id": before} if before else {}}) + b"\n"
+            before = event_id
+
+
+def print_process(name: str, a: Path, b: Path) -> None:
+    """Time kdiff as a process of its own, and its memory."""
+    command = [sys.executable, "-m", "kdiff", "compare", "a", "b", "--file", str(a), "--other-file", str(b)]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    began = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, check=False)
+    wall = time.perf_counter() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    _say(f"{name}: {wall:.2f} s, {cpu:.2f} s of CPU, {after.ru_maxrss / 1024:,.0f} MB, exit {done.returncode}")
+
+
+def print_alignment(name: str, a: Tokens, b: Tokens) -> None:
+    """Time the alignment of two sequences of signatures."""
+    began = time.perf_counter()
+    equal = sum(span[1] - span[0] for is_equal, span in matched(a, b, (0, len(a), 0, len(b))) if is_equal)
+    _say(f"align, {name}: {time.perf_counter() - began:.2f} s, {equal:,} of {len(a):,} matched")
+
+
+def print_peer(name: str, run: Callable[[], object]) -> None:
+    """Time a peer in the same run."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.perf_counter()
+    run()
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    _say(f"{name}: {time.perf_counter() - began:.2f} s, {grown:,.0f} MB more")
+
+
+def _difflib(a: Tokens, b: Tokens) -> object:
+    return difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes()
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

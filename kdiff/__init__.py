@@ -1,0 +1,1 @@
+"""kdiff: why did one session succeed and another one fail."""

@@ -1,0 +1,5 @@
+"""`python -m kdiff`."""
+
+from .cli import main
+
+main()

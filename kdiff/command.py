@@ -1,0 +1,92 @@
+"""`kdiff compare`: read two sessions, compare them, write the verdict."""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from agentlog.cli import Where
+from agentlog.output import page, paint_for, plain, width, write, write_bytes
+from agentlog.sources import Span
+
+from .compare import compare
+from .effects import Declared
+from .moves import moves
+from .normalize import Rules
+from .payloads import Payloads
+from .reading import Read, read
+from .sketch import Sketcher, shelf
+from .text import Look, Text
+from .verdict import Answer, verdict
+from .words import Words
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is to be shown, and how."""
+
+    format: str = "text"
+    show_divergence: bool = False
+    only_decisive: bool = False
+    context: int = 3
+    pager: bool = True
+
+    def look(self) -> Look:
+        """How text is to be written for where it goes."""
+        paint = paint_for(sys.stdout) if self.format == "text" else plain
+        return Look(width(), paint, self.context, self.show_divergence, self.only_decisive)
+
+
+def chosen_format(asked_for: str | None) -> str:
+    """A terminal gets text, a pipe JSON on one line, unless one was asked for."""
+    return asked_for or ("text" if sys.stdout.isatty() else "json")
+
+
+def compare_sessions(
+    sessions: tuple[str, str], places: tuple[Where, Where], span: Span, how: tuple[Rules, Declared], choice: Choice
+) -> int:
+    """Compare two sessions and write what came of it; 0 when they are the same, 1 when they differ.
+
+    Raises:
+        NothingToShow: no record of one of them could be read.
+        AgentlogError: a source can't be read.
+    """
+    rules, declared = how
+    with shelf() as kept:
+        a, b = (
+            read(session, place, span, Sketcher(kept, rules, declared))
+            for session, place in zip(sessions, places, strict=True)
+        )
+        own_a, own_b = moves(a.timeline), moves(b.timeline)
+        payloads = Payloads(kept, rules, own_a, own_b)
+        compared = compare(own_a, own_b, payloads)
+        found = verdict(compared)
+        _show(Text(found, compared, a, b, Words(payloads), choice.look()), choice)
+    return 0 if found.answer is Answer.SAME else 1
+
+
+def _show(text: Text, choice: Choice) -> None:
+    match choice.format:
+        case "json":
+            from .document import document  # noqa: PLC0415
+
+            write_bytes(document(text.found, text.compared, text.a, text.b, text.words))
+        case "markdown":
+            from .markdown import markdown  # noqa: PLC0415
+
+            write(markdown(text))
+        case "html":
+            from .html import html  # noqa: PLC0415
+
+            write(html(text))
+        case _:
+            _paged(text.lines(), choice)
+
+
+def _paged(lines: Iterable[str], choice: Choice) -> None:
+    if choice.pager:
+        page(lines)
+    else:
+        write(lines)
+
+
+__all__ = ["Choice", "Read", "chosen_format", "compare_sessions"]

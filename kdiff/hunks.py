@@ -1,0 +1,45 @@
+"""Rows of two columns cut down to the divergences and a little around each. Pure."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from .divergence import Divergence
+from .words import Row
+
+MOST = 300
+"""So many rows with a divergence are shown; JSON has all."""
+
+
+class Hunk(NamedTuple):
+    """Rows that stand together, and how many were left out before them."""
+
+    rows: list[Row]
+    skipped: int
+
+
+def hunks(rows: Iterable[Row], context: int, only: Divergence | None = None) -> Iterator[Hunk]:
+    """The rows with a divergence (``only`` that one), each with ``context`` rows before and behind it."""
+    before: deque[Row] = deque(maxlen=context)
+    open_rows: list[Row] = []
+    skipped = behind = shown = 0
+    for row in rows:
+        if row.divergence is not None and (only is None or row.divergence is only):
+            if not open_rows:
+                skipped -= len(before)
+            open_rows += [*before, row]
+            before.clear()
+            behind, shown = context, shown + 1
+        elif open_rows and behind:
+            open_rows.append(row)
+            behind -= 1
+        else:
+            if open_rows and len(before) == context:
+                yield Hunk(open_rows, skipped)
+                open_rows, skipped = [], len(before)
+                if shown >= MOST:
+                    return
+            before.append(row)
+            skipped += not open_rows
+    if open_rows:
+        yield Hunk(open_rows, skipped)

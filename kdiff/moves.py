@@ -1,0 +1,152 @@
+"""A timeline as moves: steps of one lane and agent, a repeated call folded into its first. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from agentlog.session import Timeline
+from agentlog.steps import Lane, Step
+
+from .effects import Effect
+from .sketch import CALLS, Sketch, sketched
+
+LONGEST_PERIOD = 8
+"""A loop may be made of so many different calls."""
+
+ABSORBED = frozenset({"llm_call", "decision", "error"})
+"""What an agent does between two tries of one call. A message in between makes the second one a new call."""
+
+THOUGHTS = frozenset({"think", "plan", "reason", "reflect", "sequential_thinking", "sequentialthinking"})
+"""Tools that merely take down what the model thinks."""
+NAMED = CALLS | {"llm_call", "decision", "delegation_result"}
+
+
+@dataclass(slots=True, eq=False)
+class Move:
+    """A step, together with the repetitions of it that follow.
+
+    Attributes:
+        index: its place in the timeline, the first being 1.
+        again: the repetitions, in order.
+    """
+
+    step: Step
+    index: int
+    sketch: Sketch
+    again: list["Move"] = field(default_factory=list)
+
+    @property
+    def kind(self) -> str:
+        """The event type; of an open call that of the call."""
+        return self.step.kind
+
+    @property
+    def is_call(self) -> bool:
+        """Whether it does something, in place of saying something."""
+        return self.step.kind in CALLS
+
+    @property
+    def is_thought(self) -> bool:
+        """Whether the call is to a tool that merely takes down what the model thinks."""
+        return self.step.kind == "tool_call" and self.step.label.lower() in THOUGHTS
+
+    @property
+    def changes_state(self) -> bool:
+        """Whether it changes the world, as far as we can tell."""
+        return self.sketch.effect is Effect.CHANGES
+
+    @property
+    def times(self) -> int:
+        """How often it was done in a row."""
+        return 1 + len(self.again)
+
+    @property
+    def succeeded(self) -> int:
+        """How many of the times didn't end in an error, and aren't still open."""
+        return sum(not each.sketch.failed and not each.step.is_open for each in (self, *self.again))
+
+    @property
+    def label(self) -> str:
+        """What names it: the tool, the model, the agent; of a message its kind."""
+        return (self.step.label if self.step.kind in NAMED else "") or self.step.kind
+
+
+class Stream(NamedTuple):
+    """What one agent did in one lane."""
+
+    lane: Lane
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """All moves of a session.
+
+    Attributes:
+        all: in the timeline's order, repetitions too.
+        streams: of each lane and agent, in order, repetitions folded into the first.
+        of: by step.
+    """
+
+    timeline: Timeline
+    all: list[Move]
+    streams: dict[Stream, list[Move]]
+    of: dict[Step, Move]
+
+
+def moves(timeline: Timeline) -> Moves:
+    """The moves of a timeline that was made of sketches."""
+    every = [Move(step, n, sketched(step)) for n, step in enumerate(timeline.steps, 1)]
+    acting = {move.step.event.agent_id for move in every if move.is_call or move.kind == "llm_call"}
+    streams: dict[Stream, list[Move]] = defaultdict(list)
+    for move in every:
+        agent, lane = move.step.event.agent_id, move.step.lane
+        streams[Stream(lane, agent if agent in acting else lane.agent_id)].append(move)
+    folded = {stream: list(_folded(own)) for stream, own in streams.items()}
+    return Moves(timeline, every, folded, {move.step: move for move in every})
+
+
+def _folded(own: Sequence[Move]) -> Iterator[Move]:
+    again: set[Move] = set()
+    for run in _runs(own):
+        for first, repeated in _repeats(run):
+            first.again.extend(repeated)
+            again.update(repeated)
+    return (move for move in own if move not in again)
+
+
+def _runs(own: Iterable[Move]) -> Iterator[list[Move]]:
+    """Calls in a row, what is merely thought between them left out."""
+    run: list[Move] = []
+    for move in own:
+        if move.is_call and move.kind != "delegation" and not move.is_thought:
+            run.append(move)
+        elif move.kind not in ABSORBED and not move.is_thought:
+            yield run
+            run = []
+    yield run
+
+
+def _repeats(run: list[Move]) -> Iterator[tuple[Move, list[Move]]]:
+    acts = [move.sketch.act for move in run]
+    at = 0
+    while at < len(run):
+        period, times = _period(acts, at)
+        if times > 1:
+            for n in range(at, at + period):
+                yield run[n], run[n + period : at + period * times : period]
+        at += period * times
+
+
+def _period(acts: list[int], at: int) -> tuple[int, int]:
+    """The shortest group of calls from ``at`` on that comes again at once, and how often it comes; (1, 1) if none."""
+    for period in range(1, LONGEST_PERIOD + 1):
+        if at + period >= len(acts) or acts[at] != acts[at + period]:
+            continue
+        times, group = 1, acts[at : at + period]
+        while acts[at + period * times : at + period * (times + 1)] == group:
+            times += 1
+        if times >= (2 if period == 1 else 3):
+            return period, times
+    return 1, 1

@@ -1,0 +1,173 @@
+"""One known fault put into a session: the decisive divergence names it."""
+
+import copy
+
+import pytest
+
+NAMES = [
+    "sess_invoice_ok",
+    "sess_refund_5536",
+    "sess_support_4135",
+    "sess_coding_1079",
+    "sess_coding_1083",
+    "sess_research_2204",
+]
+
+
+@pytest.fixture(params=NAMES)
+def session(request, told):
+    """A session of the story, announcements left out, in the order of its times."""
+    own = [event for event in told[request.param] if event["event_type"] != "call_started"]
+    return sorted(own, key=lambda event: event["timestamp"])
+
+
+def _call(events, changing):
+    """A call in the middle that succeeded, is made once only, and changes state or doesn't."""
+    verbs = ("create", "send", "refund", "move", "replace", "commit", "push", "hold", "finalize")
+    calls = [n for n, e in enumerate(events) if e["event_type"] == "tool_call" and not e["payload"].get("error")]
+    fitting = [n for n in calls if any(v in events[n]["payload"]["tool"] for v in verbs) is changing]
+    once = [n for n in fitting if sum(_same(events[n], events[m]) for m in calls) == 1]
+    return once[len(once) // 2] if once else pytest.skip("it has no such call")
+
+
+def _same(a, b):
+    return all(a["payload"].get(name) == b["payload"].get(name) for name in ("tool", "input"))
+
+
+def _id(move):
+    return move.step.event.event_id if move is not None else None
+
+
+@pytest.mark.parametrize("changing", [True, False])
+def test_a_changed_argument_is_named(session, compared, renamed, changing):
+    at, other = _call(session, changing), renamed(session)
+    other[at]["payload"]["input"] = {**(other[at]["payload"]["input"] or {}), "fault": "something else"}
+    found = compared(session, other).decisive
+    assert (found.kind, _id(found.a), _id(found.b)) == ("changed", session[at]["event_id"], other[at]["event_id"])
+    assert [change.path for change in found.changes] == ["payload.input.fault"]
+
+
+@pytest.mark.parametrize("changing", [True, False])
+def test_a_dropped_call_is_named_as_missing(session, compared, renamed, changing):
+    at, other = _call(session, changing), renamed(session)
+    del other[at]
+    found = compared(session, other).decisive
+    assert (found.kind, _id(found.a), found.b) == ("missing", session[at]["event_id"], None)
+
+
+def test_another_tool_in_a_calls_place_is_named(session, compared, renamed):
+    at, other = _call(session, True), renamed(session)
+    other[at]["payload"]["tool"] = "ledger.other"
+    found = compared(session, other).decisive
+    assert (found.kind, _id(found.a), _id(found.b)) == ("changed", session[at]["event_id"], other[at]["event_id"])
+
+
+def _detour(other, at, tool):
+    for number in range(3):
+        step = copy.deepcopy(other[at])
+        step |= {"event_id": f"evt_detour_{number}", "payload": {"tool": tool, "input": {"n": number}, "output": "ok"}}
+        other.insert(at + number, step)
+
+
+def test_a_detour_that_changes_state_is_named(session, compared, renamed):
+    at, other = _call(session, True), renamed(session)
+    _detour(other, at, "cards.charge")
+    found = compared(session, other).decisive
+    assert (found.kind, _id(found.b)) == ("extra", "evt_detour_0")
+
+
+def test_a_detour_of_reads_explains_nothing_and_stands_among_the_divergences(session, compared, renamed):
+    at, other = _call(session, True), renamed(session)
+    _detour(other, at, "cards.list")
+    found = compared(session, other)
+    assert found.verdict.decisive is None
+    assert "extra" in found.kinds
+
+
+def test_an_error_that_is_not_got_over_is_named(session, compared, renamed):
+    at, other = _call(session, True), renamed(session)
+    other[at]["payload"].pop("output", None)
+    other[at]["payload"]["error"] = "timeout: no answer"
+    found = compared(session, other).decisive
+    assert (found.kind, _id(found.b)) == ("error", other[at]["event_id"])
+
+
+def test_an_error_that_a_second_try_gets_over_explains_nothing(session, compared, renamed):
+    at, other = _call(session, False), renamed(session)
+    failed = copy.deepcopy(other[at])
+    failed["event_id"] = "evt_failed_first"
+    failed["payload"].pop("output", None)
+    failed["payload"]["error"] = "timeout: no answer"
+    other.insert(at, failed)
+    found = compared(session, other)
+    assert [int(each.weight) for each in found.compared.divergences] in ([], [1])
+
+
+@pytest.mark.parametrize("changing", [True, False])
+def test_a_loop_is_named(session, compared, renamed, changing):
+    at, other = _call(session, changing), renamed(session)
+    for number in range(50):
+        other.insert(at + 1, {**copy.deepcopy(other[at]), "event_id": f"evt_again_{number}"})
+    found = compared(session, other).decisive
+    assert (found.kind, found.label, found.count) == ("repeated", session[at]["payload"]["tool"], 51)
+
+
+@pytest.mark.parametrize("status", [None, "failed"])
+def test_an_early_end_is_named(session, compared, renamed, status):
+    cut, other = len(session) // 2, renamed(session)
+    end = [{**other[-1], "payload": {"status": status}}] if status else []
+    found = compared(session, other[:cut] + end).decisive
+    assert (found.kind, _id(found.a), _id(found.b)) == ("ended", session[cut]["event_id"], other[cut - 1]["event_id"])
+
+
+def test_the_wrong_result_of_a_sub_agent_is_named(told, compared, renamed):
+    session = told["sess_trip_7731"] if "sess_trip_7731" in told else _with_result(told)
+    other = renamed(session)
+    at = next(n for n, event in enumerate(other) if event["event_type"] == "delegation_result")
+    other[at]["payload"]["result"] = "an answer to another question"
+    found = compared(session, other).decisive
+    assert (found.kind, _id(found.b)) == ("changed", other[at]["event_id"])
+
+
+def _with_result(told):
+    return next(own for own in told.values() if any(e["event_type"] == "delegation_result" for e in own))
+
+
+def test_the_runaway_invoice_is_explained_by_its_loop_and_the_decision_before_it(told, compared):
+    found = compared(told["sess_invoice_ok"], told["sess_invoice_847"])
+    assert (found.decisive.kind, found.decisive.label, found.decisive.count) == (
+        "repeated",
+        "stripe.create_invoice",
+        164,
+    )
+    root = found.verdict.root
+    assert root is not None
+    assert root.a is not None
+    assert root.b is not None
+    assert root.b.label.startswith("retry stripe.create_invoice at once")
+    assert root.a.label.startswith("wait 2 s")
+    assert [move.kind for move in found.verdict.chain][-1] == "session_end"
+
+
+def test_a_changed_call_that_was_made_up_for_later_is_not_decisive(script, compared):
+    a = script("a").calls("orders.set_address", {"to": "Rome"}).says("done").ends().events
+    b = script("b").calls("orders.get", {"n": 1}).says("wait").calls("orders.set_address", {"to": "Rome"}).ends().events
+    found = compared(a, b)
+    assert found.verdict.decisive is None or int(found.decisive.weight) < 3
+
+
+def test_when_nothing_that_was_done_differs_no_cause_is_named(script, compared):
+    a = script("a").calls("orders.create", {"n": 1}).says("The total is 40.").ends("succeeded").events
+    b = script("b").calls("orders.create", {"n": 1}).says("Good bye!").ends("failed").events
+    found = compared(a, b)
+    assert found.verdict.decisive is None
+    assert "no cause can be named" in found.verdict.note
+
+
+def test_a_call_that_never_came_back_is_named(script, compared):
+    a = script("a").calls("orders.create", {"n": 1}).ends().events
+    b = script("b").add(
+        "call_started", {"call_id": "x", "call_type": "tool_call", "tool": "orders.create", "input": {"n": 1}}
+    )
+    found = compared(a, b.ends("failed").events).decisive
+    assert (found.kind, found.label) == ("error", "orders.create")

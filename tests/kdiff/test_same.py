@@ -1,0 +1,123 @@
+"""What makes no difference: a session is the same as itself, and as its copy."""
+
+import copy
+import uuid
+
+import pytest
+
+from kdiff.normalize import rules
+from kdiff.verdict import Answer
+from kshark.story import story
+
+NAMES = sorted({record.key.decode() for record in story() if record.key})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_session_of_the_story_is_the_same_as_itself_and_as_its_renamed_copy(name, told, compared, renamed):
+    if name not in told:
+        pytest.skip("no event of it can be read")
+    for other in (told[name], renamed(told[name])):
+        found = compared(told[name], other)
+        assert (found.verdict.answer, found.kinds) == (Answer.SAME, [])
+
+
+def _orders(script, name, orders):
+    own = script(name).add("session_start", {"goal": "ship the orders"})
+    for order in orders:
+        own.calls(
+            "orders.create", {"item": "book"}, {"order_id": order, "created_at": f"2026-01-15T14:00:0{len(order)}.123Z"}
+        )
+    for order in orders:
+        own.calls("orders.ship", {"order_id": order})
+    return own.ends().events
+
+
+def test_an_id_stands_for_the_one_that_the_aligned_call_made(script, compared):
+    found = compared(_orders(script, "a", ["ord_71a9", "ord_72b8"]), _orders(script, "b", ["ord_93c1", "ord_94d2"]))
+    assert found.verdict.answer is Answer.SAME
+
+
+def test_ids_that_shift_by_one_are_still_the_same_roles(script, compared):
+    found = compared(_orders(script, "a", ["ord_1001", "ord_1002"]), _orders(script, "b", ["ord_1002", "ord_1003"]))
+    assert found.verdict.answer is Answer.SAME
+
+
+def test_an_id_in_the_role_of_another_is_a_difference(script, compared):
+    a, b = _orders(script, "a", ["ord_71a9", "ord_72b8"]), _orders(script, "b", ["ord_93c1", "ord_94d2"])
+    b[-2]["payload"]["input"]["order_id"] = "ord_93c1"
+    found = compared(a, b)
+    assert found.decisive.kind in ("changed", "repeated")
+    assert found.decisive.label == "orders.ship"
+
+
+def test_a_step_more_does_not_shift_the_ids_behind_it(script, compared):
+    a, b = _orders(script, "a", ["ord_71a9", "ord_72b8"]), _orders(script, "b", ["ord_93c1", "ord_94d2"])
+    b.insert(
+        1,
+        {
+            **copy.deepcopy(b[1]),
+            "event_id": "more",
+            "payload": {"tool": "stock.get", "input": {"item": "book"}, "output": 3},
+        },
+    )
+    found = compared(a, b)
+    assert found.kinds == ["extra"]
+
+
+def test_clocks_durations_and_random_ids_make_no_difference(script, compared):
+    def run(name, second, temporary):
+        given = {"idempotency_key": str(uuid.uuid4()), "amount": 10}
+        answer = {
+            "at": f"2026-01-15T14:00:{second}.5Z",
+            "took": "1.2s",
+            "file": f"/tmp/{temporary}/out.csv",
+            "trace_id": name,
+        }
+        return script(name).calls("stripe.charge", given, answer).ends().events
+
+    assert compared(run("a", "11", "tmpab12"), run("b", "59", "tmpzz99")).verdict.answer is Answer.SAME
+
+
+def test_a_duration_that_is_given_is_no_noise(script, compared):
+    a, b = (script(n).calls("timer.set", {"timeout": wait}).ends().events for n, wait in (("a", "30s"), ("b", "60s")))
+    assert compared(a, b).decisive.kind == "changed"
+
+
+def test_a_text_in_other_words_is_counted_and_no_divergence(script, compared):
+    a = script("a").says("I have sent the invoice to Acme for you.").ends().events
+    b = script("b").says("I sent the invoice to Acme for you.").ends().events
+    found = compared(a, b)
+    assert (found.kinds, found.compared.worded_otherwise) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    "other", ["I have not sent the invoice of 40 to Acme.", "I have sent the invoice of 50 to Acme."]
+)
+def test_another_figure_or_a_negation_is_no_other_wording(script, compared, other):
+    a = script("a").says("I have sent the invoice of 40 to Acme.").ends().events
+    assert compared(a, script("b").says(other).ends().events).kinds == ["changed"]
+
+
+def test_what_a_user_ignores_makes_no_difference(script, compared):
+    a = script("a").calls("db.insert", {"row": 1, "marker": {"x": 1}}, "version 7 of it").ends().events
+    b = script("b").calls("db.insert", {"row": 1, "marker": {"x": 2}}, "version 8 of it").ends().events
+    assert compared(a, b).kinds == ["changed"]
+    assert compared(a, b, rules(["payload.input.marker"], [r"version \d+"])).verdict.answer is Answer.SAME
+
+
+def test_sub_agents_that_ran_side_by_side_may_stand_in_any_order(script, compared):
+    def run(name, order):
+        own = script(name).add("session_start", {"goal": "ask around"})
+        starts = {}
+        for city in order:
+            own.add("delegation", {"to_agent_id": "asker", "task": f"ask in {city}"})
+            starts[city] = own.events[-1]["event_id"]
+        for step in range(20):
+            for city in order:
+                own.calls("web.search", {"q": f"{city} {step}"}, agent="asker", parent_event_id=starts[city])
+        for city in reversed(order):
+            own.add("delegation_result", {"from_agent_id": "asker", "result": city}, parent_event_id=starts[city])
+        return own.ends().events
+
+    cities = ["Rome", "Oslo", "Bern", "Riga", "Cork", "Lyon", "Graz", "Pisa", "York", "Nice"]
+    assert compared(run("a", cities), run("b", cities[::-1])).verdict.answer is Answer.SAME
