@@ -42,7 +42,7 @@ class Batch(NamedTuple):
     producer_id: int
     producer_epoch: int
     base_sequence: int
-    count: int
+    record_count: int
     body: bytes
 
     @property
@@ -78,7 +78,7 @@ class Batch(NamedTuple):
     @property
     def is_dense(self) -> bool:
         """Whether it has a record for each of its offsets."""
-        return self.count == self.last_offset_delta + 1
+        return self.record_count == self.last_offset_delta + 1
 
     @property
     def goes_whole(self) -> bool:
@@ -135,7 +135,7 @@ def split(records: bytes) -> Iterator[Batch]:
         behind = start + _LENGTH_FROM + fields[1]
         if behind > end:
             return
-        yield Batch(*fields, records[start + _HEADER.size : behind])
+        yield Batch._make((*fields, records[start + _HEADER.size : behind]))
         start = behind
 
 
@@ -150,14 +150,14 @@ def is_written_by(batch: Batch, producer: int) -> bool:
 
 
 def stamped(batch: Batch, stamp: Stamp) -> bytes:
-    """The batch as it goes into a produce request, its records untouched."""
+    """A dense batch as it goes into a produce request, its records untouched."""
     plain = batch.attributes & ~_TRANSACTIONAL
     times = (batch.base_timestamp, batch.max_timestamp)
-    return _serialised(plain, batch.last_offset_delta, times, stamp, batch.count, batch.body)
+    return _serialised(plain, times, stamp, batch.record_count, batch.body)
 
 
-def _serialised(attributes: int, delta: int, times: tuple[int, int], stamp: Stamp, count: int, body: bytes) -> bytes:
-    checked = _CHECKED.pack(attributes, delta, *times, stamp.producer_id, 0, stamp.sequence, count)
+def _serialised(attributes: int, times: tuple[int, int], stamp: Stamp, count: int, body: bytes) -> bytes:
+    checked = _CHECKED.pack(attributes, count - 1, *times, stamp.producer_id, 0, stamp.sequence, count)
     crc = google_crc32c.extend(google_crc32c.value(checked), body)
     length = _HEADER.size - _LENGTH_FROM + len(body)
     return b"".join((_FRONT.pack(0, length, -1, 2, crc), checked, body))
@@ -175,10 +175,23 @@ def opened(batch: Batch) -> list[Opened]:
         ValueError: it is damaged, or compressed in a way that we don't know.
     """
     data = decompress(batch.codec, batch.body)
-    base, found, at = batch.base_timestamp, [], 0
+    found, behind = _records(batch, data, batch.record_count)
+    if behind != len(data):
+        raise ValueError(f"the batch at offset {batch.base_offset} has {len(data)} bytes where {behind} are told")
+    return found
+
+
+def first_record(batch: Batch) -> Opened:
+    """The first record of a batch that isn't empty; raises ValueError like ``opened``."""
+    return _records(batch, decompress(batch.codec, batch.body), 1)[0][0]
+
+
+def _records(batch: Batch, data: bytes, count: int) -> tuple[list[Opened], int]:
+    """The first ``count`` records, and the place behind them."""
+    base, found, at = batch.base_timestamp, list[Opened](), 0
     fixed = batch.max_timestamp if batch.has_append_time else None
     try:
-        for _ in range(batch.count):
+        for _ in range(count):
             length, start = _varint(data, at)
             time_delta, place = _varint(data, start + 1)
             offset_delta, place = _varint(data, place)
@@ -187,9 +200,7 @@ def opened(batch: Batch) -> list[Opened]:
             found.append(Opened(batch.base_offset + offset_delta, time, data[place:at]))
     except IndexError:
         raise ValueError(f"the batch at offset {batch.base_offset} is damaged") from None
-    if at != len(data):
-        raise ValueError(f"the batch at offset {batch.base_offset} has {len(data)} bytes where {at} are told")
-    return found
+    return found, at
 
 
 def built(records: Iterable[Opened], stamp: Stamp, codec: int, source: int | None) -> bytes:
@@ -213,7 +224,7 @@ def built(records: Iterable[Opened], stamp: Stamp, codec: int, source: int | Non
         out += varint(len(body))
         out += body
     times = (base, max(record.timestamp for record in records))
-    return _serialised(codec, len(records) - 1, times, stamp, len(records), compress(codec, bytes(out)))
+    return _serialised(codec, times, stamp, len(records), compress(codec, bytes(out)))
 
 
 def filler(count: int, stamp: Stamp, timestamp: int) -> bytes:
@@ -234,9 +245,9 @@ def restamped(prepared: bytes, stamp: Stamp) -> bytes:
 
 def is_filler(batch: Batch, producer: int) -> bool:
     """Whether a mirror wrote the batch only to fill offsets."""
-    if batch.codec != ZSTD or batch.producer_id != producer or not batch.count:
+    if batch.codec != ZSTD or batch.producer_id != producer or not batch.record_count:
         return False
-    return any(name == FILLER_HEADER for name, _ in headers(opened(batch)[0].rest))
+    return any(name == FILLER_HEADER for name, _ in headers(first_record(batch).rest))
 
 
 def source_position(batch: Batch, producer: int) -> int:
@@ -245,7 +256,7 @@ def source_position(batch: Batch, producer: int) -> int:
     Raises:
         ValueError: the batch can't be opened.
     """
-    if not batch.count or OFFSET_HEADER not in decompress(batch.codec, batch.body):
+    if not batch.record_count or OFFSET_HEADER not in decompress(batch.codec, batch.body):
         return batch.next_offset
     for record in reversed(opened(batch)):
         told = told_offset(record.rest, producer)
@@ -279,11 +290,13 @@ def same_records(one: Batch, other: Batch) -> bool:
     """Whether two batches hold the same records at the same offsets; opened only where their bytes differ."""
     if one.base_offset == other.base_offset and _content(one) == _content(other):
         return True
-    return one.base_offset == other.base_offset and one.count == other.count and opened(one) == opened(other)
+    return (
+        one.base_offset == other.base_offset and one.record_count == other.record_count and opened(one) == opened(other)
+    )
 
 
 def _content(batch: Batch) -> tuple[object, ...]:
-    return (batch.attributes & ~_TRANSACTIONAL, *batch[6:9], batch.count, batch.body)
+    return (batch.attributes & ~_TRANSACTIONAL, *batch[6:9], batch.record_count, batch.body)
 
 
 def key_value(rest: bytes) -> tuple[bytes | None, bytes | None]:
@@ -366,4 +379,3 @@ def varint(number: int) -> bytes:
 
 
 _ONE_BYTE = [bytes([number]) for number in range(0x80)]
-
