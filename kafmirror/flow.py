@@ -73,7 +73,7 @@ class Flow:
         done_source, done_target: as far as it is acknowledged.
         last_epoch: the leader epoch of the last batch fetched, -1 when none was.
         in_flight: how many batches were sent and aren't answered.
-        pending_timestamp: that of the first record that isn't acknowledged, in milliseconds since 1970; None when all are.
+        pending_timestamp: that of the first record that isn't acknowledged, in milliseconds since 1970, or None.
     """
 
     producer: int

@@ -3,16 +3,19 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from agentlog.errors import KafkaError
 from kafka.protocol.admin import (
     CreatePartitionsRequest,
     CreateTopicsRequest,
     DeleteRecordsRequest,
     DeleteTopicsRequest,
     DescribeConfigsRequest,
+    DescribeLogDirsRequest,
     IncrementalAlterConfigsRequest,
 )
+from kafka.protocol.metadata import MetadataRequest
 
-from .wire import Metadata, Partition, Wire, WireError
+from .wire import NO_ID, UNKNOWN_TOPIC, Metadata, Partition, Wire, WireError
 
 _TOPIC, _BROKER = 2, 4
 _OF_TOPIC = 1  # DescribeConfigs' source of a setting that is the topic's own
@@ -128,6 +131,37 @@ async def delete_records(wire: Wire, metadata: Metadata, partition: Partition, b
     code = answer.topics[0].partitions[0].error_code
     if code:
         raise wire.problem(code, f"deleting the fillers of {partition}")
+
+
+async def rights(wire: Wire, topic: str) -> frozenset[int] | None:
+    """What we may do with a topic, None where the broker doesn't tell."""
+    asked = [MetadataRequest.MetadataRequestTopic(name=topic, topic_id=NO_ID)]
+    request = MetadataRequest(
+        topics=asked, allow_auto_topic_creation=False, include_topic_authorized_operations=True, max_version=12
+    )
+    [told] = (await wire.send(request)).topics
+    if told.error_code == UNKNOWN_TOPIC or told.authorized_operations is None:
+        return None
+    rights = frozenset(int(each) for each in told.authorized_operations)
+    return rights if rights and max(rights) < 31 else None
+
+
+async def stored_bytes(wire: Wire, topic: str) -> int | None:
+    """What a topic takes on its brokers' disks, its replicas counted once; None where we may not know."""
+    largest: dict[int, int] = {}
+    for node in wire.brokers():
+        kind = DescribeLogDirsRequest.DescribableLogDirTopic
+        try:
+            topic_info = await wire.metadata([topic])
+            partitions = sorted(topic_info.topics[topic].leaders)
+            answer = await wire.send(DescribeLogDirsRequest(topics=[kind(topic=topic, partitions=partitions)]), node)
+        except KafkaError:
+            return None
+        if not answer.results or any(result.error_code for result in answer.results):
+            return None
+        for each in (part for result in answer.results for told in result.topics for part in told.partitions):
+            largest[each.partition_index] = max(largest.get(each.partition_index, 0), each.partition_size)
+    return sum(largest.values())
 
 
 async def _controller(wire: Wire) -> Any:
