@@ -1,7 +1,7 @@
 """The facts for a plan, gathered from both clusters; nothing is changed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from agentlog.errors import AgentlogError, KafkaUnavailable, TopicNotFound, UsageError
 
@@ -14,8 +14,7 @@ from .topics import Setting
 from .wire import EARLIEST, LATEST, Metadata, Partition, Topic, Wire
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What the user wants to be mirrored.
 
     Attributes:

@@ -148,6 +148,7 @@ class Pump:
                 await self._refresh(side)
             self._start_tasks()
             await self._check_ends()
+            await self._ask_source()
             await self._write_notes()
             running.ring()
             await running.loop.sleep(0.1)
@@ -199,6 +200,19 @@ class Pump:
                 copying.known_at = max(copying.known_at, now)
             elif copying.generation == generation and copying.flow.done_target == end and not copying.flow.in_flight:
                 running.look_again(copying)
+
+    async def _ask_source(self) -> None:
+        """Where the source ends: a partition whose target stands still isn't fetched, and falls behind all the same."""
+        running, now = self._running, time.monotonic()
+        try:
+            ends = await running.source.wire.offsets(running.source.metadata, running.copies, LATEST, stable=True)
+        except AgentlogError as error:
+            running.troubles.note("source ends", str(error))
+            return
+        running.troubles.over("source ends")
+        for partition, end in ends.items():
+            copying = running.copies[partition]
+            copying.source_end, copying.end_known_at = max(end, copying.flow.done_source), now
 
     async def _write_notes(self) -> None:
         for copying in self._running.copies.values():
