@@ -11,6 +11,7 @@ from . import groups, topics
 from .batches import FILLER_COUNT, Batch, Stamp, as_in_source, filler, first, is_filler, opened, restamped
 from .checkpoint import Fill, Go, Held, Lost, Refuse, Trim, decide
 from .copying import Copying
+from .plan import Bounds
 from .wire import EARLIEST, LATEST, Asked, Metadata, Partition, Wire, WireError
 
 
@@ -35,11 +36,31 @@ class Side:
             raise WireError(f"cluster {self.wire.name}: {partition} has no leader", 5)
         return leader.node
 
-    async def bounds(self, partition: Partition, *, stable: bool = False) -> tuple[int, int]:
+    async def bounds(self, partition: Partition, *, stable: bool = False) -> Bounds:
         """The first offset that a partition holds, and the one behind its last."""
         low = await self.wire.offsets(self.metadata, [partition], EARLIEST)
         end = await self.wire.offsets(self.metadata, [partition], LATEST, stable=stable)
-        return low[partition], end[partition]
+        return Bounds(low[partition], end[partition])
+
+    async def all_bounds(self, topic: str, *, stable: bool = False) -> dict[int, Bounds]:
+        """The bounds of each partition of a topic."""
+        partitions = [Partition(topic, number) for number in sorted(self.metadata.topics[topic].leaders)]
+        low = await self.wire.offsets(self.metadata, partitions, EARLIEST)
+        end = await self.wire.offsets(self.metadata, partitions, LATEST, stable=stable)
+        return {each.number: Bounds(low[each], end[each]) for each in partitions}
+
+    async def noted(self, partition: Partition, producer: int) -> tuple[int, int] | None:
+        """The target's and the source's offset as a mirror last noted them for a partition with gaps."""
+        notes = await groups.committed(self.wire, mirror_group(producer), {partition.topic: partition.number + 1})
+        note = notes.get(partition)
+        return (note.offset, int(note.metadata)) if note else None
+
+    async def noted_position(self, partition: Partition, end: int, producer: int) -> int:
+        """The source's offset that follows what a target without records had; raises ValueError when nobody knows."""
+        noted = await self.noted(partition, producer) if end else None
+        if noted and noted[0] != end:
+            raise ValueError(f"{partition} is empty, and its last note was made at {noted[0]}, not at {end}")
+        return noted[1] if noted else end
 
     async def batch_at(self, partition: Partition, offset: int) -> Batch | None:
         """The batch that holds an offset, or the one behind it; None where there is none."""
@@ -84,13 +105,7 @@ async def _held(copying: Copying, source: Side, target: Side) -> Held:
     """What both sides hold; the target is asked first, so that no other mirror makes it look ahead of the source."""
     low, end = await target.bounds(copying.target)
     last = await target.batch_at(copying.target, end - 1) if end > low else None
-    committed = None
-    if last is None and end > 0:
-        notes = await groups.committed(
-            target.wire, mirror_group(copying.flow.producer), {copying.target.topic: copying.target.number + 1}
-        )
-        if note := notes.get(copying.target):
-            committed = (note.offset, int(note.metadata))
+    committed = await target.noted(copying.target, copying.flow.producer) if last is None and end > 0 else None
     if end > low and (last is None or last.next_offset < end):
         raise WireError(
             f"cluster {target.wire.name}: {copying.target} ends at {end} and doesn't show its last batch", 9

@@ -11,7 +11,7 @@ from .comparing import Comparison, Pair, Span
 from .examining import Side
 from .plan import Bounds, Facts, Plan, Prefix, is_pattern, matching, plan_topic
 from .topics import Setting
-from .wire import EARLIEST, LATEST, Metadata, Partition, Topic, Wire
+from .wire import Metadata, Partition, Topic, Wire
 
 
 class Wanted(NamedTuple):
@@ -53,7 +53,7 @@ class Gathering:
         """
         there = await self._source.metadata(None)
         here = await self._target.metadata(None)
-        names = self._names(there)
+        names = self.names(there)
         if there.cluster_id == here.cluster_id:
             same = f"source and target are the same cluster: its id is {there.cluster_id}"
             return Plan(self._source.name, self._target.name, (), (same,))
@@ -62,7 +62,8 @@ class Gathering:
         plans = [plan_topic(await self._facts(there, here, name)) for name in names]
         return Plan(self._source.name, self._target.name, tuple(plans), (), tuple(_broker_warnings(defaults)))
 
-    def _names(self, there: Metadata) -> list[str]:
+    def names(self, there: Metadata) -> list[str]:
+        """The source's topics that are wanted; raises TopicNotFound for a name that is none."""
         for pattern in self._wanted.patterns:
             if not matching([pattern], there.topics) and not is_pattern(pattern):
                 some = ", ".join(name for name in sorted(there.topics) if not name.startswith("__"))
@@ -79,8 +80,8 @@ class Gathering:
             Side(self._source, there, {name: source.id}),
             Side(self._target, here, {target_name: target.id} if target else {}),
         )
-        bounds = await _all_bounds(sides[0], source, stable=True)
-        target_bounds = await _all_bounds(sides[1], target) if target else {}
+        bounds = await sides[0].all_bounds(name, stable=True)
+        target_bounds = await sides[1].all_bounds(target_name) if target else {}
         return Facts(
             source=source,
             target=target,
@@ -144,13 +145,6 @@ async def _compared(pair: Pair, source: Side, target: Side, theirs: Bounds, ours
         return Prefix(ours.end, f"at offset {offset} they differ in {what}")
     first = min([*found.missing, *found.extra])
     return Prefix(ours.end, f"offset {first[0]} is only on one side")
-
-
-async def _all_bounds(side: Side, topic: Topic, *, stable: bool = False) -> dict[int, Bounds]:
-    partitions = [Partition(topic.name, number) for number in sorted(topic.leaders)]
-    low = await side.wire.offsets(side.metadata, partitions, EARLIEST)
-    end = await side.wire.offsets(side.metadata, partitions, LATEST, stable=stable)
-    return {each.number: Bounds(low[each], end[each]) for each in partitions}
 
 
 async def _written_by(

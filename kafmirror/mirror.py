@@ -1,7 +1,6 @@
 """A mirror from its plan to its end: topics made, partitions pumped, and what changes in the source followed."""
 
 import time
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from agentlog.errors import AgentlogError, KafkaUnavailable
@@ -12,10 +11,11 @@ from .copying import Copying, State
 from .examining import Side
 from .facts import Gathering, Wanted
 from .flow import Flow
-from .lag import UNKNOWN, Lag, lag
+from .lag import UNKNOWN, lag
 from .plan import Plan, TopicPlan, matching, setting_changes, wanted_settings
 from .pump import Pump
 from .running import Running
+from .standing import Standing
 from .wire import LATEST, Partition, Topic, Wire
 
 FOLLOW_S = 3.0
@@ -40,29 +40,28 @@ class Options(NamedTuple):
     accept_loss: bool = False
 
 
-@dataclass(frozen=True)
-class Standing:
-    """Where a partition's copy stands, for a table or a metric."""
-
-    source: Partition
-    target: Partition
-    position: int | None
-    end: int | None
-    lag: Lag
-    records: int
-    bytes_sent: int
-
-
 class Mirror:
     """Mirrors topics of one cluster into another."""
 
-    def __init__(self, source: Wire, target: Wire, wanted: Wanted, options: Options) -> None:
+    def __init__(
+        self, source: Wire, target: Wire, wanted: Wanted, options: Options, groups: tuple[str, ...] = ()
+    ) -> None:
         self.source, self.target = source, target
         self._wanted, self._options = wanted, options
         self._gathering = Gathering(source, target, wanted)
         self.running: Running | None = None
         self._names: dict[str, str] = {}
+        self._groups = groups
         self._stopping = False
+
+    @property
+    def losses(self) -> list[str]:
+        """What retention deleted before it was copied, and was accepted."""
+        return self.running.losses if self.running else []
+
+    def troubles(self) -> list[str]:
+        """What the mirror waits for."""
+        return self.running.troubles.all() if self.running else []
 
     async def plan(self) -> Plan:
         """What would be done; raises as ``Gathering.plan`` does."""
@@ -203,7 +202,7 @@ class Mirror:
                 copying.compacted = "compact" in (settings["cleanup.policy"].value or "")
                 copying.largest = int(has["max.message.bytes"].value or copying.largest)
 
-    def standings(self) -> list[Standing]:
+    async def standings(self) -> list[Standing]:
         """Where each partition stands at this moment."""
         now, now_ms = time.monotonic(), time.time() * 1000
         copies = self.running.copies.values() if self.running else ()
@@ -224,6 +223,7 @@ def _standing(copying: Copying, now: float, now_ms: float) -> Standing:
         copying.target,
         flow.done_source if was_placed else None,
         copying.source_end,
+        flow.done_target if was_placed else None,
         behind if was_placed else UNKNOWN,
         flow.records_sent,
         flow.bytes_sent,

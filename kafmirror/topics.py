@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from agentlog.errors import KafkaError
 from kafka.protocol.admin import (
     CreatePartitionsRequest,
     CreateTopicsRequest,
@@ -14,6 +13,8 @@ from kafka.protocol.admin import (
     IncrementalAlterConfigsRequest,
 )
 from kafka.protocol.metadata import MetadataRequest
+
+from agentlog.errors import KafkaError
 
 from .wire import NO_ID, UNKNOWN_TOPIC, Metadata, Partition, Wire, WireError
 

@@ -8,14 +8,15 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import kafka.errors as kafka_errors
-from agentlog.clusters import BOOTSTRAP, Cluster
-from agentlog.errors import AgentlogError, KafkaRefused, KafkaUnavailable, TopicNotFound
 from kafka.future import Future
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 from kafka.protocol.consumer import FetchRequest, ListOffsetsRequest
 from kafka.protocol.metadata import MetadataRequest
 from kafka.protocol.producer import ProduceRequest
+
+from agentlog.clusters import BOOTSTRAP, Cluster
+from agentlog.errors import AgentlogError, KafkaRefused, KafkaUnavailable, TopicNotFound
 
 from .properties import Value, translated
 
@@ -145,12 +146,18 @@ class Loop:
         """Start a coroutine; the answer is a future."""
         return self.net.call_soon_with_future(coroutine, *args)
 
+    def soon(self, function: Callable[[], None]) -> None:
+        """Call a function in the loop's thread; from a signal's handler too."""
+        self.net.call_soon_threadsafe(function)
+
     async def sleep(self, seconds: float) -> None:
         """Let others run for so long."""
         await self.net.sleep(seconds)
 
-    def close(self) -> None:
-        """End the thread."""
+    def end(self, *wires: "Wire") -> None:
+        """Close the connections, and end the thread."""
+        for wire in wires:
+            self.net.call_soon_threadsafe(wire.close)
         self.net.stop(timeout_ms=2000)
 
 

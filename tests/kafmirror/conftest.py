@@ -1,0 +1,23 @@
+"""Two clusters to mirror between, started once a session; and a pair that a test may break."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from devkafka import KafkaCluster, running
+
+from .side import Pair
+
+
+@pytest.fixture(scope="session")
+def _clusters() -> Iterator[Pair]:
+    with running(KafkaCluster("source"), KafkaCluster("target")) as (source, target):
+        yield Pair(source, target)
+
+
+@pytest.fixture
+def pair(_clusters: Pair) -> Iterator[Pair]:
+    """A source and a target, both answering; what a test stops runs again before the next test."""
+    yield _clusters
+    _clusters.source.recover()
+    _clusters.target.recover()
