@@ -3,11 +3,12 @@
 import sys
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentlog.cli import log_to_stderr, new_app, property_option, run, verbose_option
+from agentlog.cli import from_option, log_to_stderr, new_app, property_option, run, span, verbose_option
 
 if TYPE_CHECKING:
     from .sides import Named
@@ -134,6 +135,38 @@ def status(context: click.Context, named: "Named", shape: str, lag_threshold: st
 
     limit = threshold(lag_threshold) if lag_threshold is not None else None
     context.exit(show_status(named, shape, limit))
+
+
+@app.command()
+@named_options
+@from_option
+@click.option("--sample", type=click.FloatRange(0, 1, min_open=True), metavar="SHARE", help="Compare this share: 0.01.")
+@click.option(
+    "--resume", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Keep how far it is, and go on."
+)
+@click.option("--digest", is_flag=True, help="Compute a SHA-256 of each partition's records; slower.")
+@click.pass_context
+def verify(
+    context: click.Context,
+    named: "Named",
+    shape: str,
+    start: str | None,
+    sample: float | None,
+    resume: Path | None,
+    digest: bool,
+) -> None:
+    """Compare both sides record by record, as far as the copy goes; exit 1 when anything differs.
+
+    \b
+    kafmirror verify --source us-east-1 --target eu-west-1
+    kafmirror verify --source us-east-1 --target eu-west-1 --from -1h
+    kafmirror verify --source us-east-1 --target eu-west-1 --resume verify.json
+    """
+    from .verifying import Verification
+    from .verifying import verify as run_verify
+
+    begin = span(start, None).start
+    context.exit(run_verify(named, Verification(begin, sample, resume, digest, shape)))
 
 
 def main() -> None:

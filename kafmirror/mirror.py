@@ -11,6 +11,7 @@ from .copying import Copying, State
 from .examining import Side
 from .facts import Gathering, Wanted
 from .flow import Flow
+from .grouping import Grouping, Held
 from .lag import UNKNOWN, lag
 from .plan import Plan, TopicPlan, matching, setting_changes, wanted_settings
 from .pump import Pump
@@ -52,6 +53,7 @@ class Mirror:
         self.running: Running | None = None
         self._names: dict[str, str] = {}
         self._groups = groups
+        self._grouping: Grouping | None = None
         self._stopping = False
 
     @property
@@ -91,7 +93,25 @@ class Mirror:
             running.stopping = running.stopping or not running.copies
         else:
             running.loop.spawn(self._follow, running)
-        await Pump(running).run()
+        try:
+            await Pump(running).run()
+        finally:
+            if self._groups and not isinstance(running.error, KafkaUnavailable):
+                await self._take_groups(running)
+
+    async def _take_groups(self, running: Running) -> None:
+        held = {
+            each.source: Held(each.target, each.flow.producer, each.flow.done_source, each.flow.done_target)
+            for each in running.copies.values()
+            if each.state is State.COPIED
+        }
+        try:
+            self._grouping = self._grouping or Grouping(running.source, running.target, self._groups)
+            await self._grouping.take_along(held)
+        except AgentlogError as error:
+            running.troubles.note("groups", f"groups: {error}")
+        else:
+            running.troubles.over("groups")
 
     def stop(self) -> None:
         """End cleanly: what was sent is waited for, nothing new is."""
@@ -165,6 +185,8 @@ class Mirror:
                 running.fail(error)
             else:
                 running.troubles.over("follow")
+                if self._groups:
+                    await self._take_groups(running)
 
     async def _follow_once(self, running: Running) -> None:
         there = await self.source.metadata(None)

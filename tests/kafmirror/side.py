@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource
 
 from devkafka import KafkaCluster, eventually
+from devkafka.client import QUIET
 
 HEADER = "kafmirror.offset"
 
@@ -147,11 +148,49 @@ class Pair:
         return digests(self.source.bootstrap, topic) == digests(self.target.bootstrap, topic)
 
 
+def fill(bootstrap: str, topic: str, count: int, partitions: int = 6, **properties: str | int) -> None:
+    """Write ``count`` records quickly, spread over the partitions; as many as that are acknowledged, in order."""
+    settings = {"bootstrap.servers": bootstrap, "enable.idempotence": True, "compression.type": "lz4", "linger.ms": 20}
+    producer = Producer({**settings, "queue.buffering.max.messages": 10_000_000, **properties})
+    filling = b"event " * 20
+    for number in range(count):
+        key, value = b"sess_%d" % (number % 1000), b"%d %s" % (number, filling)
+        producer.produce(topic, value, key, partition=number % partitions, timestamp=1_700_000_000_000 + number)
+        if not number % 10_000:
+            producer.poll(0)
+    assert producer.flush(120) == 0
+
+
+def ends(bootstrap: str, topic: str) -> int:
+    """The ends of all partitions of a topic together; -1 while the broker doesn't tell."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused"}, logger=QUIET)
+    try:
+        numbers = consumer.list_topics(topic, timeout=5).topics[topic].partitions
+        return sum(consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=5)[1] for n in numbers)
+    except KafkaException:
+        return -1
+    finally:
+        consumer.close()
+
+
+def delete_topic(bootstrap: str, topic: str) -> None:
+    """Delete a topic, and wait until it is gone."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin.delete_topics([topic])[topic].result(timeout=30)
+    eventually(lambda: topic not in admin.list_topics(timeout=10).topics, 30)
+
+
 def run(arguments: list[str], variables: Mapping[str, str] | None = None, cwd: Path | None = None) -> Ran:
     """Run kafmirror to its end."""
     environment = {**_environment(), **(variables or {})}
     done = subprocess.run(
-        _command(arguments), stdin=subprocess.DEVNULL, capture_output=True, env=environment, cwd=cwd, timeout=120, check=False
+        _command(arguments),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=environment,
+        cwd=cwd,
+        timeout=120,
+        check=False,
     )
     return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -190,7 +229,11 @@ def records(bootstrap: str, topic: str) -> Iterator[tuple[int, Kept]]:
                 ended.add(message.partition())
             else:
                 kept = Kept(
-                    message.offset(), message.timestamp()[1], message.key(), message.value(), tuple(message.headers() or ())
+                    message.offset(),
+                    message.timestamp()[1],
+                    message.key(),
+                    message.value(),
+                    tuple(message.headers() or ()),
                 )
                 yield message.partition(), kept
     consumer.close()
@@ -225,4 +268,6 @@ def bounds(bootstrap: str, topic: str, partition: int = 0) -> tuple[int, int]:
 def topic_settings(bootstrap: str, topic: str) -> dict[str, str]:
     """All settings of a topic."""
     admin, resource = AdminClient({"bootstrap.servers": bootstrap}), ConfigResource(ConfigResource.Type.TOPIC, topic)
-    return {name: entry.value for name, entry in admin.describe_configs([resource])[resource].result(timeout=30).items()}
+    return {
+        name: entry.value for name, entry in admin.describe_configs([resource])[resource].result(timeout=30).items()
+    }

@@ -4,13 +4,12 @@ import random
 import signal
 import uuid
 
-import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
 from devkafka import Message, create_topic, eventually, produce
 
-from .side import Pair, bounds, run, topic_settings
+from .side import Pair, bounds, delete_topic, fill, run, topic_settings
 
 
 def name() -> str:
@@ -24,22 +23,25 @@ def messages(count: int, seed: int = 1) -> list[Message]:
         Message(
             key=rng.choice([None, b"", b"sess_1", rng.randbytes(20)]),
             value=rng.choice([None, b"", rng.randbytes(rng.randrange(300)), b"{}" * rng.randrange(200)]),
-            timestamp=1_700_000_000_000 + rng.randrange(-10**9, 10**9),
-            headers=[(rng.choice(["a", "a", "", "agentlog.process"]), rng.choice([None, b"", b"x"])) for _ in range(rng.choice([0, 0, 1, 30]))],
+            timestamp=1_700_000_000_000 + rng.randrange(-(10**9), 10**9),
+            headers=[
+                (rng.choice(["a", "a", "", "agentlog.process"]), rng.choice([None, b"", b"x"]))
+                for _ in range(rng.choice([0, 0, 1, 30]))
+            ],
             partition=rng.randrange(3),
         )
         for _ in range(count)
     ]
 
 
-@pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
-def test_every_record_is_copied_as_it_is_to_its_offset(pair: Pair, codec: str) -> None:
+def test_every_record_is_copied_as_it_is_to_its_offset(pair: Pair) -> None:
     topic = create_topic(pair.source.bootstrap, name(), partitions=3)
-    produce(pair.source.bootstrap, topic, messages(3000), {"compression.type": codec, "linger.ms": 1})
+    for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
+        produce(pair.source.bootstrap, topic, messages(1000), {"compression.type": codec, "linger.ms": 1})
     ran = pair.once(topic)
     assert ran.code == 0, ran.err
     source, target = pair.logs(topic)
-    assert sum(map(len, source.values())) == 3000
+    assert sum(map(len, source.values())) == 5000
     assert target == source
 
 
@@ -105,7 +107,9 @@ def is_there(pair: Pair, topic: str) -> bool:
 
 
 def has_partition(bootstrap: str, topic: str, number: int) -> bool:
-    return number in AdminClient({"bootstrap.servers": bootstrap}).list_topics(topic, timeout=10).topics[topic].partitions
+    return (
+        number in AdminClient({"bootstrap.servers": bootstrap}).list_topics(topic, timeout=10).topics[topic].partitions
+    )
 
 
 def delete_records(bootstrap: str, topic: str, below: int, partition: int = 0) -> None:
@@ -116,11 +120,11 @@ def delete_records(bootstrap: str, topic: str, below: int, partition: int = 0) -
 
 def test_a_source_that_no_longer_begins_at_0_is_copied_to_the_same_offsets(pair: Pair) -> None:
     topic = create_topic(pair.source.bootstrap, name())
-    produce(pair.source.bootstrap, topic, (Message("k", f"{n}", partition=0) for n in range(250_000)))
-    delete_records(pair.source.bootstrap, topic, 230_017)
+    fill(pair.source.bootstrap, topic, 210_000, partitions=1)
+    delete_records(pair.source.bootstrap, topic, 200_017)
     ran = pair.once(topic)
     assert ran.code == 0, ran.err
-    assert bounds(pair.target.bootstrap, topic) == (230_017, 250_000)
+    assert bounds(pair.target.bootstrap, topic) == (200_017, 210_000)
     assert pair.is_exact(topic)
 
 
@@ -177,8 +181,7 @@ def test_a_topic_that_is_deleted_and_made_anew_stops_the_mirror(pair: Pair) -> N
     produce(pair.source.bootstrap, topic, [Message("k", "v")] * 10)
     with pair.mirroring(topic) as mirror:
         eventually(lambda: is_there(pair, topic) and pair.is_exact(topic), 30)
-        AdminClient({"bootstrap.servers": pair.source.bootstrap}).delete_topics([topic])[topic].result(timeout=30)
-        eventually(lambda: topic not in AdminClient({"bootstrap.servers": pair.source.bootstrap}).list_topics(timeout=10).topics)
+        delete_topic(pair.source.bootstrap, topic)
         create_topic(pair.source.bootstrap, topic)
         produce(pair.source.bootstrap, topic, [Message("k", "new")] * 20)
         ran = mirror.ended()
