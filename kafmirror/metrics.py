@@ -19,7 +19,7 @@ _LABELS = ("topic", "partition", "target_topic")
 Value = Callable[[Standing], float | None]
 
 
-@dataclass
+@dataclass(eq=False)
 class Page:
     """What was last told; read by the threads of the server.
 

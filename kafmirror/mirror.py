@@ -1,5 +1,6 @@
 """A mirror from its plan to its end: topics made, partitions pumped, and what changes in the source followed."""
 
+import logging
 import time
 from typing import NamedTuple
 
@@ -21,6 +22,9 @@ from .wire import LATEST, Partition, Topic, Wire
 
 FOLLOW_S = 3.0
 KNOWN_FOR_S = 10.0
+PATIENCE_S = 30.0
+
+_log = logging.getLogger("kafmirror")
 
 
 class Refused(AgentlogError):
@@ -96,10 +100,19 @@ class Mirror:
         try:
             await Pump(running).run()
         finally:
-            if self._groups and not isinstance(running.error, KafkaUnavailable):
-                await self._take_groups(running)
+            if self._groups and running.error is None:
+                await self._take_groups_at_the_end(running)
 
-    async def _take_groups(self, running: Running) -> None:
+    async def _take_groups_at_the_end(self, running: Running) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while problem := await self._take_groups(running):
+            if time.monotonic() > deadline:
+                _log.warning("groups' offsets weren't taken along: %s", problem)
+                return
+            await running.loop.sleep(0.5)
+
+    async def _take_groups(self, running: Running) -> str | None:
+        """Take the groups' offsets along; why it wasn't done, or None."""
         held = {
             each.source: Held(each.target, each.flow.producer, each.flow.done_source, each.flow.done_target)
             for each in running.copies.values()
@@ -110,8 +123,9 @@ class Mirror:
             await self._grouping.take_along(held)
         except AgentlogError as error:
             running.troubles.note("groups", f"groups: {error}")
-        else:
-            running.troubles.over("groups")
+            return str(error)
+        running.troubles.over("groups")
+        return None
 
     def stop(self) -> None:
         """End cleanly: what was sent is waited for, nothing new is."""

@@ -84,12 +84,13 @@ class Running:
     def kill(self) -> None:
         """End it at once, as a power cut would."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
 
     def close(self) -> None:
         """End it if it runs, and forget what it said."""
         if self.is_running:
             self.kill()
+        self._process.communicate()
         self._log.close()
 
     def stop(self) -> Ran:

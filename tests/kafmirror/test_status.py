@@ -8,8 +8,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from devkafka import Message, create_topic, eventually, produce
 from devkafka.ports import port_of, reserve_port
@@ -106,14 +105,23 @@ def test_a_group_s_offsets_are_taken_along_and_never_back(pair: Pair) -> None:
 
 def commit(bootstrap: str, group: str, topic: str, offset: int) -> None:
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
-    consumer.commit(offsets=[TopicPartition(topic, 0, offset)], asynchronous=False)
+    eventually(lambda: is_committed(consumer, TopicPartition(topic, 0, offset)), 30)
     consumer.close()
 
 
+def is_committed(consumer: Consumer, offset: TopicPartition) -> bool:
+    try:
+        consumer.commit(offsets=[offset], asynchronous=False)
+    except KafkaException:  # the coordinator is loading
+        return False
+    return True
+
+
 def committed(bootstrap: str, group: str, topic: str) -> int:
-    admin = AdminClient({"bootstrap.servers": bootstrap})
-    asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0)])
-    return admin.list_consumer_group_offsets([asked])[group].result(timeout=30).topic_partitions[0].offset
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
+    [found] = consumer.committed([TopicPartition(topic, 0)], timeout=30)
+    consumer.close()
+    return found.offset
 
 
 def page(address: str, path: str) -> tuple[int, str]:
