@@ -203,22 +203,28 @@ def _records(batch: Batch, data: bytes, count: int) -> tuple[list[Opened], int]:
     return found, at
 
 
-def built(records: Iterable[Opened], stamp: Stamp, codec: int, source: int | None) -> bytes:
+class Naming(NamedTuple):
+    """Which records of a batch get a ``kafmirror.offset`` header: the first and each behind a gap, or ``every`` one."""
+
+    producer: int
+    every: bool
+
+
+def built(records: Iterable[Opened], stamp: Stamp, codec: int, naming: Naming | None) -> bytes:
     """A batch of ``records``, at consecutive offsets from ``stamp.offset`` on, for a produce request.
 
     Args:
         records: with their offsets in the source, ascending.
         stamp: who writes it, and where.
         codec: how to compress it.
-        source: the producer id to name in ``kafmirror.offset`` headers, on the first record and behind each gap; None
-            where the offsets are those of the source, and no header is needed.
+        naming: which records tell their offset in the source; None where it is the same.
     """
     records = list(records)
     base, out, expected = records[0].timestamp, bytearray(), -1
     for delta, record in enumerate(records):
         rest = record.rest
-        if source is not None and record.offset != expected:
-            rest = with_header(rest, OFFSET_HEADER, f"{record.offset} {source:016x}".encode())
+        if naming is not None and (naming.every or record.offset != expected):
+            rest = with_header(rest, OFFSET_HEADER, f"{record.offset} {naming.producer:016x}".encode())
         expected = record.offset + 1
         body = b"".join((b"\0", varint(record.timestamp - base), varint(delta), rest))
         out += varint(len(body))

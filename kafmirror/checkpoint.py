@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .batches import Batch, is_filler, is_written_by, source_position
+from .batches import Batch, is_filler, is_written_by, opened, source_position
 
 
 @dataclass(frozen=True)
@@ -75,27 +75,44 @@ def decide(held: Held, producer: int) -> Decision:
     Raises:
         ValueError: the target's last batch is damaged.
     """
-    if held.last is None:
-        return _without_records(held)
-    if not is_written_by(held.last, producer):
+    if held.last is not None and not is_written_by(held.last, producer):
         return _behind_others(held, held.last)
-    if is_filler(held.last, producer):
+    if held.last is not None and is_filler(held.last, producer):
         return Fill(held.source_low) if held.end < held.source_low else Trim(held.end)
-    return _go(held, source_position(held.last, producer), alone=False)
-
-
-def _without_records(held: Held) -> Decision:
     if held.end == 0 and held.source_low > 0:
         return Fill(held.source_low)
-    if held.committed is None:
-        return _go(held, held.end, alone=True)
-    noted, source = held.committed
-    if noted != held.end:
+    source = mirrored_up_to(held.last, held.end, held.committed, producer)
+    if source is None:
+        noted = held.committed[0] if held.committed else 0
         return Refuse(
-            f"retention has emptied the target, its log ends at {held.end}, and the last note of where that is in the "
-            f"source was made at {noted}; make the target topic anew, or wait until it is known what it should hold"
+            f"retention or compaction took the target's last records, its log ends at {held.end}, and the last note of "
+            f"where that is in the source was made at {noted}: make the target topic anew"
         )
-    return _go(held, source, alone=True)
+    return _go(held, source, alone=held.last is None)
+
+
+def mirrored_up_to(last: Batch | None, end: int, committed: tuple[int, int] | None, producer: int) -> int | None:
+    """The source's offset that follows what a target holds; None when nobody knows.
+
+    Args:
+        last: the target's last batch, None when it holds no records.
+        end: the target's end.
+        committed: the target's and the source's offset as last noted; asked for only where ``last`` isn't whole.
+        producer: the mirror's producer id.
+
+    Raises:
+        ValueError: the batch is damaged.
+    """
+    if last is not None and not is_written_by(last, producer):
+        return end
+    if last is not None and last.is_dense:
+        return source_position(last, producer)
+    if committed is None or committed[0] == end:
+        return committed[1] if committed else end
+    records = opened(last) if last is not None else []
+    if last is not None and records and records[-1].offset == last.next_offset - 1:
+        return source_position(last, producer)  # its very last record is still there
+    return None
 
 
 def _behind_others(held: Held, last: Batch) -> Decision:

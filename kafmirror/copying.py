@@ -26,7 +26,6 @@ class Copying:
     Attributes:
         source, target: the partition on both sides.
         flow: how far it is.
-        compacted: whether the source's topic is compacted, so that mirrors may see different batches.
         largest: the largest batch in bytes that the target's topic takes.
         adopted: the end of records that somebody else wrote and that are the source's; None without such.
         alone: whether the first batch must be read back before a second one is sent.
@@ -44,7 +43,6 @@ class Copying:
     source: Partition
     target: Partition
     flow: Flow
-    compacted: bool
     largest: int
     adopted: int | None = None
     state: State = State.NEW
@@ -64,7 +62,7 @@ class Copying:
     @property
     def read_back(self) -> bool:
         """Whether an acknowledgement counts only once the batch was read back."""
-        return self.alone or self.compacted or self.flow.shifted
+        return self.alone or self.flow.compacted or self.flow.shifted
 
     @property
     def is_done(self) -> bool:

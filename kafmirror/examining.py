@@ -9,7 +9,7 @@ from agentlog.errors import AgentlogError
 
 from . import groups, topics
 from .batches import FILLER_COUNT, Batch, Stamp, as_in_source, filler, first, is_filler, opened, restamped
-from .checkpoint import Fill, Go, Held, Lost, Refuse, Trim, decide
+from .checkpoint import Fill, Go, Held, Lost, Refuse, Trim, decide, mirrored_up_to
 from .copying import Copying
 from .plan import Bounds
 from .wire import EARLIEST, LATEST, Asked, Metadata, Partition, Wire, WireError
@@ -55,12 +55,19 @@ class Side:
         note = notes.get(partition)
         return (note.offset, int(note.metadata)) if note else None
 
-    async def noted_position(self, partition: Partition, end: int, producer: int) -> int:
-        """The source's offset that follows what a target without records had; raises ValueError when nobody knows."""
-        noted = await self.noted(partition, producer) if end else None
-        if noted and noted[0] != end:
-            raise ValueError(f"{partition} is empty, and its last note was made at {noted[0]}, not at {end}")
-        return noted[1] if noted else end
+    async def position(self, partition: Partition, bounds: Bounds, producer: int) -> int:
+        """The source's offset that follows what the target holds.
+
+        Raises:
+            ValueError: nobody knows.
+        """
+        last = await self.batch_at(partition, bounds.end - 1) if bounds.end > bounds.low else None
+        is_whole = bounds.end == 0 or (last is not None and last.is_dense)
+        committed = None if is_whole else await self.noted(partition, producer)
+        found = mirrored_up_to(last, bounds.end, committed, producer)
+        if found is None:
+            raise ValueError(f"{partition}: the target's log and the mirror's note no longer tell where it stands")
+        return found
 
     async def batch_at(self, partition: Partition, offset: int) -> Batch | None:
         """The batch that holds an offset, or the one behind it; None where there is none."""
@@ -105,7 +112,8 @@ async def _held(copying: Copying, source: Side, target: Side) -> Held:
     """What both sides hold; the target is asked first, so that no other mirror makes it look ahead of the source."""
     low, end = await target.bounds(copying.target)
     last = await target.batch_at(copying.target, end - 1) if end > low else None
-    committed = await target.noted(copying.target, copying.flow.producer) if last is None and end > 0 else None
+    is_whole = end == 0 or (last is not None and last.is_dense)
+    committed = None if is_whole else await target.noted(copying.target, copying.flow.producer)
     if end > low and (last is None or last.next_offset < end):
         raise WireError(
             f"cluster {target.wire.name}: {copying.target} ends at {end} and doesn't show its last batch", 9
@@ -157,7 +165,7 @@ async def _check_tail(copying: Copying, held: Held, source: Side) -> None:
 
     A source that lost records in an unclean election and took others in their place is found so.
     """
-    if copying.checked_tail or held.last is None or copying.compacted or copying.adopted == held.end:
+    if copying.checked_tail or held.last is None or copying.flow.compacted or copying.adopted == held.end:
         return
     mirrored = as_in_source(held.last, copying.flow.producer)
     ours = mirrored[-1] if mirrored else None

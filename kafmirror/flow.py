@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .batches import Batch, Opened, Stamp, built, is_intact, opened, split, stamped
+from .batches import Batch, Naming, Opened, Stamp, built, is_intact, opened, split, stamped
 
 MERGED_BYTES = 512 * 1024
 
@@ -66,6 +66,7 @@ class Flow:
 
     Attributes:
         producer: the mirror's producer id.
+        compacted: whether the topic is compacted: mirrors may see different batches of it, and its copy loses records.
         fetch_from: the source's offset to fetch next.
         source: the source's offset that the next batch begins with, or a later one where it skips.
         target: the target's offset that the next batch must get.
@@ -77,6 +78,7 @@ class Flow:
     """
 
     producer: int
+    compacted: bool = False
     fetch_from: int = 0
     source: int = 0
     target: int = 0
@@ -178,8 +180,8 @@ class Flow:
         return records or None
 
     def _built(self, records: list[Opened], codec: int) -> Outgoing:
-        named = self.producer if self.shifted else None
-        data = built(records, Stamp(self.producer, self.target), codec, named)
+        naming = Naming(self.producer, self.compacted) if self.shifted else None
+        data = built(records, Stamp(self.producer, self.target), codec, naming)
         behind = self.target + len(records)
         return Outgoing(data, self.target, behind, records[-1].offset + 1, len(records), records[0].timestamp)
 

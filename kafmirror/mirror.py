@@ -161,8 +161,7 @@ class Mirror:
             Copying(
                 Partition(plan.source, number),
                 Partition(plan.target, number),
-                Flow(producer),
-                "compact" in (settings["cleanup.policy"].value or ""),
+                Flow(producer, "compact" in (settings["cleanup.policy"].value or "")),
                 largest,
                 adopted=plan.adopted.get(number),
             )
@@ -231,11 +230,12 @@ class Mirror:
         target = self._names[name]
         has = await topics.settings(self.target, target)
         settings = await topics.settings(self.source, name)
-        if changes := setting_changes(wanted_settings(settings, frozenset(has)), has):
+        holds = any(each.flow.done_target for each in running.copies.values() if each.source.topic == name)
+        if changes := setting_changes(wanted_settings(settings, frozenset(has)), has, holds_records=holds):
             await topics.change(self.target, target, changes)
         for copying in running.copies.values():
             if copying.source.topic == name:
-                copying.compacted = "compact" in (settings["cleanup.policy"].value or "")
+                copying.flow.compacted = "compact" in (settings["cleanup.policy"].value or "")
                 copying.largest = int(has["max.message.bytes"].value or copying.largest)
 
     async def standings(self) -> list[Standing]:

@@ -175,8 +175,16 @@ def _is_local(name: str) -> bool:
     return any(name == each or (each.endswith(".") and name.startswith(each)) for each in NOT_FOLLOWED)
 
 
-def setting_changes(wanted: Mapping[str, str], has: Mapping[str, Setting]) -> dict[str, str | None]:
-    """What must be set, or taken back, so that a target has its settings."""
+def setting_changes(
+    wanted: Mapping[str, str], has: Mapping[str, Setting], *, holds_records: bool
+) -> dict[str, str | None]:
+    """What must be set, or taken back, so that a target has its settings.
+
+    Compaction never begins in a target that holds records: those behind gaps don't all tell their offset in the source.
+    """
+    policy = has["cleanup.policy"].value if "cleanup.policy" in has else None
+    if holds_records and policy and "compact" not in policy and "compact" in wanted.get("cleanup.policy", ""):
+        wanted = {**wanted, "cleanup.policy": policy}
     changes: dict[str, str | None] = {
         name: value for name, value in wanted.items() if name not in has or has[name].value != value
     }
@@ -189,13 +197,15 @@ def plan_topic(facts: Facts) -> TopicPlan:
     partitions = len(facts.source.leaders)
     present = len(facts.target.leaders) if facts.target else 0
     wanted = wanted_settings(facts.source_settings, facts.target_knows)
+    holds = any(bounds.end for bounds in facts.target_bounds.values())
+    changes = setting_changes(wanted, facts.target_settings, holds_records=holds)
     return TopicPlan(
         source=facts.source.name,
         target=facts.target_name,
         partitions=partitions,
         create=facts.target is None,
         widen=0 < present < partitions,
-        changes=dict(wanted) if facts.target is None else setting_changes(wanted, facts.target_settings),
+        changes=changes,
         adopted={number: prefix.end for number, prefix in facts.held.items() if prefix.differs is None},
         records=sum(_to_copy(facts, number) for number in facts.source_bounds),
         stored_bytes=facts.stored_bytes,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from agentlog.errors import AgentlogError
 
-from .batches import is_filler, is_written_by, opened, producer_id, source_position
+from .batches import opened, producer_id
 from .examining import Side
 from .facts import Gathering
 from .lag import UNKNOWN, lag
@@ -56,21 +56,13 @@ async def _standing(
         return Standing(*pair, None, theirs.end, None, UNKNOWN, problem=problem)
     ours = held[pair[1].number]
     try:
-        position = await _position(target, pair[1], ours, producer)
+        position = await target.position(pair[1], ours, producer)
         first = await _first_timestamp(source, pair[0], max(position, theirs.low)) if position < theirs.end else None
     except (AgentlogError, ValueError) as error:
         return Standing(*pair, None, theirs.end, ours.end, UNKNOWN, problem=str(error))
     lost = f"retention deleted offsets {position} to {theirs.low - 1} of the source before they were mirrored"
     behind = lag(position, theirs.end, first, time.time() * 1000)
     return Standing(*pair, position, theirs.end, ours.end, behind, problem=lost if 0 < position < theirs.low else None)
-
-
-async def _position(target: Side, partition: Partition, bounds: Bounds, producer: int) -> int:
-    """The source's offset that follows what the target holds."""
-    last = await target.batch_at(partition, bounds.end - 1) if bounds.end > bounds.low else None
-    if last is None or is_filler(last, producer):
-        return await target.noted_position(partition, bounds.end, producer)
-    return source_position(last, producer) if is_written_by(last, producer) else bounds.end
 
 
 async def _first_timestamp(source: Side, partition: Partition, offset: int) -> int | None:

@@ -1,6 +1,6 @@
 """Which offset of the target an offset of the source is, told by the target's own batches."""
 
-from .batches import Batch, as_in_source, is_written_by, source_position
+from .batches import as_in_source
 from .examining import Side
 from .plan import Bounds
 from .wire import Partition
@@ -14,18 +14,12 @@ async def target_offset(target: Side, partition: Partition, producer: int, wante
         ValueError: a batch can't be opened.
     """
     bounds = await target.bounds(partition)
-    last = await target.batch_at(partition, bounds.end - 1) if bounds.end > bounds.low else None
-    if last is None:
-        position = await target.noted_position(partition, bounds.end, producer)
-        return bounds.end if wanted >= position else max(wanted - (position - bounds.end), 0)
-    if not _is_shifted(last, producer):
-        return min(max(wanted, bounds.low), bounds.end)
+    position = await target.position(partition, bounds, producer)
+    if wanted >= position:
+        return bounds.end
+    if position == bounds.end:  # a shift only grows, so where there is none at the end there is none at all
+        return max(wanted, bounds.low)
     return await _found(target, partition, producer, wanted, bounds)
-
-
-def _is_shifted(last: Batch, producer: int) -> bool:
-    """Whether offsets differ; as a shift only grows, the last batch tells for all."""
-    return is_written_by(last, producer) and source_position(last, producer) != last.next_offset
 
 
 async def _found(target: Side, partition: Partition, producer: int, wanted: int, bounds: Bounds) -> int:

@@ -11,7 +11,9 @@ from .side import Pair
 
 @pytest.fixture(scope="session")
 def _clusters() -> Iterator[Pair]:
-    with running(KafkaCluster("source"), KafkaCluster("target")) as (source, target):
+    quick = {"log.cleaner.backoff.ms": "100", "log.initial.task.delay.ms": "100"}
+    clusters = KafkaCluster("source", properties=quick), KafkaCluster("target", properties=quick)
+    with running(*clusters) as (source, target):
         yield Pair(source, target)
 
 

@@ -54,7 +54,7 @@ def test_several_mirrors_of_one_topic_copy_it_exactly(pair: Pair) -> None:
         eventually(lambda: ends(pair.target.bootstrap, topic) == 100_000, 60)
         fill(pair.source.bootstrap, topic, 6_000)
         eventually(lambda: ends(pair.target.bootstrap, topic) == 106_000, 60)
-        assert two.is_running and three.is_running, two.err + three.err
+        assert (two.is_running, three.is_running) == (True, True), two.err + three.err
     assert pair.is_exact(topic)
 
 

@@ -5,7 +5,7 @@ import signal
 import uuid
 
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient, NewPartitions
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions
 
 from devkafka import Message, create_topic, eventually, produce
 
@@ -78,8 +78,6 @@ def test_the_target_gets_the_settings_of_the_source_and_follows_them(pair: Pair)
 
 
 def change(bootstrap: str, topic: str, setting: str, value: str) -> None:
-    from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
-
     entry = ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
     admin = AdminClient({"bootstrap.servers": bootstrap})
