@@ -68,7 +68,8 @@ class Gathering:
             if not matching([pattern], there.topics) and not is_pattern(pattern):
                 some = ", ".join(name for name in sorted(there.topics) if not name.startswith("__"))
                 raise TopicNotFound(
-                    f"cluster {self._source.name} has no topic {pattern}; it has {some[:500] or 'none'}"
+                    f"cluster {self._source.name} has no topic {pattern}, or its rights don't let us see it; "
+                    f"we see {some[:500] or 'none'}"
                 )
         return matching(self._wanted.patterns, there.topics)
 

@@ -278,6 +278,8 @@ class Wire:
             return KafkaRefused(f"{who} refused the user name or the password while {doing}: {text}")
         if isinstance(error, kafka_errors.UnsupportedSaslMechanismError):
             return KafkaRefused(f"{who}: {text}")
+        if "socket disconnected" in text and doing == "connecting" and "sasl_mechanism" in self._config:
+            return KafkaRefused(f"{who} closed the connection as we logged in: a wrong user name or password")
         if "Handshake failed" in text:
             return KafkaRefused(f"{who}: no TLS connection while {doing}: {text}")
         if isinstance(error, kafka_errors.IncompatibleBrokerVersion):
