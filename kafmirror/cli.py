@@ -21,6 +21,8 @@ kafmirror plan --source us-east-1 --target eu-west-1       what would be done, a
 kafmirror replicate --source us-east-1 --target eu-west-1  copy, to the same offsets, until stopped
 kafmirror status --source us-east-1 --target eu-west-1     how far the copy is behind
 kafmirror verify --source us-east-1 --target eu-west-1     compare both sides, record by record
+kafmirror failover --source us-east-1 --target eu-west-1   let the target take over
+kafmirror failback --source eu-west-1 --target us-east-1   and the way home
 
 Settings, clusters and credentials live in agentlog.toml; docs/kafmirror.md tells all of it.
 
@@ -167,6 +169,49 @@ def verify(
 
     begin = span(start, None).start
     context.exit(run_verify(named, Verification(begin, sample, resume, digest, shape)))
+
+
+@app.command()
+@named_options
+@click.option("--groups", multiple=True, metavar="GROUP,...", help="Set these groups' offsets; patterns too.")
+@click.option("--accept-loss", is_flag=True, help="Give up what the source holds and wasn't mirrored.")
+@click.pass_context
+def failover(context: click.Context, named: "Named", shape: str, groups: tuple[str, ...], accept_loss: bool) -> None:
+    """Let the target take over: check that the source is quiet or away, verify the tail, set groups, tell what is lost.
+
+    \b
+    kafmirror failover --source us-east-1 --target eu-west-1 --groups '*'
+    """
+    from .failover import Failover
+    from .failover import failover as run_failover
+
+    patterns = tuple(name.strip() for each in groups for name in each.split(",") if name.strip())
+    context.exit(run_failover(named, Failover(patterns, accept_loss, shape)))
+
+
+@app.command()
+@named_options
+@click.option(
+    "--save",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A capture file for what is only there.",
+)
+@click.option("--yes", is_flag=True, help="Do it; without this it is only told.")
+@click.pass_context
+def failback(context: click.Context, named: "Named", shape: str, save: Path | None, yes: bool) -> None:
+    """Bring topics home: --source is the cluster that took over, --target the old primary.
+
+    What only the old primary holds is saved as a capture file, and its topic deleted and made anew.
+
+    \b
+    kafmirror failback --source eu-west-1 --target us-east-1
+    kafmirror failback --source eu-west-1 --target us-east-1 --save never-mirrored.ndjson --yes
+    """
+    from .failback import Failback
+    from .failback import failback as run_failback
+
+    context.exit(run_failback(named, Failback(save, yes, shape)))
 
 
 def main() -> None:

@@ -151,12 +151,16 @@ async def _compared(pair: Pair, source: Side, target: Side, theirs: Bounds, ours
 async def _written_by(
     source: Side, topic: Topic, bounds: Mapping[int, Bounds], target: Metadata, target_topic: Topic
 ) -> tuple[int, ...]:
-    """The partitions of ``topic`` whose last batch a mirror of the target's topic wrote."""
-    producer, found = producer_id(target.cluster_id, str(target_topic.id)), []
+    """The partitions of ``topic``, when a mirror of the target's topic wrote the last batch of all that hold any.
+
+    Where others have written behind it, that mirror is over: the copy has taken over, and this is the way home.
+    """
+    producer, found = producer_id(target.cluster_id, str(target_topic.id)), list[int]()
     for number, (low, end) in bounds.items():
         last = await source.batch_at(Partition(topic.name, number), end - 1) if end > low else None
-        if last is not None and last.producer_id == producer:
-            found.append(number)
+        if last is not None and last.producer_id != producer:
+            return ()
+        found += [number] if last is not None else []
     return tuple(found)
 
 

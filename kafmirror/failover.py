@@ -19,7 +19,7 @@ from .batches import key_value, opened, producer_id
 from .comparing import Comparison, Pair, Span
 from .examining import Side
 from .grouping import Grouping, Held, Moved
-from .plan import Bounds
+from .plan import Bounds, matching
 from .reading import Reader
 from .sides import Named, Sides
 from .sides import opened as sides_opened
@@ -93,8 +93,9 @@ async def _without_source(sides: Sides) -> Outcome:
     outcome = Outcome(source_answers=False)
     metadata = await sides.target.metadata(None)
     names = [sides.wanted.target_name(sides.source, name) for name in sides.wanted.patterns]
+    there = matching(names, metadata.topics)
     side = Side(sides.target, metadata, {name: topic.id for name, topic in metadata.topics.items()})
-    for name in (name for name in names if name in metadata.topics):
+    for name in there:
         bounds = await side.all_bounds(name)
         outcome.ends |= {Partition(name, number): each.end for number, each in bounds.items()}
     if not outcome.ends:

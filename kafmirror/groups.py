@@ -1,5 +1,6 @@
 """Consumer groups' committed offsets, read and set over a cluster's connections."""
 
+import time
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from kafka.protocol.metadata import FindCoordinatorRequest
 
 from .wire import Partition, Wire, is_transient
 
-UNSTABLE_OFFSETS = 88
+PATIENCE_S = 15.0
 
 
 class Committed(NamedTuple):
@@ -21,16 +22,19 @@ class Committed(NamedTuple):
 
 
 async def coordinator(wire: Wire, group: str) -> int:
-    """The broker that keeps a group's offsets.
+    """The broker that keeps a group's offsets; a cluster that has just begun to keep any takes a moment to tell.
 
     Raises:
         KafkaUnavailable, KafkaRefused: nobody does, or tells.
     """
-    answer = await wire.send(FindCoordinatorRequest(key=group, key_type=0, max_version=3))
-    if answer.error_code:
-        raise wire.problem(answer.error_code, f"group {group}", answer.error_message)
-    node: int = answer.node_id
-    return node
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        answer = await wire.send(FindCoordinatorRequest(key=group, key_type=0, max_version=3))
+        if not answer.error_code:
+            return int(answer.node_id)
+        if not is_transient(answer.error_code) or time.monotonic() > deadline:
+            raise wire.problem(answer.error_code, f"group {group}", answer.error_message)
+        await wire.loop.sleep(0.1)
 
 
 async def committed(wire: Wire, group: str, topics: Mapping[str, int] | None = None) -> dict[Partition, Committed]:
@@ -44,7 +48,7 @@ async def committed(wire: Wire, group: str, topics: Mapping[str, int] | None = N
     if topics is not None:
         asked = [kind(name=name, partition_indexes=list(range(count))) for name, count in topics.items()]
     request = OffsetFetchRequest(group_id=group, topics=asked, require_stable=False, max_version=7)
-    answer = await wire.send(request, await coordinator(wire, group))
+    answer = await _of_coordinator(wire, group, request)
     if answer.error_code:
         raise wire.problem(answer.error_code, f"group {group}")
     found = {}
@@ -57,6 +61,16 @@ async def committed(wire: Wire, group: str, topics: Mapping[str, int] | None = N
                     each.committed_offset, each.metadata or ""
                 )
     return found
+
+
+async def _of_coordinator(wire: Wire, group: str, request: OffsetFetchRequest) -> Any:
+    """An answer of the coordinator, once it has loaded what it keeps."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        answer = await wire.send(request, await coordinator(wire, group))
+        if not is_transient(answer.error_code) or time.monotonic() > deadline:
+            return answer
+        await wire.loop.sleep(0.1)
 
 
 async def commit(wire: Wire, group: str, offsets: Mapping[Partition, Committed]) -> None:

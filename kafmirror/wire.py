@@ -38,6 +38,12 @@ _OURS: Mapping[str, Value] = {
 _log = logging.getLogger("kafmirror")
 T = TypeVar("T")
 
+_REFUSED_LOGIN = (
+    kafka_errors.SaslAuthenticationFailedError,
+    kafka_errors.AuthorizationError,
+    kafka_errors.UnsupportedSaslMechanismError,
+)
+
 
 class Partition(NamedTuple):
     """A partition of a topic by its name; what every answer is keyed by."""
@@ -274,10 +280,8 @@ class Wire:
         who = f"cluster {self.name}" + (f" ({address})" if address != self.name else "")
         if isinstance(error, AgentlogError):
             return error
-        if isinstance(error, kafka_errors.SaslAuthenticationFailedError | kafka_errors.AuthorizationError):
-            return KafkaRefused(f"{who} refused the user name or the password while {doing}: {text}")
-        if isinstance(error, kafka_errors.UnsupportedSaslMechanismError):
-            return KafkaRefused(f"{who}: {text}")
+        if isinstance(error, _REFUSED_LOGIN):
+            return KafkaRefused(f"{who} refused the log-in, by its user name, password or mechanism: {text}")
         if "socket disconnected" in text and doing == "connecting" and "sasl_mechanism" in self._config:
             return KafkaRefused(f"{who} closed the connection as we logged in: a wrong user name or password")
         if "Handshake failed" in text:
