@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from .batches import Batch, Opened, as_in_source, headers, key_value, opened, same_records
 from .examining import Side
+from .known import Partition
 from .reading import Reader
-from .wire import Partition
 
 
 class Pair(NamedTuple):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from .flow import Flow
-from .wire import Partition
+from .known import Partition
 
 KNOWN_FOR_S = 10.0
 """How long the target's end, once asked or acknowledged, and a fetched batch are good for sending."""

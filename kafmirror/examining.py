@@ -11,8 +11,8 @@ from . import groups, topics
 from .batches import FILLER_COUNT, Batch, Stamp, as_in_source, filler, first, is_filler, opened, restamped
 from .checkpoint import Fill, Go, Held, Lost, Refuse, Trim, decide, mirrored_up_to
 from .copying import Copying
-from .plan import Bounds
-from .wire import EARLIEST, LATEST, Asked, Metadata, Partition, Wire, WireError
+from .known import Bounds, Metadata, Partition
+from .wire import EARLIEST, LATEST, Asked, Wire, WireError
 
 
 class MirrorStopped(AgentlogError):

@@ -9,9 +9,9 @@ from . import topics
 from .batches import is_written_by, producer_id
 from .comparing import Comparison, Pair, Span
 from .examining import Side
-from .plan import Bounds, Facts, Plan, Prefix, is_pattern, matching, plan_topic
-from .topics import Setting
-from .wire import Metadata, Partition, Topic, Wire
+from .known import Bounds, Metadata, Partition, Setting, Topic
+from .plan import Facts, Plan, Prefix, is_pattern, matching, plan_topic
+from .wire import Wire
 
 
 class Wanted(NamedTuple):

@@ -20,12 +20,12 @@ from . import topics
 from .batches import Opened, headers, is_written_by, key_value, opened, producer_id, source_position
 from .examining import Side
 from .failover import two_sides
+from .known import Bounds, Partition
 from .mirror import Mirror, Options, Refused
-from .plan import Bounds
 from .reading import Reader
 from .sides import Named, Sides
 from .sides import opened as sides_opened
-from .wire import UNKNOWN_TOPIC, Partition
+from .wire import UNKNOWN_TOPIC
 
 
 class Failback(NamedTuple):

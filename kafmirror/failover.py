@@ -19,13 +19,13 @@ from .batches import key_value, opened, producer_id
 from .comparing import Comparison, Pair, Span
 from .examining import Side
 from .grouping import Grouping, Held, Moved
-from .plan import Bounds, matching
+from .known import Bounds, Partition
+from .plan import matching
 from .reading import Reader
 from .sides import Named, Sides
 from .sides import opened as sides_opened
 from .standing import Standing
 from .translating import target_offset
-from .wire import Partition
 
 QUIET_S = 3.0
 TAIL = 1000

@@ -9,8 +9,9 @@ from .batches import OldFormat
 from .copying import Copying, State
 from .examining import MirrorStopped
 from .flow import Damaged
+from .known import Partition
 from .running import Running
-from .wire import OFFSET_OUT_OF_RANGE, Asked, Fetched, Partition, error_name, is_transient
+from .wire import OFFSET_OUT_OF_RANGE, Asked, Fetched, error_name, is_transient
 
 QUEUED_IN_ALL = 24 << 20
 LONG_WAIT_MS, SHORT_WAIT_MS = 500, 5

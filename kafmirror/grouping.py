@@ -7,8 +7,8 @@ from typing import NamedTuple
 from . import groups
 from .examining import Side
 from .groups import Committed
+from .known import Partition
 from .translating import target_offset
-from .wire import Partition
 
 
 class Held(NamedTuple):

@@ -9,7 +9,8 @@ from kafka.protocol.admin import DescribeGroupsRequest, ListGroupsRequest
 from kafka.protocol.consumer import OffsetCommitRequest, OffsetFetchRequest
 from kafka.protocol.metadata import FindCoordinatorRequest
 
-from .wire import Partition, Wire, is_transient
+from .known import Partition
+from .wire import Wire, is_transient
 
 PATIENCE_S = 15.0
 

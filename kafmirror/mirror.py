@@ -13,12 +13,13 @@ from .examining import Side
 from .facts import Gathering, Wanted
 from .flow import Flow
 from .grouping import Grouping, Held
+from .known import Partition, Topic
 from .lag import UNKNOWN, lag
 from .plan import Plan, TopicPlan, matching, setting_changes, wanted_settings
 from .pump import Pump
 from .running import Running
 from .standing import Standing
-from .wire import LATEST, Partition, Topic, Wire
+from .wire import LATEST, Wire
 
 FOLLOW_S = 3.0
 KNOWN_FOR_S = 10.0

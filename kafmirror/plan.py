@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from .topics import Setting
-from .wire import Topic
+from .known import Bounds, Setting, Topic
 
 FOREVER = str(2**63 - 1)
 
@@ -51,13 +50,6 @@ _RIGHTS = {
     DESCRIBE_CONFIGS: "DESCRIBE_CONFIGS",
     ALTER_CONFIGS: "ALTER_CONFIGS",
 }
-
-
-class Bounds(NamedTuple):
-    """The first offset that a partition holds, and the one behind its last."""
-
-    low: int
-    end: int
 
 
 class Prefix(NamedTuple):

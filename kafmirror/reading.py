@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from .batches import Batch, is_intact, split
 from .examining import MirrorStopped, Side
 from .flow import Aborted
-from .wire import Asked, Partition, is_transient
+from .known import Partition
+from .wire import Asked, is_transient
 
 READ_BYTES = 4 << 20
 _WAIT_MS = 200

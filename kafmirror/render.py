@@ -8,10 +8,10 @@ from agentlog.output import Paint, Style
 from agentlog.untrusted import escaped
 from agentlog.wording import counted
 
+from .known import Partition
 from .lag import worst
 from .plan import Plan, TopicPlan
 from .standing import Standing, seconds_text
-from .wire import Partition
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:

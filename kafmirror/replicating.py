@@ -79,7 +79,7 @@ def replicate(named: Named, how: Replication) -> int:
 
 def _show_plan(found: Plan) -> None:
     if sys.stderr.isatty():
-        write([*plan_lines(found, paint_for(sys.stderr)), ""], sys.stderr)
+        sys.stderr.write("".join(f"{line}\n" for line in (*plan_lines(found, paint_for(sys.stderr)), "")))
     for topic in found.topics:
         _log.info("%s: %d partitions, %d records to copy", topic.source, topic.partitions, topic.records)
         for warning in topic.warnings:

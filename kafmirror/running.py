@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from .copying import Copying, State
 from .examining import Side
+from .known import Partition
 from .troubles import Troubles
-from .wire import Loop, Partition, Signal
+from .wire import Loop, Signal
 
 
 @dataclass(eq=False)

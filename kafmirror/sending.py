@@ -12,16 +12,9 @@ from .copying import Copying, State
 from .examining import MirrorStopped, foreign, mirror_group
 from .flow import Outgoing
 from .groups import Committed
+from .known import Partition
 from .running import Running
-from .wire import (
-    DUPLICATE_SEQUENCE,
-    MESSAGE_TOO_LARGE,
-    OUT_OF_ORDER_SEQUENCE,
-    Partition,
-    Produced,
-    error_name,
-    is_transient,
-)
+from .wire import DUPLICATE_SEQUENCE, MESSAGE_TOO_LARGE, OUT_OF_ORDER_SEQUENCE, Produced, error_name, is_transient
 
 REQUEST_BYTES = 2 << 20
 IN_FLIGHT_BYTES = 16 << 20

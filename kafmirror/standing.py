@@ -5,8 +5,8 @@ from typing import Any
 
 from agentlog.wording import counted, duration
 
+from .known import Partition
 from .lag import Lag
-from .wire import Partition
 
 
 @dataclass(frozen=True)

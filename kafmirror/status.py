@@ -8,11 +8,10 @@ from agentlog.errors import AgentlogError
 from .batches import opened, producer_id
 from .examining import Side
 from .facts import Gathering
+from .known import Bounds, Partition
 from .lag import UNKNOWN, lag
-from .plan import Bounds
 from .sides import Sides
 from .standing import Standing
-from .wire import Partition
 
 
 async def standings(sides: Sides) -> list[Standing]:

@@ -1,7 +1,7 @@
 """Topics of a cluster: their settings, made, widened, emptied, over the cluster's connections."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from kafka.protocol.admin import (
     CreatePartitionsRequest,
@@ -16,20 +16,14 @@ from kafka.protocol.metadata import MetadataRequest
 
 from agentlog.errors import KafkaError
 
-from .wire import NO_ID, UNKNOWN_TOPIC, Metadata, Partition, Wire, WireError
+from .known import NO_ID, Metadata, Partition, Setting
+from .wire import UNKNOWN_TOPIC, Wire, WireError
 
 _TOPIC, _BROKER = 2, 4
 _OF_TOPIC = 1  # DescribeConfigs' source of a setting that is the topic's own
 _SET, _DELETE = 0, 1
 TOPIC_EXISTS, INVALID_PARTITIONS = 36, 37
 _TIMEOUT_MS = 30_000
-
-
-class Setting(NamedTuple):
-    """A topic's setting, and whether it is the topic's own, not the broker's default."""
-
-    value: str | None
-    own: bool
 
 
 async def settings(wire: Wire, topic: str) -> dict[str, Setting]:

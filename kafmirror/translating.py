@@ -2,8 +2,7 @@
 
 from .batches import as_in_source
 from .examining import Side
-from .plan import Bounds
-from .wire import Partition
+from .known import Bounds, Partition
 
 
 async def target_offset(target: Side, partition: Partition, producer: int, wanted: int) -> int:

@@ -20,10 +20,10 @@ from . import status, topics
 from .batches import as_in_source, producer_id
 from .comparing import Compared, Comparison, Pair, Span
 from .examining import Side
+from .known import Partition
 from .sides import Named, Sides, opened
 from .standing import Standing
 from .translating import target_offset
-from .wire import Partition
 
 SAMPLE_OFFSETS = 1000
 KEPT_EVERY_S = 2.0

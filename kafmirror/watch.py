@@ -4,9 +4,9 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from .known import Partition
 from .lag import Threshold
 from .standing import Standing, lag_text
-from .wire import Partition
 
 _log = logging.getLogger("kafmirror")
 

@@ -18,6 +18,7 @@ from kafka.protocol.producer import ProduceRequest
 from agentlog.clusters import BOOTSTRAP, Cluster
 from agentlog.errors import AgentlogError, KafkaRefused, KafkaUnavailable, TopicNotFound
 
+from .known import NO_ID, Leader, Metadata, Partition, Topic
 from .properties import Value, translated
 
 OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC, MESSAGE_TOO_LARGE, REQUEST_TIMED_OUT = 1, 3, 10, 7
@@ -25,7 +26,6 @@ NOT_AUTHORISED = frozenset({29, 30, 31})
 OUT_OF_ORDER_SEQUENCE, DUPLICATE_SEQUENCE, UNKNOWN_TOPIC_ID = 45, 46, 100
 
 EARLIEST, LATEST = -2, -1
-NO_ID = uuid.UUID(int=0)
 
 _OURS: Mapping[str, Value] = {
     "client_id": "kafmirror",
@@ -43,48 +43,6 @@ _REFUSED_LOGIN = (
     kafka_errors.AuthorizationError,
     kafka_errors.UnsupportedSaslMechanismError,
 )
-
-
-class Partition(NamedTuple):
-    """A partition of a topic by its name; what every answer is keyed by."""
-
-    topic: str
-    number: int
-
-    def __str__(self) -> str:
-        return f"{self.topic}[{self.number}]"
-
-
-class Leader(NamedTuple):
-    """The broker that leads a partition, -1 for none, and the number of its term."""
-
-    node: int
-    epoch: int
-
-
-class Topic(NamedTuple):
-    """A topic as a broker knows it; ``error`` is Kafka's number for why it isn't told, 0 for none."""
-
-    name: str
-    id: uuid.UUID
-    internal: bool
-    leaders: dict[int, Leader]
-    replication: int
-    error: int
-
-
-class Metadata(NamedTuple):
-    """What a broker knows of its cluster."""
-
-    cluster_id: str
-    controller: int
-    topics: dict[str, Topic]
-
-    def leader(self, partition: Partition) -> Leader | None:
-        """Who leads a partition, None where nobody does."""
-        topic = self.topics.get(partition.topic)
-        found = topic.leaders.get(partition.number) if topic else None
-        return found if found and found.node >= 0 else None
 
 
 class Fetched(NamedTuple):

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from devkafka import KafkaCluster, running
-
-from .side import Pair
+from tests.kafmirror.side import Pair
 
 
 @pytest.fixture(scope="session")

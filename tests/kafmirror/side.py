@@ -272,3 +272,33 @@ def topic_settings(bootstrap: str, topic: str) -> dict[str, str]:
     return {
         name: entry.value for name, entry in admin.describe_configs([resource])[resource].result(timeout=30).items()
     }
+
+
+def delete_records(bootstrap: str, topic: str, below: int, partition: int = 0) -> None:
+    """Delete the records of a partition below an offset, as retention does."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for done in admin.delete_records([TopicPartition(topic, partition, below)]).values():
+        done.result(timeout=30)
+
+
+def commit(bootstrap: str, group: str, topic: str, offset: int) -> None:
+    """Commit an offset of partition 0 as a consumer does."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
+    eventually(lambda: _is_committed(consumer, TopicPartition(topic, 0, offset)), 30)
+    consumer.close()
+
+
+def _is_committed(consumer: Consumer, offset: TopicPartition) -> bool:
+    try:
+        consumer.commit(offsets=[offset], asynchronous=False)
+    except KafkaException:  # the coordinator is loading
+        return False
+    return True
+
+
+def committed(bootstrap: str, group: str, topic: str) -> int:
+    """What a group has committed of partition 0; negative for nothing."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
+    [found] = consumer.committed([TopicPartition(topic, 0)], timeout=30)
+    consumer.close()
+    return found.offset

@@ -6,9 +6,7 @@ import uuid
 from pathlib import Path
 
 from devkafka import Message, create_topic, eventually, produce
-
-from .side import Pair, bounds, ends, read
-from .test_status import commit, committed
+from tests.kafmirror.side import Pair, bounds, commit, committed, ends, read
 
 
 def mirrored(pair: Pair, count: int = 50) -> str:

@@ -8,8 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from devkafka import create_topic, eventually
-
-from .side import Pair, Running, ends, fill
+from tests.kafmirror.side import Pair, Running, ends, fill
 
 
 def filled(pair: Pair, count: int) -> str:

@@ -6,10 +6,7 @@ from collections.abc import Iterable
 from confluent_kafka import Producer
 
 from devkafka import Message, create_topic, eventually, produce
-
-from .side import HEADER, Kept, Pair, bounds, fill, read
-from .test_replicate import delete_records
-from .test_status import commit, committed
+from tests.kafmirror.side import HEADER, Kept, Pair, bounds, commit, committed, delete_records, fill, read
 
 
 def name() -> str:

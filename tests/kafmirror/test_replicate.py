@@ -4,12 +4,10 @@ import random
 import signal
 import uuid
 
-from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions
 
 from devkafka import Message, create_topic, eventually, produce
-
-from .side import Pair, bounds, delete_topic, fill, run, topic_settings
+from tests.kafmirror.side import Pair, bounds, delete_records, delete_topic, fill, run, topic_settings
 
 
 def name() -> str:
@@ -108,12 +106,6 @@ def has_partition(bootstrap: str, topic: str, number: int) -> bool:
     return (
         number in AdminClient({"bootstrap.servers": bootstrap}).list_topics(topic, timeout=10).topics[topic].partitions
     )
-
-
-def delete_records(bootstrap: str, topic: str, below: int, partition: int = 0) -> None:
-    admin = AdminClient({"bootstrap.servers": bootstrap})
-    for done in admin.delete_records([TopicPartition(topic, partition, below)]).values():
-        done.result(timeout=30)
 
 
 def test_a_source_that_no_longer_begins_at_0_is_copied_to_the_same_offsets(pair: Pair) -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from devkafka import KafkaCluster, Message, create_topic, produce
-
-from .side import Pair, Ran, read, run
+from tests.kafmirror.side import Pair, Ran, read, run
 
 
 def settings(folder: Path, secure: KafkaCluster, plain: KafkaCluster, **changed: str) -> Path:

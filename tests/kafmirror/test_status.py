@@ -8,12 +8,10 @@ import uuid
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from devkafka import Message, create_topic, eventually, produce
 from devkafka.ports import port_of, reserve_port
-
-from .side import Pair, delete_topic, ends, fill
+from tests.kafmirror.side import Pair, commit, committed, delete_topic, ends, fill
 
 
 def name() -> str:
@@ -101,27 +99,6 @@ def test_a_group_s_offsets_are_taken_along_and_never_back(pair: Pair) -> None:
     commit(pair.source.bootstrap, "billing", topic, 100)
     assert pair.once(topic, "--groups", "billing").code == 0
     assert committed(pair.target.bootstrap, "billing", topic) == 100
-
-
-def commit(bootstrap: str, group: str, topic: str, offset: int) -> None:
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
-    eventually(lambda: is_committed(consumer, TopicPartition(topic, 0, offset)), 30)
-    consumer.close()
-
-
-def is_committed(consumer: Consumer, offset: TopicPartition) -> bool:
-    try:
-        consumer.commit(offsets=[offset], asynchronous=False)
-    except KafkaException:  # the coordinator is loading
-        return False
-    return True
-
-
-def committed(bootstrap: str, group: str, topic: str) -> int:
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
-    [found] = consumer.committed([TopicPartition(topic, 0)], timeout=30)
-    consumer.close()
-    return found.offset
 
 
 def page(address: str, path: str) -> tuple[int, str]:
