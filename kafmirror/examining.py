@@ -90,6 +90,7 @@ async def place(copying: Copying, source: Side, target: Side) -> Go | Lost:
         MirrorStopped: nowhere, and why.
         KafkaUnavailable, KafkaRefused: a side doesn't answer.
     """
+    asked_twice = False
     while True:
         held = await _held(copying, source, target)
         decision = decide(held, copying.flow.producer)
@@ -101,6 +102,9 @@ async def place(copying: Copying, source: Side, target: Side) -> Go | Lost:
             case Trim(below):
                 await topics.delete_records(target.wire, target.metadata, copying.target, below)
                 copying.trimmed = below
+            case Refuse() if not asked_twice:
+                asked_twice = True  # a broker that has just become a leader may not know the end yet
+                await target.wire.loop.sleep(1.0)
             case Refuse(reason):
                 raise MirrorStopped(f"{copying.source} to {target.wire.name}, {copying.target}: {reason}")
             case Go() | Lost():

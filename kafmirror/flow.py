@@ -74,6 +74,7 @@ class Flow:
         done_source, done_target: as far as it is acknowledged.
         last_epoch: the leader epoch of the last batch fetched, -1 when none was.
         in_flight: how many batches were sent and aren't answered.
+        left: opened records that didn't fit into the last batch, and how they were compressed.
         pending_timestamp: that of the first record that isn't acknowledged, in milliseconds since 1970, or None.
     """
 
@@ -93,6 +94,8 @@ class Flow:
     pending_timestamp: int | None = None
     queue: deque[Piece] = field(default_factory=deque)
     flying: deque[int] = field(default_factory=deque)
+    left: list[Opened] = field(default_factory=list)
+    left_codec: int = 0
 
     def start(self, source: int, target: int) -> None:
         """Begin, or begin anew, behind what the target holds."""
@@ -105,6 +108,7 @@ class Flow:
         """Forget what was fetched and not sent."""
         self.queue.clear()
         self.flying.clear()
+        self.left.clear()
         self.queued_bytes, self.last_epoch = 0, -1
 
     def take(self, records: bytes, aborted: Iterable[tuple[int, int]], now: float) -> None:
@@ -128,16 +132,23 @@ class Flow:
 
     def _catch_up(self) -> None:
         """Where nothing waits, all that was fetched is done: what follows the last record is nobody's to copy."""
-        if not self.queue and not self.in_flight:
+        if not self.has_waiting and not self.in_flight:
             self.done_source = self.source = self.fetch_from
             self.pending_timestamp = None
-        elif self.flying or self.queue:
-            self.pending_timestamp = self.flying[0] if self.flying else self.queue[0].batch.first_timestamp
+        elif self.flying or self.left:
+            self.pending_timestamp = self.flying[0] if self.flying else self.left[0].timestamp
+        else:
+            self.pending_timestamp = self.queue[0].batch.first_timestamp if self.queue else self.pending_timestamp
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether anything that was fetched isn't sent yet."""
+        return bool(self.queue or self.left)
 
     @property
     def enters_gap(self) -> bool:
         """Whether the next batch is the first that can't keep its offsets."""
-        if self.shifted or not self.queue:
+        if self.shifted or self.left or not self.queue:
             return False
         batch = self.queue[0].batch
         return batch.base_offset > self.target or not batch.is_dense
@@ -148,13 +159,14 @@ class Flow:
         Raises:
             ValueError: a batch that must be opened can't be.
         """
-        while self.queue:
-            batch = self.queue[0].batch
-            if not self.shifted and batch.goes_whole and batch.base_offset == self.target:
+        while self.has_waiting:
+            batch = self.queue[0].batch if self.queue and not self.left else None
+            if batch and not self.shifted and batch.goes_whole and batch.base_offset == self.target:
                 return self._sent(self._whole(self._pop()))
             self.shifted = self.shifted or self.enters_gap
-            if (records := self._opened(largest)) is not None:
-                return self._sent(self._built(records, batch.codec))
+            codec = batch.codec if batch else self.left_codec
+            if records := self.left or self._opened(largest):
+                return self._sent(self._built(records, codec, largest))
         self._catch_up()
         return None
 
@@ -168,7 +180,7 @@ class Flow:
         behind = self.target + batch.record_count
         return Outgoing(data, self.target, behind, batch.next_offset, batch.record_count, batch.first_timestamp)
 
-    def _opened(self, largest: int) -> list[Opened] | None:
+    def _opened(self, largest: int) -> list[Opened]:
         """The records of the next batch and, from a gap on, of those behind it as long as they fit in one."""
         room, records = min(MERGED_BYTES, largest // 2), list[Opened]()
         codec = self.queue[0].batch.codec
@@ -177,11 +189,16 @@ class Flow:
             records += [record for record in opened(self._pop()) if record.offset >= self.source]
             if not self.shifted:
                 break
-        return records or None
+        return records
 
-    def _built(self, records: list[Opened], codec: int) -> Outgoing:
+    def _built(self, records: list[Opened], codec: int, largest: int) -> Outgoing:
+        """A batch of as many of the records as fit into one; the others are left for the next."""
         naming = Naming(self.producer, self.compacted) if self.shifted else None
-        data = built(records, Stamp(self.producer, self.target), codec, naming)
+        data, everything = built(records, Stamp(self.producer, self.target), codec, naming), records
+        while len(data) > largest and len(records) > 1:
+            records = records[: len(records) // 2]
+            data = built(records, Stamp(self.producer, self.target), codec, naming)
+        self.left, self.left_codec = everything[len(records) :], codec
         behind = self.target + len(records)
         return Outgoing(data, self.target, behind, records[-1].offset + 1, len(records), records[0].timestamp)
 

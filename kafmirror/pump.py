@@ -21,6 +21,7 @@ from .wire import LATEST, UNKNOWN_TOPIC, Signal, WireError
 REFRESH_S = 3.0
 GONE_AFTER_S = 10.0
 DRAIN_S = 10.0
+STAND_BY_S = 2.0
 QUIET_S = 15.0
 """How long the target must stand still before the mirror goes on behind an accepted loss.
 
@@ -94,11 +95,11 @@ class Pump:
         running, what, pause = self._running, ("examine", copying.target), 0.05
         while copying.flow.in_flight and not running.stopping:
             await running.loop.sleep(0.005)
-        if copying.races > 1:
-            await running.loop.sleep(min(0.01 * 2 ** min(copying.races, 6), 0.5))
         while not running.stopping:
             try:
                 found = await place(copying, running.source, running.target)
+                if isinstance(found, Go) and copying.races and await self._another_writes(copying, found):
+                    continue
                 if isinstance(found, Lost):
                     await self._accept(copying, found)
             except KafkaUnavailable as error:
@@ -112,6 +113,21 @@ class Pump:
                     continue
                 self._go(copying, Go(found.behind, found.target, True) if isinstance(found, Lost) else found)
                 return
+
+    async def _another_writes(self, copying: Copying, found: Go) -> bool:
+        """Whether another mirror takes care of a partition, after it was first: then this one stands by.
+
+        It does so until the target's end stands still although the source has more.
+        """
+        running = self._running
+        copying.flow.start(found.source, found.target)
+        if copying.goal is not None and found.source >= copying.goal:
+            return False
+        await running.loop.sleep(STAND_BY_S)
+        end = (await running.target.bounds(copying.target)).end
+        source_end = (await running.source.bounds(copying.source, stable=True)).end
+        copying.source_end, copying.end_known_at = max(source_end, found.source), time.monotonic()
+        return end != found.target or source_end <= found.source
 
     def _go(self, copying: Copying, go: Go) -> None:
         copying.flow.start(go.source, go.target)
@@ -147,11 +163,23 @@ class Pump:
             for side in (running.source, running.target):
                 await self._refresh(side)
             self._start_tasks()
+            self._forget_idle_brokers()
             await self._check_ends()
             await self._ask_source()
             await self._write_notes()
             running.ring()
             await running.loop.sleep(0.1)
+
+    def _forget_idle_brokers(self) -> None:
+        """A broker that leads nothing any more isn't waited for."""
+        running = self._running
+        for what, side, bells in (
+            ("fetch", running.source, running.fetch_bells),
+            ("produce", running.target, running.send_bells),
+        ):
+            leading = {leader.node for topic in side.metadata.topics.values() for leader in topic.leaders.values()}
+            for node in bells.keys() - leading:
+                running.troubles.over((what, node))
 
     async def _refresh(self, side: Side) -> None:
         what = ("metadata", side.wire.name)
@@ -184,7 +212,9 @@ class Pump:
         """Whether the target's partitions that are idle still end where the mirror thinks."""
         running, now = self._running, time.monotonic()
         idle = [each for each in running.copies.values() if each.state is State.COPIED and not each.flow.in_flight]
-        expected = {each.target: (each, each.flow.done_target, each.generation) for each in idle if not each.flow.queue}
+        expected = {
+            each.target: (each, each.flow.done_target, each.generation) for each in idle if not each.flow.has_waiting
+        }
         try:
             ends = await running.target.wire.offsets(running.target.metadata, expected, LATEST)
         except WireError as error:

@@ -70,7 +70,7 @@ class Sender:
 
     def _is_ready(self, copying: Copying, now: float) -> bool:
         flow = copying.flow
-        if copying.state is not State.COPIED or not flow.queue:
+        if copying.state is not State.COPIED or not flow.has_waiting:
             return False
         if copying.is_stale(now):
             self._running.look_again(copying)

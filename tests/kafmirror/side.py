@@ -149,14 +149,16 @@ class Pair:
         return digests(self.source.bootstrap, topic) == digests(self.target.bootstrap, topic)
 
 
-def fill(bootstrap: str, topic: str, count: int, partitions: int = 6, **properties: str | int) -> None:
-    """Write ``count`` records quickly, spread over the partitions; as many as that are acknowledged, in order."""
+def fill(
+    bootstrap: str, topic: str, count: int, partitions: int = 6, began: int = 1_700_000_000_000, **properties: str | int
+) -> None:
+    """Write ``count`` records quickly, spread over the partitions; their timestamps begin at ``began``, in ms."""
     settings = {"bootstrap.servers": bootstrap, "enable.idempotence": True, "compression.type": "lz4", "linger.ms": 20}
     producer = Producer({**settings, "queue.buffering.max.messages": 10_000_000, **properties})
     filling = b"event " * 20
     for number in range(count):
         key, value = b"sess_%d" % (number % 1000), b"%d %s" % (number, filling)
-        producer.produce(topic, value, key, partition=number % partitions, timestamp=1_700_000_000_000 + number)
+        producer.produce(topic, value, key, partition=number % partitions, timestamp=began + number)
         if not number % 10_000:
             producer.poll(0)
     assert producer.flush(120) == 0

@@ -166,3 +166,14 @@ def test_a_copy_of_a_copy_keeps_the_headers_of_the_first_and_its_own_apart(pair:
     produce(pair.target.bootstrap, topic, [Message("k", "after")])
     assert back.once(topic, "--target-topic", "back.{topic}").code == 0
     assert read(pair.source.bootstrap, f"back.{topic}") == read(pair.target.bootstrap, topic)
+
+
+def test_a_batch_that_grows_too_large_by_its_headers_is_split(pair: Pair) -> None:
+    topic = create_topic(pair.source.bootstrap, name(), config={"max.message.bytes": "5000"})
+    transactions(pair.source.bootstrap, topic, 1, 1)
+    produce(pair.source.bootstrap, topic, [Message("k", f"{n}") for n in range(3000)], {"batch.size": 5000})
+    ran = pair.once(topic)
+    assert ran.code == 0, ran.err
+    source, target = pair.logs(topic)
+    assert len(source[0]) == 3001
+    assert in_source(target[0]) == source[0]

@@ -4,7 +4,7 @@ import random
 import signal
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -56,6 +56,10 @@ def test_a_million_odd_records_are_identical_to_the_offset(pair: Pair) -> None:
     assert digests(pair.target.bootstrap, topic) == source
 
 
+def grown(pair: Pair, topic: str, to: int) -> Callable[[], bool]:
+    return lambda: ends(pair.target.bootstrap, topic) >= to
+
+
 def test_three_mirrors_killed_at_random_fifty_times_copy_exactly(pair: Pair) -> None:
     topic, count = create_topic(pair.source.bootstrap, name(), partitions=6), 600_000
     create_topic(pair.target.bootstrap, topic, partitions=6)
@@ -65,7 +69,7 @@ def test_three_mirrors_killed_at_random_fifty_times_copy_exactly(pair: Pair) -> 
         alive = [Running(arguments) for _ in range(3)]
         for _ in range(50):
             before = ends(pair.target.bootstrap, topic)
-            eventually(lambda before=before: ends(pair.target.bootstrap, topic) >= min(before + 2000, count), 120)
+            eventually(grown(pair, topic, min(before + 2000, count)), 120)
             number = rng.randrange(3)
             alive[number].close()
             alive[number] = Running(arguments)
@@ -102,16 +106,16 @@ def test_a_mirror_that_was_frozen_longer_than_the_target_remembers_goes_on_exact
     with running(KafkaCluster("source"), KafkaCluster("target", properties=quick)) as (source, target):
         pair = Pair(source, target)
         topic = create_topic(source.bootstrap, name(), partitions=6)
-        fill(source.bootstrap, topic, 60_000)
+        fill(source.bootstrap, topic, 60_000, began=int(time.time() * 1000))
         with pair.mirroring(topic) as frozen, pair.mirroring(topic) as other:
             eventually(lambda: ends(target.bootstrap, topic) == 60_000, 120)
             frozen.send(signal.SIGSTOP)
-            fill(source.bootstrap, topic, 60_000)
+            fill(source.bootstrap, topic, 60_000, began=int(time.time() * 1000))
             eventually(lambda: ends(target.bootstrap, topic) == 120_000, 120)
             forget = Forgetting(12.0)
             eventually(forget.is_over, 30)
             frozen.send(signal.SIGCONT)
-            fill(source.bootstrap, topic, 60_000)
+            fill(source.bootstrap, topic, 60_000, began=int(time.time() * 1000))
             eventually(lambda: ends(target.bootstrap, topic) == 180_000, 120)
             assert (frozen.is_running, other.is_running) == (True, True), frozen.err + other.err
         assert pair.is_exact(topic)
