@@ -1,0 +1,213 @@
+"""kafmirror beside MirrorMaker 2, as it comes and tuned: a million events copied, and the time that one takes.
+
+python -m benchmarks.mirror [RECORDS [RUNS]]
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median, quantiles
+
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+
+from devkafka import KafkaCluster, create_topic
+from devkafka.client import QUIET
+
+from .measure import show
+
+TOPIC, PARTITIONS = "agent-events", 6
+EVENT = '{"event_id":"evt_%010d","session_id":"sess_%06d","agent_id":"invoice-generator-v2","timestamp":"2026-01-15T14:%02d:%02d.847Z","event_type":"tool_call","payload":{"tool":"stripe.create_invoice","input":{"customer_id":"cus_%08x","amount":%d},"output":{"invoice_id":"inv_%08x","status":"draft"},"latency_ms":%d},"context":{"parent_event_id":"evt_%010d","reasoning":"Customer requested an invoice for milestone %d, and the amount is within what the contract allows for it without another approval","model":"claude-sonnet-4-5","confidence":0.94}}'  # noqa: E501
+TUNED = {
+    "src.consumer.max.poll.records": "20000",
+    "src.consumer.fetch.min.bytes": "100000",
+    "src.consumer.max.partition.fetch.bytes": "4194304",
+    "dst.producer.batch.size": "524288",
+    "dst.producer.linger.ms": "20",
+    "dst.producer.buffer.memory": "134217728",
+    "dst.producer.compression.type": "lz4",
+}
+
+
+@dataclass(frozen=True)
+class Copied:
+    """One run: seconds to the first record, records a second from there on, seconds of CPU, MB of memory."""
+
+    first_s: float
+    rate: float
+    cpu_s: float
+    memory_mb: float
+
+
+def main() -> None:
+    """Fill a source, let each mirror copy it into a new target in turn, and show the medians."""
+    records = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    runs = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    with KafkaCluster("us-east-1") as source:
+        create_topic(source.bootstrap, TOPIC, partitions=PARTITIONS)
+        fill(source.bootstrap, records)
+        show(f"{records:,} events, lz4, {PARTITIONS} partitions, {runs} runs each, medians")
+        found: dict[str, list[Copied]] = {}
+        for _ in range(runs):
+            for name in ("kafmirror", "MirrorMaker 2", "MirrorMaker 2, tuned"):
+                found.setdefault(name, []).append(copied(source, name, records))
+    for name, each in found.items():
+        show(line(name, each, found["kafmirror"]))
+    latency()
+
+
+def line(name: str, runs: list[Copied], ours: list[Copied]) -> str:
+    """A row for a person, with how many times as fast and as cheap kafmirror is."""
+    rate, cpu = median(each.rate for each in runs), median(each.cpu_s for each in runs)
+    faster = median(each.rate for each in ours) / rate
+    cheaper = cpu / median(each.cpu_s for each in ours)
+    first, memory = median(each.first_s for each in runs), max(each.memory_mb for each in runs)
+    beside = f"   kafmirror: {faster:.1f} x the records/s, 1/{cheaper:.0f} of the CPU time" if runs is not ours else ""
+    return f"{name:<22} {rate:9,.0f} records/s  first {first:5.2f} s  cpu {cpu:6.2f} s  {memory:4.0f} MB{beside}"
+
+
+def fill(bootstrap: str, records: int) -> None:
+    """Write events of about 570 bytes."""
+    producer = Producer(
+        {"bootstrap.servers": bootstrap, "compression.type": "lz4", "linger.ms": 20, "enable.idempotence": True}
+    )
+    for n in range(records):
+        value = EVENT % (n, n % 5000, n // 60 % 60, n % 60, n * 7919 % 2**32, n % 10_000, n, n % 3000, n - 1, n % 9)
+        while True:
+            try:
+                producer.produce(TOPIC, value, f"sess_{n % 5000:06}", partition=n % 5000 % PARTITIONS)
+                break
+            except BufferError:
+                producer.poll(0.1)
+    producer.flush()
+
+
+def copied(source: KafkaCluster, name: str, records: int) -> Copied:
+    """One run into a new target."""
+    with KafkaCluster("eu-west-1") as target, started(source, target, name) as (pid, began):
+        first_s, first = 0.0, 0
+        with ends(target.bootstrap) as end:
+            while (there := end()) < records:
+                if there and not first:
+                    first_s, first = time.monotonic() - began, there
+                time.sleep(0.01)
+        took = time.monotonic() - began - first_s
+        return Copied(first_s, (records - first) / took, *used(pid))
+
+
+@contextmanager
+def started(source: KafkaCluster, target: KafkaCluster, name: str) -> Iterator[tuple[int, float]]:
+    """A mirror between two clusters, its process id, and when it was started."""
+    began = time.monotonic()
+    if name == "kafmirror":
+        between = ["--source", source.bootstrap, "--target", target.bootstrap]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kafmirror", "replicate", *between], stdout=subprocess.DEVNULL
+        )
+        try:
+            yield process.pid, began
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Path(folder, "mm2.properties")
+        settings.write_text(mirror_maker_settings(source, target, tuned="tuned" in name))
+        mirror_maker = target.program("org.apache.kafka.connect.mirror.MirrorMaker", str(settings), heap="1g")
+        mirror_maker.launch()
+        yield mirror_maker.pid or 0, began
+        mirror_maker.kill()
+
+
+def mirror_maker_settings(source: KafkaCluster, target: KafkaCluster, *, tuned: bool) -> str:
+    """MirrorMaker's settings, with its own topics kept once, as single brokers ask for."""
+    internal = ("config.storage", "offset.storage", "status.storage")
+    lines = {
+        "clusters": "src, dst",
+        "src.bootstrap.servers": source.bootstrap,
+        "dst.bootstrap.servers": target.bootstrap,
+        "src->dst.enabled": "true",
+        "src->dst.topics": TOPIC,
+        "dst->src.enabled": "false",
+        "replication.policy.class": "org.apache.kafka.connect.mirror.IdentityReplicationPolicy",
+        "src->dst.consumer.auto.offset.reset": "earliest",
+        "replication.factor": "1",
+        **{f"{each}.replication.factor": "1" for each in (*internal, "offset-syncs.topic", "checkpoints.topic")},
+        "heartbeats.topic.replication.factor": "1",
+        **(TUNED if tuned else {}),
+    }
+    return "".join(f"{name} = {value}\n" for name, value in lines.items())
+
+
+@contextmanager
+def ends(bootstrap: str) -> Iterator[object]:
+    """A function that says how many records the target's topic holds."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused"}, logger=QUIET)
+
+    def end() -> int:
+        try:
+            if TOPIC not in consumer.list_topics(timeout=5).topics:
+                return 0
+            return sum(
+                consumer.get_watermark_offsets(TopicPartition(TOPIC, n), timeout=5)[1] for n in range(PARTITIONS)
+            )
+        except KafkaException:
+            return 0
+
+    yield end
+    consumer.close()
+
+
+def used(pid: int) -> tuple[float, float]:
+    """The seconds of CPU of a process so far, and its largest resident set in MB."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    status = Path(f"/proc/{pid}/status").read_text()
+    peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), int(peak.split()[1]) / 1024
+
+
+def latency(rate: int = 1000, seconds: int = 10) -> None:
+    """From produced at the source to readable at the target, at an even rate."""
+    with KafkaCluster("us-east-1") as source, KafkaCluster("eu-west-1") as target:
+        for cluster in (source, target):
+            create_topic(cluster.bootstrap, TOPIC, partitions=PARTITIONS)
+        with started(source, target, "kafmirror"):
+            consumer = Consumer({"bootstrap.servers": target.bootstrap, "group.id": "unused", "fetch.wait.max.ms": 10})
+            consumer.assign([TopicPartition(TOPIC, n, 0) for n in range(PARTITIONS)])
+            write_evenly(source.bootstrap, rate, 1)
+            delays: list[float] = []
+            while not consumer.consume(rate, 1.0):
+                pass
+            writing = threading.Thread(target=write_evenly, args=(source.bootstrap, rate, seconds))
+            writing.start()
+            while len(delays) < rate * seconds:
+                for message in consumer.consume(1000, 0.005):
+                    delays.append(time.time() - float(message.value()))
+            writing.join()
+            consumer.close()
+    show(
+        f"produced to readable at {rate:,} records/s: median {median(delays) * 1000:.0f} ms, "
+        f"99th percentile {quantiles(delays, n=100)[98] * 1000:.0f} ms"
+    )
+
+
+def write_evenly(bootstrap: str, rate: int, seconds: int) -> None:
+    """Write so many records a second, each holding the time at which it was produced."""
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0})
+    began = time.time()
+    for number in range(rate * seconds):
+        while time.time() < began + number / rate:
+            producer.poll(0.0005)
+        producer.produce(TOPIC, str(time.time()), partition=number % PARTITIONS)
+    producer.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""kafmirror: keeps a Kafka topic in a second cluster, record by record at the same offsets."""

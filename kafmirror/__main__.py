@@ -1,0 +1,5 @@
+"""`python -m kafmirror`."""
+
+from .cli import main
+
+main()

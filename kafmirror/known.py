@@ -1,0 +1,62 @@
+"""What is known of topics and partitions, as plain values. Pure."""
+
+import uuid
+from typing import NamedTuple
+
+NO_ID = uuid.UUID(int=0)
+
+
+class Partition(NamedTuple):
+    """A partition of a topic by its name; what every answer is keyed by."""
+
+    topic: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.number}]"
+
+
+class Leader(NamedTuple):
+    """The broker that leads a partition, -1 for none, and the number of its term."""
+
+    node: int
+    epoch: int
+
+
+class Topic(NamedTuple):
+    """A topic as a broker knows it; ``error`` is Kafka's number for why it isn't told, 0 for none."""
+
+    name: str
+    id: uuid.UUID
+    internal: bool
+    leaders: dict[int, Leader]
+    replication: int
+    error: int
+
+
+class Metadata(NamedTuple):
+    """What a broker knows of its cluster."""
+
+    cluster_id: str
+    controller: int
+    topics: dict[str, Topic]
+
+    def leader(self, partition: Partition) -> Leader | None:
+        """Who leads a partition, None where nobody does."""
+        topic = self.topics.get(partition.topic)
+        found = topic.leaders.get(partition.number) if topic else None
+        return found if found and found.node >= 0 else None
+
+
+class Setting(NamedTuple):
+    """A topic's setting, and whether it is the topic's own, not the broker's default."""
+
+    value: str | None
+    own: bool
+
+
+class Bounds(NamedTuple):
+    """The first offset that a partition holds, and the one behind its last."""
+
+    low: int
+    end: int

@@ -1,0 +1,139 @@
+"""Batches are read, stamped, opened and built without changing a record."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kafmirror import batches, codecs
+from kafmirror.batches import Batch, Naming, Opened, Stamp
+from kafmirror.flow import Aborted, Flow
+
+PRODUCER = batches.producer_id("cluster", "topic")
+RESTS = st.tuples(
+    st.none() | st.binary(max_size=50),
+    st.none() | st.binary(max_size=300),
+    st.lists(st.tuples(st.binary(max_size=10), st.none() | st.binary(max_size=10)), max_size=5),
+)
+
+
+def rest(key: bytes | None, value: bytes | None, headers: list[tuple[bytes, bytes | None]]) -> bytes:
+    parts = [sized(key), sized(value), batches.varint(len(headers))]
+    return b"".join([*parts, *(sized(each) for pair in headers for each in pair)])
+
+
+def sized(data: bytes | None) -> bytes:
+    return batches.varint(-1) if data is None else batches.varint(len(data)) + data
+
+
+@st.composite
+def opened(draw: st.DrawFn) -> list[Opened]:
+    offset, found = draw(st.integers(0, 2**40)), []
+    for _ in range(draw(st.integers(1, 30))):
+        found.append(Opened(offset, draw(st.integers(0, 2**41)), rest(*draw(RESTS))))
+        offset += draw(st.integers(1, 3))
+    return found
+
+
+def whole(data: bytes, base: int) -> Batch:
+    """A batch as it stands in a log, where the broker has set its base offset."""
+    batch = batches.first(data)
+    assert batch is not None
+    assert batches.is_intact(batch)
+    return batch._replace(base_offset=base)
+
+
+@given(opened(), st.sampled_from(range(5)), st.booleans())
+def test_what_was_built_tells_each_record_and_where_it_lay_in_the_source(
+    records: list[Opened], codec: int, every: bool
+) -> None:
+    target = records[0].offset // 2
+    batch = whole(batches.built(records, Stamp(PRODUCER, target), codec, Naming(PRODUCER, every)), target)
+    assert batches.is_written_by(batch, PRODUCER)
+    assert batch.is_dense
+    assert batches.as_in_source(batch, PRODUCER) == records
+    assert batches.source_position(batch, PRODUCER) == records[-1].offset + 1
+
+
+@given(opened(), st.sampled_from(range(5)))
+def test_stamping_changes_neither_a_record_nor_a_timestamp(records: list[Opened], codec: int) -> None:
+    dense = [each._replace(offset=records[0].offset + n) for n, each in enumerate(records)]
+    batch = whole(batches.built(dense, Stamp(1, 0), codec, None), dense[0].offset)
+    again = whole(batches.stamped(batch, Stamp(PRODUCER, batch.base_offset)), batch.base_offset)
+    assert batches.opened(again) == dense
+    assert (again.base_sequence, again.producer_id) == (batch.base_offset & 0x7FFFFFFF, PRODUCER)
+    assert batches.same_records(batch, again)
+
+
+@given(RESTS, st.binary(max_size=20), st.binary(max_size=20))
+def test_a_header_that_was_added_can_be_taken_away(
+    parts: tuple[bytes | None, bytes | None, list[tuple[bytes, bytes | None]]], name: bytes, value: bytes
+) -> None:
+    before = rest(*parts)
+    after = batches.with_header(before, name, value)
+    assert batches.headers(after) == [*parts[2], (name, value)]
+    assert batches.key_value(after) == parts[:2]
+    assert batches.without_last_header(after) == before
+
+
+@given(st.integers(0, 4), st.binary(max_size=200_000))
+def test_each_codec_gives_back_what_it_took(codec: int, data: bytes) -> None:
+    assert codecs.decompress(codec, codecs.compress(codec, data)) == data
+
+
+@pytest.mark.parametrize("codec", [1, 2, 3, 4])
+def test_damaged_compression_is_an_error_not_a_crash(codec: int) -> None:
+    with pytest.raises(ValueError, match="damaged"):
+        codecs.decompress(codec, b"\x82SNAPPY\0" + b"\x00" * 8 + b"\x00\x00\x00\x05abcde" if codec == 2 else b"abcde")
+
+
+def test_a_batch_cut_off_at_the_end_of_a_fetch_is_left_for_the_next() -> None:
+    data = batches.filler(3, Stamp(PRODUCER, 0), 0)
+    assert len(list(batches.split(data + data[:-1]))) == 1
+
+
+def test_records_from_before_batches_are_refused_by_their_offset() -> None:
+    data = bytearray(batches.filler(1, Stamp(PRODUCER, 0), 0))
+    data[16] = 1
+    with pytest.raises(batches.OldFormat, match="format 1"):
+        list(batches.split(bytes(data)))
+
+
+def test_a_filler_is_told_from_records() -> None:
+    stamp = Stamp(PRODUCER, 7)
+    assert batches.is_filler(whole(batches.filler(10, stamp, 0), 7), PRODUCER)
+    record = [Opened(7, 0, rest(None, None, []))]
+    assert not batches.is_filler(whole(batches.built(record, stamp, codecs.ZSTD, None), 7), PRODUCER)
+
+
+def batch_of(offset: int, producer: int, *, control: bool = False) -> Batch:
+    data = batches.built([Opened(offset, 0, rest(None, b"v", []))], Stamp(producer, offset), 0, None)
+    return whole(data, offset)._replace(attributes=0x30 if control else 0x10)
+
+
+def test_only_what_was_written_within_an_aborted_transaction_is_hidden() -> None:
+    hidden = Aborted([(5, 2)])
+    log = [batch_of(1, 5), batch_of(2, 5), batch_of(3, 6), batch_of(4, 5, control=True), batch_of(5, 5)]
+    assert [hidden.holds(each) for each in log] == [False, True, False, True, False]
+
+
+def test_a_flow_sends_whole_batches_until_offsets_skip_and_opens_them_from_there() -> None:
+    flow = Flow(PRODUCER)
+    flow.start(0, 0)
+    stored = [batch_of(0, 9), batch_of(1, 9), batch_of(5, 9), batch_of(6, 9)]
+    raw = b"".join(
+        batches.stamped(each, Stamp(9, each.base_offset)).replace(bytes(8), each.base_offset.to_bytes(8, "big"), 1)
+        for each in stored
+    )
+    flow.take(raw, [], 0.0)
+    first, second = flow.next_outgoing(1 << 20), flow.next_outgoing(1 << 20)
+    assert first
+    assert second
+    assert (first.base, second.base, flow.shifted) == (0, 1, False)
+    third = flow.next_outgoing(1 << 20)
+    assert third
+    assert (third.base, third.record_count, third.next_source, flow.shifted) == (2, 2, 7, True)
+    assert flow.done_source == 0
+    for each in (first, second, third):
+        flow.in_flight -= 1
+        flow.acknowledged(each)
+    assert (flow.done_source, flow.done_target) == (7, 4)

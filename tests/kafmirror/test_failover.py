@@ -1,0 +1,82 @@
+"""The target takes over with the same offsets, what is lost is told, and the way home loses nothing."""
+
+import json
+import signal
+import uuid
+from pathlib import Path
+
+from devkafka import Message, create_topic, eventually, produce
+from tests.kafmirror.side import Pair, bounds, commit, committed, ends, read
+
+
+def mirrored(pair: Pair, count: int = 50) -> str:
+    topic = create_topic(pair.source.bootstrap, f"test-{uuid.uuid4().hex[:8]}", partitions=2)
+    produce(pair.source.bootstrap, topic, [event(f"sess_{n % 5}", n) for n in range(count)])
+    assert pair.once(topic).code == 0
+    return topic
+
+
+def event(session: str, number: int) -> Message:
+    return Message(
+        session, json.dumps({"session_id": session, "event_id": f"evt_{number}"}), 1_700_000_000_000 + number
+    )
+
+
+def test_a_target_that_holds_all_takes_over_with_the_groups(pair: Pair) -> None:
+    topic = mirrored(pair)
+    group = topic
+    commit(pair.source.bootstrap, group, topic, 7)
+    ran = pair.run("failover", "--topics", topic, "--groups", group)
+    assert ran.code == 0, ran.err + ran.out
+    assert ran.json["lost"] == []
+    assert committed(pair.target.bootstrap, group, topic) == 7
+
+
+def test_what_is_not_mirrored_is_told_by_session_and_must_be_given_up(pair: Pair) -> None:
+    topic = mirrored(pair)
+    produce(pair.source.bootstrap, topic, [event("sess_late", n) for n in range(3)])
+    ran = pair.run("failover", "--topics", topic)
+    assert ran.code == 1
+    assert ran.json["lost_by_session"] == {"sess_late": 3}
+    assert pair.run("failover", "--topics", topic, "--accept-loss").code == 0
+
+
+def test_a_source_that_is_away_is_said_to_be_away(pair: Pair) -> None:
+    topic = mirrored(pair)
+    pair.source.brokers[0].kill()
+    ran = pair.run("failover", "--topics", topic)
+    assert ran.code == 0, ran.err
+    assert ran.json["source_answers"] is False
+    assert sum(each["end"] for each in ran.json["ends"]) == 50
+
+
+def test_the_way_home_saves_what_only_the_old_primary_holds(pair: Pair, tmp_path: Path) -> None:
+    topic = mirrored(pair)
+    produce(pair.source.bootstrap, topic, [event("sess_late", 100), Message("sess_late", b"\xff")])
+    produce(pair.target.bootstrap, topic, [event("sess_new", n) for n in range(200, 210)])
+    home, save = Pair(pair.target, pair.source), tmp_path / "late.ndjson"
+    looked = home.run("failback", "--topics", topic)
+    assert looked.code == 1
+    assert sum(each["to"] - each["from"] + 1 for each in looked.json["topics"][0]["beyond"]) == 2
+    assert ends(pair.source.bootstrap, topic) == 52
+    ran = home.run("failback", "--topics", topic, "--save", str(save), "--yes")
+    assert ran.code == 0, ran.err
+    assert read(pair.source.bootstrap, topic) == read(pair.target.bootstrap, topic)
+    first, second = map(json.loads, save.read_text().splitlines())
+    assert (first["event_id"], first["_record"]["topic"]) == ("evt_100", topic)
+    assert second["raw"]["value"] == "/w=="
+
+
+def test_a_home_that_holds_nothing_of_its_own_is_kept_and_completed(pair: Pair) -> None:
+    topic = mirrored(pair)
+    produce(pair.target.bootstrap, topic, [event("sess_new", n) for n in range(200, 210)])
+    home = Pair(pair.target, pair.source)
+    ran = home.run("failback", "--topics", topic, "--yes")
+    assert ran.code == 0, ran.err
+    assert ran.json["topics"][0] == {"topic": topic, "made_anew": False, "beyond": [], "saved": 0, "copied": 10}
+    assert read(pair.source.bootstrap, topic) == read(pair.target.bootstrap, topic)
+    assert bounds(pair.source.bootstrap, topic)[0] == 0
+    with home.mirroring(topic) as mirror:
+        produce(pair.target.bootstrap, topic, [event("sess_new", 300)])
+        eventually(lambda: ends(pair.source.bootstrap, topic) == 61, 30)
+        assert mirror.stop().code == 128 + signal.SIGTERM

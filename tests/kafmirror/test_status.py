@@ -1,0 +1,156 @@
+"""What status, verify, the health page and the groups say is what is so."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+import uuid
+from pathlib import Path
+
+import pytest
+
+from devkafka import Message, create_topic, eventually, produce
+from devkafka.ports import port_of, reserve_port
+from tests.kafmirror.side import Pair, commit, committed, delete_topic, ends, fill
+
+
+def name() -> str:
+    return f"test-{uuid.uuid4().hex[:8]}"
+
+
+def an_hour_ago() -> int:
+    return int(time.time() * 1000) - 3_600_000
+
+
+def test_status_tells_the_lag_of_a_mirror_that_does_not_run(pair: Pair) -> None:
+    topic = create_topic(pair.source.bootstrap, name())
+    produce(pair.source.bootstrap, topic, [Message("k", "v")] * 10)
+    assert pair.once(topic).code == 0
+    caught_up = pair.run("status", "--topics", topic, "--lag-threshold", "10s")
+    assert (caught_up.code, caught_up.json["lag_records"], caught_up.json["lag_seconds"]) == (0, 0, 0)
+    produce(pair.source.bootstrap, topic, [Message("k", "v", an_hour_ago())] * 5)
+    behind = pair.run("status", "--topics", topic, "--lag-threshold", "10s")
+    assert (behind.code, behind.json["lag_records"]) == (1, 5)
+    assert 3600 <= behind.json["lag_seconds"] < 3700
+    assert pair.run("status", "--topics", topic, "--lag-threshold", "5").code == 0
+    assert pair.run("status", "--topics", topic, "--lag-threshold", "4").code == 1
+
+
+def test_status_of_a_topic_that_was_never_mirrored_is_unknown_not_nothing(pair: Pair) -> None:
+    topic = create_topic(pair.source.bootstrap, name())
+    produce(pair.source.bootstrap, topic, [Message("k", "v")])
+    ran = pair.run("status", "--topics", topic, "--lag-threshold", "10s")
+    assert (ran.code, ran.json["lag_records"], ran.json["lag_seconds"]) == (1, None, None)
+
+
+def test_verify_finds_both_sides_the_same(pair: Pair) -> None:
+    topic = create_topic(pair.source.bootstrap, name(), partitions=3)
+    fill(pair.source.bootstrap, topic, 3000, partitions=3)
+    assert pair.once(topic).code == 0
+    ran = pair.run("verify", "--topics", topic)
+    assert ran.code == 0
+    assert [(each["equal"], each["exact"]) for each in ran.json["partitions"]] == [(1000, True)] * 3
+    sampled = pair.run("verify", "--topics", topic, "--sample", "0.01", "--digest")
+    assert sampled.code == 0
+    assert all(len(each["digest"]) == 64 for each in sampled.json["partitions"])
+
+
+def damaged(pair: Pair) -> str:
+    """A mirrored topic in whose copy offset 7 was changed, and that misses what follows offset 9."""
+    topic = create_topic(pair.source.bootstrap, name())
+    same = [Message("k", f"{n}", 1000 + n) for n in range(20)]
+    produce(pair.source.bootstrap, topic, same)
+    assert pair.once(topic).code == 0
+    delete_topic(pair.target.bootstrap, topic)
+    create_topic(pair.target.bootstrap, topic)
+    produce(pair.target.bootstrap, topic, [*same[:7], Message("k", "changed", 1007), *same[8:10]])
+    return topic
+
+
+def test_verify_names_the_first_record_that_differs(pair: Pair) -> None:
+    ran = pair.run("verify", "--topics", damaged(pair))
+    assert ran.code == 1
+    [partition] = ran.json["partitions"]
+    assert partition["first_difference"] == {"offset": 7, "in": "value"}
+    assert (partition["to"], partition["equal"], partition["differing"]) == (10, 9, 1)
+
+
+def test_verify_goes_on_where_it_was_interrupted(pair: Pair, tmp_path: Path) -> None:
+    topic = create_topic(pair.source.bootstrap, name())
+    fill(pair.source.bootstrap, topic, 500, partitions=1)
+    assert pair.once(topic).code == 0
+    state = tmp_path / "verify.json"
+    kept = {"equal": 400, "differing": 0, "first_difference": None, "missing": [], "extra": [], "position": 400}
+    state.write_text(json.dumps({f"{topic}[0]": {**kept, "digest": None}}))
+    ran = pair.run("verify", "--topics", topic, "--resume", str(state))
+    assert (ran.code, ran.json["partitions"][0]["equal"]) == (0, 500)
+    assert not state.exists()
+
+
+def test_a_group_s_offsets_are_taken_along_and_never_back(pair: Pair) -> None:
+    topic = create_topic(pair.source.bootstrap, name())
+    fill(pair.source.bootstrap, topic, 100, partitions=1)
+    commit(pair.source.bootstrap, "billing", topic, 60)
+    assert pair.once(topic, "--groups", "bill*").code == 0
+    assert committed(pair.target.bootstrap, "billing", topic) == 60
+    commit(pair.source.bootstrap, "billing", topic, 40)
+    assert pair.once(topic, "--groups", "billing").code == 0
+    assert committed(pair.target.bootstrap, "billing", topic) == 60
+    commit(pair.source.bootstrap, "billing", topic, 100)
+    assert pair.once(topic, "--groups", "billing").code == 0
+    assert committed(pair.target.bootstrap, "billing", topic) == 100
+
+
+def page(address: str, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://{address}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+    except OSError:
+        return 0, ""
+
+
+def test_the_lag_rises_and_the_health_page_says_503_while_the_target_stands_still(pair: Pair) -> None:
+    pytest.importorskip("prometheus_client")
+    topic = create_topic(pair.source.bootstrap, name())
+    fill(pair.source.bootstrap, topic, 10, partitions=1)
+    with reserve_port() as held:
+        address = f"127.0.0.1:{port_of(held)}"
+        with pair.mirroring(topic, "--metrics", address, "--lag-threshold", "2s") as mirror:
+            eventually(lambda: page(address, "/readyz")[0] == 200, 30)
+            eventually(lambda: page(address, "/healthz") == (200, "ok\n"), 30)
+            pair.target.brokers[0].pause()
+            produce(pair.source.bootstrap, topic, [Message("k", "v")])
+            eventually(lambda: page(address, "/healthz")[0] == 503, 30)
+            labels = f'{{partition="0",target_topic="{topic}",topic="{topic}"}}'
+            assert f"kafmirror_lag_records{labels} 1.0" in page(address, "/metrics")[1]
+            first = lag_seconds(address, labels)
+            eventually(lambda: lag_seconds(address, labels) > first + 1, 30)
+            pair.target.brokers[0].resume()
+            eventually(lambda: page(address, "/healthz") == (200, "ok\n"), 60)
+            assert "over 2 s" in mirror.err
+
+
+def lag_seconds(address: str, labels: str) -> float:
+    start = f"kafmirror_lag_seconds{labels} "
+    return next(
+        float(line[len(start) :]) for line in page(address, "/metrics")[1].splitlines() if line.startswith(start)
+    )
+
+
+def test_the_lag_is_unknown_while_the_source_cannot_be_asked(pair: Pair) -> None:
+    pytest.importorskip("prometheus_client")
+    topic = create_topic(pair.source.bootstrap, name())
+    fill(pair.source.bootstrap, topic, 10, partitions=1)
+    with reserve_port() as held:
+        address = f"127.0.0.1:{port_of(held)}"
+        labels = f'{{partition="0",target_topic="{topic}",topic="{topic}"}}'
+        with pair.mirroring(topic, "--metrics", address, "--lag-threshold", "60s"):
+            eventually(
+                lambda: ends(pair.target.bootstrap, topic) == 10 if page(address, "/readyz")[0] == 200 else False, 30
+            )
+            pair.source.brokers[0].kill()
+            eventually(lambda: f"kafmirror_lag_seconds{labels} NaN" in page(address, "/metrics")[1], 60)
+            assert page(address, "/healthz")[0] == 503
