@@ -9,7 +9,7 @@ os.register_at_fork(after_in_child=lambda: _random.seed(os.urandom(16)))
 
 def new_event_id() -> str:
     """An id that no other event of a session has."""
-    return f"evt_{_random.getrandbits(64):016x}"
+    return f"evt_{_random.getrandbits(60):015x}"
 
 
 def new_session_id() -> str:
