@@ -61,7 +61,7 @@ class KafkaWriter:
                 record.value,
                 record.key,
                 timestamp=record.at_ms,
-                headers=list(record.headers),
+                headers=record.headers,
                 on_delivery=record.answered,
             )
         except BufferError:

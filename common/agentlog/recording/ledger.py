@@ -16,11 +16,11 @@ class Ledger:
     """Accounts of one sender's events; only its thread writes here.
 
     Args:
-        freed: told the size in memory of each event that is settled.
+        freed: told how many bytes of events have left memory.
 
     Attributes:
         waiters: numbers of events, each with what to set when all events up to it are settled.
-        made_room: set whenever an event left memory.
+        made_room: set whenever events left memory.
         taken: how many events were taken out of the queue.
         losses: of each session how many events were lost, and when the first of them was recorded, in milliseconds
             since the epoch; told by ``events_lost`` once it can be.
@@ -35,6 +35,7 @@ class Ledger:
         self.delivered = self.dropped = self.spooled = self.resent = 0
         self.shortened = self.bytes = self.largest = 0
         self._unsettled: dict[int, Outbound] = {}
+        self._settled = 0
         self._progress = time.monotonic()
 
     def took(self, record: Outbound, whole: int) -> None:
@@ -79,17 +80,20 @@ class Ledger:
     def _settle(self, record: Outbound) -> None:
         del self._unsettled[record.number]
         self.bytes += len(record.value)
-        self._progress = time.monotonic()
-        self._freed(record.size)
-        self.made_room.set()
+        self._settled += record.size
 
     @property
     def through(self) -> int:
         """Up to which number all events are settled."""
         return next(iter(self._unsettled), self.taken + 1) - 1
 
-    def tell_waiters(self) -> None:
-        """Let go those whose events are settled."""
+    def close_round(self) -> None:
+        """Pass on what was settled since the last time, and let go those who waited for it."""
+        if self._settled:
+            self._progress = time.monotonic()
+            self._freed(self._settled)
+            self._settled = 0
+            self.made_room.set()
         if self.waiters:
             through = self.through
             for waiter in list(self.waiters):

@@ -68,7 +68,7 @@ class FileWriter:
         records, self._waiting = self._waiting, []
         first = self._lines + 1
         self._lines += len(records)
-        places = (Place(None, -1, first + n, r.at_ms, r.headers) for n, r in enumerate(records))
+        places = (Place(None, -1, first + n, r.at_ms, r.place_headers) for n, r in enumerate(records))
         content = b"\n" * (self._wrong is not None)  # behind what a full disk may have torn
         content += b"".join(write_line(r.value, place) for r, place in zip(records, places, strict=True))
         try:

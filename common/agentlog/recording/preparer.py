@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from functools import partial
 
-from ..events import Headers
 from ..payloads import open_store
 from .large import MAX_EVENT, Shrinker, Shrunk, shortened
 from .ledger import Ledger
 from .options import Options
-from .records import Entry, Outbound, encoded
+from .records import Entry, HeaderList, Outbound, encoded
 
 _log = logging.getLogger("agentlog.recording")
 
@@ -22,7 +21,7 @@ Waiting = tuple[Outbound, "Future[Shrunk] | None"]
 class Preparer:
     """Makes records of entries; those of a session whose large values are on their way to the store wait for them."""
 
-    def __init__(self, options: Options, headers: Headers, ledger: Ledger) -> None:
+    def __init__(self, options: Options, headers: HeaderList, ledger: Ledger) -> None:
         self._options, self._headers, self._ledger = options, headers, ledger
         self._held: dict[str, deque[Waiting]] = {}
         where = options.payloads
@@ -33,8 +32,8 @@ class Preparer:
         """Whether records wait for the store."""
         return bool(self._held)
 
-    def prepared(self, entry: Entry) -> Iterator[Outbound]:
-        """What of ``entry`` may leave now; nothing while it, or its session, waits for the store."""
+    def prepared(self, entry: Entry) -> Outbound | None:
+        """The record of ``entry``; None while it, or its session, has to wait for the store."""
         value = self._encoded(entry)
         record = Outbound(entry.author, value, entry.at_ns // 1_000_000, self._headers)
         record.size = entry.size
@@ -46,8 +45,8 @@ class Preparer:
         session = entry.author.session_id
         if shrunk is not None or session in self._held:
             self._held.setdefault(session, deque()).append((record, shrunk))
-            return
-        yield record
+            return None
+        return record
 
     def _encoded(self, entry: Entry) -> bytes:
         options = self._options

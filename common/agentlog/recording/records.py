@@ -1,12 +1,16 @@
 """An event on its way: as the caller's thread left it, and as it is handed over."""
 
 import time
-from datetime import timedelta
-from typing import Any, NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, cast
 
 from ..events import EPOCH, Headers
 from .redaction import Redact, redacted
 from .snapshot import dumps, embedded
+
+
+HeaderList = list[tuple[str, str | bytes | None]]
+"""As the producer takes them."""
 
 
 class Author(NamedTuple):
@@ -46,7 +50,7 @@ class Outbound:
 
     __slots__ = ("answers", "at_ms", "author", "headers", "number", "since", "size", "value")
 
-    def __init__(self, author: Author, value: bytes, at_ms: int, headers: Headers) -> None:
+    def __init__(self, author: Author, value: bytes, at_ms: int, headers: HeaderList) -> None:
         self.author, self.value, self.at_ms, self.headers = author, value, at_ms, headers
         self.number = self.size = 0
         self.since = time.monotonic()
@@ -56,6 +60,11 @@ class Outbound:
     def key(self) -> bytes:
         """The session's id: Kafka keeps a session in order by it."""
         return self.author.session_id.encode(errors="replace")
+
+    @property
+    def place_headers(self) -> Headers:
+        """The headers as a capture file keeps them."""
+        return cast(Headers, tuple(self.headers))
 
     @property
     def spooled(self) -> bool:
@@ -73,7 +82,7 @@ def encoded(entry: Entry, own: Redact | None, *, ready: bool) -> bytes:
         "event_id": entry.event_id,
         "session_id": entry.author.session_id,
         "agent_id": entry.author.agent_id,
-        "timestamp": EPOCH + timedelta(microseconds=entry.at_ns // 1000),
+        "timestamp": datetime.fromtimestamp(entry.at_ns / 1e9, UTC),
         "event_type": entry.event_type,
         "payload": embedded(entry.payload),
         "context": embedded(entry.context),

@@ -38,7 +38,7 @@ class Sender(threading.Thread):
         self.ledger = Ledger(delivery.settled)
         self.asleep = False
         self._delivery = delivery
-        self._preparer = Preparer(options, (("agentlog.process", delivery.process.encode()),), self.ledger)
+        self._preparer = Preparer(options, [("agentlog.process", delivery.process.encode())], self.ledger)
         self._handover = Handover(options, outlet, self.ledger, delivery.process)
         self._woken = threading.Event()
         self._pressed = self._giving_up = False
@@ -56,7 +56,7 @@ class Sender(threading.Thread):
         self._announce_long_calls()
         self._fill()
         if self._handover.idle and not self._preparer.holds and not self._delivery.queue:
-            self.ledger.tell_waiters()
+            self.ledger.close_round()
             self._sleep()
             return
         if self._pressed:
@@ -67,7 +67,7 @@ class Sender(threading.Thread):
         self._tell_losses()
         if self._giving_up:
             self._give_up()
-        self.ledger.tell_waiters()
+        self.ledger.close_round()
 
     @property
     def _raises(self) -> bool:
@@ -91,7 +91,8 @@ class Sender(threading.Thread):
         for _ in range(SLICE):
             if self._handover.full or not self._delivery.queue:
                 return
-            for record in self._preparer.prepared(self._delivery.queue.popleft()):
+            record = self._preparer.prepared(self._delivery.queue.popleft())
+            if record is not None:
                 self._handover.add(record)
 
     def _announce_long_calls(self) -> None:
@@ -142,7 +143,8 @@ class Sender(threading.Thread):
         for record in self._preparer.released():
             self._handover.add(record)
         while self._delivery.queue:
-            for record in self._preparer.prepared(self._delivery.queue.popleft()):
+            record = self._preparer.prepared(self._delivery.queue.popleft())
+            if record is not None:
                 self._handover.add(record)
         self._preparer.give_up()
 

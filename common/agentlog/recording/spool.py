@@ -60,7 +60,7 @@ class Spool:
 
     def append(self, record: Outbound, topic: str) -> None:
         """Add ``record`` behind all others; ``flush`` writes it."""
-        place = Place(topic, -1, self.waiting, record.at_ms, record.headers)
+        place = Place(topic, -1, self.waiting, record.at_ms, record.place_headers)
         self._lines.append(write_line(record.value, place))
         self.waiting += 1
 
@@ -104,7 +104,7 @@ class Spool:
             _log.error("%s holds a line that is no event, which isn't sent: %s", self.path, found.reason)
             return None
         author = Author(found.event.session_id, found.event.agent_id)
-        return Outbound(author, value, place.timestamp or 0, place.headers)
+        return Outbound(author, value, place.timestamp or 0, list(place.headers))
 
     def commit(self) -> int:
         """Note that the events taken out arrived; how many they were."""
