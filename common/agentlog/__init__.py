@@ -1,6 +1,6 @@
 """A flight recorder for AI agents, kept in Kafka: the library that records, and the core that its tools share.
 
-    from agentlog import AgentTracer
+from agentlog import AgentTracer
 """
 
 from importlib import import_module

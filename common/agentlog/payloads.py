@@ -112,11 +112,15 @@ def resolve(reference: Mapping[str, Any]) -> bytes | str:
     A reference comes from an event, so it isn't trusted: only a folder or an object store is asked, and only what has
     the hash is returned.
     """
-    url, size, digest = (reference.get(name) for name in ("$ref", "bytes", "sha256"))
-    if url is None:
-        return "it was shortened when it was recorded, and the whole was not kept"
-    if not isinstance(url, str) or not isinstance(size, int) or not isinstance(digest, str):
-        return "the reference lacks its $ref, bytes or sha256"
+    match reference:
+        case {"$ref": None}:
+            return "it was shortened when it was recorded, and the whole was not kept"
+        case {"$ref": str(url), "bytes": int(size), "sha256": str(digest)}:
+            return _verified(url, size, digest)
+    return "the reference lacks its $ref, bytes or sha256"
+
+
+def _verified(url: str, size: int, digest: str) -> bytes | str:
     if size > MAX_BYTES:
         return f"{size:,} bytes, more than the {MAX_BYTES:,} that we take"
     try:

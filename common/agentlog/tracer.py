@@ -77,7 +77,7 @@ class AgentTracer(Verbs):
         outage_s: float = 60.0,
         on_outage: OnOutage = "raise",
         spool: str | Path = SPOOL,
-        queue_mb: float = 64,
+        queue_mb: float = 128,
         exit_s: float = 10.0,
     ) -> None:
         self._author = Author(_checked("session_id", session_id or new_session_id()), _checked("agent_id", agent_id))

@@ -1,58 +1,35 @@
 """The queue between the agent and Kafka: the caller's side, which only takes a copy and goes on."""
 
 import ctypes
-import os
-import secrets
 import threading
-from collections import deque
 from collections.abc import Callable
-from typing import Protocol
 
 from ..errors import AgentlogError, KafkaUnavailable
 from ..payloads import open_store
-from .options import Options, process_name
+from .intake import Intake
+from .options import Options
 from .outlets import Outlet
 from .records import Entry
 from .sender import Sender
 from .stats import Stats
 
 
-class OpenCall(Protocol):
-    """A call that may have to be announced."""
-
-    began: int
-
-    def announce(self) -> None:
-        """Record its ``call_started`` unless that was done."""
-        ...
-
-
-class Delivery:
+class Delivery(Intake):
     """Everything between tracers that share the same options and what takes their events.
 
     Args:
         started: called when the first event of this process is recorded.
-
-    Attributes:
-        opens: calls that run and weren't announced, the oldest first.
-        failure: why events can't be delivered, once they have waited too long; the next call raises it.
     """
 
     def __init__(self, options: Options, started: Callable[[], None]) -> None:
-        self.options, self._started = options, started
+        super().__init__(options)
+        self._started = started
         self._outlet: Outlet | None = options.outlet()
         if options.payloads is not None:
             open_store(options.payloads)
-        self._reset()
+        self._new_sender()
 
-    def _reset(self) -> None:
-        self.process = process_name(os.getpid(), lambda: secrets.token_hex(3))
-        self.queue: deque[Entry] = deque()
-        self.opens: dict[str, OpenCall] = {}
-        self.failure: AgentlogError | None = None
-        self.recorded = self.queued = 0
-        self.queued_bytes = 0
-        self.lock = threading.RLock()  # a signal's handler may record while the same thread records
+    def _new_sender(self) -> None:
         self._starting = threading.Lock()
         self._sender: Sender | None = None
 
@@ -64,21 +41,17 @@ class Delivery:
         for client in abandoned:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(client))  # freeing it would wait for threads that aren't here
         self._outlet = None
-        self._reset()
+        self.clear()
+        self._new_sender()
 
     def put(self, entry: Entry) -> None:
         """Queue ``entry``; waits only where memory is full although Kafka takes events."""
         sender = self._sender or self._start()
-        if self.queued_bytes + entry.size > self.options.queue_bytes and not self._has_room(sender, entry):
-            with self.lock:
-                self.recorded += 1
+        if not self.has_room(entry.size) and not self._made_room(sender, entry):
+            self.refuse()
             sender.overflowed(entry)
             return
-        with self.lock:
-            self.recorded += 1
-            self.queued += 1
-            self.queued_bytes += entry.size
-            self.queue.append(entry)
+        self.append(entry)
         if sender.asleep:
             sender.wake()
 
@@ -100,12 +73,12 @@ class Delivery:
                 self._started()
             return self._sender
 
-    def _has_room(self, sender: Sender, entry: Entry) -> bool:
+    def _made_room(self, sender: Sender, entry: Entry) -> bool:
         """Wait for room while events are being delivered; False as soon as none are."""
         if threading.current_thread() is sender:
             return True
         sender.wake()
-        while self.queued_bytes + entry.size > self.options.queue_bytes and self.queued_bytes:
+        while not self.has_room(entry.size):
             if not sender.ledger.progressing():
                 if self.options.on_outage != "spool":
                     return False
@@ -113,11 +86,6 @@ class Delivery:
             sender.ledger.made_room.clear()
             sender.ledger.made_room.wait(0.05)
         return True
-
-    def settled(self, size: int) -> None:
-        """Note that an event of ``size`` isn't in memory any more."""
-        with self.lock:
-            self.queued_bytes -= size
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until everything recorded so far is delivered, spooled, or dropped and reported."""
@@ -151,5 +119,3 @@ class Delivery:
         if sender is None:
             return Stats()
         return sender.stats(self.recorded)
-
-

@@ -164,7 +164,10 @@ class Handover:
                 spool.rewind()
         self._away_since, self._probe_at = since, now + PROBE_EVERY_S
         refused = self.outlet.refusal()
-        self.outlet = self._options.outlet()
+        try:
+            self.outlet = self._options.outlet()
+        except AgentlogError as error:  # what it needs, such as a certificate's file, is gone: go on with the old one
+            _log.warning("a new connection can't be made: %s", error)
         if self.failure is None and (refused or self._options.on_outage != "raise"):
             self.fail(refused or why)
 

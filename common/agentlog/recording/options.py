@@ -1,7 +1,6 @@
 """Where a tracer records to, and what happens when that can't be reached: checked early, one for all alike tracers."""
 
-import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -37,7 +36,7 @@ class Options:
     outage_s: float = 60.0
     on_outage: OnOutage = "raise"
     spool: Path = Path(SPOOL)
-    queue_bytes: int = 64 * 1024 * 1024
+    queue_bytes: int = 128 * 1024 * 1024
     exit_s: float = 10.0
 
     def __post_init__(self) -> None:
@@ -74,9 +73,3 @@ class Options:
 
 def _frozen(properties: Mapping[str, str]) -> frozenset[tuple[str, str]]:
     return frozenset(properties.items())
-
-
-def process_name(pid: int, token: Callable[[], str]) -> str:
-    """What a recording process is called: its host, its id, and something that sets it apart from one before it."""
-    host = "".join(c if c.isalnum() or c in "-_" else "-" for c in socket.gethostname().split(".")[0])[:40]
-    return f"{host or 'host'}-{pid}-{token()}"

@@ -8,7 +8,6 @@ from ..events import EPOCH, Headers
 from .redaction import Redact, redacted
 from .snapshot import dumps, embedded
 
-
 HeaderList = list[tuple[str, str | bytes | None]]
 """As the producer takes them."""
 

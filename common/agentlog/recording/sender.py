@@ -3,19 +3,16 @@
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
 
 from ..errors import AgentlogError
 from .handover import Handover
 from .ids import new_event_id
+from .intake import Intake
 from .ledger import Ledger
 from .outlets import Outlet
 from .preparer import Preparer
 from .records import Entry, lost_events
 from .stats import Stats
-
-if TYPE_CHECKING:
-    from .delivery import Delivery
 
 IDLE_S = 0.1
 BUSY_S = 0.005
@@ -26,20 +23,20 @@ _log = logging.getLogger("agentlog.recording")
 
 
 class Sender(threading.Thread):
-    """Moves a delivery's events to its outlet.
+    """Moves events from an intake to an outlet.
 
     Attributes:
         asleep: whether it waits for something to be queued.
     """
 
-    def __init__(self, delivery: "Delivery", outlet: Outlet) -> None:
+    def __init__(self, intake: Intake, outlet: Outlet) -> None:
         super().__init__(name="agentlog-sender", daemon=True)
-        options = delivery.options
-        self.ledger = Ledger(delivery.settled)
+        options = intake.options
+        self.ledger = Ledger(intake.settled)
         self.asleep = False
-        self._delivery = delivery
-        self._preparer = Preparer(options, [("agentlog.process", delivery.process.encode())], self.ledger)
-        self._handover = Handover(options, outlet, self.ledger, delivery.process)
+        self._intake = intake
+        self._preparer = Preparer(options, [("agentlog.process", intake.process.encode())], self.ledger)
+        self._handover = Handover(options, outlet, self.ledger, intake.process)
         self._woken = threading.Event()
         self._pressed = self._giving_up = False
 
@@ -55,15 +52,15 @@ class Sender(threading.Thread):
     def _round(self) -> None:
         self._announce_long_calls()
         self._fill()
-        if self._handover.idle and not self._preparer.holds and not self._delivery.queue:
+        if self._handover.idle and not self._preparer.holds and not self._intake.queue:
             self.ledger.close_round()
             self._sleep()
             return
         if self._pressed:
             self._pressed = False
             self._handover.press()
-        self._handover.step(0.0 if self._delivery.queue and not self._handover.full else BUSY_S)
-        self._delivery.failure = self._handover.failure if self._raises else None
+        self._handover.step(0.0 if self._intake.queue and not self._handover.full else BUSY_S)
+        self._intake.failure = self._handover.failure if self._raises else None
         self._tell_losses()
         if self._giving_up:
             self._give_up()
@@ -71,11 +68,11 @@ class Sender(threading.Thread):
 
     @property
     def _raises(self) -> bool:
-        return self._delivery.options.on_outage == "raise"
+        return self._intake.options.on_outage == "raise"
 
     def _sleep(self) -> None:
         self.asleep = True
-        if not self._delivery.queue:  # looked at again: it may have come before we were asleep
+        if not self._intake.queue:  # looked at again: it may have come before we were asleep
             self._woken.wait(IDLE_S)
         self._woken.clear()
         self.asleep = False
@@ -89,14 +86,17 @@ class Sender(threading.Thread):
         for record in self._preparer.released():
             self._handover.add(record)
         for _ in range(SLICE):
-            if self._handover.full or not self._delivery.queue:
+            if self._handover.full or not self._intake.queue:
                 return
-            record = self._preparer.prepared(self._delivery.queue.popleft())
-            if record is not None:
-                self._handover.add(record)
+            self._take_one()
+
+    def _take_one(self) -> None:
+        record = self._preparer.prepared(self._intake.queue.popleft())
+        if record is not None:
+            self._handover.add(record)
 
     def _announce_long_calls(self) -> None:
-        opens, now = self._delivery.opens, time.perf_counter_ns()
+        opens, now = self._intake.opens, time.perf_counter_ns()
         while opens:
             try:
                 oldest = next(iter(opens.values()))
@@ -113,15 +113,17 @@ class Sender(threading.Thread):
         losses, self.ledger.losses = self.ledger.losses, {}
         for author, (lost, since_ms) in losses.items():
             why = f"{self._handover.outlet.where} could not be reached, or the memory for waiting events was full"
-            self._delivery.put(lost_events(author, new_event_id(), lost, since_ms, why))
+            self._intake.append(lost_events(author, new_event_id(), lost, since_ms, why))
 
     def overflowed(self, entry: Entry) -> None:
         """An event that found no room is lost."""
-        with self._delivery.lock:
+        with self._intake.lock:
             self.ledger.lost(entry.author, entry.at_ns // 1_000_000)
         if self._handover.failure is None:
-            self._handover.fail(self._handover.outlet.trouble())
-            self._delivery.failure = self._handover.failure if self._raises else None
+            trouble = self._handover.outlet.trouble()
+            limit = f"{self._intake.options.queue_bytes / 1024**2:g} MB"
+            self._handover.fail(type(trouble)(f"{trouble}; the memory for waiting events, {limit}, is full"))
+            self._intake.failure = self._handover.failure if self._raises else None
 
     def press(self) -> None:
         """Memory is full: let the spool have what waits."""
@@ -135,17 +137,15 @@ class Sender(threading.Thread):
 
     def _give_up(self) -> None:
         self._preparer.give_up()
-        while self._delivery.queue or self._preparer.holds:
+        while self._intake.queue or self._preparer.holds:
             self._fill_all()
         self._handover.give_up()
 
     def _fill_all(self) -> None:
         for record in self._preparer.released():
             self._handover.add(record)
-        while self._delivery.queue:
-            record = self._preparer.prepared(self._delivery.queue.popleft())
-            if record is not None:
-                self._handover.add(record)
+        while self._intake.queue:
+            self._take_one()
         self._preparer.give_up()
 
     def abandon(self) -> list[object]:
@@ -159,7 +159,7 @@ class Sender(threading.Thread):
 
     def stats(self, recorded: int) -> Stats:
         """What became of all events, of which ``recorded`` were recorded."""
-        queue = self._delivery.queue
+        queue = self._intake.queue
         oldest = self.ledger.oldest_ms()
         if oldest is None and queue:
             oldest = queue[0].at_ns // 1_000_000

@@ -62,7 +62,7 @@ def plain(value: Any, _depth: int = 0, _above: tuple[int, ...] = ()) -> Any:
         return f"<{type(value).__qualname__}: {type(error).__name__} while it was recorded>"
 
 
-def _plain(value: Any, depth: int, above: tuple[int, ...]) -> Any:
+def _plain(value: Any, depth: int, above: tuple[int, ...]) -> Any:  # noqa: PLR0911  one for each kind
     match value:
         case None | bool():
             return value
@@ -140,6 +140,6 @@ def _collection(value: Any) -> Any:
 
 def _described(value: Any) -> Any:
     streamed = any(hasattr(value, name) for name in _STREAMED)
-    if type(value).__repr__ is object.__repr__ and not streamed:
+    if getattr(type(value), "__repr__", None) is object.__repr__ and not streamed:
         return {"type": type(value).__qualname__, **getattr(value, "__dict__", {})}
     return f"<{type(value).__qualname__}>" if streamed else repr(value)[:MAX_REPR]

@@ -130,7 +130,12 @@ class Verbs:
     # Spans
 
     def tool_call(
-        self, tool: str, input: Any = None, *, reasoning: str | None = None, confidence: float | None = None  # noqa: A002
+        self,
+        tool: str,
+        input: Any = None,
+        *,
+        reasoning: str | None = None,
+        confidence: float | None = None,  # noqa: A002
     ) -> Call:
         """A call of a tool, as a ``with`` block: ``call.output`` is what came back."""
         if self._delivery is None:
@@ -138,7 +143,12 @@ class Verbs:
         return Call(self, {"tool": tool, "input": snapshot(input)}, _why(reasoning, confidence))
 
     def llm_call(
-        self, model: str, input: Any = None, *, reasoning: str | None = None, confidence: float | None = None  # noqa: A002
+        self,
+        model: str,
+        input: Any = None,
+        *,
+        reasoning: str | None = None,
+        confidence: float | None = None,  # noqa: A002
     ) -> LLMCall:
         """A call of a language model, as a ``with`` block; tokens and cost are told by the output or set."""
         if self._delivery is None:
@@ -191,7 +201,9 @@ class Verbs:
     def tool(self, function: Function, /) -> Function: ...
     @overload
     def tool(self, *, name: str | None = None, **why: Any) -> Callable[[Function], Function]: ...
-    def tool(self, function: Function | None = None, /, *, name: str | None = None, **why: Any) -> Any:
+    def tool(  # type: ignore[misc]
+        self, function: Function | None = None, /, *, name: str | None = None, **why: Any
+    ) -> Any:
         """Record each call of a function as a tool's, as ``@tracer.tool`` or ``@tracer.tool(name=…)``."""
         return self._decorator(function, lambda told: lambda given: self.tool_call(name or told, given, **why))
 
@@ -206,7 +218,7 @@ class Verbs:
     def retriever(self, function: Function, /) -> Function: ...
     @overload
     def retriever(self, **why: Any) -> Callable[[Function], Function]: ...
-    def retriever(self, function: Function | None = None, /, **why: Any) -> Any:
+    def retriever(self, function: Function | None = None, /, **why: Any) -> Any:  # type: ignore[misc]
         """Record each call of a function as a search; its only argument, or all of them, is the query."""
         return self._decorator(function, lambda _: lambda given: self.retrieval(_only(given), **why))
 
