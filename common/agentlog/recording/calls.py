@@ -167,7 +167,10 @@ class NoCall(LLMCall):
         """Call ``function``."""
         return function()
 
-    def begin(self) -> None:
+    def given(self, value: Any) -> None:
+        """Nothing."""
+
+    def begin(self, under: Span | None = None) -> None:
         """Nothing."""
 
     def finish(self, error: BaseException | None = None) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self, TypeVar, cast
 
 from .ids import new_event_id
 from .scope import Held, Scope, enter, leave, scope_of
-from .snapshot import error_text
+from .snapshot import error_text, snapshot
 
 T = TypeVar("T")
 _log = logging.getLogger("agentlog.recording")
@@ -60,8 +60,11 @@ class Span:
         self._held: Held | None = None
         self._outer: Any = None
 
-    def begin(self) -> None:
+    def begin(self, under: "Span | None" = None) -> None:
         """Begin, without a ``with`` block; ``finish`` ends it.
+
+        Args:
+            under: the span that it belongs to; that of the context when None.
 
         Raises:
             KafkaError: events can't be delivered, and ``on_outage="raise"``.
@@ -70,12 +73,18 @@ class Span:
         recorder.check()
         scope: Scope | None = scope_of(recorder)
         parent = recorder.root
-        if scope is not None:
+        if under is not None:
+            parent, self._outer = under.event_id, under
+        elif scope is not None:
             parent, self._outer = scope.cause, scope.call
         if parent is not None:
             self._context["parent_event_id"] = parent
         self.began = time.perf_counter_ns()
         self._begun()
+
+    def given(self, value: Any) -> None:
+        """Set what it was given, where that is known only later."""
+        self._payload["input"] = snapshot(value)
 
     def finish(self, error: BaseException | None = None) -> None:
         """End, and record what came of it."""

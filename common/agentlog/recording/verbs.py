@@ -135,7 +135,7 @@ class Verbs:
         input: Any = None,
         *,
         reasoning: str | None = None,
-        confidence: float | None = None,  # noqa: A002
+        confidence: float | None = None,
     ) -> Call:
         """A call of a tool, as a ``with`` block: ``call.output`` is what came back."""
         if self._delivery is None:
@@ -145,15 +145,20 @@ class Verbs:
     def llm_call(
         self,
         model: str,
-        input: Any = None,
+        input: Any = None,  # noqa: A002
         *,
+        parameters: Any = None,
         reasoning: str | None = None,
-        confidence: float | None = None,  # noqa: A002
+        confidence: float | None = None,
     ) -> LLMCall:
-        """A call of a language model, as a ``with`` block; tokens and cost are told by the output or set."""
+        """A call of a language model, as a ``with`` block; tokens and cost are told by the output or set.
+
+        Args:
+            parameters: what else it was given, such as its temperature and tools.
+        """
         if self._delivery is None:
             return NoCall()
-        payload = {"model": model, "input": snapshot(input)}
+        payload = {"model": model, "input": snapshot(input)} | _given(parameters=snapshot(parameters))
         return LLMCall(self, payload, _why(reasoning, confidence), self._prices)
 
     def retrieval(self, query: Any, *, reasoning: str | None = None, confidence: float | None = None) -> Retrieval:
