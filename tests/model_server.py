@@ -1,4 +1,4 @@
-"""A local HTTP server that speaks the APIs of OpenAI and Anthropic, plain and streamed, as their clients expect them."""
+"""A local HTTP server that speaks the APIs of OpenAI and Anthropic, plain and streamed."""
 
 import threading
 from collections.abc import Iterator

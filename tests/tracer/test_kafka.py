@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
 
@@ -33,9 +34,23 @@ def test_a_record_has_its_sessions_key_its_events_time_its_process_and_the_parti
 
 
 def _iso(milliseconds: int) -> str:
-    from datetime import UTC, datetime
-
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def in_thread(mine: list[AgentTracer]) -> None:
+    for n in range(EVENTS):
+        for tracer in mine:
+            tracer.track_tool_call("count", {"n": n}, lambda: "x" * 500)
+
+
+async def in_task(mine: list[AgentTracer]) -> None:
+    async def work() -> str:
+        await asyncio.sleep(0)
+        return "x" * 500
+
+    for n in range(EVENTS):
+        for tracer in mine:
+            await tracer.track_tool_call("count", {"n": n}, work)
 
 
 def test_200_sessions_of_20_threads_and_20_tasks_arrive_whole_in_order_and_once(
@@ -43,20 +58,6 @@ def test_200_sessions_of_20_threads_and_20_tasks_arrive_whole_in_order_and_once(
 ) -> None:
     name = topic(partitions=6)
     tracers = [AgentTracer(f"sess_{n}", agent_id="agent", cluster=kafka, topic=name) for n in range(SESSIONS)]
-
-    def in_thread(mine: list[AgentTracer]) -> None:
-        for n in range(EVENTS):
-            for tracer in mine:
-                tracer.track_tool_call("count", {"n": n}, lambda: "x" * 500)
-
-    async def in_task(mine: list[AgentTracer]) -> None:
-        async def work() -> str:
-            await asyncio.sleep(0)
-            return "x" * 500
-
-        for n in range(EVENTS):
-            for tracer in mine:
-                await tracer.track_tool_call("count", {"n": n}, work)
 
     async def tasks() -> None:
         await asyncio.gather(*(in_task(tracers[at::40]) for at in range(20)))
@@ -166,7 +167,8 @@ def test_a_wrong_password_is_told_by_the_next_call(secure_kafka: KafkaCluster) -
 def test_events_of_work_in_a_pool_follow_from_where_it_was_submitted(kafka: str, topic: TopicFactory) -> None:
     name = topic()
     with AgentTracer(agent_id="agent", cluster=kafka, topic=name) as tracer:
-        with tracer.tool_call("fan.out") as outer, ContextThreadPoolExecutor(4) as pool:
+        pool = ContextThreadPoolExecutor(4)
+        with tracer.tool_call("fan.out") as outer, pool:
             list(pool.map(lambda n: tracer.track_tool_call("work", {"n": n}, lambda: n), range(8)))
     tracer.close()
     events = [record.event for record in stored(kafka, name)]

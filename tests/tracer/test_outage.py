@@ -7,7 +7,7 @@ import pytest
 
 from agentlog import AgentTracer, KafkaUnavailable
 from devkafka import KafkaCluster, create_topic, eventually
-from tests.tracing import by_session, in_file, numbers, ran, stored
+from tests.tracing import by_session, in_file, numbers, program, ran, stored
 
 LATER_RUN = """
 import sys
@@ -42,7 +42,7 @@ def test_an_outage_that_lasts_too_long_is_raised_spooled_or_dropped(
 
     def record(tracer: AgentTracer, first: int, last: int) -> None:
         for n in range(first, last):
-            tracer.track_tool_call("count", {"n": n}, lambda: n)
+            tracer.track_tool_call("count", {"n": n}, str)
 
     for tracer in tracers:
         record(tracer, 0, 100)
@@ -97,8 +97,6 @@ def test_what_a_run_had_to_spool_is_sent_in_order_by_a_later_run(fragile_kafka: 
     broker, bootstrap = fragile_kafka.brokers[0], fragile_kafka.bootstrap
     topic, spool = create_topic(bootstrap, partitions=3), str(tmp_path / "spool")
     broker.kill()
-    from tests.tracing import program
-
     process = program(LATER_RUN, bootstrap, topic, spool)
     _, err = process.communicate("1500\n", timeout=60)
     assert process.returncode == 0, err

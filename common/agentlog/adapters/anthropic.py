@@ -13,6 +13,7 @@ from ..recording.prices import Usage
 from ..recording.usage import counted
 from ..tracer import AgentTracer
 from .calling import Kind, begin_with, dumped, record_method
+from .streams import quiet
 
 Client = TypeVar("Client")
 
@@ -43,9 +44,7 @@ def _message(call: LLMCall, answer: Any) -> None:
     call.model = getattr(answer, "model", None) or call.model
     if (usage := counted(getattr(answer, "usage", None))) is not None:
         call.used(usage)
-    call.output = _plainest(
-        dumped(answer.content) if hasattr(answer.content, "model_dump") else _dumped(answer.content)
-    )
+    call.output = _plainest([dumped(block) for block in answer.content])
 
 
 def _plainest(blocks: Any) -> Any:
@@ -87,10 +86,8 @@ class _Manager:
         self._end(error)
 
     def _end(self, error: BaseException | None) -> None:
-        try:
+        with quiet():  # a stream that was left before its first event has no message
             _message(self._call, self._stream.current_message_snapshot)
-        except AssertionError:  # it was left before its first event
-            self._call.output = None
         self._call.finish(error)
 
 

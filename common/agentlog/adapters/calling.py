@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..recording.calls import LLMCall
 from ..tracer import AgentTracer
-from .streams import Gathered, recorded_stream
+from .streams import Gathered, quiet, recorded_stream
 
 Begin = Callable[[AgentTracer, dict[str, Any]], LLMCall]
 Answer = Callable[[LLMCall, Any], None]
@@ -30,7 +30,8 @@ def record_method(owner: Any, name: str, tracer: AgentTracer, kind: Kind) -> Non
     def finished(call: LLMCall, result: Any, streams: bool) -> Any:
         if streams and (hasattr(result, "__iter__") or hasattr(result, "__aiter__")):
             return recorded_stream(result, call, kind.gather())
-        kind.answer(call, result)
+        with quiet():
+            kind.answer(call, result)
         call.finish()
         return result
 

@@ -1,9 +1,22 @@
 """A model's streamed answer, passed on as it comes and recorded when it ends, however it ends."""
 
+import logging
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, Self
 
 from ..recording.calls import LLMCall
+
+_log = logging.getLogger("agentlog.recording")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Reading a library's answer must never break the agent: what can't be read is left out."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001  a newer version of the library may answer in another shape
+        _log.debug("an answer couldn't be read", exc_info=True)
 
 
 class Gathered(Protocol):
@@ -27,7 +40,8 @@ class _Recorded:
     def _end(self, error: BaseException | None = None) -> None:
         if not self._over:
             self._over = True
-            self._gathered.put_into(self._call)
+            with quiet():
+                self._gathered.put_into(self._call)
             self._call.finish(error)
 
     def __del__(self) -> None:
@@ -49,7 +63,8 @@ class RecordedStream(_Recorded):
         except BaseException as error:
             self._end(error)
             raise
-        self._gathered.add(chunk)
+        with quiet():
+            self._gathered.add(chunk)
         return chunk
 
     def __enter__(self) -> Self:
@@ -81,7 +96,8 @@ class RecordedAsyncStream(_Recorded):
         except BaseException as error:
             self._end(error)
             raise
-        self._gathered.add(chunk)
+        with quiet():
+            self._gathered.add(chunk)
         return chunk
 
     async def __aenter__(self) -> Self:

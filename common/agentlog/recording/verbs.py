@@ -132,7 +132,7 @@ class Verbs:
     def tool_call(
         self,
         tool: str,
-        input: Any = None,
+        input: Any = None,  # noqa: A002
         *,
         reasoning: str | None = None,
         confidence: float | None = None,
