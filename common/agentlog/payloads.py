@@ -56,7 +56,7 @@ class ObjectStore:
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
-        self._store = _obstore(url).from_url(self._url, client_options={"timeout": "30s"}, retry_config=_RETRY)
+        self._store = _obstore(url).from_url(self._url, retry_config=_RETRY)
 
     def put(self, name: str, content: bytes) -> str:
         """Keep ``content``; what is there under the same hash is the same."""
@@ -126,7 +126,7 @@ def _verified(url: str, size: int, digest: str) -> bytes | str:
     try:
         content = _content(url, size)
     except Exception as error:  # noqa: BLE001  each store's library has its own errors
-        return f"{url}: {_first_line(error)}"
+        return f"{url}: {first_line(error)}"
     if isinstance(content, str):
         return f"{url}: {content}"
     if len(content) != size or sha256(content).hexdigest() != digest:
@@ -151,7 +151,8 @@ def _content(url: str, size: int) -> bytes | str:
     return read() if found == size else f"{found:,} bytes lie there, not {size:,}"
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What a store's error says, without what its library knows of itself."""
     if isinstance(error, FileNotFoundError):
         return "there is no such object"
     return next(iter(str(error).splitlines()), "") or type(error).__name__
