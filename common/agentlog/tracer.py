@@ -222,9 +222,10 @@ class AgentTracer(Verbs):
         tracer._author = Author(session_id or self.session_id, _checked("agent_id", agent_id))
         tracer._goal, tracer._held = (None if session_id is None else str(task)), None
         tracer._own_session, tracer._started, tracer._ended = session_id is not None, False, False
-        tracer._delegation = None if self._delivery is None else delegation
-        delegation.begin()
-        tracer.root = delegation.event_id
+        tracer._delegation = None
+        if self._delivery is not None:
+            delegation.begin()
+            tracer._delegation, tracer.root = delegation, delegation.event_id
         return tracer
 
     def flush(self, timeout_s: float | None = None) -> bool:

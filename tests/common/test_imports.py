@@ -24,6 +24,8 @@ LAYERS: tuple[set[str], ...] = (
     {f"recording.{name}" for name in ("records", "outlets", "large", "spool", "ledger", "kafkawriter", "target")},
     {f"recording.{name}" for name in ("options", "intake", "preparer", "handover", "sender", "delivery", "process")},
     {f"recording.{name}" for name in ("span", "calls", "decorate", "verbs")} | {"recording", "tracer"},
+    {"adapters", *(f"adapters.{name}" for name in ("streams", "calling", "openai", "anthropic"))},
+    {"adapters.langchain", "adapters.openai_agents"},
     {"output", "cli"},
 )
 # Beside these whatever of the core says of itself that it is. What renders for a terminal may be, and knows rich.

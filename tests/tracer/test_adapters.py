@@ -98,9 +98,9 @@ def test_a_streams_tool_calls_are_put_together(server: str, recording: Recording
 
 
 def test_a_stream_that_is_left_early_is_recorded_as_far_as_it_came(server: str, recording: Recording) -> None:
-    with openai_client(server, recording) as client:
-        with client.chat.completions.create(model="gpt-4o", messages=ASKED, stream=True) as stream:
-            next(iter(stream))
+    client = openai_client(server, recording)
+    with client, client.chat.completions.create(model="gpt-4o", messages=ASKED, stream=True) as stream:
+        next(iter(stream))
     assert recording.call()["output"] == TEXT[0]
 
 
@@ -155,9 +155,9 @@ def test_a_message_is_recorded_with_its_cached_tokens_among_the_input(
 
 
 def test_anthropics_stream_helper_is_recorded(server: str, recording: Recording) -> None:
-    with anthropic_client(server, recording) as client:
-        with client.messages.stream(model="claude-x", max_tokens=99, messages=ASKED) as stream:
-            assert list(stream.text_stream) == TEXT
+    client = anthropic_client(server, recording)
+    with client, client.messages.stream(model="claude-x", max_tokens=99, messages=ASKED) as stream:
+        assert list(stream.text_stream) == TEXT
     payload = recording.call()
     assert payload["output"] == ANSWER
     assert used(payload) == CLAUDE

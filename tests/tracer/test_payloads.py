@@ -1,7 +1,6 @@
 """Large values: by reference in a folder or in real S3, shortened without a store, verified when they are resolved."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,7 +103,7 @@ def test_a_store_that_cant_be_reached_costs_the_values_and_not_the_events(
         ({"$ref": "s3://b/k", "bytes": 3}, "lacks"),
         ({"$ref": "https://example.com/x", "bytes": 3, "sha256": "0"}, "not a folder, nor an object store"),
         ({"$ref": "file://elsewhere/etc/passwd", "bytes": 3, "sha256": "0"}, "not a folder, nor an object store"),
-        ({"$ref": "file:///etc/passwd", "bytes": os.stat("/etc/passwd").st_size, "sha256": "0"}, "another one"),
+        ({"$ref": "file:///etc/passwd", "bytes": Path("/etc/passwd").stat().st_size, "sha256": "0"}, "another one"),
         ({"$ref": "file:///dev/zero", "bytes": 3, "sha256": "0"}, "no such file"),
         ({"$ref": "file:///x", "bytes": 10**12, "sha256": "0"}, "more than"),
     ],

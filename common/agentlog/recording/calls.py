@@ -26,7 +26,7 @@ class Call(Span):
     """Whether what the agent does next follows from this call."""
 
     def _begun(self) -> None:
-        self._recorder.open_calls[self.event_id] = self
+        self._recorder.opened(self.event_id, self)
 
     def announce(self) -> None:
         """Record that the call runs, once: a live view shows it, and a crash doesn't hide it."""
@@ -151,7 +151,7 @@ class Delegation(Span):
         follow(self._recorder, self._result_id)
 
 
-class NoCall(LLMCall):
+class NoCall(LLMCall, Retrieval):
     """Stands for any span where recording is switched off: it runs what it is given, and that is all."""
 
     __slots__ = ()

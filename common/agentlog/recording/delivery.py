@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..errors import AgentlogError, KafkaUnavailable
 from ..payloads import open_store
-from .intake import Intake
+from .intake import Intake, OpenCall
 from .options import Options
 from .outlets import Outlet
 from .records import Entry
@@ -54,6 +54,12 @@ class Delivery(Intake):
         self.append(entry)
         if sender.asleep:
             sender.wake()
+
+    def open(self, event_id: str, call: OpenCall) -> None:
+        """Watch a call that runs: it is announced when it takes long."""
+        if self._sender is None:
+            self._start()
+        self.opens[event_id] = call
 
     def check(self) -> None:
         """Let the agent know that its events can't be delivered.

@@ -30,6 +30,9 @@ class Recorder(Protocol):
     @property
     def open_calls(self) -> dict[str, Any]: ...  # noqa: D102
 
+    def opened(self, event_id: str, call: Any) -> None:
+        """Keep a call that runs, to be announced when it takes long."""
+
     def check(self) -> None:
         """Raise what keeps events from being delivered."""
 

@@ -9,6 +9,7 @@ from .calls import Call, Delegation, LLMCall, NoCall, Retrieval
 from .decorate import Begin, decorated
 from .delivery import Delivery
 from .ids import new_event_id
+from .intake import OpenCall
 from .prices import Price
 from .records import Author, Entry, weight
 from .scope import follow, scope_of
@@ -53,6 +54,11 @@ class Verbs:
     def open_calls(self) -> dict[str, Any]:
         """Calls that run and weren't announced."""
         return self._delivery.opens if self._delivery is not None else {}
+
+    def opened(self, event_id: str, call: OpenCall) -> None:
+        """Keep a call that runs, to be announced when it takes long."""
+        if self._delivery is not None:
+            self._delivery.open(event_id, call)
 
     def write(self, event_id: str, event_type: str, payload: dict[str, Any], context: dict[str, Any]) -> None:
         """Queue an event; its values can't be changed any more. Never raises."""
