@@ -156,7 +156,8 @@ class AgentTracer(Verbs):
 
     def check(self) -> None:
         """Raise what keeps events from being delivered, where the agent is to know; start a session with a goal."""
-        super().check()
+        if self._delivery is not None and self._delivery.failure is not None:
+            self._delivery.check()
         if self._goal is not None and not self._started:
             self.start()
 

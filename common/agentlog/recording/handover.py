@@ -76,8 +76,9 @@ class Handover:
             self._while_away(now, self._away_since, timeout_s)
             return
         self._take_from_spools()
-        while self._todo and self._send(self._todo[0]):
-            self._todo.popleft()
+        todo = self._todo
+        while todo and self._send(todo[0]):
+            todo.popleft()
         self.outlet.poll(timeout_s)
         if self._hear():
             self._go_away(now, now)
@@ -103,16 +104,19 @@ class Handover:
         answers = self._answers[:]
         del self._answers[: len(answers)]
         for record, error in answers:
+            if error is None:
+                self._handed.pop(record, None)
+                self._delivered(record)
+                continue
             match self.outlet.verdict(error):
-                case Verdict.DELIVERED:
-                    self.heard = True
-                    self._handed.pop(record, None)
-                    self._delivered(record)
                 case Verdict.REFUSED:
                     self._handed.pop(record, None)
                     self._refused(record, str(error))
                 case Verdict.FAILED:
                     failed = True
+        if answers and answers[-1][1] is None:
+            self.heard = True
+            self.outlet.is_well()
         return failed
 
     def _delivered(self, record: Outbound) -> None:

@@ -80,12 +80,13 @@ class KafkaWriter:
         self._producer.purge()
         self._producer.flush(5)
 
-    def verdict(self, error: Code | None) -> Verdict:
-        """What librdkafka's answer about a record means."""
-        if error is None:
-            self._refusal = None
-            self._troubles.seen.clear()
-            return Verdict.DELIVERED
+    def is_well(self) -> None:
+        """Forget earlier troubles: records are delivered."""
+        self._refusal = None
+        self._troubles.seen.clear()
+
+    def verdict(self, error: Code) -> Verdict:
+        """What librdkafka's error about a record means."""
         if error.code() in (Code._PURGE_QUEUE, Code._PURGE_INFLIGHT):
             return Verdict.TAKEN_BACK
         if error.code() in (Code.MSG_SIZE_TOO_LARGE, Code.INVALID_RECORD, Code.INVALID_MSG):

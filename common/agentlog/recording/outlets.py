@@ -12,9 +12,8 @@ from .records import Outbound
 
 
 class Verdict(Enum):
-    """What became of a record that was handed over."""
+    """Why a record that was handed over wasn't delivered."""
 
-    DELIVERED = "acknowledged by all in-sync replicas"
     REFUSED = "never to be taken: this record"
     FAILED = "not taken, nor will others be: the topic, our rights, or the producer itself"
     TAKEN_BACK = "called back before it was acknowledged"
@@ -29,6 +28,7 @@ class Outlet(Protocol):
     def poll(self, timeout_s: float) -> None: ...  # noqa: D102
     def take_back(self) -> None: ...  # noqa: D102
     def verdict(self, error: Any) -> Verdict: ...  # noqa: D102
+    def is_well(self) -> None: ...  # noqa: D102
     def refusal(self) -> AgentlogError | None: ...  # noqa: D102
     def trouble(self) -> AgentlogError: ...  # noqa: D102
     def answers(self) -> bool: ...  # noqa: D102
@@ -83,9 +83,12 @@ class FileWriter:
     def take_back(self) -> None:
         """Nothing to do: nothing is under way."""
 
-    def verdict(self, error: Any) -> Verdict:
-        """Written, or not."""
-        return Verdict.DELIVERED if error is None else Verdict.FAILED
+    def verdict(self, error: Any) -> Verdict:  # noqa: ARG002  it is always the file's own
+        """Not written, and the next one wouldn't be either."""
+        return Verdict.FAILED
+
+    def is_well(self) -> None:
+        """Nothing to forget."""
 
     def refusal(self) -> AgentlogError | None:
         """What went wrong when it was last written, or None."""

@@ -40,6 +40,7 @@ class Outbound:
     """An event as it leaves: its bytes, redacted and small enough.
 
     Attributes:
+        key: the session's id: Kafka keeps a session in order by it.
         number: its place among all that this process queued for the same outlet; 0 of one that comes from a spool.
         at_ms: the Kafka timestamp, in milliseconds since the epoch.
         size: what it counted in memory while it was queued, in bytes.
@@ -47,18 +48,14 @@ class Outbound:
         answers: where ``answered`` leaves what it is told.
     """
 
-    __slots__ = ("answers", "at_ms", "author", "headers", "number", "since", "size", "value")
+    __slots__ = ("answers", "at_ms", "author", "headers", "key", "number", "since", "size", "value")
 
     def __init__(self, author: Author, value: bytes, at_ms: int, headers: HeaderList) -> None:
         self.author, self.value, self.at_ms, self.headers = author, value, at_ms, headers
+        self.key = author.session_id.encode(errors="replace")
         self.number = self.size = 0
         self.since = time.monotonic()
         self.answers: list[tuple[Outbound, Any]] = []
-
-    @property
-    def key(self) -> bytes:
-        """The session's id: Kafka keeps a session in order by it."""
-        return self.author.session_id.encode(errors="replace")
 
     @property
     def place_headers(self) -> Headers:
@@ -87,15 +84,6 @@ def encoded(entry: Entry, own: Redact | None, *, ready: bool) -> bytes:
         "context": embedded(entry.context),
     }
     return redacted(dumps(event), own, ready)
-
-
-def weight(fields: dict[str, Any]) -> int:
-    """About how many bytes the values keep in memory."""
-    total = 0
-    for value in fields.values():
-        if type(value) in (bytes, str):
-            total += len(value)
-    return total
 
 
 def lost_events(author: Author, event_id: str, lost: int, since_ms: int, why: str) -> Entry:

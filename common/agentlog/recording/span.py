@@ -14,6 +14,7 @@ from .snapshot import error_text, snapshot
 
 T = TypeVar("T")
 _log = logging.getLogger("agentlog.recording")
+_NO_AWAITABLES = frozenset({str, dict, list, int, float, bool, bytes, tuple, type(None)})
 MAX_STREAMED = 1_000
 """Items of a generator that are recorded; it goes on without us."""
 
@@ -140,6 +141,10 @@ class Span:
             self.finish(error)
             raise
         leave(held)
+        if type(result) in _NO_AWAITABLES:
+            self.output = result
+            self.finish()
+            return result
         if isinstance(result, asyncio.Future):
             result.add_done_callback(self._done)
             return result

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
+from sys import getsizeof
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from .calls import Call, Delegation, LLMCall, NoCall, Retrieval
@@ -11,7 +12,7 @@ from .delivery import Delivery
 from .ids import new_event_id
 from .intake import OpenCall
 from .prices import Price
-from .records import Author, Entry, weight
+from .records import Author, Entry
 from .scope import follow, scope_of
 from .snapshot import error_text, snapshot
 
@@ -64,7 +65,7 @@ class Verbs:
         """Queue an event; its values can't be changed any more. Never raises."""
         if self._delivery is None:
             return
-        size = OVERHEAD + weight(payload) + weight(context)
+        size = OVERHEAD + sum(map(getsizeof, payload.values())) + sum(map(getsizeof, context.values()))
         try:
             self._delivery.put(Entry(self._author, event_id, time.time_ns(), event_type, payload, context, size))
         except Exception:  # noqa: BLE001  recording must never break the agent
