@@ -12,6 +12,7 @@ A store is a folder, or a URL: ``s3://bucket/prefix``, ``gs://…``, ``az://…`
 ``AWS_ENDPOINT_URL``, …).
 """
 
+import os
 import tempfile
 from collections.abc import Mapping
 from hashlib import sha256
@@ -51,6 +52,25 @@ class FolderStore:
         return path.as_uri()
 
 
+class StoreLost(Exception):
+    """The store's client can't be used in this process: it was used before the process was forked, and would hang."""
+
+
+class _Users:
+    """The process that first used obstore: its threads, and so its use, don't survive a fork."""
+
+    def __init__(self) -> None:
+        self.pid = 0
+
+    def check(self) -> None:
+        self.pid = self.pid or os.getpid()
+        if self.pid != os.getpid():
+            raise StoreLost("the store was used before this process was forked; open it in the children only")
+
+
+_USERS = _Users()
+
+
 class ObjectStore:
     """A bucket of S3, or of what else obstore reaches."""
 
@@ -59,7 +79,12 @@ class ObjectStore:
         self._store = _obstore(url).from_url(self._url, retry_config=_RETRY)
 
     def put(self, name: str, content: bytes) -> str:
-        """Keep ``content``; what is there under the same hash is the same."""
+        """Keep ``content``; what is there under the same hash is the same.
+
+        Raises:
+            StoreLost: in a forked child of a process that has used a store.
+        """
+        _USERS.check()
         try:
             self._store.head(name)
         except FileNotFoundError:

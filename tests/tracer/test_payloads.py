@@ -13,7 +13,7 @@ from agentlog import AgentTracer, SettingsError
 from agentlog.payloads import open_store, resolve
 from agentlog.recording.large import MAX_EVENT, shortened
 from tests.s3_server import s3_server
-from tests.tracing import in_file
+from tests.tracing import in_file, ran
 
 LARGE = {"rows": [{"n": n, "text": "a row of a large table"} for n in range(800)]}
 TEXT = "a long text, " * 2_000
@@ -94,6 +94,29 @@ def test_a_store_that_cant_be_reached_costs_the_values_and_not_the_events(
     tracer, events = recorded(tmp_path / "run.ndjson", payloads="s3://bucket/x", outage_s=0.1)
     assert len(events) == 4
     assert tracer.stats().shortened == 3
+
+
+FORKS = """
+import os, sys
+from agentlog import AgentTracer
+tracer = AgentTracer("sess_1", agent_id="agent", file=sys.argv[1], payloads="s3://bucket/forked")
+tracer.track_tool_call("parent", "a" * 20_000, lambda: None)
+tracer.flush()
+if os.fork() == 0:
+    tracer.track_tool_call("child", "b" * 20_000, lambda: None)
+    sys.exit(0 if tracer.flush() and tracer.stats().shortened == 1 else 1)
+sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+
+
+def test_a_forked_child_of_a_process_that_used_the_store_shortens_and_does_not_hang(
+    s3: dict[str, str], tmp_path: Path
+) -> None:
+    code, _, err = ran(FORKS, str(tmp_path / "x.ndjson"), **s3)
+    assert code == 0, err
+    found = {event["payload"]["tool"]: event["payload"]["input"]["$ref"] for event in in_file(tmp_path / "x.ndjson")}
+    assert found["parent"].startswith("s3://bucket/forked/")
+    assert found["child"] is None
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ..payloads import PayloadStore, first_line, name_of, reference
+from ..payloads import PayloadStore, StoreLost, first_line, name_of, reference
 
 MAX_EVENT = 10_000
 """Bytes of an event as stored; above it values are moved out."""
@@ -64,7 +64,7 @@ class Shrinker:
                 self._store = self._store or (self._open() if self._open else None)
                 url = self._store.put(name, content) if self._store else None
             except Exception as error:  # noqa: BLE001  each store's library has its own errors
-                if self.giving_up or time.monotonic() > deadline:
+                if self.giving_up or isinstance(error, StoreLost) or time.monotonic() > deadline:
                     _log.warning("a payload of %d bytes was shortened: the store: %s", len(content), first_line(error))
                     return None
                 time.sleep(RETRY_S)
