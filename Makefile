@@ -10,7 +10,7 @@ SOURCES := $(shell find common kshark -name '*.py' 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test kafka check bench clean
+.PHONY: help demo test soak kafka check bench clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ check: $(VENV)/.development ## lint, check the format and the types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+soak: $(VENV)/.development ## run the tests that take minutes: long outages, a million events
+	$(BIN)/python -m pytest -m soak
 
 bench: $(VENV)/.development ## measure, each figure beside its peer (Java 17, Maven)
 	@$(BIN)/python -m devkafka prepare

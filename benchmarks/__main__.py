@@ -1,5 +1,6 @@
 """`make bench`: every benchmark, one after another; `python -m benchmarks.replay` runs one."""
 
-from . import replay
+from . import recording, replay
 
 replay.main()
+recording.main()

@@ -1,1 +1,46 @@
-"""The core that agentlog's tools share."""
+"""A flight recorder for AI agents, kept in Kafka: the library that records, and the core that its tools share.
+
+from agentlog import AgentTracer
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import AgentlogError as AgentlogError
+    from .errors import KafkaError as KafkaError
+    from .errors import KafkaRefused as KafkaRefused
+    from .errors import KafkaUnavailable as KafkaUnavailable
+    from .errors import SettingsError as SettingsError
+    from .errors import TopicNotFound as TopicNotFound
+    from .recording.prices import Price as Price
+    from .recording.scope import ContextThreadPoolExecutor as ContextThreadPoolExecutor
+    from .recording.scope import carry as carry
+    from .recording.stats import Stats as Stats
+    from .tracer import AgentTracer as AgentTracer
+
+_HOMES = {
+    "AgentTracer": "tracer",
+    "AgentlogError": "errors",
+    "ContextThreadPoolExecutor": "recording.scope",
+    "KafkaError": "errors",
+    "KafkaRefused": "errors",
+    "KafkaUnavailable": "errors",
+    "Price": "recording.prices",
+    "SettingsError": "errors",
+    "Stats": "recording.stats",
+    "TopicNotFound": "errors",
+    "carry": "recording.scope",
+}
+__all__ = sorted(_HOMES)  # noqa: PLE0605  the names above
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is used, when it is used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOMES)

@@ -84,6 +84,15 @@ def read_line(line: bytes, session_id: str, file: str, number: int) -> Record | 
     return codec.decode(value, place, where)
 
 
+def event_of(line: bytes, place: Place) -> tuple[bytes, Place]:
+    """A line's event as its own bytes, and where it lay: ``place`` unless the line says it.
+
+    Raises:
+        msgspec.MsgspecError, ValueError, RecursionError: it is no line of a capture file.
+    """
+    return _split(line, bytes(codec.tolerant(_lines, line).record), place)
+
+
 def _split(line: bytes, record: bytes, place: Place) -> tuple[bytes, Place]:
     """The event's own bytes, and where they lay."""
     line = line.strip()

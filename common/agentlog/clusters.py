@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import SettingsError, UsageError
-from .given import Given, from_environment, from_file, from_overrides, properties_in
+from .given import Given, from_environment, from_file, from_overrides, from_properties, properties_in
 from .partitions import known_partitioner
 from .properties import did_you_mean
 from .settingsfile import SettingsFile, find_settings_file, type_name
@@ -138,6 +138,19 @@ class Settings:
             some = ", ".join(self.clusters)
             return f'which cluster? {self.file.shown} has {some}; write --cluster NAME, or cluster = "NAME" at its top'
         return NO_CLUSTER
+
+
+def cluster_of(properties: Mapping[str, object], origin: str) -> Cluster:
+    """The cluster that librdkafka's ``properties`` describe; ``origin`` says where they were given.
+
+    Raises:
+        SettingsError: a property that there isn't, or no address.
+    """
+    given = from_properties(properties, origin)
+    if BOOTSTRAP not in given:
+        raise SettingsError(f"{origin}: {BOOTSTRAP} is missing")
+    given[BOOTSTRAP] = given[BOOTSTRAP]._replace(value=_addresses(given[BOOTSTRAP]))
+    return _cluster(given[BOOTSTRAP].value, given)
 
 
 def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:

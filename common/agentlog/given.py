@@ -82,6 +82,20 @@ def from_overrides(overrides: Sequence[str]) -> dict[str, Given]:
     return given
 
 
+def from_properties(properties: Mapping[str, object], origin: str) -> dict[str, Given]:
+    """What a program says of a cluster, in a mapping."""
+
+    def each() -> Iterator[tuple[str, Given, str]]:
+        for written, value in properties.items():
+            where = f"{origin} {written}"
+            name = property_name(written, where)
+            _check_value(name, value, where)
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            yield name, Given(text, where, name in SECRETS), where
+
+    return _each_once(each())
+
+
 def _each_once(properties: Iterable[tuple[str, T, str]]) -> dict[str, T]:
     """The values by name; ``SettingsError`` for a name that comes twice, with the two origins."""
     values: dict[str, T] = {}

@@ -8,8 +8,10 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar, cast
 
 import confluent_kafka
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import KafkaException as KafkaException  # noqa: PLC0414  handed on to recording
 from confluent_kafka import Message as Message  # noqa: PLC0414  handed on to topics
+from confluent_kafka import Producer as Producer  # noqa: PLC0414  handed on to recording
 from confluent_kafka.admin import AdminClient, ConfigResource
 from confluent_kafka.cimpl import NewTopic
 

@@ -98,12 +98,12 @@ def _folded(clocked: list[_Clocked]) -> dict[str, Step]:
         event = c.record.event
         if event.event_type != "call_started":
             starts = announced.get(event.event_id, [])
-            began = min(starts[0].recorded, c.recorded) if starts else max(c.recorded - event.latency_us, _BEFORE_ALL)
+            began = min(_began(starts[0]), c.recorded) if starts else _began(c)
             steps[event.event_id] = _step(c, starts, event.event_type, began)
     for call_id, starts in announced.items():
         if call_id not in own:
             first = starts[0]
-            steps[call_id] = _step(first, starts, call_type(first.record.event), first.recorded)
+            steps[call_id] = _step(first, starts, call_type(first.record.event), _began(first))
     for call_id, starts in announced.items():
         for start in starts:
             steps.setdefault(start.record.event.event_id, steps[call_id])
@@ -112,6 +112,11 @@ def _folded(clocked: list[_Clocked]) -> dict[str, Step]:
 
 def _recorded_first(c: _Clocked) -> _Key:
     return c.recorded, *_place_key(c.record)
+
+
+def _began(c: _Clocked) -> int:
+    """When a call began; a ``call_started`` too may say how long its call had run by then."""
+    return max(c.recorded - c.record.event.latency_us, _BEFORE_ALL)
 
 
 def _step(c: _Clocked, starts: list[_Clocked], kind: str, began: int) -> Step:

@@ -80,4 +80,6 @@ class Step:
     @property
     def duration_us(self) -> int:
         """How long the step took, in microseconds: what the event says, else from its announcement to its record."""
+        if self.is_open:
+            return 0
         return self.event.latency_us or (self.recorded - self.began if self.announced and not self.moved else 0)

@@ -19,7 +19,13 @@ LAYERS: tuple[set[str], ...] = (
     {"errors", "events", "wording", "untrusted"},
     {"codec", "capture", "steps", "order", "lanes", "session", "positions", "partitions"},
     {"properties", "settingsfile", "given", "clusters", "kafka"},
-    {"sources", "topics", "coverage", "describe", "tracer", "payloads"},
+    {"sources", "topics", "coverage", "describe", "payloads"},
+    {f"recording.{name}" for name in ("snapshot", "redaction", "prices", "usage", "scope", "ids", "wire", "stats")},
+    {f"recording.{name}" for name in ("records", "outlets", "large", "spool", "ledger", "kafkawriter", "target")},
+    {f"recording.{name}" for name in ("options", "intake", "preparer", "handover", "sender", "delivery", "process")},
+    {f"recording.{name}" for name in ("span", "calls", "decorate", "verbs")} | {"recording", "tracer"},
+    {"adapters", *(f"adapters.{name}" for name in ("streams", "calling", "openai", "anthropic"))},
+    {"adapters.langchain", "adapters.openai_agents"},
     {"output", "cli"},
 )
 # Beside these whatever of the core says of itself that it is. What renders for a terminal may be, and knows rich.

@@ -173,6 +173,15 @@ def test_an_announced_call_began_when_its_announcement_says() -> None:
     assert story.steps[0].duration_us == 2_000_000, "what the event says goes before what can be guessed"
 
 
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_call_that_was_announced_late_began_when_its_announcement_says_it_did(ended: bool) -> None:
+    late = started("s1", 2, "slow", payload={"latency_ms": 1500})
+    story = told(late, Ev("quick", 1), *([Ev("slow", 4)] if ended else []))
+    assert [s.event.event_id for s in story.steps] == ["slow" if ended else "s1", "quick"]
+    assert since_noon(story.steps[0].began) == 0.5
+    assert story.steps[0].duration_us == (3.5 * SECOND if ended else 0)
+
+
 def test_an_announced_call_without_a_latency_took_from_its_announcement_to_its_record() -> None:
     assert told(started("s1", 1, "a"), Ev("a", 4)).steps[0].duration_us == 3 * SECOND
 

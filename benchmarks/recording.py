@@ -1,0 +1,190 @@
+"""AgentTracer beside `orjson.dumps` + `Producer.produce` and OpenTelemetry: `python -m benchmarks.recording [EVENTS]`.
+
+Events have 1 KB in and 1 KB out. The peers get the same values in the same run; what arrived is counted at the broker.
+"""
+
+import logging
+import os
+import resource
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from statistics import median
+
+import orjson
+from confluent_kafka import Producer
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+from agentlog import AgentTracer
+from agentlog.clusters import Settings
+from agentlog.kafka import KafkaReader
+from devkafka import KafkaCluster, create_topic
+
+from .measure import show
+
+WHY = "Customer requested invoice for milestone 2"
+ROW = {"sku": "sku_10412", "text": "milestone two of the project", "n": 4500}
+GIVEN = {"customer_id": "cus_xyz", "lines": [ROW] * 15}
+FOUND = {"invoice_id": "inv_abc", "rows": [{"id": 7, "state": "open", "note": "created by the service"}] * 16}
+EVENT = {
+    "event_id": "evt_9x7k2m",
+    "session_id": "sess_a1b2c3",
+    "agent_id": "invoice-generator-v2",
+    "timestamp": "2026-01-15T14:23:11.847Z",
+    "event_type": "tool_call",
+    "payload": {"tool": "stripe.create_invoice", "input": GIVEN, "output": FOUND, "latency_ms": 1240},
+    "context": {"parent_event_id": "evt_8k3j1n", "reasoning": WHY},
+}
+BURST, ROUNDS, THREADS = 2_000, 15, 4
+SAFE = {"enable.idempotence": True, "acks": "all", "linger.ms": 5, "compression.type": "lz4"}
+
+Record = Callable[[], None]
+
+
+class Nowhere(SpanExporter):
+    """An exporter that serialises each span, as any that sends has to."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Serialise, and forget."""
+        for span in spans:
+            span.to_json()
+        return SpanExportResult.SUCCESS
+
+
+def main(count: int = 400_000) -> None:
+    """All of it."""
+    logging.basicConfig(level=logging.ERROR)
+    with KafkaCluster("benchmark") as kafka:
+        on_the_callers_thread(kafka.bootstrap)
+        delivered(kafka.bootstrap, count)
+        memory(kafka.bootstrap, 1_000_000)
+
+
+def bare(bootstrap: str, topic: str) -> tuple[Record, Callable[[], object]]:
+    """The loop that has no promise to keep."""
+    producer = Producer({"bootstrap.servers": bootstrap, **SAFE})
+
+    def record() -> None:
+        while True:
+            try:
+                producer.produce(topic, orjson.dumps(EVENT), "sess_a1b2c3")
+            except BufferError:
+                producer.poll(0.01)
+            else:
+                producer.poll(0)
+                return
+
+    return record, producer.flush
+
+
+def traced(bootstrap: str, topic: str) -> tuple[Record, Callable[[], object]]:
+    """The same by AgentTracer."""
+    tracer = AgentTracer(agent_id="invoice-generator-v2", cluster=bootstrap, topic=topic)
+
+    def record() -> None:
+        tracer.track_tool_call("stripe.create_invoice", GIVEN, lambda: FOUND, reasoning=WHY)
+
+    return record, lambda: tracer.flush(600)
+
+
+def spanned() -> tuple[Record, Callable[[], object]]:
+    """The same by OpenTelemetry."""
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(Nowhere(), max_queue_size=BURST * 2))
+    tracer = provider.get_tracer("benchmark")
+
+    def record() -> None:
+        with tracer.start_as_current_span("stripe.create_invoice") as span:
+            span.set_attribute("input", orjson.dumps(GIVEN).decode())
+            span.set_attribute("output", orjson.dumps(FOUND).decode())
+            span.set_attribute("reasoning", WHY)
+
+    return record, provider.force_flush
+
+
+def on_the_callers_thread(bootstrap: str) -> None:
+    """What one event costs who records it, in bursts of 2,000; the first round isn't counted."""
+    topic = create_topic(bootstrap, partitions=6)
+    os.environ["AGENTLOG_DISABLED"] = "1"
+    disabled = traced(bootstrap, topic)
+    del os.environ["AGENTLOG_DISABLED"]
+    kinds = {
+        "orjson.dumps + produce": bare(bootstrap, topic),
+        "AgentTracer": traced(bootstrap, topic),
+        "OpenTelemetry span": spanned(),
+        "AgentTracer, disabled": disabled,
+    }
+    walls: dict[str, list[float]] = {name: [] for name in kinds}
+    cpus: dict[str, list[float]] = {name: [] for name in kinds}
+    for number in range(ROUNDS + 1):
+        for name, (record, flush) in kinds.items():
+            began, ran = time.perf_counter(), time.thread_time()
+            for _ in range(BURST):
+                record()
+            wall, cpu = time.perf_counter() - began, time.thread_time() - ran
+            flush()
+            if number:
+                walls[name].append(wall / BURST * 1e6)
+                cpus[name].append(cpu / BURST * 1e6)
+    size = len(orjson.dumps(EVENT))
+    show(f"on the caller's thread, an event of {size:,} bytes, median (and best) of {ROUNDS} bursts")
+    for name in kinds:
+        show(f"  {name:<24} {_spread(walls[name])}   CPU {_spread(cpus[name])}")
+
+
+def _spread(times: list[float]) -> str:
+    return f"{median(times):6.1f} us ({min(times):.1f})"
+
+
+def delivered(bootstrap: str, count: int) -> None:
+    """Events a second from the first call to the last acknowledgement, by several threads."""
+    for name, make in {"orjson.dumps + produce": bare, "AgentTracer": traced, "again, AgentTracer": traced}.items():
+        topic = create_topic(bootstrap, partitions=6)
+        record, flush = make(bootstrap, topic)
+        threads = [threading.Thread(target=_many, args=(record, count // THREADS)) for _ in range(THREADS)]
+        began = time.perf_counter()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        flush()
+        took = time.perf_counter() - began
+        arrived = at_broker(bootstrap, topic)
+        show(f"{THREADS} threads, {arrived:,} events delivered, {name:<24} {count / took:10,.0f} a second")
+
+
+def _many(record: Record, count: int) -> None:
+    for _ in range(count):
+        record()
+
+
+def at_broker(bootstrap: str, topic: str) -> int:
+    """How many records the topic has."""
+    with KafkaReader(Settings({}, None).cluster(bootstrap)) as reader:
+        bounds = reader.bounds(topic, range(reader.partition_count(topic)))
+    return sum(high - low for low, high in bounds.values())
+
+
+def memory(bootstrap: str, count: int) -> None:
+    """The process's resident memory over a million events."""
+    topic = create_topic(bootstrap, partitions=6, config={"retention.bytes": "100000000"})
+    record, flush = traced(bootstrap, topic)
+    sizes = []
+    for _ in range(5):
+        _many(record, count // 5)
+        flush()
+        sizes.append(f"{resident_mb():.0f}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    show(f"memory after each {count // 5:,} of {count:,} events: {', '.join(sizes)} MB; peak {peak:.0f} MB")
+
+
+def resident_mb() -> float:
+    """What the process has in memory now, in MB."""
+    with open("/proc/self/statm", encoding="ascii") as numbers:  # noqa: PTH123  no file of ours
+        return int(numbers.read().split()[1]) * resource.getpagesize() / 1024**2
+
+
+if __name__ == "__main__":
+    main(*(int(argument.replace(",", "")) for argument in sys.argv[1:]))

@@ -1,0 +1,82 @@
+"""A client's method that asks a model, recorded: sync or async, answered at once or streamed."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ..recording.calls import LLMCall
+from ..tracer import AgentTracer
+from .streams import Gathered, quiet, recorded_stream
+
+Begin = Callable[[AgentTracer, dict[str, Any]], LLMCall]
+Answer = Callable[[LLMCall, Any], None]
+
+
+class Kind(NamedTuple):
+    """A kind of method: how its call begins, what its answer says, and how one is put together from a stream."""
+
+    begin: Begin
+    answer: Answer
+    gather: Callable[[], Gathered]
+
+
+def record_method(owner: Any, name: str, tracer: AgentTracer, kind: Kind) -> None:
+    """Put a recorded method in the place of ``owner``'s, where it has one of that ``name``."""
+    method = getattr(owner, name, None)
+    if method is None or getattr(method, "agentlog_recorded", False):
+        return
+
+    def finished(call: LLMCall, result: Any, streams: bool) -> Any:
+        if streams and (hasattr(result, "__iter__") or hasattr(result, "__aiter__")):
+            return recorded_stream(result, call, kind.gather())
+        with quiet():
+            kind.answer(call, result)
+        call.finish()
+        return result
+
+    async def waiting(call: LLMCall, result: Any, streams: bool) -> Any:
+        try:
+            got = await result
+        except BaseException as error:
+            call.finish(error)
+            raise
+        return finished(call, got, streams)
+
+    @functools.wraps(method)
+    def recorded(*args: Any, **kwargs: Any) -> Any:
+        call = kind.begin(tracer, kwargs)
+        call.begin()
+        try:
+            result = method(*args, **kwargs)
+        except BaseException as error:
+            call.finish(error)
+            raise
+        streams = kwargs.get("stream") is True
+        return waiting(call, result, streams) if inspect.isawaitable(result) else finished(call, result, streams)
+
+    recorded.agentlog_recorded = True  # type: ignore[attr-defined]
+    setattr(owner, name, recorded)
+
+
+def begin_with(given: str, *more: str) -> Begin:
+    """Begins a call whose input is the argument ``given``, together with those of ``more`` that are there."""
+
+    def begin(tracer: AgentTracer, kwargs: dict[str, Any]) -> LLMCall:
+        extra = {name: kwargs[name] for name in more if _is_given(kwargs.get(name))}
+        asked = kwargs.get(given)
+        known = {given, "model", "extra_headers", "timeout", *more}
+        parameters = {name: value for name, value in kwargs.items() if name not in known and _is_given(value)}
+        whole = {**extra, given: asked} if extra else asked
+        return tracer.llm_call(str(kwargs.get("model", "")), whole, parameters=parameters or None)
+
+    return begin
+
+
+def _is_given(value: Any) -> bool:
+    return value is not None and type(value).__name__ not in ("NotGiven", "Omit")
+
+
+def dumped(value: Any) -> Any:
+    """A library's model as plain data, without what is None."""
+    return value.model_dump(exclude_none=True, warnings=False) if hasattr(value, "model_dump") else value

@@ -1,0 +1,120 @@
+"""A model's streamed answer, passed on as it comes and recorded when it ends, however it ends."""
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, Self
+
+from ..recording.calls import LLMCall
+
+_log = logging.getLogger("agentlog.recording")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Reading a library's answer must never break the agent: what can't be read is left out."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001  a newer version of the library may answer in another shape
+        _log.debug("an answer couldn't be read", exc_info=True)
+
+
+class Gathered(Protocol):
+    """Puts an answer together from its chunks."""
+
+    def add(self, chunk: Any) -> None:
+        """Take the next chunk."""
+
+    def put_into(self, call: LLMCall) -> None:
+        """Set what the call came back with, as far as it is known."""
+
+
+class _Recorded:
+    def __init__(self, stream: Any, call: LLMCall, gathered: Gathered) -> None:
+        self._stream, self._call, self._gathered = stream, call, gathered
+        self._over = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def _end(self, error: BaseException | None = None) -> None:
+        if not self._over:
+            self._over = True
+            with quiet():
+                self._gathered.put_into(self._call)
+            self._call.finish(error)
+
+    def __del__(self) -> None:
+        self._end()
+
+
+class RecordedStream(_Recorded):
+    """A stream that is read with ``for``; everything else is the library's own object's."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            chunk = next(self._stream)
+        except StopIteration:
+            self._end()
+            raise
+        except BaseException as error:
+            self._end(error)
+            raise
+        with quiet():
+            self._gathered.add(chunk)
+        return chunk
+
+    def __enter__(self) -> Self:
+        self._stream.__enter__()
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        self._stream.__exit__(kind, error, trace)
+        self._end(error)
+
+    def close(self) -> None:
+        """Close the library's stream."""
+        self._stream.close()
+        self._end()
+
+
+class RecordedAsyncStream(_Recorded):
+    """A stream that is read with ``async for``; everything else is the library's own object's."""
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            chunk = await anext(self._stream)
+        except StopAsyncIteration:
+            self._end()
+            raise
+        except BaseException as error:
+            self._end(error)
+            raise
+        with quiet():
+            self._gathered.add(chunk)
+        return chunk
+
+    async def __aenter__(self) -> Self:
+        await self._stream.__aenter__()
+        return self
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        await self._stream.__aexit__(kind, error, trace)
+        self._end(error)
+
+    async def close(self) -> None:
+        """Close the library's stream."""
+        await self._stream.close()
+        self._end()
+
+
+def recorded_stream(stream: Any, call: LLMCall, gathered: Gathered) -> Any:
+    """The stream, sync or async, that records itself."""
+    kind = RecordedAsyncStream if hasattr(stream, "__anext__") or hasattr(stream, "__aiter__") else RecordedStream
+    return kind(stream, call, gathered)

@@ -1,0 +1,1 @@
+"""How an agent's events get from the caller's thread to Kafka or a file: the parts below AgentTracer."""

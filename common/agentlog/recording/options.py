@@ -1,0 +1,75 @@
+"""Where a tracer records to, and what happens when that can't be reached: checked early, one for all alike tracers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from ..clusters import Cluster
+from ..errors import SettingsError
+from .outlets import FileWriter, Outlet
+from .redaction import Redact
+
+OnOutage = Literal["raise", "spool", "drop"]
+SPOOL = "agentlog-spool"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What tracers that share a queue have in common.
+
+    Attributes:
+        target: a cluster, or the capture file that stands for one.
+        ready_rules: whether the ready rules of redaction are on.
+        payloads: the store for large values, a folder or a URL; None when there is none.
+        outage_s: how long events wait for Kafka, in seconds, before ``on_outage`` holds.
+        spool: the folder of the capture files that events wait in.
+        queue_bytes: how much may wait in memory.
+        exit_s: how long the end of the process may be held up by what isn't delivered, in seconds.
+    """
+
+    target: Cluster | Path
+    topic: str
+    redact: Redact | None = None
+    ready_rules: bool = True
+    payloads: str | None = None
+    outage_s: float = 60.0
+    on_outage: OnOutage = "raise"
+    spool: Path = Path(SPOOL)
+    queue_bytes: int = 128 * 1024 * 1024
+    exit_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.on_outage not in get_args(OnOutage):
+            raise SettingsError(f'on_outage is {self.on_outage!r}; it takes "raise", "spool" or "drop"')
+        if not self.outage_s > 0 or not self.exit_s >= 0:
+            raise SettingsError("outage_s and exit_s are seconds, and outage_s is more than 0")
+        if self.on_outage == "spool":
+            try:
+                self.spool.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                told = error.strerror or error
+                raise SettingsError(f"{self.spool}: {told}. It is to be the spool folder.") from error
+
+    def key(self) -> tuple[object, ...]:
+        """Equal for options that may share a queue."""
+        target = self.target
+        where: object = target.absolute() if isinstance(target, Path) else (target.name, _frozen(target.properties))
+        rest = (self.topic, self.redact, self.ready_rules, self.payloads, self.outage_s, self.on_outage)
+        return where, *rest, self.spool.absolute(), self.queue_bytes, self.exit_s
+
+    def outlet(self) -> Outlet:
+        """What takes the events; a new one in each process.
+
+        Raises:
+            AgentlogError: what was set doesn't work.
+        """
+        if isinstance(self.target, Path):
+            return FileWriter(self.target)
+        from .kafkawriter import KafkaWriter  # noqa: PLC0415  librdkafka is loaded where Kafka is recorded to
+
+        return KafkaWriter(self.target, self.topic)
+
+
+def _frozen(properties: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    return frozenset(properties.items())

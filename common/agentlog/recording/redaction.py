@@ -1,0 +1,141 @@
+"""Secrets taken out of an event before it leaves: the ready rules, and a function of the user's own.
+
+Looking at every text of every event would cost more than all else, so an event's bytes are first searched for
+anything that could be one; only then is it opened and each of its texts looked at.
+"""
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+HIDDEN = "[redacted]"
+
+Redact = Callable[[dict[str, Any]], dict[str, Any]]
+"""Takes an event as it would be stored, and returns it as it shall be stored."""
+
+_IDENTITY = ("event_id", "session_id", "agent_id", "timestamp", "event_type")
+
+_NAMES = (
+    r"pass[-_ ]?word|passwd|pass[-_ ]?phrase|pwd|secret|api[-_ ]?key|(?:access|private|signing|encryption)[-_ ]?key"
+    r"|(?:secret|account|shared)[-_ ]?key|authorization|credentials?|cookie|cvv|cvc|ssn"
+    r"|(?<![a-z])(?:(?:access|refresh|bearer|auth|id|session|security|api|csrf|xsrf)[-_ ]?)?token"
+)
+_KEY = re.compile(rf"(?:{_NAMES})$|^(?:token|authorization)\b", re.IGNORECASE)
+_ASSIGNED = re.compile(
+    rf"""(?P<name>(?:{_NAMES})\\?["']?\s*[:=]\s*)(?P<quote>\\?["'])?"""
+    rf"""(?P<scheme>(?:bearer|basic)\s+)?(?P<value>(?(quote)[^"'\\]+|[^\s"',;&\\}}]+))""",
+    re.IGNORECASE,
+)
+_LONG = 20
+_WORD = re.compile(rf"[A-Za-z0-9_-]{{{_LONG},}}(?:\.[A-Za-z0-9_-]+)*")
+_SHAPE = re.compile(
+    r"(?:sk|rk|pk)[-_]|gh[pousr]_|github_pat_|glpat-|hf_|npm_|pypi-|xox[abeoprs]-|ya29\b|AIza|(?:AKIA|ASIA)[A-Z0-9]{16}$"
+    r"|SG\.|eyJ[\w-]+\.[\w-]+\."  # the last is a JSON web token
+)
+_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:.*?-----END [A-Z ]*PRIVATE KEY-----|.*)", re.DOTALL)
+_BEARER = re.compile(r"\b(?P<scheme>bearer|basic)\s+[A-Za-z0-9._~+/=-]{16,}", re.IGNORECASE)
+_USER_INFO = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/@]+@", re.IGNORECASE)
+_CARD = re.compile(r"(?<![\d.])[2-6]\d{3}(?:[ -]?\d){9,15}(?![\d])")
+
+# Of an event's bytes: lower case, each digit 0, = as a colon, without what may stand inside a name or a card number.
+_FOLD = bytes(
+    ord(":") if c == ord("=") else c + 32 if 65 <= c <= 90 else 48 if 48 <= c <= 57 else c for c in range(256)
+)
+_INSIDE = b" -_\\\"'"
+_SUSPECT_NAME = re.compile(
+    rb":(?<=(?:rd|wd|et|en|ey|on|al|ls|ie|se|vv|vc|sn):)"  # nearly all others end here, which makes it fast
+    rb"(?<=(?:assword|sphrase|ization|dential|entials|cesskey|cretkey|vatekey|ningkey|tionkey|ountkey|aredkey"
+    rb"|.(?:passwd|secret|cookie|apikey)|..token|....(?:pwd|cvv|cvc|ssn)):)"
+)
+_DIGITS = b"0" * 13
+_WORDS = bytes(97 if chr(c).isascii() and (chr(c).isalnum() or chr(c) in "_-") else 32 for c in range(256))
+_LONG_WORD = b"a" * _LONG
+
+
+def redacted(value: bytes, own: Redact | None, ready: bool) -> bytes:
+    """The event ``value`` without secrets: by the ready rules, then by the user's ``own`` function.
+
+    Where ``own`` fails, the event keeps who, when and what kind, and says that its contents were left out.
+    """
+    if ready and _suspicious(value):
+        event = orjson.loads(value)
+        value = orjson.dumps({k: v if k in _IDENTITY else without_secrets(v) for k, v in event.items()})
+    return value if own is None else _by_own(value, own)
+
+
+def _suspicious(value: bytes) -> bool:
+    folded = value.translate(_FOLD, _INSIDE)
+    if _SUSPECT_NAME.search(folded) is not None or (b"@" in folded and b"://" in value):
+        return True
+    contents = value[value.find(b'"payload":') :]
+    if _DIGITS in folded and any(_luhn(found[0]) for found in _CARD.finditer(contents.decode(errors="replace"))):
+        return True
+    return _LONG_WORD in contents.translate(_WORDS) and _has_token(contents.decode(errors="replace"))
+
+
+def _has_token(text: str) -> bool:
+    return (
+        any(_SHAPE.match(word) for word in _WORD.findall(text))
+        or "PRIVATE KEY" in text
+        or _BEARER.search(text) is not None
+    )
+
+
+def without_secrets(value: Any) -> Any:
+    """A decoded JSON value with the secrets in it replaced by ``[redacted]``; names tell some, shapes the others."""
+    if isinstance(value, dict):
+        return {name: _member(name, inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [without_secrets(inner) for inner in value]
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 2 * 10**12:
+        return HIDDEN if _CARD.fullmatch(str(value)) and _luhn(str(value)) else value
+    return value
+
+
+def _member(name: str, value: Any) -> Any:
+    if value in (None, "", [], {}) or isinstance(value, bool) or not _names_secret(name):
+        return without_secrets(value)
+    return HIDDEN
+
+
+@lru_cache(4096)
+def _names_secret(name: str) -> bool:
+    return _KEY.search(name) is not None
+
+
+def _text(text: str) -> str:
+    """Each rule is tried only on what may hold what it looks for: a session's texts are many, its secrets few."""
+    if "://" in text and "@" in text:
+        text = _USER_INFO.sub(rf"\g<scheme>{HIDDEN}@", text)
+    if len(text) >= _LONG:
+        text = _WORD.sub(lambda found: HIDDEN if _SHAPE.match(found[0]) else found[0], text)
+        text = _BEARER.sub(rf"\g<scheme> {HIDDEN}", _PEM.sub(HIDDEN, text) if "PRIVATE KEY" in text else text)
+    if ":" in text or "=" in text:
+        text = _ASSIGNED.sub(_without_value, text)
+    return _CARD.sub(lambda found: HIDDEN if _luhn(found[0]) else found[0], text) if len(text) >= 13 else text
+
+
+def _without_value(found: re.Match[str]) -> str:
+    return f"{found['name']}{found['quote'] or ''}{found['scheme'] or ''}{HIDDEN}"
+
+
+def _luhn(written: str) -> bool:
+    """Whether the digits end in the check digit that card numbers have."""
+    digits = [int(c) for c in reversed(written) if c.isdigit()]
+    doubled = (digit * 2 - 9 * (digit > 4) for digit in digits[1::2])
+    return (sum(digits[::2]) + sum(doubled)) % 10 == 0
+
+
+def _by_own(value: bytes, own: Redact) -> bytes:
+    event = orjson.loads(value)
+    identity = {name: event[name] for name in _IDENTITY}
+    try:
+        return orjson.dumps({**own(event), **identity})
+    except Exception as error:  # noqa: BLE001  the user's function may raise anything; its text may hold the secret
+        told = f"left out: redact raised {type(error).__name__}"
+        return orjson.dumps({**identity, "payload": {"redaction": told}, "context": {}})

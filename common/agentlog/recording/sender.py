@@ -1,0 +1,166 @@
+"""The thread behind the queue: it makes events ready, hands them over, and watches calls that take long."""
+
+import logging
+import threading
+import time
+
+from ..errors import AgentlogError
+from .handover import Handover
+from .ids import new_event_id
+from .intake import Intake
+from .ledger import Ledger
+from .outlets import Outlet
+from .preparer import Preparer
+from .records import Entry, lost_events
+from .stats import Stats
+
+IDLE_S = 0.1
+BUSY_S = 0.005
+SLICE = 100
+ANNOUNCED_NS = 500_000_000
+
+_log = logging.getLogger("agentlog.recording")
+
+
+class Sender(threading.Thread):
+    """Moves events from an intake to an outlet.
+
+    Attributes:
+        asleep: whether it waits for something to be queued.
+    """
+
+    def __init__(self, intake: Intake, outlet: Outlet) -> None:
+        super().__init__(name="agentlog-sender", daemon=True)
+        options = intake.options
+        self.ledger = Ledger(intake.settled)
+        self.asleep = False
+        self._intake = intake
+        self._preparer = Preparer(options, [("agentlog.process", intake.process.encode())], self.ledger)
+        self._handover = Handover(options, outlet, self.ledger, intake.process)
+        self._woken = threading.Event()
+        self._pressed = self._giving_up = False
+
+    def run(self) -> None:
+        """Go on until the process ends."""
+        while True:
+            try:
+                self._round()
+            except Exception:  # noqa: BLE001  whatever it is, the agent's later events are still to be delivered
+                _log.exception("recording goes on after an error of its own")
+                time.sleep(IDLE_S)
+
+    def _round(self) -> None:
+        self._announce_long_calls()
+        self._fill()
+        if self._handover.idle and not self._preparer.holds and not self._intake.queue:
+            self.ledger.close_round()
+            self._sleep()
+            return
+        if self._pressed:
+            self._pressed = False
+            self._handover.press()
+        self._handover.step(0.0 if self._intake.queue and not self._handover.full else BUSY_S)
+        self._intake.failure = self._handover.failure if self._raises else None
+        self._tell_losses()
+        if self._giving_up:
+            self._give_up()
+        self.ledger.close_round()
+
+    @property
+    def _raises(self) -> bool:
+        return self._intake.options.on_outage == "raise"
+
+    def _sleep(self) -> None:
+        self.asleep = True
+        if not self._intake.queue:  # looked at again: it may have come before we were asleep
+            self._woken.wait(IDLE_S)
+        self._woken.clear()
+        self.asleep = False
+
+    def wake(self) -> None:
+        """There is something to do."""
+        self._woken.set()
+
+    def _fill(self) -> None:
+        """Make a slice of the queue ready."""
+        for record in self._preparer.released():
+            self._handover.add(record)
+        for _ in range(SLICE):
+            if self._handover.full or not self._intake.queue:
+                return
+            self._take_one()
+
+    def _take_one(self) -> None:
+        record = self._preparer.prepared(self._intake.queue.popleft())
+        if record is not None:
+            self._handover.add(record)
+
+    def _announce_long_calls(self) -> None:
+        opens, now = self._intake.opens, time.perf_counter_ns()
+        while opens:
+            try:
+                oldest = next(iter(opens.values()))
+            except (RuntimeError, StopIteration):  # it changed while we looked: the next round sees it
+                return
+            if now - oldest.began < ANNOUNCED_NS:
+                return
+            oldest.announce()
+
+    def _tell_losses(self) -> None:
+        """Let sessions whose events were lost say so, now that events are taken again."""
+        if not self.ledger.losses or self._handover.failure is not None or not self._handover.heard:
+            return
+        losses, self.ledger.losses = self.ledger.losses, {}
+        for author, (lost, since_ms) in losses.items():
+            why = f"{self._handover.outlet.where} could not be reached, or the memory for waiting events was full"
+            self._intake.append(lost_events(author, new_event_id(), lost, since_ms, why))
+
+    def overflowed(self, entry: Entry) -> None:
+        """An event that found no room is lost."""
+        with self._intake.lock:
+            self.ledger.lost(entry.author, entry.at_ns // 1_000_000)
+        if self._handover.failure is None:
+            trouble = self._handover.outlet.trouble()
+            limit = f"{self._intake.options.queue_bytes / 1024**2:g} MB"
+            self._handover.fail(type(trouble)(f"{trouble}; the memory for waiting events, {limit}, is full"))
+            self._intake.failure = self._handover.failure if self._raises else None
+
+    def press(self) -> None:
+        """Memory is full: let the spool have what waits."""
+        self._pressed = True
+        self.wake()
+
+    def give_up(self) -> None:
+        """The process ends: let nothing wait any longer."""
+        self._giving_up = True
+        self.wake()
+
+    def _give_up(self) -> None:
+        self._preparer.give_up()
+        while self._intake.queue or self._preparer.holds:
+            self._fill_all()
+        self._handover.give_up()
+
+    def _fill_all(self) -> None:
+        for record in self._preparer.released():
+            self._handover.add(record)
+        while self._intake.queue:
+            self._take_one()
+        self._preparer.give_up()
+
+    def abandon(self) -> list[object]:
+        """In a forked child: let go of the parent's files, and name what must never be touched again."""
+        self._handover.leave_spools()
+        return list(self._handover.outlet.clients())
+
+    def why(self) -> AgentlogError:
+        """Why events aren't taken, as far as it is known."""
+        return self._handover.failure or self._handover.outlet.trouble()
+
+    def stats(self, recorded: int) -> Stats:
+        """What became of all events, of which ``recorded`` were recorded."""
+        queue = self._intake.queue
+        oldest = self.ledger.oldest_ms()
+        if oldest is None and queue:
+            oldest = queue[0].at_ns // 1_000_000
+        return self.ledger.stats(recorded, oldest)

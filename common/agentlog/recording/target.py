@@ -1,0 +1,35 @@
+"""Where a tracer records to, from what its caller said and what the settings say."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..clusters import DEFAULT_TOPIC, Cluster, cluster_of, load_settings
+from ..errors import SettingsError, UsageError
+
+
+def target_of(
+    cluster: str | None, kafka: Mapping[str, object] | None, file: str | Path | None, topic: str | None
+) -> tuple[Cluster | Path, str]:
+    """The cluster or the capture file, and the topic.
+
+    Raises:
+        UsageError: more than one of the three was given.
+        SettingsError: a setting is missing or wrong.
+    """
+    if sum(given is not None for given in (cluster, kafka, file)) > 1:
+        raise UsageError("AgentTracer takes one of cluster=, kafka= and file=, not several")
+    if file is not None:
+        return Path(file), topic or DEFAULT_TOPIC
+    settings = load_settings(os.environ, Path.cwd())
+    if kafka is not None:
+        return cluster_of(kafka, "kafka="), settings.topic(topic)
+    try:
+        return settings.cluster(cluster), settings.topic(topic)
+    except SettingsError as error:
+        if cluster is not None or settings.clusters:
+            raise
+        raise SettingsError(f"{error}\n\n{IN_A_PROGRAM}") from error
+
+
+IN_A_PROGRAM = 'In a program: AgentTracer(cluster="HOST:PORT", …), or file="run.ndjson" to record without Kafka.'

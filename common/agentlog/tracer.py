@@ -1,0 +1,263 @@
+"""AgentTracer: what an agent does, recorded in Kafka as it happens, without holding the agent up."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Any, Self
+
+from .errors import UsageError
+from .recording.calls import Delegation
+from .recording.delivery import Delivery
+from .recording.ids import new_event_id, new_session_id
+from .recording.options import SPOOL, OnOutage, Options
+from .recording.prices import PRICES, Price
+from .recording.process import PROCESS
+from .recording.records import Author
+from .recording.redaction import Redact
+from .recording.scope import Held, enter, leave, scope_of
+from .recording.snapshot import error_text
+from .recording.stats import Stats
+from .recording.target import target_of
+from .recording.verbs import Verbs, copied
+from .recording.wire import joined, to_join
+
+NOTHING: Mapping[str, Price] = MappingProxyType({})
+
+
+class AgentTracer(Verbs):
+    """Records the events of one agent in one session.
+
+        with AgentTracer(agent_id="invoice-agent", goal="Invoice Acme", cluster="us-east-1") as tracer:
+            invoice = tracer.track_tool_call("stripe.create_invoice", {"amount": 4500}, lambda: create(4500))
+
+    Its ``with`` block is the session, from ``session_start`` to ``session_end``; one that an exception leaves ends as
+    ``failed``. Without the block the session starts with ``start()``, or at the first event where a goal is given,
+    and ends with ``end()``. Events are queued and sent behind the caller; tracers of one process that record to the
+    same place share the queue. ``AGENTLOG_DISABLED=1`` in the environment makes it do nothing.
+
+    Args:
+        session_id: made when None.
+        agent_id: who acts.
+        goal: what the session is to achieve.
+        cluster: a name in the settings, or ``host:port``; None for the settings' default.
+        kafka: librdkafka's properties in place of a cluster.
+        file: a capture file in place of Kafka.
+        topic: ``agent-events`` unless the settings say otherwise.
+        redact: True for the ready rules, False for none, or a function that gets each event as it would be stored,
+            the ready rules applied, and returns it as it shall be stored.
+        payloads: the store for large values: a folder, or a URL such as ``s3://bucket/prefix``.
+        prices: of further language models, or other prices, by model.
+        outage_s: how long events wait for Kafka, in seconds.
+        on_outage: what then happens: ``raise`` (the next call raises KafkaUnavailable, the events wait on), ``spool``
+            (they go to a capture file, which is sent in order when Kafka is back, or by a later run), or ``drop``.
+        spool: the folder for those files.
+        queue_mb: how much may wait in memory, in megabytes.
+        exit_s: how long the end of the process may be held up by what isn't delivered, in seconds.
+
+    Raises:
+        SettingsError: a setting is missing or wrong.
+        UsageError: the file can't be opened.
+    """
+
+    def __init__(  # noqa: PLR0913  each is a setting of its own, named where it is set
+        self,
+        session_id: str | None = None,
+        *,
+        agent_id: str,
+        goal: str | None = None,
+        cluster: str | None = None,
+        kafka: Mapping[str, object] | None = None,
+        file: str | Path | None = None,
+        topic: str | None = None,
+        redact: bool | Redact = True,
+        payloads: str | Path | None = None,
+        prices: Mapping[str, Price] = NOTHING,
+        outage_s: float = 60.0,
+        on_outage: OnOutage = "raise",
+        spool: str | Path = SPOOL,
+        queue_mb: float = 128,
+        exit_s: float = 10.0,
+    ) -> None:
+        self._author = Author(_checked("session_id", session_id or new_session_id()), _checked("agent_id", agent_id))
+        self._goal, self._prices = goal, {**PRICES, **prices}
+        self.root: str | None = None
+        self._own_session, self._started, self._ended = True, False, False
+        self._delegation: Delegation | None = None
+        self._held: Held | None = None
+        self._delivery: Delivery | None = None
+        if os.environ.get("AGENTLOG_DISABLED", "") in ("", "0"):
+            target, topic = target_of(cluster, kafka, file, topic)
+            options = Options(
+                target=target,
+                topic=topic,
+                redact=redact if callable(redact) else None,
+                ready_rules=bool(redact),
+                payloads=None if payloads is None else str(payloads),
+                outage_s=outage_s,
+                on_outage=on_outage,
+                spool=Path(spool),
+                queue_bytes=round(queue_mb * 1024 * 1024),
+                exit_s=exit_s,
+            )
+            self._delivery = PROCESS.delivery(options)
+
+    @classmethod
+    def from_headers(cls, headers: Mapping[Any, Any], *, agent_id: str, **options: Any) -> Self:
+        """A tracer for work that another process asked for: its session, and the parent that it named.
+
+        Without such headers it is a session of its own.
+
+        Args:
+            headers: of the request, as ``headers()`` made them; names in any case, values text or bytes.
+            options: as of ``AgentTracer``.
+        """
+        session_id, parent = joined(headers)
+        tracer = cls(session_id or options.pop("session_id", None), agent_id=agent_id, **options)
+        if session_id is not None:
+            tracer._join(parent)
+        return tracer
+
+    def _join(self, parent: str | None) -> None:
+        self.root, self._own_session = parent, False
+
+    @property
+    def session_id(self) -> str:
+        """The session that is recorded."""
+        return self._author.session_id
+
+    @property
+    def agent_id(self) -> str:
+        """Who acts."""
+        return self._author.agent_id
+
+    def headers(self) -> dict[str, str]:
+        """Headers that carry the session and the current parent to another process."""
+        scope = scope_of(self)
+        if scope is not None and scope.call is not None:
+            scope.call.announce()
+        return to_join(self.session_id, scope.cause if scope is not None else self.root)
+
+    def start(self, **request: Any) -> None:
+        """Record ``session_start``; the ``with`` block does so by itself.
+
+        Args:
+            request: anything to be kept about the request.
+        """
+        if self._started or not self._own_session or self._delivery is None:
+            return
+        self._delivery.check()
+        self._started = True
+        goal = {} if self._goal is None else {"goal": self._goal}
+        parent = {} if self.root is None else {"parent_event_id": self.root}
+        self.root = new_event_id()
+        self.write(self.root, "session_start", goal | copied(request), parent)
+
+    def check(self) -> None:
+        """Raise what keeps events from being delivered, where the agent is to know; start a session with a goal."""
+        if self._delivery is not None and self._delivery.failure is not None:
+            self._delivery.check()
+        if self._goal is not None and not self._started:
+            self.start()
+
+    def end(self, status: str = "succeeded", *, result: Any = None, error: str | None = None) -> None:
+        """Record ``session_end``, or a sub-agent's ``delegation_result``; only the first call counts.
+
+        Args:
+            status: ``succeeded``, ``failed`` or ``cancelled``.
+            result: what came out.
+        """
+        if self._ended or self._delivery is None:
+            return
+        self._ended = True
+        if self._delegation is not None:
+            self._delegation.output, self._delegation.error = result, error
+            self._delegation.finish()
+        if self._started:
+            told = {"status": status, "result": result, "error": error}
+            self.record("session_end", {name: value for name, value in told.items() if value is not None})
+
+    def __enter__(self) -> Self:
+        self.start()
+        self._held = enter(self, self.root, None)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None and not self._own_session and self._delegation is None:
+            self.record("error", {"type": type(error).__qualname__, "message": error_text(error)})
+        if error is None:
+            self.end()
+        else:
+            cancelled = isinstance(error, asyncio.CancelledError)
+            self.end("cancelled" if cancelled else "failed", error=error_text(error))
+        if self._held is not None:
+            leave(self._held)
+            self._held = None
+        if self._delegation is not None:
+            self._delegation.lead_on()
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    def sub_agent(self, agent_id: str, *, task: Any = None, session_id: str | None = None, **why: Any) -> Self:
+        """Record a ``delegation``, and return the tracer of the agent that does the work.
+
+        The ``with`` block of that tracer, or its ``end()``, is the ``delegation_result``.
+
+        Args:
+            task: what it is to do.
+            session_id: of a session of its own; None when it works in this one.
+            why: ``reasoning`` and ``confidence``.
+        """
+        delegation = self.delegation(agent_id, task, child_session_id=session_id, **why)
+        tracer = type(self).__new__(type(self))
+        tracer.__dict__.update(self.__dict__)
+        tracer._author = Author(session_id or self.session_id, _checked("agent_id", agent_id))
+        tracer._goal, tracer._held = (None if session_id is None else str(task)), None
+        tracer._own_session, tracer._started, tracer._ended = session_id is not None, False, False
+        tracer._delegation = None
+        if self._delivery is not None:
+            delegation.begin()
+            tracer._delegation, tracer.root = delegation, delegation.event_id
+        return tracer
+
+    def flush(self, timeout_s: float | None = None) -> bool:
+        """Wait until all that was recorded so far is delivered, or safe in the spool; False where time was too short.
+
+        Args:
+            timeout_s: in seconds; ``exit_s`` when None.
+        """
+        if self._delivery is None:
+            return True
+        return self._delivery.flush(self._delivery.options.exit_s if timeout_s is None else timeout_s)
+
+    def close(self, timeout_s: float | None = None) -> None:
+        """End the session unless that was done, and wait like ``flush``.
+
+        Raises:
+            KafkaUnavailable: not everything is delivered, and ``on_outage="raise"``. It goes on being sent.
+        """
+        self.end()
+        if self._delivery is not None and not self.flush(timeout_s) and self._delivery.options.on_outage == "raise":
+            raise self._delivery.undelivered()
+
+    def stats(self) -> Stats:
+        """What became of all that this process recorded to the same place, by whichever tracer."""
+        return Stats() if self._delivery is None else self._delivery.stats()
+
+
+def _checked(what: str, name: str) -> str:
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not name.isprintable():
+        raise UsageError(f"{what} is {name!r:.60}; it takes a text of 1 to {MAX_NAME} printable characters")
+    return name
+
+
+MAX_NAME = 500

@@ -1,0 +1,156 @@
+"""A local HTTP server that speaks the APIs of OpenAI and Anthropic, plain and streamed."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import orjson
+
+TEXT = ["The capital ", "of France ", "is Paris."]
+CHAT = {"id": "c1", "object": "chat.completion", "created": 1, "model": "gpt-4o-2024-08-06"}
+CHAT_USAGE = {
+    "prompt_tokens": 20,
+    "completion_tokens": 7,
+    "total_tokens": 27,
+    "prompt_tokens_details": {"cached_tokens": 8},
+}
+RESPONSE_USAGE = {
+    "input_tokens": 30,
+    "output_tokens": 9,
+    "total_tokens": 39,
+    "input_tokens_details": {"cached_tokens": 10},
+    "output_tokens_details": {"reasoning_tokens": 0},
+}
+CLAUDE = {
+    "id": "m1",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-sonnet-4-5-20250929",
+    "stop_sequence": None,
+}
+CLAUDE_USAGE = {
+    "input_tokens": 12,
+    "output_tokens": 6,
+    "cache_read_input_tokens": 100,
+    "cache_creation_input_tokens": 0,
+}
+TOOL = {"name": "lookup", "arguments": '{"city": "Paris"}'}
+
+Events = list[tuple[str | None, dict[str, Any]]]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: Any) -> None: ...
+
+    def do_POST(self) -> None:
+        body = orjson.loads(self.rfile.read(int(self.headers["content-length"])))
+        if "fail" in str(body.get("messages") or body.get("input")):
+            self._send(
+                400, "application/json", orjson.dumps({"error": {"message": "no such thing", "type": "invalid"}})
+            )
+            return
+        answer = {"/v1/chat/completions": _chat, "/v1/responses": _response, "/v1/messages": _claude}[self.path](body)
+        if isinstance(answer, dict):
+            self._send(200, "application/json", orjson.dumps(answer))
+        else:
+            lines = [
+                (f"event: {name}\n" if name else "") + f"data: {orjson.dumps(data).decode()}\n\n"
+                for name, data in answer
+            ]
+            done = "data: [DONE]\n\n" if "chat" in self.path else ""
+            self._send(200, "text/event-stream", ("".join(lines) + done).encode())
+
+    def _send(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _chat(body: dict[str, Any]) -> dict[str, Any] | Events:
+    wants_tool = bool(body.get("tools")) and body["messages"][-1]["role"] == "user"
+    call = {"id": "t1", "type": "function", "function": TOOL}
+    if not body.get("stream"):
+        message = {"role": "assistant", "content": None, "tool_calls": [call]} if wants_tool else _says()
+        return CHAT | {"choices": [{"index": 0, "finish_reason": "stop", "message": message}], "usage": CHAT_USAGE}
+    deltas: list[dict[str, Any]] = [{"content": part} for part in TEXT]
+    if wants_tool:
+        first, second = TOOL["arguments"][:8], TOOL["arguments"][8:]
+        deltas = [
+            {"tool_calls": [{"index": 0, **call, "function": {"name": TOOL["name"], "arguments": first}}]},
+            {"tool_calls": [{"index": 0, "function": {"arguments": second}}]},
+        ]
+    chunk = CHAT | {"object": "chat.completion.chunk"}
+    events: Events = [(None, chunk | {"choices": [{"index": 0, "delta": delta}]}) for delta in deltas]
+    return [*events, (None, chunk | {"choices": [], "usage": CHAT_USAGE})]
+
+
+def _says() -> dict[str, Any]:
+    return {"role": "assistant", "content": "".join(TEXT)}
+
+
+def _response(body: dict[str, Any]) -> dict[str, Any] | Events:
+    text = {"type": "output_text", "text": "".join(TEXT), "annotations": []}
+    message = {"id": "o1", "type": "message", "role": "assistant", "status": "completed", "content": [text]}
+    called = {"id": "f1", "type": "function_call", "call_id": "t1", "status": "completed", **TOOL}
+    asked_last = body["input"] if isinstance(body["input"], str) else body["input"][-1].get("role")
+    output = called if body.get("tools") and asked_last == "user" else message
+    whole = {"id": "r1", "object": "response", "created_at": 1, "model": "gpt-4o", "status": "completed"}
+    whole |= {
+        "output": [output],
+        "usage": RESPONSE_USAGE,
+        "tools": [],
+        "tool_choice": "auto",
+        "parallel_tool_calls": True,
+    }
+    if not body.get("stream"):
+        return whole
+    at = {"item_id": "o1", "output_index": 0, "content_index": 0, "logprobs": []}
+    deltas: Events = [
+        (
+            "response.output_text.delta",
+            {"type": "response.output_text.delta", "delta": part, "sequence_number": n, **at},
+        )
+        for n, part in enumerate(TEXT)
+    ]
+    return [*deltas, ("response.completed", {"type": "response.completed", "response": whole, "sequence_number": 9})]
+
+
+def _claude(body: dict[str, Any]) -> dict[str, Any] | Events:
+    if not body.get("stream"):
+        content = [{"type": "text", "text": "".join(TEXT)}]
+        return CLAUDE | {"content": content, "stop_reason": "end_turn", "usage": CLAUDE_USAGE}
+    start = CLAUDE | {"content": [], "stop_reason": None, "usage": CLAUDE_USAGE | {"output_tokens": 1}}
+    blocks: Events = [("content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}})]
+    blocks += [("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": part}}) for part in TEXT]
+    blocks += [("content_block_stop", {"index": 0})]
+    if body.get("tools"):
+        tool = {"type": "tool_use", "id": "t1", "name": "lookup", "input": {}}
+        blocks += [("content_block_start", {"index": 1, "content_block": tool})]
+        parts = TOOL["arguments"][:8], TOOL["arguments"][8:]
+        deltas = [{"type": "input_json_delta", "partial_json": part} for part in parts]
+        blocks += [("content_block_delta", {"index": 1, "delta": delta}) for delta in deltas]
+        blocks += [("content_block_stop", {"index": 1})]
+    end = {"delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": {"output_tokens": 6}}
+    events: Events = [("message_start", {"message": start}), *blocks, ("message_delta", end), ("message_stop", {})]
+    return [(name, {"type": name, **data}) for name, data in events]
+
+
+@contextmanager
+def model_server() -> Iterator[str]:
+    """The server's address, while it runs."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,265 @@
+"""The adapters, each with the real library; the model clients against a local server that speaks their API."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+from agents import Agent, ModelSettings, OpenAIResponsesModel, RunConfig, Runner, function_tool, set_trace_processors
+from langchain_core.documents import Document
+from langchain_core.language_models.fake_chat_models import FakeMessagesListChatModel
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.tools import tool
+from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode, tools_condition
+
+from agentlog import AgentTracer
+from agentlog.adapters.anthropic import record_anthropic
+from agentlog.adapters.langchain import AgentlogCallback
+from agentlog.adapters.openai import record_openai
+from agentlog.adapters.openai_agents import AgentlogProcessor
+from tests.model_server import TEXT, model_server
+from tests.tracing import in_file
+
+ANSWER = "".join(TEXT)
+ASKED: Any = [{"role": "user", "content": "What is the capital of France?"}]
+TOOLS: Any = [{"type": "function", "function": {"name": "lookup", "parameters": {"type": "object"}}}]
+OPENAI_CHAT = {"input_tokens": 20, "output_tokens": 7, "cached_tokens": 8, "cost_usd": 0.00011}
+OPENAI_RESPONSE = {"input_tokens": 30, "output_tokens": 9, "cached_tokens": 10, "cost_usd": 0.000152}
+CLAUDE = {"input_tokens": 112, "output_tokens": 6, "cached_tokens": 100, "cost_usd": 0.000156}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with model_server() as address:
+        yield address
+
+
+class Recording:
+    """A tracer that records to a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.tracer = AgentTracer("sess_1", agent_id="agent", file=path)
+
+    def events(self, *kinds: str) -> list[dict[str, Any]]:
+        assert self.tracer.flush(10)
+        return [event for event in in_file(self.path) if event["event_type"] in kinds]
+
+    def call(self, kind: str = "llm_call") -> dict[str, Any]:
+        (event,) = self.events(kind)
+        return event["payload"]
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Recording:
+    return Recording(tmp_path / "run.ndjson")
+
+
+def used(payload: dict[str, Any]) -> dict[str, Any]:
+    return {name: payload[name] for name in ("input_tokens", "output_tokens", "cached_tokens", "cost_usd")}
+
+
+def openai_client(server: str, recording: Recording) -> openai.OpenAI:
+    return record_openai(openai.OpenAI(base_url=f"{server}/v1", api_key="x", max_retries=0), recording.tracer)
+
+
+def test_a_chat_completion_is_recorded_with_its_answer_tokens_and_cost(server: str, recording: Recording) -> None:
+    with openai_client(server, recording) as client:
+        answer = client.chat.completions.create(model="gpt-4o", messages=ASKED, temperature=0)
+    assert answer.choices[0].message.content == ANSWER
+    payload = recording.call()
+    assert (payload["model"], payload["input"], payload["output"]) == ("gpt-4o-2024-08-06", ASKED, ANSWER)
+    assert payload["parameters"] == {"temperature": 0}
+    assert used(payload) == OPENAI_CHAT
+
+
+def test_a_streamed_chat_is_recorded_when_it_ends(server: str, recording: Recording) -> None:
+    with openai_client(server, recording) as client:
+        stream = client.chat.completions.create(
+            model="gpt-4o", messages=ASKED, stream=True, stream_options={"include_usage": True}
+        )
+        got = [chunk.choices[0].delta.content for chunk in stream if chunk.choices]
+    assert got == TEXT
+    payload = recording.call()
+    assert payload["output"] == ANSWER
+    assert used(payload) == OPENAI_CHAT
+
+
+def test_a_streams_tool_calls_are_put_together(server: str, recording: Recording) -> None:
+    with openai_client(server, recording) as client:
+        list(client.chat.completions.create(model="gpt-4o", messages=ASKED, stream=True, tools=TOOLS))
+    (call,) = recording.call()["output"]["tool_calls"]
+    assert call["function"] == {"name": "lookup", "arguments": '{"city": "Paris"}'}
+
+
+def test_a_stream_that_is_left_early_is_recorded_as_far_as_it_came(server: str, recording: Recording) -> None:
+    client = openai_client(server, recording)
+    with client, client.chat.completions.create(model="gpt-4o", messages=ASKED, stream=True) as stream:
+        next(iter(stream))
+    assert recording.call()["output"] == TEXT[0]
+
+
+def test_a_refused_call_is_recorded_with_its_error_and_raises(server: str, recording: Recording) -> None:
+    with openai_client(server, recording) as client, pytest.raises(openai.BadRequestError):
+        client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "fail"}])
+    assert "BadRequestError" in recording.call()["error"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_response_is_recorded(stream: bool, server: str, recording: Recording) -> None:
+    with openai_client(server, recording) as client:
+        answer: Any = client.responses.create(model="gpt-4o", input="Capital?", instructions="Be short", stream=stream)
+        if stream:
+            assert [event.delta for event in answer if event.type == "response.output_text.delta"] == TEXT
+    payload = recording.call()
+    assert payload["input"] == {"instructions": "Be short", "input": "Capital?"}
+    assert payload["output"] == ANSWER
+    assert used(payload) == OPENAI_RESPONSE
+
+
+def test_the_async_client_is_recorded_too(server: str, recording: Recording) -> None:
+    async def ask() -> list[Any]:
+        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
+            record_openai(client, recording.tracer)
+            await client.chat.completions.create(model="gpt-4o", messages=ASKED)
+            stream = await client.chat.completions.create(model="gpt-4o", messages=ASKED, stream=True)
+            return [chunk async for chunk in stream]
+
+    assert len(asyncio.run(ask())) == 4
+    assert [event["payload"]["output"] for event in recording.events("llm_call")] == [ANSWER, ANSWER]
+
+
+def anthropic_client(server: str, recording: Recording) -> anthropic.Anthropic:
+    return record_anthropic(anthropic.Anthropic(base_url=server, api_key="x", max_retries=0), recording.tracer)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_message_is_recorded_with_its_cached_tokens_among_the_input(
+    stream: bool, server: str, recording: Recording
+) -> None:
+    with anthropic_client(server, recording) as client:
+        answer: Any = client.messages.create(
+            model="claude-x", max_tokens=99, messages=ASKED, system="Be short", stream=stream
+        )
+        if stream:
+            assert [event.delta.text for event in answer if event.type == "content_block_delta"] == TEXT
+    payload = recording.call()
+    assert payload["input"] == {"system": "Be short", "messages": ASKED}
+    assert payload["output"] == ANSWER
+    assert used(payload) == CLAUDE
+
+
+def test_anthropics_stream_helper_is_recorded(server: str, recording: Recording) -> None:
+    client = anthropic_client(server, recording)
+    with client, client.messages.stream(model="claude-x", max_tokens=99, messages=ASKED) as stream:
+        assert list(stream.text_stream) == TEXT
+    payload = recording.call()
+    assert payload["output"] == ANSWER
+    assert used(payload) == CLAUDE
+
+
+def test_a_streamed_tool_use_is_put_together(server: str, recording: Recording) -> None:
+    with anthropic_client(server, recording) as client:
+        tools: Any = [{"name": "lookup", "input_schema": {"type": "object"}}]
+        list(client.messages.create(model="claude-x", max_tokens=9, messages=ASKED, stream=True, tools=tools))
+    payload = recording.call()
+    assert payload["output"][1]["input"] == {"city": "Paris"}
+
+
+def test_anthropics_async_client_is_recorded_too(server: str, recording: Recording) -> None:
+    async def ask() -> None:
+        async with anthropic.AsyncAnthropic(base_url=server, api_key="x") as client:
+            record_anthropic(client, recording.tracer)
+            await client.messages.create(model="claude-x", max_tokens=99, messages=ASKED)
+            async with client.messages.stream(model="claude-x", max_tokens=99, messages=ASKED) as stream:
+                assert [text async for text in stream.text_stream] == TEXT
+
+    asyncio.run(ask())
+    assert [event["payload"]["output"] for event in recording.events("llm_call")] == [ANSWER, ANSWER]
+
+
+@tool
+def lookup(city: str) -> str:
+    """Look a city up."""
+    if city == "Atlantis":
+        raise ValueError("no such city")
+    return f"{city}: 2.1 million people"
+
+
+class Library(BaseRetriever):
+    """Knows one thing."""
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+        return [Document("Paris lies on the Seine", metadata={"source": "atlas"})]
+
+
+def test_a_langgraph_agents_models_tools_and_searches_are_recorded(recording: Recording) -> None:
+    model = FakeMessagesListChatModel(
+        responses=[
+            AIMessage("", tool_calls=[{"id": "1", "name": "lookup", "args": {"city": "Paris"}}]),
+            AIMessage(ANSWER, usage_metadata={"input_tokens": 30, "output_tokens": 9, "total_tokens": 39}),
+        ]
+    )
+    graph = StateGraph(MessagesState)
+    graph.add_node("search", lambda state: {"messages": [AIMessage(Library().invoke("Paris")[0].page_content)]})
+    graph.add_node("model", lambda state: {"messages": [model.invoke(state["messages"])]})
+    graph.add_node("tools", ToolNode([lookup]))
+    graph.add_edge(START, "search")
+    graph.add_edge("search", "model")
+    graph.add_conditional_edges("model", tools_condition, {"tools": "tools", END: END})
+    graph.add_edge("tools", "model")
+    with recording.tracer.tool_call("answer") as outer:
+        callbacks: Any = {"callbacks": [AgentlogCallback(recording.tracer)]}
+        graph.compile().invoke({"messages": [HumanMessage("How many people live in Paris?")]}, config=callbacks)
+    events = recording.events("llm_call", "tool_call", "retrieval")
+    assert [event["event_type"] for event in events] == ["retrieval", "llm_call", "tool_call", "llm_call", "tool_call"]
+    search, first, called, second, _ = (event["payload"] for event in events)
+    assert search["documents"] == [{"text": "Paris lies on the Seine", "metadata": {"source": "atlas"}}]
+    assert first["output"]["tool_calls"][0]["name"] == "lookup"
+    assert (called["tool"], called["input"], called["output"]) == (
+        "lookup",
+        {"city": "Paris"},
+        "Paris: 2.1 million people",
+    )
+    assert second["input_tokens"] == 30
+    assert events[0]["context"]["parent_event_id"] == outer.event_id
+
+
+def test_a_langchain_tool_that_fails_is_recorded_with_its_error(recording: Recording) -> None:
+    with pytest.raises(ValueError, match="no such city"):
+        lookup.invoke({"city": "Atlantis"}, config={"callbacks": [AgentlogCallback(recording.tracer)]})
+    assert recording.call("tool_call")["error"] == "ValueError: no such city"
+
+
+def test_an_agent_of_the_agents_sdk_is_recorded(server: str, recording: Recording) -> None:
+    @function_tool
+    def lookup(city: str) -> str:
+        return f"{city}: 2.1 million people"
+
+    async def run() -> str:
+        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
+            model = OpenAIResponsesModel("gpt-4o", client)
+            agent = Agent("guide", instructions="Be short", model=model, tools=[lookup], model_settings=ModelSettings())
+            result = await Runner.run(agent, "How many people live in Paris?", run_config=RunConfig(workflow_name="w"))
+            return str(result.final_output)
+
+    set_trace_processors([AgentlogProcessor(recording.tracer)])
+    try:
+        assert asyncio.run(run()) == ANSWER
+    finally:
+        set_trace_processors([])
+    events = recording.events("llm_call", "tool_call")
+    assert [event["event_type"] for event in events] == ["llm_call", "tool_call", "llm_call"]
+    called = events[1]["payload"]
+    assert (called["tool"], called["input"], called["output"]) == (
+        "lookup",
+        {"city": "Paris"},
+        "Paris: 2.1 million people",
+    )
+    assert used(events[2]["payload"]) == OPENAI_RESPONSE
+    assert events[0]["payload"]["input"][0]["content"] == "How many people live in Paris?"

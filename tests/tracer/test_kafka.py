@@ -1,0 +1,179 @@
+"""Recording into real Kafka: order, once, threads and tasks; every count is the broker's."""
+
+import asyncio
+import threading
+from collections import Counter
+from datetime import UTC, datetime
+
+import pytest
+
+from agentlog import AgentTracer, ContextThreadPoolExecutor, KafkaRefused, TopicNotFound
+from agentlog.partitions import PARTITIONERS
+from devkafka import KafkaCluster, create_topic, eventually
+from tests.conftest import TopicFactory
+from tests.tracing import by_session, numbers, stored
+
+SESSIONS, EVENTS = 200, 25
+
+
+def test_a_record_has_its_sessions_key_its_events_time_its_process_and_the_partition_of_javas_clients(
+    kafka: str, topic: TopicFactory
+) -> None:
+    name = topic(partitions=7)
+    tracers = [AgentTracer(f"sess_{n}", agent_id="agent", cluster=kafka, topic=name) for n in range(20)]
+    for tracer in tracers:
+        tracer.user_message("hello")
+    assert tracers[0].flush(30)
+    records = stored(kafka, name)
+    assert len(records) == 20
+    for record in records:
+        assert record.key.decode() == record.event["session_id"]
+        assert record.partition == PARTITIONERS["murmur2"](record.key, 7)
+        assert record.event["timestamp"].startswith(f"{_iso(record.timestamp)}"[:23])
+    assert len({record.headers["agentlog.process"] for record in records}) == 1
+
+
+def _iso(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def in_thread(mine: list[AgentTracer]) -> None:
+    for n in range(EVENTS):
+        for tracer in mine:
+            tracer.track_tool_call("count", {"n": n}, lambda: "x" * 500)
+
+
+async def in_task(mine: list[AgentTracer]) -> None:
+    async def work() -> str:
+        await asyncio.sleep(0)
+        return "x" * 500
+
+    for n in range(EVENTS):
+        for tracer in mine:
+            await tracer.track_tool_call("count", {"n": n}, work)
+
+
+def test_200_sessions_of_20_threads_and_20_tasks_arrive_whole_in_order_and_once(
+    kafka: str, topic: TopicFactory
+) -> None:
+    name = topic(partitions=6)
+    tracers = [AgentTracer(f"sess_{n}", agent_id="agent", cluster=kafka, topic=name) for n in range(SESSIONS)]
+
+    async def tasks() -> None:
+        await asyncio.gather(*(in_task(tracers[at::40]) for at in range(20)))
+
+    threads = [threading.Thread(target=in_thread, args=(tracers[at::40],)) for at in range(20, 40)]
+    for thread in threads:
+        thread.start()
+    asyncio.run(tasks())
+    for thread in threads:
+        thread.join()
+    assert tracers[0].flush(60)
+    sessions = by_session(stored(kafka, name))
+    assert len(sessions) == SESSIONS
+    assert all(numbers(events) == list(range(EVENTS)) for events in sessions.values())
+    stats = tracers[0].stats()
+    assert (stats.recorded, stats.delivered, stats.queued, stats.dropped) == (
+        SESSIONS * EVENTS,
+        SESSIONS * EVENTS,
+        0,
+        0,
+    )
+
+
+def test_events_arrive_in_order_and_once_while_the_broker_is_stopped_killed_and_paused(
+    fragile_kafka: KafkaCluster,
+) -> None:
+    broker, name = fragile_kafka.brokers[0], create_topic(fragile_kafka.bootstrap, partitions=3)
+    tracers = [
+        AgentTracer(f"sess_{n}", agent_id="agent", cluster=fragile_kafka.bootstrap, topic=name) for n in range(9)
+    ]
+    ending, recorded = threading.Event(), Counter[str]()
+
+    def load() -> None:
+        while not ending.wait(0.02):
+            for tracer in tracers:
+                tracer.track_tool_call("count", {"n": recorded[tracer.session_id]}, lambda: "x" * 300)
+                recorded[tracer.session_id] += 1
+
+    def goes_on() -> None:
+        before = tracers[0].stats().delivered
+        eventually(lambda: tracers[0].stats().delivered > before + 50, timeout=60)
+
+    loading = threading.Thread(target=load)
+    loading.start()
+    try:
+        goes_on()
+        broker.stop()
+        eventually(lambda: tracers[0].stats().oldest_queued_s > 1.5, timeout=30)
+        broker.start()
+        goes_on()
+        broker.kill()
+        eventually(lambda: tracers[0].stats().oldest_queued_s > 1.5, timeout=30)
+        broker.start()
+        goes_on()
+        broker.pause()
+        eventually(lambda: tracers[0].stats().oldest_queued_s > 3, timeout=30)
+        broker.resume()
+        goes_on()
+    finally:
+        ending.set()
+        loading.join()
+    assert tracers[0].flush(60)
+    sessions = by_session(stored(fragile_kafka.bootstrap, name))
+    assert {session: numbers(events) for session, events in sessions.items()} == {
+        session: list(range(count)) for session, count in recorded.items()
+    }
+
+
+def test_a_topic_that_isnt_there_is_told_by_the_next_call_and_gets_its_events_once_it_is_made(kafka: str) -> None:
+    tracer = AgentTracer("sess_1", agent_id="agent", cluster=kafka, topic="not-made-yet")
+    tracer.user_message("first")
+
+    def told() -> str:
+        try:
+            tracer.check()
+        except TopicNotFound as error:
+            return str(error)
+        return ""
+
+    assert "has no topic not-made-yet" in eventually(told, timeout=40)
+    with pytest.raises(TopicNotFound):
+        tracer.track_tool_call("never.called", {}, lambda: pytest.fail("it was called"))
+    create_topic(kafka, "not-made-yet")
+    assert tracer.flush(40)
+    assert [record.event["payload"] for record in stored(kafka, "not-made-yet")] == [{"text": "first"}]
+    eventually(lambda: not told())
+    tracer.user_message("second")
+    assert tracer.flush(20)
+
+
+def test_a_wrong_password_is_told_by_the_next_call(secure_kafka: KafkaCluster) -> None:
+    properties = {**secure_kafka.client_properties("admin"), "sasl.password": "wrong"}
+    tracer = AgentTracer(agent_id="agent", kafka=properties, outage_s=1.0, exit_s=0)
+    tracer.user_message("hello")
+
+    def told() -> str:
+        try:
+            tracer.check()
+        except KafkaRefused as error:
+            return str(error)
+        return ""
+
+    assert "refused the user name or the password" in eventually(told, timeout=30)
+    assert "wrong" not in told()
+
+
+def test_events_of_work_in_a_pool_follow_from_where_it_was_submitted(kafka: str, topic: TopicFactory) -> None:
+    name = topic()
+    with AgentTracer(agent_id="agent", cluster=kafka, topic=name) as tracer:
+        pool = ContextThreadPoolExecutor(4)
+        with tracer.tool_call("fan.out") as outer, pool:
+            list(pool.map(lambda n: tracer.track_tool_call("work", {"n": n}, lambda: n), range(8)))
+    tracer.close()
+    events = [record.event for record in stored(kafka, name)]
+    children = [event for event in events if event["payload"].get("tool") == "work"]
+    assert len(children) == 8
+    assert {event["context"]["parent_event_id"] for event in children} == {outer.event_id}
+    announced = [event["payload"]["call_id"] for event in events if event["event_type"] == "call_started"]
+    assert announced == [outer.event_id]

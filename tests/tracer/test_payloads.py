@@ -1,0 +1,148 @@
+"""Large values: by reference in a folder or in real S3, shortened without a store, verified when they are resolved."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentlog import AgentTracer, SettingsError
+from agentlog.payloads import open_store, resolve
+from agentlog.recording.large import MAX_EVENT, shortened
+from tests.s3_server import s3_server
+from tests.tracing import in_file, ran
+
+LARGE = {"rows": [{"n": n, "text": "a row of a large table"} for n in range(800)]}
+TEXT = "a long text, " * 2_000
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    with s3_server(tmp_path_factory.mktemp("s3")) as variables:
+        yield variables
+
+
+@pytest.fixture(params=["folder", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "folder":
+        return str(tmp_path / "payloads")
+    for name, value in request.getfixturevalue("s3").items():
+        monkeypatch.setenv(name, value)
+    return f"s3://bucket/agents/{tmp_path.name}"
+
+
+def recorded(path: Path, **options: Any) -> tuple[AgentTracer, list[dict[str, Any]]]:
+    tracer = AgentTracer("sess_1", agent_id="agent", file=path, **options)
+    tracer.user_message("before")
+    tracer.track_tool_call("table", LARGE, lambda: TEXT, reasoning="it is asked for")
+    tracer.track_tool_call("table", LARGE, lambda: "small")
+    tracer.user_message("after")
+    assert tracer.flush(30)
+    return tracer, in_file(path)
+
+
+def test_large_values_are_stored_once_under_their_hash_and_resolved_to_what_they_were(
+    store: str, tmp_path: Path
+) -> None:
+    tracer, events = recorded(tmp_path / "run.ndjson", payloads=store)
+    kinds = [event["event_type"] for event in events]
+    assert kinds == ["user_message", "tool_call", "tool_call", "user_message"]
+    first, second = (event["payload"] for event in events if event["event_type"] == "tool_call")
+    assert first["input"] == second["input"]
+    assert set(first["input"]) == {"$ref", "bytes", "sha256", "preview"}
+    whole, text = resolve(first["input"]), resolve(first["output"])
+    assert isinstance(whole, bytes)
+    assert json.loads(whole) == LARGE
+    assert text == TEXT.encode()
+    assert first["output"]["preview"] == TEXT[:200]
+    assert second["output"] == "small"
+    assert all(len(json.dumps(event)) <= MAX_EVENT for event in events)
+    assert tracer.stats().shortened == 0
+
+
+def test_what_was_changed_in_the_store_is_not_passed_off_as_what_was_recorded(tmp_path: Path) -> None:
+    _, events = recorded(tmp_path / "run.ndjson", payloads=tmp_path / "payloads")
+    reference = events[1]["payload"]["output"]
+    (file,) = (tmp_path / "payloads").glob("*/*.txt")
+    file.write_bytes(TEXT.replace("a", "b").encode())
+    assert "not what was recorded" in str(resolve(reference))
+    file.write_bytes(b"short")
+    assert "5 bytes lie there" in str(resolve(reference))
+    file.unlink()
+    assert "no such file" in str(resolve(reference))
+
+
+def test_without_a_store_large_values_are_shortened_with_the_size_and_hash_of_the_whole(tmp_path: Path) -> None:
+    tracer, events = recorded(tmp_path / "run.ndjson")
+    reference = events[1]["payload"]["output"]
+    assert reference["$ref"] is None
+    assert reference["bytes"] == len(TEXT)
+    assert "shortened when it was recorded" in str(resolve(reference))
+    assert tracer.stats().shortened == 3
+
+
+def test_a_store_that_cant_be_reached_costs_the_values_and_not_the_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
+    tracer, events = recorded(tmp_path / "run.ndjson", payloads="s3://bucket/x", outage_s=0.1)
+    assert len(events) == 4
+    assert tracer.stats().shortened == 3
+
+
+FORKS = """
+import os, sys
+from agentlog import AgentTracer
+tracer = AgentTracer("sess_1", agent_id="agent", file=sys.argv[1], payloads="s3://bucket/forked")
+tracer.track_tool_call("parent", "a" * 20_000, lambda: None)
+tracer.flush()
+if os.fork() == 0:
+    tracer.track_tool_call("child", "b" * 20_000, lambda: None)
+    sys.exit(0 if tracer.flush() and tracer.stats().shortened == 1 else 1)
+sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+
+
+def test_a_forked_child_of_a_process_that_used_the_store_shortens_and_does_not_hang(
+    s3: dict[str, str], tmp_path: Path
+) -> None:
+    code, _, err = ran(FORKS, str(tmp_path / "x.ndjson"), **s3)
+    assert code == 0, err
+    found = {event["payload"]["tool"]: event["payload"]["input"]["$ref"] for event in in_file(tmp_path / "x.ndjson")}
+    assert found["parent"].startswith("s3://bucket/forked/")
+    assert found["child"] is None
+
+
+@pytest.mark.parametrize(
+    ("reference", "why"),
+    [
+        ({}, "lacks"),
+        ({"$ref": "s3://b/k", "bytes": 3}, "lacks"),
+        ({"$ref": "https://example.com/x", "bytes": 3, "sha256": "0"}, "not a folder, nor an object store"),
+        ({"$ref": "file://elsewhere/etc/passwd", "bytes": 3, "sha256": "0"}, "not a folder, nor an object store"),
+        ({"$ref": "file:///etc/passwd", "bytes": Path("/etc/passwd").stat().st_size, "sha256": "0"}, "another one"),
+        ({"$ref": "file:///dev/zero", "bytes": 3, "sha256": "0"}, "no such file"),
+        ({"$ref": "file:///x", "bytes": 10**12, "sha256": "0"}, "more than"),
+    ],
+)
+def test_a_reference_that_cant_be_trusted_is_refused_with_a_reason(reference: dict[str, Any], why: str) -> None:
+    assert why in str(resolve(reference))
+
+
+def test_an_unknown_kind_of_store_is_a_clear_error() -> None:
+    with pytest.raises(SettingsError, match="ftp:// is no store that we know"):
+        open_store("ftp://host/folder")
+
+
+@given(
+    st.dictionaries(st.text(max_size=30), st.text(max_size=4_000) | st.lists(st.integers(), max_size=500), max_size=60)
+)
+def test_any_payload_is_brought_below_the_limit(payload: dict[str, Any]) -> None:
+    event = {"event_id": "evt_1", "event_type": "tool_call", "payload": payload, "context": {"reasoning": "x" * 3_000}}
+    assert len(shortened(json.dumps(event).encode()).value) <= MAX_EVENT

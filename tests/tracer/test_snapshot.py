@@ -1,0 +1,153 @@
+"""Any value is recorded as well as can be, and none ever raises into the agent."""
+
+import dataclasses
+import enum
+import json
+import uuid
+from collections import OrderedDict, deque
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pydantic
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentlog import AgentTracer
+from agentlog.recording.snapshot import snapshot
+from tests.tracing import in_file
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: int
+
+
+class Invoice(pydantic.BaseModel):
+    id: str
+    due: datetime
+    key: pydantic.SecretStr = pydantic.SecretStr("hidden")
+
+
+class Line(msgspec.Struct):
+    n: int
+
+
+class Plain:
+    def __init__(self) -> None:
+        self.name = "it"
+
+
+class Hostile:
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError("no")
+
+
+def cyclic() -> dict[str, Any]:
+    value: dict[str, Any] = {"a": 1}
+    value["self"] = value
+    return value
+
+
+def deep() -> Any:
+    value: Any = "bottom"
+    for _ in range(5_000):
+        value = [value]
+    return value
+
+
+WHEN = datetime(2026, 1, 15, 14, 0, tzinfo=UTC)
+VALUES: list[tuple[Any, Any]] = [
+    (Point(1, 2), {"x": 1, "y": 2}),
+    (Line(3), {"n": 3}),
+    (Colour.RED, "red"),
+    (WHEN, "2026-01-15T14:00:00+00:00"),
+    (uuid.UUID(int=5), "00000000-0000-0000-0000-000000000005"),
+    (b"text", "text"),
+    (b"\xff\x00", {"base64": "/wA="}),
+    (np.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]]),
+    (np.float64(1.5), 1.5),
+    ({"big": np.zeros(1_000_000)}, {"big": {"array": "float64", "shape": [1_000_000]}}),
+    (Decimal("1.10"), "Decimal('1.10')"),
+    (Path("/a/b"), "PosixPath('/a/b')"),
+    ({1: "a", (2, 3): "b"}, {"1": "a", "[2, 3]": "b"}),
+    (deque([1, 2]), [1, 2]),
+    (OrderedDict(a=1), {"a": 1}),
+    ((1, (2,)), [1, [2]]),
+    (2**70, str(2**70)),
+    (float("nan"), None),
+    ("half \ud83d of a character", "half ? of a character"),
+    (ValueError("no"), "ValueError: no"),
+    (Plain(), {"type": "Plain", "name": "it"}),
+    (Plain, f"{__name__}.Plain"),
+    (cyclic(), {"a": 1, "self": "<the value itself, again>"}),
+]
+
+
+def written(value: Any, path: Path) -> Any:
+    tracer = AgentTracer("sess_1", agent_id="agent", file=path)
+    tracer.track_tool_call("t", value, lambda: value)
+    assert tracer.flush(10)
+    payload = in_file(path)[-1]["payload"]
+    assert payload["input"] == payload["output"]
+    return payload["input"]
+
+
+@pytest.mark.parametrize(
+    ("value", "recorded"), VALUES, ids=[f"{type(v).__name__}-{n}" for n, (v, _) in enumerate(VALUES)]
+)
+def test_a_value_is_recorded_as(value: Any, recorded: Any, tmp_path: Path) -> None:
+    assert written(value, tmp_path / "x.ndjson") == recorded
+
+
+def test_a_pydantic_model_is_recorded_by_its_fields_its_secrets_hidden(tmp_path: Path) -> None:
+    found = written(Invoice(id="inv_1", due=WHEN), tmp_path / "x.ndjson")
+    assert (found["id"], found["due"][:19]) == ("inv_1", "2026-01-15T14:00:00")
+    assert "hidden" not in json.dumps(found)
+
+
+def test_what_can_be_read_only_once_is_left_to_the_agent(tmp_path: Path) -> None:
+    numbers = (n for n in range(3))
+    assert written(numbers, tmp_path / "x.ndjson") == "<generator>"
+    assert list(numbers) == [0, 1, 2]
+
+
+HOSTILE = {
+    "alone": Hostile,
+    "in a dict": lambda: {"a": Hostile()},
+    "in a list": lambda: [Hostile()],
+    "as a key": lambda: {Hostile(): Hostile()},
+    "nested deep": deep,
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_value_is_named_and_the_rest_recorded(kind: str, tmp_path: Path) -> None:
+    written(HOSTILE[kind](), tmp_path / "x.ndjson")
+    (event,) = in_file(tmp_path / "x.ndjson")
+    assert event["payload"]["tool"] == "t"
+
+
+LEAVES = st.none() | st.integers() | st.floats() | st.text() | st.binary() | st.dates()
+ANYTHING = st.recursive(
+    LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner) | st.tuples(inner)
+)
+
+
+@given(ANYTHING)
+def test_no_value_raises_and_all_become_json(value: Any) -> None:
+    found = snapshot(value)
+    if isinstance(found, bytes):
+        json.loads(found)

@@ -1,0 +1,77 @@
+"""The outages that the promise names, in full: 30 s, which events wait out, and 90 s, which they do not."""
+
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentlog import AgentTracer, KafkaUnavailable
+from devkafka import KafkaCluster, create_topic, eventually
+from tests.tracing import by_session, numbers, stored
+
+pytestmark = pytest.mark.soak
+
+
+class Load:
+    """Tracers that record until they are told to stop; what they recorded, and how often they were refused."""
+
+    def __init__(self, *tracers: AgentTracer) -> None:
+        self.tracers, self.recorded, self.refused = tracers, Counter[str](), Counter[str]()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._ending.wait(0.02):
+            for tracer in self.tracers:
+                try:
+                    tracer.track_tool_call("count", {"n": self.recorded[tracer.session_id]}, lambda: "x" * 500)
+                except KafkaUnavailable:
+                    self.refused[tracer.session_id] += 1
+                else:
+                    self.recorded[tracer.session_id] += 1
+
+    def end(self) -> None:
+        """Stop, and wait until all is delivered."""
+        self._ending.set()
+        self._thread.join()
+        for tracer in self.tracers:
+            assert tracer.flush(60)
+            eventually(lambda tracer=tracer: not tracer.stats().spooled, timeout=60)
+
+
+def test_a_broker_stopped_for_30_and_for_90_seconds_under_load(fragile_kafka: KafkaCluster, tmp_path: Path) -> None:
+    broker, bootstrap = fragile_kafka.brokers[0], fragile_kafka.bootstrap
+    topic = create_topic(bootstrap, partitions=3)
+    common: dict[str, Any] = {"agent_id": "agent", "cluster": bootstrap, "topic": topic}
+    raising = AgentTracer("sess_raise", **common)
+    spooling = AgentTracer("sess_spool", on_outage="spool", spool=tmp_path / "spool", **common)
+    dropping = AgentTracer("sess_drop", on_outage="drop", **common)
+    load = Load(raising, spooling, dropping)
+    try:
+        eventually(lambda: raising.stats().delivered > 50, timeout=30)
+        broker.stop()
+        time.sleep(30)
+        broker.start()
+        eventually(lambda: raising.stats().oldest_queued_s < 1, timeout=60)
+        assert not load.refused
+        assert spooling.stats().spooled == dropping.stats().dropped == 0
+        broker.stop()
+        time.sleep(90)
+        assert load.refused.keys() == {"sess_raise"}
+        assert spooling.stats().spooled > 1_000
+        broker.start()
+        eventually(lambda: not any(tracer.stats().queued > 100 for tracer in load.tracers), timeout=60)
+        eventually(lambda: not spooling.stats().spooled, timeout=60)
+    finally:
+        load.end()
+    sessions = by_session(stored(bootstrap, topic))
+    assert numbers(sessions["sess_raise"]) == list(range(load.recorded["sess_raise"]))
+    assert numbers(sessions["sess_spool"]) == list(range(load.recorded["sess_spool"]))
+    dropped = dropping.stats().dropped
+    assert len(numbers(sessions["sess_drop"])) == load.recorded["sess_drop"] - dropped
+    lost = [event["payload"]["lost"] for event in sessions["sess_drop"] if event["event_type"] == "error"]
+    assert sum(lost) == dropped > 0

@@ -1,0 +1,89 @@
+"""What a recorder left in a topic or a capture file, and programs that record and then end in some way."""
+
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+from confluent_kafka import Consumer, TopicPartition
+
+from agentlog.capture import event_of
+from agentlog.events import Place
+from devkafka.client import QUIET
+
+ROOT = Path(__file__).parents[1]
+
+
+class Stored(NamedTuple):
+    """A record as the broker has it."""
+
+    partition: int
+    offset: int
+    key: bytes
+    event: dict[str, Any]
+    timestamp: int
+    headers: dict[str, bytes]
+
+
+def stored(bootstrap: str, topic: str) -> list[Stored]:
+    """All records of `topic`, partition by partition in their order."""
+    consumer = Consumer(
+        {"bootstrap.servers": bootstrap, "group.id": "tests", "enable.partition.eof": True}, logger=QUIET
+    )
+    partitions = list(consumer.list_topics(topic, timeout=20).topics[topic].partitions)
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
+    found, ended = [], 0
+    while ended < len(partitions):
+        message = consumer.poll(20)
+        assert message is not None, "the broker doesn't answer"
+        if message.error() is not None:
+            ended += 1
+            continue
+        event = orjson.loads(message.value())
+        headers = dict(message.headers() or [])
+        at = message.partition(), message.offset()
+        found.append(Stored(*at, message.key(), event, message.timestamp()[1], headers))
+    consumer.close()
+    return sorted(found, key=lambda record: record[:2])
+
+
+def by_session(records: list[Stored]) -> dict[str, list[dict[str, Any]]]:
+    """The events of each session in the order of the log."""
+    sessions = defaultdict(list)
+    for record in records:
+        sessions[record.event["session_id"]].append(record.event)
+    return dict(sessions)
+
+
+def numbers(events: list[dict[str, Any]]) -> list[int]:
+    """What `n` the tool calls among `events` were given."""
+    return [event["payload"]["input"]["n"] for event in events if event["event_type"] == "tool_call"]
+
+
+def in_file(path: Path) -> list[dict[str, Any]]:
+    """The events of a capture file in the order of its lines."""
+    return [orjson.loads(event_of(line, Place(None, -1, 0))[0]) for line in path.read_bytes().splitlines()]
+
+
+def program(text: str, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+    """Start a Python program that records; its standard output and error are to be read."""
+    paths = os.pathsep.join([str(ROOT / "common"), str(ROOT)])
+    environment = {**os.environ, "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1", **variables}
+    return subprocess.Popen(
+        [sys.executable, "-c", text, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def ran(text: str, *arguments: str, **variables: str) -> tuple[int, str, str]:
+    """Run such a program to its end: its status, output and errors."""
+    process = program(text, *arguments, **variables)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
