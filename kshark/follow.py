@@ -30,8 +30,8 @@ def follow(session_id: str, where: Where, span: Span, choice: Choice) -> None:
         known = timeline(session_id, records)
         if not records:
             complain(f"waiting for session {session_id} in {source.searched.what}")
-        _show_known(known, span, source, choice)
         try:
+            _show_known(known, span, source, choice)
             if known.outcome is None:
                 _go_on(session_id, source, known, records, choice)
         finally:
