@@ -1,14 +1,20 @@
 """Run a tool as a user does: from a shell, or in a terminal of so many columns."""
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import chdir
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 
+import click
 import pexpect
 import pyte
+
+from agentlog.cli import _code as exit_code
 
 OURS = ("AGENTLOG_", "COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PAGER", "LESS", "LV", "TERM", "TZ")
 
@@ -65,6 +71,26 @@ def run(
         timeout=60,
     )
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def call(
+    app: click.Group,
+    *arguments: str | Path,
+    stdin: bytes = b"",
+    cwd: Path | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> Ran:
+    """As `run`, but in this process, which is quick: for tables of cases that need no process of their own."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), write_through=True) for _ in range(2))
+    given = io.TextIOWrapper(io.BufferedReader(io.BytesIO(stdin)))  # type: ignore[type-var]
+    env = {"COLUMNS": "80", **environment(**(variables or {}))}
+    with (
+        patch.multiple(sys, argv=["kshark", *map(str, arguments)], stdin=given, stdout=out, stderr=err),
+        patch.dict(os.environ, env, clear=True),
+        chdir(cwd or Path.cwd()),
+    ):
+        code = exit_code(app, "kshark")
+    return Ran(code, *(stream.buffer.getvalue() for stream in (out, err)))  # type: ignore[attr-defined]
 
 
 class Terminal:

@@ -6,8 +6,9 @@ from pathlib import Path
 import orjson
 import pytest
 
+from kshark.cli import app
 from tests.recording import capture_file, ended, event, tool_call
-from tests.running import Ran, run
+from tests.running import Ran, call
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def replay(folder: Path, *arguments: str, session: str = "sess_1") -> Ran:
-    return run("kshark", "replay", session, "--file", "run.ndjson", *arguments, cwd=folder)
+    return call(app, "replay", session, "--file", "run.ndjson", *arguments, cwd=folder)
 
 
 def shown(folder: Path, *arguments: str) -> list[int]:
@@ -69,7 +70,7 @@ def test_filters_and_bounds_choose_among_the_events(folder: Path, arguments: lis
 
 def test_a_local_time_is_one_of_the_users_own_zone(folder: Path) -> None:
     arguments = ("replay", "sess_1", "--file", "run.ndjson", "--from", "2026-01-15 15:00:05")
-    done = run("kshark", *arguments, cwd=folder, variables={"TZ": "Europe/Berlin"})
+    done = call(app, *arguments, cwd=folder, variables={"TZ": "Europe/Berlin"})
     assert len(done.out.splitlines()) == 3
 
 

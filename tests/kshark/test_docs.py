@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kshark.cli import app
-from tests.running import run
+from tests.running import call, run
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
@@ -34,8 +34,7 @@ def test_the_readme_shows_what_the_story_reads_like(story_file: Path) -> None:
 
 @pytest.mark.parametrize("line", commands(README + GUIDE))
 def test_a_command_of_the_docs_works(story_file: Path, line: str) -> None:
-    tool, *arguments = shlex.split(line)
-    done = run(tool, *arguments, cwd=story_file.parent)
+    done = call(app, *shlex.split(line)[1:], cwd=story_file.parent)
     assert done.code == 0
     assert done.out
 

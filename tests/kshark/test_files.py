@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from kshark.cli import app
 from tests.recording import as_bytes, ended, tool_call
-from tests.running import run
+from tests.running import call
 
 SESSION = as_bytes([*(tool_call(n, output="a page of text " * 40) for n in range(400)), ended(401)])
 PACKED: dict[str, Callable[[bytes], bytes]] = {
@@ -21,7 +22,7 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
 
 def said(shape: str = "text", *, content: bytes, folder: Path) -> tuple[int, str, str]:
     (folder / "run").write_bytes(content)
-    done = run("kshark", "replay", "sess_1", "--file", "run", "--format", shape, cwd=folder)
+    done = call(app, "replay", "sess_1", "--file", "run", "--format", shape, cwd=folder)
     return done.code, " ".join(done.text.split()), done.told
 
 
@@ -34,7 +35,7 @@ def test_a_file_is_read_whatever_it_is_packed_with_and_called(tmp_path: Path, pa
 
 @pytest.mark.parametrize("packing", PACKED)
 def test_standard_input_may_be_packed_too(packing: str) -> None:
-    done = run("kshark", "replay", "sess_1", "--file", "-", stdin=PACKED[packing](SESSION))
+    done = call(app, "replay", "sess_1", "--file", "-", stdin=PACKED[packing](SESSION))
     assert (done.code, len(done.out.splitlines())) == (0, 401)
 
 

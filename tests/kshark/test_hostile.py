@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
+from kshark.cli import app
 from tests.recording import as_bytes, capture_file, ended, event, started, tool_call
-from tests.running import Terminal, run
+from tests.running import Terminal, call
 
 STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 OWN_COLOURS = re.compile(rb"\x1b\[(?:0|1|2|31|32|33|36)?m")
@@ -68,7 +69,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("full", [(), ("--full",)], ids=["short", "full"])
 @pytest.mark.parametrize("shape", FORMATS)
 def test_nothing_that_steers_a_terminal_reaches_either_stream(hostile: Path, shape: str, full: tuple[str, ...]) -> None:
-    shown = run("kshark", "replay", "sess_evil", "--file", hostile, "--format", shape, *full)
+    shown = call(app, "replay", "sess_evil", "--file", hostile, "--format", shape, *full)
     assert shown.code == 0
     assert shown.told.count("unreadable: ") == 3
     for text in (shown.text, shown.told):
@@ -79,7 +80,7 @@ def test_nothing_that_steers_a_terminal_reaches_either_stream(hostile: Path, sha
 
 @pytest.mark.parametrize("shape", ["ndjson", "json"])
 def test_an_escaped_text_is_still_the_same_text(hostile: Path, shape: str) -> None:
-    shown = run("kshark", "replay", "sess_evil", "--file", hostile, "--format", shape).out
+    shown = call(app, "replay", "sess_evil", "--file", hostile, "--format", shape).out
     if shape == "json":
         made = orjson.loads(shown)
         assert (made["goal"], made["agent_id"], made["outcome"]) == (EVIL, EVIL, EVIL)
@@ -91,7 +92,7 @@ def test_an_escaped_text_is_still_the_same_text(hostile: Path, shape: str) -> No
 
 
 def test_a_text_of_many_lines_takes_no_line_of_its_own(hostile: Path) -> None:
-    shown = run("kshark", "replay", "sess_evil", "--file", hostile, "--format", "text")
+    shown = call(app, "replay", "sess_evil", "--file", hostile, "--format", "text")
     assert not any(line.startswith(("[31m", " [31m")) for line in shown.lines)
     assert all(line.startswith("unreadable: ") for line in shown.told.splitlines())
 
@@ -109,8 +110,8 @@ def test_a_terminal_shows_it_and_obeys_only_our_own_colours(hostile: Path, shape
 def test_a_hostile_session_id_is_shown_where_it_is_named(tmp_path: Path) -> None:
     evil = EVIL.replace("\x00", "")
     path = capture_file(tmp_path / "other.ndjson", *hostile_events(evil))
-    found = run("kshark", "replay", evil, "--file", path, "--format", "text")
-    missed = run("kshark", "replay", evil[:-1], "--file", path)
+    found = call(app, "replay", evil, "--file", path, "--format", "text")
+    missed = call(app, "replay", evil[:-1], "--file", path)
     assert (found.code, missed.code) == (0, 4)
     assert found.text.startswith("\\u001b[2J")
     assert [line.partition(" ")[0] for line in missed.told.splitlines()] == ["kshark:", "Nearest:"]
@@ -122,16 +123,16 @@ def test_a_hostile_file_name_is_shown_where_it_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a\x1b[2J\n\u202eb.ndjson"
     path.write_bytes(as_bytes([ended(1)]) + b"no json\n")
     for shape in FORMATS:
-        shown = run("kshark", "replay", "sess_1", "--file", path, "--format", shape)
+        shown = call(app, "replay", "sess_1", "--file", path, "--format", shape)
         assert shown.code == 0
         assert STEERING.search(shown.text + shown.told) is None
         assert len(shown.told.splitlines()) == 1
-    missing = run("kshark", "replay", "sess_1", "--file", os.fsencode(path).decode() + "x")
+    missing = call(app, "replay", "sess_1", "--file", os.fsencode(path).decode() + "x")
     assert STEERING.search(missing.told) is None
 
 
 @pytest.mark.parametrize("option", ["--from", "--format", "--cluster", "--topic", "-X"])
 def test_a_hostile_argument_is_not_obeyed_either(option: str) -> None:
-    shown = run("kshark", "replay", "sess_1", option, "\x1b[2J\u202ex")
+    shown = call(app, "replay", "sess_1", option, "\x1b[2J\u202ex")
     assert shown.code == 2
     assert STEERING.search(shown.told) is None

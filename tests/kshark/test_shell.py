@@ -10,8 +10,9 @@ from pathlib import Path
 import orjson
 import pytest
 
+from kshark.cli import app
 from tests.recording import as_bytes, capture_file, ended, event, tool_call
-from tests.running import command, environment, run
+from tests.running import call, command, environment, run
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_success_is_0(small: Path) -> None:
     ],
 )
 def test_what_cannot_be_done_as_written_is_2_and_says_why(tmp_path: Path, arguments: list[str], said: str) -> None:
-    done = run("kshark", *arguments, cwd=tmp_path, variables={"HOME": str(tmp_path)})
+    done = call(app, *arguments, cwd=tmp_path, variables={"HOME": str(tmp_path)})
     assert (done.code, done.out) == (2, b"")
     assert said in done.told
     assert "Traceback" not in done.told
@@ -69,7 +70,7 @@ def test_what_cannot_be_done_as_written_is_2_and_says_why(tmp_path: Path, argume
 def test_no_such_session_is_4_and_says_what_was_searched_and_what_is_near(tmp_path: Path) -> None:
     others = ["sess_invoice_847", "sess_invoice_848", "sess_refund"]
     path = capture_file(tmp_path / "run.ndjson", *(event(n, session_id=name) for n, name in enumerate(others)))
-    done = run("kshark", "replay", "sess_invoice_84", "--file", path)
+    done = call(app, "replay", "sess_invoice_84", "--file", path)
     assert (done.code, done.out) == (4, b"")
     assert done.told.splitlines()[0] == f"kshark: no session sess_invoice_84. Searched {path}: 3 lines."
     assert done.told.splitlines()[1].startswith("Nearest: sess_invoice_847, sess_invoice_848")
@@ -144,21 +145,21 @@ def test_a_session_id_that_is_no_text_is_only_not_found(small: Path) -> None:
 
 def test_colour_comes_only_where_it_is_wanted(small: Path) -> None:
     arguments = ("replay", "sess_1", "--file", small, "--format", "text")
-    assert b"\x1b" not in run("kshark", *arguments).out
-    assert b"\x1b[36mtool\x1b[0m" in run("kshark", *arguments, variables={"FORCE_COLOR": "1"}).out
-    assert b"\x1b" not in run("kshark", *arguments, variables={"FORCE_COLOR": "1", "NO_COLOR": "1"}).out
+    assert b"\x1b" not in call(app, *arguments).out
+    assert b"\x1b[36mtool\x1b[0m" in call(app, *arguments, variables={"FORCE_COLOR": "1"}).out
+    assert b"\x1b" not in call(app, *arguments, variables={"FORCE_COLOR": "1", "NO_COLOR": "1"}).out
 
 
 def test_colour_never_gets_into_what_a_program_reads(small: Path) -> None:
     for shape in ("ndjson", "json", "markdown"):
         arguments = ("replay", "sess_1", "--file", small, "--format", shape)
-        assert b"\x1b" not in run("kshark", *arguments, variables={"FORCE_COLOR": "1"}).out
+        assert b"\x1b" not in call(app, *arguments, variables={"FORCE_COLOR": "1"}).out
 
 
 def test_columns_says_how_wide_the_text_is(small: Path) -> None:
     for columns in ("40", "120"):
         arguments = ("replay", "sess_1", "--file", small, "--format", "text")
-        assert len(run("kshark", *arguments, variables={"COLUMNS": columns}).lines[0]) <= int(columns)
+        assert len(call(app, *arguments, variables={"COLUMNS": columns}).lines[0]) <= int(columns)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -183,14 +184,14 @@ def test_the_name_of_the_tool_stands_before_its_messages(tmp_path: Path) -> None
 
 def test_what_cannot_be_read_is_named_in_every_format(small: Path) -> None:
     for shape in ("text", "tree", "ndjson", "json", "markdown"):
-        done = run("kshark", "replay", "sess_1", "--file", small, "--format", shape)
+        done = call(app, "replay", "sess_1", "--file", small, "--format", shape)
         assert re.fullmatch(rf"unreadable: {re.escape(str(small))}:3: not JSON: .*\n", done.told)
 
 
 def test_many_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "run.ndjson"
     path.write_bytes(as_bytes([ended(1)]) + b"no json\n" * 250)
-    done = run("kshark", "replay", "sess_1", "--file", path, "--format", "json")
+    done = call(app, "replay", "sess_1", "--file", path, "--format", "json")
     assert len(done.told.splitlines()) == 101
     assert done.told.endswith("unreadable: 150 more; --format json names all\n")
     assert len(orjson.loads(done.out)["searched"]["unreadable"]) == 250
