@@ -23,7 +23,7 @@ test: $(VENV)/.development ## run all tests, on real Kafka that they start thems
 	@$(BIN)/python -m devkafka prepare
 	$(BIN)/python -m pytest
 
-soak: $(VENV)/.development ## run the long tests, the mirror under fire (Java 17, Maven)
+soak: $(VENV)/.development ## run the tests that take minutes: the mirror under fire, long outages (Java 17, Maven)
 	@$(BIN)/python -m devkafka prepare
 	$(BIN)/python -m pytest -m soak
 
@@ -34,9 +34,6 @@ check: $(VENV)/.development ## lint, check the format and the types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-
-soak: $(VENV)/.development ## run the tests that take minutes: long outages, a million events
-	$(BIN)/python -m pytest -m soak
 
 bench: $(VENV)/.development ## measure, each figure beside its peer (Java 17, Maven)
 	@$(BIN)/python -m devkafka prepare
