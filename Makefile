@@ -5,12 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The demo needs the package alone. Once the tools for development are there, they bring the package as it stands here.
 PACKAGE := $(if $(wildcard $(VENV)/.development),$(VENV)/.development,$(VENV)/.package)
-SOURCES := $(shell find common kshark -name '*.py' 2>/dev/null)
+SOURCES := $(shell find common kshark kafmirror -name '*.py' 2>/dev/null)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test kafka check bench clean
+.PHONY: help demo test soak kafka check bench clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,10 @@ demo: $(PACKAGE) ## replay the runaway invoice agent from a capture file: no Jav
 test: $(VENV)/.development ## run all tests, on real Kafka that they start themselves (Java 17, Maven) or on DEV_BOOTSTRAP
 	@$(BIN)/python -m devkafka prepare
 	$(BIN)/python -m pytest
+
+soak: $(VENV)/.development ## run the long tests, the mirror under fire (Java 17, Maven)
+	@$(BIN)/python -m devkafka prepare
+	$(BIN)/python -m pytest -m soak
 
 kafka: $(PACKAGE) ## start two local clusters with the story loaded, until Ctrl-C (Java 17, Maven)
 	@exec $(BIN)/python -m devkafka

@@ -1,5 +1,6 @@
 """`make bench`: every benchmark, one after another; `python -m benchmarks.replay` runs one."""
 
-from . import replay
+from . import mirror, replay
 
 replay.main()
+mirror.main()
