@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,7 +147,7 @@ def mirror_maker_settings(source: KafkaCluster, target: KafkaCluster, *, tuned: 
 
 
 @contextmanager
-def ends(bootstrap: str) -> Iterator[object]:
+def ends(bootstrap: str) -> Iterator[Callable[[], int]]:
     """A function that says how many records the target's topic holds."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused"}, logger=QUIET)
 
@@ -188,8 +188,7 @@ def latency(rate: int = 1000, seconds: int = 10) -> None:
             writing = threading.Thread(target=write_evenly, args=(source.bootstrap, rate, seconds))
             writing.start()
             while len(delays) < rate * seconds:
-                for message in consumer.consume(1000, 0.005):
-                    delays.append(time.time() - float(message.value()))
+                delays += [time.time() - float(each.value() or 0) for each in consumer.consume(1000, 0.005)]
             writing.join()
             consumer.close()
     show(

@@ -57,7 +57,7 @@ def test_several_mirrors_of_one_topic_copy_it_exactly(pair: Pair) -> None:
     assert pair.is_exact(topic)
 
 
-@pytest.mark.parametrize("side", ["source", "target"])
+@pytest.mark.parametrize("side", [pytest.param("source", marks=pytest.mark.soak), "target"])
 def test_a_broker_that_is_killed_is_waited_for(pair: Pair, side: str) -> None:
     topic = filled(pair, 50_000)
     [broker] = getattr(pair, side).brokers
@@ -73,6 +73,7 @@ def test_a_broker_that_is_killed_is_waited_for(pair: Pair, side: str) -> None:
     assert pair.is_exact(topic)
 
 
+@pytest.mark.soak
 def test_a_target_that_is_paused_is_waited_for(pair: Pair) -> None:
     topic = filled(pair, 50_000)
     [broker] = pair.target.brokers
@@ -88,6 +89,7 @@ def test_a_target_that_is_paused_is_waited_for(pair: Pair) -> None:
     assert pair.is_exact(topic)
 
 
+@pytest.mark.soak
 def test_both_sides_may_be_killed_at_once(pair: Pair) -> None:
     topic = filled(pair, 50_000)
     with pair.mirroring(topic) as mirror:
