@@ -7,8 +7,6 @@ import urllib.request
 import uuid
 from pathlib import Path
 
-import pytest
-
 from devkafka import Message, create_topic, eventually, produce
 from devkafka.ports import port_of, reserve_port
 from tests.kafmirror.side import Pair, commit, committed, delete_topic, ends, fill
@@ -113,7 +111,6 @@ def page(address: str, path: str) -> tuple[int, str]:
 
 
 def test_the_lag_rises_and_the_health_page_says_503_while_the_target_stands_still(pair: Pair) -> None:
-    pytest.importorskip("prometheus_client")
     topic = create_topic(pair.source.bootstrap, name())
     fill(pair.source.bootstrap, topic, 10, partitions=1)
     with reserve_port() as held:
@@ -141,7 +138,6 @@ def lag_seconds(address: str, labels: str) -> float:
 
 
 def test_the_lag_is_unknown_while_the_source_cannot_be_asked(pair: Pair) -> None:
-    pytest.importorskip("prometheus_client")
     topic = create_topic(pair.source.bootstrap, name())
     fill(pair.source.bootstrap, topic, 10, partitions=1)
     with reserve_port() as held:

@@ -22,12 +22,12 @@ def session(request, told):
 
 
 def _call(events, changing):
-    """A call in the middle that succeeded, is made once only, and changes state or doesn't."""
+    """A call in the middle that succeeded and is made once only: one that changes state or not, where there is one."""
     verbs = ("create", "send", "refund", "move", "replace", "commit", "push", "hold", "finalize")
     calls = [n for n, e in enumerate(events) if e["event_type"] == "tool_call" and not e["payload"].get("error")]
-    fitting = [n for n in calls if any(v in events[n]["payload"]["tool"] for v in verbs) is changing]
-    once = [n for n in fitting if sum(_same(events[n], events[m]) for m in calls) == 1]
-    return once[len(once) // 2] if once else pytest.skip("it has no such call")
+    once = [n for n in calls if sum(_same(events[n], events[m]) for m in calls) == 1]
+    fitting = [n for n in once if any(v in events[n]["payload"]["tool"] for v in verbs) is changing] or once
+    return fitting[len(fitting) // 2]
 
 
 def _same(a, b):

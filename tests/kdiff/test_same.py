@@ -7,15 +7,13 @@ import pytest
 
 from kdiff.normalize import rules
 from kdiff.verdict import Answer
-from kshark.story import story
+from kshark.story import ERASED, story
 
-NAMES = sorted({record.key.decode() for record in story() if record.key})
+NAMES = sorted({record.key.decode() for record in story() if record.key} - {ERASED})
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_session_of_the_story_is_the_same_as_itself_and_as_its_renamed_copy(name, told, compared, renamed):
-    if name not in told:
-        pytest.skip("no event of it can be read")
     for other in (told[name], renamed(told[name])):
         found = compared(told[name], other)
         assert (found.verdict.answer, found.kinds) == (Answer.SAME, [])

@@ -1,7 +1,6 @@
 """In a terminal: the picture, its width, colours, the pager, progress and Ctrl-C."""
 
 import os
-import shutil
 import signal
 from pathlib import Path
 
@@ -10,8 +9,6 @@ import pytest
 from devkafka import eventually
 from tests.recording import as_bytes, capture_file, ended, tool_call
 from tests.running import Terminal
-
-needs_less = pytest.mark.skipif(shutil.which("less") is None, reason="there is no less here")
 
 LONG = ("replay", "sess_trip_planner", "--file", "story.ndjson")
 SHORT = ("replay", "sess_1", "--file", "run.ndjson")
@@ -57,14 +54,12 @@ def test_a_terminal_that_wants_no_colour_gets_none(folder: Path, variables: dict
     assert b"\x1b" not in terminal.raw
 
 
-@needs_less
 def test_less_ends_by_itself_when_all_fits_on_the_screen(folder: Path) -> None:
     terminal = Terminal("kshark", *SHORT, cwd=folder)
     assert terminal.end() == 0
     assert "read     run.ndjson: 2 lines" in "\n".join(terminal.lines)
 
 
-@needs_less
 def test_long_output_waits_in_less_and_q_ends_it(folder: Path) -> None:
     terminal = Terminal("kshark", *LONG, cwd=folder)
     terminal.until(lambda: terminal.lines[-1:] == [":"], "less's prompt")
@@ -74,7 +69,6 @@ def test_long_output_waits_in_less_and_q_ends_it(folder: Path) -> None:
     assert b"Traceback" not in terminal.raw
 
 
-@needs_less
 def test_ctrl_c_in_less_does_not_end_it(folder: Path) -> None:
     terminal = Terminal("kshark", *LONG, cwd=folder)
     terminal.until(lambda: terminal.lines[-1:] == [":"], "less's prompt")
