@@ -1,5 +1,6 @@
 """Kafka away for longer than events wait: raise, spool or drop; and back again. Every count is the broker's."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,27 @@ def test_an_outage_that_lasts_too_long_is_raised_spooled_or_dropped(
     (lost,) = [event for event in sessions["sess_drop"] if event["event_type"] == "error"]
     assert lost["payload"]["type"] == "events_lost"
     assert lost["payload"]["lost"] == 100
+
+
+def test_events_that_were_nearly_dropped_arrive_once_when_kafka_is_back(fragile_kafka: KafkaCluster) -> None:
+    broker, bootstrap = fragile_kafka.brokers[0], fragile_kafka.bootstrap
+    topic = create_topic(bootstrap)
+    tracer = AgentTracer("sess_1", agent_id="agent", cluster=bootstrap, topic=topic, on_outage="drop", outage_s=4.0)
+    broker.kill()
+    counted = itertools.count()
+
+    def record() -> bool:
+        tracer.track_tool_call("count", {"n": next(counted)}, str)
+        return tracer.stats().dropped > 30
+
+    eventually(record, timeout=30)
+    broker.launch()
+    eventually(lambda: record() and tracer.stats().delivered > 50, timeout=60)
+    assert tracer.flush(30)
+    (events,) = by_session(stored(bootstrap, topic)).values()
+    arrived = numbers(events)
+    assert arrived == sorted(set(arrived))
+    assert len(arrived) == next(counted) - tracer.stats().dropped
 
 
 def test_what_a_run_had_to_spool_is_sent_in_order_by_a_later_run(fragile_kafka: KafkaCluster, tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ class Handover:
             self._refused(record, str(error))
             return True
         if sent:
+            record.handed_at = time.monotonic()
             self._handed[record] = None
         return sent
 
@@ -135,7 +136,7 @@ class Handover:
 
     def _stuck(self, now: float) -> bool:
         oldest = next(iter(self._handed), None)
-        return oldest is not None and now - oldest.since >= self._options.outage_s
+        return oldest is not None and now - oldest.handed_at >= self._options.outage_s
 
     def _on_stuck(self) -> None:
         if self._options.on_outage == "raise":

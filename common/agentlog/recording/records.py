@@ -44,17 +44,17 @@ class Outbound:
         number: its place among all that this process queued for the same outlet; 0 of one that comes from a spool.
         at_ms: the Kafka timestamp, in milliseconds since the epoch.
         size: what it counted in memory while it was queued, in bytes.
-        since: when it was made ready, on the monotonic clock, in seconds.
+        since: when it was made ready, on the monotonic clock, in seconds; ``handed_at`` when it was last handed over.
         answers: where ``answered`` leaves what it is told.
     """
 
-    __slots__ = ("answers", "at_ms", "author", "headers", "key", "number", "since", "size", "value")
+    __slots__ = ("answers", "at_ms", "author", "handed_at", "headers", "key", "number", "since", "size", "value")
 
     def __init__(self, author: Author, value: bytes, at_ms: int, headers: HeaderList) -> None:
         self.author, self.value, self.at_ms, self.headers = author, value, at_ms, headers
         self.key = author.session_id.encode(errors="replace")
         self.number = self.size = 0
-        self.since = time.monotonic()
+        self.since = self.handed_at = time.monotonic()
         self.answers: list[tuple[Outbound, Any]] = []
 
     @property
