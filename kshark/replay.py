@@ -94,6 +94,10 @@ def _progress(searched: Searched) -> str:
 def show(found: Timeline, covered: Coverage, unreadable: Sequence[Unreadable], choice: Choice) -> None:
     """Write a timeline in the format chosen."""
     steps = [step for step in found.steps if choice.holds(step)]
+    if choice.full and choice.format in ("text", "markdown"):
+        from .whole import fetch_references  # noqa: PLC0415
+
+        fetch_references(steps)
     look = choice.look(found.began)
     match choice.format:
         case "ndjson":

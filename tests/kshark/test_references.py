@@ -1,0 +1,56 @@
+"""`--full` fetches what references stand for, and shows it only when it is what was recorded."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from agentlog import capture
+from agentlog.events import Place
+from agentlog.payloads import name_of, reference
+from tests.running import run
+
+CONTENT = orjson.dumps({"rows": ["first", "second"], "note": "x" * 400 + " the end"})
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Path:
+    stored = tmp_path / "store" / name_of(CONTENT, ".json")
+    stored.parent.mkdir(parents=True)
+    stored.write_bytes(CONTENT)
+    event = {
+        "event_id": "evt_1",
+        "session_id": "sess_1",
+        "agent_id": "a",
+        "timestamp": "2026-01-15T14:00:00Z",
+        "event_type": "tool_call",
+        "payload": {"tool": "db.read", "output": reference(stored.as_uri(), CONTENT)},
+    }
+    file = tmp_path / "run.ndjson"
+    file.write_bytes(capture.write_line(orjson.dumps(event), Place("t", 0, 0)))
+    return file
+
+
+def shown(file: Path, *options: str) -> str:
+    text = run("kshark", "replay", "sess_1", "--file", file, "--format", "text", *options).text
+    return " ".join(text.split())
+
+
+def test_a_reference_is_shown_as_what_it_stands_for(session: Path) -> None:
+    assert "the end" in shown(session, "--full")
+    assert "the end" not in shown(session)
+
+
+def test_what_is_not_what_was_recorded_is_said_and_not_shown(session: Path) -> None:
+    stored = next((session.parent / "store").rglob("*.json"))
+    stored.write_bytes(CONTENT.replace(b"the end", b"THE END"))
+    text = shown(session, "--full")
+    assert "its SHA-256 is another one" in text
+    assert "THE END" not in text
+
+
+def test_what_is_gone_is_said_behind_its_preview(session: Path) -> None:
+    next((session.parent / "store").rglob("*.json")).unlink()
+    text = shown(session, "--full")
+    assert "not shown whole" in text
+    assert "first" in text
