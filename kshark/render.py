@@ -73,7 +73,7 @@ def text(timeline: Timeline, steps: Sequence[Step], found: Coverage, look: Look)
 def header(timeline: Timeline, found: Coverage, look: Look) -> Iterator[str]:
     """What a person needs first: which session, how it ended, what it did and cost."""
     yield from _title(timeline, look)
-    agents = dict.fromkeys(step.event.agent_id for step in timeline.steps)
+    agents = {step.event.agent_id for step in timeline.steps} - {"user"}
     owner = clipped(timeline.lanes[0].agent_id, min(40, look.columns))
     more = f" and {counted(len(agents) - 1, 'other agent')}" if len(agents) > 1 else ""
     first, *rest = flowing([owner + more, *_amounts(timeline)], "   ", look.columns)

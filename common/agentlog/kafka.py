@@ -285,6 +285,8 @@ def _result(cluster: Cluster, future: Any) -> Any:
         return future.result(timeout=30)
     except KafkaException as error:
         raise KafkaRefused(f"cluster {cluster.name}: {error.args[0].str()}") from error
+    except TimeoutError as error:
+        raise KafkaUnavailable(f"cluster {cluster.name} gave no answer within 30 s") from error
 
 
 class Outgoing(NamedTuple):
