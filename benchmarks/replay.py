@@ -17,7 +17,7 @@ PARTITIONS = 20
 BEGAN = datetime(2026, 1, 15, tzinfo=UTC)
 SESSION_EVENTS = 1_000
 LARGE_EVENTS = 100_000
-LARGE, WANTED = "sess_large", "sess_00000777"
+LARGE, WANTED = "sess_large", "sess_00000017"
 KSHARK = f"{sys.executable} -m kshark"
 
 
