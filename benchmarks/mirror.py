@@ -179,7 +179,8 @@ def latency(rate: int = 1000, seconds: int = 10) -> None:
         for cluster in (source, target):
             create_topic(cluster.bootstrap, TOPIC, partitions=PARTITIONS)
         with started(source, target, "kafmirror"):
-            consumer = Consumer({"bootstrap.servers": target.bootstrap, "group.id": "unused", "fetch.wait.max.ms": 10})
+            eager = {"fetch.queue.backoff.ms": 1, "fetch.error.backoff.ms": 1, "fetch.wait.max.ms": 10}
+            consumer = Consumer({"bootstrap.servers": target.bootstrap, "group.id": "unused", **eager})
             consumer.assign([TopicPartition(TOPIC, n, 0) for n in range(PARTITIONS)])
             write_evenly(source.bootstrap, rate, 1)
             delays: list[float] = []
