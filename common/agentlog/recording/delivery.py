@@ -84,7 +84,7 @@ class Delivery(Intake):
         if threading.current_thread() is sender:
             return True
         sender.wake()
-        while not self.has_room(entry.size):
+        while not self.has_room(entry.size, 0.9):  # not for one event alone: threads that take turns get little done
             if not sender.ledger.progressing():
                 if self.options.on_outage != "spool":
                     return False

@@ -64,9 +64,9 @@ class Intake:
         with self.lock:
             self.queued_bytes -= size
 
-    def has_room(self, size: int) -> bool:
-        """Whether ``size`` bytes more may wait; one event always may."""
-        return self.queued_bytes + size <= self.options.queue_bytes or not self.queued_bytes
+    def has_room(self, size: int, share: float = 1.0) -> bool:
+        """Whether ``size`` bytes more may wait in a ``share`` of the memory; one event always may."""
+        return self.queued_bytes + size <= self.options.queue_bytes * share or not self.queued_bytes
 
 
 def process_name() -> str:

@@ -14,7 +14,7 @@ PROBE_S = 0.5
 
 DEFAULTS = {
     "compression.type": "lz4",
-    "linger.ms": "5",
+    "linger.ms": "1",  # the sender itself waits for more
     "log_level": "2",  # it would repeat each second that it can't connect; what matters we log ourselves
     "reconnect.backoff.max.ms": "1000",  # after an outage the first second counts, not the tenth
     "socket.keepalive.enable": "true",

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, cast
 
 from ..events import EPOCH, Headers
 from .redaction import Redact, redacted
-from .snapshot import dumps, embedded
+from .snapshot import dumps
 
 HeaderList = list[tuple[str, str | bytes | None]]
 """As the producer takes them."""
@@ -80,8 +80,8 @@ def encoded(entry: Entry, own: Redact | None, *, ready: bool) -> bytes:
         "agent_id": entry.author.agent_id,
         "timestamp": datetime.fromtimestamp(entry.at_ns / 1e9, UTC),
         "event_type": entry.event_type,
-        "payload": embedded(entry.payload),
-        "context": embedded(entry.context),
+        "payload": entry.payload,
+        "context": entry.context,
     }
     return redacted(dumps(event), own, ready)
 

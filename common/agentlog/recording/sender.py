@@ -16,7 +16,10 @@ from .stats import Stats
 
 IDLE_S = 0.1
 BUSY_S = 0.005
-SLICE = 100
+LINGER_S = 0.005
+"""What is recorded in one go is taken up in one go: the agent has the interpreter to itself meanwhile."""
+
+SLICE = 500
 ANNOUNCED_NS = 500_000_000
 
 _log = logging.getLogger("agentlog.recording")
@@ -72,10 +75,11 @@ class Sender(threading.Thread):
 
     def _sleep(self) -> None:
         self.asleep = True
-        if not self._intake.queue:  # looked at again: it may have come before we were asleep
-            self._woken.wait(IDLE_S)
-        self._woken.clear()
+        woken = not self._intake.queue and self._woken.wait(IDLE_S)  # something may have come before we were asleep
         self.asleep = False
+        self._woken.clear()
+        if woken:
+            time.sleep(LINGER_S)
 
     def wake(self) -> None:
         """There is something to do."""

@@ -26,17 +26,18 @@ def snapshot(value: Any) -> Any:
         return orjson.dumps(plain(value))
 
 
-def embedded(snapshots: Mapping[str, Any]) -> dict[str, Any]:
-    """Snapshots as members of an object that ``orjson.dumps`` takes."""
-    return {name: orjson.Fragment(value) if type(value) is bytes else value for name, value in snapshots.items()}
-
-
 def dumps(event: Mapping[str, Any]) -> bytes:
-    """``event`` as JSON; a text or a number that JSON can't hold is replaced."""
+    """``event``, whose payload and context are snapshots, as JSON; what JSON can't hold in it is replaced."""
     try:
-        return orjson.dumps(event, None, orjson.OPT_UTC_Z)
+        return orjson.dumps(event, orjson.Fragment, orjson.OPT_UTC_Z)
     except TypeError:
-        return orjson.dumps(plain(event), None, orjson.OPT_UTC_Z)
+        return orjson.dumps(plain(_embedded(event)), None, orjson.OPT_UTC_Z)
+
+
+def _embedded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _embedded(inner) for name, inner in value.items()}
+    return orjson.Fragment(value) if isinstance(value, bytes) else value
 
 
 def error_text(error: BaseException) -> str:
