@@ -32,9 +32,9 @@ READING = {
     "check.crcs": "true",
     "fetch.queue.backoff.ms": "5",
     "fetch.wait.max.ms": "50",  # a partition taken up later waits for the answer under way
-    "queued.max.messages.kbytes": "8192",
+    "queued.max.messages.kbytes": "4096",
     "max.partition.fetch.bytes": "1048576",
-    "fetch.max.bytes": "8388608",
+    "fetch.max.bytes": "4194304",
     "receive.message.max.bytes": "1000000000",  # one record of any size the broker holds must pass, to be named
 }
 
