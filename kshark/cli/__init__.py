@@ -1,0 +1,31 @@
+"""kshark's command line: a module for each command's options, which loads what the command does once it is called."""
+
+from agentlog.cli import new_app, run
+
+from .clusters import clusters
+from .demo import demo
+from .replay import replay
+
+HELP = """\
+What did a session do, step by step, and why?
+
+\b
+kshark demo story.ndjson                            a story to try it on, no Kafka needed
+kshark replay sess_invoice_847 --file story.ndjson  what the runaway agent did
+kshark replay sess_a1b2c3 --cluster us-east-1       a session of your own
+kshark clusters                                     which clusters answer, and why not
+
+Settings, clusters and credentials live in agentlog.toml; docs/settings.md tells all of it.
+
+Exit codes: 0 done, 2 usage or settings, 3 the cluster can't be reached or refused, 4 no such session,
+130 and 143 ended by a signal.
+"""
+
+app = new_app(HELP)
+for command in (replay, demo, clusters):
+    app.add_command(command)
+
+
+def main() -> None:
+    """Run kshark."""
+    run(app)

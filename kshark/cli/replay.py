@@ -1,0 +1,73 @@
+"""The options of `kshark replay`."""
+
+import click
+
+from agentlog.cli import (
+    Where,
+    from_option,
+    log_to_stderr,
+    span,
+    to_option,
+    verbose_option,
+    where_options,
+)
+
+FORMATS = ("text", "tree", "ndjson", "json", "markdown")
+
+
+@click.command()
+@click.argument("session")
+@where_options
+@from_option
+@to_option
+@click.option("--follow", is_flag=True, help="Go on with new events as they come, until the session ends.")
+@click.option("--format", "shape", type=click.Choice(FORMATS), help="[default: text; ndjson into a pipe]")
+@click.option("--type", "types", multiple=True, metavar="TYPE", help="Only events of this type; may be repeated.")
+@click.option("--agent", "agents", multiple=True, metavar="AGENT", help="Only of this agent; may be repeated.")
+@click.option("--errors", is_flag=True, help="Only what went wrong.")
+@click.option("--full", is_flag=True, help="Every step on its own, with all that it recorded, nothing cut.")
+@click.option(
+    "--max-chars", type=click.IntRange(min=0), metavar="N", help="This much of each value, wrapped; 0 for all."
+)
+@click.option("--pager/--no-pager", default=True, help="Page long output on a terminal.")
+@verbose_option
+def replay(
+    session: str,
+    where: Where,
+    start: str | None,
+    end: str | None,
+    follow: bool,
+    shape: str | None,
+    types: tuple[str, ...],
+    agents: tuple[str, ...],
+    errors: bool,
+    full: bool,
+    max_chars: int | None,
+    pager: bool,
+    verbose: bool,
+) -> None:
+    """Replay a session step by step.
+
+    \b
+    kshark replay sess_a1b2c3                        from the default cluster
+    kshark replay sess_a1b2c3 --from "yesterday 14:00" --to "yesterday 15:30"
+    kshark replay sess_a1b2c3 --errors               only what went wrong
+    kshark replay sess_a1b2c3 --type tool_call --type decision
+    kshark replay sess_a1b2c3 --follow               go on as it happens
+    kshark replay sess_a1b2c3 > run.ndjson           keep it as a capture file
+    kshark replay sess_a1b2c3 --file run.ndjson      and replay it without Kafka
+    kshark replay sess_a1b2c3 --cluster broker:9093 -X security.protocol=SASL_SSL
+    """
+    from ..replay import Choice, chosen_format
+    from ..replay import replay as replay_session
+
+    log_to_stderr(verbose)
+    if not session:
+        raise click.UsageError("SESSION is empty: is a variable of your shell not set?")
+    choice = Choice(types, agents, errors, chosen_format(shape), full, max_chars, pager)
+    if follow:
+        from ..follow import follow as follow_session
+
+        follow_session(session, where, span(start, end), choice)
+    else:
+        replay_session(session, where, span(start, end), choice)
