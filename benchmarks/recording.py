@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 
 from agentlog import AgentTracer
 from agentlog.clusters import Settings
-from agentlog.kafka import KafkaReader
+from agentlog.kafka.reader import KafkaReader
 from devkafka import KafkaCluster, create_topic
 
 from .measure import show

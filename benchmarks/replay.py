@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 
 from agentlog.clusters import Cluster
-from agentlog.kafka import Outgoing, write
+from agentlog.kafka.writer import Outgoing, write
 from agentlog.partitions import PARTITIONERS
 from devkafka import KafkaCluster, create_topic
 

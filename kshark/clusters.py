@@ -11,7 +11,7 @@ from agentlog import codec
 from agentlog.cli import settings
 from agentlog.clusters import BOOTSTRAP, Settings
 from agentlog.errors import AgentlogError, KafkaError, SettingsError, TopicNotFound
-from agentlog.kafka import KafkaReader
+from agentlog.kafka.reader import KafkaReader
 from agentlog.output import Style, cell_width, complain, paint_for, width, wrapped, write, write_bytes
 from agentlog.untrusted import escaped
 from agentlog.wording import counted

@@ -4,7 +4,9 @@ import time
 
 from agentlog.cli import Where, chosen_cluster
 from agentlog.errors import UsageError
-from agentlog.kafka import KafkaReader, Outgoing, ensure_topic, write
+from agentlog.kafka.admin import ensure_topic
+from agentlog.kafka.reader import KafkaReader
+from agentlog.kafka.writer import Outgoing, write
 from agentlog.output import complain
 from agentlog.wording import duration
 

@@ -5,7 +5,7 @@ from agentlog.cli import Where, chosen_cluster
 from agentlog.coverage import coverage
 from agentlog.errors import UsageError
 from agentlog.events import Record, Unreadable
-from agentlog.kafka import KafkaReader
+from agentlog.kafka.reader import KafkaReader
 from agentlog.output import complain, write, write_bytes
 from agentlog.session import Live, Step, Timeline, timeline
 from agentlog.sources import Span

@@ -174,7 +174,7 @@ def opened(where: Where) -> "Iterator[Source]":
 
         yield CaptureSource(where.file, sys.stdin.buffer)  # type: ignore[arg-type]
         return
-    from .kafka import KafkaReader
+    from .kafka.reader import KafkaReader
     from .topics import TopicSource
 
     cluster, topic, partitioner = chosen_cluster(where)

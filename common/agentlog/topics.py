@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from . import codec
 from .errors import PositionError
 from .events import Record, Unreadable
-from .kafka import KafkaReader, Message, place
+from .kafka.reader import KafkaReader, Message, place
 from .partitions import candidates
 from .positions import Moment, Offset
 from .sources import Found, Searched, Span, remember

@@ -19,7 +19,7 @@ from agentlog.capture import write_line
 from agentlog.clusters import Settings
 from agentlog.codec import decode
 from agentlog.events import Headers, Place, Record, Unreadable
-from agentlog.kafka import KafkaReader
+from agentlog.kafka.reader import KafkaReader
 from agentlog.positions import Moment, Offset
 from agentlog.session import timeline
 from agentlog.sources import CaptureSource, Source, Span

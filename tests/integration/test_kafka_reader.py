@@ -26,7 +26,7 @@ from confluent_kafka.admin import (
 from agentlog.clusters import Cluster, Settings
 from agentlog.errors import AgentlogError, KafkaRefused, KafkaUnavailable, PositionError, TopicNotFound
 from agentlog.events import Record, Unreadable
-from agentlog.kafka import Bounds, KafkaReader
+from agentlog.kafka.reader import Bounds, KafkaReader
 from agentlog.partitions import candidates
 from agentlog.positions import Moment, Offset
 from agentlog.sources import Found, Span

@@ -1,24 +1,20 @@
-"""Kafka, read by partition and offset and written in order: the only module that imports confluent_kafka."""
+"""Topics of a cluster, read by partition and offset."""
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar, cast
+from typing import Any, NamedTuple, Self, cast
 
 import confluent_kafka
-from confluent_kafka import Consumer, TopicPartition
-from confluent_kafka import KafkaException as KafkaException  # noqa: PLC0414  handed on to recording
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka import Message as Message  # noqa: PLC0414  handed on to topics
-from confluent_kafka import Producer as Producer  # noqa: PLC0414  handed on to recording
-from confluent_kafka.admin import AdminClient, ConfigResource
-from confluent_kafka.cimpl import NewTopic
 
-from .clusters import BOOTSTRAP, Cluster
-from .errors import AgentlogError, KafkaRefused, KafkaUnavailable, SettingsError, TopicNotFound
-from .events import Headers, Place
-from .properties import CONSUMER, PRODUCER
+from ..clusters import Cluster
+from ..errors import AgentlogError, KafkaRefused, KafkaUnavailable, TopicNotFound
+from ..events import Headers, Place
+from .client import Code, Troubles, client
 
 BATCH = 2_000
 POLL_S = 0.05
@@ -38,9 +34,7 @@ READING = {
     "receive.message.max.bytes": "1000000000",  # one record of any size the broker holds must pass, to be named
 }
 
-Code = confluent_kafka.KafkaError
 _log = logging.getLogger("agentlog.kafka")
-Client = TypeVar("Client")
 
 
 class Bounds(NamedTuple):
@@ -48,46 +42,6 @@ class Bounds(NamedTuple):
 
     low: int
     high: int
-
-
-class _Troubles:
-    """What librdkafka reported, the telling part of which explains a failure."""
-
-    TELLING = (Code._AUTHENTICATION, Code._SSL, Code._RESOLVE, Code._TRANSPORT)
-
-    def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
-        self.seen: dict[int, str] = {}
-
-    def __call__(self, error: Code) -> None:
-        self.seen[error.code()] = error.str()
-
-    @property
-    def final(self) -> bool:
-        """No broker is left to ask, or we were refused."""
-        return not self.seen.keys().isdisjoint({Code._ALL_BROKERS_DOWN, Code._AUTHENTICATION, Code._SSL})
-
-    def explained(self, doing: str) -> AgentlogError:
-        """What kept us from ``doing`` something, as far as librdkafka told."""
-        code = next((code for code in self.TELLING if code in self.seen), None)
-        told = self.cluster.redact(self.seen.get(code, "") if code is not None else "")
-        text = told.split(": ", 1)[-1].partition(" (after ")[0]
-        address = self.cluster.shown()[BOOTSTRAP]
-        who = f"cluster {self.cluster.name}" + (f" ({address})" if address != self.cluster.name else "")
-        origin = f"{BOOTSTRAP} is from {self.cluster.origins[BOOTSTRAP]}"
-        match code:
-            case Code._AUTHENTICATION:
-                return KafkaRefused(f"{who} refused the user name or the password while {doing}: {text}")
-            case Code._SSL:
-                return KafkaRefused(f"{who}: no TLS connection while {doing}: {text}")
-            case Code._RESOLVE:
-                return KafkaUnavailable(f"{who}: its name isn't known while {doing}: {text}; {origin}")
-            case Code._TRANSPORT:
-                return KafkaUnavailable(f"{who} can't be reached while {doing}: {text}; {origin}")
-        if Code._ALL_BROKERS_DOWN in self.seen:
-            ask = "does it want TLS or a password (security.protocol)?"
-            return KafkaUnavailable(f"{who} closed each connection while {doing}: {ask} {origin}")
-        return KafkaUnavailable(f"{who} gave no answer in time while {doing}; {origin}")
 
 
 class KafkaReader:
@@ -103,9 +57,9 @@ class KafkaReader:
 
     def __init__(self, cluster: Cluster, timeout_s: float = 10.0) -> None:
         self.cluster, self.timeout_s = cluster, timeout_s
-        self._troubles = _Troubles(cluster)
+        self._troubles = Troubles(cluster)
         self._reading: list[TopicPartition] = []
-        self._consumer: Consumer = _client(Consumer, cluster, READING, self._troubles)
+        self._consumer: Consumer = client(Consumer, cluster, READING, self._troubles)
 
     def __enter__(self) -> Self:
         return self
@@ -246,117 +200,3 @@ def place(message: Message) -> Place:
     headers = cast(Headers, tuple(message.headers() or ()))
     known = timestamp if kind != confluent_kafka.TIMESTAMP_NOT_AVAILABLE else None
     return Place(message.topic(), message.partition() or 0, message.offset() or 0, known, headers)
-
-
-def ensure_topic(cluster: Cluster, topic: str, partitions: int, config: Mapping[str, str]) -> dict[str, str] | None:
-    """Create ``topic`` when it isn't there; None when it was made, else the settings that it has.
-
-    Raises:
-        KafkaError: the cluster can't be reached, or refuses.
-    """
-    admin = _client(AdminClient, cluster, {}, _Troubles(cluster))
-    with KafkaReader(cluster) as reader:
-        try:
-            reader.partition_count(topic)
-        except TopicNotFound:
-            _result(cluster, admin.create_topics([NewTopic(topic, partitions, config=dict(config))])[topic])
-            _wait_until_known(reader, topic)
-            return None
-    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-    described = _result(cluster, admin.describe_configs([resource])[resource])
-    return {name: entry.value for name, entry in described.items()}
-
-
-def _wait_until_known(reader: KafkaReader, topic: str) -> None:
-    """A topic is created before the brokers that are asked for it have heard of it."""
-    deadline = time.monotonic() + reader.timeout_s
-    while True:
-        try:
-            reader.partition_count(topic)
-            return
-        except (TopicNotFound, KafkaUnavailable):
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-
-
-def _result(cluster: Cluster, future: Any) -> Any:
-    try:
-        return future.result(timeout=30)
-    except KafkaException as error:
-        raise KafkaRefused(f"cluster {cluster.name}: {error.args[0].str()}") from error
-    except TimeoutError as error:
-        raise KafkaUnavailable(f"cluster {cluster.name} gave no answer within 30 s") from error
-
-
-class Outgoing(NamedTuple):
-    """A record to write; the partition is told, the timestamp in milliseconds since the epoch."""
-
-    partition: int
-    key: bytes
-    value: bytes | None
-    timestamp: int
-    headers: Headers
-
-
-def write(cluster: Cluster, topic: str, records: Iterable[Outgoing]) -> None:
-    """Write ``records`` in order, acknowledged by all replicas.
-
-    Raises:
-        KafkaError: the first that failed; those behind it may be missing.
-    """
-    troubles, failed = _Troubles(cluster), list[Code]()
-    settings = {"enable.idempotence": "true", "linger.ms": "20", "message.timeout.ms": "30000"}
-    producer = _client(Producer, cluster, settings, troubles)
-
-    def delivered(error: Code | None, _: Message) -> None:
-        if error is not None:
-            failed.append(error)
-
-    for record in records:
-        _produce(producer, topic, record, delivered)
-    producer.flush()
-    if failed:
-        timed_out = failed[0].code() == Code._MSG_TIMED_OUT
-        refused = KafkaRefused(f"cluster {cluster.name}, topic {topic}: {failed[0].str()}")
-        raise troubles.explained(f"writing topic {topic}") if timed_out else refused
-
-
-def _produce(producer: Producer, topic: str, record: Outgoing, delivered: Callable[..., None]) -> None:
-    """Hand a record to the producer, waiting while its queue is full."""
-    fields: dict[str, Any] = {**record._asdict(), "headers": list(record.headers), "on_delivery": delivered}
-    while True:
-        try:
-            return producer.produce(topic, **fields)
-        except BufferError:
-            producer.poll(0.1)
-
-
-def _client(kind: Callable[..., Client], cluster: Cluster, own: Mapping[str, str], troubles: _Troubles) -> Client:
-    """A client of ``kind`` with our own properties over the user's; a wrong one is explained."""
-    logger = logging.getLogger(f"agentlog.librdkafka.{cluster.name.replace('.', '_')}")
-    logger.filters = [_Redacting(cluster)]
-    try:
-        return kind({**_meant_for(kind, cluster.properties), **own, "error_cb": troubles}, logger=logger)
-    except KafkaException as error:
-        text = cluster.redact(error.args[0].str())
-        name = next((name for name in cluster.properties if name in text), None)
-        raise SettingsError(f"{cluster.origins[name] if name else f'cluster {cluster.name}'}: {text}") from error
-
-
-def _meant_for(kind: Callable[..., object], properties: Mapping[str, str]) -> dict[str, str]:
-    """``properties`` but for those of the other kind of client, of which librdkafka would warn."""
-    foreign = PRODUCER - CONSUMER if kind is Consumer else CONSUMER - PRODUCER
-    return {name: value for name, value in properties.items() if name not in foreign}
-
-
-class _Redacting(logging.Filter):
-    """librdkafka's lines, without the cluster's secrets."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        super().__init__()
-        self.cluster = cluster
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = self.cluster.redact(record.getMessage()), ()
-        return True

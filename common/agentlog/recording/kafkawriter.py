@@ -4,9 +4,7 @@ from collections.abc import Iterator
 
 from ..clusters import Cluster
 from ..errors import AgentlogError, KafkaRefused, TopicNotFound
-from ..kafka import Code, KafkaException, Producer
-from ..kafka import _client as client
-from ..kafka import _Troubles as Troubles
+from ..kafka.client import Code, KafkaException, Producer, Troubles, client
 from .outlets import Verdict
 from .records import Outbound
 
