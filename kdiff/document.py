@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 
 from agentlog import capture, codec
-from agentlog.coverage import Coverage
-from agentlog.events import Unreadable
+from agentlog.coverage import as_json
+from agentlog.events import timestamp_text
 
 from .changes import ABSENT, Change
 from .compare import Comparison
@@ -81,20 +81,7 @@ def session(own: Read) -> dict[str, Any]:
         "goal": line.goal or None,
         "duration_ms": (line.ended - line.began) / 1000,
         "totals": asdict(line.totals),
-        "searched": _searched(own.found, own.unreadable),
-    }
-
-
-def _searched(found: Coverage, unreadable: list[Unreadable]) -> dict[str, Any]:
-    return {
-        "source": found.what,
-        "partitions": found.partitions,
-        "partition_count": found.partition_count,
-        "records": found.records,
-        "duplicates": found.duplicates,
-        "late": found.late,
-        "beginning": found.beginning,
-        "unreadable": [{"where": each.where, "reason": each.reason} for each in unreadable],
+        "searched": as_json(own.found, own.unreadable),
     }
 
 
@@ -107,7 +94,7 @@ def event(move: Move) -> dict[str, Any]:
         "agent_id": own.agent_id,
         "label": move.label,
         "index": move.index,
-        "timestamp": own.timestamp.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "timestamp": timestamp_text(own.timestamp),
         "record": orjson.Fragment(codec.one_line(capture.lay(move.sketch.place))),
     }
 

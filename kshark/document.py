@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 
 from agentlog import capture, codec
-from agentlog.coverage import Coverage
-from agentlog.events import Unreadable
+from agentlog.coverage import Coverage, as_json
+from agentlog.events import Unreadable, timestamp_text
 from agentlog.session import Lane, Step, Timeline
 
 from .render import moment
@@ -30,14 +30,14 @@ def document(timeline: Timeline, steps: Sequence[Step], found: Coverage, unreada
             "totals": asdict(timeline.totals),
             "lanes": [_lane(lane, lanes, index) for lane in timeline.lanes],
             "steps": [_step(step, lanes, index, timeline.began) for step in steps],
-            "searched": _searched(found, unreadable),
+            "searched": as_json(found, unreadable),
         }
     )
     return codec.one_line(written)
 
 
 def _time(microseconds: int) -> str:
-    return moment(microseconds).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return timestamp_text(moment(microseconds))
 
 
 def _lane(lane: Lane, lanes: dict[Lane, int], index: dict[Step, int]) -> dict[str, Any]:
@@ -67,33 +67,4 @@ def _step(step: Step, lanes: dict[Lane, int], index: dict[Step, int], began: int
         "event": orjson.Fragment(step.record.value),
         "record": orjson.Fragment(capture.lay(step.record.place)),
         "announced": [orjson.Fragment(record.value) for record in step.announced],
-    }
-
-
-def _searched(found: Coverage, unreadable: Sequence[Unreadable]) -> dict[str, Any]:
-    begins = found.log_begins_ms
-    return {
-        "source": found.what,
-        "partitions": found.partitions,
-        "partition_count": found.partition_count,
-        "records": found.records,
-        "duplicates": found.duplicates,
-        "late": found.late,
-        "missing_offsets": found.missing_offsets,
-        "beginning": found.beginning,
-        "log_begins": None if begins is None else _time(begins * 1000),
-        "from": found.span.start.describe() if found.span.start else None,
-        "to": found.span.end.describe() if found.span.end else None,
-        "unreadable": [_unreadable(each) for each in unreadable],
-    }
-
-
-def _unreadable(each: Unreadable) -> dict[str, Any]:
-    place = each.place
-    return {
-        "where": each.where,
-        "topic": place.topic,
-        "partition": place.partition,
-        "offset": place.offset,
-        "reason": each.reason,
     }

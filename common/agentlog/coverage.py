@@ -1,10 +1,11 @@
 """How far what is shown can be trusted: what was searched, what was skipped, what may be missing. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from .events import EPOCH
+from .events import EPOCH, Unreadable, timestamp_text
 from .positions import Position
 from .session import Timeline
 from .sources import Searched, Span
@@ -88,6 +89,36 @@ def _beginning(found: Coverage) -> str:
     if not found.partition_count:
         return "nothing is known of what was never captured"
     return "the log reaches back beyond the beginning"
+
+
+def as_json(found: Coverage, unreadable: Sequence[Unreadable]) -> dict[str, Any]:
+    """The member ``searched`` of every tool's JSON document; docs/kshark.md holds the contract."""
+    begins, span = found.log_begins_ms, found.span
+    return {
+        "source": found.what,
+        "partitions": found.partitions,
+        "partition_count": found.partition_count,
+        "records": found.records,
+        "duplicates": found.duplicates,
+        "late": found.late,
+        "missing_offsets": found.missing_offsets,
+        "beginning": found.beginning,
+        "log_begins": None if begins is None else timestamp_text(EPOCH + timedelta(milliseconds=begins)),
+        "from": span.start.describe() if span.start else None,
+        "to": span.end.describe() if span.end else None,
+        "unreadable": [_unreadable(each) for each in unreadable],
+    }
+
+
+def _unreadable(each: Unreadable) -> dict[str, Any]:
+    place = each.place
+    return {
+        "where": each.where,
+        "topic": place.topic,
+        "partition": place.partition,
+        "offset": place.offset,
+        "reason": each.reason,
+    }
 
 
 def asked(span: Span) -> str:

@@ -97,6 +97,11 @@ def microseconds(moment: datetime) -> int:
     return (moment - EPOCH) // MICROSECOND
 
 
+def timestamp_text(moment: datetime) -> str:
+    """An aware ``moment`` as our JSON documents hold it: ``2026-01-15T14:23:11.847000Z``."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def number(value: object) -> float | None:
     """``value`` as a number from 0 to ``LARGEST``; None when it is anything else."""
     if type(value) is not int and type(value) is not float:

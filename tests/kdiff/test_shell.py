@@ -185,7 +185,12 @@ def test_what_cannot_be_read_is_named_and_the_rest_compared(pair: Path) -> None:
     done = compare("good", "same", "--file", pair)
     assert done.code == 0
     assert "pair.ndjson:7" in done.told
-    assert any("could not be read" in said for said in orjson.loads(done.out)["doubts"])
+    found = orjson.loads(done.out)
+    assert any("could not be read" in said for said in found["doubts"])
+    searched = found["a"]["searched"]
+    assert (searched["partitions"], searched["missing_offsets"], searched["log_begins"]) == ([], 0, None)
+    assert [list(each) for each in searched["unreadable"]] == [["where", "topic", "partition", "offset", "reason"]]
+    assert (searched["unreadable"][0]["where"], searched["unreadable"][0]["offset"]) == (f"{pair}:7", 7)
 
 
 def _hostile(name: str, mark: str) -> list[dict[str, Any]]:
