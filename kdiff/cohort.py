@@ -18,9 +18,9 @@ from .effects import Declared
 from .moves import Moves, moves
 from .normalize import Rules
 from .payloads import Payloads
-from .reading import Read, read
+from .reading import read
+from .session import Session
 from .sketch import Shelf, Sketcher, shelf
-from .words import outcome
 
 ENOUGH = 20
 """With fewer good sessions than these, an order can be shown and nothing be claimed."""
@@ -43,8 +43,8 @@ class Trait:
 class Cohort:
     """What sets a bad session apart, what matters first."""
 
-    good: list[Read]
-    bad: Read
+    good: list[Session]
+    bad: Session
     traits: list[Trait]
 
     def alike(self, trait: Trait) -> int:
@@ -71,7 +71,7 @@ def against(
     return 1 if found.traits else 0
 
 
-def _traits(good: list[Read], bad: Read, kept: Shelf, rules: Rules) -> list[Trait]:
+def _traits(good: list[Session], bad: Session, kept: Shelf, rules: Rules) -> list[Trait]:
     traits: dict[tuple[object, ...], Trait] = {}
     for each in good:
         own_a, own_b = moves(each.timeline), moves(bad.timeline)
@@ -106,7 +106,7 @@ def _show(found: Cohort, choice: Choice) -> None:
 
 def _text(found: Cohort) -> Iterator[str]:
     good = len(found.good)
-    yield f"bad   {escaped(found.bad.timeline.session_id)}  {escaped(outcome(found.bad))}"
+    yield f"bad   {escaped(found.bad.timeline.session_id)}  {escaped(found.bad.outcome)}"
     yield f"good  {good:,} sessions: {escaped(', '.join(each.timeline.session_id for each in found.good))[:300]}"
     yield ""
     for rank, trait in enumerate(found.traits[:SHOWN], 1):

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agentlog.cli import Where
-from agentlog.output import page, paint_for, plain, width, write, write_bytes
+from agentlog.output import page, paint_for, width, write, write_bytes
 from agentlog.sources import Span
 
 from .compare import compare
@@ -13,7 +13,8 @@ from .effects import Declared
 from .moves import moves
 from .normalize import Rules
 from .payloads import Payloads
-from .reading import Read, read
+from .reading import read
+from .result import Result
 from .sketch import Sketcher, shelf
 from .text import Look, Text
 from .verdict import Answer, verdict
@@ -29,11 +30,6 @@ class Choice:
     only_decisive: bool = False
     context: int = 3
     pager: bool = True
-
-    def look(self) -> Look:
-        """How text is to be written for where it goes."""
-        paint = paint_for(sys.stdout) if self.format == "text" else plain
-        return Look(width(), paint, self.context, self.show_divergence, self.only_decisive)
 
 
 def chosen_format(asked_for: str | None) -> str:
@@ -59,27 +55,29 @@ def compare_sessions(
         own_a, own_b = moves(a.timeline), moves(b.timeline)
         payloads = Payloads(kept, rules, own_a, own_b)
         compared = compare(own_a, own_b, payloads)
-        found = verdict(compared)
-        _show(Text(found, compared, a, b, Words(payloads), choice.look()), choice)
-    return 0 if found.answer is Answer.SAME else 1
+        found = Result(verdict(compared), compared, a, b, Words(payloads))
+        _show(found, choice)
+    return 0 if found.verdict.answer is Answer.SAME else 1
 
 
-def _show(text: Text, choice: Choice) -> None:
+def _show(found: Result, choice: Choice) -> None:
+    excerpt = found.excerpt(choice.context, only_decisive=choice.only_decisive)
     match choice.format:
         case "json":
             from .document import document  # noqa: PLC0415
 
-            write_bytes(document(text.found, text.compared, text.a, text.b, text.words))
+            write_bytes(document(found))
         case "markdown":
             from .markdown import markdown  # noqa: PLC0415
 
-            write(markdown(text))
+            write(markdown(found, excerpt))
         case "html":
             from .html import html  # noqa: PLC0415
 
-            write(html(text))
+            write(html(found, excerpt))
         case _:
-            _paged(text.lines(), choice)
+            look = Look(width(), paint_for(sys.stdout), excerpt if choice.show_divergence else None)
+            _paged(Text(found, look).lines(), choice)
 
 
 def _paged(lines: Iterable[str], choice: Choice) -> None:
@@ -87,6 +85,3 @@ def _paged(lines: Iterable[str], choice: Choice) -> None:
         page(lines)
     else:
         write(lines)
-
-
-__all__ = ["Choice", "Read", "chosen_format", "compare_sessions"]

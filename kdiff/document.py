@@ -11,34 +11,34 @@ from agentlog.coverage import as_json
 from agentlog.events import timestamp_text
 
 from .changes import ABSENT, Change
-from .compare import Comparison
 from .divergence import Divergence
 from .moves import Move
-from .reading import Read
-from .verdict import Verdict
-from .words import Words, doubts
+from .result import Result
+from .session import Session
+from .words import Words
 
 WEIGHTS = {0: "text", 1: "answer", 2: "may_explain", 3: "explains"}
 
 
-def document(found: Verdict, compared: Comparison, a: Read, b: Read, words: Words) -> Iterator[bytes]:
+def document(result: Result) -> Iterator[bytes]:
     """The verdict and how far it can be trusted, then all divergences, one after the other: there may be many."""
-    yield dumped(_verdict(found, compared, a, b, words))[:-1] + b',"divergences":['
-    for number, each in enumerate(compared.divergences):
+    yield dumped(_verdict(result))[:-1] + b',"divergences":['
+    for number, each in enumerate(result.compared.divergences):
         yield (b"," if number else b"") + dumped(divergence(each))
     yield b"]}\n"
 
 
-def _verdict(found: Verdict, compared: Comparison, a: Read, b: Read, words: Words) -> dict[str, Any]:
+def _verdict(result: Result) -> dict[str, Any]:
+    found, words = result.verdict, result.words
     root = found.root
     side = "b" if root is not None and root.b is not None else "a"
     named = (root.b or root.a) if root is not None else None
     return {
         "verdict": found.answer.value,
         "note": found.note or None,
-        "doubts": doubts(a, b, words.payloads.shallow),
-        "a": session(a),
-        "b": session(b),
+        "doubts": result.doubts,
+        "a": session(result.a),
+        "b": session(result.b),
         "decisive": divergence(found.decisive) if found.decisive else None,
         "root": None
         if named is None or root is None
@@ -51,7 +51,7 @@ def _verdict(found: Verdict, compared: Comparison, a: Read, b: Read, words: Word
         },
         "chain": [event(move) for move in found.chain],
         "first": divergence(found.first) if found.first else None,
-        "worded_otherwise": compared.worded_otherwise,
+        "worded_otherwise": result.compared.worded_otherwise,
     }
 
 
@@ -70,7 +70,7 @@ def _other(move: Move | None, words: Words) -> dict[str, Any] | None:
     return {"event": event(move), "text": words.payloads.text(move), "reasoning": words.because(move) or None}
 
 
-def session(own: Read) -> dict[str, Any]:
+def session(own: Session) -> dict[str, Any]:
     """A session: its outcome, its totals, and what was read."""
     line = own.timeline
     return {

@@ -9,9 +9,10 @@ from agentlog.untrusted import escaped
 from .divergence import Divergence
 from .hunks import hunks
 from .moves import Move
-from .text import Text
+from .result import Excerpt, Result
+from .session import totals
 from .verdict import Answer
-from .words import MARKS, Row, Told, doubts, first_changes, kinds, links, outcome, place, rule, totals, value_text
+from .words import MARKS, Row, Told, first_changes, kinds, links, place, rule, value_text
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 LONGEST = 1_200
@@ -54,21 +55,21 @@ th,td{padding:4px}.n{min-width:0;margin-right:6px}.w{min-width:0;margin-right:6p
 """
 
 
-def html(text: Text) -> Iterator[str]:
+def html(result: Result, excerpt: Excerpt) -> Iterator[str]:
     """The page, line by line; every text of an event is escaped."""
-    a, b = text.a.timeline.session_id, text.b.timeline.session_id
+    a, b = result.a.timeline.session_id, result.b.timeline.session_id
     yield '<!doctype html><html lang="en"><head><meta charset="utf-8">'
     yield f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
     yield '<meta name="viewport" content="width=device-width,initial-scale=1">'
     yield f"<title>{_safe(a)} against {_safe(b)}</title><style>{STYLE}</style></head><body>"
     yield f"<h1>{_mono(a)} <span class=soft>against</span> {_mono(b)}</h1>"
-    yield from _heads(text)
-    if text.found.answer is Answer.SAME:
+    yield from _heads(result)
+    if result.verdict.answer is Answer.SAME:
         yield '<h2>Verdict</h2><div class="card good"><p class=why>The same: no divergence</p></div>'
     else:
-        yield from _verdict(text)
-        yield from _steps(text)
-    yield from _foot(text)
+        yield from _verdict(result)
+        yield from _steps(result, excerpt)
+    yield from _foot(result)
     yield "</body></html>"
 
 
@@ -80,52 +81,54 @@ def _mono(value: str) -> str:
     return f"<code>{_safe(value)}</code>"
 
 
-def _heads(text: Text) -> Iterator[str]:
-    goals = list(dict.fromkeys(own.timeline.goal for own in (text.a, text.b) if own.timeline.goal))
-    if len(goals) == 1:
-        yield f"<p class=soft>{_safe(goals[0])}</p>"
+def _heads(result: Result) -> Iterator[str]:
+    if len(result.goals) == 1:
+        yield f"<p class=soft>{_safe(result.goals[0])}</p>"
     yield '<div class="sides">'
-    for name, own in (("A", text.a), ("B", text.b)):
-        ended = outcome(own)
+    for name, own in (("A", result.a), ("B", result.b)):
+        ended = own.outcome
         look = "good" if ended == "succeeded" else "bad"
         tag, steps = f'<span class="tag {look}">{_safe(ended)}</span>', f"{len(own.timeline.steps):,} steps"
         yield f'<div class="card"><b>{name}</b> {_mono(own.timeline.session_id)} {tag} {steps}</div>'
     yield "</div>"
-    for said in doubts(text.a, text.b, text.words.payloads.shallow):
+    for said in result.doubts:
         yield f"<blockquote>{_safe(said)}</blockquote>"
 
 
-def _verdict(text: Text) -> Iterator[str]:
-    found = text.found
+def _verdict(result: Result) -> Iterator[str]:
+    found = result.verdict
     yield "<h2>Decisive</h2>"
     if found.decisive is None:
         said = found.note or "Nothing that differs can explain an outcome."
         yield f'<div class="card"><p class=why>{_safe(said)}</p></div>'
     else:
         yield f'<div class="card bad"><p class=why>{_safe(found.decisive.why)}</p>'
-        yield from _moves(text, ("A", found.decisive.a), ("B", found.decisive.b))
+        yield from _moves(result, ("A", found.decisive.a), ("B", found.decisive.b))
         yield from _differences(found.decisive)
         yield f"<p class=soft>{_safe(rule(found.decisive))} {_safe(found.note)}</p></div>"
     if found.root is not None:
         yield "<h2>Root</h2><div class=card>"
-        yield from _moves(text, ("B", found.root.b), ("A", found.root.a))
+        yield from _moves(result, ("B", found.root.b), ("A", found.root.a))
         yield "</div>"
     if found.chain:
-        tags = (f"<span class=tag>{_safe(link)}</span>" for link in links(found.decisive, found.chain, outcome(text.b)))
+        tags = (
+            f"<span class=tag>{_safe(link)}</span>" for link in links(found.decisive, found.chain, result.b.outcome)
+        )
         yield f'<h2>Chain in B</h2><div class="chain m">{" &rarr; ".join(tags)}</div>'
     if found.first is not None and found.first is not found.decisive:
         first = found.first
         said = f"{place(first)}: {first.label}: {first.why}"
         yield f"<h2>First difference</h2><p>{_safe(said)}</p>"
-    yield f"<h2>All divergences</h2><p>{_safe(kinds(text.compared.divergences, text.compared.worded_otherwise))}</p>"
+    counts = kinds(result.compared.divergences, result.compared.worded_otherwise)
+    yield f"<h2>All divergences</h2><p>{_safe(counts)}</p>"
 
 
-def _moves(text: Text, *moves: tuple[str, Move | None]) -> Iterator[str]:
+def _moves(result: Result, *moves: tuple[str, Move | None]) -> Iterator[str]:
     for name, move in moves:
         if move is None:
             yield f"<div class=m><b>{name}</b> <span class=soft>nothing of the kind</span></div>"
             continue
-        told = text.words.told(move)
+        told = result.words.told(move)
         yield f"<div class=m><b>{name}</b> {_told(told)}</div>"
         if told.because and told.because != told.text:
             yield f"<blockquote>{_safe(told.because)}</blockquote>"
@@ -145,14 +148,13 @@ def _differences(found: Divergence) -> Iterator[str]:
         yield "</table>"
 
 
-def _steps(text: Text) -> Iterator[str]:
-    only = text.found.decisive if text.look.only_decisive else None
+def _steps(result: Result, excerpt: Excerpt) -> Iterator[str]:
     yield '<table class="two"><colgroup><col><col class=k><col></colgroup><tr><th>A</th><th></th><th>B</th></tr>'
-    for hunk in hunks(text.words.rows(text.compared), text.look.context, only):
+    for hunk in hunks(result.words.rows(result.compared), excerpt):
         if hunk.skipped > 0:
             yield f"<tr class=gap><td colspan=3>{hunk.skipped:,} steps that say nothing new</td></tr>"
         for row in hunk.rows:
-            yield from _row(row, text.found.decisive)
+            yield from _row(row, result.verdict.decisive)
     yield "</table>"
 
 
@@ -168,9 +170,9 @@ def _row(row: Row, decisive: Divergence | None) -> Iterator[str]:
         yield "</td></tr>"
 
 
-def _foot(text: Text) -> Iterator[str]:
+def _foot(result: Result) -> Iterator[str]:
     yield "<h2>Side by side</h2><table class=totals><tr><th></th><th>A</th><th>B</th></tr>"
-    yield from (f"<tr><td>{name}</td><td>{a}</td><td>{b}</td></tr>" for name, a, b in totals(text.a, text.b))
+    yield from (f"<tr><td>{name}</td><td>{a}</td><td>{b}</td></tr>" for name, a, b in totals(result.a, result.b))
     yield "</table><h2>Read</h2>"
-    for name, own in (("A", text.a), ("B", text.b)):
+    for name, own in (("A", result.a), ("B", result.b)):
         yield f"<p class=soft>{name}: {_safe(sentence(own.found))}</p>"

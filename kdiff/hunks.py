@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from .divergence import Divergence
+from .result import Excerpt
 from .words import Row
 
 MOST = 300
@@ -18,13 +18,14 @@ class Hunk(NamedTuple):
     skipped: int
 
 
-def hunks(rows: Iterable[Row], context: int, only: Divergence | None = None) -> Iterator[Hunk]:
-    """The rows with a divergence (``only`` that one), each with ``context`` rows before and behind it."""
+def hunks(rows: Iterable[Row], excerpt: Excerpt) -> Iterator[Hunk]:
+    """The rows with a divergence that is to be shown, each with so many rows before and behind it."""
+    wanted, context = set(excerpt.divergences), excerpt.context
     before: deque[Row] = deque(maxlen=context)
     open_rows: list[Row] = []
     skipped = behind = shown = 0
     for row in rows:
-        if row.divergence is not None and (only is None or row.divergence is only):
+        if row.divergence in wanted:
             if not open_rows:
                 skipped -= len(before)
             open_rows += [*before, row]

@@ -1,37 +1,23 @@
-"""Read a session into moves, its payloads put on a shelf as they come."""
+"""Read a session, its payloads put on a shelf as they come."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from agentlog.cli import Where, opened
-from agentlog.coverage import Coverage, coverage, not_found
+from agentlog.coverage import coverage, not_found
 from agentlog.errors import NothingToShow, UsageError
 from agentlog.events import Unreadable
 from agentlog.output import complain, progress
-from agentlog.session import Timeline, timeline
+from agentlog.session import timeline
 from agentlog.sources import Searched, Source, Span
 
+from .session import Session
 from .sketch import Sketch, Sketcher
 
 NAMED = 20
 """How many unreadable records are named one by one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A session as read, and how far that can be trusted."""
-
-    timeline: Timeline
-    found: Coverage
-    unreadable: list[Unreadable] = field(default_factory=list)
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it hasn't ended, as far as it was read."""
-        return self.timeline.outcome is None
-
-
-def read(session_id: str, where: Where, span: Span, sketcher: Sketcher) -> Read:
+def read(session_id: str, where: Where, span: Span, sketcher: Sketcher) -> Session:
     """Read a session.
 
     Raises:
@@ -48,7 +34,7 @@ def read(session_id: str, where: Where, span: Span, sketcher: Sketcher) -> Read:
     if not records:
         raise NothingToShow(not_found(session_id, source.searched, span))
     found = timeline(session_id, records)
-    return Read(found, coverage(source.searched, found, span), unreadable)
+    return Session(found, coverage(source.searched, found, span), unreadable)
 
 
 def _sketches(

@@ -8,24 +8,21 @@ from agentlog.coverage import sentence
 from agentlog.output import Paint, Style, cell_width, clipped
 from agentlog.untrusted import escaped
 
-from .compare import Comparison
 from .divergence import Divergence
 from .hunks import Hunk, hunks
-from .reading import Read
+from .result import Excerpt, Result
+from .session import totals
 from .verdict import Answer, Verdict
 from .words import (
     MARKS,
     Row,
     Told,
     Words,
-    doubts,
     first_changes,
     kinds,
     links,
-    outcome,
     place,
     rule,
-    totals,
     value_text,
 )
 
@@ -40,50 +37,50 @@ GOOD = ("succeeded",)
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How text is to be written."""
+    """How text is to be written, and what is shown step by step."""
 
     width: int
     paint: Paint
-    context: int = 3
-    show_divergence: bool = False
-    only_decisive: bool = False
+    excerpt: Excerpt | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
     """Writes one verdict."""
 
-    found: Verdict
-    compared: Comparison
-    a: Read
-    b: Read
-    words: Words
+    result: Result
     look: Look
+
+    @property
+    def found(self) -> Verdict:
+        """The verdict."""
+        return self.result.verdict
+
+    @property
+    def words(self) -> Words:
+        """What puts moves into words."""
+        return self.result.words
 
     def lines(self) -> Iterator[str]:
         """All lines, controls escaped."""
         yield from self._header()
         yield ""
         yield from self._verdict()
-        if self.look.show_divergence:
-            for hunk in hunks(self.words.rows(self.compared), self.look.context, self._only()):
+        if self.look.excerpt is not None:
+            for hunk in hunks(self.words.rows(self.result.compared), self.look.excerpt):
                 yield ""
                 yield from self._hunk(hunk)
         yield ""
         yield from self._footer()
 
-    def _only(self) -> Divergence | None:
-        return self.found.decisive if self.look.only_decisive else None
-
     def _header(self) -> Iterator[str]:
-        for name, own in (("A", self.a), ("B", self.b)):
-            ended = outcome(own)
+        for name, own in (("A", self.result.a), ("B", self.result.b)):
+            ended = own.outcome
             style = Style.GOOD if ended in GOOD else Style.BAD
             head = f"{escaped(own.timeline.session_id)}  {self._paint(escaped(ended), style)}"
             yield f"{self._paint(name, Style.STRONG)}  {head}, {len(own.timeline.steps):,} steps"
-        goals = list(dict.fromkeys(own.timeline.goal for own in (self.a, self.b) if own.timeline.goal))
-        if len(goals) == 1:
-            yield f"   {clipped(goals[0], self.look.width - 3)}"
+        if len(self.result.goals) == 1:
+            yield f"   {clipped(self.result.goals[0], self.look.width - 3)}"
 
     def _verdict(self) -> Iterator[str]:
         if self.found.answer is Answer.SAME:
@@ -98,14 +95,14 @@ class Text:
         yield from self._root()
         yield from self._chain()
         yield from self._first()
-        yield from self._wrapped("also", kinds(self._others(), self.compared.worded_otherwise))
+        yield from self._wrapped("also", kinds(self._others(), self.result.compared.worded_otherwise))
 
     def _worded(self) -> str:
-        many = self.compared.worded_otherwise
+        many = self.result.compared.worded_otherwise
         return f"; {many:,} texts worded otherwise" if many else ""
 
     def _others(self) -> Sequence[Divergence]:
-        return [each for each in self.compared.divergences if each is not self.found.decisive]
+        return [each for each in self.result.compared.divergences if each is not self.found.decisive]
 
     def _decisive(self, decisive: Divergence) -> Iterator[str]:
         yield from self._wrapped("decisive", decisive.why, Style.BAD)
@@ -146,7 +143,7 @@ class Text:
 
     def _chain(self) -> Iterator[str]:
         if len(self.found.chain) > 1:
-            own = links(self.found.decisive, self.found.chain, outcome(self.b))
+            own = links(self.found.decisive, self.found.chain, self.result.b.outcome)
             yield from self._wrapped("chain", "B " + " -> ".join(clipped(link, 60) for link in own))
 
     def _first(self) -> Iterator[str]:
@@ -214,13 +211,13 @@ class Text:
         yield self._keyed("", f"  B {clipped(b, room - 4)}")
 
     def _footer(self) -> Iterator[str]:
-        rows = totals(self.a, self.b)
+        rows = totals(self.result.a, self.result.b)
         own = max(len(row[1]) for row in rows)
         for n, (name, a, b) in enumerate(rows):
             yield self._keyed("totals" if n == 0 else "", f"{name:<14} A {a:>{own}}   B {b}")
-        for said in doubts(self.a, self.b, self.words.payloads.shallow):
+        for said in self.result.doubts:
             yield from self._wrapped("doubt", said, Style.NOTICE)
-        for name, read in (("A", self.a), ("B", self.b)):
+        for name, read in (("A", self.result.a), ("B", self.result.b)):
             yield from self._wrapped("read" if name == "A" else "", f"{name} {sentence(read.found)}", Style.FAINT)
 
     def _wrapped(self, key: str, text: str, style: Style | None = None, indent: int = 0) -> Iterator[str]:

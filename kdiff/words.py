@@ -1,14 +1,14 @@
 """A move, a divergence and a difference in words, whatever they are then written as. Renderers must escape the text."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from agentlog.describe import headline, shown, word
 from agentlog.events import Record, number
 from agentlog.steps import Step
-from agentlog.wording import counted, dollars, duration
+from agentlog.wording import counted
 
 from .changes import ABSENT, Change
 from .compare import Comparison
@@ -16,7 +16,6 @@ from .divergence import Divergence
 from .effects import Effect
 from .moves import Move
 from .payloads import Payloads
-from .reading import Read
 
 LONGEST = 2_000
 MARKS = {"changed": "~", "moved": "~", "error": "~", "repeated": "~", "extra": ">", "missing": "<", "ended": "<"}
@@ -162,44 +161,3 @@ def kinds(divergences: Sequence[Divergence], worded: int) -> str:
     if worded:
         told.append(counted(worded, "text worded otherwise", "texts worded otherwise"))
     return ", ".join(told)
-
-
-def totals(a: Read, b: Read) -> list[tuple[str, str, str]]:
-    """Costs, tokens, latencies and calls side by side: what, in A, in B."""
-    rows = []
-    for name, get in _TOTALS:
-        one, other = get(a), get(b)
-        if one not in ("0", "$0.00") or other not in ("0", "$0.00"):
-            rows.append((name, one, other))
-    return rows
-
-
-_TOTALS: tuple[tuple[str, Callable[[Read], str]], ...] = (
-    ("steps", lambda r: f"{len(r.timeline.steps):,}"),
-    ("duration", lambda r: duration(r.timeline.ended - r.timeline.began)),
-    ("tool calls", lambda r: f"{r.timeline.totals.tool_calls:,}"),
-    ("llm calls", lambda r: f"{r.timeline.totals.llm_calls:,}"),
-    ("errors", lambda r: f"{r.timeline.totals.errors:,}"),
-    ("tokens in", lambda r: f"{r.timeline.totals.input_tokens:,}"),
-    ("tokens out", lambda r: f"{r.timeline.totals.output_tokens:,}"),
-    ("cost", lambda r: dollars(r.timeline.totals.cost_usd)),
-    ("time in calls", lambda r: duration(sum(step.duration_us for step in r.timeline.steps))),
-)
-
-
-def outcome(own: Read) -> str:
-    """How a session ended, in a word or three."""
-    return own.timeline.outcome or "not ended"
-
-
-def doubts(a: Read, b: Read, shallow: int = 0) -> list[str]:
-    """What limits the comparison: a session that still runs, or is only partly there."""
-    said = [f"{shallow:,} further pairs differ and were not looked into path by path"] if shallow else []
-    for name, own in (("A", a), ("B", b)):
-        if own.is_running:
-            said.append(f"{name} has no end: it still runs, or was cut off; compared as far as it goes")
-        if own.found.beginning == "trimmed":
-            said.append(f"{name}'s beginning may be missing, deleted by retention")
-        if own.unreadable:
-            said.append(f"{name}: {counted(len(own.unreadable), 'record')} could not be read")
-    return said
