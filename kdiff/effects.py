@@ -1,4 +1,4 @@
-"""What a call does to the world: whether it changes state, by which rule that is said, and whether it failed. Pure."""
+"""What a call does to the world: whether it changes state, and by which rule that is said. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -7,6 +7,8 @@ from enum import Enum
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, NamedTuple
+
+from agentlog.calls import hands_over
 
 from .verbs import CHANGE_VERBS, READ_VERBS, SHELL_READS, SHELL_SUB_READS
 
@@ -35,8 +37,6 @@ class Declared:
     reads: tuple[str, ...] = ()
 
 
-_HAND_OVER = re.compile(r"(?:transfer|hand|escalate|forward|route)\w*?_?(?:to_|over_?|off_?)\w*", re.I)
-_TO_PERSON = re.compile(r"human|agent|person|operator|support|representative|supervisor", re.I)
 _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _SQL_READ = re.compile(
     r"\s*(?:select|show|explain|describe|pragma|with)\b(?!.*\b(?:insert|update|delete|merge)\b)", re.I | re.S
@@ -44,7 +44,6 @@ _SQL_READ = re.compile(
 _SQL = re.compile(r"\s*(?:select|insert|update|delete|merge|create|alter|drop|truncate|show|explain|with)\s", re.I)
 _GRAPHQL = re.compile(r"\s*(?:query\b|mutation\b|\{)")
 _FIRST = re.compile(r"(?:^|\|\|?|&&|;|\n)\s*(?:sudo\s+|cd\s+[^\s;&|]+\s*(?:&&|;)\s*)*([\w./-]+)(?:\s+([\w-]+))?")
-_ERROR_TEXT = re.compile(r"\s*(?:error|exception|traceback \(most recent call last\)|fatal|failed)\b\s*[:(\n]", re.I)
 
 
 def effect(kind: str, label: str, payload: Mapping[str, Any], declared: Declared) -> Judged:
@@ -66,7 +65,6 @@ def effect(kind: str, label: str, payload: Mapping[str, Any], declared: Declared
 
 
 _TELLING = frozenset({"method", "http_method", "sql", "statement", "query", "command", "cmd"})
-_FAILING = frozenset({"ok", "success", "exit_code", "returncode", "isError", "is_error", "error"})
 
 
 @lru_cache(maxsize=4096)
@@ -169,7 +167,7 @@ def parts(label: str) -> tuple[str, ...]:
 @lru_cache(maxsize=4096)
 def verb(label: str) -> Judged:
     """What the verb in a tool's name says: the first word behind the last dot, else the last one, else any."""
-    if _HAND_OVER.search(label) and _TO_PERSON.search(label):
+    if hands_over(label):
         return Judged(Effect.HANDS_OVER, "its name says that it hands over to a person")
     own = parts(re.split(r"[./:]|__", label)[-1])
     order = [*own[:1], *own[-1:], *own[1:-1], *parts(label)]
@@ -179,22 +177,3 @@ def verb(label: str) -> Judged:
         if part in CHANGE_VERBS:
             return Judged(Effect.CHANGES, f"the verb {part!r} in its name")
     return Judged(Effect.CHANGES, "nothing says what it does, so it counts as changing")
-
-
-def failed(kind: str, payload: Mapping[str, Any]) -> bool:
-    """Whether a call ended in an error, by its ``error``, or by what it answered."""
-    if payload.get("error") or kind == "error":
-        return True
-    return kind == "tool_call" and _answer_failed(payload.get("output"))
-
-
-def _answer_failed(output: Any) -> bool:
-    if isinstance(output, str):
-        return _ERROR_TEXT.match(output[:80]) is not None
-    if not isinstance(output, Mapping) or _FAILING.isdisjoint(output):
-        return False
-    says_no = any(output.get(name) is False for name in ("ok", "success"))
-    code = output.get("exit_code", output.get("returncode", 0))
-    return (
-        bool(output.get("isError") or output.get("is_error") or output.get("error")) or says_no or code not in (0, None)
-    )

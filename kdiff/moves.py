@@ -5,14 +5,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from agentlog.calls import period
 from agentlog.session import Timeline
 from agentlog.steps import Lane, Step
 
 from .effects import Effect
 from .sketch import CALLS, Sketch, sketched
-
-LONGEST_PERIOD = 8
-"""A loop may be made of so many different calls."""
 
 ABSORBED = frozenset({"llm_call", "decision", "error"})
 """What an agent does between two tries of one call. A message in between makes the second one a new call."""
@@ -132,21 +130,8 @@ def _repeats(run: list[Move]) -> Iterator[tuple[Move, list[Move]]]:
     acts = [move.sketch.act for move in run]
     at = 0
     while at < len(run):
-        period, times = _period(acts, at)
+        length, times = period(acts, at)
         if times > 1:
-            for n in range(at, at + period):
-                yield run[n], run[n + period : at + period * times : period]
-        at += period * times
-
-
-def _period(acts: list[int], at: int) -> tuple[int, int]:
-    """The shortest group of calls from ``at`` on that comes again at once, and how often it comes; (1, 1) if none."""
-    for period in range(1, LONGEST_PERIOD + 1):
-        if at + period >= len(acts) or acts[at] != acts[at + period]:
-            continue
-        times, group = 1, acts[at : at + period]
-        while acts[at + period * times : at + period * (times + 1)] == group:
-            times += 1
-        if times >= (2 if period == 1 else 3):
-            return period, times
-    return 1, 1
+            for n in range(at, at + length):
+                yield run[n], run[n + length : at + length * times : length]
+        at += length * times

@@ -9,11 +9,12 @@ from typing import IO, Any
 import orjson
 
 from agentlog import codec
+from agentlog.calls import failed
 from agentlog.events import Event, Place, Record, Unreadable
 from agentlog.order import call_type
 from agentlog.steps import Step
 
-from .effects import Declared, Effect, effect, failed
+from .effects import Declared, Effect, effect
 from .normalize import METRICS, Rules, flat, literal, signatures
 
 IN_MEMORY = 32 * 1024 * 1024

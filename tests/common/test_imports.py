@@ -20,7 +20,7 @@ LAYERS: tuple[set[str], ...] = (
     {"codec", "capture", "steps", "order", "lanes", "session", "positions", "partitions"},
     {"properties", "settingsfile", "given", "clusters"},
     {"kafka", *(f"kafka.{name}" for name in ("client", "reader", "admin", "writer"))},
-    {"sources", "topics", "coverage", "describe", "payloads"},
+    {"sources", "topics", "coverage", "describe", "calls", "payloads"},
     {f"recording.{name}" for name in ("snapshot", "redaction", "prices", "usage", "scope", "ids", "wire", "stats")},
     {f"recording.{name}" for name in ("records", "outlets", "large", "spool", "ledger", "kafkawriter", "target")},
     {f"recording.{name}" for name in ("options", "intake", "preparer", "handover", "sender", "delivery", "process")},

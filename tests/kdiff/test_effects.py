@@ -2,7 +2,7 @@
 
 import pytest
 
-from kdiff.effects import Declared, Effect, effect, failed, reads_only
+from kdiff.effects import Declared, Effect, effect, reads_only
 
 CHANGES, READS, HANDS_OVER = Effect.CHANGES, Effect.READS, Effect.HANDS_OVER
 
@@ -56,22 +56,3 @@ def test_a_command_that_may_write_is_no_read(command):
 )
 def test_a_command_of_reads_is_a_read(command):
     assert reads_only(command)
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        {"error": "x"},
-        {"output": "Error: no seats"},
-        {"output": {"isError": True}},
-        {"output": {"exit_code": 2}},
-        {"output": {"ok": False}},
-    ],
-)
-def test_an_error_is_known_by_what_was_answered(payload):
-    assert failed("tool_call", payload)
-
-
-@pytest.mark.parametrize("payload", [{"output": "no error found"}, {"output": {"exit_code": 0}}, {}, {"output": None}])
-def test_an_answer_is_no_error(payload):
-    assert not failed("tool_call", payload)
