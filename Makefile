@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The demo needs the package alone. Once the tools for development are there, they bring the package as it stands here.
 PACKAGE := $(if $(wildcard $(VENV)/.development),$(VENV)/.development,$(VENV)/.package)
+# Tests wait for brokers most of the time; those that share one run in one process (tests/conftest.py).
+PARALLEL := --numprocesses 2 --dist loadgroup
 SOURCES := $(shell find common kshark kdiff kafmirror -name '*.py' 2>/dev/null)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -21,11 +23,11 @@ demo: $(PACKAGE) ## replay the runaway invoice agent from a capture file: no Jav
 
 test: $(VENV)/.development ## run all tests, on real Kafka that they start themselves (Java 17, Maven) or on DEV_BOOTSTRAP
 	@$(BIN)/python -m devkafka prepare
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 soak: $(VENV)/.development ## run the tests that take minutes: the mirror under fire, long outages (Java 17, Maven)
 	@$(BIN)/python -m devkafka prepare
-	$(BIN)/python -m pytest -m soak
+	$(BIN)/python -m pytest $(PARALLEL) -m soak
 
 kafka: $(PACKAGE) ## start two local clusters with the story loaded, until Ctrl-C (Java 17, Maven)
 	@exec $(BIN)/python -m devkafka

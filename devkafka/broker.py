@@ -25,8 +25,9 @@ class Broker(Process):
     """One broker of a cluster; what it acknowledged is still there after it was killed."""
 
     def __init__(self, cluster: str, node_id: int, bootstrap: str, folder: Path, commands: Commands) -> None:
-        formatted = shlex.quote(str(folder / "data" / "meta.properties"))
-        script = f"{{ test -e {formatted} || {shlex.join(commands.format)}; }} && exec {shlex.join(commands.run)}"
+        formatted = shlex.quote(str(folder / "formatted"))
+        format_once = f"test -e {formatted} || {{ {shlex.join(commands.format)} && touch {formatted}; }}"
+        script = f"{{ {format_once}; }} && exec {shlex.join(commands.run)}"
         super().__init__(f"broker {node_id} of {cluster} at {bootstrap}", folder, script)
         self.id = node_id
         self.bootstrap = bootstrap

@@ -56,7 +56,6 @@ class Copying:
     fetch_bytes: int = 1 << 20
     trimmed: int | None = None
     races: int = 0
-    checked_tail: bool = False
     note_due: bool = field(default=False)
 
     @property

@@ -165,11 +165,12 @@ def foreign(copying: Copying, cluster: str, meant: int, got: int) -> str:
 
 
 async def _check_tail(copying: Copying, held: Held, source: Side) -> None:
-    """Once a run: the last record that the target holds is the source's record at that place.
+    """The last record that the target holds is the source's record at that place.
 
-    A source that lost records in an unclean election and took others in their place is found so.
+    A source that lost records in an unclean election and took others in their place is found so, while leader epochs
+    tell of it only where the mirror went on fetching.
     """
-    if copying.checked_tail or held.last is None or copying.flow.compacted or copying.adopted == held.end:
+    if held.last is None or copying.flow.compacted or copying.adopted == held.end:
         return
     mirrored = as_in_source(held.last, copying.flow.producer)
     ours = mirrored[-1] if mirrored else None
@@ -180,4 +181,3 @@ async def _check_tail(copying: Copying, held: Held, source: Side) -> None:
                 f"{copying.source}: the source's record at offset {ours.offset} isn't the one that was mirrored: its "
                 "log was replaced (an unclean leader election). The target holds what it had before"
             )
-    copying.checked_tail = True

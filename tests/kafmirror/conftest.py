@@ -1,4 +1,4 @@
-"""Two clusters to mirror between, started once a session; and a pair that a test may break."""
+"""Clusters to mirror between, started once a session; what a test breaks runs again before the next one."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,20 @@ def _clusters() -> Iterator[Pair]:
 
 @pytest.fixture
 def pair(_clusters: Pair) -> Iterator[Pair]:
-    """A source and a target, both answering; what a test stops runs again before the next test."""
+    """A source and a target of one broker each."""
     yield _clusters
     _clusters.source.recover()
     _clusters.target.recover()
+
+
+@pytest.fixture(scope="session")
+def _three() -> Iterator[KafkaCluster]:
+    with KafkaCluster("three", brokers=3) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def three(_three: KafkaCluster) -> Iterator[KafkaCluster]:
+    """A cluster of three brokers that want two in sync."""
+    yield _three
+    _three.recover()

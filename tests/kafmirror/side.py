@@ -1,9 +1,5 @@
-"""What tests of the mirror do with two clusters: write, run kafmirror as a user does, and read both sides back.
+"""Two clusters to mirror between, and kafmirror run as a user does, to its end or beside the test."""
 
-Reading goes through librdkafka: nothing of kafmirror judges kafmirror.
-"""
-
-import hashlib
 import json
 import os
 import signal
@@ -14,33 +10,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource
-
-from devkafka import KafkaCluster, eventually
-from devkafka.client import QUIET
-
-HEADER = "kafmirror.offset"
-
-
-class Kept(NamedTuple):
-    """A record as a consumer sees it."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...]
-
-    @property
-    def in_source(self) -> "Kept":
-        """Without the mirror's header."""
-        return self._replace(headers=tuple(each for each in self.headers if each[0] != HEADER))
-
-
-Log = dict[int, list[Kept]]
+from devkafka import KafkaCluster, create_topic, eventually
+from tests.kafmirror.logs import Log, digests, ends, fill, read
 
 
 @dataclass(frozen=True)
@@ -140,6 +113,21 @@ class Pair:
         finally:
             mirror.close()
 
+    def topic(self, *, partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
+        """A new topic in the source."""
+        return create_topic(self.source.bootstrap, partitions=partitions, config=config)
+
+    def filled(self, count: int) -> str:
+        """A new topic of six partitions on both sides, with so many records in the source."""
+        topic = self.topic(partitions=6)
+        create_topic(self.target.bootstrap, topic, partitions=6)
+        fill(self.source.bootstrap, topic, count)
+        return topic
+
+    def holds(self, topic: str, count: int, timeout: float = 120) -> None:
+        """Wait until the target holds so many records."""
+        eventually(lambda: ends(self.target.bootstrap, topic) >= count, timeout)
+
     def logs(self, topic: str) -> tuple[Log, Log]:
         """All records of both sides."""
         return read(self.source.bootstrap, topic), read(self.target.bootstrap, topic)
@@ -148,39 +136,11 @@ class Pair:
         """Whether both sides hold the same records at the same offsets."""
         return digests(self.source.bootstrap, topic) == digests(self.target.bootstrap, topic)
 
-
-def fill(
-    bootstrap: str, topic: str, count: int, partitions: int = 6, began: int = 1_700_000_000_000, **properties: str | int
-) -> None:
-    """Write ``count`` records quickly, spread over the partitions; their timestamps begin at ``began``, in ms."""
-    settings = {"bootstrap.servers": bootstrap, "enable.idempotence": True, "compression.type": "lz4", "linger.ms": 20}
-    producer = Producer({**settings, "queue.buffering.max.messages": 10_000_000, **properties})
-    filling = b"event " * 20
-    for number in range(count):
-        key, value = b"sess_%d" % (number % 1000), b"%d %s" % (number, filling)
-        producer.produce(topic, value, key, partition=number % partitions, timestamp=began + number)
-        if not number % 10_000:
-            producer.poll(0)
-    assert producer.flush(120) == 0
-
-
-def ends(bootstrap: str, topic: str) -> int:
-    """The ends of all partitions of a topic together; -1 while the broker doesn't tell."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused"}, logger=QUIET)
-    try:
-        numbers = consumer.list_topics(topic, timeout=5).topics[topic].partitions
-        return sum(consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=5)[1] for n in numbers)
-    except KafkaException:
-        return -1
-    finally:
-        consumer.close()
-
-
-def delete_topic(bootstrap: str, topic: str) -> None:
-    """Delete a topic, and wait until it is gone."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
-    admin.delete_topics([topic])[topic].result(timeout=30)
-    eventually(lambda: topic not in admin.list_topics(timeout=10).topics, 30)
+    def exact(self, topic: str) -> int:
+        """How many records both sides hold, which are the same at the same offsets."""
+        source, target = digests(self.source.bootstrap, topic), digests(self.target.bootstrap, topic)
+        assert target == source
+        return sum(count for count, _ in source.values())
 
 
 def run(arguments: list[str], variables: Mapping[str, str] | None = None, cwd: Path | None = None) -> Ran:
@@ -205,102 +165,3 @@ def _command(arguments: list[str]) -> list[str]:
 def _environment() -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AGENTLOG_")}
     return {**clean, "AGENTLOG_DEBUG": "1", "XDG_CONFIG_HOME": "/nonexistent"}
-
-
-def records(bootstrap: str, topic: str) -> Iterator[tuple[int, Kept]]:
-    """Each record of a topic with its partition, each partition in order, as one who reads committed records only."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap,
-            "group.id": "unused",
-            "enable.auto.commit": False,
-            "auto.offset.reset": "error",
-            "enable.partition.eof": True,
-            "isolation.level": "read_committed",
-            "check.crcs": True,
-        }
-    )
-    numbers = consumer.list_topics(topic, timeout=30).topics[topic].partitions
-    begins = {n: consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=30)[0] for n in numbers}
-    consumer.assign([TopicPartition(topic, number, low) for number, low in begins.items()])
-    ended: set[int] = set()
-    while len(ended) < len(numbers):
-        for message in consumer.consume(10_000, timeout=0.1):
-            error = message.error()
-            if error is not None:
-                assert error.code() == KafkaError._PARTITION_EOF, error
-                ended.add(message.partition())
-            else:
-                kept = Kept(
-                    message.offset(),
-                    message.timestamp()[1],
-                    message.key(),
-                    message.value(),
-                    tuple(message.headers() or ()),
-                )
-                yield message.partition(), kept
-    consumer.close()
-
-
-def read(bootstrap: str, topic: str) -> Log:
-    """All records of a topic, by partition."""
-    found: Log = {}
-    for partition, record in records(bootstrap, topic):
-        found.setdefault(partition, []).append(record)
-    return found
-
-
-def digests(bootstrap: str, topic: str) -> dict[int, tuple[int, str]]:
-    """Of each partition how many records it has, and a digest over their offsets and all that they hold."""
-    hashes: dict[int, Any] = {}
-    counts: dict[int, int] = {}
-    for partition, record in records(bootstrap, topic):
-        hashes.setdefault(partition, hashlib.sha256()).update(repr(record).encode())
-        counts[partition] = counts.get(partition, 0) + 1
-    return {partition: (counts[partition], each.hexdigest()) for partition, each in hashes.items()}
-
-
-def bounds(bootstrap: str, topic: str, partition: int = 0) -> tuple[int, int]:
-    """The first offset of a partition, and the one behind its last."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused"})
-    low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
-    consumer.close()
-    return low, high
-
-
-def topic_settings(bootstrap: str, topic: str) -> dict[str, str]:
-    """All settings of a topic."""
-    admin, resource = AdminClient({"bootstrap.servers": bootstrap}), ConfigResource(ConfigResource.Type.TOPIC, topic)
-    return {
-        name: entry.value for name, entry in admin.describe_configs([resource])[resource].result(timeout=30).items()
-    }
-
-
-def delete_records(bootstrap: str, topic: str, below: int, partition: int = 0) -> None:
-    """Delete the records of a partition below an offset, as retention does."""
-    admin = AdminClient({"bootstrap.servers": bootstrap})
-    for done in admin.delete_records([TopicPartition(topic, partition, below)]).values():
-        done.result(timeout=30)
-
-
-def commit(bootstrap: str, group: str, topic: str, offset: int) -> None:
-    """Commit an offset of partition 0 as a consumer does."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
-    eventually(lambda: _is_committed(consumer, TopicPartition(topic, 0, offset)), 30)
-    consumer.close()
-
-
-def _is_committed(consumer: Consumer, offset: TopicPartition) -> bool:
-    try:
-        consumer.commit(offsets=[offset], asynchronous=False)
-    except KafkaException:  # the coordinator is loading
-        return False
-    return True
-
-
-def committed(bootstrap: str, group: str, topic: str) -> int:
-    """What a group has committed of partition 0; negative for nothing."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
-    [found] = consumer.committed([TopicPartition(topic, 0)], timeout=30)
-    consumer.close()
-    return found.offset

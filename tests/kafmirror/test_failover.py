@@ -2,15 +2,15 @@
 
 import json
 import signal
-import uuid
 from pathlib import Path
 
-from devkafka import Message, create_topic, eventually, produce
-from tests.kafmirror.side import Pair, bounds, commit, committed, ends, read
+from devkafka import Message, eventually, produce
+from tests.kafmirror.logs import bounds, commit, committed, ends, read
+from tests.kafmirror.side import Pair
 
 
 def mirrored(pair: Pair, count: int = 50) -> str:
-    topic = create_topic(pair.source.bootstrap, f"test-{uuid.uuid4().hex[:8]}", partitions=2)
+    topic = pair.topic(partitions=2)
     produce(pair.source.bootstrap, topic, [event(f"sess_{n % 5}", n) for n in range(count)])
     assert pair.once(topic).code == 0
     return topic
@@ -23,8 +23,7 @@ def event(session: str, number: int) -> Message:
 
 
 def test_a_target_that_holds_all_takes_over_with_the_groups(pair: Pair) -> None:
-    topic = mirrored(pair)
-    group = topic
+    topic = group = mirrored(pair)
     commit(pair.source.bootstrap, group, topic, 7)
     ran = pair.run("failover", "--topics", topic, "--groups", group)
     assert ran.code == 0, ran.err + ran.out

@@ -1,28 +1,16 @@
-"""Whatever is killed, paused or restarted: no record is lost, doubled or moved, and nobody need restart the mirror."""
+"""Whatever is killed, paused, full or restarted: no record is lost, doubled or moved; nobody restarts the mirror."""
 
 import random
 import signal
-import uuid
-from collections.abc import Callable
+import time
+from pathlib import Path
 
 import pytest
 
-from devkafka import create_topic, eventually
-from tests.kafmirror.side import Pair, Running, ends, fill
-
-
-def filled(pair: Pair, count: int) -> str:
-    """A topic of six partitions with so many records."""
-    topic = create_topic(pair.source.bootstrap, f"test-{uuid.uuid4().hex[:8]}", partitions=6)
-    create_topic(pair.target.bootstrap, topic, partitions=6)
-    fill(pair.source.bootstrap, topic, count)
-    return topic
-
-
-def grown(pair: Pair, topic: str, by: int, goal: int) -> Callable[[], bool]:
-    """Whether the target has so many records more than now, or all."""
-    before = ends(pair.target.bootstrap, topic)
-    return lambda: ends(pair.target.bootstrap, topic) >= min(before + by, goal)
+from devkafka import KafkaCluster, Message, create_topic, produce
+from tests.kafmirror.disk import full, small_disk
+from tests.kafmirror.logs import bounds, delete_records, ends, fill
+from tests.kafmirror.side import Pair
 
 
 def kill_while_it_copies(pair: Pair, topic: str, count: int, kills: int) -> int:
@@ -30,7 +18,8 @@ def kill_while_it_copies(pair: Pair, topic: str, count: int, kills: int) -> int:
     rng = random.Random(7)
     for number in range(kills):
         with pair.mirroring(topic) as mirror:
-            eventually(grown(pair, topic, rng.randrange(1, 2 * count // kills), count), 60)
+            before = ends(pair.target.bootstrap, topic)
+            pair.holds(topic, min(before + rng.randrange(1, 2 * count // kills), count))
             mirror.kill()
         if ends(pair.target.bootstrap, topic) == count:
             return number + 1
@@ -38,67 +27,103 @@ def kill_while_it_copies(pair: Pair, topic: str, count: int, kills: int) -> int:
 
 
 def test_a_mirror_that_is_killed_while_it_copies_goes_on_exactly(pair: Pair) -> None:
-    topic = filled(pair, 60_000)
+    topic = pair.filled(60_000)
     assert kill_while_it_copies(pair, topic, 60_000, kills=4) > 1
     ran = pair.once(topic)
     assert ran.code == 0, ran.err
-    assert pair.is_exact(topic)
+    assert pair.exact(topic) == 60_000
 
 
 def test_several_mirrors_of_one_topic_copy_it_exactly(pair: Pair) -> None:
-    topic = filled(pair, 100_000)
+    topic = pair.filled(100_000)
     with pair.mirroring(topic) as one, pair.mirroring(topic) as two, pair.mirroring(topic) as three:
-        eventually(lambda: ends(pair.target.bootstrap, topic) > 10_000, 60)
+        pair.holds(topic, 10_000)
         one.kill()
-        eventually(lambda: ends(pair.target.bootstrap, topic) == 100_000, 60)
+        pair.holds(topic, 100_000)
         fill(pair.source.bootstrap, topic, 6_000)
-        eventually(lambda: ends(pair.target.bootstrap, topic) == 106_000, 60)
+        pair.holds(topic, 106_000)
         assert (two.is_running, three.is_running) == (True, True), two.err + three.err
-    assert pair.is_exact(topic)
+    assert pair.exact(topic) == 106_000
 
 
 @pytest.mark.parametrize("side", [pytest.param("source", marks=pytest.mark.soak), "target"])
 def test_a_broker_that_is_killed_is_waited_for(pair: Pair, side: str) -> None:
-    topic = filled(pair, 50_000)
+    topic = pair.filled(50_000)
     [broker] = getattr(pair, side).brokers
     with pair.mirroring(topic) as mirror:
-        eventually(grown(pair, topic, 100, 50_000), 60)
+        pair.holds(topic, 100)
         broker.kill()
         mirror.says("waiting since")
         broker.start()
         fill(pair.source.bootstrap, topic, 6_000)
-        eventually(lambda: ends(pair.target.bootstrap, topic) == 56_000, 60)
+        pair.holds(topic, 56_000)
         mirror.says("going on after")
         assert mirror.stop().code == 128 + signal.SIGTERM
-    assert pair.is_exact(topic)
-
-
-@pytest.mark.soak
-def test_a_target_that_is_paused_is_waited_for(pair: Pair) -> None:
-    topic = filled(pair, 50_000)
-    [broker] = pair.target.brokers
-    arguments = pair.arguments("replicate", "--topics", topic, "-X", "socket.timeout.ms=2000")
-    mirror = Running(arguments)
-    eventually(grown(pair, topic, 100, 50_000), 60)
-    broker.pause()
-    mirror.says("waiting since")
-    broker.resume()
-    eventually(lambda: ends(pair.target.bootstrap, topic) == 50_000, 60)
-    assert mirror.stop().code == 128 + signal.SIGTERM
-    mirror.close()
-    assert pair.is_exact(topic)
+    assert pair.exact(topic) == 56_000
 
 
 @pytest.mark.soak
 def test_both_sides_may_be_killed_at_once(pair: Pair) -> None:
-    topic = filled(pair, 50_000)
+    topic = pair.filled(50_000)
     with pair.mirroring(topic) as mirror:
-        eventually(grown(pair, topic, 100, 50_000), 60)
+        pair.holds(topic, 100)
         for cluster in (pair.source, pair.target):
             cluster.brokers[0].kill()
         mirror.says("waiting since")
         pair.source.recover()
         pair.target.recover()
-        eventually(lambda: ends(pair.target.bootstrap, topic) == 50_000, 60)
+        pair.holds(topic, 50_000)
         assert mirror.is_running, mirror.err
-    assert pair.is_exact(topic)
+    assert pair.exact(topic) == 50_000
+
+
+@pytest.mark.soak
+def test_a_target_that_is_paused_for_30_seconds_is_waited_for(pair: Pair) -> None:
+    topic = pair.filled(50_000)
+    [broker] = pair.target.brokers
+    with pair.mirroring(topic) as mirror:
+        pair.holds(topic, 100)
+        broker.pause()
+        time.sleep(30)
+        mirror.says("waiting since")
+        broker.resume()
+        pair.holds(topic, 50_000)
+        mirror.says("going on after")
+        assert mirror.stop().code == 128 + signal.SIGTERM
+    assert pair.exact(topic) == 50_000
+
+
+@pytest.mark.soak
+def test_a_target_whose_disk_is_full_is_waited_for(pair: Pair, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small") as small:
+        two_disks = {"log.dirs": f"{tmp_path / 'large'},{small}", "log.index.size.max.bytes": "65536"}
+        with KafkaCluster("full", properties=two_disks) as target:
+            onto_it, [broker] = Pair(pair.source, target), target.brokers
+            topic = onto_it.filled(60_000)
+            with onto_it.mirroring(topic) as mirror:
+                onto_it.holds(topic, 60_000)
+                with full(small, broker):
+                    fill(pair.source.bootstrap, topic, 120_000, **{"compression.type": "none"})
+                    mirror.says("waiting since")
+                    broker.kill()
+                broker.start()
+                onto_it.holds(topic, 180_000)
+                assert mirror.stop().code == 128 + signal.SIGTERM
+            assert onto_it.exact(topic) == 180_000
+
+
+def test_a_running_mirror_that_retention_overtakes_stops_and_names_what_is_lost(pair: Pair) -> None:
+    topic = pair.topic()
+    produce(pair.source.bootstrap, topic, [Message("k", f"{n}") for n in range(100)])
+    create_topic(pair.target.bootstrap, topic)
+    with pair.mirroring(topic) as mirror:
+        pair.holds(topic, 100)
+        mirror.send(signal.SIGSTOP)
+        produce(pair.source.bootstrap, topic, [Message("k", f"later {n}") for n in range(100)])
+        delete_records(pair.source.bootstrap, topic, 150)
+        mirror.send(signal.SIGCONT)
+        ran = mirror.ended()
+    assert ran.code == 1
+    assert f"{topic}[0]" in ran.err
+    assert "retention deleted offsets 100 to 149" in ran.err
+    assert bounds(pair.target.bootstrap, topic) == (0, 100)

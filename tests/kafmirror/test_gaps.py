@@ -1,16 +1,12 @@
 """Where the source's offsets skip, every record that can be read is copied once, and the target says which it is."""
 
-import uuid
 from collections.abc import Iterable
 
 from confluent_kafka import Producer
 
 from devkafka import Message, create_topic, eventually, produce
-from tests.kafmirror.side import HEADER, Kept, Pair, bounds, commit, committed, delete_records, fill, read
-
-
-def name() -> str:
-    return f"test-{uuid.uuid4().hex[:8]}"
+from tests.kafmirror.logs import HEADER, Kept, bounds, commit, committed, delete_records, fill, read
+from tests.kafmirror.side import Pair
 
 
 def in_source(records: Iterable[Kept]) -> list[Kept]:
@@ -37,7 +33,7 @@ def transactions(bootstrap: str, topic: str, count: int, each: int, start: int =
 
 
 def test_committed_records_of_transactions_are_copied_once_and_aborted_ones_never(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name())
+    topic = pair.topic()
     transactions(pair.source.bootstrap, topic, 9, 5)
     assert pair.once(topic).code == 0
     transactions(pair.source.bootstrap, topic, 9, 5, start=100)
@@ -51,7 +47,7 @@ def test_committed_records_of_transactions_are_copied_once_and_aborted_ones_neve
 
 
 def test_a_running_mirror_copies_transactions_as_they_are_committed(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name())
+    topic = pair.topic()
     fill(pair.source.bootstrap, topic, 100, partitions=1)
     create_topic(pair.target.bootstrap, topic)
     with pair.mirroring(topic) as one, pair.mirroring(topic) as two:
@@ -63,10 +59,9 @@ def test_a_running_mirror_copies_transactions_as_they_are_committed(pair: Pair) 
 
 
 def test_a_group_is_taken_to_the_same_record_behind_gaps(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name())
+    topic = group = pair.topic()
     transactions(pair.source.bootstrap, topic, 12, 4)
     source = read(pair.source.bootstrap, topic)[0]
-    group = name()
     for place in (0, 3, 4, 17, 31):
         commit(pair.source.bootstrap, group, topic, source[place].offset)
         ran = pair.once(topic, "--groups", group)
@@ -78,7 +73,7 @@ def compacted(pair: Pair) -> str:
     """A topic that is compacted as it is written."""
     quick = {"segment.ms": "100", "min.cleanable.dirty.ratio": "0.001", "min.compaction.lag.ms": "0"}
     config = {"cleanup.policy": "compact", "max.compaction.lag.ms": "200", **quick}
-    return create_topic(pair.source.bootstrap, name(), config=config)
+    return pair.topic(config=config)
 
 
 def write_keys(pair: Pair, topic: str, rounds: int, start: int = 0) -> None:
@@ -131,7 +126,7 @@ def test_two_mirrors_copy_a_topic_exactly_while_it_is_compacted(pair: Pair) -> N
 
 
 def test_with_accepted_loss_the_copy_goes_on_behind_a_gap(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name())
+    topic = pair.topic()
     produce(pair.source.bootstrap, topic, [Message("k", f"{n}") for n in range(100)])
     assert pair.once(topic).code == 0
     produce(pair.source.bootstrap, topic, [Message("k", f"later {n}") for n in range(100)])
@@ -148,7 +143,7 @@ def test_with_accepted_loss_the_copy_goes_on_behind_a_gap(pair: Pair) -> None:
 
 
 def test_the_time_at_which_a_broker_took_a_record_becomes_its_timestamp(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name(), config={"message.timestamp.type": "LogAppendTime"})
+    topic = pair.topic(config={"message.timestamp.type": "LogAppendTime"})
     produce(pair.source.bootstrap, topic, [Message("k", f"{n}", 1000) for n in range(100)], {"compression.type": "lz4"})
     assert pair.once(topic).code == 0
     source, target = pair.logs(topic)
@@ -157,7 +152,7 @@ def test_the_time_at_which_a_broker_took_a_record_becomes_its_timestamp(pair: Pa
 
 
 def test_a_copy_of_a_copy_keeps_the_headers_of_the_first_and_its_own_apart(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name())
+    topic = pair.topic()
     transactions(pair.source.bootstrap, topic, 6, 3)
     assert pair.once(topic).code == 0
     back = Pair(pair.target, pair.source)
@@ -169,7 +164,7 @@ def test_a_copy_of_a_copy_keeps_the_headers_of_the_first_and_its_own_apart(pair:
 
 
 def test_a_batch_that_grows_too_large_by_its_headers_is_split(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name(), config={"max.message.bytes": "5000"})
+    topic = pair.topic(config={"max.message.bytes": "5000"})
     transactions(pair.source.bootstrap, topic, 1, 1)
     produce(pair.source.bootstrap, topic, [Message("k", f"{n}") for n in range(3000)], {"batch.size": 5000})
     ran = pair.once(topic)

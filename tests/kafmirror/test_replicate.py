@@ -7,11 +7,8 @@ import uuid
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions
 
 from devkafka import Message, create_topic, eventually, produce
-from tests.kafmirror.side import Pair, bounds, delete_records, delete_topic, fill, run, topic_settings
-
-
-def name() -> str:
-    return f"test-{uuid.uuid4().hex[:8]}"
+from tests.kafmirror.logs import bounds, delete_records, delete_topic, fill, topic_settings
+from tests.kafmirror.side import Pair, run
 
 
 def messages(count: int, seed: int = 1) -> list[Message]:
@@ -33,7 +30,7 @@ def messages(count: int, seed: int = 1) -> list[Message]:
 
 
 def test_every_record_is_copied_as_it_is_to_its_offset(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name(), partitions=3)
+    topic = pair.topic(partitions=3)
     for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
         produce(pair.source.bootstrap, topic, messages(1000), {"compression.type": codec, "linger.ms": 1})
     ran = pair.once(topic)
@@ -44,7 +41,7 @@ def test_every_record_is_copied_as_it_is_to_its_offset(pair: Pair) -> None:
 
 
 def test_a_second_run_copies_only_what_is_new(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name(), partitions=3)
+    topic = pair.topic(partitions=3)
     for _ in range(2):
         produce(pair.source.bootstrap, topic, messages(100))
         copied = pair.once(topic).json["partitions"]
@@ -54,7 +51,7 @@ def test_a_second_run_copies_only_what_is_new(pair: Pair) -> None:
 
 
 def test_a_running_mirror_copies_what_comes(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name(), partitions=3)
+    topic = pair.topic(partitions=3)
     with pair.mirroring(topic) as mirror:
         for seed in range(5):
             produce(pair.source.bootstrap, topic, messages(200, seed))
@@ -65,7 +62,7 @@ def test_a_running_mirror_copies_what_comes(pair: Pair) -> None:
 
 def test_the_target_gets_the_settings_of_the_source_and_follows_them(pair: Pair) -> None:
     own = {"retention.ms": "-1", "max.message.bytes": "2000000", "min.insync.replicas": "1"}
-    topic = create_topic(pair.source.bootstrap, name(), config=own)
+    topic = pair.topic(config=own)
     with pair.mirroring(topic):
         target = AdminClient({"bootstrap.servers": pair.target.bootstrap})
         eventually(lambda: topic in target.list_topics(timeout=5).topics, 30)
@@ -83,7 +80,7 @@ def change(bootstrap: str, topic: str, setting: str, value: str) -> None:
 
 
 def test_new_partitions_and_topics_that_match_join(pair: Pair) -> None:
-    prefix = name()
+    prefix = f"test-{uuid.uuid4().hex[:8]}"
     first = create_topic(pair.source.bootstrap, f"{prefix}-a")
     produce(pair.source.bootstrap, first, [Message("k", "v")])
     with pair.mirroring(f"{prefix}-*"):
@@ -109,7 +106,7 @@ def has_partition(bootstrap: str, topic: str, number: int) -> bool:
 
 
 def test_a_source_that_no_longer_begins_at_0_is_copied_to_the_same_offsets(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name())
+    topic = pair.topic()
     fill(pair.source.bootstrap, topic, 210_000, partitions=1)
     delete_records(pair.source.bootstrap, topic, 200_017)
     ran = pair.once(topic)
@@ -119,7 +116,7 @@ def test_a_source_that_no_longer_begins_at_0_is_copied_to_the_same_offsets(pair:
 
 
 def test_a_source_whose_records_are_all_deleted_keeps_its_end(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name())
+    topic = pair.topic()
     produce(pair.source.bootstrap, topic, [Message("k", "v")] * 1000)
     delete_records(pair.source.bootstrap, topic, 1000)
     assert pair.once(topic).code == 0
@@ -131,8 +128,7 @@ def test_a_source_whose_records_are_all_deleted_keeps_its_end(pair: Pair) -> Non
 
 
 def test_a_target_that_already_holds_the_same_records_is_taken_as_it_is(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name())
-    create_topic(pair.target.bootstrap, topic)
+    topic = create_topic(pair.target.bootstrap, pair.topic())
     same = [Message("k", f"{n}", 1000 + n) for n in range(100)]
     produce(pair.target.bootstrap, topic, same[:50], {"batch.num.messages": 7})
     produce(pair.source.bootstrap, topic, same)
@@ -142,8 +138,7 @@ def test_a_target_that_already_holds_the_same_records_is_taken_as_it_is(pair: Pa
 
 
 def test_a_target_that_holds_other_records_is_refused_and_they_are_named(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name())
-    create_topic(pair.target.bootstrap, topic)
+    topic = create_topic(pair.target.bootstrap, pair.topic())
     produce(pair.source.bootstrap, topic, [Message("k", f"{n}", 1000) for n in range(10)])
     produce(pair.target.bootstrap, topic, [Message("k", "another" if n == 7 else f"{n}", 1000) for n in range(9)])
     ran = pair.once(topic)
@@ -153,7 +148,7 @@ def test_a_target_that_holds_other_records_is_refused_and_they_are_named(pair: P
 
 
 def test_somebody_else_who_writes_into_the_target_stops_the_mirror_at_once(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name())
+    topic = pair.topic()
     produce(pair.source.bootstrap, topic, [Message("k", "v")] * 10)
     with pair.mirroring(topic) as mirror:
         eventually(lambda: is_there(pair, topic) and pair.is_exact(topic), 30)
@@ -167,7 +162,7 @@ def test_somebody_else_who_writes_into_the_target_stops_the_mirror_at_once(pair:
 
 
 def test_a_topic_that_is_deleted_and_made_anew_stops_the_mirror(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name())
+    topic = pair.topic()
     produce(pair.source.bootstrap, topic, [Message("k", "v")] * 10)
     with pair.mirroring(topic) as mirror:
         eventually(lambda: is_there(pair, topic) and pair.is_exact(topic), 30)
@@ -182,7 +177,7 @@ def test_a_topic_that_is_deleted_and_made_anew_stops_the_mirror(pair: Pair) -> N
 
 
 def test_records_that_were_deleted_before_they_were_copied_are_named(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name())
+    topic = pair.topic()
     produce(pair.source.bootstrap, topic, [Message("k", f"{n}") for n in range(100)])
     assert pair.once(topic).code == 0
     produce(pair.source.bootstrap, topic, [Message("k", f"later {n}") for n in range(100)])
@@ -194,7 +189,7 @@ def test_records_that_were_deleted_before_they_were_copied_are_named(pair: Pair)
 
 
 def test_two_directions_of_one_topic_are_refused(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name())
+    topic = pair.topic()
     produce(pair.source.bootstrap, topic, [Message("k", "v")])
     assert pair.once(topic).code == 0
     back = Pair(pair.target, pair.source).run("plan", "--topics", topic)
@@ -203,14 +198,14 @@ def test_two_directions_of_one_topic_are_refused(pair: Pair) -> None:
 
 
 def test_under_another_name_both_directions_go(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name())
+    topic = pair.topic()
     produce(pair.source.bootstrap, topic, [Message("k", "v")])
     assert pair.once(topic, "--target-topic", "copy.{topic}").code == 0
     assert bounds(pair.target.bootstrap, f"copy.{topic}") == (0, 1)
 
 
 def test_one_cluster_by_two_addresses_is_refused(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name())
+    topic = pair.topic()
     twice = pair.source.bootstrap.replace("127.0.0.1", "localhost")
     ran = run(["plan", "--source", pair.source.bootstrap, "--target", twice, "--topics", topic])
     assert ran.code == 1
@@ -218,7 +213,7 @@ def test_one_cluster_by_two_addresses_is_refused(pair: Pair) -> None:
 
 
 def test_a_plan_changes_nothing(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name(), partitions=3)
+    topic = pair.topic(partitions=3)
     produce(pair.source.bootstrap, topic, messages(100))
     plan = pair.run("plan", "--topics", topic)
     assert plan.code == 0
@@ -228,7 +223,7 @@ def test_a_plan_changes_nothing(pair: Pair) -> None:
 
 
 def test_a_topic_that_is_not_there_is_named_with_those_that_are(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name())
+    topic = pair.topic()
     ran = pair.once("no-such-topic")
     assert ran.code == 3
     assert "has no topic no-such-topic" in ran.err

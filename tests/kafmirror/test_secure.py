@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from devkafka import KafkaCluster, Message, create_topic, produce
-from tests.kafmirror.side import Pair, Ran, read, run
+from tests.kafmirror.logs import read
+from tests.kafmirror.side import Pair, Ran, run
 
 
 def settings(folder: Path, secure: KafkaCluster, plain: KafkaCluster, **changed: str) -> Path:

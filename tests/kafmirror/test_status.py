@@ -4,16 +4,12 @@ import json
 import time
 import urllib.error
 import urllib.request
-import uuid
 from pathlib import Path
 
 from devkafka import Message, create_topic, eventually, produce
 from devkafka.ports import port_of, reserve_port
-from tests.kafmirror.side import Pair, commit, committed, delete_topic, ends, fill
-
-
-def name() -> str:
-    return f"test-{uuid.uuid4().hex[:8]}"
+from tests.kafmirror.logs import commit, committed, delete_topic, ends, fill
+from tests.kafmirror.side import Pair
 
 
 def an_hour_ago() -> int:
@@ -21,7 +17,7 @@ def an_hour_ago() -> int:
 
 
 def test_status_tells_the_lag_of_a_mirror_that_does_not_run(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name())
+    topic = pair.topic()
     produce(pair.source.bootstrap, topic, [Message("k", "v")] * 10)
     assert pair.once(topic).code == 0
     caught_up = pair.run("status", "--topics", topic, "--lag-threshold", "10s")
@@ -35,14 +31,14 @@ def test_status_tells_the_lag_of_a_mirror_that_does_not_run(pair: Pair) -> None:
 
 
 def test_status_of_a_topic_that_was_never_mirrored_is_unknown_not_nothing(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name())
+    topic = pair.topic()
     produce(pair.source.bootstrap, topic, [Message("k", "v")])
     ran = pair.run("status", "--topics", topic, "--lag-threshold", "10s")
     assert (ran.code, ran.json["lag_records"], ran.json["lag_seconds"]) == (1, None, None)
 
 
 def test_verify_finds_both_sides_the_same(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name(), partitions=3)
+    topic = pair.topic(partitions=3)
     fill(pair.source.bootstrap, topic, 3000, partitions=3)
     assert pair.once(topic).code == 0
     ran = pair.run("verify", "--topics", topic)
@@ -55,7 +51,7 @@ def test_verify_finds_both_sides_the_same(pair: Pair) -> None:
 
 def damaged(pair: Pair) -> str:
     """A mirrored topic in whose copy offset 7 was changed, and that misses what follows offset 9."""
-    topic = create_topic(pair.source.bootstrap, name())
+    topic = pair.topic()
     same = [Message("k", f"{n}", 1000 + n) for n in range(20)]
     produce(pair.source.bootstrap, topic, same)
     assert pair.once(topic).code == 0
@@ -74,7 +70,7 @@ def test_verify_names_the_first_record_that_differs(pair: Pair) -> None:
 
 
 def test_verify_goes_on_where_it_was_interrupted(pair: Pair, tmp_path: Path) -> None:
-    topic = create_topic(pair.source.bootstrap, name())
+    topic = pair.topic()
     fill(pair.source.bootstrap, topic, 500, partitions=1)
     assert pair.once(topic).code == 0
     state = tmp_path / "verify.json"
@@ -86,7 +82,7 @@ def test_verify_goes_on_where_it_was_interrupted(pair: Pair, tmp_path: Path) -> 
 
 
 def test_a_group_s_offsets_are_taken_along_and_never_back(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name())
+    topic = pair.topic()
     fill(pair.source.bootstrap, topic, 100, partitions=1)
     commit(pair.source.bootstrap, "billing", topic, 60)
     assert pair.once(topic, "--groups", "bill*").code == 0
@@ -111,7 +107,7 @@ def page(address: str, path: str) -> tuple[int, str]:
 
 
 def test_the_lag_rises_and_the_health_page_says_503_while_the_target_stands_still(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name())
+    topic = pair.topic()
     fill(pair.source.bootstrap, topic, 10, partitions=1)
     with reserve_port() as held:
         address = f"127.0.0.1:{port_of(held)}"
@@ -138,7 +134,7 @@ def lag_seconds(address: str, labels: str) -> float:
 
 
 def test_the_lag_is_unknown_while_the_source_cannot_be_asked(pair: Pair) -> None:
-    topic = create_topic(pair.source.bootstrap, name())
+    topic = pair.topic()
     fill(pair.source.bootstrap, topic, 10, partitions=1)
     with reserve_port() as held:
         address = f"127.0.0.1:{port_of(held)}"

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from devkafka import Message, produce
 from devkafka.local import settings_text
-from tests.kafmirror.side import Pair, read
+from tests.kafmirror.logs import read
+from tests.kafmirror.side import Pair
 from tests.running import Ran, run
 
 SESSION, TOPIC = "sess_invoice_847", "agent-events"

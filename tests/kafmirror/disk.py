@@ -1,0 +1,45 @@
+"""A broker's disk that can be full: a small file system of its own where mounting is allowed, else a limit on files."""
+
+import os
+import resource
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from devkafka.process import Process
+
+ROOM = "24m"
+
+
+@contextmanager
+def small_disk(path: Path) -> Iterator[Path]:
+    """A folder on a file system of 24 MB, for root; else an ordinary one."""
+    path.mkdir()
+    if os.geteuid() != 0:
+        yield path
+        return
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", path], check=True)
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "--lazy", path], check=True)
+
+
+@contextmanager
+def full(disk: Path, broker: Process) -> Iterator[None]:
+    """Leave the broker no room on a small disk while the block runs; that it is killed and started again is up to you.
+
+    An ordinary folder can't be full: there the system refuses the broker to let any file grow beyond 1 MB.
+    """
+    if not disk.is_mount():
+        assert broker.pid
+        resource.prlimit(broker.pid, resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
+        yield
+        return
+    ballast, free = disk / "ballast", os.statvfs(disk)
+    ballast.write_bytes(bytes(free.f_bavail * free.f_frsize - (256 << 10)))
+    try:
+        yield
+    finally:
+        ballast.unlink()

@@ -1,0 +1,94 @@
+"""A long way to a cluster: a TCP proxy on 127.0.0.1 that delivers late, and loses a segment now and then.
+
+A lost segment is what TCP makes of it: it, and all behind it in its connection, comes a round trip later.
+"""
+
+import asyncio
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+CHUNK, SEGMENT = 64 << 10, 1448
+
+
+class Link:
+    """A way to the port ``to``, which listens at ``port``: at once, until ``long`` makes it long."""
+
+    def __init__(self) -> None:
+        self.to = self.port = self.lost = 0
+        self._round_trip = self._loss = 0.0
+        self._random = random.Random(1)
+        self._loop = asyncio.new_event_loop()
+        self._connections: set[asyncio.Task[None]] = set()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=[self._listen()])
+        self._listening, self._over = threading.Event(), asyncio.Event()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._listening.wait()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join()
+        self._loop.close()
+
+    @contextmanager
+    def long(self, round_trip: float, loss: float) -> Iterator[None]:
+        """Take ``round_trip`` seconds there and back, and lose this share of all segments, while the block runs."""
+        self._round_trip, self._loss = round_trip, loss
+        try:
+            yield
+        finally:
+            self._round_trip = self._loss = 0.0
+
+    def cut(self) -> None:
+        """Break all connections; new ones can be made."""
+        self._loop.call_soon_threadsafe(self._cut)
+
+    def _cut(self) -> None:
+        for each in self._connections:
+            each.cancel()
+
+    async def _listen(self) -> None:
+        async with await asyncio.start_server(self._connected, "127.0.0.1", 0) as server:
+            self.port = server.sockets[0].getsockname()[1]
+            self._listening.set()
+            await self._over.wait()
+            self._cut()
+            await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        self._connections.add(task)
+        far_writer = None
+        try:
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.to)
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._carry(reader, far_writer))
+                both.create_task(self._carry(far_reader, writer))
+        except (asyncio.CancelledError, OSError, ExceptionGroup):
+            pass  # either end, or we ourselves, broke it: so does the other
+        finally:
+            self._connections.discard(task)
+            for each in (writer, far_writer):
+                if each is not None:
+                    each.transport.abort()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        due = 0.0
+        while data := await reader.read(CHUNK):
+            due = max(due + 1e-6, self._loop.time() + self._round_trip / 2) + self._held_up(len(data))
+            self._loop.call_at(due, writer.write, data)
+            await writer.drain()
+        await asyncio.sleep(due - self._loop.time())
+        writer.write_eof()
+
+    def _held_up(self, count: int) -> float:
+        """For how long lost segments among so many bytes hold up a connection."""
+        lost = sum(self._random.random() < self._loss for _ in range(0, count, SEGMENT))
+        self.lost += lost
+        return lost * self._round_trip

@@ -1,0 +1,169 @@
+"""The records of both sides: written quickly, and read back to be counted and hashed.
+
+Reading goes through librdkafka: nothing of kafmirror judges kafmirror.
+"""
+
+import hashlib
+import marshal
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource
+
+from devkafka import eventually
+from devkafka.client import QUIET
+
+HEADER = "kafmirror.offset"
+
+
+class Kept(NamedTuple):
+    """A record as a consumer sees it."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+    @property
+    def in_source(self) -> "Kept":
+        """Without the mirror's header."""
+        return self._replace(headers=tuple(each for each in self.headers if each[0] != HEADER))
+
+
+Log = dict[int, list[Kept]]
+
+
+def fill(
+    bootstrap: str, topic: str, count: int, partitions: int = 6, began: int = 1_700_000_000_000, **properties: str | int
+) -> None:
+    """Write ``count`` records quickly, spread over the partitions; their timestamps begin at ``began``, in ms."""
+    settings = {"bootstrap.servers": bootstrap, "enable.idempotence": True, "compression.type": "lz4", "linger.ms": 20}
+    producer = Producer({**settings, "queue.buffering.max.messages": 10_000_000, **properties})
+    filling = b"event " * 20
+    for number in range(count):
+        key, value = b"sess_%d" % (number % 1000), b"%d %s" % (number, filling)
+        producer.produce(topic, value, key, partition=number % partitions, timestamp=began + number)
+        if not number % 10_000:
+            producer.poll(0)
+    assert producer.flush(120) == 0
+
+
+def ends(bootstrap: str, topic: str) -> int:
+    """The ends of all partitions of a topic together; -1 while the broker doesn't tell."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused"}, logger=QUIET)
+    try:
+        numbers = consumer.list_topics(topic, timeout=5).topics[topic].partitions
+        return sum(consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=5)[1] for n in numbers)
+    except KafkaException:
+        return -1
+    finally:
+        consumer.close()
+
+
+def delete_topic(bootstrap: str, topic: str) -> None:
+    """Delete a topic, and wait until it is gone."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin.delete_topics([topic])[topic].result(timeout=30)
+    eventually(lambda: topic not in admin.list_topics(timeout=10).topics, 30)
+
+
+def records(bootstrap: str, topic: str) -> Iterator[tuple[int, Kept]]:
+    """Each record of a topic with its partition, each partition in order, as one who reads committed records only."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "unused",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "error",
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+            "check.crcs": True,
+        }
+    )
+    numbers = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+    begins = {n: consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=30)[0] for n in numbers}
+    consumer.assign([TopicPartition(topic, number, low) for number, low in begins.items()])
+    ended: set[int] = set()
+    while len(ended) < len(numbers):
+        for message in consumer.consume(10_000, timeout=0.1):
+            error = message.error()
+            if error is not None:
+                assert error.code() == KafkaError._PARTITION_EOF, error
+                ended.add(message.partition())
+            else:
+                kept = Kept(
+                    message.offset(),
+                    message.timestamp()[1],
+                    message.key(),
+                    message.value(),
+                    tuple(message.headers() or ()),
+                )
+                yield message.partition(), kept
+    consumer.close()
+
+
+def read(bootstrap: str, topic: str) -> Log:
+    """All records of a topic, by partition."""
+    found: Log = {}
+    for partition, record in records(bootstrap, topic):
+        found.setdefault(partition, []).append(record)
+    return found
+
+
+def digests(bootstrap: str, topic: str) -> dict[int, tuple[int, str]]:
+    """Of each partition how many records it has, and a digest over their offsets and all that they hold."""
+    hashes: dict[int, Any] = {}
+    counts: dict[int, int] = {}
+    for partition, record in records(bootstrap, topic):
+        # Version 2 has no back references: equal records are equal bytes.
+        hashes.setdefault(partition, hashlib.sha256()).update(marshal.dumps(tuple(record), 2))
+        counts[partition] = counts.get(partition, 0) + 1
+    return {partition: (counts[partition], each.hexdigest()) for partition, each in hashes.items()}
+
+
+def bounds(bootstrap: str, topic: str, partition: int = 0) -> tuple[int, int]:
+    """The first offset of a partition, and the one behind its last."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused"})
+    low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+    consumer.close()
+    return low, high
+
+
+def topic_settings(bootstrap: str, topic: str) -> dict[str, str]:
+    """All settings of a topic."""
+    admin, resource = AdminClient({"bootstrap.servers": bootstrap}), ConfigResource(ConfigResource.Type.TOPIC, topic)
+    return {
+        name: entry.value for name, entry in admin.describe_configs([resource])[resource].result(timeout=30).items()
+    }
+
+
+def delete_records(bootstrap: str, topic: str, below: int, partition: int = 0) -> None:
+    """Delete the records of a partition below an offset, as retention does."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for done in admin.delete_records([TopicPartition(topic, partition, below)]).values():
+        done.result(timeout=30)
+
+
+def commit(bootstrap: str, group: str, topic: str, offset: int) -> None:
+    """Commit an offset of partition 0 as a consumer does."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
+    eventually(lambda: _is_committed(consumer, TopicPartition(topic, 0, offset)), 30)
+    consumer.close()
+
+
+def _is_committed(consumer: Consumer, offset: TopicPartition) -> bool:
+    try:
+        consumer.commit(offsets=[offset], asynchronous=False)
+    except KafkaException:  # the coordinator is loading
+        return False
+    return True
+
+
+def committed(bootstrap: str, group: str, topic: str) -> int:
+    """What a group has committed of partition 0; negative for nothing."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
+    [found] = consumer.committed([TopicPartition(topic, 0)], timeout=30)
+    consumer.close()
+    return found.offset

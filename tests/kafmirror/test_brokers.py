@@ -1,0 +1,105 @@
+"""Three brokers on one side: leaders change, too few are in sync, and a source that lost records is found out."""
+
+import signal
+
+import pytest
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from devkafka import KafkaCluster, Message, create_topic, eventually, produce
+from devkafka.client import QUIET
+from tests.kafmirror.logs import bounds, ends, fill
+from tests.kafmirror.side import Pair
+
+pytestmark = [pytest.mark.soak, pytest.mark.xdist_group("three brokers")]
+
+
+def test_a_leader_that_is_killed_and_too_few_in_sync_are_waited_for(pair: Pair, three: KafkaCluster) -> None:
+    onto_three = Pair(pair.source, three)
+    topic = onto_three.filled(200_000)
+    one, two, _ = three.brokers
+    with onto_three.mirroring(topic) as mirror:
+        onto_three.holds(topic, 1000)
+        one.kill()
+        fill(pair.source.bootstrap, topic, 60_000)
+        onto_three.holds(topic, 260_000)
+        two.kill()
+        fill(pair.source.bootstrap, topic, 6_000)
+        mirror.says("waiting since", timeout=120)
+        three.recover()
+        onto_three.holds(topic, 266_000)
+        assert mirror.stop().code == 128 + signal.SIGTERM
+    assert onto_three.exact(topic) == 266_000
+
+
+def on_two_brokers(pair: Pair) -> str:
+    """A topic of the source whose second replica may lead although it lacks records; and its like in the target."""
+    name, config = create_topic(pair.target.bootstrap), {"unclean.leader.election.enable": "true", "retention.ms": "-1"}
+    admin = AdminClient({"bootstrap.servers": pair.source.bootstrap}, logger=QUIET)
+    new = NewTopic(name, 1, replica_assignment=[[1, 2]], config={**config, "min.insync.replicas": "1"})
+    admin.create_topics([new])[name].result(timeout=30)
+    eventually(lambda: leader(pair, name) == 1, 30)
+    return name
+
+
+def leader(pair: Pair, topic: str) -> int:
+    admin = AdminClient({"bootstrap.servers": pair.source.bootstrap}, logger=QUIET)
+    return admin.list_topics(topic, timeout=10).topics[topic].partitions[0].leader
+
+
+def write(pair: Pair, topic: str, kind: str, count: int) -> None:
+    produce(pair.source.bootstrap, topic, [Message("k", f"{kind} {n}") for n in range(count)])
+
+
+def lose_the_last_records(pair: Pair, topic: str) -> None:
+    """Let the replica lead that was away when the last records were written."""
+    one, two, _ = pair.source.brokers
+    one.kill()
+    two.start()
+    eventually(lambda: leader(pair, topic) == 2, 60)
+
+
+def test_an_unclean_election_in_the_source_stops_every_mirror(pair: Pair, three: KafkaCluster) -> None:
+    from_three = Pair(three, pair.target)
+    topic = on_two_brokers(from_three)
+    write(from_three, topic, "kept", 100)
+    with from_three.mirroring(topic) as mirror, from_three.mirroring(topic) as frozen:
+        from_three.holds(topic, 100)
+        three.brokers[1].kill()
+        write(from_three, topic, "lost", 50)
+        from_three.holds(topic, 150)
+        frozen.send(signal.SIGSTOP)
+        lose_the_last_records(from_three, topic)
+        stopped = mirror.ended()
+        assert stopped.code == 1
+        assert f"{topic}[0]" in stopped.err
+        assert "lost records (an unclean leader election): its log parts at offset 100" in stopped.err
+        assert "the source has lost records: it ends at 100" in from_three.once(topic).err
+        write(from_three, topic, "other", 80)
+        frozen.send(signal.SIGCONT)
+        assert frozen.ended().code == 1
+    late = from_three.once(topic)
+    assert late.code == 1
+    assert "record at offset 149 isn't the one that was mirrored" in late.err
+    assert bounds(pair.target.bootstrap, topic) == (0, 150)
+
+
+def test_an_unclean_election_while_the_target_is_away_stops_the_mirror(pair: Pair, three: KafkaCluster) -> None:
+    from_three = Pair(three, pair.target)
+    topic = on_two_brokers(from_three)
+    write(from_three, topic, "kept", 100)
+    assert from_three.once(topic).code == 0
+    with from_three.mirroring(topic, "-X", "socket.timeout.ms=3000") as mirror:
+        write(from_three, topic, "kept", 1)
+        from_three.holds(topic, 101)
+        three.brokers[1].kill()
+        pair.target.brokers[0].pause()
+        write(from_three, topic, "lost", 50)
+        mirror.says("waiting since")
+        lose_the_last_records(from_three, topic)
+        write(from_three, topic, "other", 80)
+        pair.target.brokers[0].resume()
+        stopped = mirror.ended()
+    assert stopped.code == 1
+    assert "an unclean leader election" in stopped.err
+    assert ends(pair.target.bootstrap, topic) in {101, 151}
