@@ -21,7 +21,7 @@ demo: $(PACKAGE) ## replay the runaway invoice agent from a capture file: no Jav
 	$(BIN)/kshark demo story.ndjson
 	$(BIN)/kshark replay sess_invoice_847 --file story.ndjson --format text
 
-test: $(VENV)/.development ## run all tests, on real Kafka that they start themselves (Java 17, Maven) or on DEV_BOOTSTRAP
+test: $(VENV)/.development ## run all tests, on real Kafka that they start themselves, or on DEV_BOOTSTRAP (Java 17, Maven, chromedriver)
 	@$(BIN)/python -m devkafka prepare
 	$(BIN)/python -m pytest $(PARALLEL)
 

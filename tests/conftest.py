@@ -1,4 +1,4 @@
-"""Real Kafka for the tests: started on first use, once a session, and gone with it."""
+"""Real Kafka and a real browser for the tests: started on first use, once a session, and gone with it."""
 
 import os
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 
 from devkafka import DevKafkaError, KafkaCluster, create_topic
 from devkafka.client import QUIET
+from tests.browser import Browser, chromium
 
 SHARED = {"kafka", "secure_kafka", "fragile_kafka"}
 
@@ -91,3 +92,17 @@ def fragile_kafka(_breakable_kafka: KafkaCluster) -> Iterator[KafkaCluster]:
     """A cluster that a test may kill, pause or stop; it runs again before the next test."""
     yield _breakable_kafka
     _breakable_kafka.recover()
+
+
+@pytest.fixture(scope="session")
+def _chromium() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def browser(_chromium: Browser) -> Iterator[Browser]:
+    """Headless Chromium; a page that writes a warning or an error on the console fails its test."""
+    _chromium.forget()
+    yield _chromium
+    assert _chromium.console() == []
