@@ -15,7 +15,7 @@ def refusal(properties: dict[str, str]) -> list[int]:
     """Return the codes of the first errors that a client with these properties is told."""
     told: list[int] = []
     admin = AdminClient({**properties}, error_cb=lambda error: told.append(error.code()), logger=QUIET)
-    eventually(lambda: admin.poll(0.05) or told)
+    eventually(lambda: admin.poll(0.05) >= 0 and told)
     return told
 
 
@@ -38,7 +38,7 @@ def test_a_certificate_by_another_authority_is_refused(secure_kafka: KafkaCluste
 def test_a_stranger_may_connect_but_not_write(secure_kafka: KafkaCluster) -> None:
     topic = create_topic(secure_kafka.bootstrap)
     stranger = secure_kafka.client_properties("stranger")
-    assert AdminClient({**stranger}).list_topics(timeout=10).topics == {}
+    assert topic not in AdminClient({**stranger}).list_topics(timeout=10).topics
     with pytest.raises(KafkaException) as refused:
         produce(secure_kafka.secure_bootstrap, topic, [Message("key", "value")], stranger)
     assert refused.value.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
