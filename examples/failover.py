@@ -108,7 +108,7 @@ def send_invoices(*customers: str, goal: str | None = None, is_last: bool = Fals
     for customer in customers:
         tracer.track_tool_call("invoice.send", {"customer": customer}, lambda: "sent")
     if is_last:
-        tracer.end()
+        tracer.record("session_end", {"status": "succeeded"})
     if not tracer.flush():
         sys.exit(f"The invoices to {', '.join(customers)} weren't recorded.")
 
@@ -164,8 +164,11 @@ def until(command: str) -> None:
 @contextmanager
 def mirror(command: str) -> Iterator[None]:
     """A mirror that runs beside the block."""
-    sys.stdout.write(f"\n$ {command} &\n")
-    with subprocess.Popen(tool(command), stdout=subprocess.DEVNULL) as process:
+    sys.stdout.write(f"\n$ {command} 2> mirror.log &\n")
+    with (
+        Path("mirror.log").open("wb") as log,
+        subprocess.Popen(tool(command), stdout=subprocess.DEVNULL, stderr=log) as process,
+    ):
         try:
             yield
         finally:

@@ -43,8 +43,10 @@ def on_two_brokers(pair: Pair) -> str:
 
 
 def leader(pair: Pair, topic: str) -> int:
+    """The broker that leads partition 0 of the source; -1 where none is known."""
     admin = AdminClient({"bootstrap.servers": pair.source.bootstrap}, logger=QUIET)
-    return admin.list_topics(topic, timeout=10).topics[topic].partitions[0].leader
+    partitions = admin.list_topics(topic, timeout=10).topics[topic].partitions
+    return partitions[0].leader if partitions else -1
 
 
 def write(pair: Pair, topic: str, kind: str, count: int) -> None:

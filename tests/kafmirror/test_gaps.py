@@ -1,18 +1,18 @@
 """Where the source's offsets skip, every record that can be read is copied once, and the target says which it is."""
 
 import signal
+import subprocess
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 from confluent_kafka import Producer
 
 from devkafka import Message, create_topic, eventually, produce
-from kafmirror.batches import Naming, Stamp, built, opened, producer_id
-from kafmirror.failover import two_sides
-from kafmirror.known import Partition
-from kafmirror.sides import Named, Sides
-from kafmirror.sides import opened as sides_opened
 from tests.kafmirror.logs import HEADER, Kept, bounds, commit, committed, delete_records, fill, read
 from tests.kafmirror.side import Pair
+
+ROOT = Path(__file__).parents[2]
 
 
 def in_source(records: Iterable[Kept]) -> list[Kept]:
@@ -156,21 +156,10 @@ def write_values(pair: Pair, topic: str, numbers: Iterable[int]) -> None:
 
 
 def write_as_another_mirror(pair: Pair, topic: str, offsets: list[int], at: int) -> None:
-    """Write these records of the source into the target as a batch of a mirror."""
-    partition = Partition(topic, 0)
-
-    async def write(sides: Sides) -> None:
-        source, target = await two_sides(sides, topic, topic)
-        producer = producer_id(source.metadata.cluster_id, str(source.ids[topic]))
-        batches = [await source.batch_at(partition, offset) for offset in offsets]
-        found = {record.offset: record for batch in batches if batch for record in opened(batch)}
-        records = [found[offset] for offset in offsets]
-        data = built(records, Stamp(producer, at), batches[0].codec, Naming(producer, every=True))
-        answer = await target.wire.produce(target.node(partition), {partition: data}, target.ids)
-        assert target.wire.produced(answer, target.ids)[partition] == (0, at, "")
-
-    with sides_opened(Named(pair.source.bootstrap, pair.target.bootstrap)) as sides:
-        sides.loop.run(write, sides)
+    """Write these records of the source into the target as a batch of another mirror."""
+    module = [sys.executable, "-m", "tests.kafmirror.another_mirror"]
+    numbers = map(str, [at, *offsets])
+    subprocess.run([*module, pair.source.bootstrap, pair.target.bootstrap, topic, *numbers], cwd=ROOT, check=True)
 
 
 def test_with_accepted_loss_the_copy_goes_on_behind_a_gap(pair: Pair) -> None:
