@@ -14,7 +14,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, KafkaError
 
 from agentlog import AgentTracer
-from devkafka import KafkaCluster, running
+from devkafka import DevKafkaError, KafkaCluster, eventually, running
 from devkafka.local import settings_text
 
 EAST, WEST = "us-east-1", "eu-west-1"
@@ -121,10 +121,12 @@ def read_on(bootstrap: str, count: int | None, group: str = GROUP) -> Places:
     places, ended = Places(), set[int]()
     while len(ended) < PARTITIONS and len(places) != count:
         message = consumer.poll(30)
-        if message.error() and message.error().code() == KafkaError._PARTITION_EOF:
-            ended.add(message.partition())
-        else:
+        if message is None:
+            sys.exit(f"Group {group} gets no events.")
+        if message.error() is None:
             places.add((message.partition(), message.offset()))
+        elif message.error().code() == KafkaError._PARTITION_EOF:
+            ended.add(message.partition())
     consumer.commit(asynchronous=False)
     consumer.close()
     return places
@@ -156,8 +158,7 @@ def show(command: str, *, expect: int = 0, first: int = 0, last: int = 0, shape:
 
 def until(command: str) -> None:
     """Run a command until it ends with 0, and show it."""
-    while subprocess.run(tool(command), capture_output=True, check=False).returncode:
-        pass
+    eventually(lambda: not subprocess.run(tool(command), capture_output=True, check=False).returncode, timeout=120)
     show(command, last=2)
 
 
@@ -186,9 +187,8 @@ def same_in_both(session: str) -> None:
         subprocess.run(tool(f"kshark replay {session} --cluster {each}"), capture_output=True, check=True).stdout
         for each in (EAST, WEST)
     )
-    check(
-        f"{session}: {len(east.splitlines())} events, the same bytes at the same offsets in both regions", east == west
-    )
+    count = len(east.splitlines())
+    check(f"{session}: {count} events, the same bytes at the same offsets in both regions", east == west)
 
 
 def check(claim: str, holds: bool) -> None:
@@ -199,4 +199,9 @@ def check(claim: str, holds: bool) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (DevKafkaError, TimeoutError) as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
