@@ -158,6 +158,7 @@ def test_somebody_else_who_writes_into_the_target_stops_the_mirror_at_once(pair:
     assert ran.code == 1
     assert "somebody else w" in ran.err
     assert f"{topic}[0]" in ran.err
+    assert "offset 10" in ran.err
     assert pair.once(topic).code == 1
 
 
