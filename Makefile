@@ -12,10 +12,10 @@ SOURCES := $(shell find common kshark kdiff kafmirror -name '*.py' 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak kafka check bench clean
+.PHONY: help demo test soak kafka failover check bench clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(PACKAGE) ## replay the runaway invoice agent from a capture file: no Java, no Kafka
 	$(BIN)/kshark demo story.ndjson
@@ -31,6 +31,9 @@ soak: $(VENV)/.development ## run the tests that take minutes: the mirror under 
 
 kafka: $(PACKAGE) ## start two local clusters with the story loaded, until Ctrl-C (Java 17, Maven)
 	@exec $(BIN)/python -m devkafka
+
+failover: $(PACKAGE) ## lose a region, go on in the other, and come home, on two local clusters (Java 17, Maven)
+	@exec $(BIN)/python -m examples.failover
 
 check: $(VENV)/.development ## lint, check the format and the types
 	$(BIN)/ruff check .

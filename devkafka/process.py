@@ -58,8 +58,11 @@ class Process:
             self._process = None
 
     def pause(self) -> None:
-        """Stop its clock (SIGSTOP): connections stay open, and nothing is answered."""
+        """Stop its clock (SIGSTOP), and return once it stands: connections stay open, and nothing is answered."""
+        self.resume()  # so that this stop is a new one, which the system tells of
         self._signal(signal.SIGSTOP)
+        if pid := self.pid:
+            os.waitpid(pid, os.WUNTRACED)  # threads on other cores run on for a moment
 
     def resume(self) -> None:
         """Let it go on after a pause (SIGCONT); does nothing when it isn't paused."""

@@ -195,7 +195,7 @@ class Mirror:
                 await self._follow_once(running)
             except KafkaUnavailable as error:
                 running.troubles.note("follow", str(error))
-            except AgentlogError as error:
+            except Exception as error:  # noqa: BLE001  a task's error would be lost
                 running.fail(error)
             else:
                 running.troubles.over("follow")

@@ -182,14 +182,17 @@ class Pump:
                 running.troubles.over((what, node))
 
     async def _refresh(self, side: Side) -> None:
-        what = ("metadata", side.wire.name)
+        what, asked = ("metadata", side.wire.name), side.ids
         try:
-            side.metadata = await side.wire.metadata(side.ids)
+            told = await side.wire.metadata(asked)
         except KafkaUnavailable as error:
             self._running.troubles.note(what, str(error))
             return
         self._running.troubles.over(what)
-        for name, known in side.ids.items():
+        if side.ids is not asked:
+            return  # a topic joined meanwhile, and brought newer metadata
+        side.metadata = told
+        for name, known in asked.items():
             self._check_identity(side, name, known)
 
     def _check_identity(self, side: Side, name: str, known: UUID) -> None:

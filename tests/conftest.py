@@ -15,6 +15,7 @@ from tests.browser import Browser, chromium
 SHARED = {"kafka", "secure_kafka", "fragile_kafka"}
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share clusters run in one process, so that each cluster is started once; a file is never divided."""
     for item in items:

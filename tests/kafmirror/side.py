@@ -110,6 +110,9 @@ class Pair:
         mirror = Running(self.arguments("replicate", "--topics", topic, *more))
         try:
             yield mirror
+        except BaseException as error:
+            error.add_note(f"the mirror {'runs' if mirror.is_running else 'has ended'}, and said:\n{mirror.err}")
+            raise
         finally:
             mirror.close()
 

@@ -13,25 +13,17 @@ from tests.kafmirror.logs import bounds, delete_records, ends, fill
 from tests.kafmirror.side import Pair
 
 
-def kill_while_it_copies(pair: Pair, topic: str, count: int, kills: int) -> int:
-    """Kill mirrors as they copy; the number of kills before all was copied."""
-    rng = random.Random(7)
-    for number in range(kills):
-        with pair.mirroring(topic) as mirror:
-            before = ends(pair.target.bootstrap, topic)
-            pair.holds(topic, min(before + rng.randrange(1, 2 * count // kills), count))
-            mirror.kill()
-        if ends(pair.target.bootstrap, topic) == count:
-            return number + 1
-    return kills
-
-
 def test_a_mirror_that_is_killed_while_it_copies_goes_on_exactly(pair: Pair) -> None:
-    topic = pair.filled(60_000)
-    assert kill_while_it_copies(pair, topic, 60_000, kills=4) > 1
+    topic, rng = pair.filled(100_000), random.Random(7)
+    for _ in range(4):
+        before = ends(pair.target.bootstrap, topic)
+        with pair.mirroring(topic) as mirror:
+            pair.holds(topic, before + rng.randrange(1, 20_000))
+            mirror.kill()
+        fill(pair.source.bootstrap, topic, 30_000)
     ran = pair.once(topic)
     assert ran.code == 0, ran.err
-    assert pair.exact(topic) == 60_000
+    assert pair.exact(topic) == 220_000
 
 
 def test_several_mirrors_of_one_topic_copy_it_exactly(pair: Pair) -> None:

@@ -1,12 +1,18 @@
 """Where the source's offsets skip, every record that can be read is copied once, and the target says which it is."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 from confluent_kafka import Producer
 
 from devkafka import Message, create_topic, eventually, produce
 from tests.kafmirror.logs import HEADER, Kept, bounds, commit, committed, delete_records, fill, read
 from tests.kafmirror.side import Pair
+
+ROOT = Path(__file__).parents[2]
 
 
 def in_source(records: Iterable[Kept]) -> list[Kept]:
@@ -123,6 +129,37 @@ def test_two_mirrors_copy_a_topic_exactly_while_it_is_compacted(pair: Pair) -> N
         eventually(lambda: last in in_source(read(pair.target.bootstrap, topic).get(0, [])), 60)
         assert (one.is_running, two.is_running) == (True, True), one.err + two.err
         eventually(lambda: holds_all(pair, topic), 30)
+
+
+def test_a_mirror_that_is_told_done_for_another_s_batch_goes_on_behind_what_is_there(pair: Pair) -> None:
+    """The other one read the source after a compaction: offsets 4 and 5 were gone, and 3, 6 and 7 three records too."""
+    topic = pair.topic(config={"cleanup.policy": "compact"})
+    create_topic(pair.target.bootstrap, topic)
+    write_values(pair, topic, range(3))
+    with pair.mirroring(topic) as mirror:
+        pair.holds(topic, 3)
+        mirror.send(signal.SIGSTOP)
+        write_values(pair, topic, range(3, 6))
+        write_values(pair, topic, range(6, 8))
+        write_as_another_mirror(pair, topic, [3, 6, 7], at=3)
+        mirror.send(signal.SIGCONT)
+        write_values(pair, topic, [8])
+        pair.holds(topic, 7)
+        copied = in_source(read(pair.target.bootstrap, topic)[0])
+        assert [(record.offset, record.value) for record in copied] == [(n, b"%d" % n) for n in (0, 1, 2, 3, 6, 7, 8)]
+        assert mirror.is_running, mirror.err
+
+
+def write_values(pair: Pair, topic: str, numbers: Iterable[int]) -> None:
+    """Write a batch of records whose values are their offsets."""
+    produce(pair.source.bootstrap, topic, [Message(f"k{n}", f"{n}") for n in numbers], {"linger.ms": 100})
+
+
+def write_as_another_mirror(pair: Pair, topic: str, offsets: list[int], at: int) -> None:
+    """Write these records of the source into the target as a batch of another mirror."""
+    module = [sys.executable, "-m", "tests.kafmirror.another_mirror"]
+    numbers = map(str, [at, *offsets])
+    subprocess.run([*module, pair.source.bootstrap, pair.target.bootstrap, topic, *numbers], cwd=ROOT, check=True)
 
 
 def test_with_accepted_loss_the_copy_goes_on_behind_a_gap(pair: Pair) -> None:

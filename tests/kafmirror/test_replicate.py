@@ -91,8 +91,8 @@ def test_new_partitions_and_topics_that_match_join(pair: Pair) -> None:
         produce(pair.source.bootstrap, second, [Message("k", "v")])
         eventually(lambda: has_partition(pair.source.bootstrap, first, 1), 30)
         produce(pair.source.bootstrap, first, [Message("k", "later", partition=1)])
-        eventually(lambda: is_there(pair, second) and pair.is_exact(second), 30)
-        eventually(lambda: has_partition(pair.target.bootstrap, first, 1) and pair.is_exact(first), 30)
+        eventually(lambda: is_there(pair, second) and pair.is_exact(second), 60)
+        eventually(lambda: has_partition(pair.target.bootstrap, first, 1) and pair.is_exact(first), 60)
 
 
 def is_there(pair: Pair, topic: str) -> bool:
@@ -158,6 +158,7 @@ def test_somebody_else_who_writes_into_the_target_stops_the_mirror_at_once(pair:
     assert ran.code == 1
     assert "somebody else w" in ran.err
     assert f"{topic}[0]" in ran.err
+    assert "offset 10" in ran.err
     assert pair.once(topic).code == 1
 
 

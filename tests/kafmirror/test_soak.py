@@ -19,7 +19,7 @@ def odd_records(bootstrap: str, topic: str, count: int) -> None:
     """Records as odd as Kafka takes them, with every compression, up to 900 KB."""
     rng = random.Random(3)
     large = rng.randbytes(900_000)
-    values = [None, b"", b"{}", *(large[: rng.randrange(2000)] for _ in range(500))]
+    values = [*[None, b"", b"{}"] * 200, *(large[: rng.randrange(most)] for most in (400, 2000) for _ in range(200))]
     headers = [[], [], [], *([(name, value)] * n for name in ("a", "") for value in (None, b"", b"x") for n in (1, 30))]
     keys = [None, b"", *(b"sess_%d" % n for n in range(99))]
     for number, codec in enumerate(("none", "gzip", "snappy", "lz4", "zstd")):
@@ -28,8 +28,8 @@ def odd_records(bootstrap: str, topic: str, count: int) -> None:
         for n in range(count // 5):
             value = large[: rng.randrange(900_000)] if n % 20_000 == number else rng.choice(values)
             when = 1_700_000_000_000 + rng.randrange(10**9)
-            own = {"partition": n % 20, "timestamp": when, "headers": headers[n % 15]}
-            producer.produce(topic, value, keys[n % 101], **own)
+            own = {"partition": n % 20, "timestamp": when, "headers": rng.choice(headers)}
+            producer.produce(topic, value, rng.choice(keys), **own)
             if not n % 5000:
                 producer.poll(0)
         assert producer.flush(120) == 0

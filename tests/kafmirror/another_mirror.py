@@ -1,0 +1,32 @@
+"""A mirror that sees the source otherwise: writes chosen records into the target, as one batch at an offset.
+
+`python -m tests.kafmirror.another_mirror SOURCE TARGET TOPIC AT OFFSET...`: a process, as every mirror is one.
+"""
+
+import sys
+
+from kafmirror.batches import Naming, Stamp, built, opened, producer_id
+from kafmirror.failover import two_sides
+from kafmirror.known import Partition
+from kafmirror.sides import Named, Sides
+from kafmirror.sides import opened as sides_opened
+
+
+async def write(sides: Sides, topic: str, at: int, offsets: list[int]) -> None:
+    """Write these records of partition 0, with the headers that tell where they lay."""
+    partition = Partition(topic, 0)
+    source, target = await two_sides(sides, topic, topic)
+    producer = producer_id(source.metadata.cluster_id, str(source.ids[topic]))
+    batches = [await source.batch_at(partition, offset) for offset in offsets]
+    found = {record.offset: record for batch in batches if batch for record in opened(batch)}
+    data = built([found[each] for each in offsets], Stamp(producer, at), 0, Naming(producer, every=True))
+    answer = await target.wire.produce(target.node(partition), {partition: data}, target.ids)
+    produced = target.wire.produced(answer, target.ids)[partition]
+    if (produced.error, produced.base_offset) != (0, at):
+        sys.exit(f"not taken: {produced}")
+
+
+if __name__ == "__main__":
+    source, target, topic, at, *offsets = sys.argv[1:]
+    with sides_opened(Named(source, target)) as sides:
+        sides.loop.run(write, sides, topic, int(at), [int(each) for each in offsets])
