@@ -211,7 +211,7 @@ def used(pid: int) -> tuple[float, float]:
 
 
 def latency(rate: int = 1000, seconds: int = 20) -> None:
-    """From produced at the source to readable at the target, at an even rate; and at the source itself, for comparison."""
+    """From produced at the source to readable at the target, at an even rate; beside it readable at the source."""
     show(f"produced to readable at {rate:,} records/s for {seconds} s")
     for name in ("the source itself", "kafmirror", "MirrorMaker 2"):
         with KafkaCluster("us-east-1") as source, KafkaCluster("eu-west-1") as target:

@@ -5,10 +5,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .batches import Batch, Opened, as_in_source, headers, key_value, opened, same_records
-from .examining import Side
+from .batches import Batch
 from .known import Partition
+from .marks import as_in_source
 from .reading import Reader
+from .records import Opened, headers, key_value, opened, same_records
+from .side import Side
 
 
 class Pair(NamedTuple):

@@ -10,6 +10,8 @@ from .known import Partition
 KNOWN_FOR_S = 10.0
 """How long the target's end, once asked or acknowledged, and a fetched batch are good for sending."""
 
+QUEUED_BYTES = 2 << 20
+
 
 class State(Enum):
     """What happens with a partition."""
@@ -82,6 +84,3 @@ class Copying:
     def know_target(self) -> None:
         """The target's end is known as of now."""
         self.known_at = time.monotonic()
-
-
-QUEUED_BYTES = 2 << 20

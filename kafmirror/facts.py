@@ -8,9 +8,9 @@ from agentlog.errors import AgentlogError, KafkaUnavailable, TopicNotFound, Usag
 from . import topics
 from .batches import is_written_by, producer_id
 from .comparing import Comparison, Pair, Span
-from .examining import Side
 from .known import Bounds, Metadata, Partition, Setting, Topic
 from .plan import Facts, Plan, Prefix, is_pattern, matching, plan_topic
+from .side import Side
 from .wire import Wire
 
 

@@ -17,12 +17,15 @@ from agentlog.untrusted import escaped
 from agentlog.wording import counted
 
 from . import topics
-from .batches import Opened, headers, is_written_by, key_value, opened, producer_id, source_position
-from .examining import Side
+from .batches import is_written_by, producer_id
+from .errors import Refused
 from .failover import two_sides
 from .known import Bounds, Partition
-from .mirror import Mirror, Options, Refused
+from .marks import source_position
+from .mirror import Mirror, Options
 from .reading import Reader
+from .records import Opened, headers, key_value, opened
+from .side import Side
 from .sides import Named, Sides
 from .sides import opened as sides_opened
 from .wire import UNKNOWN_TOPIC

@@ -15,13 +15,14 @@ from agentlog.untrusted import escaped
 from agentlog.wording import counted
 
 from . import status
-from .batches import key_value, opened, producer_id
+from .batches import producer_id
 from .comparing import Comparison, Pair, Span
-from .examining import Side
 from .grouping import Grouping, Held, Moved
 from .known import Bounds, Partition
 from .plan import matching
 from .reading import Reader
+from .records import key_value, opened
+from .side import Side
 from .sides import Named, Sides
 from .sides import opened as sides_opened
 from .standing import Standing

@@ -7,11 +7,12 @@ from agentlog.errors import AgentlogError, KafkaUnavailable
 
 from .batches import OldFormat
 from .copying import Copying, State
-from .examining import MirrorStopped
+from .errors import MirrorStopped
 from .flow import Damaged
 from .known import Partition
 from .running import Running
-from .wire import OFFSET_OUT_OF_RANGE, Asked, Fetched, error_name, is_transient
+from .transfer import Asked, Fetched, fetch
+from .wire import OFFSET_OUT_OF_RANGE, error_name, is_transient
 
 QUEUED_IN_ALL = 24 << 20
 LONG_WAIT_MS, SHORT_WAIT_MS = 500, 5
@@ -40,7 +41,7 @@ async def _fetch(running: Running, node: int, wanted: list[Copying], wait_ms: in
     generations = {copying.source: copying.generation for copying in wanted}
     asked = {copying.source: _asked(running, copying) for copying in wanted}
     try:
-        answer = await running.source.wire.fetch(node, asked, running.source.ids, wait_ms)
+        answer = await fetch(running.source.wire, node, asked, running.source.ids, wait_ms)
     except KafkaUnavailable as error:
         await _unavailable(running, node, error)
     except AgentlogError as error:

@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .batches import Batch, Naming, Opened, Stamp, built, is_intact, opened, split, stamped
+from .batches import Batch, Stamp, is_intact, split, stamped
+from .marks import Naming, named, with_first_named
+from .records import Opened, built, opened
 
-MERGED_BYTES = 512 * 1024
+MERGED_BYTES, PATCHED_BYTES, HEADER_ROOM = 512 * 1024, 64 * 1024, 1024
 
 
 class Piece(NamedTuple):
@@ -164,6 +166,8 @@ class Flow:
             if batch and not self.shifted and batch.goes_whole and batch.base_offset == self.target:
                 return self._sent(self._whole(self._pop()))
             self.shifted = self.shifted or self.enters_gap
+            if batch and self._is_patched(batch, largest):
+                return self._sent(self._whole(with_first_named(self._pop(), self.producer)))
             codec = batch.codec if batch else self.left_codec
             if records := self.left or self._opened(largest):
                 return self._sent(self._built(records, codec, largest))
@@ -180,6 +184,11 @@ class Flow:
         behind = self.target + batch.record_count
         return Outgoing(data, self.target, behind, batch.next_offset, batch.record_count, batch.first_timestamp)
 
+    def _is_patched(self, batch: Batch, largest: int) -> bool:
+        """Whether it goes by itself, its first record alone opened: small ones go several in one, each opened."""
+        is_large = PATCHED_BYTES <= batch.size <= largest - HEADER_ROOM
+        return is_large and batch.goes_whole and batch.base_offset >= self.source and not self.compacted
+
     def _opened(self, largest: int) -> list[Opened]:
         """The records of the next batch and, from a gap on, of those behind it as long as they fit in one."""
         room, records = min(MERGED_BYTES, largest // 2), list[Opened]()
@@ -193,14 +202,17 @@ class Flow:
 
     def _built(self, records: list[Opened], codec: int, largest: int) -> Outgoing:
         """A batch of as many of the records as fit into one; the others are left for the next."""
-        naming = Naming(self.producer, self.compacted) if self.shifted else None
-        data, everything = built(records, Stamp(self.producer, self.target), codec, naming), records
+        data, everything = self._as_batch(records, codec), records
         while len(data) > largest and len(records) > 1:
             records = records[: len(records) // 2]
-            data = built(records, Stamp(self.producer, self.target), codec, naming)
+            data = self._as_batch(records, codec)
         self.left, self.left_codec = everything[len(records) :], codec
         behind = self.target + len(records)
         return Outgoing(data, self.target, behind, records[-1].offset + 1, len(records), records[0].timestamp)
+
+    def _as_batch(self, records: list[Opened], codec: int) -> bytes:
+        naming = Naming(self.producer, every=self.compacted)
+        return built(named(records, naming) if self.shifted else records, Stamp(self.producer, self.target), codec)
 
     def _sent(self, outgoing: Outgoing) -> Outgoing:
         self.source, self.target = outgoing.next_source, outgoing.next_target

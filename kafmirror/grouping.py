@@ -5,9 +5,9 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from . import groups
-from .examining import Side
 from .groups import Committed
 from .known import Partition
+from .side import Side
 from .translating import target_offset
 
 

@@ -9,7 +9,7 @@ from agentlog.errors import AgentlogError, KafkaUnavailable
 from . import topics
 from .batches import producer_id
 from .copying import Copying, State
-from .examining import Side
+from .errors import Refused
 from .facts import Gathering, Wanted
 from .flow import Flow
 from .grouping import Grouping, Held
@@ -18,6 +18,7 @@ from .lag import UNKNOWN, lag
 from .plan import Plan, TopicPlan, matching, setting_changes, wanted_settings
 from .pump import Pump
 from .running import Running
+from .side import Side
 from .standing import Standing
 from .wire import LATEST, Wire
 
@@ -26,12 +27,6 @@ KNOWN_FOR_S = 10.0
 PATIENCE_S = 30.0
 
 _log = logging.getLogger("kafmirror")
-
-
-class Refused(AgentlogError):
-    """The plan says no; the message says why."""
-
-    exit_code = 1
 
 
 class Options(NamedTuple):

@@ -12,11 +12,14 @@ from agentlog.errors import AgentlogError, KafkaUnavailable
 
 from .checkpoint import Go, Lost
 from .copying import Copying, State
-from .examining import MirrorStopped, Side, place
+from .errors import MirrorStopped
+from .examining import place
 from .fetching import fetch_from
+from .loop import Signal
 from .running import Running
 from .sending import Sender, note
-from .wire import LATEST, UNKNOWN_TOPIC, Signal, WireError
+from .side import Side
+from .wire import LATEST, UNKNOWN_TOPIC, WireError
 
 REFRESH_S = 3.0
 GONE_AFTER_S = 10.0

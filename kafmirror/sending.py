@@ -7,14 +7,18 @@ from typing import Any, NamedTuple
 from agentlog.errors import AgentlogError, KafkaUnavailable
 
 from . import groups
-from .batches import Batch, first, same_records
+from .batches import Batch, first
 from .copying import Copying, State
-from .examining import MirrorStopped, foreign, mirror_group
+from .errors import MirrorStopped
+from .examining import foreign
 from .flow import Outgoing
 from .groups import Committed
 from .known import Partition
+from .records import same_records
 from .running import Running
-from .wire import DUPLICATE_SEQUENCE, MESSAGE_TOO_LARGE, OUT_OF_ORDER_SEQUENCE, Produced, error_name, is_transient
+from .side import mirror_group
+from .transfer import Produced, produce, produced
+from .wire import DUPLICATE_SEQUENCE, MESSAGE_TOO_LARGE, OUT_OF_ORDER_SEQUENCE, error_name, is_transient
 
 REQUEST_BYTES = 2 << 20
 IN_FLIGHT_BYTES = 16 << 20
@@ -109,7 +113,7 @@ class Sender:
         batches = {partition: each.outgoing.data for partition, each in sent.items()}
         self._bytes_in_flight += sum(map(len, batches.values()))
         target = self._running.target
-        future = target.wire.produce(self._node, batches, target.ids)
+        future = produce(target.wire, self._node, batches, target.ids)
         future.add_both(partial(self._answered, sent, future))
 
     def _answered(self, sent: dict[Partition, Sent], future: Any, _: Any) -> None:
@@ -118,7 +122,7 @@ class Sender:
             if future.exception is not None:
                 self._unanswered(sent, future.exception)
             else:
-                answer = self._running.target.wire.produced(future.value, self._running.target.ids)
+                answer = produced(future.value, self._running.target.ids)
                 self._running.troubles.over(("produce", self._node))
                 for partition, each in sent.items():
                     self._settle(each, answer[partition])

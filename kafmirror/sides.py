@@ -8,7 +8,8 @@ from agentlog.cli import settings
 from agentlog.errors import UsageError
 
 from .facts import Wanted, check_target_topic
-from .wire import Loop, Wire
+from .loop import Loop
+from .wire import Wire
 
 
 class Named(NamedTuple):
@@ -49,4 +50,4 @@ def opened(named: Named) -> Iterator[Sides]:
     try:
         yield Sides(loop, source, target, wanted)
     finally:
-        loop.end(source, target)
+        loop.end(source.close, target.close)

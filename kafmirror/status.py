@@ -5,11 +5,12 @@ from collections.abc import Mapping
 
 from agentlog.errors import AgentlogError
 
-from .batches import opened, producer_id
-from .examining import Side
+from .batches import producer_id
 from .facts import Gathering
 from .known import Bounds, Partition
 from .lag import UNKNOWN, lag
+from .records import opened
+from .side import Side
 from .sides import Sides
 from .standing import Standing
 

@@ -17,10 +17,11 @@ from agentlog.positions import Moment, Position
 from agentlog.wording import counted
 
 from . import status, topics
-from .batches import as_in_source, producer_id
+from .batches import producer_id
 from .comparing import Compared, Comparison, Pair, Span
-from .examining import Side
 from .known import Partition
+from .marks import as_in_source
+from .side import Side
 from .sides import Named, Sides, opened
 from .standing import Standing
 from .translating import target_offset
