@@ -6,10 +6,10 @@ from typing import NamedTuple
 from agentlog.errors import AgentlogError, KafkaUnavailable, TopicNotFound, UsageError
 
 from . import topics
-from .batches import is_written_by, producer_id
+from .batches import Batch, is_written_by, producer_id
 from .comparing import Comparison, Pair, Span
-from .known import Bounds, Metadata, Partition, Setting, Topic
-from .plan import Facts, Plan, Prefix, is_pattern, matching, plan_topic
+from .known import Bounds, Metadata, Partition, Setting
+from .plan import Facts, Plan, Prefix, TopicFacts, is_pattern, matching, plan_topic
 from .side import Side
 from .wire import Wire
 
@@ -42,7 +42,6 @@ class Gathering:
 
     def __init__(self, source: Wire, target: Wire, wanted: Wanted) -> None:
         self._source, self._target, self._wanted = source, target, wanted
-        self._target_knows: frozenset[str] = frozenset()
 
     async def plan(self) -> Plan:
         """The plan.
@@ -51,15 +50,18 @@ class Gathering:
             KafkaUnavailable, KafkaRefused: a side doesn't answer.
             TopicNotFound: a name or a pattern that matches no topic of the source.
         """
-        there = await self._source.metadata(None)
+        asked = self._source.loop.spawn(self._source.metadata, None)
         here = await self._target.metadata(None)
+        there = await asked
         names = self.names(there)
         if there.cluster_id == here.cluster_id:
             same = f"source and target are the same cluster: its id is {there.cluster_id}"
             return Plan(self._source.name, self._target.name, (), (same,))
-        defaults = await topics.broker_settings(self._target, min(self._target.brokers()))
-        self._target_knows = _topic_settings(defaults)
-        plans = [plan_topic(await self._facts(there, here, name)) for name in names]
+        settings = self._target.loop.spawn(topics.broker_settings, self._target, min(self._target.brokers()))
+        found = await self._source.loop.each(lambda name: self._facts(there, here, name), names)
+        defaults = await settings
+        knows = _topic_settings(defaults)
+        plans = [plan_topic(facts, knows) for facts in found]
         return Plan(self._source.name, self._target.name, tuple(plans), (), tuple(_broker_warnings(defaults)))
 
     def names(self, there: Metadata) -> list[str]:
@@ -74,31 +76,17 @@ class Gathering:
         return matching(self._wanted.patterns, there.topics)
 
     async def _facts(self, there: Metadata, here: Metadata, name: str) -> Facts:
-        target_name = self._wanted.target_name(self._source, name)
-        source, target = there.topics[name], here.topics.get(target_name)
-        settings = await topics.settings(self._source, name)
-        sides = (
-            Side(self._source, there, {name: source.id}),
-            Side(self._target, here, {target_name: target.id} if target else {}),
-        )
-        bounds = await sides[0].all_bounds(name, stable=True)
-        target_bounds = await sides[1].all_bounds(target_name) if target else {}
-        return Facts(
-            source=source,
-            target=target,
-            target_name=target_name,
-            source_settings=settings,
-            target_settings=await topics.settings(self._target, target_name) if target else {},
-            target_knows=self._target_knows,
-            source_bounds=bounds,
-            target_bounds=target_bounds,
-            held=await self._held(sides, source, target, bounds, target_bounds) if target else {},
-            copied_from_target=await _written_by(sides[0], source, bounds, here, target) if target else (),
-            source_rights=await topics.rights(self._source, name),
-            target_rights=await topics.rights(self._target, target_name) if target else None,
-            refused=await self._try_to_create(target_name, len(source.leaders)) if target is None else None,
-            stored_bytes=await topics.stored_bytes(self._source, name),
-        )
+        spawn, target_name = self._source.loop.spawn, self._wanted.target_name(self._source, name)
+        source, target = Side.of(self._source, there, name), Side.of(self._target, here, target_name)
+        stored_bytes = spawn(topics.stored_bytes, self._source, there.topics[name])
+        theirs = spawn(lambda: _of_topic(source, name, stable=True))
+        if target_name not in here.topics:
+            refused = await self._try_to_create(target_name, len(there.topics[name].leaders))
+            return Facts(await theirs, None, target_name, {}, (), refused, await stored_bytes)
+        ours = await _of_topic(target, target_name, stable=False)
+        held = spawn(_held, source, target, await theirs, ours)
+        copied = await _written_by(source, await theirs, producer_id(here.cluster_id, str(ours.topic.id)))
+        return Facts(await theirs, ours, target_name, await held, copied, None, await stored_bytes)
 
     async def _try_to_create(self, name: str, partitions: int) -> str | None:
         try:
@@ -111,25 +99,29 @@ class Gathering:
             return str(error)
         return None
 
-    async def _held(
-        self,
-        sides: tuple[Side, Side],
-        source: Topic,
-        target: Topic,
-        bounds: Mapping[int, Bounds],
-        target_bounds: Mapping[int, Bounds],
-    ) -> dict[int, Prefix]:
-        """Partitions whose last batch in the target isn't this mirror's, compared with the source."""
-        there, here = sides
-        producer = producer_id(there.metadata.cluster_id, str(source.id))
-        found = {}
-        for number, (low, end) in target_bounds.items():
-            partition = Partition(target.name, number)
-            last = await here.batch_at(partition, end - 1) if end > low else None
-            if last is not None and not is_written_by(last, producer) and number in bounds:
-                pair = Pair(Partition(source.name, number), partition, producer)
-                found[number] = await _compared(pair, there, here, bounds[number], Bounds(low, end))
-        return found
+
+async def _of_topic(side: Side, name: str, *, stable: bool) -> TopicFacts:
+    settings = side.wire.loop.spawn(topics.settings, side.wire, name)
+    rights = side.wire.loop.spawn(topics.rights, side.wire, name)
+    bounds = await side.all_bounds(name, stable=stable)
+    return TopicFacts(side.metadata.topics[name], await settings, bounds, await rights)
+
+
+async def _held(source: Side, target: Side, theirs: TopicFacts, ours: TopicFacts) -> dict[int, Prefix]:
+    """Partitions whose last batch in the target isn't this mirror's, compared with the source."""
+    producer = producer_id(source.metadata.cluster_id, str(theirs.topic.id))
+
+    async def held(number: int) -> Prefix | None:
+        partition = Partition(ours.topic.name, number)
+        last = await target.last_batch(partition, ours.bounds[number])
+        if last is None or is_written_by(last, producer):
+            return None
+        pair = Pair(Partition(theirs.topic.name, number), partition, producer)
+        return await _compared(pair, source, target, theirs.bounds[number], ours.bounds[number])
+
+    numbers = [number for number in ours.bounds if number in theirs.bounds]
+    found = zip(numbers, await target.wire.loop.each(held, numbers), strict=True)
+    return {number: prefix for number, prefix in found if prefix}
 
 
 async def _compared(pair: Pair, source: Side, target: Side, theirs: Bounds, ours: Bounds) -> Prefix:
@@ -148,20 +140,18 @@ async def _compared(pair: Pair, source: Side, target: Side, theirs: Bounds, ours
     return Prefix(ours.end, f"offset {first[0]} is only on one side")
 
 
-async def _written_by(
-    source: Side, topic: Topic, bounds: Mapping[int, Bounds], target: Metadata, target_topic: Topic
-) -> tuple[int, ...]:
-    """The partitions of ``topic``, when a mirror of the target's topic wrote the last batch of all that hold any.
+async def _written_by(source: Side, facts: TopicFacts, producer: int) -> tuple[int, ...]:
+    """The partitions of a topic that hold records, when a mirror of the target's topic wrote the last batch of each.
 
     Where others have written behind it, that mirror is over: the copy has taken over, and this is the way home.
     """
-    producer, found = producer_id(target.cluster_id, str(target_topic.id)), list[int]()
-    for number, (low, end) in bounds.items():
-        last = await source.batch_at(Partition(topic.name, number), end - 1) if end > low else None
-        if last is not None and last.producer_id != producer:
-            return ()
-        found += [number] if last is not None else []
-    return tuple(found)
+
+    async def last(number: int) -> Batch | None:
+        return await source.last_batch(Partition(facts.topic.name, number), facts.bounds[number])
+
+    lasts = zip(facts.bounds, await source.wire.loop.each(last, facts.bounds), strict=True)
+    found = {number: batch for number, batch in lasts if batch is not None}
+    return tuple(found) if all(batch.producer_id == producer for batch in found.values()) else ()
 
 
 _OTHERWISE_CALLED = {

@@ -1,12 +1,16 @@
 """The thread in which all connections live, and what its coroutines wait for."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
 
 from kafka.future import Future
 from kafka.net.selector import NetworkSelector
 
+AT_ONCE = 20
+
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -24,9 +28,19 @@ class Loop:
         result: T = self.net.run(coroutine, *args)
         return result
 
-    def spawn(self, coroutine: Callable[..., Awaitable[Any]], *args: Any) -> Any:
-        """Start a coroutine; the answer is a future."""
-        return self.net.call_soon_with_future(coroutine, *args)
+    def spawn(self, coroutine: Callable[..., Awaitable[T]], *args: Any) -> Awaitable[T]:
+        """Start a coroutine, to be waited for or not; who waits gets what it returns or raises."""
+        future: Awaitable[T] = self.net.call_soon_with_future(coroutine, *args)
+        return future
+
+    async def each(self, coroutine: Callable[[S], Awaitable[T]], items: Iterable[S]) -> list[T]:
+        """What a coroutine returns for each of the items, a few of them under way at once."""
+        found, waiting = list[T](), deque[Awaitable[T]]()
+        for item in items:
+            if len(waiting) == AT_ONCE:
+                found.append(await waiting.popleft())
+            waiting.append(self.spawn(coroutine, item))
+        return found + [await each for each in waiting]
 
     def soon(self, function: Callable[[], None]) -> None:
         """Call a function in the loop's thread; from a signal's handler too."""

@@ -79,12 +79,12 @@ class Mirror:
         """
         if plan.all_refusals:
             raise Refused("\n".join(["nothing was mirrored:", *(f"  {text}" for text in plan.all_refusals)]))
-        there, here = await self.source.metadata([]), await self.target.metadata([])
+        there, here = self.source.loop.spawn(self.source.metadata), await self.target.metadata()
         running = Running(
-            self.source.loop, Side(self.source, there, {}), Side(self.target, here, {}), self._options.accept_loss
+            self.source.loop, Side(self.source, await there, {}), Side(self.target, here, {}), self._options.accept_loss
         )
+        await self.source.loop.each(self._apply, plan.topics)
         for topic in plan.topics:
-            await self._apply(topic)
             await self._take_up(running, topic)
         self.running = running
         running.stopping = self._stopping
@@ -141,15 +141,18 @@ class Mirror:
 
     async def _take_up(self, running: Running, plan: TopicPlan) -> None:
         """Begin to copy a topic that is there on both sides."""
-        source = await self.source.topic(plan.source)
-        target = await self._ready(plan.target, len(source.leaders))
+        spawn = running.loop.spawn
+        settings, asked = spawn(topics.settings, self.source, plan.source), spawn(self.source.topic, plan.source)
+        target = await self._ready(plan.target, plan.partitions)
+        source, of_target = await asked, spawn(topics.settings, self.target, plan.target)
         running.source.ids = {**running.source.ids, plan.source: source.id}
         running.target.ids = {**running.target.ids, plan.target: target.id}
-        running.source.metadata = await self.source.metadata(running.source.ids)
+        there = spawn(self.source.metadata, running.source.ids)
         running.target.metadata = await self.target.metadata(running.target.ids)
+        running.source.metadata = await there
         self._names[plan.source] = plan.target
-        settings = await topics.settings(self.source, plan.source)
-        largest = int((await topics.settings(self.target, plan.target))["max.message.bytes"].value or 1 << 20)
+        largest = int((await of_target)["max.message.bytes"].value or 1 << 20)
+        is_compacted = "compact" in ((await settings)["cleanup.policy"].value or "")
         producer = producer_id(running.source.metadata.cluster_id, str(source.id))
         known = {copying.source for copying in running.copies.values()}
         fresh = [number for number in sorted(source.leaders) if Partition(plan.source, number) not in known]
@@ -157,13 +160,12 @@ class Mirror:
             Copying(
                 Partition(plan.source, number),
                 Partition(plan.target, number),
-                Flow(producer, "compact" in (settings["cleanup.policy"].value or "")),
+                Flow(producer, is_compacted),
                 largest,
                 adopted=plan.adopted.get(number),
             )
             for number in fresh
         )
-        running.stale.ring()
 
     async def _ready(self, name: str, partitions: int) -> Topic:
         """A topic of the target, once all its partitions have leaders; it may just have been made."""
@@ -214,6 +216,7 @@ class Mirror:
         for topic in plan.topics:
             await self._apply(topic)
             await self._take_up(running, topic)
+            running.stale.ring()
 
     async def _widen(self, running: Running, topic: Topic) -> None:
         known = [each for each in running.copies if each.topic == topic.name]
@@ -221,6 +224,7 @@ class Mirror:
             target = self._names[topic.name]
             await topics.widen(self.target, target, len(topic.leaders))
             await self._take_up(running, _widened(topic, target))
+            running.stale.ring()
 
     async def _pass_on_settings(self, running: Running, name: str) -> None:
         target = self._names[name]

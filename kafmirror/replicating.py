@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from agentlog.errors import Stopped
 from agentlog.output import paint_for, width, write, write_bytes
 
 from .lag import Threshold, worst
-from .metrics import serving
+from .metrics import Page
 from .mirror import Mirror, Options
 from .plan import Plan
 from .render import Rates, plan_json, plan_lines, summary, table_lines
@@ -113,7 +113,8 @@ def _shown(sides: Sides, mirror: Mirror, how: Replication) -> Iterator[None]:
     """Show how far the mirror is, and watch the lag, while the block runs."""
     over, watch = threading.Event(), Watch(how.threshold)
     show = _table(mirror) if sys.stderr.isatty() else _log_lines(mirror)
-    with serving(how.metrics) as page:
+    page = Page()
+    with _served(page, how.metrics):
 
         def look() -> None:
             while not over.wait(LOOK_S):
@@ -129,6 +130,15 @@ def _shown(sides: Sides, mirror: Mirror, how: Replication) -> Iterator[None]:
         finally:
             over.set()
             watching.join()
+
+
+def _served(page: Page, address: str | None) -> AbstractContextManager[None]:
+    """Serve a page where an address is given."""
+    if address is None:
+        return nullcontext()
+    from .serving import served  # noqa: PLC0415  an HTTP server takes a while to load
+
+    return served(page, address)
 
 
 def _log_lines(mirror: Mirror) -> Callable[[list[Standing]], None]:

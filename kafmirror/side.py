@@ -1,6 +1,6 @@
 """A cluster as a mirror uses it: its connections, what was last heard of its topics, and what they hold."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -20,6 +20,11 @@ class Side:
     metadata: Metadata
     ids: Mapping[str, UUID]
 
+    @classmethod
+    def of(cls, wire: Wire, metadata: Metadata, topic: str) -> "Side":
+        """A cluster as it is used for one topic, which needn't be there yet."""
+        return cls(wire, metadata, {topic: metadata.topics[topic].id} if topic in metadata.topics else {})
+
     def node(self, partition: Partition) -> int:
         """The broker that leads a partition; raises WireError when none does."""
         leader = self.metadata.leader(partition)
@@ -29,16 +34,18 @@ class Side:
 
     async def bounds(self, partition: Partition, *, stable: bool = False) -> Bounds:
         """The first offset that a partition holds, and the one behind its last."""
-        low = await self.wire.offsets(self.metadata, [partition], EARLIEST)
-        end = await self.wire.offsets(self.metadata, [partition], LATEST, stable=stable)
-        return Bounds(low[partition], end[partition])
+        return (await self._bounds([partition], stable=stable))[partition]
 
     async def all_bounds(self, topic: str, *, stable: bool = False) -> dict[int, Bounds]:
         """The bounds of each partition of a topic."""
         partitions = [Partition(topic, number) for number in sorted(self.metadata.topics[topic].leaders)]
-        low = await self.wire.offsets(self.metadata, partitions, EARLIEST)
-        end = await self.wire.offsets(self.metadata, partitions, LATEST, stable=stable)
-        return {each.number: Bounds(low[each], end[each]) for each in partitions}
+        return {each.number: bounds for each, bounds in (await self._bounds(partitions, stable=stable)).items()}
+
+    async def _bounds(self, partitions: Sequence[Partition], *, stable: bool) -> dict[Partition, Bounds]:
+        begins = self.wire.loop.spawn(self.wire.offsets, self.metadata, partitions, EARLIEST)
+        ends = await self.wire.offsets(self.metadata, partitions, LATEST, stable=stable)
+        lows = await begins
+        return {each: Bounds(lows[each], ends[each]) for each in partitions}
 
     async def noted(self, partition: Partition, producer: int) -> tuple[int, int] | None:
         """The target's and the source's offset as a mirror last noted them for a partition with gaps."""
@@ -52,13 +59,17 @@ class Side:
         Raises:
             ValueError: nobody knows.
         """
-        last = await self.batch_at(partition, bounds.end - 1) if bounds.end > bounds.low else None
+        last = await self.last_batch(partition, bounds)
         is_whole = bounds.end == 0 or (last is not None and last.is_dense)
         committed = None if is_whole else await self.noted(partition, producer)
         found = mirrored_up_to(last, bounds.end, committed, producer)
         if found is None:
             raise ValueError(f"{partition}: the target's log and the mirror's note no longer tell where it stands")
         return found
+
+    async def last_batch(self, partition: Partition, bounds: Bounds) -> Batch | None:
+        """The batch that holds the last offset within bounds; None where there is none."""
+        return await self.batch_at(partition, bounds.end - 1) if bounds.end > bounds.low else None
 
     async def batch_at(self, partition: Partition, offset: int) -> Batch | None:
         """The batch that holds an offset, or the one behind it; None where there is none."""

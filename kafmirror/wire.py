@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any
 
 import kafka.errors as kafka_errors
@@ -73,6 +73,7 @@ class Wire:
         self._config: dict[str, Value] = {**_OURS, **translated(cluster)}
         self._manager: Any = None
         self._last_contact = time.monotonic()
+        self._connecting: Awaitable[None] | None = None
 
     @property
     def name(self) -> str:
@@ -80,11 +81,19 @@ class Wire:
         return self.cluster.name
 
     async def connect(self) -> None:
-        """Reach any of the bootstrap addresses.
+        """Reach any of the bootstrap addresses; who asks while that is under way waits for it.
 
         Raises:
             KafkaUnavailable, KafkaRefused: none of them; why the last one failed.
         """
+        if self._connecting is None:
+            self._connecting = self.loop.spawn(self._connect)
+        try:
+            await self._connecting
+        finally:
+            self._connecting = None
+
+    async def _connect(self) -> None:
         self.close()
         self._manager = KafkaConnectionManager(self.loop.net, **self._config)
         self._manager.cluster.config["allow_auto_create_topics"] = False
