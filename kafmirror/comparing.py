@@ -71,6 +71,12 @@ class Comparison:
         self._ours: deque[Opened] = deque()
         self._sha = hashlib.sha256() if digest else None
 
+    def adding_to(self, found: Compared) -> "Comparison":
+        """Itself, with what it finds added to what was found before."""
+        found.position = self.span.start
+        self.found = found
+        return self
+
     async def run(self) -> Compared:
         """Compare all of it.
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from agentlog.errors import AgentlogError, KafkaUnavailable, TopicNotFound, UsageError
 
 from . import topics
-from .batches import Batch, is_written_by, producer_id
+from .batches import Batch, is_written_by
 from .comparing import Comparison, Pair, Span
 from .known import Bounds, Metadata, Partition, Setting
 from .plan import Facts, Plan, Prefix, TopicFacts, is_pattern, matching, plan_topic
@@ -85,7 +85,7 @@ class Gathering:
             return Facts(await theirs, None, target_name, {}, (), refused, await stored_bytes)
         ours = await _of_topic(target, target_name, stable=False)
         held = spawn(_held, source, target, await theirs, ours)
-        copied = await _written_by(source, await theirs, producer_id(here.cluster_id, str(ours.topic.id)))
+        copied = await _written_by(source, await theirs, target.producer(target_name))
         return Facts(await theirs, ours, target_name, await held, copied, None, await stored_bytes)
 
     async def _try_to_create(self, name: str, partitions: int) -> str | None:
@@ -109,7 +109,7 @@ async def _of_topic(side: Side, name: str, *, stable: bool) -> TopicFacts:
 
 async def _held(source: Side, target: Side, theirs: TopicFacts, ours: TopicFacts) -> dict[int, Prefix]:
     """Partitions whose last batch in the target isn't this mirror's, compared with the source."""
-    producer = producer_id(source.metadata.cluster_id, str(theirs.topic.id))
+    producer = source.producer(theirs.topic.name)
 
     async def held(number: int) -> Prefix | None:
         partition = Partition(ours.topic.name, number)

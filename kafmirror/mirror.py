@@ -7,12 +7,11 @@ from typing import NamedTuple
 from agentlog.errors import AgentlogError, KafkaUnavailable
 
 from . import topics
-from .batches import producer_id
 from .copying import Copying, State
 from .errors import Refused
 from .facts import Gathering, Wanted
 from .flow import Flow
-from .grouping import Grouping, Held
+from .grouping import Copied, Grouping
 from .known import Partition, Topic
 from .lag import UNKNOWN, lag
 from .plan import Plan, TopicPlan, matching, setting_changes, wanted_settings
@@ -110,7 +109,7 @@ class Mirror:
     async def _take_groups(self, running: Running) -> str | None:
         """Take the groups' offsets along; why it wasn't done, or None."""
         held = {
-            each.source: Held(each.target, each.flow.producer, each.flow.done_source, each.flow.done_target)
+            each.source: Copied(each.target, each.flow.producer, each.flow.done_source, each.flow.done_target)
             for each in running.copies.values()
             if each.state is State.COPIED
         }
@@ -153,7 +152,7 @@ class Mirror:
         self._names[plan.source] = plan.target
         largest = int((await of_target)["max.message.bytes"].value or 1 << 20)
         is_compacted = "compact" in ((await settings)["cleanup.policy"].value or "")
-        producer = producer_id(running.source.metadata.cluster_id, str(source.id))
+        producer = running.source.producer(plan.source)
         known = {copying.source for copying in running.copies.values()}
         fresh = [number for number in sorted(source.leaders) if Partition(plan.source, number) not in known]
         running.add(

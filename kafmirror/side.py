@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from . import groups
-from .batches import Batch, first
+from .batches import Batch, first, producer_id
 from .checkpoint import mirrored_up_to
 from .known import Bounds, Metadata, Partition
 from .transfer import Asked, fetch
@@ -24,6 +24,10 @@ class Side:
     def of(cls, wire: Wire, metadata: Metadata, topic: str) -> "Side":
         """A cluster as it is used for one topic, which needn't be there yet."""
         return cls(wire, metadata, {topic: metadata.topics[topic].id} if topic in metadata.topics else {})
+
+    def producer(self, topic: str) -> int:
+        """The producer id of every mirror of one of its topics."""
+        return producer_id(self.metadata.cluster_id, str(self.ids[topic]))
 
     def node(self, partition: Partition) -> int:
         """The broker that leads a partition; raises WireError when none does."""
