@@ -1,6 +1,6 @@
 """The facts for a plan, gathered from both clusters; nothing is changed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from agentlog.errors import AgentlogError, KafkaUnavailable, TopicNotFound, UsageError
@@ -24,6 +24,11 @@ class Wanted(NamedTuple):
 
     patterns: list[str]
     target_topic: str = "{topic}"
+
+    def leaves_out(self, target: Wire, topic: str) -> bool:
+        """Whether no pattern means ``topic``, as a mirror from ``target`` names its copies so."""
+        before, _, behind = self.target_topic.replace("{source}", target.name).partition("{topic}")
+        return "{source}" in self.target_topic and topic.startswith(before) and topic.endswith(behind)
 
     def target_name(self, source: Wire, topic: str) -> str:
         """What ``topic`` is called in the target."""
@@ -62,7 +67,8 @@ class Gathering:
         defaults = await settings
         knows = _topic_settings(defaults)
         plans = [plan_topic(facts, knows) for facts in found]
-        return Plan(self._source.name, self._target.name, tuple(plans), (), tuple(_broker_warnings(defaults)))
+        warnings = (*self._left_out(there), *_broker_warnings(defaults))
+        return Plan(self._source.name, self._target.name, tuple(plans), (), warnings)
 
     def names(self, there: Metadata) -> list[str]:
         """The source's topics that are wanted; raises TopicNotFound for a name that is none."""
@@ -73,7 +79,23 @@ class Gathering:
                     f"cluster {self._source.name} has no topic {pattern}, or its rights don't let us see it; "
                     f"we see {some[:500] or 'none'}"
                 )
-        return matching(self._wanted.patterns, there.topics)
+        return self.matched(there)
+
+    def matched(self, there: Metadata) -> list[str]:
+        """The source's topics that are named, or meant by a pattern and no copies of the target's."""
+        return [
+            name
+            for name in matching(self._wanted.patterns, there.topics)
+            if name in self._wanted.patterns or not self._wanted.leaves_out(self._target, name)
+        ]
+
+    def _left_out(self, there: Metadata) -> Iterator[str]:
+        """What a pattern might have been thought to mean."""
+        for pattern in self._wanted.patterns:
+            if not matching([pattern], there.topics):
+                yield f"no topic of {self._source.name} matches {pattern} yet"
+        if copies := set(matching(self._wanted.patterns, there.topics)) - set(self.matched(there)):
+            yield f"left out, being copies of what {self._target.name} has: {', '.join(sorted(copies))}"
 
     async def _facts(self, there: Metadata, here: Metadata, name: str) -> Facts:
         spawn, target_name = self._source.loop.spawn, self._wanted.target_name(self._source, name)

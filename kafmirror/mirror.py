@@ -14,7 +14,7 @@ from .flow import Flow
 from .grouping import Copied, Grouping
 from .known import Partition, Topic
 from .lag import UNKNOWN, lag
-from .plan import Plan, TopicPlan, matching, setting_changes, wanted_settings
+from .plan import Plan, TopicPlan, setting_changes, wanted_settings
 from .pump import Pump
 from .running import Running
 from .side import Side
@@ -200,7 +200,7 @@ class Mirror:
 
     async def _follow_once(self, running: Running) -> None:
         there = await self.source.metadata(None)
-        for name in matching(self._wanted.patterns, there.topics):
+        for name in self._gathering.matched(there):
             if name not in self._names:
                 await self._join(running, name)
             else:
