@@ -252,7 +252,7 @@ def _standing(copying: Copying, now: float, now_ms: float) -> Standing:
     flow = copying.flow
     is_known = copying.source_end is not None and now - copying.end_known_at < KNOWN_FOR_S
     was_placed = flow.done_target > 0 or copying.state is State.COPIED
-    behind = lag(flow.done_source, copying.source_end, flow.pending_timestamp, now_ms) if is_known else UNKNOWN
+    behind = lag(flow.done_source, copying.source_end, copying.first_timestamp, now_ms) if is_known else UNKNOWN
     return Standing(
         copying.source,
         copying.target,

@@ -85,7 +85,7 @@ class Sender:
             copying.state = State.NEW  # until the note is written
             self._running.loop.spawn(self._note_first_gap, copying, copying.generation)
             return False
-        return flow.in_flight < IN_FLIGHT_OF_ONE
+        return flow.in_flight < IN_FLIGHT_OF_ONE and not flow.gathers
 
     def _next(self, copying: Copying) -> Outgoing | None:
         try:

@@ -6,7 +6,9 @@ from agentlog.errors import UsageError
 from kafmirror import batches, marks
 from kafmirror.batches import Batch, Stamp
 from kafmirror.checkpoint import Fill, Go, Held, Lost, Refuse, Trim, decide
-from kafmirror.known import NO_ID, Setting, Topic
+from kafmirror.copying import Copying, State
+from kafmirror.flow import Flow
+from kafmirror.known import NO_ID, Partition, Setting, Topic
 from kafmirror.lag import NOTHING, UNKNOWN, Lag, Threshold, lag, threshold, worst
 from kafmirror.marks import Naming
 from kafmirror.plan import matching, setting_changes, wanted_settings
@@ -82,6 +84,19 @@ def test_the_lag_is_nothing_when_caught_up_and_unknown_when_unknown() -> None:
     assert lag(4, 10, None, 3500) == Lag(6, None)
     assert worst([NOTHING, Lag(6, 2.5), Lag(1, 7.0)]) == Lag(7, 7.0)
     assert worst([NOTHING, UNKNOWN]) == UNKNOWN
+
+
+def test_the_lag_counts_from_what_was_last_mirrored_until_more_is_fetched() -> None:
+    copying = Copying(Partition("t", 0), Partition("t", 0), Flow(OURS), 1 << 20, state=State.COPIED)
+    copying.know_source(10)
+    assert copying.first_timestamp is None
+    copying.flow.done_source, copying.flow.done_timestamp = 5, 1_000
+    assert copying.first_timestamp == 1_000
+    copying.flow.done_source = 10
+    copying.know_source(10)
+    assert copying.first_timestamp == copying.caught_up_ms
+    copying.flow.pending_timestamp = 2_000
+    assert copying.first_timestamp == 2_000
 
 
 def test_what_is_not_known_is_over_any_threshold() -> None:
