@@ -1,14 +1,16 @@
 """What Prometheus and health checks are told of a running mirror."""
 
-import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .standing import Standing
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
+
+SILENT_S = 30.0
 
 _LABELS = ("topic", "partition", "target_topic")
 
@@ -27,15 +29,17 @@ class Page:
     standings: Sequence[Standing] = ()
     complaints: Sequence[str] = ()
     troubles: Sequence[str] = ()
-    told: threading.Event = field(default_factory=threading.Event)
+    told_at: float | None = None
 
     def tell(self, standings: Sequence[Standing], complaints: Sequence[str], troubles: Sequence[str]) -> None:
         """Take up how things stand now."""
         self.standings, self.complaints, self.troubles = standings, complaints, troubles
-        self.told.set()
+        self.told_at = time.monotonic()
 
     def health(self) -> tuple[int, str]:
-        """503 while a partition is over the threshold."""
+        """503 while a partition is over the threshold, or when the mirror no longer tells where it stands."""
+        if self.told_at is not None and (silent := time.monotonic() - self.told_at) > SILENT_S:
+            return 503, f"the mirror hasn't told for {silent:.0f} s where it stands"
         return (503, "\n".join([*self.complaints, *self.troubles])) if self.complaints else (200, "ok")
 
     def readiness(self) -> tuple[int, str]:
