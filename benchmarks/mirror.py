@@ -8,11 +8,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -24,7 +24,7 @@ from devkafka.client import QUIET
 from .measure import show
 
 TOPIC, PARTITIONS, TRANSACTION = "agent-events", 6, 50_000
-WARM_UP_S = 20
+WARM_UP_S = 10
 EVENT = '{"event_id":"evt_%010d","session_id":"sess_%06d","agent_id":"invoice-generator-v2","timestamp":"2026-01-15T14:%02d:%02d.847Z","event_type":"tool_call","payload":{"tool":"stripe.create_invoice","input":{"customer_id":"cus_%08x","amount":%d},"output":{"invoice_id":"inv_%08x","status":"draft"},"latency_ms":%d},"context":{"parent_event_id":"evt_%010d","reasoning":"Customer requested an invoice for milestone %d, and the amount is within what the contract allows for it without another approval","model":"claude-sonnet-4-5","confidence":0.94}}'  # noqa: E501
 TUNED = {
     "src.consumer.max.poll.records": "20000",
@@ -83,18 +83,20 @@ def compare(source: KafkaCluster, records: int, runs: int, names: tuple[str, ...
     for _ in range(runs):
         for name in names:
             found[name].append(copied(source, name, records))
+            show(f"  {line(name, found[name][-1:])}")
     for name in names:
-        show(line(name, found[name], found["kafmirror"]))
+        show(line(name, found[name], found["kafmirror"] if name != "kafmirror" else None))
 
 
-def line(name: str, runs: list[Copied], ours: list[Copied]) -> str:
-    """A row for a person, with how many times as fast and as cheap kafmirror is."""
+def line(name: str, runs: Sequence[Copied], ours: Sequence[Copied] | None = None) -> str:
+    """A row for a person; with ``ours`` how many times as fast and as cheap kafmirror is."""
     rate, cpu = median(each.rate for each in runs), median(each.cpu_s for each in runs)
-    faster = median(each.rate for each in ours) / rate
-    cheaper = cpu / median(each.cpu_s for each in ours)
     first, memory = median(each.first_s for each in runs), max(each.memory_mb for each in runs)
-    beside = f"   kafmirror: {faster:.1f} x the records/s, 1/{cheaper:.0f} of the CPU time" if runs is not ours else ""
-    return f"{name:<22} {rate:9,.0f} records/s  first {first:5.2f} s  cpu {cpu:6.2f} s  {memory:4.0f} MB{beside}"
+    row = f"{name:<22} {rate:9,.0f} records/s  first {first:5.2f} s  cpu {cpu:6.2f} s  {memory:4.0f} MB"
+    if ours is None:
+        return row
+    faster, cheaper = median(each.rate for each in ours) / rate, cpu / median(each.cpu_s for each in ours)
+    return f"{row}   kafmirror: {faster:.1f} x the records/s, 1/{cheaper:.0f} of the CPU time"
 
 
 def fill(bootstrap: str, records: int, in_transactions_of: int | None = None) -> None:
@@ -231,7 +233,7 @@ def delays(source: KafkaCluster, target: KafkaCluster, rate: int, seconds: int) 
     eager = {"fetch.queue.backoff.ms": 1, "fetch.error.backoff.ms": 1, "fetch.wait.max.ms": 10}
     consumer = Consumer({"bootstrap.servers": target.bootstrap, "group.id": "unused", **eager})
     consumer.assign([TopicPartition(TOPIC, n, 0) for n in range(PARTITIONS)])
-    writing = threading.Thread(target=write_evenly, args=(source.bootstrap, rate, WARM_UP_S + seconds))
+    writing = get_context("spawn").Process(target=write_evenly, args=(source.bootstrap, rate, WARM_UP_S + seconds))
     writing.start()
     found: list[float] = []
     while len(found) < rate * (WARM_UP_S + seconds):
@@ -243,7 +245,7 @@ def delays(source: KafkaCluster, target: KafkaCluster, rate: int, seconds: int) 
 
 def write_evenly(bootstrap: str, rate: int, seconds: int) -> None:
     """Write so many records a second, each holding the time at which it was produced."""
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0})
+    producer = Producer({"bootstrap.servers": bootstrap})
     began = time.time()
     for number in range(rate * seconds):
         while time.time() < began + number / rate:
