@@ -1,6 +1,7 @@
 """The facts for a plan, gathered from both clusters; nothing is changed."""
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from agentlog.errors import AgentlogError, KafkaUnavailable, TopicNotFound, UsageError
@@ -53,7 +54,7 @@ class Gathering:
 
         Raises:
             KafkaUnavailable, KafkaRefused: a side doesn't answer.
-            TopicNotFound: a name or a pattern that matches no topic of the source.
+            TopicNotFound: a name that is no topic of the source.
         """
         asked = self._source.loop.spawn(self._source.metadata, None)
         here = await self._target.metadata(None)
@@ -74,7 +75,8 @@ class Gathering:
         """The source's topics that are wanted; raises TopicNotFound for a name that is none."""
         for pattern in self._wanted.patterns:
             if not matching([pattern], there.topics) and not is_pattern(pattern):
-                some = ", ".join(name for name in sorted(there.topics) if not name.startswith("__"))
+                names = sorted(name for name in there.topics if not name.startswith("__"))
+                some = ", ".join(dict.fromkeys([*get_close_matches(pattern, names), *names]))
                 raise TopicNotFound(
                     f"cluster {self._source.name} has no topic {pattern}, or its rights don't let us see it; "
                     f"we see {some[:500] or 'none'}"

@@ -1,5 +1,6 @@
 """A cluster as a mirror uses it: its connections, what was last heard of its topics, and what they hold."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,7 +10,9 @@ from .batches import Batch, first, producer_id
 from .checkpoint import mirrored_up_to
 from .known import Bounds, Metadata, Partition
 from .transfer import Asked, fetch
-from .wire import EARLIEST, LATEST, Wire, WireError
+from .wire import EARLIEST, LATEST, Wire, WireError, is_transient
+
+PATIENCE_S = 10.0
 
 
 @dataclass
@@ -41,9 +44,19 @@ class Side:
         return (await self._bounds([partition], stable=stable))[partition]
 
     async def all_bounds(self, topic: str, *, stable: bool = False) -> dict[int, Bounds]:
-        """The bounds of each partition of a topic."""
-        partitions = [Partition(topic, number) for number in sorted(self.metadata.topics[topic].leaders)]
-        return {each.number: bounds for each, bounds in (await self._bounds(partitions, stable=stable)).items()}
+        """The bounds of each partition of a topic; a broker that has just come back is given a moment."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            partitions = [Partition(topic, number) for number in sorted(self.metadata.topics[topic].leaders)]
+            try:
+                found = await self._bounds(partitions, stable=stable)
+            except WireError as error:
+                if not is_transient(error.code) or time.monotonic() > deadline:
+                    raise
+                await self.wire.loop.sleep(0.2)
+                self.metadata = await self.wire.metadata(self.ids)
+            else:
+                return {each.number: bounds for each, bounds in found.items()}
 
     async def _bounds(self, partitions: Sequence[Partition], *, stable: bool) -> dict[Partition, Bounds]:
         begins = self.wire.loop.spawn(self.wire.offsets, self.metadata, partitions, EARLIEST)
