@@ -24,7 +24,7 @@ from devkafka.client import QUIET
 from .measure import show
 
 TOPIC, PARTITIONS, TRANSACTION = "agent-events", 6, 50_000
-WARM_UP_S = 10
+WARM_UP_S = 20
 EVENT = '{"event_id":"evt_%010d","session_id":"sess_%06d","agent_id":"invoice-generator-v2","timestamp":"2026-01-15T14:%02d:%02d.847Z","event_type":"tool_call","payload":{"tool":"stripe.create_invoice","input":{"customer_id":"cus_%08x","amount":%d},"output":{"invoice_id":"inv_%08x","status":"draft"},"latency_ms":%d},"context":{"parent_event_id":"evt_%010d","reasoning":"Customer requested an invoice for milestone %d, and the amount is within what the contract allows for it without another approval","model":"claude-sonnet-4-5","confidence":0.94}}'  # noqa: E501
 TUNED = {
     "src.consumer.max.poll.records": "20000",
