@@ -248,8 +248,9 @@ def write_evenly(bootstrap: str, rate: int, seconds: int) -> None:
     producer = Producer({"bootstrap.servers": bootstrap})
     began = time.time()
     for number in range(rate * seconds):
-        while time.time() < began + number / rate:
-            producer.poll(0.0005)
+        while (early := began + number / rate - time.time()) > 0:
+            time.sleep(max(early, 0.002))
+            producer.poll(0)
         producer.produce(TOPIC, str(time.time()), partition=number % PARTITIONS)
     producer.flush()
 
