@@ -152,9 +152,9 @@ class Flow:
         return bool(self.queue or self.left)
 
     @property
-    def gathers(self) -> bool:
-        """Whether little waits while something is under way: by the time that is answered, more may go in one."""
-        return self.in_flight > 0 and self.queued_bytes < SMALL_BYTES and not self.left
+    def has_little(self) -> bool:
+        """Whether what waits is little, and may wait for more to go with it."""
+        return self.queued_bytes < SMALL_BYTES and not self.left
 
     @property
     def enters_gap(self) -> bool:

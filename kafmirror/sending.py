@@ -40,7 +40,7 @@ class Sender:
         self._running, self._node = running, node
         self._bell = running.send_bells[node]
         self._turn = 0
-        self._bytes_in_flight = 0
+        self._under_way = self._bytes_in_flight = 0
 
     async def run(self) -> None:
         """Send until the mirror stops."""
@@ -85,7 +85,9 @@ class Sender:
             copying.state = State.NEW  # until the note is written
             self._running.loop.spawn(self._note_first_gap, copying, copying.generation)
             return False
-        return flow.in_flight < IN_FLIGHT_OF_ONE and not flow.gathers
+        if self._under_way and flow.has_little:  # the broker takes up one request of a connection after the other
+            return False
+        return flow.in_flight < IN_FLIGHT_OF_ONE
 
     def _next(self, copying: Copying) -> Outgoing | None:
         try:
@@ -111,12 +113,14 @@ class Sender:
 
     def _send(self, sent: dict[Partition, Sent]) -> None:
         batches = {partition: each.outgoing.data for partition, each in sent.items()}
+        self._under_way += 1
         self._bytes_in_flight += sum(map(len, batches.values()))
         target = self._running.target
         future = produce(target.wire, self._node, batches, target.ids)
         future.add_both(partial(self._answered, sent, future))
 
     def _answered(self, sent: dict[Partition, Sent], future: Any, _: Any) -> None:
+        self._under_way -= 1
         self._bytes_in_flight -= sum(len(each.outgoing.data) for each in sent.values())
         try:
             if future.exception is not None:
