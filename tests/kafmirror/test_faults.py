@@ -27,11 +27,11 @@ def kill_while_it_copies(pair: Pair, topic: str, count: int, kills: int) -> int:
 
 
 def test_a_mirror_that_is_killed_while_it_copies_goes_on_exactly(pair: Pair) -> None:
-    topic = pair.filled(60_000)
-    assert kill_while_it_copies(pair, topic, 60_000, kills=4) > 1
+    topic = pair.filled(300_000)
+    assert kill_while_it_copies(pair, topic, 300_000, kills=4) > 1
     ran = pair.once(topic)
     assert ran.code == 0, ran.err
-    assert pair.exact(topic) == 60_000
+    assert pair.exact(topic) == 300_000
 
 
 def test_several_mirrors_of_one_topic_copy_it_exactly(pair: Pair) -> None:
