@@ -1,6 +1,6 @@
-"""kafmirror beside MirrorMaker 2, as it comes and tuned: a million events copied, and the time that one takes.
+"""kafmirror beside MirrorMaker 2: a million events copied, the same behind gaps, and the time that one event takes.
 
-python -m benchmarks.mirror [RECORDS [RUNS]]
+python -m benchmarks.mirror [copy|gaps|latency|all [RECORDS [RUNS]]]
 """
 
 import os
@@ -8,11 +8,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -23,7 +23,8 @@ from devkafka.client import QUIET
 
 from .measure import show
 
-TOPIC, PARTITIONS = "agent-events", 6
+TOPIC, PARTITIONS, TRANSACTION = "agent-events", 6, 50_000
+WARM_UP_S = 20
 EVENT = '{"event_id":"evt_%010d","session_id":"sess_%06d","agent_id":"invoice-generator-v2","timestamp":"2026-01-15T14:%02d:%02d.847Z","event_type":"tool_call","payload":{"tool":"stripe.create_invoice","input":{"customer_id":"cus_%08x","amount":%d},"output":{"invoice_id":"inv_%08x","status":"draft"},"latency_ms":%d},"context":{"parent_event_id":"evt_%010d","reasoning":"Customer requested an invoice for milestone %d, and the amount is within what the contract allows for it without another approval","model":"claude-sonnet-4-5","confidence":0.94}}'  # noqa: E501
 TUNED = {
     "src.consumer.max.poll.records": "20000",
@@ -47,38 +48,77 @@ class Copied:
 
 
 def main() -> None:
-    """Fill a source, let each mirror copy it into a new target in turn, and show the medians."""
-    records = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    runs = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    """Run the part that is named, or all of them."""
+    part, records, runs = [*sys.argv[1:], *("all", "1000000", "3")[len(sys.argv) - 1 :]]
+    parts: Mapping[str, Callable[[], None]] = {
+        "copy": lambda: copying(int(records), int(runs)),
+        "gaps": lambda: copying_gaps(int(records), int(runs)),
+        "latency": latency,
+    }
+    for name in parts if part == "all" else [part]:
+        parts[name]()
+
+
+def copying(records: int, runs: int) -> None:
+    """Whole batches, unopened."""
     with KafkaCluster("us-east-1") as source:
         create_topic(source.bootstrap, TOPIC, partitions=PARTITIONS)
         fill(source.bootstrap, records)
         show(f"{records:,} events, lz4, {PARTITIONS} partitions, {runs} runs each, medians")
-        found: dict[str, list[Copied]] = {}
-        for _ in range(runs):
-            for name in ("kafmirror", "MirrorMaker 2", "MirrorMaker 2, tuned"):
-                found.setdefault(name, []).append(copied(source, name, records))
-    for name, each in found.items():
-        show(line(name, each, found["kafmirror"]))
-    latency()
+        compare(source, records, runs, ("kafmirror", "MirrorMaker 2", "MirrorMaker 2, tuned"))
 
 
-def line(name: str, runs: list[Copied], ours: list[Copied]) -> str:
-    """A row for a person, with how many times as fast and as cheap kafmirror is."""
+def copying_gaps(records: int, runs: int) -> None:
+    """Written in transactions: the marker of each is a gap, behind which batches must be opened."""
+    with KafkaCluster("us-east-1") as source:
+        create_topic(source.bootstrap, TOPIC, partitions=PARTITIONS)
+        fill(source.bootstrap, records, in_transactions_of=TRANSACTION)
+        show(f"{records:,} events in transactions of {TRANSACTION:,}, lz4, {PARTITIONS} partitions, {runs} runs each")
+        compare(source, records, runs, ("kafmirror", "MirrorMaker 2"))
+
+
+def compare(source: KafkaCluster, records: int, runs: int, names: tuple[str, ...]) -> None:
+    """Let each mirror copy the source into a new target, in turn, and show the medians."""
+    found: dict[str, list[Copied]] = {name: [] for name in names}
+    for _ in range(runs):
+        for name in names:
+            found[name].append(copied(source, name, records))
+            show(f"  {line(name, found[name][-1:])}")
+    for name in names:
+        show(line(name, found[name], found["kafmirror"] if name != "kafmirror" else None))
+
+
+def line(name: str, runs: Sequence[Copied], ours: Sequence[Copied] | None = None) -> str:
+    """A row for a person; with ``ours`` how many times as fast and as cheap kafmirror is."""
     rate, cpu = median(each.rate for each in runs), median(each.cpu_s for each in runs)
-    faster = median(each.rate for each in ours) / rate
-    cheaper = cpu / median(each.cpu_s for each in ours)
     first, memory = median(each.first_s for each in runs), max(each.memory_mb for each in runs)
-    beside = f"   kafmirror: {faster:.1f} x the records/s, 1/{cheaper:.0f} of the CPU time" if runs is not ours else ""
-    return f"{name:<22} {rate:9,.0f} records/s  first {first:5.2f} s  cpu {cpu:6.2f} s  {memory:4.0f} MB{beside}"
+    row = f"{name:<22} {rate:9,.0f} records/s  first {first:5.2f} s  cpu {cpu:6.2f} s  {memory:4.0f} MB"
+    if ours is None:
+        return row
+    faster, cheaper = median(each.rate for each in ours) / rate, cpu / median(each.cpu_s for each in ours)
+    return f"{row}   kafmirror: {faster:.1f} x the records/s, 1/{cheaper:.0f} of the CPU time"
 
 
-def fill(bootstrap: str, records: int) -> None:
+def fill(bootstrap: str, records: int, in_transactions_of: int | None = None) -> None:
     """Write events of about 570 bytes."""
-    producer = Producer(
-        {"bootstrap.servers": bootstrap, "compression.type": "lz4", "linger.ms": 20, "enable.idempotence": True}
-    )
-    for n in range(records):
+    settings: dict[str, str | int | bool] = {"compression.type": "lz4", "linger.ms": 20, "enable.idempotence": True}
+    if in_transactions_of:
+        settings["transactional.id"] = "benchmark"
+    producer = Producer({"bootstrap.servers": bootstrap, **settings})
+    if in_transactions_of:
+        producer.init_transactions(60)
+    for first in range(0, records, in_transactions_of or records):
+        if in_transactions_of:
+            producer.begin_transaction()
+        write(producer, range(first, min(first + (in_transactions_of or records), records)))
+        if in_transactions_of:
+            producer.commit_transaction(60)
+    producer.flush()
+
+
+def write(producer: Producer, numbers: range) -> None:
+    """Hand events over, as fast as they are taken."""
+    for n in numbers:
         value = EVENT % (n, n % 5000, n // 60 % 60, n % 60, n * 7919 % 2**32, n % 10_000, n, n % 3000, n - 1, n % 9)
         while True:
             try:
@@ -86,7 +126,6 @@ def fill(bootstrap: str, records: int) -> None:
                 break
             except BufferError:
                 producer.poll(0.1)
-    producer.flush()
 
 
 def copied(source: KafkaCluster, name: str, records: int) -> Copied:
@@ -173,38 +212,45 @@ def used(pid: int) -> tuple[float, float]:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), int(peak.split()[1]) / 1024
 
 
-def latency(rate: int = 1000, seconds: int = 10) -> None:
-    """From produced at the source to readable at the target, at an even rate."""
-    with KafkaCluster("us-east-1") as source, KafkaCluster("eu-west-1") as target:
-        for cluster in (source, target):
-            create_topic(cluster.bootstrap, TOPIC, partitions=PARTITIONS)
-        with started(source, target, "kafmirror"):
-            eager = {"fetch.queue.backoff.ms": 1, "fetch.error.backoff.ms": 1, "fetch.wait.max.ms": 10}
-            consumer = Consumer({"bootstrap.servers": target.bootstrap, "group.id": "unused", **eager})
-            consumer.assign([TopicPartition(TOPIC, n, 0) for n in range(PARTITIONS)])
-            write_evenly(source.bootstrap, rate, 1)
-            delays: list[float] = []
-            while not consumer.consume(rate, 1.0):
-                pass
-            writing = threading.Thread(target=write_evenly, args=(source.bootstrap, rate, seconds))
-            writing.start()
-            while len(delays) < rate * seconds:
-                delays += [time.time() - float(each.value() or 0) for each in consumer.consume(1000, 0.005)]
-            writing.join()
-            consumer.close()
-    show(
-        f"produced to readable at {rate:,} records/s: median {median(delays) * 1000:.0f} ms, "
-        f"99th percentile {quantiles(delays, n=100)[98] * 1000:.0f} ms"
-    )
+def latency(rate: int = 1000, seconds: int = 20) -> None:
+    """From produced at the source to readable at the target, at an even rate; beside it readable at the source."""
+    show(f"produced to readable at {rate:,} records/s for {seconds} s")
+    for name in ("the source itself", "kafmirror", "MirrorMaker 2"):
+        with KafkaCluster("us-east-1") as source, KafkaCluster("eu-west-1") as target:
+            create_topic(source.bootstrap, TOPIC, partitions=PARTITIONS)
+            if name == "the source itself":
+                found = delays(source, source, rate, seconds)
+            else:
+                create_topic(target.bootstrap, TOPIC, partitions=PARTITIONS)
+                with started(source, target, name):
+                    found = delays(source, target, rate, seconds)
+        cuts = [cut * 1000 for cut in quantiles(found, n=1000)]
+        show(f"{name:<22} median {cuts[499]:5.0f} ms  99th percentile {cuts[989]:5.0f} ms  99.9th {cuts[998]:5.0f} ms")
+
+
+def delays(source: KafkaCluster, target: KafkaCluster, rate: int, seconds: int) -> list[float]:
+    """How long each record took from its producer to a reader of ``target``; the first ones only warm all up."""
+    eager = {"fetch.queue.backoff.ms": 1, "fetch.error.backoff.ms": 1, "fetch.wait.max.ms": 10}
+    consumer = Consumer({"bootstrap.servers": target.bootstrap, "group.id": "unused", **eager})
+    consumer.assign([TopicPartition(TOPIC, n, 0) for n in range(PARTITIONS)])
+    writing = get_context("spawn").Process(target=write_evenly, args=(source.bootstrap, rate, WARM_UP_S + seconds))
+    writing.start()
+    found: list[float] = []
+    while len(found) < rate * (WARM_UP_S + seconds):
+        found += [time.time() - float(each.value() or 0) for each in consumer.consume(1000, 0.005)]
+    writing.join()
+    consumer.close()
+    return found[rate * WARM_UP_S :]
 
 
 def write_evenly(bootstrap: str, rate: int, seconds: int) -> None:
     """Write so many records a second, each holding the time at which it was produced."""
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0})
+    producer = Producer({"bootstrap.servers": bootstrap})
     began = time.time()
     for number in range(rate * seconds):
-        while time.time() < began + number / rate:
-            producer.poll(0.0005)
+        while (early := began + number / rate - time.time()) > 0:
+            time.sleep(max(early, 0.002))
+            producer.poll(0)
         producer.produce(TOPIC, str(time.time()), partition=number % PARTITIONS)
     producer.flush()
 

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .batches import Batch, is_filler, is_written_by, opened, source_position
+from .batches import Batch, is_written_by
+from .marks import is_filler, source_position
+from .records import opened
 
 
 @dataclass(frozen=True)

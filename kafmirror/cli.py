@@ -11,6 +11,7 @@ import click
 from agentlog.cli import from_option, log_to_stderr, new_app, property_option, run, span, verbose_option
 
 if TYPE_CHECKING:
+    from .lag import Threshold
     from .sides import Named
 
 HELP = """\
@@ -49,8 +50,20 @@ target_topic_option = click.option(
 format_option = click.option(
     "--format", "shape", type=click.Choice(("text", "json")), help="[default: text; json into a pipe]"
 )
+
+
+def _threshold(_context: click.Context, _parameter: click.Parameter, text: str | None) -> "Threshold | None":
+    from .lag import threshold
+
+    return None if text is None else threshold(text)
+
+
 threshold_option = click.option(
-    "--lag-threshold", metavar="TIME|RECORDS", help="The most that it may be behind: 10s, 500ms, 2m, or 1000 records."
+    "--lag-threshold",
+    "limit",
+    callback=_threshold,
+    metavar="TIME|RECORDS",
+    help="The most that it may be behind: 10s, 500ms, 2m, or 1000 records.",
 )
 
 
@@ -99,7 +112,7 @@ def replicate(
     named: "Named",
     shape: str,
     once: bool,
-    lag_threshold: str | None,
+    limit: "Threshold | None",
     accept_loss: bool,
     groups: tuple[str, ...],
     metrics: str | None,
@@ -111,14 +124,12 @@ def replicate(
     kafmirror replicate --source us-east-1 --target eu-west-1 --once
     kafmirror replicate --source us-east-1 --target eu-west-1 --groups 'billing-*' --metrics :9400
     """
-    from .lag import threshold
     from .mirror import Options
     from .replicating import Replication
     from .replicating import replicate as run_replicate
+    from .sides import listed
 
-    limit = threshold(lag_threshold) if lag_threshold is not None else None
-    patterns = tuple(name.strip() for each in groups for name in each.split(",") if name.strip())
-    how = Replication(Options(once, accept_loss), limit, metrics, patterns, shape)
+    how = Replication(Options(once, accept_loss), limit, metrics, tuple(listed(groups)), shape)
     context.exit(run_replicate(named, how))
 
 
@@ -126,16 +137,14 @@ def replicate(
 @named_options
 @threshold_option
 @click.pass_context
-def status(context: click.Context, named: "Named", shape: str, lag_threshold: str | None) -> None:
+def status(context: click.Context, named: "Named", shape: str, limit: "Threshold | None") -> None:
     """Say how far the copy is behind, from both clusters alone; exit 1 when it is over the threshold.
 
     \b
     kafmirror status --source us-east-1 --target eu-west-1 --lag-threshold 10s
     """
-    from .lag import threshold
     from .reporting import status as show_status
 
-    limit = threshold(lag_threshold) if lag_threshold is not None else None
     context.exit(show_status(named, shape, limit))
 
 
@@ -184,9 +193,9 @@ def failover(context: click.Context, named: "Named", shape: str, groups: tuple[s
     """
     from .failover import Failover
     from .failover import failover as run_failover
+    from .sides import listed
 
-    patterns = tuple(name.strip() for each in groups for name in each.split(",") if name.strip())
-    context.exit(run_failover(named, Failover(patterns, accept_loss, shape)))
+    context.exit(run_failover(named, Failover(tuple(listed(groups)), accept_loss, shape)))
 
 
 @app.command()

@@ -5,10 +5,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .batches import Batch, Opened, as_in_source, headers, key_value, opened, same_records
-from .examining import Side
+from .batches import Batch
 from .known import Partition
+from .marks import as_in_source
 from .reading import Reader
+from .records import Opened, headers, key_value, opened, same_records
+from .side import Side
 
 
 class Pair(NamedTuple):
@@ -68,6 +70,12 @@ class Comparison:
         self._theirs: deque[Opened] = deque()
         self._ours: deque[Opened] = deque()
         self._sha = hashlib.sha256() if digest else None
+
+    def adding_to(self, found: Compared) -> "Comparison":
+        """Itself, with what it finds added to what was found before."""
+        found.position = self.span.start
+        self.found = found
+        return self
 
     async def run(self) -> Compared:
         """Compare all of it.

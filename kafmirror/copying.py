@@ -10,6 +10,8 @@ from .known import Partition
 KNOWN_FOR_S = 10.0
 """How long the target's end, once asked or acknowledged, and a fetched batch are good for sending."""
 
+QUEUED_BYTES = 2 << 20
+
 
 class State(Enum):
     """What happens with a partition."""
@@ -34,6 +36,7 @@ class Copying:
         known_at: when the target's end was last known, in seconds of the monotonic clock.
         source_end: the offset behind the last record of the source that no open transaction holds back, once known.
         end_known_at: when it was known, in seconds of the monotonic clock.
+        caught_up_ms: when the copy was last as far as the source, in milliseconds since 1970; None when it never was.
         goal: the source's offset to reach; None for a copy without end.
         fetch_bytes: how much to fetch at once.
         trimmed: up to where this mirror itself filled and deleted, None when it didn't.
@@ -52,6 +55,7 @@ class Copying:
     known_at: float = 0.0
     source_end: int | None = None
     end_known_at: float = 0.0
+    caught_up_ms: float | None = None
     goal: int | None = None
     fetch_bytes: int = 1 << 20
     trimmed: int | None = None
@@ -69,6 +73,23 @@ class Copying:
         return self.goal is not None and self.state is State.COPIED and self.flow.done_source >= self.goal
 
     @property
+    def first_timestamp(self) -> float | None:
+        """That of the first record that isn't mirrored, in milliseconds since 1970.
+
+        Where it isn't fetched yet, it is no older than the last one that was mirrored, nor than the time at which
+        nothing was left to mirror.
+        """
+        if self.flow.pending_timestamp is not None:
+            return self.flow.pending_timestamp
+        return max((each for each in (self.flow.done_timestamp, self.caught_up_ms) if each is not None), default=None)
+
+    def know_source(self, end: int) -> None:
+        """The source ends there as of now."""
+        self.source_end, self.end_known_at = max(end, self.flow.done_source), time.monotonic()
+        if self.state is State.COPIED and self.flow.done_source >= self.source_end:
+            self.caught_up_ms = time.time() * 1000
+
+    @property
     def wants_records(self) -> bool:
         """Whether there's something to fetch, and room for it."""
         open_end = self.goal is None or self.flow.fetch_from < self.goal
@@ -82,6 +103,3 @@ class Copying:
     def know_target(self) -> None:
         """The target's end is known as of now."""
         self.known_at = time.monotonic()
-
-
-QUEUED_BYTES = 2 << 20

@@ -1,86 +1,17 @@
 """Where a partition's copy goes on: asked of both sides, and the target brought to the source's beginning."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from uuid import UUID
 
-from agentlog.errors import AgentlogError
-
-from . import groups, topics
-from .batches import FILLER_COUNT, Batch, Stamp, as_in_source, filler, first, is_filler, opened, restamped
-from .checkpoint import Fill, Go, Held, Lost, Refuse, Trim, decide, mirrored_up_to
+from . import topics
+from .batches import Stamp
+from .checkpoint import Fill, Go, Held, Lost, Refuse, Trim, decide
 from .copying import Copying
-from .known import Bounds, Metadata, Partition
-from .wire import EARLIEST, LATEST, Asked, Wire, WireError
-
-
-class MirrorStopped(AgentlogError):
-    """Going on would lose, double or reorder a record; the message says where."""
-
-    exit_code = 1
-
-
-@dataclass
-class Side:
-    """A cluster as a mirror uses it: its connections, and what was last heard of its topics."""
-
-    wire: Wire
-    metadata: Metadata
-    ids: Mapping[str, UUID]
-
-    def node(self, partition: Partition) -> int:
-        """The broker that leads a partition; raises WireError when none does."""
-        leader = self.metadata.leader(partition)
-        if leader is None:
-            raise WireError(f"cluster {self.wire.name}: {partition} has no leader", 5)
-        return leader.node
-
-    async def bounds(self, partition: Partition, *, stable: bool = False) -> Bounds:
-        """The first offset that a partition holds, and the one behind its last."""
-        low = await self.wire.offsets(self.metadata, [partition], EARLIEST)
-        end = await self.wire.offsets(self.metadata, [partition], LATEST, stable=stable)
-        return Bounds(low[partition], end[partition])
-
-    async def all_bounds(self, topic: str, *, stable: bool = False) -> dict[int, Bounds]:
-        """The bounds of each partition of a topic."""
-        partitions = [Partition(topic, number) for number in sorted(self.metadata.topics[topic].leaders)]
-        low = await self.wire.offsets(self.metadata, partitions, EARLIEST)
-        end = await self.wire.offsets(self.metadata, partitions, LATEST, stable=stable)
-        return {each.number: Bounds(low[each], end[each]) for each in partitions}
-
-    async def noted(self, partition: Partition, producer: int) -> tuple[int, int] | None:
-        """The target's and the source's offset as a mirror last noted them for a partition with gaps."""
-        notes = await groups.committed(self.wire, mirror_group(producer), {partition.topic: partition.number + 1})
-        note = notes.get(partition)
-        return (note.offset, int(note.metadata)) if note else None
-
-    async def position(self, partition: Partition, bounds: Bounds, producer: int) -> int:
-        """The source's offset that follows what the target holds.
-
-        Raises:
-            ValueError: nobody knows.
-        """
-        last = await self.batch_at(partition, bounds.end - 1) if bounds.end > bounds.low else None
-        is_whole = bounds.end == 0 or (last is not None and last.is_dense)
-        committed = None if is_whole else await self.noted(partition, producer)
-        found = mirrored_up_to(last, bounds.end, committed, producer)
-        if found is None:
-            raise ValueError(f"{partition}: the target's log and the mirror's note no longer tell where it stands")
-        return found
-
-    async def batch_at(self, partition: Partition, offset: int) -> Batch | None:
-        """The batch that holds an offset, or the one behind it; None where there is none."""
-        asked = {partition: Asked(offset, -1)}
-        answer = (await self.wire.fetch(self.node(partition), asked, self.ids, 500))[partition]
-        if answer.error:
-            raise self.wire.problem(answer.error, str(partition))
-        return first(answer.records)
-
-
-def mirror_group(producer: int) -> str:
-    """The group under which a mirror notes where partitions with gaps stand."""
-    return f"kafmirror-{producer:016x}"
+from .errors import MirrorStopped
+from .marks import FILLER_COUNT, as_in_source, filler, is_filler, restamped
+from .records import opened
+from .side import Side
+from .transfer import produce, produced
+from .wire import WireError
 
 
 async def place(copying: Copying, source: Side, target: Side) -> Go | Lost:
@@ -144,13 +75,13 @@ async def _fill(copying: Copying, target: Side, end: int, up_to: int) -> None:
 
 async def _filled(copying: Copying, target: Side, data: bytes, base: int, producer: int) -> bool:
     """Whether a filler stands at ``base``, this or another mirror's."""
-    future = target.wire.produce(target.node(copying.target), {copying.target: data}, target.ids)
+    future = produce(target.wire, target.node(copying.target), {copying.target: data}, target.ids)
     answer = await target.wire.answered(future)
-    produced = target.wire.produced(answer, target.ids)[copying.target]
-    if produced.error:
+    told = produced(answer, target.ids)[copying.target]
+    if told.error:
         return False
-    if produced.base_offset != base:
-        raise MirrorStopped(foreign(copying, target.wire.name, base, produced.base_offset))
+    if told.base_offset != base:
+        raise MirrorStopped(foreign(copying, target.wire.name, base, told.base_offset))
     there = await target.batch_at(copying.target, base)
     return there is not None and there.base_offset == base and is_filler(there, producer)
 

@@ -1,16 +1,17 @@
 """The facts for a plan, gathered from both clusters; nothing is changed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from agentlog.errors import AgentlogError, KafkaUnavailable, TopicNotFound, UsageError
 
 from . import topics
-from .batches import is_written_by, producer_id
+from .batches import Batch, is_written_by
 from .comparing import Comparison, Pair, Span
-from .examining import Side
-from .known import Bounds, Metadata, Partition, Setting, Topic
-from .plan import Facts, Plan, Prefix, is_pattern, matching, plan_topic
+from .known import Bounds, Metadata, Partition, Setting
+from .plan import Facts, Plan, Prefix, TopicFacts, is_pattern, matching, plan_topic
+from .side import Side
 from .wire import Wire
 
 
@@ -24,6 +25,11 @@ class Wanted(NamedTuple):
 
     patterns: list[str]
     target_topic: str = "{topic}"
+
+    def leaves_out(self, target: Wire, topic: str) -> bool:
+        """Whether no pattern means ``topic``, as a mirror from ``target`` names its copies so."""
+        before, _, behind = self.target_topic.replace("{source}", target.name).partition("{topic}")
+        return "{source}" in self.target_topic and topic.startswith(before) and topic.endswith(behind)
 
     def target_name(self, source: Wire, topic: str) -> str:
         """What ``topic`` is called in the target."""
@@ -42,63 +48,69 @@ class Gathering:
 
     def __init__(self, source: Wire, target: Wire, wanted: Wanted) -> None:
         self._source, self._target, self._wanted = source, target, wanted
-        self._target_knows: frozenset[str] = frozenset()
 
     async def plan(self) -> Plan:
         """The plan.
 
         Raises:
             KafkaUnavailable, KafkaRefused: a side doesn't answer.
-            TopicNotFound: a name or a pattern that matches no topic of the source.
+            TopicNotFound: a name that is no topic of the source.
         """
-        there = await self._source.metadata(None)
+        asked = self._source.loop.spawn(self._source.metadata, None)
         here = await self._target.metadata(None)
+        there = await asked
         names = self.names(there)
         if there.cluster_id == here.cluster_id:
             same = f"source and target are the same cluster: its id is {there.cluster_id}"
             return Plan(self._source.name, self._target.name, (), (same,))
-        defaults = await topics.broker_settings(self._target, min(self._target.brokers()))
-        self._target_knows = _topic_settings(defaults)
-        plans = [plan_topic(await self._facts(there, here, name)) for name in names]
-        return Plan(self._source.name, self._target.name, tuple(plans), (), tuple(_broker_warnings(defaults)))
+        settings = self._target.loop.spawn(topics.broker_settings, self._target, min(self._target.brokers()))
+        found = await self._source.loop.each(lambda name: self._facts(there, here, name), names)
+        defaults = await settings
+        knows = _topic_settings(defaults)
+        plans = [plan_topic(facts, knows) for facts in found]
+        warnings = (*self._left_out(there), *_broker_warnings(defaults))
+        return Plan(self._source.name, self._target.name, tuple(plans), (), warnings)
 
     def names(self, there: Metadata) -> list[str]:
         """The source's topics that are wanted; raises TopicNotFound for a name that is none."""
         for pattern in self._wanted.patterns:
             if not matching([pattern], there.topics) and not is_pattern(pattern):
-                some = ", ".join(name for name in sorted(there.topics) if not name.startswith("__"))
+                names = sorted(name for name in there.topics if not name.startswith("__"))
+                some = ", ".join(dict.fromkeys([*get_close_matches(pattern, names), *names]))
                 raise TopicNotFound(
                     f"cluster {self._source.name} has no topic {pattern}, or its rights don't let us see it; "
                     f"we see {some[:500] or 'none'}"
                 )
-        return matching(self._wanted.patterns, there.topics)
+        return self.matched(there)
+
+    def matched(self, there: Metadata) -> list[str]:
+        """The source's topics that are named, or meant by a pattern and no copies of the target's."""
+        return [
+            name
+            for name in matching(self._wanted.patterns, there.topics)
+            if name in self._wanted.patterns or not self._wanted.leaves_out(self._target, name)
+        ]
+
+    def _left_out(self, there: Metadata) -> Iterator[str]:
+        """What a pattern might have been thought to mean."""
+        for pattern in self._wanted.patterns:
+            if not matching([pattern], there.topics):
+                yield f"no topic of {self._source.name} matches {pattern} yet"
+        if copies := set(matching(self._wanted.patterns, there.topics)) - set(self.matched(there)):
+            yield f"left out, being copies of what {self._target.name} has: {', '.join(sorted(copies))}"
 
     async def _facts(self, there: Metadata, here: Metadata, name: str) -> Facts:
-        target_name = self._wanted.target_name(self._source, name)
-        source, target = there.topics[name], here.topics.get(target_name)
-        settings = await topics.settings(self._source, name)
-        sides = (
-            Side(self._source, there, {name: source.id}),
-            Side(self._target, here, {target_name: target.id} if target else {}),
-        )
-        bounds = await sides[0].all_bounds(name, stable=True)
-        target_bounds = await sides[1].all_bounds(target_name) if target else {}
-        return Facts(
-            source=source,
-            target=target,
-            target_name=target_name,
-            source_settings=settings,
-            target_settings=await topics.settings(self._target, target_name) if target else {},
-            target_knows=self._target_knows,
-            source_bounds=bounds,
-            target_bounds=target_bounds,
-            held=await self._held(sides, source, target, bounds, target_bounds) if target else {},
-            copied_from_target=await _written_by(sides[0], source, bounds, here, target) if target else (),
-            source_rights=await topics.rights(self._source, name),
-            target_rights=await topics.rights(self._target, target_name) if target else None,
-            refused=await self._try_to_create(target_name, len(source.leaders)) if target is None else None,
-            stored_bytes=await topics.stored_bytes(self._source, name),
-        )
+        spawn, target_name = self._source.loop.spawn, self._wanted.target_name(self._source, name)
+        source, target = Side.of(self._source, there, name), Side.of(self._target, here, target_name)
+        stored_bytes = spawn(topics.stored_bytes, self._source, there.topics[name])
+        theirs = spawn(lambda: _of_topic(source, name, stable=True))
+        if target_name not in here.topics:
+            refused = await self._try_to_create(target_name, len(there.topics[name].leaders))
+            return Facts(await theirs, None, target_name, {}, (), refused, await stored_bytes)
+        ours = await _of_topic(target, target_name, stable=False)
+        held = spawn(_held, source, target, await theirs, ours)
+        copied = await _written_by(source, await theirs, target.producer(target_name))
+        return Facts(await theirs, ours, target_name, await held, copied, None, await stored_bytes)
 
     async def _try_to_create(self, name: str, partitions: int) -> str | None:
         try:
@@ -111,25 +123,29 @@ class Gathering:
             return str(error)
         return None
 
-    async def _held(
-        self,
-        sides: tuple[Side, Side],
-        source: Topic,
-        target: Topic,
-        bounds: Mapping[int, Bounds],
-        target_bounds: Mapping[int, Bounds],
-    ) -> dict[int, Prefix]:
-        """Partitions whose last batch in the target isn't this mirror's, compared with the source."""
-        there, here = sides
-        producer = producer_id(there.metadata.cluster_id, str(source.id))
-        found = {}
-        for number, (low, end) in target_bounds.items():
-            partition = Partition(target.name, number)
-            last = await here.batch_at(partition, end - 1) if end > low else None
-            if last is not None and not is_written_by(last, producer) and number in bounds:
-                pair = Pair(Partition(source.name, number), partition, producer)
-                found[number] = await _compared(pair, there, here, bounds[number], Bounds(low, end))
-        return found
+
+async def _of_topic(side: Side, name: str, *, stable: bool) -> TopicFacts:
+    settings = side.wire.loop.spawn(topics.settings, side.wire, name)
+    rights = side.wire.loop.spawn(topics.rights, side.wire, name)
+    bounds = await side.all_bounds(name, stable=stable)
+    return TopicFacts(side.metadata.topics[name], await settings, bounds, await rights)
+
+
+async def _held(source: Side, target: Side, theirs: TopicFacts, ours: TopicFacts) -> dict[int, Prefix]:
+    """Partitions whose last batch in the target isn't this mirror's, compared with the source."""
+    producer = source.producer(theirs.topic.name)
+
+    async def held(number: int) -> Prefix | None:
+        partition = Partition(ours.topic.name, number)
+        last = await target.last_batch(partition, ours.bounds[number])
+        if last is None or is_written_by(last, producer):
+            return None
+        pair = Pair(Partition(theirs.topic.name, number), partition, producer)
+        return await _compared(pair, source, target, theirs.bounds[number], ours.bounds[number])
+
+    numbers = [number for number in ours.bounds if number in theirs.bounds]
+    found = zip(numbers, await target.wire.loop.each(held, numbers), strict=True)
+    return {number: prefix for number, prefix in found if prefix}
 
 
 async def _compared(pair: Pair, source: Side, target: Side, theirs: Bounds, ours: Bounds) -> Prefix:
@@ -148,20 +164,18 @@ async def _compared(pair: Pair, source: Side, target: Side, theirs: Bounds, ours
     return Prefix(ours.end, f"offset {first[0]} is only on one side")
 
 
-async def _written_by(
-    source: Side, topic: Topic, bounds: Mapping[int, Bounds], target: Metadata, target_topic: Topic
-) -> tuple[int, ...]:
-    """The partitions of ``topic``, when a mirror of the target's topic wrote the last batch of all that hold any.
+async def _written_by(source: Side, facts: TopicFacts, producer: int) -> tuple[int, ...]:
+    """The partitions of a topic that hold records, when a mirror of the target's topic wrote the last batch of each.
 
     Where others have written behind it, that mirror is over: the copy has taken over, and this is the way home.
     """
-    producer, found = producer_id(target.cluster_id, str(target_topic.id)), list[int]()
-    for number, (low, end) in bounds.items():
-        last = await source.batch_at(Partition(topic.name, number), end - 1) if end > low else None
-        if last is not None and last.producer_id != producer:
-            return ()
-        found += [number] if last is not None else []
-    return tuple(found)
+
+    async def last(number: int) -> Batch | None:
+        return await source.last_batch(Partition(facts.topic.name, number), facts.bounds[number])
+
+    lasts = zip(facts.bounds, await source.wire.loop.each(last, facts.bounds), strict=True)
+    found = {number: batch for number, batch in lasts if batch is not None}
+    return tuple(found) if all(batch.producer_id == producer for batch in found.values()) else ()
 
 
 _OTHERWISE_CALLED = {

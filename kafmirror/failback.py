@@ -17,12 +17,14 @@ from agentlog.untrusted import escaped
 from agentlog.wording import counted
 
 from . import topics
-from .batches import Opened, headers, is_written_by, key_value, opened, producer_id, source_position
-from .examining import Side
-from .failover import two_sides
+from .batches import is_written_by
+from .errors import Refused
 from .known import Bounds, Partition
-from .mirror import Mirror, Options, Refused
+from .marks import source_position
+from .mirror import Mirror, Options
 from .reading import Reader
+from .records import Opened, headers, key_value, opened
+from .side import Side
 from .sides import Named, Sides
 from .sides import opened as sides_opened
 from .wire import UNKNOWN_TOPIC
@@ -83,7 +85,7 @@ async def _looked(sides: Sides) -> list[Homecoming]:
         if there.topics[topic].error == UNKNOWN_TOPIC:
             found.append(Homecoming(topic))
         else:
-            source, target = await two_sides(sides, topic, topic)
+            source, target = await sides.of(topic, topic)
             found.append(await _beyond(source, target, topic))
     return found
 
@@ -91,7 +93,7 @@ async def _looked(sides: Sides) -> list[Homecoming]:
 async def _beyond(source: Side, target: Side, topic: str) -> Homecoming:
     """What the old primary (the target of the way home) holds behind what was mirrored from it."""
     found = Homecoming(topic)
-    producer = producer_id(target.metadata.cluster_id, str(target.ids[topic]))
+    producer = target.producer(topic)
     for number, bounds in (await target.all_bounds(topic, stable=True)).items():
         partition = Partition(topic, number)
         mirrored = await _mirrored_up_to(source, partition, producer)
@@ -145,8 +147,7 @@ async def _save(sides: Sides, found: list[Homecoming], path: Path) -> None:
     with part.open("wb") as file:
         for each in found:
             for partition, bounds in each.beyond.items():
-                metadata = await sides.target.metadata([each.topic])
-                side = Side(sides.target, metadata, {each.topic: metadata.topics[each.topic].id})
+                side = Side.of(sides.target, await sides.target.metadata([each.topic]), each.topic)
                 each.saved += await _save_partition(side, partition, bounds, file)
         file.flush()
     part.replace(path)

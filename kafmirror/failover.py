@@ -15,13 +15,13 @@ from agentlog.untrusted import escaped
 from agentlog.wording import counted
 
 from . import status
-from .batches import key_value, opened, producer_id
 from .comparing import Comparison, Pair, Span
-from .examining import Side
-from .grouping import Grouping, Held, Moved
+from .grouping import Copied, Grouping, Moved
 from .known import Bounds, Partition
 from .plan import matching
 from .reading import Reader
+from .records import key_value, opened
+from .side import Side
 from .sides import Named, Sides
 from .sides import opened as sides_opened
 from .standing import Standing
@@ -128,8 +128,8 @@ async def _look_at(sides: Sides, standing: Standing, outcome: Outcome) -> None:
         outcome.refusals.append(standing.problem or f"{standing.source}: it isn't known how far it is mirrored")
         return
     outcome.ends[standing.target] = standing.target_end
-    source, target = await two_sides(sides, standing.source.topic, standing.target.topic)
-    producer = producer_id(source.metadata.cluster_id, str(source.ids[standing.source.topic]))
+    source, target = await sides.of(standing.source.topic, standing.target.topic)
+    producer = source.producer(standing.source.topic)
     bounds = await source.bounds(standing.source, stable=True)
     begin = max(bounds.low, standing.position - TAIL)
     if begin < standing.position:
@@ -141,13 +141,6 @@ async def _look_at(sides: Sides, standing: Standing, outcome: Outcome) -> None:
     if standing.position < standing.end:
         outcome.lost[standing.source] = (standing.position, standing.end - 1)
         outcome.lost_records += await _sessions(source, standing.source, Bounds(standing.position, standing.end))
-
-
-async def two_sides(sides: Sides, source_topic: str, target_topic: str) -> tuple[Side, Side]:
-    """Both sides of one topic."""
-    there, here = await sides.source.metadata([source_topic]), await sides.target.metadata([target_topic])
-    source = Side(sides.source, there, {source_topic: there.topics[source_topic].id})
-    return source, Side(sides.target, here, {target_topic: here.topics[target_topic].id})
 
 
 async def _sessions(source: Side, partition: Partition, bounds: Bounds) -> Counter[str]:
@@ -165,9 +158,9 @@ async def _move_groups(sides: Sides, standings: list[Standing], patterns: tuple[
     moved: list[Moved] = []
     for topic in sorted({each.source.topic for each in standings}):
         mine = [each for each in standings if each.source.topic == topic]
-        source, target = await two_sides(sides, topic, mine[0].target.topic)
-        producer = producer_id(source.metadata.cluster_id, str(source.ids[topic]))
-        held = {each.source: Held(each.target, producer, each.position or 0, each.target_end or 0) for each in mine}
+        source, target = await sides.of(topic, mine[0].target.topic)
+        producer = source.producer(topic)
+        held = {each.source: Copied(each.target, producer, each.position or 0, each.target_end or 0) for each in mine}
         moved += await Grouping(source, target, patterns).take_along(held)
     return moved
 

@@ -7,14 +7,17 @@ from agentlog.errors import AgentlogError, KafkaUnavailable
 
 from .batches import OldFormat
 from .copying import Copying, State
-from .examining import MirrorStopped
+from .errors import MirrorStopped
 from .flow import Damaged
 from .known import Partition
 from .running import Running
-from .wire import OFFSET_OUT_OF_RANGE, Asked, Fetched, error_name, is_transient
+from .transfer import Asked, Fetched, fetch
+from .wire import OFFSET_OUT_OF_RANGE, error_name, is_transient
 
 QUEUED_IN_ALL = 24 << 20
 LONG_WAIT_MS, SHORT_WAIT_MS = 500, 5
+LITTLE_BYTES, GATHER_S = 16 * 1024, 0.005
+"""Where a fetch brings little, records trickle in: a pause lets a few of them come at once."""
 
 
 async def fetch_from(running: Running, node: int) -> None:
@@ -28,7 +31,8 @@ async def fetch_from(running: Running, node: int) -> None:
             continue
         turn = (turn + 1) % len(wanted)  # only the first partition of a request gets a batch of any size
         wait_ms = LONG_WAIT_MS if len(wanted) == len(led) else SHORT_WAIT_MS
-        await _fetch(running, node, wanted[turn:] + wanted[:turn], wait_ms)
+        if await _fetch(running, node, wanted[turn:] + wanted[:turn], wait_ms) < LITTLE_BYTES:
+            await running.loop.sleep(GATHER_S)
 
 
 def _leads(running: Running, node: int, copying: Copying) -> bool:
@@ -36,19 +40,22 @@ def _leads(running: Running, node: int, copying: Copying) -> bool:
     return leader is not None and leader.node == node
 
 
-async def _fetch(running: Running, node: int, wanted: list[Copying], wait_ms: int) -> None:
+async def _fetch(running: Running, node: int, wanted: list[Copying], wait_ms: int) -> int:
+    """Fetch once; how many bytes came."""
     generations = {copying.source: copying.generation for copying in wanted}
     asked = {copying.source: _asked(running, copying) for copying in wanted}
     try:
-        answer = await running.source.wire.fetch(node, asked, running.source.ids, wait_ms)
+        answer = await fetch(running.source.wire, node, asked, running.source.ids, wait_ms)
     except KafkaUnavailable as error:
         await _unavailable(running, node, error)
+        return 0
     except AgentlogError as error:
         running.fail(error)
-    else:
-        running.troubles.over(("fetch", node))
-        _take_all(running, answer, generations)
-        running.ring()
+        return 0
+    running.troubles.over(("fetch", node))
+    _take_all(running, answer, generations)
+    running.ring()
+    return sum(len(each.records) for each in answer.values())
 
 
 def _asked(running: Running, copying: Copying) -> Asked:
@@ -91,7 +98,7 @@ def _take(running: Running, copying: Copying, fetched: Fetched, now: float) -> N
         return
     before = copying.flow.fetch_from
     copying.flow.take(fetched.records, fetched.aborted, now)
-    copying.source_end, copying.end_known_at = max(fetched.stable_end, copying.flow.fetch_from), now
+    copying.know_source(max(fetched.stable_end, copying.flow.fetch_from))
     if fetched.records and copying.flow.fetch_from == before:
         copying.fetch_bytes = min(copying.fetch_bytes * 2, 1 << 28)  # a batch that is larger than what was asked for
 

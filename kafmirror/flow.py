@@ -6,9 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .batches import Batch, Naming, Opened, Stamp, built, is_intact, opened, split, stamped
+from .batches import Batch, Stamp, is_intact, split, stamped
+from .marks import Naming, named, with_first_named
+from .records import Opened, built, opened
 
-MERGED_BYTES = 512 * 1024
+MERGED_BYTES, PATCHED_BYTES, HEADER_ROOM = 512 * 1024, 64 * 1024, 1024
+SMALL_BYTES, SMALL_COUNT = 16 * 1024, 20
+"""A batch up to both is small: opening its records costs less than a request of its own."""
 
 
 class Piece(NamedTuple):
@@ -76,6 +80,7 @@ class Flow:
         in_flight: how many batches were sent and aren't answered.
         left: opened records that didn't fit into the last batch, and how they were compressed.
         pending_timestamp: that of the first record that isn't acknowledged, in milliseconds since 1970, or None.
+        done_timestamp: that of the last batch that was acknowledged, or None.
     """
 
     producer: int
@@ -92,6 +97,7 @@ class Flow:
     records_sent: int = 0
     bytes_sent: int = 0
     pending_timestamp: int | None = None
+    done_timestamp: int | None = None
     queue: deque[Piece] = field(default_factory=deque)
     flying: deque[int] = field(default_factory=deque)
     left: list[Opened] = field(default_factory=list)
@@ -146,6 +152,11 @@ class Flow:
         return bool(self.queue or self.left)
 
     @property
+    def has_little(self) -> bool:
+        """Whether what waits is little, and may wait for more to go with it."""
+        return self.queued_bytes < SMALL_BYTES and not self.left
+
+    @property
     def enters_gap(self) -> bool:
         """Whether the next batch is the first that can't keep its offsets."""
         if self.shifted or self.left or not self.queue:
@@ -160,11 +171,10 @@ class Flow:
             ValueError: a batch that must be opened can't be.
         """
         while self.has_waiting:
-            batch = self.queue[0].batch if self.queue and not self.left else None
-            if batch and not self.shifted and batch.goes_whole and batch.base_offset == self.target:
-                return self._sent(self._whole(self._pop()))
             self.shifted = self.shifted or self.enters_gap
-            codec = batch.codec if batch else self.left_codec
+            if not self.left and (batch := self._unopened(largest)):
+                return self._sent(self._whole(batch))
+            codec = self.left_codec if self.left else self.queue[0].batch.codec
             if records := self.left or self._opened(largest):
                 return self._sent(self._built(records, codec, largest))
         self._catch_up()
@@ -180,27 +190,50 @@ class Flow:
         behind = self.target + batch.record_count
         return Outgoing(data, self.target, behind, batch.next_offset, batch.record_count, batch.first_timestamp)
 
+    def _unopened(self, largest: int) -> Batch | None:
+        """The next batch as it is, behind a gap with its first record named; None where it must be opened."""
+        batch = self.queue[0].batch
+        if not batch.goes_whole or batch.base_offset < self.source:
+            return None
+        if not self.shifted:
+            is_followed = _is_small(batch) and len(self.queue) > 1 and self._joins(self.queue[1].batch, batch, largest)
+            return None if is_followed else self._pop()
+        if self.compacted or not PATCHED_BYTES <= batch.size <= largest - HEADER_ROOM:
+            return None
+        return with_first_named(self._pop(), self.producer)
+
     def _opened(self, largest: int) -> list[Opened]:
-        """The records of the next batch and, from a gap on, of those behind it as long as they fit in one."""
-        room, records = min(MERGED_BYTES, largest // 2), list[Opened]()
-        codec = self.queue[0].batch.codec
-        while self.queue and self.queue[0].batch.codec == codec and (not records or room >= self.queue[0].batch.size):
-            room -= self.queue[0].batch.size
-            records += [record for record in opened(self._pop()) if record.offset >= self.source]
-            if not self.shifted:
-                break
+        """The records of the next batch, and of those behind it that join it."""
+        room, last = min(MERGED_BYTES, largest // 2), self._pop()
+        records = self._visible(last)
+        while self.queue and self._joins(self.queue[0].batch, last, room := room - last.size):
+            last = self._pop()
+            records += self._visible(last)
         return records
+
+    def _visible(self, batch: Batch) -> list[Opened]:
+        return [record for record in opened(batch) if record.offset >= self.source]
+
+    def _joins(self, batch: Batch, last: Batch, room: int) -> bool:
+        """Whether a batch goes into one with ``last``: from a gap on any that fits, else small ones without a gap."""
+        fits = batch.codec == last.codec and batch.size <= room
+        return fits and (
+            self.shifted or (_is_small(batch) and batch.is_dense and batch.base_offset == last.next_offset)
+        )
 
     def _built(self, records: list[Opened], codec: int, largest: int) -> Outgoing:
         """A batch of as many of the records as fit into one; the others are left for the next."""
-        naming = Naming(self.producer, self.compacted) if self.shifted else None
-        data, everything = built(records, Stamp(self.producer, self.target), codec, naming), records
+        data, everything = self._as_batch(records, codec), records
         while len(data) > largest and len(records) > 1:
             records = records[: len(records) // 2]
-            data = built(records, Stamp(self.producer, self.target), codec, naming)
+            data = self._as_batch(records, codec)
         self.left, self.left_codec = everything[len(records) :], codec
         behind = self.target + len(records)
         return Outgoing(data, self.target, behind, records[-1].offset + 1, len(records), records[0].timestamp)
+
+    def _as_batch(self, records: list[Opened], codec: int) -> bytes:
+        naming = Naming(self.producer, every=self.compacted)
+        return built(named(records, naming) if self.shifted else records, Stamp(self.producer, self.target), codec)
 
     def _sent(self, outgoing: Outgoing) -> Outgoing:
         self.source, self.target = outgoing.next_source, outgoing.next_target
@@ -214,5 +247,9 @@ class Flow:
             self.done_target, self.done_source = outgoing.next_target, outgoing.next_source
             self.records_sent += outgoing.record_count
             self.bytes_sent += len(outgoing.data)
-        self.flying.popleft()
+        self.done_timestamp = self.flying.popleft()
         self._catch_up()
+
+
+def _is_small(batch: Batch) -> bool:
+    return batch.record_count <= SMALL_COUNT and batch.size <= SMALL_BYTES

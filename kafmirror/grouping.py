@@ -5,13 +5,13 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from . import groups
-from .examining import Side
 from .groups import Committed
 from .known import Partition
+from .side import Side
 from .translating import target_offset
 
 
-class Held(NamedTuple):
+class Copied(NamedTuple):
     """A partition's copy: the target's partition, its mirror's producer id, and how far it goes on both sides."""
 
     target: Partition
@@ -42,7 +42,7 @@ class Grouping:
         self._source, self._target, self._patterns = source, target, patterns
         self._settled: dict[tuple[str, Partition], int] = {}
 
-    async def take_along(self, held: Mapping[Partition, Held]) -> list[Moved]:
+    async def take_along(self, held: Mapping[Partition, Copied]) -> list[Moved]:
         """Set the offsets that have changed since the last time, of the partitions in ``held`` by the source's name.
 
         Raises:
@@ -54,7 +54,7 @@ class Grouping:
                 moved += await self._take(group, held)
         return moved
 
-    async def _take(self, group: str, held: Mapping[Partition, Held]) -> list[Moved]:
+    async def _take(self, group: str, held: Mapping[Partition, Copied]) -> list[Moved]:
         there = await groups.committed(self._source.wire, group)
         changed = {
             each: at for each, at in there.items() if each in held and self._settled.get((group, each)) != at.offset
@@ -72,12 +72,12 @@ class Grouping:
         await self._set(group, held, {each: changed[each.partition] for each in moved if each.skipped is None})
         return moved
 
-    async def _in_target(self, held: Held, offset: int) -> int:
+    async def _in_target(self, held: Copied, offset: int) -> int:
         if offset >= held.done_source:
             return held.done_target
         return await target_offset(self._target, held.target, held.producer, offset)
 
-    async def _set(self, group: str, held: Mapping[Partition, Held], moved: Mapping[Moved, Committed]) -> None:
+    async def _set(self, group: str, held: Mapping[Partition, Copied], moved: Mapping[Moved, Committed]) -> None:
         if moved:
             offsets = {
                 held[each.partition].target: Committed(each.target_offset, at.metadata) for each, at in moved.items()

@@ -20,7 +20,7 @@ UNKNOWN = Lag(None, None)
 NOTHING = Lag(0, 0.0)
 
 
-def lag(done: int | None, end: int | None, first_timestamp: int | None, now_ms: float) -> Lag:
+def lag(done: int | None, end: int | None, first_timestamp: float | None, now_ms: float) -> Lag:
     """How far a partition is behind.
 
     Args:

@@ -1,18 +1,16 @@
-"""A page for Prometheus and for health checks, about a running mirror."""
+"""What Prometheus and health checks are told of a running mirror."""
 
-import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
-
-from agentlog.errors import UsageError
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .standing import Standing
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
+
+SILENT_S = 30.0
 
 _LABELS = ("topic", "partition", "target_topic")
 
@@ -31,15 +29,17 @@ class Page:
     standings: Sequence[Standing] = ()
     complaints: Sequence[str] = ()
     troubles: Sequence[str] = ()
-    told: threading.Event = field(default_factory=threading.Event)
+    told_at: float | None = None
 
     def tell(self, standings: Sequence[Standing], complaints: Sequence[str], troubles: Sequence[str]) -> None:
         """Take up how things stand now."""
         self.standings, self.complaints, self.troubles = standings, complaints, troubles
-        self.told.set()
+        self.told_at = time.monotonic()
 
     def health(self) -> tuple[int, str]:
-        """503 while a partition is over the threshold."""
+        """503 while a partition is over the threshold, or when the mirror no longer tells where it stands."""
+        if self.told_at is not None and (silent := time.monotonic() - self.told_at) > SILENT_S:
+            return 503, f"the mirror hasn't told for {silent:.0f} s where it stands"
         return (503, "\n".join([*self.complaints, *self.troubles])) if self.complaints else (200, "ok")
 
     def readiness(self) -> tuple[int, str]:
@@ -90,68 +90,3 @@ def _labels(standing: Standing) -> list[str]:
 
 def _number(value: float | None) -> float:
     return float("nan") if value is None else value
-
-
-@contextmanager
-def serving(address: str | None) -> Iterator[Page]:
-    """Serve a page at ``HOST:PORT`` while the block runs; without an address it is only kept.
-
-    Raises:
-        UsageError: the address can't be had, or the extra isn't installed.
-    """
-    page = Page()
-    if address is None:
-        yield page
-        return
-    server = _server(address, page)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield page
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
-def _server(address: str, page: Page) -> ThreadingHTTPServer:
-    try:
-        from prometheus_client import CollectorRegistry  # noqa: PLC0415  an extra
-    except ImportError:
-        raise UsageError("--metrics needs the Prometheus client: pip install 'agentlog[metrics]'") from None
-    host, _, port = address.rpartition(":")
-    registry = CollectorRegistry()
-    registry.register(page)
-    handler = type("Handler", (_Handler,), {"page": page, "registry": registry})
-    try:
-        return ThreadingHTTPServer((host.strip("[]"), int(port)), handler)
-    except (OSError, ValueError, OverflowError) as error:
-        raise UsageError(f"--metrics {address[:60]!r} can't be served, it is HOST:PORT: {error}") from None
-
-
-class _Handler(BaseHTTPRequestHandler):
-    page: Page
-    registry: Any
-
-    def do_GET(self) -> None:
-        if self.path.partition("?")[0] == "/metrics":
-            from prometheus_client.exposition import choose_encoder  # noqa: PLC0415  an extra
-
-            encode, kind = choose_encoder(self.headers.get("Accept", ""))
-            self._answer(200, encode(self.registry), kind)
-        elif self.path == "/healthz":
-            code, text = self.page.health()
-            self._answer(code, f"{text}\n".encode(), "text/plain; charset=utf-8")
-        elif self.path == "/readyz":
-            code, text = self.page.readiness()
-            self._answer(code, f"{text}\n".encode(), "text/plain; charset=utf-8")
-        else:
-            self._answer(404, b"there are /metrics, /healthz and /readyz\n", "text/plain; charset=utf-8")
-
-    def _answer(self, code: int, body: bytes, kind: str) -> None:
-        self.send_response(code)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the name is the library's
-        """Requests aren't logged."""

@@ -7,17 +7,17 @@ from typing import NamedTuple
 from agentlog.errors import AgentlogError, KafkaUnavailable
 
 from . import topics
-from .batches import producer_id
 from .copying import Copying, State
-from .examining import Side
+from .errors import Refused
 from .facts import Gathering, Wanted
 from .flow import Flow
-from .grouping import Grouping, Held
+from .grouping import Copied, Grouping
 from .known import Partition, Topic
 from .lag import UNKNOWN, lag
-from .plan import Plan, TopicPlan, matching, setting_changes, wanted_settings
+from .plan import Plan, TopicPlan, setting_changes, wanted_settings
 from .pump import Pump
 from .running import Running
+from .side import Side
 from .standing import Standing
 from .wire import LATEST, Wire
 
@@ -26,12 +26,6 @@ KNOWN_FOR_S = 10.0
 PATIENCE_S = 30.0
 
 _log = logging.getLogger("kafmirror")
-
-
-class Refused(AgentlogError):
-    """The plan says no; the message says why."""
-
-    exit_code = 1
 
 
 class Options(NamedTuple):
@@ -84,12 +78,12 @@ class Mirror:
         """
         if plan.all_refusals:
             raise Refused("\n".join(["nothing was mirrored:", *(f"  {text}" for text in plan.all_refusals)]))
-        there, here = await self.source.metadata([]), await self.target.metadata([])
+        there, here = self.source.loop.spawn(self.source.metadata), await self.target.metadata()
         running = Running(
-            self.source.loop, Side(self.source, there, {}), Side(self.target, here, {}), self._options.accept_loss
+            self.source.loop, Side(self.source, await there, {}), Side(self.target, here, {}), self._options.accept_loss
         )
+        await self.source.loop.each(self._apply, plan.topics)
         for topic in plan.topics:
-            await self._apply(topic)
             await self._take_up(running, topic)
         self.running = running
         running.stopping = self._stopping
@@ -115,7 +109,7 @@ class Mirror:
     async def _take_groups(self, running: Running) -> str | None:
         """Take the groups' offsets along; why it wasn't done, or None."""
         held = {
-            each.source: Held(each.target, each.flow.producer, each.flow.done_source, each.flow.done_target)
+            each.source: Copied(each.target, each.flow.producer, each.flow.done_source, each.flow.done_target)
             for each in running.copies.values()
             if each.state is State.COPIED
         }
@@ -146,29 +140,31 @@ class Mirror:
 
     async def _take_up(self, running: Running, plan: TopicPlan) -> None:
         """Begin to copy a topic that is there on both sides."""
-        source = await self.source.topic(plan.source)
-        target = await self._ready(plan.target, len(source.leaders))
+        spawn = running.loop.spawn
+        settings, asked = spawn(topics.settings, self.source, plan.source), spawn(self.source.topic, plan.source)
+        target = await self._ready(plan.target, plan.partitions)
+        source, of_target = await asked, spawn(topics.settings, self.target, plan.target)
         running.source.ids = {**running.source.ids, plan.source: source.id}
         running.target.ids = {**running.target.ids, plan.target: target.id}
-        running.source.metadata = await self.source.metadata(running.source.ids)
+        there = spawn(self.source.metadata, running.source.ids)
         running.target.metadata = await self.target.metadata(running.target.ids)
+        running.source.metadata = await there
         self._names[plan.source] = plan.target
-        settings = await topics.settings(self.source, plan.source)
-        largest = int((await topics.settings(self.target, plan.target))["max.message.bytes"].value or 1 << 20)
-        producer = producer_id(running.source.metadata.cluster_id, str(source.id))
+        largest = int((await of_target)["max.message.bytes"].value or 1 << 20)
+        is_compacted = "compact" in ((await settings)["cleanup.policy"].value or "")
+        producer = running.source.producer(plan.source)
         known = {copying.source for copying in running.copies.values()}
         fresh = [number for number in sorted(source.leaders) if Partition(plan.source, number) not in known]
         running.add(
             Copying(
                 Partition(plan.source, number),
                 Partition(plan.target, number),
-                Flow(producer, "compact" in (settings["cleanup.policy"].value or "")),
+                Flow(producer, is_compacted),
                 largest,
                 adopted=plan.adopted.get(number),
             )
             for number in fresh
         )
-        running.stale.ring()
 
     async def _ready(self, name: str, partitions: int) -> Topic:
         """A topic of the target, once all its partitions have leaders; it may just have been made."""
@@ -204,7 +200,7 @@ class Mirror:
 
     async def _follow_once(self, running: Running) -> None:
         there = await self.source.metadata(None)
-        for name in matching(self._wanted.patterns, there.topics):
+        for name in self._gathering.matched(there):
             if name not in self._names:
                 await self._join(running, name)
             else:
@@ -219,6 +215,7 @@ class Mirror:
         for topic in plan.topics:
             await self._apply(topic)
             await self._take_up(running, topic)
+            running.stale.ring()
 
     async def _widen(self, running: Running, topic: Topic) -> None:
         known = [each for each in running.copies if each.topic == topic.name]
@@ -226,6 +223,7 @@ class Mirror:
             target = self._names[topic.name]
             await topics.widen(self.target, target, len(topic.leaders))
             await self._take_up(running, _widened(topic, target))
+            running.stale.ring()
 
     async def _pass_on_settings(self, running: Running, name: str) -> None:
         target = self._names[name]
@@ -254,7 +252,7 @@ def _standing(copying: Copying, now: float, now_ms: float) -> Standing:
     flow = copying.flow
     is_known = copying.source_end is not None and now - copying.end_known_at < KNOWN_FOR_S
     was_placed = flow.done_target > 0 or copying.state is State.COPIED
-    behind = lag(flow.done_source, copying.source_end, flow.pending_timestamp, now_ms) if is_known else UNKNOWN
+    behind = lag(flow.done_source, copying.source_end, copying.first_timestamp, now_ms) if is_known else UNKNOWN
     return Standing(
         copying.source,
         copying.target,

@@ -1,6 +1,6 @@
 """What a mirror would do, and why not if it can't: decided from facts that others gathered. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -59,37 +59,39 @@ class Prefix(NamedTuple):
     differs: str | None
 
 
+class TopicFacts(NamedTuple):
+    """What one side tells of a topic; ``rights`` are Kafka's numbers of what we may do, None where nobody tells."""
+
+    topic: Topic
+    settings: Mapping[str, Setting]
+    bounds: Mapping[int, Bounds]
+    rights: frozenset[int] | None
+
+
 @dataclass(frozen=True)
 class Facts:
     """What is known of a topic on both sides.
 
     Attributes:
-        source, target: the topic; the target None where it isn't there.
+        source, target: the topic there and here; the target None where there is none.
         target_name: what it is called in the target.
-        source_settings, target_settings: all their settings.
-        target_knows: names of topic settings that the target's brokers know.
-        source_bounds, target_bounds: of each partition.
         held: where the target's partitions hold records of others, by partition.
         copied_from_target: partitions of the source that a mirror of the target's topic wrote.
-        source_rights, target_rights: Kafka's numbers of what we may do; None where nobody tells.
         refused: why the target's topic can't be made, or None.
-        bytes: what the source's partitions take on its brokers' disks; None when unknown.
+        stored_bytes: what the source's partitions take on its brokers' disks; None when unknown.
     """
 
-    source: Topic
-    target: Topic | None
+    source: TopicFacts
+    target: TopicFacts | None
     target_name: str
-    source_settings: Mapping[str, Setting]
-    target_settings: Mapping[str, Setting]
-    target_knows: frozenset[str]
-    source_bounds: Mapping[int, Bounds]
-    target_bounds: Mapping[int, Bounds]
     held: Mapping[int, Prefix]
     copied_from_target: tuple[int, ...]
-    source_rights: frozenset[int] | None
-    target_rights: frozenset[int] | None
     refused: str | None
     stored_bytes: int | None
+
+    def target_end(self, number: int) -> int:
+        """Where a partition of the target ends; 0 where it isn't there."""
+        return self.target.bounds[number].end if self.target and number in self.target.bounds else 0
 
 
 @dataclass(frozen=True)
@@ -184,68 +186,65 @@ def setting_changes(
     return {**changes, **dict.fromkeys(surplus)}
 
 
-def plan_topic(facts: Facts) -> TopicPlan:
-    """What is to be done for a topic."""
-    partitions = len(facts.source.leaders)
-    present = len(facts.target.leaders) if facts.target else 0
-    wanted = wanted_settings(facts.source_settings, facts.target_knows)
-    holds = any(bounds.end for bounds in facts.target_bounds.values())
-    changes = setting_changes(wanted, facts.target_settings, holds_records=holds)
+def plan_topic(facts: Facts, target_knows: frozenset[str]) -> TopicPlan:
+    """What is to be done for a topic; ``target_knows`` are the topic settings that the target's brokers know."""
+    partitions = len(facts.source.topic.leaders)
+    present = len(facts.target.topic.leaders) if facts.target else 0
+    wanted = wanted_settings(facts.source.settings, target_knows)
+    holds = any(facts.target_end(number) for number in range(present))
+    changes = setting_changes(wanted, facts.target.settings if facts.target else {}, holds_records=holds)
     return TopicPlan(
-        source=facts.source.name,
+        source=facts.source.topic.name,
         target=facts.target_name,
         partitions=partitions,
         create=facts.target is None,
         widen=0 < present < partitions,
         changes=changes,
         adopted={number: prefix.end for number, prefix in facts.held.items() if prefix.differs is None},
-        records=sum(_to_copy(facts, number) for number in facts.source_bounds),
+        records=sum(
+            max(end - max(low, facts.target_end(number)), 0) for number, (low, end) in facts.source.bounds.items()
+        ),
         stored_bytes=facts.stored_bytes,
-        refusals=tuple(_refusals(facts, present)),
+        refusals=tuple(_refusals(facts)),
         warnings=tuple(_warnings(facts)),
     )
 
 
-def _to_copy(facts: Facts, number: int) -> int:
-    low, end = facts.source_bounds[number]
-    held = facts.target_bounds.get(number, Bounds(0, 0)).end
-    return max(end - max(low, held), 0)
-
-
-def _refusals(facts: Facts, present: int) -> list[str]:
-    name, found = facts.target_name, []
+def _refusals(facts: Facts) -> list[str]:
+    source, found = facts.source.topic.name, []
     if facts.refused:
         found.append(facts.refused)
-    if present > len(facts.source.leaders):
-        found.append(
-            f"topic {name} has {present} partitions in the target, and {facts.source.name} has "
-            f"{len(facts.source.leaders)}: partitions can't be taken away"
-        )
     if facts.copied_from_target:
         found.append(
-            f"a mirror in the other direction writes {facts.source.name} ({_list(facts.copied_from_target)}): two "
-            "active regions need other names, --target-topic '{source}.{topic}'; the way home is kafmirror failback"
+            f"a mirror in the other direction writes {source} ({_list(facts.copied_from_target)}): two active regions "
+            "need other names, --target-topic '{source}.{topic}'; the way home is kafmirror failback"
+        )
+    found += _missing(source, "source", facts.source.rights, {READ, DESCRIBE, DESCRIBE_CONFIGS})
+    return found + (_refusals_of(facts, facts.target) if facts.target else [])
+
+
+def _refusals_of(facts: Facts, target: TopicFacts) -> list[str]:
+    """Why a target that is there can't be taken."""
+    name, found = facts.target_name, []
+    present, partitions = len(target.topic.leaders), len(facts.source.topic.leaders)
+    if present > partitions:
+        found.append(
+            f"topic {name} has {present} partitions in the target, and {facts.source.topic.name} has {partitions}: "
+            "partitions can't be taken away"
         )
     found += [
         f"{name}[{number}] holds records that aren't the source's: {prefix.differs}"
         for number, prefix in facts.held.items()
         if prefix.differs
     ]
-    found += _missing(facts.source.name, "source", facts.source_rights, (READ, DESCRIBE, DESCRIBE_CONFIGS))
-    if facts.target:
-        wanted = (READ, WRITE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS)
-        found += _missing(name, "target", facts.target_rights, wanted)
-        trimmed = any(
-            b.low > 0 and facts.target_bounds.get(n, Bounds(0, 0)).end == 0 for n, b in facts.source_bounds.items()
-        )
-        found += _missing(name, "target", facts.target_rights, (DELETE,)) if trimmed else []
-        widened = present < len(facts.source.leaders)
-        found += _missing(name, "target", facts.target_rights, (ALTER,)) if widened else []
-    return found
+    wanted = {READ, WRITE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS}
+    wanted |= {DELETE} if _to_fill(facts) else set()
+    wanted |= {ALTER} if present < partitions else set()
+    return found + _missing(name, "target", target.rights, wanted)
 
 
-def _missing(topic: str, side: str, rights: frozenset[int] | None, wanted: tuple[int, ...]) -> list[str]:
-    lacking = [_RIGHTS[each] for each in wanted if rights is not None and each not in rights]
+def _missing(topic: str, side: str, rights: frozenset[int] | None, wanted: Set[int]) -> list[str]:
+    lacking = [_RIGHTS[each] for each in sorted(wanted) if rights is not None and each not in rights]
     return [f"not authorised on topic {topic} in the {side}: {', '.join(lacking)} needed"] if lacking else []
 
 
@@ -257,13 +256,13 @@ def _warnings(facts: Facts) -> list[str]:
             "behind fillers that are deleted at once"
         )
     lost = [
-        f"{number} ({facts.target_bounds[number].end} to {bounds.low - 1})"
-        for number, bounds in sorted(facts.source_bounds.items())
-        if 0 < facts.target_bounds.get(number, Bounds(0, 0)).end < bounds.low
+        f"{number} ({facts.target_end(number)} to {bounds.low - 1})"
+        for number, bounds in sorted(facts.source.bounds.items())
+        if 0 < facts.target_end(number) < bounds.low
     ]
     if lost:
         found.append(f"retention in the source may have deleted what wasn't mirrored, in partition {', '.join(lost)}")
-    policy = facts.source_settings.get("cleanup.policy", Setting("delete", own=False)).value or ""
+    policy = facts.source.settings.get("cleanup.policy", Setting("delete", own=False)).value or ""
     if "compact" in policy:
         found.append(
             "the topic is compacted: offsets differ behind gaps, batches are opened, each record behind a gap gets the "
@@ -276,8 +275,8 @@ def _to_fill(facts: Facts) -> list[int]:
     """The partitions whose beginning retention took, and that the target has nothing of."""
     return [
         number
-        for number, bounds in sorted(facts.source_bounds.items())
-        if bounds.low > 0 and facts.target_bounds.get(number, Bounds(0, 0)).end == 0
+        for number, bounds in sorted(facts.source.bounds.items())
+        if bounds.low > 0 and not facts.target_end(number)
     ]
 
 

@@ -12,11 +12,14 @@ from agentlog.errors import AgentlogError, KafkaUnavailable
 
 from .checkpoint import Go, Lost
 from .copying import Copying, State
-from .examining import MirrorStopped, Side, place
+from .errors import MirrorStopped
+from .examining import place
 from .fetching import fetch_from
+from .loop import Signal
 from .running import Running
 from .sending import Sender, note
-from .wire import LATEST, UNKNOWN_TOPIC, Signal, WireError
+from .side import Side
+from .wire import LATEST, UNKNOWN_TOPIC, WireError
 
 REFRESH_S = 3.0
 GONE_AFTER_S = 10.0
@@ -126,7 +129,7 @@ class Pump:
         await running.loop.sleep(STAND_BY_S)
         end = (await running.target.bounds(copying.target)).end
         source_end = (await running.source.bounds(copying.source, stable=True)).end
-        copying.source_end, copying.end_known_at = max(source_end, found.source), time.monotonic()
+        copying.know_source(source_end)
         return end != found.target or source_end <= found.source
 
     def _go(self, copying: Copying, go: Go) -> None:
@@ -236,7 +239,7 @@ class Pump:
 
     async def _ask_source(self) -> None:
         """Where the source ends: a partition whose target stands still isn't fetched, and falls behind all the same."""
-        running, now = self._running, time.monotonic()
+        running = self._running
         try:
             ends = await running.source.wire.offsets(running.source.metadata, running.copies, LATEST, stable=True)
         except AgentlogError as error:
@@ -244,8 +247,7 @@ class Pump:
             return
         running.troubles.over("source ends")
         for partition, end in ends.items():
-            copying = running.copies[partition]
-            copying.source_end, copying.end_known_at = max(end, copying.flow.done_source), now
+            running.copies[partition].know_source(end)
 
     async def _write_notes(self) -> None:
         for copying in self._running.copies.values():

@@ -4,10 +4,12 @@ from collections import deque
 from collections.abc import Iterable
 
 from .batches import Batch, is_intact, split
-from .examining import MirrorStopped, Side
+from .errors import MirrorStopped
 from .flow import Aborted
 from .known import Partition
-from .wire import Asked, is_transient
+from .side import Side
+from .transfer import Asked, fetch
+from .wire import is_transient
 
 READ_BYTES = 4 << 20
 _WAIT_MS = 200
@@ -42,7 +44,7 @@ class Reader:
         wire = self.side.wire
         asked = {self.partition: Asked(self.position, -1, max_bytes=self._bytes)}
         node = self.side.node(self.partition)
-        fetched = (await wire.fetch(node, asked, self.side.ids, _WAIT_MS))[self.partition]
+        fetched = (await fetch(wire, node, asked, self.side.ids, _WAIT_MS))[self.partition]
         if fetched.error and is_transient(fetched.error):
             self.side.metadata = await wire.metadata(self.side.ids)
             await wire.loop.sleep(0.2)

@@ -8,20 +8,22 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 from typing import NamedTuple
 
 import orjson
 
 from agentlog.errors import Stopped
-from agentlog.output import paint_for, width, write, write_bytes
+from agentlog.output import columns, paint_for, width, write, write_bytes
 
+from .known import Partition
 from .lag import Threshold, worst
-from .metrics import serving
+from .metrics import Page
 from .mirror import Mirror, Options
 from .plan import Plan
-from .render import Rates, plan_json, plan_lines, summary, table_lines
+from .render import Rates, Room, live_lines, plan_json, plan_lines, summary, table_lines
+from .screen import Screen, above
 from .sides import Named, Sides, opened
 from .standing import Standing, as_json
 from .watch import Watch
@@ -49,7 +51,7 @@ def plan(named: Named, shape: str) -> int:
     if shape == "json":
         write_bytes([orjson.dumps(plan_json(found)), b"\n"])
     else:
-        write(plan_lines(found, paint_for(sys.stdout)))
+        write(plan_lines(found, paint_for(sys.stdout), columns()))
     return 1 if found.all_refusals else 0
 
 
@@ -62,6 +64,7 @@ def replicate(named: Named, how: Replication) -> int:
         KafkaError: a side didn't answer at the start, or refuses the mirror.
         Stopped: a signal ended it, cleanly.
     """
+    gc.freeze()  # what was imported stays
     gc.enable()  # it may run for months
     with opened(named) as sides:
         mirror = Mirror(sides.source, sides.target, sides.wanted, how.options, how.groups)
@@ -79,7 +82,9 @@ def replicate(named: Named, how: Replication) -> int:
 
 def _show_plan(found: Plan) -> None:
     if sys.stderr.isatty():
-        sys.stderr.write("".join(f"{line}\n" for line in (*plan_lines(found, paint_for(sys.stderr)), "")))
+        lines = (*plan_lines(found, paint_for(sys.stderr), width()), "")
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
+        return
     for topic in found.topics:
         _log.info("%s: %d partitions, %d records to copy", topic.source, topic.partitions, topic.records)
         for warning in topic.warnings:
@@ -112,8 +117,10 @@ def _signals(mirror: Mirror) -> Iterator[list[int]]:
 def _shown(sides: Sides, mirror: Mirror, how: Replication) -> Iterator[None]:
     """Show how far the mirror is, and watch the lag, while the block runs."""
     over, watch = threading.Event(), Watch(how.threshold)
-    show = _table(mirror) if sys.stderr.isatty() else _log_lines(mirror)
-    with serving(how.metrics) as page:
+    screen = Screen(sys.stderr)
+    show = _table(mirror, screen) if sys.stderr.isatty() else _log_lines(mirror)
+    page = Page()
+    with _served(page, how.metrics), above(screen, sys.stderr):
 
         def look() -> None:
             while not over.wait(LOOK_S):
@@ -131,6 +138,15 @@ def _shown(sides: Sides, mirror: Mirror, how: Replication) -> Iterator[None]:
             watching.join()
 
 
+def _served(page: Page, address: str | None) -> AbstractContextManager[None]:
+    """Serve a page where an address is given."""
+    if address is None:
+        return nullcontext()
+    from .serving import served  # noqa: PLC0415  an HTTP server takes a while to load
+
+    return served(page, address)
+
+
 def _log_lines(mirror: Mirror) -> Callable[[list[Standing]], None]:
     """A line on the log now and then."""
     last = time.monotonic()
@@ -144,28 +160,19 @@ def _log_lines(mirror: Mirror) -> Callable[[list[Standing]], None]:
     return show
 
 
-def _table(mirror: Mirror) -> Callable[[list[Standing]], None]:
+def _table(mirror: Mirror, screen: Screen) -> Callable[[list[Standing]], None]:
     """A table on the terminal, drawn over itself."""
-    paint, drawn, before = paint_for(sys.stderr), 0, dict[object, tuple[int, int]]()
+    paint, before = paint_for(sys.stderr), dict[Partition, tuple[int, int]]()
 
     def show(standings: list[Standing]) -> None:
-        nonlocal drawn
         rates: Rates = {each.source: _rate(before, each) for each in standings}
-        rows = list(table_lines(standings, paint, rates))[: _height()]
-        lines = [*rows, summary(standings), *(text[: width() - 1] for text in mirror.troubles())]
-        up = f"\x1b[{drawn}F\x1b[J" if drawn else ""
-        sys.stderr.write(up + "".join(f"{line}\n" for line in lines))
-        sys.stderr.flush()
-        drawn = len(lines)
+        rows = os.get_terminal_size(sys.stderr.fileno()).lines
+        screen.draw(live_lines(standings, rates, mirror.troubles(), Room(width() - 1, rows, paint)))
 
     return show
 
 
-def _height() -> int:
-    return max(os.get_terminal_size(sys.stderr.fileno()).lines - 4, 3)
-
-
-def _rate(before: dict[object, tuple[int, int]], standing: Standing) -> tuple[float, float]:
+def _rate(before: dict[Partition, tuple[int, int]], standing: Standing) -> tuple[float, float]:
     records, sent = before.get(standing.source, (standing.records, standing.sent_bytes))
     before[standing.source] = (standing.records, standing.sent_bytes)
     return (standing.records - records) / LOOK_S, (standing.sent_bytes - sent) / LOOK_S
@@ -177,5 +184,5 @@ def _report(standings: list[Standing], mirror: Mirror, shape: str) -> None:
         write_bytes([orjson.dumps({"partitions": partitions, "lost": mirror.losses}), b"\n"])
         return
     copied = sum(each.records for each in standings)
-    write([*table_lines(standings, paint_for(sys.stdout)), f"{copied:,} records copied; {summary(standings)}"])
-    write(f"lost: {text}" for text in mirror.losses)
+    write(table_lines(standings, paint_for(sys.stdout), columns()))
+    write([f"{copied:,} records copied; {summary(standings)}", *(f"lost: {text}" for text in mirror.losses)])

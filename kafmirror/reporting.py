@@ -4,7 +4,7 @@ import sys
 
 import orjson
 
-from agentlog.output import paint_for, write, write_bytes
+from agentlog.output import columns, paint_for, write, write_bytes
 
 from .lag import Threshold, worst
 from .render import summary, table_lines
@@ -29,7 +29,7 @@ def status(named: Named, shape: str, threshold: Threshold | None) -> int:
         about = {"source": named.source, "target": named.target}
         write_bytes([orjson.dumps({**about, **said, "partitions": partitions}), b"\n"])
     else:
-        write([*table_lines(found, paint_for(sys.stdout)), summary(found)])
+        write([*table_lines(found, paint_for(sys.stdout), columns()), summary(found)])
         if exceeded:
             write([f"over the threshold of {threshold}: {', '.join(_over(found, threshold))}"])
     return 1 if exceeded or any(each.problem for each in found) else 0

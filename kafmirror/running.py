@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from .copying import Copying, State
-from .examining import Side
 from .known import Partition
+from .loop import Loop, Signal
+from .side import Side
 from .troubles import Troubles
-from .wire import Loop, Signal
 
 
 @dataclass(eq=False)

@@ -7,14 +7,18 @@ from typing import Any, NamedTuple
 from agentlog.errors import AgentlogError, KafkaUnavailable
 
 from . import groups
-from .batches import Batch, first, same_records
+from .batches import Batch, first
 from .copying import Copying, State
-from .examining import MirrorStopped, foreign, mirror_group
+from .errors import MirrorStopped
+from .examining import foreign
 from .flow import Outgoing
 from .groups import Committed
 from .known import Partition
+from .records import same_records
 from .running import Running
-from .wire import DUPLICATE_SEQUENCE, MESSAGE_TOO_LARGE, OUT_OF_ORDER_SEQUENCE, Produced, error_name, is_transient
+from .side import mirror_group
+from .transfer import Produced, produce, produced
+from .wire import DUPLICATE_SEQUENCE, MESSAGE_TOO_LARGE, OUT_OF_ORDER_SEQUENCE, error_name, is_transient
 
 REQUEST_BYTES = 2 << 20
 IN_FLIGHT_BYTES = 16 << 20
@@ -36,7 +40,7 @@ class Sender:
         self._running, self._node = running, node
         self._bell = running.send_bells[node]
         self._turn = 0
-        self._bytes_in_flight = 0
+        self._under_way = self._bytes_in_flight = 0
 
     async def run(self) -> None:
         """Send until the mirror stops."""
@@ -81,6 +85,8 @@ class Sender:
             copying.state = State.NEW  # until the note is written
             self._running.loop.spawn(self._note_first_gap, copying, copying.generation)
             return False
+        if self._under_way and flow.has_little:  # the broker takes up one request of a connection after the other
+            return False
         return flow.in_flight < IN_FLIGHT_OF_ONE
 
     def _next(self, copying: Copying) -> Outgoing | None:
@@ -107,18 +113,20 @@ class Sender:
 
     def _send(self, sent: dict[Partition, Sent]) -> None:
         batches = {partition: each.outgoing.data for partition, each in sent.items()}
+        self._under_way += 1
         self._bytes_in_flight += sum(map(len, batches.values()))
         target = self._running.target
-        future = target.wire.produce(self._node, batches, target.ids)
+        future = produce(target.wire, self._node, batches, target.ids)
         future.add_both(partial(self._answered, sent, future))
 
     def _answered(self, sent: dict[Partition, Sent], future: Any, _: Any) -> None:
+        self._under_way -= 1
         self._bytes_in_flight -= sum(len(each.outgoing.data) for each in sent.values())
         try:
             if future.exception is not None:
                 self._unanswered(sent, future.exception)
             else:
-                answer = self._running.target.wire.produced(future.value, self._running.target.ids)
+                answer = produced(future.value, self._running.target.ids)
                 self._running.troubles.over(("produce", self._node))
                 for partition, each in sent.items():
                     self._settle(each, answer[partition])

@@ -1,6 +1,6 @@
 """The two clusters of a command, as the user named them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -8,7 +8,9 @@ from agentlog.cli import settings
 from agentlog.errors import UsageError
 
 from .facts import Wanted, check_target_topic
-from .wire import Loop, Wire
+from .loop import Loop
+from .side import Side
+from .wire import Wire
 
 
 class Named(NamedTuple):
@@ -29,6 +31,17 @@ class Sides(NamedTuple):
     target: Wire
     wanted: Wanted
 
+    async def of(self, source_topic: str, target_topic: str) -> tuple[Side, Side]:
+        """Both sides as they are used for one topic."""
+        asked = self.loop.spawn(self.source.metadata, [source_topic])
+        here = await self.target.metadata([target_topic])
+        return Side.of(self.source, await asked, source_topic), Side.of(self.target, here, target_topic)
+
+
+def listed(given: Iterable[str]) -> list[str]:
+    """Names that were given between commas, or one by one."""
+    return [name.strip() for each in given for name in each.split(",") if name.strip()]
+
 
 @contextmanager
 def opened(named: Named) -> Iterator[Sides]:
@@ -39,8 +52,7 @@ def opened(named: Named) -> Iterator[Sides]:
         UsageError: options that contradict each other.
     """
     known = settings()
-    patterns = [name.strip() for each in named.topics for name in each.split(",") if name.strip()]
-    wanted = Wanted(patterns or [known.topic(None)], check_target_topic(named.target_topic))
+    wanted = Wanted(listed(named.topics) or [known.topic(None)], check_target_topic(named.target_topic))
     if named.source == named.target:
         raise UsageError(f"--source and --target are the same: {named.source[:60]}")
     loop = Loop()
@@ -49,4 +61,4 @@ def opened(named: Named) -> Iterator[Sides]:
     try:
         yield Sides(loop, source, target, wanted)
     finally:
-        loop.end(source, target)
+        loop.end(source.close, target.close)

@@ -1,15 +1,14 @@
 """Where a mirror stands, told from both clusters alone: no mirror need be running, and none is asked."""
 
 import time
-from collections.abc import Mapping
 
 from agentlog.errors import AgentlogError
 
-from .batches import opened, producer_id
-from .examining import Side
 from .facts import Gathering
 from .known import Bounds, Partition
 from .lag import UNKNOWN, lag
+from .records import opened
+from .side import Side
 from .sides import Sides
 from .standing import Standing
 
@@ -21,41 +20,37 @@ async def standings(sides: Sides) -> list[Standing]:
         KafkaUnavailable, KafkaRefused: a side doesn't answer.
         TopicNotFound: the source has no such topic.
     """
-    there, here = await sides.source.metadata(None), await sides.target.metadata(None)
-    found = []
-    for name in Gathering(sides.source, sides.target, sides.wanted).names(there):
+    asked = sides.loop.spawn(sides.source.metadata, None)
+    here = await sides.target.metadata(None)
+    there = await asked
+    names = Gathering(sides.source, sides.target, sides.wanted).names(there)
+
+    async def of(name: str) -> list[Standing]:
         target_name = sides.wanted.target_name(sides.source, name)
-        ids = {target_name: here.topics[target_name].id} if target_name in here.topics else {}
-        source, target = Side(sides.source, there, {name: there.topics[name].id}), Side(sides.target, here, ids)
-        found += await _topic(source, target, name, target_name)
-    return found
+        source, target = Side.of(sides.source, there, name), Side.of(sides.target, here, target_name)
+        return await _of_topic(source, target, name, target_name)
+
+    return [each for some in await sides.loop.each(of, names) for each in some]
 
 
-async def _topic(source: Side, target: Side, name: str, target_name: str) -> list[Standing]:
-    producer = producer_id(source.metadata.cluster_id, str(source.ids[name]))
-    target_bounds = await target.all_bounds(target_name) if target_name in target.ids else {}
-    source_bounds = await source.all_bounds(name, stable=True)
-    found = []
-    for number, bounds in sorted(source_bounds.items()):
+async def _of_topic(source: Side, target: Side, name: str, target_name: str) -> list[Standing]:
+    ours = await target.all_bounds(target_name) if target_name in target.ids else {}
+    theirs = await source.all_bounds(name, stable=True)
+
+    async def of(number: int) -> Standing:
         pair = (Partition(name, number), Partition(target_name, number))
-        found.append(await _standing(source, target, pair, (bounds, target_bounds), producer))
-    return found
+        return await _standing(source, target, pair, theirs[number], ours.get(number))
+
+    return await source.wire.loop.each(of, sorted(theirs))
 
 
 async def _standing(
-    source: Side,
-    target: Side,
-    pair: tuple[Partition, Partition],
-    bounds: tuple[Bounds, Mapping[int, Bounds]],
-    producer: int,
+    source: Side, target: Side, pair: tuple[Partition, Partition], theirs: Bounds, ours: Bounds | None
 ) -> Standing:
-    theirs, held = bounds
-    if pair[1].number not in held:
-        problem = f"{target.wire.name} has no {pair[1]}"
-        return Standing(*pair, None, theirs.end, None, UNKNOWN, problem=problem)
-    ours = held[pair[1].number]
+    if ours is None:
+        return Standing(*pair, None, theirs.end, None, UNKNOWN, problem=f"{target.wire.name} has no {pair[1]}")
     try:
-        position = await target.position(pair[1], ours, producer)
+        position = await target.position(pair[1], ours, source.producer(pair[0].topic))
         first = await _first_timestamp(source, pair[0], max(position, theirs.low)) if position < theirs.end else None
     except (AgentlogError, ValueError) as error:
         return Standing(*pair, None, theirs.end, ours.end, UNKNOWN, problem=str(error))

@@ -16,7 +16,7 @@ from kafka.protocol.metadata import MetadataRequest
 
 from agentlog.errors import KafkaError
 
-from .known import NO_ID, Metadata, Partition, Setting
+from .known import NO_ID, Metadata, Partition, Setting, Topic
 from .wire import UNKNOWN_TOPIC, Wire, WireError
 
 _TOPIC, _BROKER = 2, 4
@@ -141,15 +141,13 @@ async def rights(wire: Wire, topic: str) -> frozenset[int] | None:
     return rights if rights and max(rights) < 31 else None
 
 
-async def stored_bytes(wire: Wire, topic: str) -> int | None:
+async def stored_bytes(wire: Wire, topic: Topic) -> int | None:
     """What a topic takes on its brokers' disks, its replicas counted once; None where we may not know."""
     largest: dict[int, int] = {}
+    asked = DescribeLogDirsRequest.DescribableLogDirTopic(topic=topic.name, partitions=sorted(topic.leaders))
     for node in wire.brokers():
-        kind = DescribeLogDirsRequest.DescribableLogDirTopic
         try:
-            topic_info = await wire.metadata([topic])
-            partitions = sorted(topic_info.topics[topic].leaders)
-            answer = await wire.send(DescribeLogDirsRequest(topics=[kind(topic=topic, partitions=partitions)]), node)
+            answer = await wire.send(DescribeLogDirsRequest(topics=[asked]), node)
         except KafkaError:
             return None
         if not answer.results or any(result.error_code for result in answer.results):

@@ -1,8 +1,8 @@
 """Which offset of the target an offset of the source is, told by the target's own batches."""
 
-from .batches import as_in_source
-from .examining import Side
 from .known import Bounds, Partition
+from .marks import as_in_source
+from .side import Side
 
 
 async def target_offset(target: Side, partition: Partition, producer: int, wanted: int) -> int:

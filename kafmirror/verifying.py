@@ -17,10 +17,10 @@ from agentlog.positions import Moment, Position
 from agentlog.wording import counted
 
 from . import status, topics
-from .batches import as_in_source, producer_id
 from .comparing import Compared, Comparison, Pair, Span
-from .examining import Side
 from .known import Partition
+from .marks import as_in_source
+from .side import Side
 from .sides import Named, Sides, opened
 from .standing import Standing
 from .translating import target_offset
@@ -76,8 +76,10 @@ def verify(named: Named, how: Verification) -> int:
 
     Raises:
         KafkaError: a side doesn't answer.
-        UsageError: the file to resume from is another run's.
+        UsageError: the file to resume from is another run's, or a digest of what isn't read in one go was asked for.
     """
+    if how.digest and (how.sample is not None or how.resume is not None):
+        raise UsageError("--digest reads all records in one go: it goes neither with --sample nor with --resume")
     with opened(named) as sides:
         run = Run(sides, how)
         with progress(run.progress):
@@ -122,25 +124,17 @@ class Run:
             self._how.resume.unlink(missing_ok=True)
 
     async def _partition(self, standing: Standing) -> Verified:
-        source, target = await self._two(standing)
+        source, target = await self._sides.of(standing.source.topic, standing.target.topic)
         verified = Verified(standing.source, standing.target, 0, standing.position or 0)
         if standing.position is None or standing.problem:
             verified.problem = standing.problem or "it isn't known how far it is mirrored"
             return verified
         settings = await topics.settings(self._sides.source, standing.source.topic)
         verified.compacted = "compact" in (settings["cleanup.policy"].value or "")
-        producer = producer_id(source.metadata.cluster_id, str(source.ids[standing.source.topic]))
-        pair = Pair(standing.source, standing.target, producer)
+        pair = Pair(standing.source, standing.target, source.producer(standing.source.topic))
         verified.start = await self._start(pair, source, target)
         await self._compare(verified, pair, source, target)
         return verified
-
-    async def _two(self, standing: Standing) -> tuple[Side, Side]:
-        found = []
-        for wire, topic in ((self._sides.source, standing.source.topic), (self._sides.target, standing.target.topic)):
-            metadata = await wire.metadata([topic])
-            found.append(Side(wire, metadata, {topic: metadata.topics[topic].id}))
-        return found[0], found[1]
 
     async def _start(self, pair: Pair, source: Side, target: Side) -> int:
         """The first offset that both sides still hold and that was asked for."""
@@ -164,18 +158,13 @@ class Run:
         for start, end in self._windows(begin, verified.end):
             here = await target_offset(target, pair.target, pair.producer, start)
             there = await target_offset(target, pair.target, pair.producer, end)
-            comparison = Comparison(pair, source, target, Span(start, end, here, there), digest=self._how.digest)
-            comparison.found = self._current_found(verified, start)
+            span = Span(start, end, here, there)
+            comparison = Comparison(pair, source, target, span, digest=self._how.digest).adding_to(verified.found)
             self._current = comparison
             while await comparison.step():
                 self._keep(verified)
             verified.found.position = end
         self._keep(verified, now=True)
-
-    @staticmethod
-    def _current_found(verified: Verified, start: int) -> Compared:
-        verified.found.position = start
-        return verified.found
 
     def _windows(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """The spans to compare: all, or as many samples as asked for."""

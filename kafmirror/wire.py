@@ -1,29 +1,27 @@
-"""Connections to one cluster and the requests that go over them: the only module that imports kafka-python."""
+"""Connections to one cluster, and what every request needs: its brokers, topics and offsets."""
 
 import logging
 import time
-import uuid
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import Any
 
 import kafka.errors as kafka_errors
 from kafka.future import Future
 from kafka.net.manager import KafkaConnectionManager
-from kafka.net.selector import NetworkSelector
-from kafka.protocol.consumer import FetchRequest, ListOffsetsRequest
+from kafka.protocol.consumer import ListOffsetsRequest
 from kafka.protocol.metadata import MetadataRequest
-from kafka.protocol.producer import ProduceRequest
 
 from agentlog.clusters import BOOTSTRAP, Cluster
 from agentlog.errors import AgentlogError, KafkaRefused, KafkaUnavailable, TopicNotFound
 
 from .known import NO_ID, Leader, Metadata, Partition, Topic
+from .loop import Loop
 from .properties import Value, translated
 
-OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC, MESSAGE_TOO_LARGE, REQUEST_TIMED_OUT = 1, 3, 10, 7
+OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC, MESSAGE_TOO_LARGE = 1, 3, 10
 NOT_AUTHORISED = frozenset({29, 30, 31})
-OUT_OF_ORDER_SEQUENCE, DUPLICATE_SEQUENCE, UNKNOWN_TOPIC_ID = 45, 46, 100
+OUT_OF_ORDER_SEQUENCE, DUPLICATE_SEQUENCE = 45, 46
 
 EARLIEST, LATEST = -2, -1
 
@@ -36,41 +34,12 @@ _OURS: Mapping[str, Value] = {
     "connections_max_idle_ms": 5 * 60 * 1000,
 }
 _log = logging.getLogger("kafmirror")
-T = TypeVar("T")
 
 _REFUSED_LOGIN = (
     kafka_errors.SaslAuthenticationFailedError,
     kafka_errors.AuthorizationError,
     kafka_errors.UnsupportedSaslMechanismError,
 )
-
-
-class Fetched(NamedTuple):
-    """A fetch's answer for one partition. ``diverged`` is where its log parts from what was fetched before, or None."""
-
-    error: int
-    records: bytes
-    stable_end: int
-    log_start: int
-    aborted: list[tuple[int, int]]
-    diverged: int | None
-
-
-class Asked(NamedTuple):
-    """What to fetch of one partition; epochs are -1 where they aren't known."""
-
-    offset: int
-    leader_epoch: int
-    last_epoch: int = -1
-    max_bytes: int = 1 << 20
-
-
-class Produced(NamedTuple):
-    """A produce request's answer for one partition."""
-
-    error: int
-    base_offset: int
-    message: str
 
 
 class WireError(KafkaUnavailable):
@@ -92,63 +61,6 @@ def is_transient(code: int) -> bool:
     return bool(getattr(kafka_errors.for_code(code), "retriable", False))
 
 
-class Loop:
-    """The thread in which all connections live."""
-
-    def __init__(self) -> None:
-        for name in ("kafka", "kafka.net", "kafka.cluster"):
-            logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # what matters of it is said in our own words
-        self.net = NetworkSelector(slow_task_threshold_secs=0)
-        self.net.start()
-
-    def run(self, coroutine: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """Run a coroutine to its end, and return what it returns; a signal's exception passes."""
-        result: T = self.net.run(coroutine, *args)
-        return result
-
-    def spawn(self, coroutine: Callable[..., Awaitable[Any]], *args: Any) -> Any:
-        """Start a coroutine; the answer is a future."""
-        return self.net.call_soon_with_future(coroutine, *args)
-
-    def soon(self, function: Callable[[], None]) -> None:
-        """Call a function in the loop's thread; from a signal's handler too."""
-        self.net.call_soon_threadsafe(function)
-
-    async def sleep(self, seconds: float) -> None:
-        """Let others run for so long."""
-        await self.net.sleep(seconds)
-
-    def end(self, *wires: "Wire") -> None:
-        """Close the connections, and end the thread."""
-        for wire in wires:
-            self.net.call_soon_threadsafe(wire.close)
-        self.net.stop(timeout_ms=2000)
-
-
-class Signal:
-    """Wakes who waits for it; a ring before the wait counts."""
-
-    def __init__(self, loop: Loop) -> None:
-        self._loop = loop
-        self._future: Future | None = None
-        self._rung = False
-
-    def ring(self) -> None:
-        """Wake the one that waits, or the next one that will; from the loop's own thread."""
-        self._rung = True
-        if self._future is not None and not self._future.is_done:
-            self._future.success(None)
-
-    async def wait(self, seconds: float) -> None:
-        """Wait for a ring, at most so long. One waiter at a time."""
-        if not self._rung:
-            self._future = Future()
-            timer = self._loop.net.call_later(seconds, self.ring)
-            await self._future
-            self._loop.net.cancel(timer)
-        self._rung, self._future = False, None
-
-
 class Wire:
     """Connections to all brokers of a cluster.
 
@@ -161,6 +73,7 @@ class Wire:
         self._config: dict[str, Value] = {**_OURS, **translated(cluster)}
         self._manager: Any = None
         self._last_contact = time.monotonic()
+        self._connecting: Awaitable[None] | None = None
 
     @property
     def name(self) -> str:
@@ -168,11 +81,19 @@ class Wire:
         return self.cluster.name
 
     async def connect(self) -> None:
-        """Reach any of the bootstrap addresses.
+        """Reach any of the bootstrap addresses; who asks while that is under way waits for it.
 
         Raises:
             KafkaUnavailable, KafkaRefused: none of them; why the last one failed.
         """
+        if self._connecting is None:
+            self._connecting = self.loop.spawn(self._connect)
+        try:
+            await self._connecting
+        finally:
+            self._connecting = None
+
+    async def _connect(self) -> None:
         self.close()
         self._manager = KafkaConnectionManager(self.loop.net, **self._config)
         self._manager.cluster.config["allow_auto_create_topics"] = False
@@ -325,92 +246,11 @@ class Wire:
                     found[partition] = each.offset
         return found
 
-    async def fetch(
-        self, node: int, wanted: Mapping[Partition, Asked], ids: Mapping[str, uuid.UUID], wait_ms: int
-    ) -> dict[Partition, Fetched]:
-        """Records from each partition that ``node`` leads, once there are any, at the latest after ``wait_ms``.
-
-        Raises:
-            KafkaUnavailable, KafkaRefused: no answer.
-        """
-        topics: dict[str, list[Any]] = defaultdict(list)
-        kind = FetchRequest.FetchTopic
-        for partition, asked in wanted.items():
-            topics[partition.topic].append(
-                kind.FetchPartition(
-                    partition=partition.number,
-                    current_leader_epoch=asked.leader_epoch,
-                    fetch_offset=asked.offset,
-                    last_fetched_epoch=asked.last_epoch,
-                    log_start_offset=-1,
-                    partition_max_bytes=asked.max_bytes,
-                )
-            )
-        by_id = all(ids[name] != NO_ID for name in topics)
-        request = FetchRequest(
-            replica_id=-1,
-            max_wait_ms=wait_ms,
-            min_bytes=1,
-            max_bytes=8 << 20,
-            isolation_level=1,
-            session_id=0,
-            session_epoch=-1,
-            topics=[kind(topic=name, topic_id=ids[name], partitions=some) for name, some in topics.items()],
-            forgotten_topics_data=[],
-            rack_id="",
-            max_version=13 if by_id else 12,
-        )
-        answer = await self.send(request, node)
-        if answer.error_code:
-            raise self.problem(answer.error_code, "fetching")
-        names = {ids[name]: name for name in topics}
-        return {
-            Partition(topic.topic or names[topic.topic_id], each.partition_index): _fetched(each)
-            for topic in answer.responses
-            for each in topic.partitions
-        }
-
-    def produce(self, node: int, batches: Mapping[Partition, bytes], ids: Mapping[str, uuid.UUID]) -> Any:
-        """Send one batch for each partition that ``node`` leads; the answer is a future, for ``produced``."""
-        kind = ProduceRequest.TopicProduceData
-        topics: dict[str, list[Any]] = defaultdict(list)
-        for partition, batch in batches.items():
-            topics[partition.topic].append(kind.PartitionProduceData(index=partition.number, records=batch))
-        by_id = all(ids[name] != NO_ID for name in topics)
-        request = ProduceRequest(
-            transactional_id=None,
-            acks=-1,
-            timeout_ms=30_000,
-            topic_data=[kind(name=name, topic_id=ids[name], partition_data=some) for name, some in topics.items()],
-            max_version=13 if by_id else 12,
-        )
-        return self.post(request, node)
-
-    @staticmethod
-    def produced(answer: Any, ids: Mapping[str, uuid.UUID]) -> dict[Partition, Produced]:
-        """What a produce request's answer says of each partition."""
-        names = {known: name for name, known in ids.items()}
-        return {
-            Partition(topic.name or names[topic.topic_id], each.index): Produced(
-                each.error_code, each.base_offset, each.error_message or ""
-            )
-            for topic in answer.responses
-            for each in topic.partition_responses
-        }
-
 
 def _topic(told: Any) -> Topic:
     leaders = {each.partition_index: Leader(each.leader_id, each.leader_epoch) for each in told.partitions}
     replication = min((len(each.replica_nodes) for each in told.partitions), default=0)
     return Topic(told.name, told.topic_id or NO_ID, told.is_internal, leaders, replication, told.error_code)
-
-
-def _fetched(told: Any) -> Fetched:
-    aborted = [(each.producer_id, each.first_offset) for each in told.aborted_transactions or ()]
-    diverging = told.diverging_epoch
-    diverged = diverging.end_offset if diverging is not None and diverging.epoch >= 0 else None
-    records = bytes(told.records or b"")
-    return Fetched(told.error_code, records, told.last_stable_offset, told.log_start_offset, aborted, diverged)
 
 
 def _by_leader(metadata: Metadata, partitions: Iterable[Partition], wire: Wire) -> dict[int, dict[str, list[int]]]:

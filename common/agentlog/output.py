@@ -57,6 +57,11 @@ def width() -> int:
     return max(shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns, 40)
 
 
+def columns() -> int | None:
+    """How wide standard output is; None for what isn't a terminal, where a line may be of any length."""
+    return width() if sys.stdout.isatty() else None
+
+
 def cell_width(text: str) -> int:
     """How many columns of a terminal ``text`` takes."""
     if text.isascii():

@@ -127,7 +127,7 @@ def test_a_tool_imports_the_core_and_itself_alone(name: str) -> None:
 
 def test_one_package_alone_knows_confluent_kafka() -> None:
     assert {name.rpartition(".")[0] for name in modules() if "confluent_kafka" in imports(name)} == {"agentlog.kafka"}
-    allowed = {"kafmirror.wire", "kafmirror.topics", "kafmirror.groups"}
+    allowed = {f"kafmirror.{name}" for name in ("loop", "wire", "transfer", "topics", "groups")}
     assert {name for name in modules() if "kafka" in imports(name)} <= allowed
 
 

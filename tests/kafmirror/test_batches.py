@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafmirror import batches, codecs
-from kafmirror.batches import Batch, Naming, Opened, Stamp
-from kafmirror.flow import Aborted, Flow
+from kafmirror import batches, codecs, marks, records
+from kafmirror.batches import Batch, Stamp
+from kafmirror.flow import PATCHED_BYTES, Aborted, Flow
+from kafmirror.marks import Naming
+from kafmirror.records import Opened
 
 PRODUCER = batches.producer_id("cluster", "topic")
 RESTS = st.tuples(
@@ -17,12 +19,12 @@ RESTS = st.tuples(
 
 
 def rest(key: bytes | None, value: bytes | None, headers: list[tuple[bytes, bytes | None]]) -> bytes:
-    parts = [sized(key), sized(value), batches.varint(len(headers))]
+    parts = [sized(key), sized(value), records.varint(len(headers))]
     return b"".join([*parts, *(sized(each) for pair in headers for each in pair)])
 
 
 def sized(data: bytes | None) -> bytes:
-    return batches.varint(-1) if data is None else batches.varint(len(data)) + data
+    return records.varint(-1) if data is None else records.varint(len(data)) + data
 
 
 @st.composite
@@ -32,6 +34,10 @@ def opened(draw: st.DrawFn) -> list[Opened]:
         found.append(Opened(offset, draw(st.integers(0, 2**41)), rest(*draw(RESTS))))
         offset += draw(st.integers(1, 3))
     return found
+
+
+def dense_from(some: list[Opened]) -> list[Opened]:
+    return [each._replace(offset=some[0].offset + n) for n, each in enumerate(some)]
 
 
 def whole(data: bytes, base: int) -> Batch:
@@ -44,24 +50,35 @@ def whole(data: bytes, base: int) -> Batch:
 
 @given(opened(), st.sampled_from(range(5)), st.booleans())
 def test_what_was_built_tells_each_record_and_where_it_lay_in_the_source(
-    records: list[Opened], codec: int, every: bool
+    given_records: list[Opened], codec: int, every: bool
 ) -> None:
-    target = records[0].offset // 2
-    batch = whole(batches.built(records, Stamp(PRODUCER, target), codec, Naming(PRODUCER, every)), target)
+    target = given_records[0].offset // 2
+    named = marks.named(given_records, Naming(PRODUCER, every))
+    batch = whole(records.built(named, Stamp(PRODUCER, target), codec), target)
     assert batches.is_written_by(batch, PRODUCER)
     assert batch.is_dense
-    assert batches.as_in_source(batch, PRODUCER) == records
-    assert batches.source_position(batch, PRODUCER) == records[-1].offset + 1
+    assert marks.as_in_source(batch, PRODUCER) == given_records
+    assert marks.source_position(batch, PRODUCER) == given_records[-1].offset + 1
 
 
 @given(opened(), st.sampled_from(range(5)))
-def test_stamping_changes_neither_a_record_nor_a_timestamp(records: list[Opened], codec: int) -> None:
-    dense = [each._replace(offset=records[0].offset + n) for n, each in enumerate(records)]
-    batch = whole(batches.built(dense, Stamp(1, 0), codec, None), dense[0].offset)
+def test_naming_the_first_record_of_a_batch_leaves_all_others_as_they_are(some: list[Opened], codec: int) -> None:
+    dense = dense_from(some)
+    batch = whole(records.built(dense, Stamp(1, 0), codec), dense[0].offset)
+    target = dense[0].offset // 2
+    again = whole(batches.stamped(marks.with_first_named(batch, PRODUCER), Stamp(PRODUCER, target)), target)
+    assert marks.as_in_source(again, PRODUCER) == dense
+    assert marks.source_position(again, PRODUCER) == dense[-1].offset + 1
+
+
+@given(opened(), st.sampled_from(range(5)))
+def test_stamping_changes_neither_a_record_nor_a_timestamp(some: list[Opened], codec: int) -> None:
+    dense = dense_from(some)
+    batch = whole(records.built(dense, Stamp(1, 0), codec), dense[0].offset)
     again = whole(batches.stamped(batch, Stamp(PRODUCER, batch.base_offset)), batch.base_offset)
-    assert batches.opened(again) == dense
+    assert records.opened(again) == dense
     assert (again.base_sequence, again.producer_id) == (batch.base_offset & 0x7FFFFFFF, PRODUCER)
-    assert batches.same_records(batch, again)
+    assert records.same_records(batch, again)
 
 
 @given(RESTS, st.binary(max_size=20), st.binary(max_size=20))
@@ -69,10 +86,10 @@ def test_a_header_that_was_added_can_be_taken_away(
     parts: tuple[bytes | None, bytes | None, list[tuple[bytes, bytes | None]]], name: bytes, value: bytes
 ) -> None:
     before = rest(*parts)
-    after = batches.with_header(before, name, value)
-    assert batches.headers(after) == [*parts[2], (name, value)]
-    assert batches.key_value(after) == parts[:2]
-    assert batches.without_last_header(after) == before
+    after = records.with_header(before, name, value)
+    assert records.headers(after) == [*parts[2], (name, value)]
+    assert records.key_value(after) == parts[:2]
+    assert records.without_last_header(after) == before
 
 
 @given(st.integers(0, 4), st.binary(max_size=200_000))
@@ -87,12 +104,12 @@ def test_damaged_compression_is_an_error_not_a_crash(codec: int) -> None:
 
 
 def test_a_batch_cut_off_at_the_end_of_a_fetch_is_left_for_the_next() -> None:
-    data = batches.filler(3, Stamp(PRODUCER, 0), 0)
+    data = marks.filler(3, Stamp(PRODUCER, 0), 0)
     assert len(list(batches.split(data + data[:-1]))) == 1
 
 
 def test_records_from_before_batches_are_refused_by_their_offset() -> None:
-    data = bytearray(batches.filler(1, Stamp(PRODUCER, 0), 0))
+    data = bytearray(marks.filler(1, Stamp(PRODUCER, 0), 0))
     data[16] = 1
     with pytest.raises(batches.OldFormat, match="format 1"):
         list(batches.split(bytes(data)))
@@ -100,13 +117,13 @@ def test_records_from_before_batches_are_refused_by_their_offset() -> None:
 
 def test_a_filler_is_told_from_records() -> None:
     stamp = Stamp(PRODUCER, 7)
-    assert batches.is_filler(whole(batches.filler(10, stamp, 0), 7), PRODUCER)
+    assert marks.is_filler(whole(marks.filler(10, stamp, 0), 7), PRODUCER)
     record = [Opened(7, 0, rest(None, None, []))]
-    assert not batches.is_filler(whole(batches.built(record, stamp, codecs.ZSTD, None), 7), PRODUCER)
+    assert not marks.is_filler(whole(records.built(record, stamp, codecs.ZSTD), 7), PRODUCER)
 
 
 def batch_of(offset: int, producer: int, *, control: bool = False) -> Batch:
-    data = batches.built([Opened(offset, 0, rest(None, b"v", []))], Stamp(producer, offset), 0, None)
+    data = records.built([Opened(offset, 0, rest(None, b"v", []))], Stamp(producer, offset), 0)
     return whole(data, offset)._replace(attributes=0x30 if control else 0x10)
 
 
@@ -116,24 +133,40 @@ def test_only_what_was_written_within_an_aborted_transaction_is_hidden() -> None
     assert [hidden.holds(each) for each in log] == [False, True, False, True, False]
 
 
-def test_a_flow_sends_whole_batches_until_offsets_skip_and_opens_them_from_there() -> None:
+def as_stored(batch: Batch) -> bytes:
+    data = batches.stamped(batch, Stamp(9, batch.base_offset))
+    return batch.base_offset.to_bytes(8, "big") + data[8:]
+
+
+def test_a_large_batch_behind_a_gap_is_sent_by_itself_with_its_first_record_named() -> None:
+    large = [Opened(10 + n, 0, rest(b"k", b"%d" % n * 100, [])) for n in range(1000)]
+    stored = whole(records.built(large, Stamp(9, 0), codecs.NONE), 10)
+    assert stored.size > PATCHED_BYTES
+    flow = Flow(PRODUCER)
+    flow.start(10, 7)
+    flow.take(as_stored(stored), [], 0.0)
+    outgoing = flow.next_outgoing(1 << 20)
+    assert outgoing
+    assert (outgoing.base, outgoing.next_source, outgoing.record_count) == (7, 1010, 1000)
+    sent = whole(outgoing.data, 7)
+    assert marks.as_in_source(sent, PRODUCER) == large
+    assert [each.offset for each in records.opened(sent) if records.headers(each.rest)] == [7]
+
+
+def test_small_batches_go_in_one_as_far_as_no_offset_skips_and_with_their_offsets_from_there() -> None:
     flow = Flow(PRODUCER)
     flow.start(0, 0)
     stored = [batch_of(0, 9), batch_of(1, 9), batch_of(5, 9), batch_of(6, 9)]
-    raw = b"".join(
-        batches.stamped(each, Stamp(9, each.base_offset)).replace(bytes(8), each.base_offset.to_bytes(8, "big"), 1)
-        for each in stored
-    )
-    flow.take(raw, [], 0.0)
-    first, second = flow.next_outgoing(1 << 20), flow.next_outgoing(1 << 20)
+    flow.take(b"".join(map(as_stored, stored)), [], 0.0)
+    first = flow.next_outgoing(1 << 20)
     assert first
+    assert (first.base, first.record_count, flow.shifted) == (0, 2, False)
+    assert records.opened(whole(first.data, 0)) == [record for each in stored[:2] for record in records.opened(each)]
+    second = flow.next_outgoing(1 << 20)
     assert second
-    assert (first.base, second.base, flow.shifted) == (0, 1, False)
-    third = flow.next_outgoing(1 << 20)
-    assert third
-    assert (third.base, third.record_count, third.next_source, flow.shifted) == (2, 2, 7, True)
+    assert (second.base, second.record_count, second.next_source, flow.shifted) == (2, 2, 7, True)
     assert flow.done_source == 0
-    for each in (first, second, third):
+    for each in (first, second):
         flow.in_flight -= 1
         flow.acknowledged(each)
     assert (flow.done_source, flow.done_target) == (7, 4)

@@ -3,12 +3,16 @@
 import pytest
 
 from agentlog.errors import UsageError
-from kafmirror import batches
-from kafmirror.batches import Batch, Naming, Opened, Stamp
+from kafmirror import batches, marks
+from kafmirror.batches import Batch, Stamp
 from kafmirror.checkpoint import Fill, Go, Held, Lost, Refuse, Trim, decide
-from kafmirror.known import NO_ID, Setting, Topic
+from kafmirror.copying import Copying, State
+from kafmirror.flow import Flow
+from kafmirror.known import NO_ID, Partition, Setting, Topic
 from kafmirror.lag import NOTHING, UNKNOWN, Lag, Threshold, lag, threshold, worst
+from kafmirror.marks import Naming
 from kafmirror.plan import matching, setting_changes, wanted_settings
+from kafmirror.records import Opened, built
 
 OURS = batches.producer_id("cluster", "topic")
 RECORD = b"\x01\x01\x00"
@@ -16,9 +20,9 @@ RECORD = b"\x01\x01\x00"
 
 def written(offset: int, *, source: int | None = None, producer: int = OURS) -> Batch:
     """A mirror's batch of one record, at an offset of the target."""
-    naming = None if source is None else Naming(OURS, every=False)
-    data = batches.built([Opened(offset if source is None else source, 0, RECORD)], Stamp(producer, offset), 0, naming)
-    found = batches.first(data)
+    record = Opened(offset if source is None else source, 0, RECORD)
+    named = [record] if source is None else marks.named([record], Naming(OURS, every=False))
+    found = batches.first(built(named, Stamp(producer, offset), 0))
     assert found is not None
     return found._replace(base_offset=offset)
 
@@ -29,7 +33,7 @@ def test_an_empty_target_begins_at_the_beginning() -> None:
 
 def test_a_source_that_begins_later_is_filled_up_to_then_trimmed() -> None:
     assert decide(Held(500, 900, 0, 0, None), OURS) == Fill(500)
-    filler = batches.first(batches.filler(10, Stamp(OURS, 490), 0))
+    filler = batches.first(marks.filler(10, Stamp(OURS, 490), 0))
     assert filler
     last = filler._replace(base_offset=490)
     assert decide(Held(500, 900, 0, 500, last), OURS) == Trim(500)
@@ -80,6 +84,19 @@ def test_the_lag_is_nothing_when_caught_up_and_unknown_when_unknown() -> None:
     assert lag(4, 10, None, 3500) == Lag(6, None)
     assert worst([NOTHING, Lag(6, 2.5), Lag(1, 7.0)]) == Lag(7, 7.0)
     assert worst([NOTHING, UNKNOWN]) == UNKNOWN
+
+
+def test_the_lag_counts_from_what_was_last_mirrored_until_more_is_fetched() -> None:
+    copying = Copying(Partition("t", 0), Partition("t", 0), Flow(OURS), 1 << 20, state=State.COPIED)
+    copying.know_source(10)
+    assert copying.first_timestamp is None
+    copying.flow.done_source, copying.flow.done_timestamp = 5, 1_000
+    assert copying.first_timestamp == 1_000
+    copying.flow.done_source = 10
+    copying.know_source(10)
+    assert copying.first_timestamp == copying.caught_up_ms
+    copying.flow.pending_timestamp = 2_000
+    assert copying.first_timestamp == 2_000
 
 
 def test_what_is_not_known_is_over_any_threshold() -> None:

@@ -1,0 +1,48 @@
+"""A few lines at the end of a terminal, drawn over themselves; whatever else is written appears above them."""
+
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TextIO
+
+
+class Screen:
+    """The lines, and the stream on which they stand; a handler of the log may write through it from any thread."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._lines = stream, list[str]()
+        self._lock = threading.Lock()
+
+    def draw(self, lines: Sequence[str]) -> None:
+        """Put these lines in the place of those before; each must fit the terminal's columns."""
+        with self._lock:
+            self._replace(lines, above="")
+
+    def write(self, text: str) -> None:
+        """Write text above the lines; as of a stream."""
+        with self._lock:
+            self._replace(self._lines, above=text)
+
+    def flush(self) -> None:
+        """What was written is there already; as of a stream."""
+
+    def _replace(self, lines: Sequence[str], above: str) -> None:
+        back = f"\x1b[{len(self._lines)}F\x1b[J" if self._lines else ""
+        self._lines = list(lines)
+        self._stream.write(f"{back}{above}" + "".join(f"{line}\n" for line in lines))
+        self._stream.flush()
+
+
+@contextmanager
+def above(screen: Screen, stream: TextIO) -> Iterator[None]:
+    """The log's lines for ``stream`` appear above the screen's while the block runs."""
+    handlers = [each for each in logging.getLogger().handlers if isinstance(each, logging.StreamHandler)]
+    mine = [each for each in handlers if each.stream is stream]
+    for handler in mine:
+        handler.setStream(screen)
+    try:
+        yield
+    finally:
+        for handler in mine:
+            handler.setStream(stream)

@@ -1,0 +1,72 @@
+"""The alert rules in the docs fire when they should, by Prometheus' own tool, on metrics that kafmirror serves."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from kafmirror.known import Partition
+from kafmirror.lag import Lag
+from kafmirror.metrics import Page
+from kafmirror.standing import Standing
+
+DOCS = Path(__file__).parents[2] / "docs" / "kafmirror.md"
+CASES = """
+rule_files: [rules.yml]
+evaluation_interval: 30s
+tests:
+  - interval: 30s
+    input_series:
+      - series: 'kafmirror_lag_seconds{topic="agent-events", partition="0"}'
+        values: '0 0 90+30x20'
+      - series: 'kafmirror_lag_seconds{topic="agent-events", partition="1"}'
+        values: '0 0 NaN NaN NaN NaN NaN NaN NaN NaN NaN'
+      - series: 'kafmirror_waiting'
+        values: '0 0 1 1 1 1 1 1 1 1 1'
+    alert_rule_test:
+      - {alertname: MirrorBehind, eval_time: 2m, exp_alerts: []}
+      - alertname: MirrorBehind
+        eval_time: 4m
+        exp_alerts:
+          - exp_labels: {topic: agent-events, partition: "0"}
+            exp_annotations: {summary: "agent-events[0] is 270 s behind"}
+      - {alertname: MirrorLagUnknown, eval_time: 2m, exp_alerts: []}
+      - alertname: MirrorLagUnknown
+        eval_time: 4m
+        exp_alerts:
+          - exp_labels: {topic: agent-events, partition: "1"}
+            exp_annotations: {summary: "nobody knows how far agent-events[1] is behind"}
+      - {alertname: MirrorGone, eval_time: 4m, exp_alerts: []}
+      - alertname: MirrorGone
+        eval_time: 15m
+        exp_alerts:
+          - exp_labels: {}
+            exp_annotations: {summary: "no mirror tells where it stands"}
+"""
+
+
+def rules() -> str:
+    [found] = re.findall(r"```yaml\n(groups:.*?)```", DOCS.read_text(), re.DOTALL)
+    return str(found)
+
+
+def test_the_alerts_fire_on_lag_on_what_is_unknown_and_on_silence(tmp_path: Path) -> None:
+    promtool = shutil.which("promtool")
+    assert promtool, "The tests try the alert rules with promtool, and there is none on PATH. Debian: prometheus"
+    (tmp_path / "rules.yml").write_text(rules())
+    (tmp_path / "cases.yml").write_text(CASES)
+    command = [promtool, "test", "rules", "cases.yml"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_every_metric_in_the_alerts_is_served() -> None:
+    page, registry = Page(), CollectorRegistry()
+    page.tell([Standing(Partition("t", 0), Partition("t", 0), 1, 3, 1, Lag(2, 0.5))], [], [])
+    registry.register(page)
+    served = set(re.findall(r"^(kafmirror_\w+)", generate_latest(registry).decode(), re.MULTILINE))
+    used = set(re.findall(r"\bkafmirror_\w+", rules()))
+    assert used
+    assert used <= served

@@ -1,0 +1,28 @@
+"""A running mirror on a terminal: a table drawn over itself, within its columns, and a clean end at Ctrl-C."""
+
+import signal
+
+import pytest
+
+from devkafka import Message, produce
+from tests.kafmirror.side import Pair
+from tests.running import Terminal
+
+
+@pytest.mark.parametrize("columns", [40, 100])
+def test_the_table_is_drawn_over_itself_within_the_terminal_and_ends_at_ctrl_c(pair: Pair, columns: int) -> None:
+    topic = pair.topic(partitions=4)
+    produce(pair.source.bootstrap, topic, [Message("k", f"{n}", partition=n % 4) for n in range(400)])
+    arguments = pair.arguments("replicate", "--topics", topic)
+    mirror = Terminal("kafmirror", *arguments, columns=columns, rows=16)
+    mirror.shows("4 partitions, 0 records behind")
+    produce(pair.source.bootstrap, topic, [Message("k", "later")] * 100)
+    before = mirror.raw.count(b"\x1b[J")
+    mirror.until(lambda: mirror.raw.count(b"\x1b[J") > before + 2, "three more tables")
+    table = [line for line in mirror.lines if line.startswith("partition")]
+    assert len(table) == 1
+    assert ("source end" in table[0], "lag" in table[0]) == (columns > 40, True)
+    mirror.process.kill(signal.SIGINT)
+    assert mirror.end() == 128 + signal.SIGINT
+    assert "500 records copied; 4 partitions, 0 records behind, lag 0 s" in "\n".join(mirror.lines).replace("\n", "")
+    assert pair.exact(topic) == 500
