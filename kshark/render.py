@@ -160,13 +160,13 @@ def own_lines(step: Step, look: Look) -> Iterator[str]:
     yield from _valued(left, Detail("", other + headline(step)), WRAPPED_LINES if step.kind in CALL_TYPES else 1, look)
 
 
-def detail_lines(step: Step, told: Iterable[Detail], look: Look) -> Iterator[str]:
-    """What stands below a step's own line."""
+def detail_lines(step: Step, told: Iterable[Detail], look: Look, most: int = 1) -> Iterator[str]:
+    """What stands below a step's own line: reasons and errors in about six lines, the rest in ``most``."""
     lead = " " * look.times + look.bars(step.lane)
     for detail in told:
         key, style = clipped(detail.key, 18), DETAIL_STYLES.get(detail.key, Style.FAINT)
         left = _Left(f"{lead}  {look.paint(key, style)}", len(lead) + 2 + cell_width(key), len(lead) + WORD)
-        yield from _valued(left, detail, WRAPPED_LINES if detail.key in DETAIL_STYLES else 1, look)
+        yield from _valued(left, detail, WRAPPED_LINES if detail.key in DETAIL_STYLES else most, look)
 
 
 class _Left(NamedTuple):

@@ -5,6 +5,7 @@ from agentlog.cli import new_app, run
 from .clusters import clusters
 from .demo import demo
 from .replay import replay
+from .why import why
 
 HELP = """\
 What did a session do, step by step, and why?
@@ -12,6 +13,7 @@ What did a session do, step by step, and why?
 \b
 kshark demo story.ndjson                            a story to try it on, no Kafka needed
 kshark replay sess_invoice_847 --file story.ndjson  what the runaway agent did
+kshark why sess_invoice_847 --file story.ndjson     where it went wrong, and why
 kshark replay sess_a1b2c3 --cluster us-east-1       a session of your own
 kshark clusters                                     which clusters answer, and why not
 
@@ -22,7 +24,7 @@ Exit codes: 0 done, 2 usage or settings, 3 the cluster can't be reached or refus
 """
 
 app = new_app(HELP)
-for command in (replay, demo, clusters):
+for command in (replay, why, demo, clusters):
     app.add_command(command)
 
 
