@@ -9,6 +9,7 @@ from agentlog.session import Step, Timeline
 
 from .aftermath import Aftermath, aftermath
 from .causes import Causes, Link
+from .numbered import steps_of
 from .trouble import is_failure
 from .wrong import Kind, Wrong, wrong
 
@@ -69,11 +70,6 @@ def condensed(chain: Sequence[Link]) -> Iterator[Step | Run | Skipped]:
             yield Skipped(skipped) if len(skipped) > 1 else skipped[0]
             skipped = []
         yield item
-
-
-def steps_of(item: Step | Run) -> list[Step]:
-    """The steps that an item of a folded row stands for."""
-    return [item.first, *item.others] if isinstance(item, Run) else [item]
 
 
 def _turns(item: Step | Run) -> bool:

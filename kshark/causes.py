@@ -1,6 +1,7 @@
 """Which step each step of a timeline follows from, and what came of it. Pure."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -34,8 +35,8 @@ class Link(NamedTuple):
 class Causes:
     """What each step of a timeline follows from.
 
-    A step follows from its parent; what a sub-agent came back with, from the last that it did; a step without a parent
-    from the one before it in its lane. What a step follows from always stands before it, so no chain has a circle.
+    A step follows from its parent, one without a parent from the step before it in its lane: always from one that
+    stands before it, so no chain has a circle. What a sub-agent came back with follows from the last that it did.
 
     Attributes:
         number: each step's number, the first being 1.
@@ -44,26 +45,22 @@ class Causes:
     def __init__(self, timeline: Timeline) -> None:
         self.steps = timeline.steps
         self.number = {step: number for number, step in enumerate(timeline.steps, 1)}
-        self._cause: dict[Step, tuple[Step | None, Tie]] = {}
+        self._cause: dict[Step, Step | None] = {}
         self._reason: dict[Step, Step | None] = {}
         self._children: dict[Step, list[Step]] = defaultdict(list)
-        results = {lane.result: lane for lane in timeline.lanes if lane.result is not None}
         newest: dict[Lane, Step] = {}
         for step in timeline.steps:
-            self._add(step, newest.get(step.lane), newest.get(results[step]) if step in results else None)
+            self._add(step, step.parent or newest.get(step.lane))
             newest[step.lane] = step
+        self._ran = _last_of_runs(timeline)
 
-    def _add(self, step: Step, before: Step | None, last_of_run: Step | None) -> None:
-        cause, _ = self._cause[step] = _followed(step, before, last_of_run)
+    def _add(self, step: Step, cause: Step | None) -> None:
+        self._cause[step] = cause
         if cause is None:
             self._reason[step] = None
         else:
             self._children[cause].append(step)
             self._reason[step] = cause if is_reason(cause) else self._reason[cause]
-
-    def cause(self, step: Step) -> Step | None:
-        """The step that ``step`` follows from; None for the session's first."""
-        return self._cause[step][0]
 
     def reason(self, step: Step) -> Step | None:
         """The nearest decision, model call, message or thought of an agent that ``step`` follows from."""
@@ -74,22 +71,40 @@ class Causes:
         return self._children.get(step, [])
 
     def chain(self, step: Step) -> list[Link]:
-        """The steps that led to ``step``, from the session's first down to itself."""
-        links: list[Link] = []
+        """The steps that led to ``step``, from the session's first down to itself, through sub-agents and back."""
+        links = self._links(step, self._ran)
+        return (links if links is not None else self._links(step, {}) or [])[::-1]
+
+    def _links(self, step: Step, ran: Mapping[Step, Step]) -> list[Link] | None:
+        """From ``step`` up; None where a sub-agent's last step follows from what it came back with, as it can't be."""
+        links: dict[Step, Link] = {}
         at: Step | None = step
         while at is not None:
-            cause, tie = self._cause[at]
-            links.append(Link(at, tie, at.event.parent_event_id if at.parent is None else None))
-            at = cause
-        return links[::-1]
+            if at in links:
+                return None
+            tie = Tie.SUB_AGENT if at in ran else _tie(at, self._cause[at])
+            links[at] = Link(at, tie, at.event.parent_event_id if at.parent is None else None)
+            at = ran.get(at, self._cause[at])
+        return list(links.values())
 
 
-def _followed(step: Step, before: Step | None, last_of_run: Step | None) -> tuple[Step | None, Tie]:
-    if last_of_run is not None and (step.parent is None or step.parent.kind == "delegation"):
-        return last_of_run, Tie.SUB_AGENT
-    if step.parent is not None:
-        return step.parent, Tie.PARENT
-    return before, Tie.BEGINNING if before is None else Tie.SEQUENCE
+def _tie(step: Step, cause: Step | None) -> Tie:
+    if cause is None:
+        return Tie.BEGINNING
+    return Tie.PARENT if step.parent is not None else Tie.SEQUENCE
+
+
+def _last_of_runs(timeline: Timeline) -> dict[Step, Step]:
+    """For what a sub-agent came back with, the last that it had done by then, where no parent leads into its lane."""
+    results = {lane: lane.result for lane in timeline.lanes if lane.result is not None}
+    found: dict[Step, Step] = {}
+    for step in timeline.steps:
+        result = results.get(step.lane)
+        if result is None or result is step or (result.parent is not None and result.parent.lane is step.lane):
+            continue
+        if result not in found or found[result].recorded <= step.recorded <= result.recorded:
+            found[result] = step
+    return found
 
 
 def is_reason(step: Step) -> bool:

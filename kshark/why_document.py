@@ -46,7 +46,7 @@ def _wrong(found: Wrong, answer: Answer) -> dict[str, Any]:
     return {
         "kind": found.kind,
         "sure": found.is_sure,
-        "says": verdict(found, answer.timeline, answer.causes),
+        "says": verdict(found, answer.timeline),
         "step": number[found.step] if found.step is not None else None,
         "decision": number[found.decision] if found.decision is not None else None,
         "evidence": [number[step] for step in found.evidence],

@@ -20,10 +20,10 @@ def markdown(answer: Answer, covered: Coverage, look: Look) -> Iterator[str]:
     timeline = answer.timeline
     yield f"# Why: session {code(timeline.session_id, 0)}"
     yield ""
-    yield f"{code(timeline.goal, LONGEST)} {outcome_text(timeline) and code(outcome_text(timeline), 0)}".strip()
+    yield f"{code(timeline.goal, LONGEST)} {code(outcome_text(timeline), 0)}".strip()
     yield ""
     if answer.found is not None:
-        yield f"**Where it went wrong**: {code(verdict(answer.found, timeline, answer.causes), 0)}"
+        yield f"**Where it went wrong**: {code(verdict(answer.found, timeline), 0)}"
         yield ""
         for name, said in evidence(answer.found, answer.after, answer.causes):
             yield f"- {name}: {code(said, LONGEST)}"

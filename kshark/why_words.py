@@ -18,17 +18,18 @@ from .wrong import Kind, Wrong
 NAMED = 5
 LONGEST_ERROR = 60
 LONGEST_NAMED = 160
+LONGEST_VERDICT = 400
 _SAYS_NOTHING = re.compile(r"(?:error|exception|failed|fatal)\b[\s:]*", re.I)
 
 
-def verdict(found: Wrong, timeline: Timeline, causes: Causes) -> str:
+def verdict(found: Wrong, timeline: Timeline) -> str:
     """Where a session went wrong, in a sentence."""
-    return _VERDICTS[found.kind](found, timeline, causes)
+    return _VERDICTS[found.kind](found, timeline)
 
 
 def evidence(found: Wrong, after: Aftermath | None, causes: Causes) -> Iterator[tuple[str, str]]:
     """What shows it: a name and a text each."""
-    if found.step is not None and found.kind is not Kind.NOTHING:
+    if found.step is not None and found.kind not in (Kind.NOTHING, Kind.UNKNOWN):
         yield "at", named(found.step, causes)
     if found.decision is not None and found.decision is not found.step:
         yield "after", named(found.decision, causes)
@@ -76,7 +77,7 @@ def named(step: Step, causes: Causes) -> str:
 
 def failure(step: Step, causes: Causes) -> str:
     """A failed step in a few words."""
-    return f"{causes.number[step]} {step.label or word(step)}: {short(error_of(step))}"
+    return f"{causes.number[step]} {step.label or word(step)}: {short(without_prefix(error_of(step)))}"
 
 
 def followed(link: Link) -> str:
@@ -99,7 +100,7 @@ def ranges(numbers: Sequence[int]) -> str:
     return ", ".join(str(span[0]) if len(span) == 1 else f"{span[0]} to {span[1]}" for span in spans)
 
 
-def _loop(found: Wrong, _timeline: Timeline, _causes: Causes) -> str:
+def _loop(found: Wrong, _timeline: Timeline) -> str:
     loop = found.loop
     if loop is None:
         raise TypeError("a loop without its calls")
@@ -124,57 +125,58 @@ def _circle(loop: Loop) -> str:
     return f"a loop: {names}, {rounds:,} rounds with the same input and the same answer, for {lasted}"
 
 
-def _error(found: Wrong, _timeline: Timeline, _causes: Causes) -> str:
+def _error(found: Wrong, _timeline: Timeline) -> str:
     step = found.step
     if step is None:
         raise TypeError("an error without its step")
     others = len(found.evidence) - 1
     more = f", and {counted(others, 'failure')} more" if others else ""
-    return f"{step.label or word(step)} failed: {short(error_of(step))}{more}; nothing succeeded after it"
+    said = short(without_prefix(error_of(step)), LONGEST_VERDICT)
+    return f"{step.label or word(step)} failed: {said}{more}; nothing succeeded after it"
 
 
-def _open(found: Wrong, timeline: Timeline, _causes: Causes) -> str:
+def _open(found: Wrong, timeline: Timeline) -> str:
     names = ", ".join(step.label or word(step) for step in found.evidence)
     died = "it is still running, or the process died in it" if timeline.outcome is None else "the session ended in it"
     return f"{names} never came back: {died}"
 
 
-def _handed_over(found: Wrong, _timeline: Timeline, _causes: Causes) -> str:
+def _handed_over(found: Wrong, _timeline: Timeline) -> str:
     name = found.step.label if found.step is not None else ""
     return f"no call failed: it ended early, by handing over ({name})"
 
 
-def _no_action(found: Wrong, _timeline: Timeline, _causes: Causes) -> str:
+def _no_action(found: Wrong, _timeline: Timeline) -> str:
     said = counted(len(found.evidence), "message")
     return f"it only talked: {said} of the agent, and no tool, search or sub-agent was ever called"
 
 
-def _long_run(found: Wrong, timeline: Timeline, _causes: Causes) -> str:
+def _long_run(found: Wrong, timeline: Timeline) -> str:
     first, *others = found.evidence
     acts = sum(map(is_act, timeline.steps))
     return f"no call failed, but most went into one: {run_text(Run(first, others))}, of {counted(acts, 'call')}"
 
 
-def _end(found: Wrong, _timeline: Timeline, _causes: Causes) -> str:
+def _end(found: Wrong, _timeline: Timeline) -> str:
     error = found.step.error if found.step is not None else ""
-    return f"no step tells: nothing failed for good before the end, which says {short(error, 400)}"
+    return f"no step tells: nothing failed for good before the end, which says {short(error, LONGEST_VERDICT)}"
 
 
-def _no_end(_found: Wrong, _timeline: Timeline, _causes: Causes) -> str:
+def _no_end(_found: Wrong, _timeline: Timeline) -> str:
     return "it has no end: it is still running, or it died between two steps; nothing failed for good, nothing is open"
 
 
-def _unknown(_found: Wrong, timeline: Timeline, _causes: Causes) -> str:
+def _unknown(_found: Wrong, timeline: Timeline) -> str:
     how = f"it ended as {timeline.outcome}, and " if timeline.outcome != "failed" else "it failed, and "
     return f"can't be named: {how}no step says why: nothing failed for good, goes in circles or is still open"
 
 
-def _nothing(found: Wrong, _timeline: Timeline, _causes: Causes) -> str:
+def _nothing(found: Wrong, _timeline: Timeline) -> str:
     on_the_way = f"; {counted(len(found.failures), 'call')} failed on the way" if found.failures else ""
     return f"nothing: it succeeded{on_the_way}"
 
 
-_VERDICTS: dict[Kind, Callable[[Wrong, Timeline, Causes], str]] = {
+_VERDICTS: dict[Kind, Callable[[Wrong, Timeline], str]] = {
     Kind.NOTHING: _nothing,
     Kind.LOOP: _loop,
     Kind.ERROR: _error,
@@ -191,7 +193,12 @@ _VERDICTS: dict[Kind, Callable[[Wrong, Timeline, Causes], str]] = {
 def _name(error: object) -> str:
     """An error in a few words; where it begins with "Error:", what stands behind that."""
     name = error_name(error)
-    return short(name if not _SAYS_NOTHING.fullmatch(name) else _SAYS_NOTHING.sub("", shown(error).lstrip(), count=1))
+    return short(without_prefix(error) if _SAYS_NOTHING.fullmatch(name) else name)
+
+
+def without_prefix(error: object) -> str:
+    """An error as text, without the "Error:" that it may begin with."""
+    return _SAYS_NOTHING.sub("", shown(error).lstrip(), count=1)
 
 
 def short(said: object, most: int = LONGEST_ERROR) -> str:
