@@ -148,7 +148,7 @@ class _Builder:
                 self._call(
                     knowledge.answers.get(step, step), shown(payload.get("error") or payload.get("result") or "")
                 )
-            case "delegation" | "memory_write" | "session_start":
+            case "delegation" | "memory_write" | "session_start" | "session_end":
                 pass  # said with what comes back, and at the beginning
             case _:
                 self.left_out.append(step)
@@ -221,7 +221,7 @@ def _result(step: Step) -> str:
     if payload.get("error"):
         return f"Error: {shown(payload['error'])}"
     said = next((payload[name] for name in ("output", "documents", "result") if name in payload), "")
-    return _text(said)
+    return _text("" if said is None else said)
 
 
 def _arguments(step: Step) -> str:

@@ -19,7 +19,7 @@ NAMED = 5
 LONGEST_ERROR = 60
 LONGEST_NAMED = 160
 LONGEST_VERDICT = 400
-_SAYS_NOTHING = re.compile(r"(?:error|exception|failed|fatal)\b[\s:]*", re.I)
+_SAYS_NOTHING = re.compile(r"^(?:error|exception|failed|fatal)\b[\s:]*", re.I)
 
 
 def verdict(found: Wrong, timeline: Timeline) -> str:
@@ -135,6 +135,16 @@ def _error(found: Wrong, _timeline: Timeline) -> str:
     return f"{step.label or word(step)} failed: {said}{more}; nothing succeeded after it"
 
 
+def _never_made_good(found: Wrong, _timeline: Timeline) -> str:
+    step = found.step
+    if step is None:
+        raise TypeError("an error without its step")
+    said = short(without_prefix(error_of(step)), LONGEST_VERDICT)
+    return (
+        f"perhaps that {step.label or word(step)} failed and was never made good, though other calls succeeded: {said}"
+    )
+
+
 def _open(found: Wrong, timeline: Timeline) -> str:
     names = ", ".join(step.label or word(step) for step in found.evidence)
     died = "it is still running, or the process died in it" if timeline.outcome is None else "the session ended in it"
@@ -181,6 +191,7 @@ _VERDICTS: dict[Kind, Callable[[Wrong, Timeline], str]] = {
     Kind.LOOP: _loop,
     Kind.ERROR: _error,
     Kind.OPEN_CALL: _open,
+    Kind.NEVER_MADE_GOOD: _never_made_good,
     Kind.HANDED_OVER: _handed_over,
     Kind.NO_ACTION: _no_action,
     Kind.LONG_RUN: _long_run,

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     LOOP = "loop"
     ERROR = "error"
     OPEN_CALL = "open_call"
+    NEVER_MADE_GOOD = "never_made_good"
     HANDED_OVER = "handed_over"
     NO_ACTION = "no_action"
     LONG_RUN = "long_run"
@@ -84,6 +85,7 @@ def _findings(timeline: Timeline, lanes: dict[Lane, list[Step]], causes: Causes)
     yield _handed_over(own, causes)
     if _ran_into_a_limit(own):
         yield _long_run(own, timeline, causes)
+    yield _never_made_good(timeline, causes)
     yield _last_seen(timeline, own)
 
 
@@ -176,6 +178,19 @@ def _long_run(own: Sequence[Step], timeline: Timeline, causes: Causes) -> Wrong 
     if longest is None or (len(longest.others) + 1) * 2 < sum(map(is_act, timeline.steps)):
         return None
     return Wrong(Kind.LONG_RUN, longest.first, causes.reason(longest.first), [longest.first, *longest.others])
+
+
+def _never_made_good(timeline: Timeline, causes: Causes) -> Wrong | None:
+    """The last failed call, or failed delegation, the like of which never succeeded after it."""
+    succeeded: set[tuple[str, str]] = set()
+    for step in reversed(timeline.steps):
+        named = step.kind, step.label
+        if is_failure(step) and step.kind != "error" and named not in succeeded:
+            like = [each for each in timeline.steps if (each.kind, each.label) == named and is_failure(each)]
+            return Wrong(Kind.NEVER_MADE_GOOD, step, causes.reason(step), like)
+        if not step.is_open:
+            succeeded.add(named)
+    return None
 
 
 def _last_seen(timeline: Timeline, own: Sequence[Step]) -> Wrong:
