@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from agentlog.coverage import Coverage, sentence
-from agentlog.describe import details, folded
+from agentlog.describe import folded
 from agentlog.output import Style, cell_width, clipped, wrapped
 from agentlog.session import Step
 from agentlog.untrusted import escaped
@@ -12,7 +12,7 @@ from agentlog.wording import counted
 
 from .knowledge import SECTIONS, Change, Keys, Knowledge, as_begun
 from .memory_words import asked_by, given, key_change, task, when
-from .numbered import Numbered, steps_of
+from .numbered import Numbered, steps_of, told
 from .recall import Recall
 from .render import Look, header
 
@@ -63,7 +63,7 @@ def _open(steps: Sequence[Step], pen: Numbered) -> Iterator[str]:
     begun = {as_begun(step): pen.number[step] for step in steps}
     only = replace(pen, number={**pen.number, **begun})
     for step in begun:
-        yield from only.lines(step, list(details(step, pen.look.full)))
+        yield from only.lines(step, told(step, pen.look.full))
 
 
 def _section(title: str, steps: Sequence[Step], pen: Numbered) -> Iterator[str]:
@@ -79,4 +79,4 @@ def _section(title: str, steps: Sequence[Step], pen: Numbered) -> Iterator[str]:
         yield look.paint(" " * pen.margin + f"... {counted(len(earlier), 'step')} before", Style.FAINT)
     for item in items[shown_from:]:
         first = steps_of(item)[0]
-        yield from pen.lines(item, list(details(first, look.full)))
+        yield from pen.lines(item, told(first, look.full))

@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from agentlog.describe import Detail, Run, word
+from agentlog.describe import Detail, Run, details, shown, word
 from agentlog.output import Style, flowing, wrapped
 from agentlog.session import Step
 from agentlog.untrusted import escaped
 from agentlog.wording import counted
 
+from .messages import as_messages
 from .render import Look, detail_lines, own_lines, run_lines
 
 NAME = 9
@@ -54,6 +55,17 @@ class Numbered:
         first, *others = wrapped(escaped(said), self.look.columns - NAME)
         yield self.look.paint(f"{name:<{NAME}}", style) + first
         yield from (" " * NAME + line for line in others)
+
+
+def told(step: Step, full: bool, known: object = None) -> list[Detail]:
+    """The lines below a step; of the messages that a model was given the last, as they all begin alike."""
+    found = list(details(step, full, known))
+    messages = as_messages(step.event.payload.get("input")) if step.kind == "llm_call" and not full else None
+    if not messages:
+        return found
+    last = messages[-1]
+    said = f"{counted(len(messages), 'message')}, the last from {last['role']}: {shown(last.get('content') or '')}"
+    return [detail._replace(text=said) if detail.key == "in" else detail for detail in found]
 
 
 def steps_of(item: Step | Run) -> list[Step]:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from agentlog.coverage import Coverage, sentence
-from agentlog.describe import Detail, Run, details, folded, shown
+from agentlog.describe import Detail, Run, folded, shown
 from agentlog.output import Style
 from agentlog.wording import counted
 
 from .answer import Answer, Skipped, condensed
 from .causes import Tie
-from .numbered import Numbered, steps_of
+from .numbered import Numbered, steps_of, told
 from .render import Look, header
 from .trouble import error_of, is_failure
 from .why_words import came_back, evidence, followed, rest, retried, verdict
@@ -31,8 +31,8 @@ def text(answer: Answer, covered: Coverage, look: Look) -> Iterator[str]:
         yield ""
     if answer.step is not None:
         yield from [*_chain(answer, pen), ""]
-        told = list(_aftermath(answer, pen))
-        yield from [*told, ""] if told else []
+        came_of_it = list(_aftermath(answer, pen))
+        yield from [*came_of_it, ""] if came_of_it else []
     yield from pen.named("read", sentence(covered))
 
 
@@ -46,7 +46,7 @@ def _chain(answer: Answer, pen: Numbered) -> Iterator[str]:
             continue
         first = item.first if isinstance(item, Run) else item
         mark = ">" if first is answer.step else "~" if first in by_order else " "
-        yield from pen.lines(item, list(details(first, pen.look.full, known)), mark)
+        yield from pen.lines(item, told(first, pen.look.full, known), mark)
         known = first.event.context.get("reasoning")
     if by_order:
         share = f"{len(by_order):,} of {counted(len(answer.chain), 'step')}"

@@ -141,27 +141,29 @@ def _open_at_the_end(own: Sequence[Step]) -> Iterator[Step]:
 
 
 def _failed_to_the_end(own: Sequence[Step], every: Sequence[Loop], timeline: Timeline, causes: Causes) -> Wrong | None:
-    failures = _origin(own, timeline)
-    if not failures:
+    failures, last = _origin(own, timeline)
+    if last is None:
         return None
-    calls = [step for step in failures if step.kind != "error"]
-    last = (calls or failures)[-1]
     part_of = [loop for loop in every if last in loop.calls]
     if part_of:
         return _looped(part_of, causes)
-    first = next(step for step in failures if (step.kind, step.label) == (last.kind, last.label))
+    like = (last.kind, last.label, last.lane)
+    first = next(step for step in failures if (step.kind, step.label, step.lane) == like)
     return Wrong(Kind.ERROR, first, causes.reason(first), failures)
 
 
-def _origin(own: Sequence[Step], timeline: Timeline) -> list[Step]:
-    """What failed at a lane's end; of a delegation that failed, what failed at the end of the sub-agent's run."""
+def _origin(own: Sequence[Step], timeline: Timeline) -> tuple[list[Step], Step | None]:
+    """What failed at a lane's end, and the call that counts: of a failed delegation the one that failed in its run."""
     failures = tail(own).failures
-    runs = {lane.result: lane for lane in timeline.lanes if lane.result is not None}
-    last = next((step for step in reversed(failures) if step.kind != "error"), None)
-    if last not in runs:
-        return failures
-    ran = [step for step in timeline.steps if step.lane is runs[last]]
-    return [*_origin(ran, timeline), *failures]
+    calls = [step for step in failures if step.kind != "error"]
+    if not failures:
+        return failures, None
+    last = (calls or failures)[-1]
+    run = next((lane for lane in timeline.lanes if lane.result is last), None)
+    if run is None or run.depth <= last.lane.depth:
+        return failures, last
+    inner, origin = _origin([step for step in timeline.steps if step.lane is run], timeline)
+    return [*inner, *failures], origin or last
 
 
 def _handed_over(own: Sequence[Step], causes: Causes) -> Wrong | None:
