@@ -51,11 +51,6 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         latency_ms = number(self.payload.get("latency_ms")) or 0
         return round(latency_ms * 1000) if latency_ms < CALENDAR_MS else 0
 
-    @property
-    def ran_us(self) -> int:
-        """How long before its record it began: its latency, but what a sub-agent came back with begins as it comes."""
-        return 0 if self.event_type == "delegation_result" else self.latency_us
-
 
 class Place(NamedTuple):
     """Where a record lies. Outside Kafka (a line of a file) the topic is None, the partition -1, the offset the line.

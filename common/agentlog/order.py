@@ -116,7 +116,7 @@ def _recorded_first(c: _Clocked) -> _Key:
 
 def _began(c: _Clocked) -> int:
     """When a call began; a ``call_started`` too may say how long its call had run by then."""
-    return max(c.recorded - c.record.event.ran_us, _BEFORE_ALL)
+    return max(c.recorded - c.record.event.latency_us, _BEFORE_ALL)
 
 
 def _step(c: _Clocked, starts: list[_Clocked], kind: str, began: int) -> Step:

@@ -109,7 +109,7 @@ class Live:
         self._seen.add(event.event_id)
         recorded = microseconds(event.timestamp)
         opened = self._open.pop(event.event_id, None)
-        began = min(opened.began, recorded) if opened else recorded - event.ran_us
+        began = min(opened.began, recorded) if opened else recorded - event.latency_us
         started = event.event_type == "call_started"
         announced = (record,) if started else opened.announced if opened else ()
         step = Step(record, announced, call_type(event) if started else event.event_type, began, recorded)

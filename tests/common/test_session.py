@@ -155,17 +155,6 @@ def test_a_process_may_be_named_by_any_bytes() -> None:
 # Rule 3: ordered by beginning.
 
 
-def test_what_a_sub_agent_came_back_with_stands_behind_what_it_did_however_long_it_took() -> None:
-    payload = {"from_agent_id": "sub", "result": "ok", "latency_ms": 4000}
-    result = Ev("r", 5, kind="delegation_result", payload=payload, parent="d")
-    story = told(
-        Ev("s", 0, kind="session_start"), delegated("d", 1, "sub"), Ev("x", 2, agent="sub", parent="d"), result
-    )
-    assert [s.event.event_id for s in story.steps] == ["s", "d", "x", "r"]
-    assert step(story, "x").lane.result is step(story, "r")
-    assert step(story, "r").duration_us == 4_000_000
-
-
 def test_events_stand_in_the_order_of_their_times_whatever_their_partitions() -> None:
     assert ids(Ev("c", 3), Ev("a", 1, partition=1), Ev("b", 2, agent="other")) == "a b c"
 
