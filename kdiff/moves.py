@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from agentlog.calls import period
+from agentlog.calls import THOUGHTS, period
 from agentlog.session import Timeline
 from agentlog.steps import Lane, Step
 
@@ -14,9 +14,6 @@ from .sketch import CALLS, Sketch, sketched
 
 ABSORBED = frozenset({"llm_call", "decision", "error"})
 """What an agent does between two tries of one call. A message in between makes the second one a new call."""
-
-THOUGHTS = frozenset({"think", "plan", "reason", "reflect", "sequential_thinking", "sequentialthinking"})
-"""Tools that merely take down what the model thinks."""
 NAMED = CALLS | {"llm_call", "decision", "delegation_result"}
 
 

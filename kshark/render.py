@@ -138,21 +138,35 @@ def body(timeline: Timeline, steps: Iterable[Step], look: Look) -> Iterator[str]
         yield from step_lines(step, look, reasons.get(step.lane))
         reasons[step.lane] = step.event.context.get("reasoning")
         if isinstance(item, Run):
-            times, second = f"x{len(item.others)}", item.others[0]
-            left = _left(second, times, Style.STRONG, look)
-            yield from _valued(left, Detail("", run_text(item)), WRAPPED_LINES, look)
+            yield from run_lines(item, look)
+
+
+def run_lines(run: Run, look: Look) -> Iterator[str]:
+    """The others of a run, in a line or more."""
+    left = _left(run.others[0], f"x{len(run.others)}", Style.STRONG, look)
+    yield from _valued(left, Detail("", run_text(run)), WRAPPED_LINES, look)
 
 
 def step_lines(step: Step, look: Look, known: object = None) -> Iterator[str]:
     """A step's own line, and those below it; its reasoning unless ``known``, from the step before it in its lane."""
+    yield from own_lines(step, look)
+    yield from detail_lines(step, details(step, look.full, known), look)
+
+
+def own_lines(step: Step, look: Look) -> Iterator[str]:
+    """A step's own line, or lines where its name is long."""
     other = "" if step.event.agent_id in (step.lane.agent_id, "user") else f"({step.event.agent_id}) "
     left = _left(step, clipped(word(step), 20), word_style(step), look)
     yield from _valued(left, Detail("", other + headline(step)), WRAPPED_LINES if step.kind in CALL_TYPES else 1, look)
+
+
+def detail_lines(step: Step, told: Iterable[Detail], look: Look, most: int = 1) -> Iterator[str]:
+    """What stands below a step's own line: reasons and errors in about six lines, the rest in ``most``."""
     lead = " " * look.times + look.bars(step.lane)
-    for detail in details(step, look.full, known):
+    for detail in told:
         key, style = clipped(detail.key, 18), DETAIL_STYLES.get(detail.key, Style.FAINT)
         left = _Left(f"{lead}  {look.paint(key, style)}", len(lead) + 2 + cell_width(key), len(lead) + WORD)
-        yield from _valued(left, detail, WRAPPED_LINES if detail.key in DETAIL_STYLES else 1, look)
+        yield from _valued(left, detail, WRAPPED_LINES if detail.key in DETAIL_STYLES else most, look)
 
 
 class _Left(NamedTuple):

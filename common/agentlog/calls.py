@@ -7,6 +7,9 @@ from typing import Any
 LONGEST_PERIOD = 8
 """A loop may be made of so many different calls."""
 
+THOUGHTS = frozenset({"think", "plan", "reason", "reflect", "sequential_thinking", "sequentialthinking"})
+"""Tools that merely take down what the model thinks."""
+
 _ERROR_TEXT = re.compile(r"\s*(?:error|exception|traceback \(most recent call last\)|fatal|failed)\b\s*[:(\n]", re.I)
 _FAILING = frozenset({"ok", "success", "exit_code", "returncode", "isError", "is_error", "error"})
 _HAND_OVER = re.compile(r"(?:transfer|hand|escalate|forward|route)\w*?_?(?:to_|over_?|off_?)\w*", re.I)

@@ -169,6 +169,8 @@ def details(step: Step, full: bool, known: object = None) -> Iterator[Detail]:
     for name, value in step.event.context.items() if full else ():
         if name not in ("reasoning", "model", "confidence", "parent_event_id"):
             yield Detail(name, shown(value))
+    if full:
+        yield Detail("event", step.event.event_id)
 
 
 def _sureness(step: Step) -> str:

@@ -4,7 +4,9 @@ from agentlog.cli import new_app, run
 
 from .clusters import clusters
 from .demo import demo
+from .memory import memory
 from .replay import replay
+from .why import why
 
 HELP = """\
 What did a session do, step by step, and why?
@@ -12,6 +14,8 @@ What did a session do, step by step, and why?
 \b
 kshark demo story.ndjson                            a story to try it on, no Kafka needed
 kshark replay sess_invoice_847 --file story.ndjson  what the runaway agent did
+kshark why sess_invoice_847 --file story.ndjson     where it went wrong, and why
+kshark memory sess_invoice_847 --at 12 --file story.ndjson  what it knew before step 12
 kshark replay sess_a1b2c3 --cluster us-east-1       a session of your own
 kshark clusters                                     which clusters answer, and why not
 
@@ -22,7 +26,7 @@ Exit codes: 0 done, 2 usage or settings, 3 the cluster can't be reached or refus
 """
 
 app = new_app(HELP)
-for command in (replay, demo, clusters):
+for command in (replay, why, memory, demo, clusters):
     app.add_command(command)
 
 

@@ -32,6 +32,16 @@ def test_the_readme_shows_what_the_story_reads_like(story_file: Path) -> None:
         at = written.index(part, at) + len(part)
 
 
+@pytest.mark.parametrize("line", ["kshark why sess_invoice_847", "kshark memory sess_crashed"])
+def test_the_guide_shows_what_is_written(story_file: Path, line: str) -> None:
+    written = run(*shlex.split(line), "--file", "story.ndjson", "--format", "text", cwd=story_file.parent).text
+    (block,) = re.findall(rf"^\$ {line} --file.*?\n```\n\n```\n(.*?)\n```", GUIDE, re.DOTALL | re.MULTILINE)
+    at = 0
+    for part in block.split("\n...\n"):
+        assert part in written[at:], part
+        at = written.index(part, at) + len(part)
+
+
 @pytest.mark.parametrize("line", commands(README + GUIDE))
 def test_a_command_of_the_docs_works(story_file: Path, line: str) -> None:
     done = call(app, *shlex.split(line)[1:], cwd=story_file.parent)

@@ -54,3 +54,20 @@ def test_what_is_gone_is_said_behind_its_preview(session: Path) -> None:
     text = shown(session, "--full")
     assert "not shown whole" in text
     assert "first" in text
+
+
+@pytest.mark.parametrize("command", ["why", "memory"])
+def test_a_reference_is_shown_so_by_other_commands_too(session: Path, command: str) -> None:
+    step = ("1",) if command == "why" else ()
+    shorter, whole = (
+        " ".join(run("kshark", command, "sess_1", *step, "--file", session, "--format", "text", *more).text.split())
+        for more in ((), ("--full",))
+    )
+    assert "the end" in whole
+    assert "the end" not in shorter
+
+
+def test_messages_hold_what_a_reference_stands_for_with_full(session: Path) -> None:
+    asked = ("memory", "sess_1", "--file", session, "--format", "messages")
+    assert b"the end" in run("kshark", *asked, "--full").out
+    assert b"the end" not in run("kshark", *asked).out

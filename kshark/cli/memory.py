@@ -1,0 +1,58 @@
+"""The options of `kshark memory`."""
+
+import click
+
+from agentlog.cli import Where, from_option, log_to_stderr, span, to_option, verbose_option, where_options
+
+FORMATS = ("text", "json", "messages")
+
+
+@click.command(short_help="Say what an agent knew at a point of its session.")
+@click.argument("session")
+@click.option("--at", metavar="EVENT|WHEN", help="Right before this step, or at this time. [default: the end]")
+@click.option("--since", metavar="EVENT|WHEN", help="Only what changed since then.")
+@click.option("--agent", metavar="AGENT", help="What this agent knew. [default: the step's, or all]")
+@where_options
+@from_option
+@to_option
+@click.option("--format", "shape", type=click.Choice(FORMATS), help="[default: text; json into a pipe]")
+@click.option("--full", is_flag=True, help="All of it, nothing cut; large payloads fetched.")
+@click.option(
+    "--max-chars", type=click.IntRange(min=0), metavar="N", help="This much of each value, wrapped; 0 for all."
+)
+@click.option("--pager/--no-pager", default=True, help="Page long output on a terminal.")
+@verbose_option
+def memory(
+    session: str,
+    at: str | None,
+    since: str | None,
+    agent: str | None,
+    where: Where,
+    start: str | None,
+    end: str | None,
+    shape: str | None,
+    full: bool,
+    max_chars: int | None,
+    pager: bool,
+    verbose: bool,
+) -> None:
+    """Say what an agent knew: conversation, documents, results, decisions, memory, and what was still open.
+
+    A point is a step's number, an event_id or the beginning of one, or a time.
+
+    \b
+    kshark memory sess_a1b2c3                        at the end, all its agents
+    kshark memory sess_a1b2c3 --at 12                what it had in mind when it took step 12
+    kshark memory sess_a1b2c3 --at 14:23:16
+    kshark memory sess_a1b2c3 --at 176 --since 12    what it learnt between the two
+    kshark memory sess_a1b2c3 --at 12 --format messages > messages.json     to ask a model again
+    """
+    from ..memory import Choice
+    from ..memory import memory as say_memory
+    from ..why import chosen_format
+
+    log_to_stderr(verbose)
+    if not session:
+        raise click.UsageError("SESSION is empty: is a variable of your shell not set?")
+    choice = Choice(at, since, agent, chosen_format(shape), full, max_chars, pager)
+    say_memory(session, where, span(start, end), choice)

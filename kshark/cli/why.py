@@ -1,0 +1,53 @@
+"""The options of `kshark why`."""
+
+import click
+
+from agentlog.cli import Where, from_option, log_to_stderr, span, to_option, verbose_option, where_options
+
+FORMATS = ("text", "json", "markdown")
+
+
+@click.command(short_help="Say why a step was taken, or where a session went wrong.")
+@click.argument("session")
+@click.argument("event", required=False)
+@where_options
+@from_option
+@to_option
+@click.option("--format", "shape", type=click.Choice(FORMATS), help="[default: text; json into a pipe]")
+@click.option("--full", is_flag=True, help="Every step of the chain, with all that it recorded, nothing cut.")
+@click.option(
+    "--max-chars", type=click.IntRange(min=0), metavar="N", help="This much of each value, wrapped; 0 for all."
+)
+@click.option("--pager/--no-pager", default=True, help="Page long output on a terminal.")
+@verbose_option
+def why(
+    session: str,
+    event: str | None,
+    where: Where,
+    start: str | None,
+    end: str | None,
+    shape: str | None,
+    full: bool,
+    max_chars: int | None,
+    pager: bool,
+    verbose: bool,
+) -> None:
+    """Say why a step was taken: the chain that led to it, from the session's goal down, and what came of it.
+
+    EVENT is a step's number, an event_id or the beginning of one, or a time. Without it: where the session went wrong,
+    found by rules, with the evidence.
+
+    \b
+    kshark why sess_a1b2c3                           where it went wrong
+    kshark why sess_a1b2c3 13                        why step 13
+    kshark why sess_a1b2c3 evt_9x7k                  why this event
+    kshark why sess_a1b2c3 14:23:16                  why what it was at then
+    kshark why sess_a1b2c3 --file run.ndjson --format markdown
+    """
+    from ..why import Choice, chosen_format
+    from ..why import why as say_why
+
+    log_to_stderr(verbose)
+    if not session:
+        raise click.UsageError("SESSION is empty: is a variable of your shell not set?")
+    say_why(session, event, where, span(start, end), Choice(chosen_format(shape), full, max_chars, pager))

@@ -1,0 +1,95 @@
+"""`kshark memory`: what an agent knew at a point of its session."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agentlog import codec
+from agentlog.cli import Where, opened
+from agentlog.coverage import Coverage, coverage, not_found
+from agentlog.errors import NothingToShow
+from agentlog.events import Unreadable
+from agentlog.output import complain, page, paint_for, width, write, write_bytes
+from agentlog.session import timeline
+from agentlog.sources import Span
+from agentlog.wording import counted
+
+from .causes import Causes
+from .messages import Conversation
+from .recall import Recall, recall
+from .render import Look
+from .replay import gathered
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Whose knowledge is wanted and at which point, and how it is to be written.
+
+    Attributes:
+        at: as the user wrote it; None for the end.
+        since: from where on what changed is wanted, or None.
+    """
+
+    at: str | None = None
+    since: str | None = None
+    agent: str | None = None
+    format: str = "text"
+    full: bool = False
+    max_chars: int | None = None
+    pager: bool = True
+
+    def look(self, began: int) -> Look:
+        """How text is to be written for where it goes."""
+        return Look(width(), paint_for(sys.stdout), began, self.full, self.max_chars)
+
+
+def memory(session_id: str, where: Where, span: Span, choice: Choice) -> None:
+    """Say what the agents of a session knew.
+
+    Raises:
+        NothingToShow: no record of the session could be read, or it has no such step, time or agent.
+        UsageError: a point is written ambiguously, or what changed is asked for backwards.
+        AgentlogError: the source can't be read.
+    """
+    with opened(where) as source:
+        records, unreadable = gathered(session_id, source, span)
+    if not records:
+        raise NothingToShow(not_found(session_id, source.searched, span))
+    found = timeline(session_id, records)
+    recalled = recall(found, choice.at, choice.since, choice.agent)
+    if choice.full:
+        from .whole import fetch_references  # noqa: PLC0415
+
+        for mind in recalled.minds:
+            fetch_references([*mind.seen, *mind.open, *([mind.given] if mind.given is not None else [])])
+    _show(recalled, coverage(source.searched, found, span), unreadable, choice)
+
+
+def _show(recalled: Recall, covered: Coverage, unreadable: Sequence[Unreadable], choice: Choice) -> None:
+    match choice.format:
+        case "messages":
+            mind = recalled.minds[-1 if choice.agent is not None else 0]
+            _write_messages(recalled.messages(mind), recalled.causes)
+        case "json":
+            from .memory_document import document  # noqa: PLC0415
+
+            write_bytes([document(recalled, covered, unreadable), b"\n"])
+        case _:
+            from .memory_text import text  # noqa: PLC0415
+
+            lines = text(recalled, covered, choice.look(recalled.timeline.began))
+            page(lines) if choice.pager else write(lines)
+
+
+def _write_messages(made: Conversation, causes: Causes) -> None:
+    """The messages; where they come from is said on standard error, so that a model can be given what is written."""
+    text = json.dumps(made.messages, ensure_ascii=False)
+    write_bytes([codec.one_line(text.encode()), b"\n"])
+    if made.given is not None:
+        step = causes.number[made.given]
+        complain(f"{counted(made.recorded, 'message')} as recorded with step {step}: what the model was given there")
+    if len(made.messages) > made.recorded:
+        complain(f"{counted(len(made.messages) - made.recorded, 'message')} put together from events")
+    if made.left_out:
+        complain(f"{counted(len(made.left_out), 'step')} of other types stand in no message")

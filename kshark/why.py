@@ -1,0 +1,76 @@
+"""`kshark why`: the chain that led to a step, or where a session went wrong."""
+
+import sys
+from dataclasses import dataclass
+
+from agentlog.cli import Where, opened
+from agentlog.coverage import Coverage, coverage, not_found
+from agentlog.errors import NothingToShow
+from agentlog.events import Unreadable
+from agentlog.output import page, paint_for, plain, width, write, write_bytes
+from agentlog.session import timeline
+from agentlog.sources import Span
+
+from .answer import Answer, answer
+from .pointing import step_at
+from .render import Look
+from .replay import gathered
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How the answer is to be written."""
+
+    format: str = "text"
+    full: bool = False
+    max_chars: int | None = None
+    pager: bool = True
+
+    def look(self, began: int) -> Look:
+        """How text is to be written for where it goes."""
+        paint = paint_for(sys.stdout) if self.format == "text" else plain
+        return Look(width(), paint, began, self.full, self.max_chars)
+
+
+def chosen_format(asked_for: str | None) -> str:
+    """A terminal gets text, a pipe JSON on one line, unless one was asked for."""
+    return asked_for or ("text" if sys.stdout.isatty() else "json")
+
+
+def why(session_id: str, event: str | None, where: Where, span: Span, choice: Choice) -> None:
+    """Say why a step was taken; without one, where the session went wrong.
+
+    Raises:
+        NothingToShow: no record of the session could be read, or it has no such step.
+        UsageError: several events begin with ``event``.
+        AgentlogError: the source can't be read.
+    """
+    with opened(where) as source:
+        records, unreadable = gathered(session_id, source, span)
+    if not records:
+        raise NothingToShow(not_found(session_id, source.searched, span))
+    found = timeline(session_id, records)
+    step = step_at(found, event) if event is not None else None
+    _show(answer(found, step), coverage(source.searched, found, span), unreadable, choice)
+
+
+def _show(found: Answer, covered: Coverage, unreadable: list[Unreadable], choice: Choice) -> None:
+    if choice.full and choice.format != "json":
+        from .whole import fetch_references  # noqa: PLC0415
+
+        fetch_references(link.step for link in found.chain)
+    look = choice.look(found.timeline.began)
+    match choice.format:
+        case "json":
+            from .why_document import document  # noqa: PLC0415
+
+            write_bytes([document(found, covered, unreadable), b"\n"])
+        case "markdown":
+            from .why_markdown import markdown  # noqa: PLC0415
+
+            write(markdown(found, covered, look))
+        case _:
+            from .why_text import text  # noqa: PLC0415
+
+            lines = text(found, covered, look)
+            page(lines) if choice.pager else write(lines)

@@ -1,0 +1,50 @@
+"""The answer of `kshark why` as Markdown, for a ticket or a report. Pure."""
+
+from collections.abc import Iterator
+
+from agentlog.coverage import Coverage, sentence
+from agentlog.describe import Run, details, headline, run_text, word
+from agentlog.session import Step
+from agentlog.untrusted import code, plain
+from agentlog.wording import counted
+
+from .answer import Answer, Skipped, condensed
+from .render import Look, outcome_text
+from .why_words import evidence, rest, retried, verdict
+
+LONGEST = 400
+
+
+def markdown(answer: Answer, covered: Coverage, look: Look) -> Iterator[str]:
+    """A heading, the finding, the chain as a list, and what came of it."""
+    timeline = answer.timeline
+    yield f"# Why: session {code(timeline.session_id, 0)}"
+    yield ""
+    yield f"{code(timeline.goal, LONGEST)} {code(outcome_text(timeline), 0)}".strip()
+    yield ""
+    if answer.found is not None:
+        yield f"**Where it went wrong**: {code(verdict(answer.found, timeline), 0)}"
+        yield ""
+        for name, said in evidence(answer.found, answer.after, answer.causes):
+            yield f"- {name}: {code(said, LONGEST)}"
+        yield ""
+    for item in condensed(answer.chain):
+        yield from _item(answer, item, look)
+    if answer.after is not None:
+        yield ""
+        yield from (f"- {code(said, LONGEST)}" for said in (retried(answer.after), rest(answer.after)) if said)
+    yield ""
+    yield code(sentence(covered), 0)
+
+
+def _item(answer: Answer, item: Step | Run | Skipped, look: Look) -> Iterator[str]:
+    if isinstance(item, Skipped):
+        yield f"- ... {counted(len(item.steps), 'step')}"
+        return
+    step = item.first if isinstance(item, Run) else item
+    name = f"{answer.causes.number[step]} **{plain(word(step))}**"
+    yield f"- {name} {code(headline(step), LONGEST)}"
+    for detail in details(step, look.full):
+        yield f"  - {plain(detail.key)}: {code(detail.text, LONGEST)} {code(detail.behind.strip(), 0)}".rstrip()
+    if isinstance(item, Run):
+        yield f"- **x{len(item.others)}** {code(run_text(item), LONGEST)}"
