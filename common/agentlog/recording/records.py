@@ -1,7 +1,7 @@
 """An event on its way: as the caller's thread left it, and as it is handed over."""
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple, cast
 
 from ..events import EPOCH, Headers
@@ -10,6 +10,14 @@ from .snapshot import dumps
 
 HeaderList = list[tuple[str, str | bytes | None]]
 """As the producer takes them."""
+
+
+MAX_NAME = 500
+
+
+def is_name(text: object) -> bool:
+    """Whether ``text`` can name a session or an agent: 1 to 500 printable characters."""
+    return isinstance(text, str) and 0 < len(text) <= MAX_NAME and text.isprintable()
 
 
 class Author(NamedTuple):
@@ -78,7 +86,7 @@ def encoded(entry: Entry, own: Redact | None, *, ready: bool) -> bytes:
         "event_id": entry.event_id,
         "session_id": entry.author.session_id,
         "agent_id": entry.author.agent_id,
-        "timestamp": datetime.fromtimestamp(entry.at_ns / 1e9, UTC),
+        "timestamp": EPOCH + timedelta(microseconds=entry.at_ns // 1_000),
         "event_type": entry.event_type,
         "payload": entry.payload,
         "context": entry.context,
