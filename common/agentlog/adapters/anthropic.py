@@ -7,13 +7,14 @@ import functools
 from typing import Any, TypeVar
 
 import orjson
+from anthropic import AsyncStream, Stream
 
 from ..recording.calls import LLMCall
 from ..recording.prices import Usage
 from ..recording.usage import counted
 from ..tracer import AgentTracer
 from .calling import Kind, begin_with, dumped, record_method
-from .streams import quiet
+from .streams import failing, quiet
 
 Client = TypeVar("Client")
 
@@ -27,7 +28,8 @@ def record_anthropic(client: Client, tracer: AgentTracer) -> Client:
         the same client.
     """
     messages: Any = client.messages  # type: ignore[attr-defined]
-    record_method(messages, "create", tracer, Kind(_begin, _message, _Message))
+    for name in ("create", "parse"):
+        record_method(messages, name, tracer, Kind(_begin, _message, _Message, (Stream, AsyncStream)))
     stream = messages.stream
     if not getattr(stream, "agentlog_recorded", False):
 
@@ -61,11 +63,8 @@ class _Manager:
 
     def __enter__(self) -> Any:
         self._call.begin()
-        try:
+        with failing(self._call):
             self._stream = self._manager.__enter__()
-        except BaseException as error:
-            self._call.finish(error)
-            raise
         return self._stream
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
@@ -74,11 +73,8 @@ class _Manager:
 
     async def __aenter__(self) -> Any:
         self._call.begin()
-        try:
+        with failing(self._call):
             self._stream = await self._manager.__aenter__()
-        except BaseException as error:
-            self._call.finish(error)
-            raise
         return self._stream
 
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:

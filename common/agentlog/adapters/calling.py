@@ -7,18 +7,23 @@ from typing import Any, NamedTuple
 
 from ..recording.calls import LLMCall
 from ..tracer import AgentTracer
-from .streams import Gathered, quiet, recorded_stream
+from .streams import Gathered, failing, quiet, recorded_stream
 
 Begin = Callable[[AgentTracer, dict[str, Any]], LLMCall]
 Answer = Callable[[LLMCall, Any], None]
 
 
 class Kind(NamedTuple):
-    """A kind of method: how its call begins, what its answer says, and how one is put together from a stream."""
+    """A kind of method: how its call begins, what its answer says, and how one is put together from a stream.
+
+    Attributes:
+        streams: the library's classes of streams.
+    """
 
     begin: Begin
     answer: Answer
     gather: Callable[[], Gathered]
+    streams: tuple[type, ...]
 
 
 def record_method(owner: Any, name: str, tracer: AgentTracer, kind: Kind) -> None:
@@ -27,33 +32,26 @@ def record_method(owner: Any, name: str, tracer: AgentTracer, kind: Kind) -> Non
     if method is None or getattr(method, "agentlog_recorded", False):
         return
 
-    def finished(call: LLMCall, result: Any, streams: bool) -> Any:
-        if streams and (hasattr(result, "__iter__") or hasattr(result, "__aiter__")):
+    def finished(call: LLMCall, result: Any) -> Any:
+        if isinstance(result, kind.streams):
             return recorded_stream(result, call, kind.gather())
         with quiet():
-            kind.answer(call, result)
+            kind.answer(call, _parsed(result))
         call.finish()
         return result
 
-    async def waiting(call: LLMCall, result: Any, streams: bool) -> Any:
-        try:
+    async def waiting(call: LLMCall, result: Any) -> Any:
+        with failing(call):
             got = await result
-        except BaseException as error:
-            call.finish(error)
-            raise
-        return finished(call, got, streams)
+        return finished(call, got)
 
     @functools.wraps(method)
     def recorded(*args: Any, **kwargs: Any) -> Any:
         call = kind.begin(tracer, kwargs)
         call.begin()
-        try:
+        with failing(call):
             result = method(*args, **kwargs)
-        except BaseException as error:
-            call.finish(error)
-            raise
-        streams = kwargs.get("stream") is True
-        return waiting(call, result, streams) if inspect.isawaitable(result) else finished(call, result, streams)
+        return waiting(call, result) if inspect.isawaitable(result) else finished(call, result)
 
     recorded.agentlog_recorded = True  # type: ignore[attr-defined]
     setattr(owner, name, recorded)
@@ -71,6 +69,15 @@ def begin_with(given: str, *more: str) -> Begin:
         return tracer.llm_call(str(kwargs.get("model", "")), whole, parameters=parameters or None)
 
     return begin
+
+
+def _parsed(result: Any) -> Any:
+    """The answer in what ``with_raw_response`` returns; a body that the program itself reads is left to it."""
+    if not hasattr(result, "http_response"):
+        return result
+    if not result.http_response.is_stream_consumed:
+        return "<read by the program itself>"
+    return result.parse()
 
 
 def _is_given(value: Any) -> bool:
