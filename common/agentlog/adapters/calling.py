@@ -32,18 +32,21 @@ def record_method(owner: Any, name: str, tracer: AgentTracer, kind: Kind) -> Non
     if method is None or getattr(method, "agentlog_recorded", False):
         return
 
-    def finished(call: LLMCall, result: Any) -> Any:
+    def finished(call: LLMCall, result: Any, answer: Any) -> Any:
         if isinstance(result, kind.streams):
             return recorded_stream(result, call, kind.gather())
         with quiet():
-            kind.answer(call, _parsed(result))
+            kind.answer(call, answer)
         call.finish()
         return result
 
     async def waiting(call: LLMCall, result: Any) -> Any:
         with failing(call):
             got = await result
-        return finished(call, got)
+        answer = _parsed(got)
+        with quiet():
+            answer = await answer if inspect.isawaitable(answer) else answer
+        return finished(call, got, answer)
 
     @functools.wraps(method)
     def recorded(*args: Any, **kwargs: Any) -> Any:
@@ -51,7 +54,7 @@ def record_method(owner: Any, name: str, tracer: AgentTracer, kind: Kind) -> Non
         call.begin()
         with failing(call):
             result = method(*args, **kwargs)
-        return waiting(call, result) if inspect.isawaitable(result) else finished(call, result)
+        return waiting(call, result) if inspect.isawaitable(result) else finished(call, result, _parsed(result))
 
     recorded.agentlog_recorded = True  # type: ignore[attr-defined]
     setattr(owner, name, recorded)
@@ -77,7 +80,10 @@ def _parsed(result: Any) -> Any:
         return result
     if not result.http_response.is_stream_consumed:
         return "<read by the program itself>"
-    return result.parse()
+    try:
+        return result.parse()
+    except Exception:  # noqa: BLE001  the program will meet it when it parses the answer itself
+        return f"<{type(result).__name__}>"
 
 
 def _is_given(value: Any) -> bool:

@@ -26,7 +26,7 @@ class AgentlogCallback(BaseCallbackHandler):
     raise_error = True
     """Else LangChain would keep to itself that events can't be delivered."""
     run_inline = True
-    """In the context of what runs, so that what comes next follows from it; nothing here blocks."""
+    """Nothing here blocks, so no thread is needed for it."""
 
     def __init__(self, tracer: AgentTracer) -> None:
         self._tracer = tracer

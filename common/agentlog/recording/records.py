@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple, cast
 
 from ..events import EPOCH, Headers
+from ..wording import counted
 from .redaction import Redact, redacted
 from .snapshot import dumps
 
@@ -97,6 +98,6 @@ def encoded(entry: Entry, own: Redact | None, *, ready: bool) -> bytes:
 def lost_events(author: Author, event_id: str, lost: int, since_ms: int, why: str) -> Entry:
     """The event by which a session says that events of it were lost."""
     since = (EPOCH + timedelta(milliseconds=since_ms)).isoformat(timespec="milliseconds")
-    message = f"{lost:,} {'event' if lost == 1 else 'events'} of this session, from {since} on, were lost: {why}"
+    message = f"{counted(lost, 'event')} of this session, from {since} on, were lost: {why}"
     payload = {"type": "events_lost", "message": message, "lost": lost}
     return Entry(author, event_id, time.time_ns(), "error", payload, {}, 0)

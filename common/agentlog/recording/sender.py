@@ -5,6 +5,7 @@ import threading
 import time
 
 from ..errors import AgentlogError
+from ..wording import counted
 from .handover import Handover
 from .ids import new_event_id
 from .intake import Intake
@@ -136,9 +137,10 @@ class Sender(threading.Thread):
 
     def tell_untold_losses(self) -> None:
         """The process ends: report what the sessions themselves couldn't be told."""
-        lost = sum(lost for lost, _ in self.ledger.losses.values())
-        if lost:
-            _log.error("%d events were not delivered to %s: %s", lost, self._handover.outlet.where, self.why())
+        losses, self.ledger.losses = self.ledger.losses, {}
+        if losses:
+            lost = sum(lost for lost, _ in losses.values())
+            _log.error("not delivered to %s: %s; %s", self._handover.outlet.where, counted(lost, "event"), self.why())
 
     def overflowed(self, entry: Entry) -> None:
         """An event that found no room is lost."""
