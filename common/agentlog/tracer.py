@@ -85,7 +85,6 @@ class AgentTracer(Verbs):
         self._goal, self._prices = goal, {**PRICES, **prices}
         self.root: str | None = None
         self._own_session, self._started, self._ended = True, False, False
-        self._pid = os.getpid()
         self._delegation: Delegation | None = None
         self._held: Held | None = None
         self._delivery: Delivery | None = None
@@ -104,6 +103,7 @@ class AgentTracer(Verbs):
                 exit_s=exit_s,
             )
             self._delivery = PROCESS.delivery(options)
+        self._began_in = self.process
 
     @classmethod
     def from_headers(cls, headers: Mapping[Any, Any], *, agent_id: str, **options: Any) -> Self:
@@ -154,7 +154,7 @@ class AgentTracer(Verbs):
         self._started = True
         goal = {} if self._goal is None else {"goal": self._goal}
         parent = {} if self.root is None else {"parent_event_id": self.root}
-        self.root, self._pid = new_event_id(), os.getpid()
+        self.root, self._began_in = new_event_id(), self.process
         self.write(self.root, "session_start", copied(goal | request), parent)
 
     def check(self) -> None:
@@ -174,7 +174,7 @@ class AgentTracer(Verbs):
             result: what came out.
             error: what went wrong.
         """
-        if self._ended or self._delivery is None or self._pid != os.getpid():
+        if self._ended or self._delivery is None or self._began_in != self.process:
             return
         self._ended = True
         if self._delegation is not None:
@@ -228,7 +228,7 @@ class AgentTracer(Verbs):
         tracer._author = Author(session_id or self.session_id, _checked("agent_id", agent_id))
         tracer._goal, tracer._held, tracer._delegation = (None if session_id is None else task), None, None
         tracer._own_session, tracer._started, tracer._ended = session_id is not None, False, False
-        tracer._pid = os.getpid()
+        tracer._began_in = self.process
         if self._delivery is not None:
             delegation.begin()
             tracer._delegation, tracer.root = delegation, delegation.event_id

@@ -178,6 +178,29 @@ def test_a_generator_that_is_left_is_recorded_as_far_as_it_came(recorded: Record
     assert "error" not in recorded.last["payload"]
 
 
+@pytest.mark.parametrize(
+    ("function", "args", "kwargs", "given"),
+    [
+        (lambda a, b=2: None, (1,), {}, {"a": 1}),
+        (lambda a, /, b, *, c: None, (1,), {"b": 2, "c": 3}, {"a": 1, "b": 2, "c": 3}),
+        (lambda a, *rest, **more: None, (1, 2, 3), {"d": 4}, {"a": 1, "args": [2, 3], "d": 4}),
+        (max, (1, 2), {}, {"args": [1, 2]}),
+    ],
+)
+def test_arguments_are_recorded_by_their_names(
+    function: Any, args: tuple[int, ...], kwargs: dict[str, int], given: dict[str, Any], recorded: Recorded
+) -> None:
+    assert recorded.tracer.tool(name="x")(function)(*args, **kwargs) == function(*args, **kwargs)
+    assert recorded.last["payload"]["input"] == given
+
+
+def test_a_decorated_function_that_is_called_wrongly_says_so_itself(recorded: Recorded) -> None:
+    add = recorded.tracer.tool(name="add")(lambda a: a)
+    with pytest.raises(TypeError, match="positional argument"):
+        add(1, 2, 3)
+    assert "TypeError" in recorded.last["payload"]["error"]
+
+
 def test_methods_of_every_kind_can_be_decorated_on_either_side(recorded: Recorded) -> None:
     tool = recorded.tracer.tool
 

@@ -41,17 +41,20 @@ def decorated(function: Any, begin: Begin) -> Any:
 
 
 def _arguments_of(function: Callable[..., Any]) -> Callable[[Any, Mapping[str, Any]], dict[str, Any]]:
-    """A function that names arguments; ``self`` and ``cls`` are left out."""
+    """A function that names arguments as ``function`` does; ``self`` and ``cls`` are left out."""
     try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        return lambda args, kwargs: {"args": list(args), **kwargs}
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # of a function in C that doesn't tell
+        parameters = []
+    names = [one.name for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    bound = names[:1] in (["self"], ["cls"])
 
     def named(args: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            given = signature.bind(*args, **kwargs).arguments
-        except TypeError:  # the function itself will say so
-            return {"args": list(args), **kwargs}
-        return {name: value for name, value in given.items() if name not in ("self", "cls")}
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        if bound:
+            given.pop(names[0], None)
+        if len(args) > len(names):
+            given["args"] = args[len(names) :]
+        return given
 
     return named

@@ -97,6 +97,7 @@ class Sender(threading.Thread):
 
     def wake(self) -> None:
         """There is something to do."""
+        self.asleep = False  # once is enough, and costs
         self._woken.set()
 
     def _fill(self) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 import logging
-import os
 import time
 from collections.abc import Awaitable, Callable
 from types import TracebackType
@@ -21,8 +20,12 @@ _NO_AWAITABLES = frozenset({str, dict, list, int, float, bool, bytes, tuple, typ
 class Recorder(Protocol):
     """What a span needs of its tracer.
 
-    Its ``root`` is the event that the agent's first ones follow from, its ``open_calls`` those that weren't announced.
+    Its ``root`` is the event that the agent's first ones follow from, its ``open_calls`` those that weren't announced,
+    its ``process`` the name of the recording process.
     """
+
+    @property
+    def process(self) -> str: ...  # noqa: D102
 
     @property
     def root(self) -> str | None: ...  # noqa: D102
@@ -53,7 +56,18 @@ class Span:
         began: on the performance counter, in nanoseconds; 0 before it began.
     """
 
-    __slots__ = ("_context", "_held", "_outer", "_payload", "_pid", "began", "error", "event_id", "output", "recorder")
+    __slots__ = (
+        "_context",
+        "_held",
+        "_outer",
+        "_payload",
+        "_process",
+        "began",
+        "error",
+        "event_id",
+        "output",
+        "recorder",
+    )
 
     def __init__(self, recorder: Recorder, payload: dict[str, Any], context: dict[str, Any]) -> None:
         self.recorder, self._payload, self._context = recorder, payload, context
@@ -63,7 +77,7 @@ class Span:
         self.began = 0
         self._held: Held | None = None
         self._outer: Any = None
-        self._pid = 0
+        self._process = ""
 
     def begin(self, under: "Span | None" = None, *, told: bool = True) -> None:
         """Begin, without a ``with`` block; ``finish`` ends it.
@@ -86,7 +100,7 @@ class Span:
             parent, self._outer = scope.cause, scope.call
         if parent is not None:
             self._context["parent_event_id"] = parent
-        self._pid = os.getpid()
+        self._process = recorder.process
         self.began = time.perf_counter_ns()
         self._begun()
 
@@ -96,7 +110,7 @@ class Span:
 
     def finish(self, error: BaseException | None = None) -> None:
         """End, and record what came of it; not in a forked child: what began before the fork is the parent's to end."""
-        if self._pid != os.getpid():
+        if self._process != self.recorder.process:
             return
         latency_ns = time.perf_counter_ns() - self.began
         wrong = self.error if error is None else error_text(error)

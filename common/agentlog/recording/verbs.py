@@ -52,6 +52,11 @@ class Verbs:
             self._delivery.check()
 
     @property
+    def process(self) -> str:
+        """What this recording process is called; a forked child is another one."""
+        return self._delivery.process if self._delivery is not None else ""
+
+    @property
     def open_calls(self) -> dict[str, Any]:
         """Calls that run and weren't announced."""
         return self._delivery.opens if self._delivery is not None else {}
@@ -65,7 +70,7 @@ class Verbs:
         """Queue an event; its values can't be changed any more. Never raises."""
         if self._delivery is None:
             return
-        size = OVERHEAD + sum(map(getsizeof, payload.values())) + sum(map(getsizeof, context.values()))
+        size = OVERHEAD + sum(map(getsizeof, (*payload.values(), *context.values())))
         try:
             self._delivery.put(Entry(self._author, event_id, time.time_ns(), event_type, payload, context, size))
         except Exception:  # noqa: BLE001  recording must never break the agent
