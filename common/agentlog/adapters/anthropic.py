@@ -3,7 +3,7 @@
 client = record_anthropic(Anthropic(), tracer)
 """
 
-import functools
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import orjson
@@ -13,7 +13,7 @@ from ..recording.calls import LLMCall
 from ..recording.prices import Usage
 from ..recording.usage import counted
 from ..tracer import AgentTracer
-from .calling import Kind, begin_with, dumped, record_method
+from .calling import Asking, Kind, begin_with, dumped, record_method
 from .streams import failing, quiet
 
 Client = TypeVar("Client")
@@ -28,18 +28,15 @@ def record_anthropic(client: Client, tracer: AgentTracer) -> Client:
         the same client.
     """
     messages: Any = client.messages  # type: ignore[attr-defined]
+    kind = Kind(_begin, _message, _Message, (Stream, AsyncStream))
     for name in ("create", "parse"):
-        record_method(messages, name, tracer, Kind(_begin, _message, _Message, (Stream, AsyncStream)))
-    stream = messages.stream
-    if not getattr(stream, "agentlog_recorded", False):
-
-        @functools.wraps(stream)
-        def recorded(*args: Any, **kwargs: Any) -> Any:
-            return _Manager(stream(*args, **kwargs), _begin(tracer, kwargs))
-
-        recorded.agentlog_recorded = True  # type: ignore[attr-defined]
-        messages.stream = recorded
+        record_method(messages, name, lambda method: Asking(method, tracer, kind))
+    record_method(messages, "stream", lambda method: _streaming(method, tracer))
     return client
+
+
+def _streaming(method: Callable[..., Any], tracer: AgentTracer) -> Callable[..., Any]:
+    return lambda *args, **kwargs: _Manager(method(*args, **kwargs), _begin(tracer, kwargs))
 
 
 def _message(call: LLMCall, answer: Any) -> None:

@@ -26,38 +26,47 @@ class Kind(NamedTuple):
     streams: tuple[type, ...]
 
 
-def record_method(owner: Any, name: str, tracer: AgentTracer, kind: Kind) -> None:
-    """Put a recorded method in the place of ``owner``'s, where it has one of that ``name``."""
+def record_method(owner: Any, name: str, make: Callable[[Any], Callable[..., Any]]) -> None:
+    """Put what ``make`` makes of ``owner``'s method in its place, once, where it has one of that ``name``."""
     method = getattr(owner, name, None)
     if method is None or getattr(method, "agentlog_recorded", False):
         return
+    recorded = functools.update_wrapper(make(method), method)
+    recorded.agentlog_recorded = True  # type: ignore[attr-defined]
+    setattr(owner, name, recorded)
 
-    def finished(call: LLMCall, result: Any, answer: Any) -> Any:
-        if isinstance(result, kind.streams):
-            return recorded_stream(result, call, kind.gather())
-        with quiet():
-            kind.answer(call, answer)
-        call.finish()
-        return result
 
-    async def waiting(call: LLMCall, result: Any) -> Any:
+class Asking:
+    """A method that asks a model, recorded."""
+
+    def __init__(self, method: Callable[..., Any], tracer: AgentTracer, kind: Kind) -> None:
+        self._method, self._tracer, self._kind = method, tracer, kind
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Ask; the answer, or the stream of it, comes back as the library has it."""
+        call = self._kind.begin(self._tracer, kwargs)
+        call.begin()
+        with failing(call):
+            result = self._method(*args, **kwargs)
+        if inspect.isawaitable(result):
+            return self._waiting(call, result)
+        return self._finished(call, result, _parsed(result))
+
+    async def _waiting(self, call: LLMCall, result: Any) -> Any:
         with failing(call):
             got = await result
         answer = _parsed(got)
         with quiet():
             answer = await answer if inspect.isawaitable(answer) else answer
-        return finished(call, got, answer)
+        return self._finished(call, got, answer)
 
-    @functools.wraps(method)
-    def recorded(*args: Any, **kwargs: Any) -> Any:
-        call = kind.begin(tracer, kwargs)
-        call.begin()
-        with failing(call):
-            result = method(*args, **kwargs)
-        return waiting(call, result) if inspect.isawaitable(result) else finished(call, result, _parsed(result))
-
-    recorded.agentlog_recorded = True  # type: ignore[attr-defined]
-    setattr(owner, name, recorded)
+    def _finished(self, call: LLMCall, result: Any, answer: Any) -> Any:
+        if isinstance(result, self._kind.streams):
+            return recorded_stream(result, call, self._kind.gather())
+        with quiet():
+            self._kind.answer(call, answer)
+        call.finish()
+        return result
 
 
 def begin_with(given: str, *more: str) -> Begin:

@@ -10,7 +10,7 @@ from openai import AsyncStream, Stream
 from ..recording.calls import LLMCall
 from ..recording.usage import counted
 from ..tracer import AgentTracer
-from .calling import Kind, begin_with, dumped, record_method
+from .calling import Asking, Kind, begin_with, dumped, record_method
 
 Client = TypeVar("Client")
 
@@ -29,8 +29,8 @@ def record_openai(client: Client, tracer: AgentTracer) -> Client:
     chat = Kind(begin_with("messages"), _chat, _Chat, STREAMS)
     response = Kind(begin_with("input", "instructions"), _response, _Response, STREAMS)
     for name in ("create", "parse"):
-        record_method(own.chat.completions, name, tracer, chat)
-        record_method(own.responses, name, tracer, response)
+        record_method(own.chat.completions, name, lambda method: Asking(method, tracer, chat))
+        record_method(own.responses, name, lambda method: Asking(method, tracer, response))
     return client
 
 
