@@ -27,6 +27,17 @@ ENDS = {
         "signal.signal(signal.SIGTERM, lambda *_: (print('mine'), sys.exit(3)))\n"
         "record(0, 500); os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)"
     ),
+    "has_an_asyncio_handler_of_its_own": (
+        "import asyncio\n"
+        "async def main():\n"
+        "    ended = asyncio.Event()\n"
+        "    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)\n"
+        "    record(0, 500)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    await ended.wait()\n"
+        "    print('mine')\n"
+        "asyncio.run(main())"
+    ),
     "raises": "record(0, 500); raise ValueError",
     "records_in_a_thread": "t = threading.Thread(target=record, args=(0, 500)); t.start()",
 }
@@ -42,6 +53,8 @@ def test_everything_arrives_from_a_process_that(end: str, kafka: str, topic: Top
         assert code == -signal.SIGTERM
     if end == "has_a_sigterm_handler_that_exits":
         assert (code, out) == (3, "mine\n")
+    if end == "has_an_asyncio_handler_of_its_own":
+        assert (code, out) == (0, "mine\n")
 
 
 CHILDREN = {

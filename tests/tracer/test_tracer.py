@@ -390,6 +390,16 @@ def test_a_capture_file_that_ends_in_half_a_line_is_gone_on_with_on_the_next(tmp
     assert orjson.loads(event_of(whole, Place(None, -1, 0))[0])["payload"] == {"text": "please"}
 
 
+def test_a_tracer_that_was_closed_records_on(recorded: Recorded) -> None:
+    with recorded.tracer as tracer:
+        pass
+    tracer.close()
+    tracer.close()
+    tracer.user_message("one thing more")
+    assert recorded.last["payload"] == {"text": "one thing more"}
+    assert [event["event_type"] for event in recorded.events].count("session_end") == 1
+
+
 def test_a_tracer_cant_be_pickled_and_says_what_to_do(recorded: Recorded) -> None:
     with pytest.raises(TypeError, match="from_headers"):
         pickle.dumps(recorded.tracer)
