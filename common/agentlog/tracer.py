@@ -167,7 +167,7 @@ class AgentTracer(Verbs):
     def end(self, status: str = "succeeded", *, result: Any = None, error: str | None = None) -> None:
         """Record ``session_end``, or a sub-agent's ``delegation_result``; only the first call counts.
 
-        A forked child doesn't end what was begun before the fork.
+        It ends a session that another process began, too. A forked child doesn't end what was begun before the fork.
 
         Args:
             status: ``succeeded``, ``failed`` or ``cancelled``.
@@ -180,7 +180,7 @@ class AgentTracer(Verbs):
         if self._delegation is not None:
             self._delegation.output, self._delegation.error = result, error
             self._delegation.finish()
-        if self._started:
+        if self._own_session:
             told = {"status": status, "result": result, "error": error}
             self._put("session_end", {name: value for name, value in told.items() if value is not None})
 
@@ -245,12 +245,13 @@ class AgentTracer(Verbs):
         return self._delivery.flush(self._delivery.options.exit_s if timeout_s is None else timeout_s)
 
     def close(self, timeout_s: float | None = None) -> None:
-        """End the session unless that was done, and wait like ``flush``.
+        """End the session if it was started here and hasn't ended, and wait like ``flush``.
 
         Raises:
             KafkaUnavailable: not everything is delivered, and ``on_outage="raise"``. It goes on being sent.
         """
-        self.end()
+        if self._started or self._delegation is not None:
+            self.end()
         if self._delivery is not None and not self.flush(timeout_s) and self._delivery.options.on_outage == "raise":
             raise self._delivery.undelivered()
 

@@ -171,6 +171,23 @@ def test_what_happens_between_a_generators_items_is_not_under_it_and_what_it_doe
     assert found == under | {"one": None, "other": None, "between": None, "after": None}
 
 
+def test_what_a_generator_decides_holds_for_its_next_items(recorded: Recorded) -> None:
+    tracer = recorded.tracer
+
+    @tracer.tool
+    def working() -> Any:
+        tracer.log_decision("go on")
+        yield 1
+        tracer.track_tool_call("then", {}, str)
+        yield 2
+
+    list(working())
+    tracer.track_tool_call("after", {}, str)
+    events = recorded.events
+    found = parents([event for event in events if event["event_type"] != "call_started"])
+    assert (found["then"], found["go on"], found["after"]) == ("go on", "working", None)
+
+
 def test_a_generator_that_is_left_is_recorded_as_far_as_it_came(recorded: Recorded) -> None:
     for _ in recorded.tracer.tool(spoken_to)():
         break
@@ -390,6 +407,15 @@ def test_a_capture_file_that_ends_in_half_a_line_is_gone_on_with_on_the_next(tmp
     assert orjson.loads(event_of(whole, Place(None, -1, 0))[0])["payload"] == {"text": "please"}
 
 
+def test_a_tracer_that_goes_on_with_a_session_ends_it_only_when_told_to(recorded: Recorded) -> None:
+    recorded.tracer.user_message("go on")
+    recorded.tracer.close()
+    assert [event["event_type"] for event in recorded.events] == ["user_message"]
+    recorded.tracer.end("failed", error="out of time")
+    assert recorded.last["event_type"] == "session_end"
+    assert recorded.last["payload"] == {"status": "failed", "error": "out of time"}
+
+
 def test_a_tracer_that_was_closed_records_on(recorded: Recorded) -> None:
     with recorded.tracer as tracer:
         pass
@@ -488,7 +514,10 @@ def test_a_sub_agent_records_under_its_delegation_and_its_end_is_the_result(reco
     assert kinds["agent_message"]["context"]["parent_event_id"] == result["event_id"]
     lines = recorded.path.read_bytes().splitlines()
     records = [read_line(line, "sess_1", "run", n) for n, line in enumerate(lines, 1)]
-    lanes = timeline("sess_1", records).lanes  # type: ignore[arg-type]
+    seen = timeline("sess_1", records)  # type: ignore[arg-type]
+    shown = [step.kind for step in seen.steps]
+    assert shown == ["session_start", "delegation", "tool_call", "delegation_result", "agent_message", "session_end"]
+    lanes = seen.lanes
     assert [(lane.agent_id, lane.depth) for lane in lanes] == [("agent", 0), ("research-agent", 1)]
 
 

@@ -122,7 +122,10 @@ class LLMCall(Call):
 
 
 class Delegation(Span):
-    """A task given to another agent: one event when it begins, and one with the result."""
+    """A task given to another agent: one event when it begins, and one with the result.
+
+    The result has no latency: by it a reader would take the result to begin before the work that led to it.
+    """
 
     __slots__ = ("_result_id",)
 
@@ -134,7 +137,7 @@ class Delegation(Span):
         self._announce_outer()
         self.recorder.write(self.event_id, "delegation", self._payload, self._context)
 
-    def _ended(self, wrong: str | None, latency_ms: float) -> None:
+    def _ended(self, wrong: str | None, latency_ms: float) -> None:  # noqa: ARG002  a span's signature
         if self._result_id:
             return
         self._result_id = new_event_id()
@@ -143,7 +146,6 @@ class Delegation(Span):
             payload["result"] = snapshot(self.output)
         if wrong is not None:
             payload["error"] = wrong
-        payload["latency_ms"] = latency_ms
         self.recorder.write(self._result_id, "delegation_result", payload, {"parent_event_id": self.event_id})
         self.lead_on()
 
