@@ -111,6 +111,22 @@ def _response(body: dict[str, Any]) -> dict[str, Any] | Events:
     if not body.get("stream"):
         return whole
     at = {"item_id": "o1", "output_index": 0, "content_index": 0, "logprobs": []}
+    begun: Events = [
+        ("response.created", {"type": "response.created", "response": whole | {"output": []}, "sequence_number": 0}),
+        (
+            "response.output_item.added",
+            {
+                "type": "response.output_item.added",
+                "item": message | {"content": [], "status": "in_progress"},
+                "output_index": 0,
+                "sequence_number": 1,
+            },
+        ),
+        (
+            "response.content_part.added",
+            {"type": "response.content_part.added", "part": text | {"text": ""}, "sequence_number": 2, **at},
+        ),
+    ]
     deltas: Events = [
         (
             "response.output_text.delta",
@@ -118,7 +134,11 @@ def _response(body: dict[str, Any]) -> dict[str, Any] | Events:
         )
         for n, part in enumerate(TEXT)
     ]
-    return [*deltas, ("response.completed", {"type": "response.completed", "response": whole, "sequence_number": 9})]
+    return [
+        *begun,
+        *deltas,
+        ("response.completed", {"type": "response.completed", "response": whole, "sequence_number": 9}),
+    ]
 
 
 def _claude(body: dict[str, Any]) -> dict[str, Any] | Events:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 from confluent_kafka import Consumer, TopicPartition
 
+from agentlog import AgentTracer, KafkaError
 from agentlog.capture import event_of
 from agentlog.events import Place
 from devkafka.client import QUIET
@@ -68,12 +69,26 @@ def in_file(path: Path) -> list[dict[str, Any]]:
     return [orjson.loads(event_of(line, Place(None, -1, 0))[0]) for line in path.read_bytes().splitlines()]
 
 
+def told(tracer: AgentTracer, kind: type[KafkaError]) -> str:
+    """What the tracer's next call would raise, where that is of this kind; nothing while all is well."""
+    try:
+        tracer.check()
+    except kind as error:
+        return str(error)
+    return ""
+
+
 def program(text: str, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
     """Start a Python program that records; its standard output and error are to be read."""
+    return python("-c", text, *arguments, **variables)
+
+
+def python(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
+    """Start Python with what is ours on its path."""
     paths = os.pathsep.join([str(ROOT / "common"), str(ROOT)])
     environment = {**os.environ, "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1", **variables}
     return subprocess.Popen(
-        [sys.executable, "-c", text, *arguments],
+        [sys.executable, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

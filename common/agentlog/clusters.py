@@ -59,10 +59,16 @@ class Cluster:
 
 
 class Settings:
-    """What the settings file and the environment say."""
+    """What the settings file and the environment say.
 
-    def __init__(self, environment: Mapping[str, str], file: SettingsFile | None) -> None:
-        self._environment = environment
+    Args:
+        chooser: where what is ``chosen`` comes from, for messages.
+    """
+
+    def __init__(
+        self, environment: Mapping[str, str], file: SettingsFile | None, chooser: str = "the command line"
+    ) -> None:
+        self._environment, self._chooser = environment, chooser
         self.file = file
         self._data: Mapping[str, Any] = file.data if file else {}
 
@@ -111,7 +117,7 @@ class Settings:
         """The value for ``what`` of the flag, the environment or the file, and which it was."""
         variable = f"AGENTLOG_{what.upper()}"
         if chosen is not None:
-            return chosen, "the command line"
+            return chosen, self._chooser
         if named := self._environment.get(variable):
             return named, f"environment {variable}"
         if self.file and what in self._data:
@@ -153,8 +159,11 @@ def cluster_of(properties: Mapping[str, object], origin: str) -> Cluster:
     return _cluster(given[BOOTSTRAP].value, given)
 
 
-def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
+def load_settings(environment: Mapping[str, str], folder: Path, chooser: str = "the command line") -> Settings:
     """Read and check the settings file, as seen from ``folder``; ``docs/settings.md`` says where it may lie.
+
+    Args:
+        chooser: where what is chosen beside the settings comes from.
 
     Raises:
         SettingsError: for the first thing in the file that is wrong, with its line.
@@ -162,7 +171,7 @@ def load_settings(environment: Mapping[str, str], folder: Path) -> Settings:
     file = find_settings_file(environment, folder)
     if file:
         _check(file)
-    return Settings(environment, file)
+    return Settings(environment, file, chooser)
 
 
 def _check(file: SettingsFile) -> None:

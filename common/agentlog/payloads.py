@@ -13,12 +13,12 @@ A store is a folder, or a URL: ``s3://bucket/prefix``, ``gs://…``, ``az://…`
 """
 
 import os
-import tempfile
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
+from uuid import uuid4
 
 from .errors import SettingsError
 
@@ -46,9 +46,12 @@ class FolderStore:
         path = self._folder / name
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as unfinished:
-                unfinished.write(content)
-            Path(unfinished.name).replace(path)
+            unfinished = path.with_name(f".{path.name}.{uuid4().hex}")
+            try:
+                unfinished.write_bytes(content)
+                unfinished.replace(path)
+            finally:
+                unfinished.unlink(missing_ok=True)
         return path.as_uri()
 
 

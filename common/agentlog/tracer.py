@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
@@ -14,10 +15,10 @@ from .recording.ids import new_event_id, new_session_id
 from .recording.options import SPOOL, OnOutage, Options
 from .recording.prices import PRICES, Price
 from .recording.process import PROCESS
-from .recording.records import Author
+from .recording.records import MAX_NAME, Author, is_name
 from .recording.redaction import Redact
 from .recording.scope import Held, enter, leave, scope_of
-from .recording.snapshot import error_text
+from .recording.snapshot import error_fields, error_text
 from .recording.stats import Stats
 from .recording.target import target_of
 from .recording.verbs import Verbs, copied
@@ -102,6 +103,7 @@ class AgentTracer(Verbs):
                 exit_s=exit_s,
             )
             self._delivery = PROCESS.delivery(options)
+        self._began_in = self.process
 
     @classmethod
     def from_headers(cls, headers: Mapping[Any, Any], *, agent_id: str, **options: Any) -> Self:
@@ -111,10 +113,11 @@ class AgentTracer(Verbs):
 
         Args:
             headers: of the request, as ``headers()`` made them; names in any case, values text or bytes.
-            options: as of ``AgentTracer``.
+            options: as of ``AgentTracer``; a ``session_id`` counts where the headers name none.
         """
         session_id, parent = joined(headers)
-        tracer = cls(session_id or options.pop("session_id", None), agent_id=agent_id, **options)
+        own = options.pop("session_id", None)
+        tracer = cls(session_id or own, agent_id=agent_id, **options)
         if session_id is not None:
             tracer._join(parent)
         return tracer
@@ -151,8 +154,8 @@ class AgentTracer(Verbs):
         self._started = True
         goal = {} if self._goal is None else {"goal": self._goal}
         parent = {} if self.root is None else {"parent_event_id": self.root}
-        self.root = new_event_id()
-        self.write(self.root, "session_start", goal | copied(request), parent)
+        self.root, self._began_in = new_event_id(), self.process
+        self.write(self.root, "session_start", copied(goal | request), parent)
 
     def check(self) -> None:
         """Raise what keeps events from being delivered, where the agent is to know; start a session with a goal."""
@@ -164,19 +167,22 @@ class AgentTracer(Verbs):
     def end(self, status: str = "succeeded", *, result: Any = None, error: str | None = None) -> None:
         """Record ``session_end``, or a sub-agent's ``delegation_result``; only the first call counts.
 
+        It ends a session that another process began, too. A forked child doesn't end what was begun before the fork.
+
         Args:
             status: ``succeeded``, ``failed`` or ``cancelled``.
             result: what came out.
+            error: what went wrong.
         """
-        if self._ended or self._delivery is None:
+        if self._ended or self._delivery is None or self._began_in != self.process:
             return
         self._ended = True
         if self._delegation is not None:
             self._delegation.output, self._delegation.error = result, error
             self._delegation.finish()
-        if self._started:
+        if self._own_session:
             told = {"status": status, "result": result, "error": error}
-            self.record("session_end", {name: value for name, value in told.items() if value is not None})
+            self._put("session_end", {name: value for name, value in told.items() if value is not None})
 
     def __enter__(self) -> Self:
         self.start()
@@ -187,12 +193,12 @@ class AgentTracer(Verbs):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None and not self._own_session and self._delegation is None:
-            self.record("error", {"type": type(error).__qualname__, "message": error_text(error)})
+            self._put("error", error_fields(error))
         if error is None:
             self.end()
         else:
-            cancelled = isinstance(error, asyncio.CancelledError)
-            self.end("cancelled" if cancelled else "failed", error=error_text(error))
+            status = _status_after(error)
+            self.end(status, error=None if status == "succeeded" else error_text(error))
         if self._held is not None:
             leave(self._held)
             self._held = None
@@ -218,12 +224,11 @@ class AgentTracer(Verbs):
             why: ``reasoning`` and ``confidence``.
         """
         delegation = self.delegation(agent_id, task, child_session_id=session_id, **why)
-        tracer = type(self).__new__(type(self))
-        tracer.__dict__.update(self.__dict__)
+        tracer = copy(self)
         tracer._author = Author(session_id or self.session_id, _checked("agent_id", agent_id))
-        tracer._goal, tracer._held = (None if session_id is None else str(task)), None
+        tracer._goal, tracer._held, tracer._delegation = (None if session_id is None else task), None, None
         tracer._own_session, tracer._started, tracer._ended = session_id is not None, False, False
-        tracer._delegation = None
+        tracer._began_in = self.process
         if self._delivery is not None:
             delegation.begin()
             tracer._delegation, tracer.root = delegation, delegation.event_id
@@ -240,12 +245,13 @@ class AgentTracer(Verbs):
         return self._delivery.flush(self._delivery.options.exit_s if timeout_s is None else timeout_s)
 
     def close(self, timeout_s: float | None = None) -> None:
-        """End the session unless that was done, and wait like ``flush``.
+        """End the session if it was started here and hasn't ended, and wait like ``flush``.
 
         Raises:
             KafkaUnavailable: not everything is delivered, and ``on_outage="raise"``. It goes on being sent.
         """
-        self.end()
+        if self._started or self._delegation is not None:
+            self.end()
         if self._delivery is not None and not self.flush(timeout_s) and self._delivery.options.on_outage == "raise":
             raise self._delivery.undelivered()
 
@@ -255,9 +261,13 @@ class AgentTracer(Verbs):
 
 
 def _checked(what: str, name: str) -> str:
-    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not name.isprintable():
+    if not is_name(name):
         raise UsageError(f"{what} is {name!r:.60}; it takes a text of 1 to {MAX_NAME} printable characters")
     return name
 
 
-MAX_NAME = 500
+def _status_after(error: BaseException) -> str:
+    """What a session that ``error`` left came to."""
+    if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
+        return "cancelled"
+    return "succeeded" if isinstance(error, SystemExit) and not error.code else "failed"

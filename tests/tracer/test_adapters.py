@@ -8,7 +8,17 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from agents import Agent, ModelSettings, OpenAIResponsesModel, RunConfig, Runner, function_tool, set_trace_processors
+from agents import (
+    Agent,
+    ModelSettings,
+    OpenAIResponsesModel,
+    RunConfig,
+    Runner,
+    function_span,
+    function_tool,
+    set_trace_processors,
+    trace,
+)
 from langchain_core.documents import Document
 from langchain_core.language_models.fake_chat_models import FakeMessagesListChatModel
 from langchain_core.messages import AIMessage, HumanMessage
@@ -17,13 +27,14 @@ from langchain_core.tools import tool
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 
-from agentlog import AgentTracer
+from agentlog import AgentTracer, KafkaUnavailable
 from agentlog.adapters.anthropic import record_anthropic
 from agentlog.adapters.langchain import AgentlogCallback
 from agentlog.adapters.openai import record_openai
 from agentlog.adapters.openai_agents import AgentlogProcessor
+from devkafka import eventually
 from tests.model_server import TEXT, model_server
-from tests.tracing import in_file
+from tests.tracing import in_file, told
 
 ANSWER = "".join(TEXT)
 ASKED: Any = [{"role": "user", "content": "What is the capital of France?"}]
@@ -134,6 +145,60 @@ def test_the_async_client_is_recorded_too(server: str, recording: Recording) -> 
     assert [event["payload"]["output"] for event in recording.events("llm_call")] == [ANSWER, ANSWER]
 
 
+def test_the_stream_helpers_of_openais_client_are_recorded(server: str, recording: Recording) -> None:
+    with openai_client(server, recording) as client:
+        with client.chat.completions.stream(model="gpt-4o", messages=ASKED) as chat:
+            assert chat.get_final_completion().choices[0].message.content == ANSWER
+        with client.responses.stream(model="gpt-4o", input="Capital?") as response:
+            assert response.get_final_response().output_text == ANSWER
+    assert [event["payload"]["output"] for event in recording.events("llm_call")] == [ANSWER, ANSWER]
+
+
+def test_a_raw_response_is_recorded_by_what_it_holds_and_left_to_the_program(server: str, recording: Recording) -> None:
+    async def ask() -> None:
+        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
+            raw = await record_openai(client, recording.tracer).chat.completions.with_raw_response.create(
+                model="gpt-4o", messages=ASKED
+            )
+            assert raw.parse().choices[0].message.content == ANSWER
+        async with anthropic.AsyncAnthropic(base_url=server, api_key="x") as claude:
+            answer: Any = await record_anthropic(claude, recording.tracer).messages.with_raw_response.create(
+                model="claude-x", max_tokens=9, messages=ASKED
+            )
+            assert (await answer.parse()).content[0].text == ANSWER
+
+    asyncio.run(ask())
+    with openai_client(server, recording) as client:
+        completions = client.chat.completions
+        assert completions.with_raw_response.create(model="gpt-4o", messages=ASKED).parse().choices
+        with completions.with_streaming_response.create(model="gpt-4o", messages=ASKED) as body:
+            assert ANSWER in "".join(body.iter_text())
+    *outputs, left = [event["payload"]["output"] for event in recording.events("llm_call")]
+    assert outputs == [ANSWER] * 3
+    assert left == "<read by the program itself>"
+
+
+def test_an_error_inside_of_anthropics_stream_block_is_the_calls(server: str, recording: Recording) -> None:
+    def read(client: anthropic.Anthropic) -> None:
+        with client.messages.stream(model="claude-x", max_tokens=9, messages=ASKED) as stream:
+            next(iter(stream))
+            raise LookupError("mine")
+
+    with anthropic_client(server, recording) as client, pytest.raises(LookupError):
+        read(client)
+    assert recording.call()["error"] == "LookupError: mine"
+
+
+def test_what_is_no_call_of_a_model_is_left_alone(recording: Recording) -> None:
+    client = openai.OpenAI(api_key="x")
+    before = client.embeddings.create
+    record_openai(client, recording.tracer)
+    assert client.embeddings.create == before
+    once = client.chat.completions.create
+    record_openai(client, recording.tracer)
+    assert client.chat.completions.create is once
+
+
 def anthropic_client(server: str, recording: Recording) -> anthropic.Anthropic:
     return record_anthropic(anthropic.Anthropic(base_url=server, api_key="x", max_retries=0), recording.tracer)
 
@@ -234,6 +299,34 @@ def test_a_langchain_tool_that_fails_is_recorded_with_its_error(recording: Recor
     with pytest.raises(ValueError, match="no such city"):
         lookup.invoke({"city": "Atlantis"}, config={"callbacks": [AgentlogCallback(recording.tracer)]})
     assert recording.call("tool_call")["error"] == "ValueError: no such city"
+
+
+def away(tmp_path: Path) -> AgentTracer:
+    """A tracer whose events have waited too long for Kafka."""
+    tracer = AgentTracer(
+        "sess_1", agent_id="agent", cluster="127.0.0.1:1", topic=tmp_path.name, outage_s=0.05, exit_s=0
+    )
+    tracer.user_message("before")
+    eventually(lambda: told(tracer, KafkaUnavailable), timeout=20)
+    return tracer
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_langchain_is_told_that_events_cant_be_delivered(asynchronous: bool, tmp_path: Path) -> None:
+    given: Any = {"city": "Paris"}, {"callbacks": [AgentlogCallback(away(tmp_path))]}
+    with pytest.raises(KafkaUnavailable):
+        asyncio.run(lookup.ainvoke(*given)) if asynchronous else lookup.invoke(*given)
+
+
+def test_an_agent_of_the_agents_sdk_goes_on_without_kafka_and_its_events_wait(tmp_path: Path) -> None:
+    tracer = away(tmp_path)
+    set_trace_processors([AgentlogProcessor(tracer)])
+    try:
+        with trace("w"), function_span("lookup", "{}"):
+            pass
+    finally:
+        set_trace_processors([])
+    assert tracer.stats().queued == 2
 
 
 def test_an_agent_of_the_agents_sdk_is_recorded(server: str, recording: Recording) -> None:

@@ -2,12 +2,13 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
 from devkafka import eventually
 from tests.conftest import TopicFactory
-from tests.tracing import by_session, numbers, program, ran, stored
+from tests.tracing import by_session, numbers, program, python, ran, stored
 
 RECORD = """
 import os, signal, sys, threading, time
@@ -26,6 +27,17 @@ ENDS = {
         "signal.signal(signal.SIGTERM, lambda *_: (print('mine'), sys.exit(3)))\n"
         "record(0, 500); os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)"
     ),
+    "has_an_asyncio_handler_of_its_own": (
+        "import asyncio\n"
+        "async def main():\n"
+        "    ended = asyncio.Event()\n"
+        "    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)\n"
+        "    record(0, 500)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    await ended.wait()\n"
+        "    print('mine')\n"
+        "asyncio.run(main())"
+    ),
     "raises": "record(0, 500); raise ValueError",
     "records_in_a_thread": "t = threading.Thread(target=record, args=(0, 500)); t.start()",
 }
@@ -41,6 +53,8 @@ def test_everything_arrives_from_a_process_that(end: str, kafka: str, topic: Top
         assert code == -signal.SIGTERM
     if end == "has_a_sigterm_handler_that_exits":
         assert (code, out) == (3, "mine\n")
+    if end == "has_an_asyncio_handler_of_its_own":
+        assert (code, out) == (0, "mine\n")
 
 
 CHILDREN = {
@@ -94,6 +108,68 @@ def test_forked_children_record_too_each_as_a_process_of_its_own(kind: str, kafk
     ]
 
 
+STARTED = """
+import multiprocessing, sys
+from concurrent.futures import ProcessPoolExecutor
+from agentlog import AgentTracer
+tracer = AgentTracer("sess_1", agent_id="agent", cluster=sys.argv[1], topic=sys.argv[2])
+def record(n):
+    tracer.track_tool_call("count", {"n": n}, lambda: None)
+def join(headers, n):
+    child = AgentTracer.from_headers(headers, agent_id="child", cluster=sys.argv[1], topic=sys.argv[2])
+    child.track_tool_call("count", {"n": n}, lambda: None)
+if __name__ == "__main__":
+    context = multiprocessing.get_context(sys.argv[3])
+    with tracer:
+        with ProcessPoolExecutor(2, context) as pool:
+            list(pool.map(record, range(20)))
+        with tracer.tool_call("outer"):
+            child = context.Process(target=join, args=(tracer.headers(), 20))
+            child.start()
+            child.join()
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_children_that_multiprocessing_starts_record_too(
+    method: str, kafka: str, topic: TopicFactory, tmp_path: Path
+) -> None:
+    name, script = topic(), tmp_path / "agent.py"
+    script.write_text(STARTED)
+    process = python(str(script), kafka, name, method)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    (events,) = by_session(stored(kafka, name)).values()
+    tools = {event["event_id"]: event for event in events if event["event_type"] == "tool_call"}
+    counts = {event["payload"]["input"]["n"]: event for event in tools.values() if event["payload"]["tool"] == "count"}
+    assert sorted(counts) == list(range(21))
+    assert tools[counts[20]["context"]["parent_event_id"]]["payload"]["tool"] == "outer"
+    assert [event["event_type"] for event in events].count("session_end") == 1
+
+
+FORKED_INSIDE = """
+with tracer, tracer.tool_call("outer"):
+    if os.fork() == 0:
+        record(1000, 1100)
+        sys.exit(0)
+    record(0, 100)
+    os.wait()
+"""
+
+
+def test_a_forked_child_that_leaves_what_its_parent_began_does_not_end_it(kafka: str, topic: TopicFactory) -> None:
+    name = topic()
+    code, _, err = ran(RECORD + FORKED_INSIDE, kafka, name)
+    assert code == 0, err
+    (events,) = by_session(stored(kafka, name)).values()
+    tools = [event["payload"] for event in events if event["event_type"] == "tool_call"]
+    (outer,) = [tool for tool in tools if tool["tool"] == "outer"]
+    assert "error" not in outer
+    assert len(tools) == 201
+    (end,) = [event["payload"] for event in events if event["event_type"] == "session_end"]
+    assert end == {"status": "succeeded"}
+
+
 def test_kill_9_loses_only_what_was_not_flushed_and_leaves_the_session_open(kafka: str, topic: TopicFactory) -> None:
     name = topic()
     end = "tracer.__enter__(); record(0, 300); tracer.flush(); print('flushed', flush=True)\n"
@@ -113,4 +189,5 @@ def test_the_end_of_a_process_is_held_up_for_a_bounded_time_and_what_is_lost_is_
     nowhere = RECORD.replace("exit_s=10", "exit_s=0.5")
     code, _, err = ran(nowhere + "record(0, 5)", "127.0.0.1:1", "agent-events")
     assert code == 0
-    assert "5 events were not delivered to topic agent-events of cluster 127.0.0.1:1" in err
+    assert err.count("not delivered to topic agent-events of cluster 127.0.0.1:1: 5 events; ") == 1
+    assert "bootstrap.servers is from the program" in err

@@ -11,7 +11,7 @@ from agentlog import AgentTracer, ContextThreadPoolExecutor, KafkaRefused, Topic
 from agentlog.partitions import PARTITIONERS
 from devkafka import KafkaCluster, create_topic, eventually
 from tests.conftest import TopicFactory
-from tests.tracing import by_session, numbers, stored
+from tests.tracing import by_session, numbers, stored, told
 
 SESSIONS, EVENTS = 200, 25
 
@@ -130,20 +130,13 @@ def test_a_topic_that_isnt_there_is_told_by_the_next_call_and_gets_its_events_on
     tracer = AgentTracer("sess_1", agent_id="agent", cluster=kafka, topic="not-made-yet")
     tracer.user_message("first")
 
-    def told() -> str:
-        try:
-            tracer.check()
-        except TopicNotFound as error:
-            return str(error)
-        return ""
-
-    assert "has no topic not-made-yet" in eventually(told, timeout=40)
+    assert "has no topic not-made-yet" in eventually(lambda: told(tracer, TopicNotFound), timeout=40)
     with pytest.raises(TopicNotFound):
         tracer.track_tool_call("never.called", {}, lambda: pytest.fail("it was called"))
     create_topic(kafka, "not-made-yet")
     assert tracer.flush(40)
     assert [record.event["payload"] for record in stored(kafka, "not-made-yet")] == [{"text": "first"}]
-    eventually(lambda: not told())
+    eventually(lambda: not told(tracer, TopicNotFound))
     tracer.user_message("second")
     assert tracer.flush(20)
 
@@ -153,15 +146,9 @@ def test_a_wrong_password_is_told_by_the_next_call(secure_kafka: KafkaCluster) -
     tracer = AgentTracer(agent_id="agent", kafka=properties, outage_s=1.0, exit_s=0)
     tracer.user_message("hello")
 
-    def told() -> str:
-        try:
-            tracer.check()
-        except KafkaRefused as error:
-            return str(error)
-        return ""
-
-    assert "refused the user name or the password" in eventually(told, timeout=30)
-    assert "wrong" not in told()
+    refused = eventually(lambda: told(tracer, KafkaRefused), timeout=30)
+    assert "refused the user name or the password" in refused
+    assert "wrong" not in refused
 
 
 def test_events_of_work_in_a_pool_follow_from_where_it_was_submitted(kafka: str, topic: TopicFactory) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from agentlog import AgentTracer, KafkaUnavailable
 from devkafka import KafkaCluster, create_topic, eventually
-from tests.tracing import by_session, in_file, numbers, program, ran, stored
+from tests.tracing import by_session, in_file, numbers, program, ran, stored, told
 
 LATER_RUN = """
 import sys
@@ -40,6 +40,8 @@ def test_an_outage_that_lasts_too_long_is_raised_spooled_or_dropped(
     spooling = AgentTracer("sess_spooled", on_outage="spool", spool=tmp_path / "spool", **common)
     dropping = AgentTracer("sess_drop", on_outage="drop", **common)
     tracers = (raising, spooling, dropping)
+    ending = AgentTracer("sess_ends", **common)
+    ending.start()
 
     def record(tracer: AgentTracer, first: int, last: int) -> None:
         for n in range(first, last):
@@ -52,18 +54,13 @@ def test_an_outage_that_lasts_too_long_is_raised_spooled_or_dropped(
     for tracer in tracers:
         record(tracer, 100, 200)
 
-    def told() -> str:
-        try:
-            raising.check()
-        except KafkaUnavailable as error:
-            return str(error)
-        return ""
-
-    assert "can't be reached" in eventually(told, timeout=30)
+    assert "can't be reached" in eventually(lambda: told(raising, KafkaUnavailable), timeout=30)
     with pytest.raises(KafkaUnavailable):
         raising.track_tool_call("count", {"n": 200}, lambda: pytest.fail("it was called"))
     with pytest.raises(KafkaUnavailable), raising.tool_call("count"):
         pytest.fail("it was entered")
+    with pytest.raises(LookupError, match="its own error"), ending:
+        raise LookupError("its own error")
     eventually(lambda: spooling.stats().spooled >= 100, timeout=30)
     eventually(lambda: dropping.stats().dropped >= 100, timeout=30)
     record(spooling, 200, 1_300)
@@ -71,11 +68,12 @@ def test_an_outage_that_lasts_too_long_is_raised_spooled_or_dropped(
     (file,) = (tmp_path / "spool").iterdir()
     assert numbers(in_file(file)) == list(range(100, 1_300))
     assert raising.stats().dropped == spooling.stats().dropped == 0
-    with pytest.raises(KafkaUnavailable, match="100 events are not delivered yet"):
+    with pytest.raises(KafkaUnavailable, match="101 events are not delivered yet"):
         raising.close(0.1)
 
     broker.start()
-    eventually(lambda: not told(), timeout=30)
+    eventually(lambda: not told(raising, KafkaUnavailable), timeout=30)
+    eventually(lambda: dropping.stats().delivered == 101, timeout=30)
     record(raising, 200, 210)
     record(spooling, 1_300, 1_310)
     record(dropping, 200, 210)
@@ -83,10 +81,13 @@ def test_an_outage_that_lasts_too_long_is_raised_spooled_or_dropped(
     eventually(lambda: not file.exists(), timeout=10)
     for tracer in tracers:
         assert tracer.flush(30)
-    eventually(lambda: dropping.stats().recorded == 211, timeout=10)
-    assert dropping.flush(10)
+    assert dropping.stats().recorded == 211
     sessions = by_session(stored(bootstrap, topic))
-    assert numbers([e for e in sessions["sess_raise"] if e["event_type"] == "tool_call"]) == list(range(210))
+    assert numbers(sessions["sess_raise"]) == list(range(210))
+    assert [(e["event_type"], e["payload"].get("error")) for e in sessions["sess_ends"]] == [
+        ("session_start", None),
+        ("session_end", "LookupError: its own error"),
+    ]
     assert numbers(sessions["sess_spooled"]) == list(range(1_310))
     assert numbers(sessions["sess_drop"]) == [*range(100), *range(200, 210)]
     (lost,) = [event for event in sessions["sess_drop"] if event["event_type"] == "error"]

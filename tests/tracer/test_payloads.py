@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from agentlog import AgentTracer, SettingsError
 from agentlog.payloads import open_store, resolve
-from agentlog.recording.large import MAX_EVENT, shortened
+from agentlog.recording.large import MAX_EVENT, Shrinker, shortened
 from tests.s3_server import s3_server
 from tests.tracing import in_file, ran
 
@@ -75,6 +76,25 @@ def test_what_was_changed_in_the_store_is_not_passed_off_as_what_was_recorded(tm
     assert "no such file" in str(resolve(reference))
 
 
+def test_an_event_of_many_fields_is_stored_whole_and_keeps_its_parent(tmp_path: Path) -> None:
+    tracer = AgentTracer("sess_1", agent_id="agent", file=tmp_path / "x.ndjson", payloads=tmp_path / "payloads")
+    fields = {f"field_{n}": "x" * 300 for n in range(60)}
+    with tracer.tool_call("outer") as outer:
+        tracer.record("report", fields, {f"why_{n}": "y" * 300 for n in range(60)})
+    assert tracer.flush(10)
+    event = next(event for event in in_file(tmp_path / "x.ndjson") if event["event_type"] == "report")
+    assert event["context"]["parent_event_id"] == outer.event_id
+    whole = resolve(event["payload"]["shortened"])
+    assert isinstance(whole, bytes)
+    assert json.loads(whole) == fields
+
+
+def test_what_lies_in_a_folder_may_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
+    recorded(tmp_path / "run.ndjson", payloads=tmp_path / "payloads")
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "payloads").glob("*/*")}
+    assert modes == {(tmp_path / "run.ndjson").stat().st_mode & 0o777}
+
+
 def test_without_a_store_large_values_are_shortened_with_the_size_and_hash_of_the_whole(tmp_path: Path) -> None:
     tracer, events = recorded(tmp_path / "run.ndjson")
     reference = events[1]["payload"]["output"]
@@ -87,13 +107,53 @@ def test_without_a_store_large_values_are_shortened_with_the_size_and_hash_of_th
 def test_a_store_that_cant_be_reached_costs_the_values_and_not_the_events(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
+    for name, value in NO_STORE.items():
+        monkeypatch.setenv(name, value)
     tracer, events = recorded(tmp_path / "run.ndjson", payloads="s3://bucket/x", outage_s=0.1)
     assert len(events) == 4
     assert tracer.stats().shortened == 3
+
+
+NO_STORE = {
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+    "AWS_ALLOW_HTTP": "true",
+    "AWS_ACCESS_KEY_ID": "x",
+    "AWS_SECRET_ACCESS_KEY": "y",
+}
+ENDS_WITHOUT_STORE = """
+import sys, time
+from agentlog import AgentTracer
+tracer = AgentTracer("sess_1", agent_id="agent", file=sys.argv[1], payloads="s3://bucket/x", outage_s=600, exit_s=0.5)
+for n in range(12):
+    tracer.track_tool_call("count", {"n": n, "text": "x" * 20_000}, lambda: None)
+"""
+
+
+def test_a_process_ends_in_bounded_time_without_its_store_and_its_events_arrive(tmp_path: Path) -> None:
+    code, _, err = ran(ENDS_WITHOUT_STORE, str(tmp_path / "x.ndjson"), **NO_STORE)
+    assert code == 0, err
+    inputs = [event["payload"]["input"] for event in in_file(tmp_path / "x.ndjson")]
+    assert len(inputs) == 12
+    assert {given["$ref"] for given in inputs} == {None}
+
+
+def test_a_store_that_is_away_for_long_is_waited_for_once_and_not_for_each_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    class Away:
+        def put(self, name: str, content: bytes) -> str:
+            asked.append(name)
+            raise OSError("no route")
+
+    monkeypatch.setattr("agentlog.recording.large.RETRY_S", 0.01)
+    shrinker = Shrinker(Away, patience_s=0.2)
+    event = {"event_id": "evt_1", "payload": {"a": "x" * 20_000}, "context": {}}
+    values = [json.dumps(event | {"payload": {"a": str(n) * 20_000}}).encode() for n in range(40)]
+    shrunk = [shrinker.shrink(value) for value in values]
+    assert [one.result(20).shortened for one in shrunk if isinstance(one, Future)] == [1] * 40
+    assert len(asked) < 40 * 10
 
 
 FORKS = """

@@ -91,6 +91,8 @@ def test_a_number_that_is_a_card_number_and_a_password_in_an_address_are_hidden(
         {"text": "The secretary keys in a passport number; token limits apply: 5"},
         {"url": "https://example.com/a/very/long/path-with-many-words-and-dashes?x=1", "mail": "a@example.com"},
         {"order": "4111111111111112"},
+        {"required": ["password", "email"], "columns": [["a", "b"]], "flag": "--token-limit 5, --secretary me"},
+        {"url": "http://localhost:8080/x?mail=a@example.com", "name": "key", "value": 5},
     ],
 )
 def test_what_is_no_secret_stays_as_it_was(payload: dict[str, Any]) -> None:
@@ -109,6 +111,34 @@ def test_whatever_stands_around_it_a_secret_is_found(around: Any, name: str, tok
     found = json.dumps(after({"a": around, name: SECRET, "b": [around, f"see {token} there"], "c": around}))
     assert SECRET not in found
     assert json.dumps(token)[1:-1] not in found
+
+
+@pytest.mark.parametrize(
+    ("payload", "hidden"),
+    [
+        (
+            {"headers": [["Authorization", SECRET], ["Accept", "*/*"]]},
+            [["Authorization", "[redacted]"], ["Accept", "*/*"]],
+        ),
+        ({"env": [{"name": "DB_PASSWORD", "value": SECRET}]}, [{"name": "DB_PASSWORD", "value": "[redacted]"}]),
+        ({"argv": f"mysql --user me --db-password {SECRET} -v"}, "mysql --user me --db-password [redacted] -v"),
+        ({"auth": ["me", SECRET]}, "[redacted]"),
+        ({"url": f"postgres://me@corp.com:p@{SECRET}@db/x?y=1"}, "postgres://me@corp.com:[redacted]@db/x?y=1"),
+        ({"counts": {TOKENS[0]: 1, TOKENS[1]: 2}}, {"[redacted]": 1, "[redacted]'": 2}),
+        ({"secrets": [SECRET]}, "[redacted]"),
+    ],
+)
+def test_a_secret_is_hidden_in(payload: dict[str, Any], hidden: Any) -> None:
+    assert list(after(payload)["payload"].values()) == [hidden]
+
+
+@pytest.mark.parametrize("returned", ["no object", {"payload": "no object"}, {"payload": {"a": {1, 2}}}, None])
+def test_what_the_users_function_returns_is_left_out_where_it_is_no_event(returned: Any, tmp_path: Path) -> None:
+    tracer = AgentTracer("sess_1", agent_id="agent", file=tmp_path / "x.ndjson", redact=lambda _: returned)
+    tracer.track_tool_call("mail", "x" * 20_000, lambda: 1)
+    assert tracer.flush(10)
+    (event,) = in_file(tmp_path / "x.ndjson")
+    assert "left out: redact raised" in event["payload"]["redaction"]
 
 
 def test_a_function_of_the_users_own_gets_each_event_and_has_the_last_word(tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ def test_a_broker_stopped_for_30_and_for_90_seconds_under_load(fragile_kafka: Ka
     assert numbers(sessions["sess_raise"]) == list(range(load.recorded["sess_raise"]))
     assert numbers(sessions["sess_spool"]) == list(range(load.recorded["sess_spool"]))
     dropped = dropping.stats().dropped
-    assert len(numbers(sessions["sess_drop"])) == load.recorded["sess_drop"] - dropped
+    arrived_all_the_same = len(numbers(sessions["sess_drop"])) - (load.recorded["sess_drop"] - dropped)
+    assert 0 <= arrived_all_the_same < 100, "only what was on its way when it was given up"
     lost = [event["payload"]["lost"] for event in sessions["sess_drop"] if event["event_type"] == "error"]
     assert sum(lost) == dropped > 0

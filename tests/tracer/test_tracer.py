@@ -1,16 +1,21 @@
 """AgentTracer by itself, recording into a capture file: what it records, under what, and what it leaves alone."""
 
 import asyncio
+import inspect
+import pickle
 import threading
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from agentlog import AgentTracer, Price, SettingsError, carry
-from agentlog.capture import read_line
+from agentlog.capture import event_of, read_line
 from agentlog.errors import UsageError
+from agentlog.events import Place
 from agentlog.session import timeline
 from devkafka import eventually
 from tests.running import run
@@ -100,6 +105,147 @@ def test_a_generators_items_are_passed_on_and_recorded(kind: str, recorded: Reco
     assert recorded.last["payload"]["output"] == [0, 1, 2]
 
 
+def spoken_to() -> Any:
+    """A generator that takes what it is sent, outlives what is thrown into it, and returns."""
+    try:
+        got = yield 1
+        yield got
+    except ValueError:
+        yield "caught"
+    return "the end"
+
+
+def test_a_generator_gets_what_is_sent_and_thrown_into_it_and_returns_what_it_returns(recorded: Recorded) -> None:
+    speaking = recorded.tracer.tool(spoken_to)
+    assert inspect.isgeneratorfunction(speaking)
+    generator = speaking()
+    assert [next(generator), generator.send("sent"), generator.throw(ValueError())] == [1, "sent", "caught"]
+    with pytest.raises(StopIteration, match="the end"):
+        next(generator)
+    assert recorded.last["payload"]["output"] == [1, "sent", "caught"]
+
+
+def test_an_async_generator_gets_what_is_sent_and_thrown_into_it_and_is_closed(recorded: Recorded) -> None:
+    closed = []
+
+    @recorded.tracer.tool
+    async def speaking() -> Any:
+        try:
+            got = yield 1
+            try:
+                yield got
+            except ValueError:
+                yield "caught"
+        finally:
+            closed.append(True)
+
+    async def main() -> list[Any]:
+        generator = speaking()
+        got = [await anext(generator), await generator.asend("sent"), await generator.athrow(ValueError())]
+        await generator.aclose()
+        return got
+
+    assert inspect.isasyncgenfunction(speaking)
+    assert asyncio.run(main()) == [1, "sent", "caught"]
+    assert closed == [True]
+    assert recorded.last["payload"]["output"] == [1, "sent", "caught"]
+
+
+def test_what_happens_between_a_generators_items_is_not_under_it_and_what_it_does_is(recorded: Recorded) -> None:
+    tracer = recorded.tracer
+
+    def counting(name: str) -> Any:
+        for n in range(2):
+            tracer.track_tool_call(f"in {name} {n}", {}, str)
+            yield n
+
+    one, other = (tracer.tool(name=name)(counting)(name) for name in ("one", "other"))
+    next(one)
+    next(other)
+    tracer.track_tool_call("between", {}, str)
+    list(one)
+    list(other)
+    tracer.track_tool_call("after", {}, str)
+    found = parents([event for event in recorded.events if event["event_type"] == "tool_call"])
+    under = {"in one 0": "one", "in one 1": "one", "in other 0": "other", "in other 1": "other"}
+    assert found == under | {"one": None, "other": None, "between": None, "after": None}
+
+
+def test_what_a_generator_decides_holds_for_its_next_items(recorded: Recorded) -> None:
+    tracer = recorded.tracer
+
+    @tracer.tool
+    def working() -> Any:
+        tracer.log_decision("go on")
+        yield 1
+        tracer.track_tool_call("then", {}, str)
+        yield 2
+
+    list(working())
+    tracer.track_tool_call("after", {}, str)
+    events = recorded.events
+    found = parents([event for event in events if event["event_type"] != "call_started"])
+    assert (found["then"], found["go on"], found["after"]) == ("go on", "working", None)
+
+
+def test_a_generator_that_is_left_is_recorded_as_far_as_it_came(recorded: Recorded) -> None:
+    for _ in recorded.tracer.tool(spoken_to)():
+        break
+    assert recorded.last["payload"] == recorded.last["payload"] | {"output": [1]}
+    assert "error" not in recorded.last["payload"]
+
+
+@pytest.mark.parametrize(
+    ("function", "args", "kwargs", "given"),
+    [
+        (lambda a, b=2: None, (1,), {}, {"a": 1}),
+        (lambda a, /, b, *, c: None, (1,), {"b": 2, "c": 3}, {"a": 1, "b": 2, "c": 3}),
+        (lambda a, *rest, **more: None, (1, 2, 3), {"d": 4}, {"a": 1, "args": [2, 3], "d": 4}),
+        (max, (1, 2), {}, {"args": [1, 2]}),
+    ],
+)
+def test_arguments_are_recorded_by_their_names(
+    function: Any, args: tuple[int, ...], kwargs: dict[str, int], given: dict[str, Any], recorded: Recorded
+) -> None:
+    assert recorded.tracer.tool(name="x")(function)(*args, **kwargs) == function(*args, **kwargs)
+    assert recorded.last["payload"]["input"] == given
+
+
+def test_a_decorated_function_that_is_called_wrongly_says_so_itself(recorded: Recorded) -> None:
+    add = recorded.tracer.tool(name="add")(lambda a: a)
+    with pytest.raises(TypeError, match="positional argument"):
+        add(1, 2, 3)
+    assert "TypeError" in recorded.last["payload"]["error"]
+
+
+def test_methods_of_every_kind_can_be_decorated_on_either_side(recorded: Recorded) -> None:
+    tool = recorded.tracer.tool
+
+    class Tools:
+        @tool
+        def method(self, n: int) -> int:
+            return n
+
+        @tool
+        @classmethod
+        def of_class(cls, n: int) -> int:
+            return n
+
+        @classmethod
+        @tool
+        def of_class_too(cls, n: int) -> int:
+            return n
+
+        @tool
+        @staticmethod
+        def static(n: int) -> int:
+            return n
+
+    assert [Tools().method(1), Tools.of_class(2), Tools().of_class_too(3), Tools.static(4)] == [1, 2, 3, 4]
+    assert [event["payload"]["input"] for event in recorded.events] == [{"n": n} for n in (1, 2, 3, 4)]
+    assert [event["payload"]["tool"] for event in recorded.events] == ["method", "of_class", "of_class_too", "static"]
+
+
 def test_what_a_call_raises_is_recorded_and_raised(recorded: Recorded) -> None:
     def fails() -> None:
         raise ValueError("no such customer")
@@ -151,6 +297,59 @@ def test_the_other_kinds_of_calls_have_the_fields_of_their_events(recorded: Reco
     assert "cost_usd" not in payloads[5]
 
 
+@pytest.mark.parametrize("kind", ["function", "decorator", "block"])
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_each_kind_of_call_is_recorded_alike_in_all_three_ways(
+    kind: str, asynchronous: bool, recorded: Recorded
+) -> None:
+    tracer = recorded.tracer
+
+    def answer(task: str) -> Any:
+        return asyncio.sleep(0, task.upper()) if asynchronous else task.upper()
+
+    async def aanswer(task: str) -> str:
+        return task.upper()
+
+    function = aanswer if asynchronous else answer
+    made: dict[str, Any] = {
+        "tool_call": (tracer.tool(name="x"), tracer.tool_call, tracer.track_tool_call, ("x", {"task": "a"})),
+        "llm_call": (tracer.llm("x"), tracer.llm_call, tracer.track_llm_call, ("x", {"task": "a"})),
+        "retrieval": (tracer.retriever, tracer.retrieval, tracer.track_retrieval, ("a",)),
+        "delegation": (tracer.delegate("x"), tracer.delegation, tracer.track_delegation, ("x", "a")),
+    }
+
+    async def main() -> None:
+        for decorator, block, track, told in made.values():
+            if kind == "block":
+                with block(*told) as call:
+                    call.output = "A"
+                continue
+            given = (lambda: answer("a"),) if kind == "function" else ("a",)
+            got = track(*told, *given) if kind == "function" else decorator(function)(*given)
+            assert (await got if asynchronous else got) == "A"
+
+    asyncio.run(main())
+    payloads = [event["payload"] for event in recorded.events]
+    assert [payload.pop("latency_ms", 0) >= 0 for payload in payloads] == [True] * 5
+    assert payloads == [
+        {"tool": "x", "input": {"task": "a"}, "output": "A"},
+        {"model": "x", "input": {"task": "a"}, "output": "A"},
+        {"query": "a", "documents": "A"},
+        {"to_agent_id": "x", "task": "a"},
+        {"from_agent_id": "x", "result": "A"},
+    ]
+
+
+def test_a_call_whose_tokens_make_no_sense_is_recorded_all_the_same(recorded: Recorded) -> None:
+    with recorded.tracer.llm_call("gpt-4o", "Hi") as call:
+        call.output, call.input_tokens = "Hello", "many"  # type: ignore[assignment]
+    with recorded.tracer.llm_call("gpt-4o", "Hi") as call:
+        call.input_tokens, call.cost_usd = 5, Decimal("0.25")  # type: ignore[assignment]
+    first, second = (event["payload"] for event in recorded.events)
+    assert first["output"] == "Hello"
+    assert second["cost_usd"] == 0.25
+
+
 def test_users_add_prices_of_their_own(tmp_path: Path) -> None:
     tracer = AgentTracer(agent_id="agent", file=tmp_path / "x.ndjson", prices={"mine": Price(input=2, output=4)})
     with tracer.llm_call("mine") as call:
@@ -178,6 +377,58 @@ def test_a_session_begins_and_ends_with_its_with_block(tmp_path: Path) -> None:
     assert events[2]["payload"] == {"status": "succeeded", "result": {"invoice": "inv_1"}}
     assert events[4]["payload"] == {"status": "failed", "error": "KeyError: 'gone'"}
     assert events[0]["session_id"].startswith("sess_")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (SystemExit(0), "succeeded"),
+        (SystemExit("no"), "failed"),
+        (KeyboardInterrupt(), "cancelled"),
+        (asyncio.CancelledError(), "cancelled"),
+    ],
+)
+def test_a_session_that_is_left_by_the_programs_end_has_the_status_of_it(
+    error: BaseException, status: str, recorded: Recorded
+) -> None:
+    with pytest.raises(type(error)), recorded.tracer:
+        raise error
+    assert recorded.last["payload"]["status"] == status
+
+
+def test_a_capture_file_that_ends_in_half_a_line_is_gone_on_with_on_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "run.ndjson"
+    path.write_bytes(b'{"event_id": "evt_to')
+    tracer = AgentTracer("sess_1", agent_id="agent", file=path)
+    tracer.user_message("please")
+    assert tracer.flush(10)
+    cut, whole = path.read_bytes().splitlines()
+    assert cut == b'{"event_id": "evt_to'
+    assert orjson.loads(event_of(whole, Place(None, -1, 0))[0])["payload"] == {"text": "please"}
+
+
+def test_a_tracer_that_goes_on_with_a_session_ends_it_only_when_told_to(recorded: Recorded) -> None:
+    recorded.tracer.user_message("go on")
+    recorded.tracer.close()
+    assert [event["event_type"] for event in recorded.events] == ["user_message"]
+    recorded.tracer.end("failed", error="out of time")
+    assert recorded.last["event_type"] == "session_end"
+    assert recorded.last["payload"] == {"status": "failed", "error": "out of time"}
+
+
+def test_a_tracer_that_was_closed_records_on(recorded: Recorded) -> None:
+    with recorded.tracer as tracer:
+        pass
+    tracer.close()
+    tracer.close()
+    tracer.user_message("one thing more")
+    assert recorded.last["payload"] == {"text": "one thing more"}
+    assert [event["event_type"] for event in recorded.events].count("session_end") == 1
+
+
+def test_a_tracer_cant_be_pickled_and_says_what_to_do(recorded: Recorded) -> None:
+    with pytest.raises(TypeError, match="from_headers"):
+        pickle.dumps(recorded.tracer)
 
 
 def test_a_goal_is_recorded_even_where_nothing_starts_the_session(tmp_path: Path) -> None:
@@ -263,8 +514,44 @@ def test_a_sub_agent_records_under_its_delegation_and_its_end_is_the_result(reco
     assert kinds["agent_message"]["context"]["parent_event_id"] == result["event_id"]
     lines = recorded.path.read_bytes().splitlines()
     records = [read_line(line, "sess_1", "run", n) for n, line in enumerate(lines, 1)]
-    lanes = timeline("sess_1", records).lanes  # type: ignore[arg-type]
+    seen = timeline("sess_1", records)  # type: ignore[arg-type]
+    shown = [step.kind for step in seen.steps]
+    assert shown == ["session_start", "delegation", "tool_call", "delegation_result", "agent_message", "session_end"]
+    lanes = seen.lanes
     assert [(lane.agent_id, lane.depth) for lane in lanes] == [("agent", 0), ("research-agent", 1)]
+
+
+def test_a_sub_agents_own_session_has_its_task_for_a_goal(recorded: Recorded) -> None:
+    with recorded.tracer.sub_agent("other", task="find it", session_id="sess_2") as sub:
+        sub.user_message("where?")
+    recorded.tracer.sub_agent("other", session_id="sess_3").start()
+    starts = [event for event in recorded.events if event["event_type"] == "session_start"]
+    assert [(start["session_id"], start["payload"]) for start in starts] == [
+        ("sess_2", {"goal": "find it"}),
+        ("sess_3", {}),
+    ]
+
+
+def test_sub_agents_work_in_parallel_each_under_its_own_delegation(recorded: Recorded) -> None:
+    tracer = recorded.tracer
+
+    async def work(name: str) -> None:
+        async with tracer.sub_agent(name) as sub:
+            await sub.track_tool_call(f"{name}.1", {}, lambda: asyncio.sleep(0.001))
+            async with sub.sub_agent(f"{name}.sub") as below:
+                await below.track_tool_call(f"{name}.2", {}, lambda: asyncio.sleep(0.001))
+
+    async def main() -> None:
+        async with tracer:
+            await asyncio.gather(*(work(name) for name in ("a", "b", "c")))
+
+    asyncio.run(main())
+    events = {event["event_id"]: event for event in recorded.events}
+    calls = [event for event in events.values() if event["event_type"] == "tool_call"]
+    assert len(calls) == 6
+    for call in calls:
+        above = events[call["context"]["parent_event_id"]]
+        assert (above["event_type"], above["payload"]["to_agent_id"]) == ("delegation", call["agent_id"])
 
 
 def test_a_sub_agent_that_fails_is_told_in_the_result(recorded: Recorded) -> None:
@@ -284,8 +571,17 @@ def test_headers_carry_the_session_and_the_parent_to_another_process(recorded: R
     assert [event["event_type"] for event in events] == ["call_started", "tool_call", "tool_call"]
     assert events[1]["session_id"] == "sess_1"
     assert events[1]["context"]["parent_event_id"] == call.event_id
-    alone = AgentTracer.from_headers({"agentlog-session-id": "x" * 300}, agent_id="service", file=recorded.path)
+    alone = AgentTracer.from_headers({"agentlog-session-id": "x" * 501}, agent_id="service", file=recorded.path)
     assert alone.session_id.startswith("sess_")
+
+
+@pytest.mark.parametrize("session_id", ["sess_ü 你/%41", "x" * 500])
+def test_any_session_goes_into_headers_of_http_and_comes_out_as_it_was(session_id: str, tmp_path: Path) -> None:
+    headers = AgentTracer(session_id, agent_id="agent", file=tmp_path / "x.ndjson").headers()
+    assert all(value.isascii() for value in headers.values())
+    options: dict[str, Any] = {"agent_id": "service", "file": tmp_path / "x.ndjson", "session_id": "sess_own"}
+    assert AgentTracer.from_headers(headers, **options).session_id == session_id
+    assert AgentTracer.from_headers({}, **options).session_id == "sess_own"
 
 
 def test_a_call_is_announced_when_it_takes_long(recorded: Recorded) -> None:
@@ -306,6 +602,7 @@ def test_nothing_is_recorded_when_it_is_disabled(tmp_path: Path, monkeypatch: py
         assert tracer.track_tool_call("x", {}, lambda: 1) == 1
         with tracer.tool_call("x") as call, tracer.llm_call("m") as llm, tracer.retrieval("q") as search:
             call.output, llm.input_tokens, search.documents = 1, 2, []
+            assert (call.error, call.event_id, llm.model, llm.cost_usd, search.output) == (None, "", "", None, [])
         with tracer.sub_agent("other") as sub, sub.delegation("third") as delegation:
             delegation.output = 1
         assert tracer.tool(len) is len

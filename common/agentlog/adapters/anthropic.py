@@ -3,17 +3,18 @@
 client = record_anthropic(Anthropic(), tracer)
 """
 
-import functools
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import orjson
+from anthropic import AsyncStream, Stream
 
 from ..recording.calls import LLMCall
 from ..recording.prices import Usage
 from ..recording.usage import counted
 from ..tracer import AgentTracer
-from .calling import Kind, begin_with, dumped, record_method
-from .streams import quiet
+from .calling import Asking, Kind, begin_with, dumped, record_method
+from .streams import failing, quiet
 
 Client = TypeVar("Client")
 
@@ -27,17 +28,15 @@ def record_anthropic(client: Client, tracer: AgentTracer) -> Client:
         the same client.
     """
     messages: Any = client.messages  # type: ignore[attr-defined]
-    record_method(messages, "create", tracer, Kind(_begin, _message, _Message))
-    stream = messages.stream
-    if not getattr(stream, "agentlog_recorded", False):
-
-        @functools.wraps(stream)
-        def recorded(*args: Any, **kwargs: Any) -> Any:
-            return _Manager(stream(*args, **kwargs), _begin(tracer, kwargs))
-
-        recorded.agentlog_recorded = True  # type: ignore[attr-defined]
-        messages.stream = recorded
+    kind = Kind(_begin, _message, _Message, (Stream, AsyncStream))
+    for name in ("create", "parse"):
+        record_method(messages, name, lambda method: Asking(method, tracer, kind))
+    record_method(messages, "stream", lambda method: _streaming(method, tracer))
     return client
+
+
+def _streaming(method: Callable[..., Any], tracer: AgentTracer) -> Callable[..., Any]:
+    return lambda *args, **kwargs: _Manager(method(*args, **kwargs), _begin(tracer, kwargs))
 
 
 def _message(call: LLMCall, answer: Any) -> None:
@@ -61,11 +60,8 @@ class _Manager:
 
     def __enter__(self) -> Any:
         self._call.begin()
-        try:
+        with failing(self._call):
             self._stream = self._manager.__enter__()
-        except BaseException as error:
-            self._call.finish(error)
-            raise
         return self._stream
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
@@ -74,11 +70,8 @@ class _Manager:
 
     async def __aenter__(self) -> Any:
         self._call.begin()
-        try:
+        with failing(self._call):
             self._stream = await self._manager.__aenter__()
-        except BaseException as error:
-            self._call.finish(error)
-            raise
         return self._stream
 
     async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:

@@ -7,56 +7,66 @@ from typing import Any, NamedTuple
 
 from ..recording.calls import LLMCall
 from ..tracer import AgentTracer
-from .streams import Gathered, quiet, recorded_stream
+from .streams import Gathered, failing, quiet, recorded_stream
 
 Begin = Callable[[AgentTracer, dict[str, Any]], LLMCall]
 Answer = Callable[[LLMCall, Any], None]
 
 
 class Kind(NamedTuple):
-    """A kind of method: how its call begins, what its answer says, and how one is put together from a stream."""
+    """A kind of method: how its call begins, what its answer says, and how one is put together from a stream.
+
+    Attributes:
+        streams: the library's classes of streams.
+    """
 
     begin: Begin
     answer: Answer
     gather: Callable[[], Gathered]
+    streams: tuple[type, ...]
 
 
-def record_method(owner: Any, name: str, tracer: AgentTracer, kind: Kind) -> None:
-    """Put a recorded method in the place of ``owner``'s, where it has one of that ``name``."""
+def record_method(owner: Any, name: str, make: Callable[[Any], Callable[..., Any]]) -> None:
+    """Put what ``make`` makes of ``owner``'s method in its place, once, where it has one of that ``name``."""
     method = getattr(owner, name, None)
     if method is None or getattr(method, "agentlog_recorded", False):
         return
-
-    def finished(call: LLMCall, result: Any, streams: bool) -> Any:
-        if streams and (hasattr(result, "__iter__") or hasattr(result, "__aiter__")):
-            return recorded_stream(result, call, kind.gather())
-        with quiet():
-            kind.answer(call, result)
-        call.finish()
-        return result
-
-    async def waiting(call: LLMCall, result: Any, streams: bool) -> Any:
-        try:
-            got = await result
-        except BaseException as error:
-            call.finish(error)
-            raise
-        return finished(call, got, streams)
-
-    @functools.wraps(method)
-    def recorded(*args: Any, **kwargs: Any) -> Any:
-        call = kind.begin(tracer, kwargs)
-        call.begin()
-        try:
-            result = method(*args, **kwargs)
-        except BaseException as error:
-            call.finish(error)
-            raise
-        streams = kwargs.get("stream") is True
-        return waiting(call, result, streams) if inspect.isawaitable(result) else finished(call, result, streams)
-
+    recorded = functools.update_wrapper(make(method), method)
     recorded.agentlog_recorded = True  # type: ignore[attr-defined]
     setattr(owner, name, recorded)
+
+
+class Asking:
+    """A method that asks a model, recorded."""
+
+    def __init__(self, method: Callable[..., Any], tracer: AgentTracer, kind: Kind) -> None:
+        self._method, self._tracer, self._kind = method, tracer, kind
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Ask; the answer, or the stream of it, comes back as the library has it."""
+        call = self._kind.begin(self._tracer, kwargs)
+        call.begin()
+        with failing(call):
+            result = self._method(*args, **kwargs)
+        if inspect.isawaitable(result):
+            return self._waiting(call, result)
+        return self._finished(call, result, _parsed(result))
+
+    async def _waiting(self, call: LLMCall, result: Any) -> Any:
+        with failing(call):
+            got = await result
+        answer = _parsed(got)
+        with quiet():
+            answer = await answer if inspect.isawaitable(answer) else answer
+        return self._finished(call, got, answer)
+
+    def _finished(self, call: LLMCall, result: Any, answer: Any) -> Any:
+        if isinstance(result, self._kind.streams):
+            return recorded_stream(result, call, self._kind.gather())
+        with quiet():
+            self._kind.answer(call, answer)
+        call.finish()
+        return result
 
 
 def begin_with(given: str, *more: str) -> Begin:
@@ -71,6 +81,18 @@ def begin_with(given: str, *more: str) -> Begin:
         return tracer.llm_call(str(kwargs.get("model", "")), whole, parameters=parameters or None)
 
     return begin
+
+
+def _parsed(result: Any) -> Any:
+    """The answer in what ``with_raw_response`` returns; a body that the program itself reads is left to it."""
+    if not hasattr(result, "http_response"):
+        return result
+    if not result.http_response.is_stream_consumed:
+        return "<read by the program itself>"
+    try:
+        return result.parse()
+    except Exception:  # noqa: BLE001  the program will meet it when it parses the answer itself
+        return f"<{type(result).__name__}>"
 
 
 def _is_given(value: Any) -> bool:

@@ -13,10 +13,20 @@ from ..recording.calls import LLMCall
 from ..recording.span import Span
 from ..recording.usage import counted, field
 from ..tracer import AgentTracer
+from .streams import quiet
 
 
 class AgentlogCallback(BaseCallbackHandler):
-    """Records the runs of one session; chains and graph nodes are no events, what runs in them follows from around."""
+    """Records the runs of one session; chains and graph nodes are no events, what runs in them follows from around.
+
+    Raises:
+        KafkaError: from what is to run next, while events can't be delivered and ``on_outage="raise"``.
+    """
+
+    raise_error = True
+    """Else LangChain would keep to itself that events can't be delivered."""
+    run_inline = True
+    """Nothing here blocks, so no thread is needed for it."""
 
     def __init__(self, tracer: AgentTracer) -> None:
         self._tracer = tracer
@@ -71,22 +81,23 @@ class AgentlogCallback(BaseCallbackHandler):
         self._begin(self._llm(serialized, asked, told), run_id, parent_run_id)
 
     def _llm(self, serialized: dict[str, Any] | None, asked: Any, told: dict[str, Any]) -> LLMCall:
-        metadata, params = told.get("metadata") or {}, told.get("invocation_params") or {}
-        names = (metadata.get("ls_model_name"), params.get("model"), params.get("model_name"), params.get("_type"))
-        model = next((name for name in names if name), None) or (serialized or {}).get("name") or "unknown"
-        return self._tracer.llm_call(str(model), asked)
+        metadata, params = told.get("metadata"), told.get("invocation_params")
+        places = ((metadata, "ls_model_name"), (params, "model"), (params, "model_name"), (params, "_type"))
+        names = (field(place, name) for place, name in (*places, (serialized, "name")))
+        return self._tracer.llm_call(str(next(filter(None, names), "unknown")), asked)
 
     def on_llm_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:
         """A model answered."""
-        span = self._spans.get(run_id)
-        answers = [generation for batch in response.generations for generation in batch]
-        messages = [_message(getattr(answer, "message", answer)) for answer in answers]
-        if isinstance(span, LLMCall):
+        output: Any = None
+        with quiet():
+            answers = [generation for batch in response.generations for generation in batch]
+            messages = [_message(getattr(answer, "message", answer)) for answer in answers]
+            output = messages[0] if len(messages) == 1 else messages
             usage = counted(field(getattr(answers[0], "message", None), "usage_metadata")) if answers else None
-            usage = usage or counted((response.llm_output or {}).get("token_usage"))
-            if usage is not None:
+            usage = usage or counted(field(response.llm_output, "token_usage"))
+            if isinstance(span := self._spans.get(run_id), LLMCall) and usage is not None:
                 span.used(usage)
-        self._finish(run_id, messages[0] if len(messages) == 1 else messages)
+        self._finish(run_id, output)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         """A model failed."""

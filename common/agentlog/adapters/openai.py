@@ -5,12 +5,16 @@ client = record_openai(OpenAI(), tracer)
 
 from typing import Any, TypeVar
 
+from openai import AsyncStream, Stream
+
 from ..recording.calls import LLMCall
 from ..recording.usage import counted
 from ..tracer import AgentTracer
-from .calling import Kind, begin_with, dumped, record_method
+from .calling import Asking, Kind, begin_with, dumped, record_method
 
 Client = TypeVar("Client")
+
+STREAMS = (Stream, AsyncStream)
 
 
 def record_openai(client: Client, tracer: AgentTracer) -> Client:
@@ -22,10 +26,11 @@ def record_openai(client: Client, tracer: AgentTracer) -> Client:
         the same client.
     """
     own: Any = client
+    chat = Kind(begin_with("messages"), _chat, _Chat, STREAMS)
+    response = Kind(begin_with("input", "instructions"), _response, _Response, STREAMS)
     for name in ("create", "parse"):
-        record_method(own.chat.completions, name, tracer, Kind(begin_with("messages"), _chat, _Chat))
-        asked = begin_with("input", "instructions")
-        record_method(own.responses, name, tracer, Kind(asked, _response, _Response))
+        record_method(own.chat.completions, name, lambda method: Asking(method, tracer, chat))
+        record_method(own.responses, name, lambda method: Asking(method, tracer, response))
     return client
 
 

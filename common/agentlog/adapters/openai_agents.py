@@ -48,7 +48,7 @@ class AgentlogProcessor(TracingProcessor):
         under = self._spans.get(span.parent_id or "")
         own = None if tracer is None else _begun(tracer, data)
         if own is not None:
-            own.begin(under)
+            own.begin(under, told=False)
         self._spans[span.span_id] = own or under
 
     def on_span_end(self, span: AgentsSpan[Any]) -> None:

@@ -19,6 +19,16 @@ def quiet() -> Iterator[None]:
         _log.debug("an answer couldn't be read", exc_info=True)
 
 
+@contextmanager
+def failing(call: LLMCall) -> Iterator[None]:
+    """An error that leaves this block ends ``call``, and goes on."""
+    try:
+        yield
+    except BaseException as error:
+        call.finish(error)
+        raise
+
+
 class Gathered(Protocol):
     """Puts an answer together from its chunks."""
 
@@ -30,6 +40,8 @@ class Gathered(Protocol):
 
 
 class _Recorded:
+    """What streams of either kind have in common; all that isn't here is the library's own object's."""
+
     def __init__(self, stream: Any, call: LLMCall, gathered: Gathered) -> None:
         self._stream, self._call, self._gathered = stream, call, gathered
         self._over = False
@@ -37,35 +49,40 @@ class _Recorded:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
+    def _heard(self, chunk: Any) -> Any:
+        with quiet():
+            self._gathered.add(chunk)
+        return chunk
+
     def _end(self, error: BaseException | None = None) -> None:
         if not self._over:
             self._over = True
             with quiet():
                 self._gathered.put_into(self._call)
-            self._call.finish(error)
+            self._call.finish(None if isinstance(error, StopIteration | StopAsyncIteration) else error)
+
+    def close(self) -> Any:
+        """Close the library's stream; to be awaited where that is."""
+        closing = self._stream.close()
+        self._end()
+        return closing
 
     def __del__(self) -> None:
         self._end()
 
 
 class RecordedStream(_Recorded):
-    """A stream that is read with ``for``; everything else is the library's own object's."""
+    """A stream that is read with ``for``."""
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
         try:
-            chunk = next(self._stream)
-        except StopIteration:
-            self._end()
-            raise
+            return self._heard(next(self._stream))
         except BaseException as error:
             self._end(error)
             raise
-        with quiet():
-            self._gathered.add(chunk)
-        return chunk
 
     def __enter__(self) -> Self:
         self._stream.__enter__()
@@ -75,30 +92,19 @@ class RecordedStream(_Recorded):
         self._stream.__exit__(kind, error, trace)
         self._end(error)
 
-    def close(self) -> None:
-        """Close the library's stream."""
-        self._stream.close()
-        self._end()
-
 
 class RecordedAsyncStream(_Recorded):
-    """A stream that is read with ``async for``; everything else is the library's own object's."""
+    """A stream that is read with ``async for``."""
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
 
     async def __anext__(self) -> Any:
         try:
-            chunk = await anext(self._stream)
-        except StopAsyncIteration:
-            self._end()
-            raise
+            return self._heard(await anext(self._stream))
         except BaseException as error:
             self._end(error)
             raise
-        with quiet():
-            self._gathered.add(chunk)
-        return chunk
 
     async def __aenter__(self) -> Self:
         await self._stream.__aenter__()
@@ -108,13 +114,8 @@ class RecordedAsyncStream(_Recorded):
         await self._stream.__aexit__(kind, error, trace)
         self._end(error)
 
-    async def close(self) -> None:
-        """Close the library's stream."""
-        await self._stream.close()
-        self._end()
-
 
 def recorded_stream(stream: Any, call: LLMCall, gathered: Gathered) -> Any:
     """The stream, sync or async, that records itself."""
-    kind = RecordedAsyncStream if hasattr(stream, "__anext__") or hasattr(stream, "__aiter__") else RecordedStream
+    kind = RecordedAsyncStream if hasattr(stream, "__aiter__") else RecordedStream
     return kind(stream, call, gathered)

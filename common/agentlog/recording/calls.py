@@ -1,5 +1,6 @@
 """The kinds of spans: calls of tools, models and searches, each one event when it ends, and delegations."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeVar
@@ -12,6 +13,8 @@ from .span import Recorder, Span
 from .usage import usage_of
 
 T = TypeVar("T")
+
+_log = logging.getLogger("agentlog.recording")
 
 _TOLD = ("tool", "model", "query", "input")
 
@@ -26,31 +29,34 @@ class Call(Span):
     """Whether what the agent does next follows from this call."""
 
     def _begun(self) -> None:
-        self._recorder.opened(self.event_id, self)
+        self.recorder.opened(self.event_id, self)
 
     def announce(self) -> None:
         """Record that the call runs, once: a live view shows it, and a crash doesn't hide it."""
-        if self._recorder.open_calls.pop(self.event_id, None) is None:
+        if self.recorder.open_calls.pop(self.event_id, None) is None:
             return
         self._announce_outer()
         told = {name: self._payload[name] for name in _TOLD if name in self._payload}
         so_far_ms = (time.perf_counter_ns() - self.began) // 1_000 / 1_000
         payload = {"call_id": self.event_id, "call_type": self.event_type, **told, "latency_ms": so_far_ms}
-        self._recorder.write(new_event_id(), "call_started", payload, self._context)
+        self.recorder.write(new_event_id(), "call_started", payload, self._context)
 
     def _ended(self, wrong: str | None, latency_ms: float) -> None:
-        self._recorder.open_calls.pop(self.event_id, None)
+        self.recorder.open_calls.pop(self.event_id, None)
         payload = self._payload
         if wrong is None or self.output is not None:
             payload[self.output_field] = snapshot(self.output)
         if wrong is not None:
             payload["error"] = wrong
-        self._add_result(payload)
+        try:
+            self._add_result(payload)
+        except Exception:  # noqa: BLE001  what was set is no number, or no price: the call itself is to be recorded
+            _log.exception("what a call of %s used couldn't be recorded", payload.get("model"))
         payload["latency_ms"] = latency_ms
         self._announce_outer()
-        self._recorder.write(self.event_id, self.event_type, payload, self._context)
+        self.recorder.write(self.event_id, self.event_type, payload, self._context)
         if self.leads_on:
-            follow(self._recorder, self.event_id)
+            follow(self.recorder, self.event_id)
 
     def _add_result(self, payload: dict[str, Any]) -> None: ...
 
@@ -112,11 +118,14 @@ class LLMCall(Call):
             self.cost_usd = cost_usd(str(self.model), Usage(*(count or 0 for count in counts)), self._prices)
         for name in ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "cost_usd"):
             if (value := getattr(self, name)) is not None:
-                payload[name] = value
+                payload[name] = value if isinstance(value, int) else float(value)
 
 
 class Delegation(Span):
-    """A task given to another agent: one event when it begins, and one with the result."""
+    """A task given to another agent: one event when it begins, and one with the result.
+
+    The result has no latency: by it a reader would take the result to begin before the work that led to it.
+    """
 
     __slots__ = ("_result_id",)
 
@@ -124,31 +133,25 @@ class Delegation(Span):
         super().__init__(recorder, payload, context)
         self._result_id = ""
 
-    @property
-    def to_agent_id(self) -> str:
-        """Who got the task."""
-        return str(self._payload["to_agent_id"])
-
     def _begun(self) -> None:
         self._announce_outer()
-        self._recorder.write(self.event_id, "delegation", self._payload, self._context)
+        self.recorder.write(self.event_id, "delegation", self._payload, self._context)
 
-    def _ended(self, wrong: str | None, latency_ms: float) -> None:
+    def _ended(self, wrong: str | None, latency_ms: float) -> None:  # noqa: ARG002  a span's signature
         if self._result_id:
             return
         self._result_id = new_event_id()
-        payload: dict[str, Any] = {"from_agent_id": self.to_agent_id}
+        payload: dict[str, Any] = {"from_agent_id": self._payload["to_agent_id"]}
         if wrong is None or self.output is not None:
             payload["result"] = snapshot(self.output)
         if wrong is not None:
             payload["error"] = wrong
-        payload["latency_ms"] = latency_ms
-        self._recorder.write(self._result_id, "delegation_result", payload, {"parent_event_id": self.event_id})
+        self.recorder.write(self._result_id, "delegation_result", payload, {"parent_event_id": self.event_id})
         self.lead_on()
 
     def lead_on(self) -> None:
         """Let what the delegating agent does next follow from the result."""
-        follow(self._recorder, self._result_id)
+        follow(self.recorder, self._result_id)
 
 
 class NoCall(LLMCall, Retrieval):
@@ -156,7 +159,10 @@ class NoCall(LLMCall, Retrieval):
 
     __slots__ = ()
 
-    def __init__(self) -> None: ...
+    def __init__(self) -> None:
+        self.event_id = self.model = ""
+        self.output = self.error = self.cost_usd = None
+        self.input_tokens = self.output_tokens = self.cached_tokens = self.cache_write_tokens = None
 
     def __enter__(self) -> Self:
         return self
@@ -170,7 +176,7 @@ class NoCall(LLMCall, Retrieval):
     def given(self, value: Any) -> None:
         """Nothing."""
 
-    def begin(self, under: Span | None = None) -> None:
+    def begin(self, under: Span | None = None, *, told: bool = True) -> None:
         """Nothing."""
 
     def finish(self, error: BaseException | None = None) -> None:

@@ -3,62 +3,58 @@
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any
 
+from .generators import recorded_async_generator, recorded_generator
 from .span import Span
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 Begin = Callable[[dict[str, Any]], Span]
 """Makes a span of the arguments that the function was called with, by their names."""
 
 
-def decorated(function: Callable[P, T], begin: Begin) -> Callable[P, T]:
-    """``function``, sync or async or a generator of either kind, each call of it a span."""
+def decorated(function: Any, begin: Begin) -> Any:
+    """``function``, sync or async, a generator of either kind or a method of any kind, each call of it a span."""
+    if isinstance(function, classmethod | staticmethod):
+        return type(function)(decorated(function.__func__, begin))
     arguments = _arguments_of(function)
 
+    def started(args: Any, kwargs: Mapping[str, Any]) -> Span:
+        return begin(arguments(args, kwargs))
+
     if inspect.isasyncgenfunction(function):
-
-        @functools.wraps(function)
-        def streaming(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return begin(arguments(args, kwargs)).astreamed(function(*args, **kwargs))
-
-        return cast(Callable[P, T], streaming)
+        return recorded_async_generator(function, started)
     if inspect.isgeneratorfunction(function):
-
-        @functools.wraps(function)
-        def yielding(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return begin(arguments(args, kwargs)).streamed(function(*args, **kwargs))
-
-        return cast(Callable[P, T], yielding)
+        return recorded_generator(function, started)
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
-        async def waiting(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return await begin(arguments(args, kwargs)).run(lambda: function(*args, **kwargs))
+        async def waiting(*args: Any, **kwargs: Any) -> Any:
+            return await started(args, kwargs).run(lambda: function(*args, **kwargs))
 
-        return cast(Callable[P, T], waiting)
+        return waiting
 
     @functools.wraps(function)
-    def calling(*args: P.args, **kwargs: P.kwargs) -> T:
-        return begin(arguments(args, kwargs)).run(lambda: function(*args, **kwargs))
+    def calling(*args: Any, **kwargs: Any) -> Any:
+        return started(args, kwargs).run(lambda: function(*args, **kwargs))
 
     return calling
 
 
 def _arguments_of(function: Callable[..., Any]) -> Callable[[Any, Mapping[str, Any]], dict[str, Any]]:
-    """A function that names arguments; ``self`` and ``cls`` are left out."""
+    """A function that names arguments as ``function`` does; ``self`` and ``cls`` are left out."""
     try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        return lambda args, kwargs: {"args": list(args), **kwargs}
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # of a function in C that doesn't tell
+        parameters = []
+    names = [one.name for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    bound = names[:1] in (["self"], ["cls"])
 
     def named(args: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            given = signature.bind(*args, **kwargs).arguments
-        except TypeError:  # the function itself will say so
-            return {"args": list(args), **kwargs}
-        return {name: value for name, value in given.items() if name not in ("self", "cls")}
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        if bound:
+            given.pop(names[0], None)
+        if len(args) > len(names):
+            given["args"] = args[len(names) :]
+        return given
 
     return named

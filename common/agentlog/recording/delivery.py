@@ -2,16 +2,23 @@
 
 import ctypes
 import threading
+import time
 from collections.abc import Callable
+from typing import NoReturn
 
 from ..errors import AgentlogError, KafkaUnavailable
 from ..payloads import open_store
 from .intake import Intake, OpenCall
+from .ledger import Waiter
 from .options import Options
 from .outlets import Outlet
 from .records import Entry
 from .sender import Sender
 from .stats import Stats
+
+STORE_GRACE_S = 4.0
+GRACE_S = 5.0
+"""What giving up may take: the store is waited for no longer than the former, all else than the latter."""
 
 
 class Delivery(Intake):
@@ -28,6 +35,9 @@ class Delivery(Intake):
         if options.payloads is not None:
             open_store(options.payloads)
         self._new_sender()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a tracer can't be sent to another process; send its headers(), and use from_headers() there")
 
     def _new_sender(self) -> None:
         self._starting = threading.Lock()
@@ -98,19 +108,26 @@ class Delivery(Intake):
         sender = self._sender
         if sender is None or not sender.is_alive():
             return not self.queue
-        reached = threading.Event()
-        sender.ledger.waiters.append((self.queued, reached))
+        waiter = Waiter(self.queued)
+        sender.ledger.waiters.append(waiter)
         sender.wake()
-        return reached.wait(timeout_s)
+        return waiter.reached.wait(timeout_s)
 
-    def close(self) -> None:
-        """The end of the process: deliver what there is, in bounded time; spool or report what is left."""
+    def close(self, began: float) -> None:
+        """The end of the process: deliver what there is, in bounded time; spool or report what is left.
+
+        Args:
+            began: when the process began to end, on the monotonic clock, in seconds.
+        """
         sender = self._sender
         if sender is None or not sender.is_alive():
             return
-        if not self.flush(self.options.exit_s):
-            sender.give_up()
-            self.flush(5.0)
+        if not self.flush(max(0.0, began + self.options.exit_s - time.monotonic())):
+            sender.give_up_store()
+            if not self.flush(STORE_GRACE_S if sender.waits_for_store else 0.0):
+                sender.give_up()
+                self.flush(GRACE_S)
+        sender.tell_untold_losses()
 
     def undelivered(self) -> AgentlogError:
         """Why something isn't delivered yet."""

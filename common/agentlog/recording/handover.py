@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Any
 
 from ..errors import AgentlogError
@@ -11,7 +11,8 @@ from .ledger import Ledger
 from .options import Options
 from .outlets import Outlet, Verdict
 from .records import Outbound
-from .spool import Spool
+from .spool import CHUNK
+from .spools import Spools
 
 PROBE_EVERY_S = 1.0
 ENOUGH = 1_000
@@ -28,11 +29,11 @@ class Handover:
 
     Attributes:
         failure: why records aren't taken, once they have waited too long or are refused; None while all is well.
-        heard: whether a record was acknowledged since the outlet was last away.
+        heard: whether the outlet was heard of since it was last away.
     """
 
-    def __init__(self, options: Options, outlet: Outlet, ledger: Ledger, process: str) -> None:
-        self._options, self.outlet, self._ledger, self._process = options, outlet, ledger, process
+    def __init__(self, options: Options, outlet: Outlet, ledger: Ledger, spools: Spools) -> None:
+        self._options, self.outlet, self._ledger, self._spools = options, outlet, ledger, spools
         self.failure: AgentlogError | None = None
         self.heard = False
         self._todo: deque[Outbound] = deque()
@@ -40,17 +41,6 @@ class Handover:
         self._answers: list[tuple[Outbound, Any]] = []
         self._away_since: float | None = None
         self._probe_at = 0.0
-        self._own: Spool | None = None
-        self._earlier = deque(self._left_behind())
-        self._chunk: set[Outbound] = set()
-        self._chunk_refused = 0
-
-    def _left_behind(self) -> Iterable[Spool]:
-        return Spool.left_behind(self._options.spool, self._options.topic) if self._spools else ()
-
-    @property
-    def _spools(self) -> bool:
-        return self._options.on_outage == "spool"
 
     @property
     def full(self) -> bool:
@@ -60,12 +50,12 @@ class Handover:
     @property
     def idle(self) -> bool:
         """Whether nothing waits for an answer."""
-        return not self._todo and not self._handed and not self._earlier and self._own is None
+        return not self._todo and not self._handed and self._spools.empty
 
     def add(self, record: Outbound) -> None:
         """Take a record behind all others."""
-        if self._own is not None:
-            self._spool([record])
+        if self._spools.own is not None:
+            self._spools.write([record])
         else:
             self._todo.append(record)
 
@@ -75,8 +65,8 @@ class Handover:
         if self._away_since is not None:
             self._while_away(now, self._away_since, timeout_s)
             return
-        self._take_from_spools()
         todo = self._todo
+        todo.extend(self._spools.next_chunk())
         while todo and self._send(todo[0]):
             todo.popleft()
         self.outlet.poll(timeout_s)
@@ -122,15 +112,14 @@ class Handover:
 
     def _delivered(self, record: Outbound) -> None:
         if record.spooled:
-            self._chunk.discard(record)
+            self._spools.settled(record)
         else:
             self._ledger.was_delivered(record)
 
     def _refused(self, record: Outbound, why: str) -> None:
         _log.error("an event of session %s was refused by %s: %s", record.author.session_id, self.outlet.where, why)
         if record.spooled:
-            self._chunk.discard(record)
-            self._chunk_refused += 1
+            self._spools.settled(record, refused=True)
         else:
             self._ledger.was_dropped(record)
 
@@ -163,10 +152,7 @@ class Handover:
         back = [record for record in self._handed if not record.spooled]
         self._handed.clear()
         self._todo = deque(back + [record for record in self._todo if not record.spooled])
-        self._chunk.clear()
-        for spool in (self._own, *self._earlier):
-            if spool is not None:
-                spool.rewind()
+        self._spools.rewind()
         self._away_since, self._probe_at = since, now + PROBE_EVERY_S
         refused = self.outlet.refusal()
         try:
@@ -178,7 +164,7 @@ class Handover:
 
     def _while_away(self, now: float, since: float, timeout_s: float) -> None:
         overdue = now - since >= self._options.outage_s
-        if overdue and self._spools:
+        if overdue and self._options.on_outage == "spool":
             self._spool_all()
         elif overdue and self._options.on_outage == "drop":
             self._drop(lambda record: now - record.since >= self._options.outage_s)
@@ -187,58 +173,18 @@ class Handover:
         if now < self._probe_at:
             time.sleep(min(timeout_s, self._probe_at - now))
         elif self.outlet.answers():
-            self._away_since = None
+            self._away_since, self.heard = None, True
             self._back()
         else:
             self._probe_at = time.monotonic() + PROBE_EVERY_S
 
     def _spool_all(self) -> None:
-        if self._todo:
-            records, self._todo = list(self._todo), deque()
-            self._spool(records)
+        while self._todo:
+            self._spools.write([self._todo.popleft() for _ in range(min(CHUNK, len(self._todo)))])
 
-    def _spool(self, records: Iterable[Outbound]) -> None:
-        """Write records into the spool; they are lost where it can't be written."""
-        records = list(records)
-        try:
-            if self._own is None:
-                name = f"{self._options.topic}.{self._process}.ndjson"
-                self._own = Spool(self._options.spool / name)
-                _log.warning("events wait in %s until %s can be reached", self._own.path, self.outlet.where)
-            for record in records:
-                self._own.append(record, self._options.topic)
-            self._own.flush()
-        except OSError as error:
-            _log.error("%d events are lost: the spool: %s", len(records), error)
-            for record in records:
-                self._ledger.was_dropped(record)
-            return
-        for record in records:
-            self._ledger.was_spooled(record)
-
-    def _drop(self, overdue: Any) -> None:
+    def _drop(self, overdue: Callable[[Outbound], bool]) -> None:
         while self._todo and overdue(self._todo[0]):
             self._ledger.was_dropped(self._todo.popleft())
-
-    def _take_from_spools(self) -> None:
-        """Go on with the spool: when a thousand events of it have arrived, the next thousand."""
-        spool = self._own or (self._earlier[0] if self._earlier else None)
-        if spool is None or self._chunk:
-            return
-        arrived = spool.commit()
-        self._ledger.left_spool(arrived, self._chunk_refused, own=spool is self._own)
-        self._chunk_refused = 0
-        if spool.unread:
-            chunk = spool.chunk()
-            self._chunk = set(chunk)
-            self._todo.extend(chunk)
-        else:
-            _log.warning("the events in %s have all been sent", spool.path)
-            spool.finish()
-            if spool is self._own:
-                self._own = None
-            else:
-                self._earlier.popleft()
 
     def press(self) -> None:
         """Memory is full: let no more wait there."""
@@ -252,16 +198,11 @@ class Handover:
         now = time.monotonic()
         if self._away_since is None:
             self._go_away(now, now)
-        if self._spools:
+        if self._options.on_outage == "spool":
             self._spool_all()
             return
-        dropped = len(self._todo)
         self._drop(lambda _: True)
-        if dropped:
-            _log.error("%d events were not delivered to %s: %s", dropped, self.outlet.where, self.outlet.trouble())
 
     def leave_spools(self) -> None:
         """Leave the spool files to a later run, or to the process that we were forked from."""
-        for spool in (self._own, *self._earlier):
-            if spool is not None:
-                spool.leave()
+        self._spools.leave()

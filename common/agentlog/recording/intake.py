@@ -8,7 +8,7 @@ from collections import deque
 from typing import Protocol
 
 from ..errors import AgentlogError
-from .options import Options
+from .options import Options, bare
 from .records import Entry
 
 
@@ -71,5 +71,5 @@ class Intake:
 
 def process_name() -> str:
     """The host, the process's id, and what sets it apart from an earlier one with the same id."""
-    host = "".join(c if c.isalnum() or c in "-_" else "-" for c in socket.gethostname().split(".")[0])[:40]
+    host = bare(socket.gethostname().split(".")[0])
     return f"{host or 'host'}-{os.getpid()}-{secrets.token_hex(3)}"

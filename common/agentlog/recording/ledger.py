@@ -12,6 +12,16 @@ MAX_SESSIONS = 10_000
 STALL_S = 2.0
 
 
+class Waiter:
+    """Someone who waits until all events up to ``number`` are settled."""
+
+    __slots__ = ("number", "reached")
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.reached = threading.Event()
+
+
 class Ledger:
     """Accounts of one sender's events; only its thread writes here.
 
@@ -19,7 +29,7 @@ class Ledger:
         freed: told how many bytes of events have left memory.
 
     Attributes:
-        waiters: numbers of events, each with what to set when all events up to it are settled.
+        waiters: those who wait for events to be settled.
         made_room: set whenever events left memory.
         taken: how many events were taken out of the queue.
         losses: of each session how many events were lost, and when the first of them was recorded, in milliseconds
@@ -28,7 +38,7 @@ class Ledger:
 
     def __init__(self, freed: Callable[[int], None]) -> None:
         self._freed = freed
-        self.waiters: deque[tuple[int, threading.Event]] = deque()
+        self.waiters: deque[Waiter] = deque()
         self.made_room = threading.Event()
         self.taken = 0
         self.losses: dict[Author, tuple[int, int]] = {}
@@ -97,9 +107,9 @@ class Ledger:
         if self.waiters:
             through = self.through
             for waiter in list(self.waiters):
-                if waiter[0] <= through:
+                if waiter.number <= through:
                     self.waiters.remove(waiter)
-                    waiter[1].set()
+                    waiter.reached.set()
 
     def progressing(self) -> bool:
         """Whether events are settled, or none has waited long enough to tell."""

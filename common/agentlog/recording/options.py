@@ -58,6 +58,11 @@ class Options:
         rest = (self.topic, self.redact, self.ready_rules, self.payloads, self.outage_s, self.on_outage)
         return where, *rest, self.spool.absolute(), self.queue_bytes, self.exit_s
 
+    @property
+    def spool_name(self) -> str:
+        """What the names of its spool files begin with: neither of two clusters gets the other's events."""
+        return f"{bare(self.target.name)}.{self.topic}"
+
     def outlet(self) -> Outlet:
         """What takes the events; a new one in each process.
 
@@ -69,6 +74,11 @@ class Options:
         from .kafkawriter import KafkaWriter  # noqa: PLC0415  librdkafka is loaded where Kafka is recorded to
 
         return KafkaWriter(self.target, self.topic)
+
+
+def bare(text: str) -> str:
+    """``text`` as a part of a file's name: nothing in it but letters, digits, ``-`` and ``_``."""
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in text)[:60]
 
 
 def _frozen(properties: Mapping[str, str]) -> frozenset[tuple[str, str]]:

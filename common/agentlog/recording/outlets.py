@@ -52,7 +52,10 @@ class FileWriter:
         try:
             self._file = path.open("ab", buffering=0)  # a forked child must find nothing here to write a second time
             with path.open("rb") as lines:
-                self._lines = sum(1 for _ in lines)
+                self._lines, last = 0, b"\n"
+                for self._lines, last in enumerate(lines, 1):  # noqa: B007  the last of them
+                    pass
+            self._torn = not last.endswith(b"\n")
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror or error}. It is to be the capture file.") from error
 
@@ -69,7 +72,7 @@ class FileWriter:
         first = self._lines + 1
         self._lines += len(records)
         places = (Place(None, -1, first + n, r.at_ms, r.place_headers) for n, r in enumerate(records))
-        content = b"\n" * (self._wrong is not None)  # behind what a full disk may have torn
+        content = b"\n" * self._torn  # behind what a full disk, or the end of an earlier run, cut off
         content += b"".join(write_line(r.value, place) for r, place in zip(records, places, strict=True))
         try:
             while content:
@@ -77,6 +80,7 @@ class FileWriter:
             self._wrong = None
         except OSError as error:
             self._wrong = error
+        self._torn = self._wrong is not None
         for record in records:
             record.answered(self._wrong, None)
 

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from types import FrameType
 
 from .delivery import Delivery
@@ -44,8 +45,9 @@ class Process:
 
     def close(self) -> None:
         """Deliver everything, in bounded time."""
+        began = time.monotonic()
         for delivery in list(self._deliveries.values()):
-            delivery.close()
+            delivery.close(began)
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()
@@ -54,10 +56,16 @@ class Process:
 
 
 def _at_end_of_multiprocessing(process: Process) -> None:
-    """A child of multiprocessing ends without atexit, but with finalizers of its own."""
+    """A child of multiprocessing ends without atexit, but with finalizers; it forgets those from before it began."""
     util = sys.modules.get("multiprocessing.util")
-    if util is not None:
+    if util is None:
+        return
+
+    def finally_close(process: Process) -> None:
         util.Finalize(None, process.close, exitpriority=100)
+
+    finally_close(process)
+    util.register_after_fork(process, finally_close)
 
 
 def _on_sigterm(process: Process) -> None:

@@ -1,15 +1,24 @@
 """An event on its way: as the caller's thread left it, and as it is handed over."""
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple, cast
 
 from ..events import EPOCH, Headers
+from ..wording import counted
 from .redaction import Redact, redacted
 from .snapshot import dumps
 
 HeaderList = list[tuple[str, str | bytes | None]]
 """As the producer takes them."""
+
+
+MAX_NAME = 500
+
+
+def is_name(text: object) -> bool:
+    """Whether ``text`` can name a session or an agent: 1 to 500 printable characters."""
+    return isinstance(text, str) and 0 < len(text) <= MAX_NAME and text.isprintable()
 
 
 class Author(NamedTuple):
@@ -78,7 +87,7 @@ def encoded(entry: Entry, own: Redact | None, *, ready: bool) -> bytes:
         "event_id": entry.event_id,
         "session_id": entry.author.session_id,
         "agent_id": entry.author.agent_id,
-        "timestamp": datetime.fromtimestamp(entry.at_ns / 1e9, UTC),
+        "timestamp": EPOCH + timedelta(microseconds=entry.at_ns // 1_000),
         "event_type": entry.event_type,
         "payload": entry.payload,
         "context": entry.context,
@@ -89,6 +98,6 @@ def encoded(entry: Entry, own: Redact | None, *, ready: bool) -> bytes:
 def lost_events(author: Author, event_id: str, lost: int, since_ms: int, why: str) -> Entry:
     """The event by which a session says that events of it were lost."""
     since = (EPOCH + timedelta(milliseconds=since_ms)).isoformat(timespec="milliseconds")
-    message = f"{lost:,} {'event' if lost == 1 else 'events'} of this session, from {since} on, were lost: {why}"
+    message = f"{counted(lost, 'event')} of this session, from {since} on, were lost: {why}"
     payload = {"type": "events_lost", "message": message, "lost": lost}
     return Entry(author, event_id, time.time_ns(), "error", payload, {}, 0)

@@ -18,17 +18,20 @@ Redact = Callable[[dict[str, Any]], dict[str, Any]]
 
 _IDENTITY = ("event_id", "session_id", "agent_id", "timestamp", "event_type")
 
+_CONTENTS = ("payload", "context")
+
 _NAMES = (
-    r"pass[-_ ]?word|passwd|pass[-_ ]?phrase|pwd|secret|api[-_ ]?key|(?:access|private|signing|encryption)[-_ ]?key"
-    r"|(?:secret|account|shared)[-_ ]?key|authorization|credentials?|cookie|cvv|cvc|ssn"
+    r"pass[-_ ]?words?|passwd|pass[-_ ]?phrase|pwd|secrets?|api[-_ ]?keys?|(?:access|private|secret)[-_ ]?keys?"
+    r"|(?:signing|encryption|account|shared)[-_ ]?key|authorization|credentials?|cookie|cvv|cvc|ssn"
     r"|(?<![a-z])(?:(?:access|refresh|bearer|auth|id|session|security|api|csrf|xsrf)[-_ ]?)?token"
 )
-_KEY = re.compile(rf"(?:{_NAMES})$|^(?:token|authorization)\b", re.IGNORECASE)
+_KEY = re.compile(rf"(?:{_NAMES})$|^(?:token|authorization)\b|^auth$", re.IGNORECASE)
 _ASSIGNED = re.compile(
     rf"""(?P<name>(?:{_NAMES})\\?["']?\s*[:=]\s*)(?P<quote>\\?["'])?"""
     rf"""(?P<scheme>(?:bearer|basic)\s+)?(?P<value>(?(quote)[^"'\\]+|[^\s"',;&\\}}]+))""",
     re.IGNORECASE,
 )
+_FLAG = re.compile(rf"(?P<flag>--(?:[a-z]+-)*(?:{_NAMES})\s+)(?!-)\S+", re.IGNORECASE)
 _LONG = 20
 _WORD = re.compile(rf"[A-Za-z0-9_-]{{{_LONG},}}(?:\.[A-Za-z0-9_-]+)*")
 _SHAPE = re.compile(
@@ -37,18 +40,20 @@ _SHAPE = re.compile(
 )
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:.*?-----END [A-Z ]*PRIVATE KEY-----|.*)", re.DOTALL)
 _BEARER = re.compile(r"\b(?P<scheme>bearer|basic)\s+[A-Za-z0-9._~+/=-]{16,}", re.IGNORECASE)
-_USER_INFO = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s/@]+@", re.IGNORECASE)
+_USER_INFO = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://[^\s:/]*:)[^\s/?#]+@", re.IGNORECASE)
 _CARD = re.compile(r"(?<![\d.])[2-6]\d{3}(?:[ -]?\d){9,15}(?![\d])")
 
-# Of an event's bytes: lower case, each digit 0, = as a colon, without what may stand inside a name or a card number.
+# Of an event's bytes: lower case, each digit 0, what follows a name as a colon, without what may stand inside a name or
+# a card number.
 _FOLD = bytes(
-    ord(":") if c == ord("=") else c + 32 if 65 <= c <= 90 else 48 if 48 <= c <= 57 else c for c in range(256)
+    ord(":") if chr(c) in "=," else c + 32 if 65 <= c <= 90 else 48 if 48 <= c <= 57 else c for c in range(256)
 )
 _INSIDE = b" -_\\\"'"
 _SUSPECT_NAME = re.compile(
-    rb":(?<=(?:rd|wd|et|en|ey|on|al|ls|ie|se|vv|vc|sn):)"  # nearly all others end here, which makes it fast
+    rb":(?<=(?:rd|wd|et|en|ey|on|al|ie|se|vv|vc|sn|th|ds|ls|ts|ys):)"  # nearly all others end here, which makes it fast
     rb"(?<=(?:assword|sphrase|ization|dential|entials|cesskey|cretkey|vatekey|ningkey|tionkey|ountkey|aredkey"
-    rb"|.(?:passwd|secret|cookie|apikey)|..token|....(?:pwd|cvv|cvc|ssn)):)"
+    rb"|sswords|esskeys|atekeys|retkeys|secrets|apikeys|.(?:passwd|secret|cookie|apikey)|..(?:token|[:{]auth)"
+    rb"|....(?:pwd|cvv|cvc|ssn)):)"
 )
 _DIGITS = b"0" * 13
 _WORDS = bytes(97 if chr(c).isascii() and (chr(c).isalnum() or chr(c) in "_-") else 32 for c in range(256))
@@ -71,6 +76,8 @@ def _suspicious(value: bytes) -> bool:
     if _SUSPECT_NAME.search(folded) is not None or (b"@" in folded and b"://" in value):
         return True
     contents = value[value.find(b'"payload":') :]
+    if b"--" in contents and _FLAG.search(contents.decode(errors="replace")) is not None:
+        return True
     if _DIGITS in folded and any(_luhn(found[0]) for found in _CARD.finditer(contents.decode(errors="replace"))):
         return True
     return _LONG_WORD in contents.translate(_WORDS) and _has_token(contents.decode(errors="replace"))
@@ -87,9 +94,10 @@ def _has_token(text: str) -> bool:
 def without_secrets(value: Any) -> Any:
     """A decoded JSON value with the secrets in it replaced by ``[redacted]``; names tell some, shapes the others."""
     if isinstance(value, dict):
-        return {name: _member(name, inner) for name, inner in value.items()}
+        return _object(value)
     if isinstance(value, list):
-        return [without_secrets(inner) for inner in value]
+        pairs = all(map(_is_named_pair, value))
+        return [[one[0], _member(*one)] for one in value] if pairs else [without_secrets(inner) for inner in value]
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, int) and not isinstance(value, bool) and value >= 2 * 10**12:
@@ -97,10 +105,30 @@ def without_secrets(value: Any) -> Any:
     return value
 
 
+def _object(value: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, inner in value.items():
+        shown = _text(name)
+        while shown in found:  # of several names that are secrets each keeps its value
+            shown += "'"
+        found[shown] = _member(name, inner)
+    label = value.get("name", value.get("key"))
+    if "value" in value and isinstance(label, str) and _is_secret(label, value["value"]):
+        found["value"] = HIDDEN
+    return found
+
+
 def _member(name: str, value: Any) -> Any:
-    if value in (None, "", [], {}) or isinstance(value, bool) or not _names_secret(name):
-        return without_secrets(value)
-    return HIDDEN
+    return HIDDEN if _is_secret(name, value) else without_secrets(value)
+
+
+def _is_named_pair(value: Any) -> bool:
+    """Whether it is a name and its value, as lists of headers have them."""
+    return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
+
+
+def _is_secret(name: str, value: Any) -> bool:
+    return not (value in (None, "", [], {}) or isinstance(value, bool)) and _names_secret(name)
 
 
 @lru_cache(4096)
@@ -115,6 +143,8 @@ def _text(text: str) -> str:
     if len(text) >= _LONG:
         text = _WORD.sub(lambda found: HIDDEN if _SHAPE.match(found[0]) else found[0], text)
         text = _BEARER.sub(rf"\g<scheme> {HIDDEN}", _PEM.sub(HIDDEN, text) if "PRIVATE KEY" in text else text)
+    if "--" in text:
+        text = _FLAG.sub(rf"\g<flag>{HIDDEN}", text)
     if ":" in text or "=" in text:
         text = _ASSIGNED.sub(_without_value, text)
     return _CARD.sub(lambda found: HIDDEN if _luhn(found[0]) else found[0], text) if len(text) >= 13 else text
@@ -135,7 +165,9 @@ def _by_own(value: bytes, own: Redact) -> bytes:
     event = orjson.loads(value)
     identity = {name: event[name] for name in _IDENTITY}
     try:
-        return orjson.dumps({**own(event), **identity})
+        found = own(event)
+        contents = {part: dict(found.get(part, {})) for part in _CONTENTS}
+        return orjson.dumps({**found, **contents, **identity})
     except Exception as error:  # noqa: BLE001  the user's function may raise anything; its text may hold the secret
         told = f"left out: redact raised {type(error).__name__}"
         return orjson.dumps({**identity, "payload": {"redaction": told}, "context": {}})

@@ -57,12 +57,19 @@ def enter(owner: object, cause: str | None, call: Announced | None) -> Held:
     return _current.set(Scope(owner, cause, call, outer, True))
 
 
-def leave(held: Held) -> None:
-    """End a scope, and whatever was begun in it."""
+def leave(held: Held) -> Scope | None:
+    """End a scope, and whatever was begun in it; what held here until now can be gone on with by ``resume``."""
+    last = _current.get()
     try:  # noqa: SIM105  suppress takes longer than all else here
         _current.reset(held)
-    except ValueError:  # begun in another context, such as an async generator's: it ends with that
+    except ValueError:  # begun in another context, which it ends with
         pass
+    return last
+
+
+def resume(scope: Scope) -> Held:
+    """Go on with a scope that was left; ``leave`` ends it."""
+    return _current.set(scope)
 
 
 def follow(owner: object, cause: str) -> None:

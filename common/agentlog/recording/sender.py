@@ -5,6 +5,7 @@ import threading
 import time
 
 from ..errors import AgentlogError
+from ..wording import counted
 from .handover import Handover
 from .ids import new_event_id
 from .intake import Intake
@@ -12,6 +13,7 @@ from .ledger import Ledger
 from .outlets import Outlet
 from .preparer import Preparer
 from .records import Entry, lost_events
+from .spools import Spools
 from .stats import Stats
 
 IDLE_S = 0.1
@@ -39,9 +41,10 @@ class Sender(threading.Thread):
         self.asleep = False
         self._intake = intake
         self._preparer = Preparer(options, [("agentlog.process", intake.process.encode())], self.ledger)
-        self._handover = Handover(options, outlet, self.ledger, intake.process)
+        spools = Spools(options, self.ledger, intake.process)
+        self._handover = Handover(options, outlet, self.ledger, spools)
         self._woken = threading.Event()
-        self._pressed = self._giving_up = False
+        self._pressed = self._giving_up_store = self._giving_up = False
 
     def run(self) -> None:
         """Go on until the process ends."""
@@ -55,19 +58,30 @@ class Sender(threading.Thread):
     def _round(self) -> None:
         self._announce_long_calls()
         self._fill()
-        if self._handover.idle and not self._preparer.holds and not self._intake.queue:
+        if self._idle and not self.ledger.losses:
             self.ledger.close_round()
             self._sleep()
             return
         if self._pressed:
             self._pressed = False
             self._handover.press()
-        self._handover.step(0.0 if self._intake.queue and not self._handover.full else BUSY_S)
+        self._handover.step(self._patience_s())
         self._intake.failure = self._handover.failure if self._raises else None
         self._tell_losses()
+        if self._giving_up_store:
+            self._preparer.give_up()
         if self._giving_up:
             self._give_up()
         self.ledger.close_round()
+
+    @property
+    def _idle(self) -> bool:
+        return self._handover.idle and not self._preparer.holds and not self._intake.queue
+
+    def _patience_s(self) -> float:
+        if self._idle:  # but for losses to be told
+            return IDLE_S
+        return 0.0 if self._intake.queue and not self._handover.full else BUSY_S
 
     @property
     def _raises(self) -> bool:
@@ -83,6 +97,7 @@ class Sender(threading.Thread):
 
     def wake(self) -> None:
         """There is something to do."""
+        self.asleep = False  # once is enough, and costs
         self._woken.set()
 
     def _fill(self) -> None:
@@ -116,8 +131,17 @@ class Sender(threading.Thread):
             return
         losses, self.ledger.losses = self.ledger.losses, {}
         for author, (lost, since_ms) in losses.items():
-            why = f"{self._handover.outlet.where} could not be reached, or the memory for waiting events was full"
+            why = f"{self._handover.outlet.where} refused them or could not be reached, or the memory for them was full"
             self._intake.append(lost_events(author, new_event_id(), lost, since_ms, why))
+        for waiter in list(self.ledger.waiters):
+            waiter.number = self._intake.queued
+
+    def tell_untold_losses(self) -> None:
+        """The process ends: report what the sessions themselves couldn't be told."""
+        losses, self.ledger.losses = self.ledger.losses, {}
+        if losses:
+            lost = sum(lost for lost, _ in losses.values())
+            _log.error("not delivered to %s: %s; %s", self._handover.outlet.where, counted(lost, "event"), self.why())
 
     def overflowed(self, entry: Entry) -> None:
         """An event that found no room is lost."""
@@ -132,6 +156,16 @@ class Sender(threading.Thread):
     def press(self) -> None:
         """Memory is full: let the spool have what waits."""
         self._pressed = True
+        self.wake()
+
+    @property
+    def waits_for_store(self) -> bool:
+        """Whether events wait for their large values to be stored."""
+        return self._preparer.holds
+
+    def give_up_store(self) -> None:
+        """The process ends: let nothing wait for the payload store any longer."""
+        self._giving_up_store = True
         self.wake()
 
     def give_up(self) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, cast
 
@@ -15,15 +15,17 @@ from .snapshot import error_text, snapshot
 T = TypeVar("T")
 _log = logging.getLogger("agentlog.recording")
 _NO_AWAITABLES = frozenset({str, dict, list, int, float, bool, bytes, tuple, type(None)})
-MAX_STREAMED = 1_000
-"""Items of a generator that are recorded; it goes on without us."""
 
 
 class Recorder(Protocol):
     """What a span needs of its tracer.
 
-    Its ``root`` is the event that the agent's first ones follow from, its ``open_calls`` those that weren't announced.
+    Its ``root`` is the event that the agent's first ones follow from, its ``open_calls`` those that weren't announced,
+    its ``process`` the name of the recording process.
     """
+
+    @property
+    def process(self) -> str: ...  # noqa: D102
 
     @property
     def root(self) -> str | None: ...  # noqa: D102
@@ -47,34 +49,49 @@ class Span:
     An error that leaves it is recorded, and goes on.
 
     Attributes:
+        recorder: that it belongs to.
         event_id: that its event has, or will have.
         output: what came back; any value, copied when the span ends.
         error: what went wrong, where that is no exception; a text.
         began: on the performance counter, in nanoseconds; 0 before it began.
     """
 
-    __slots__ = ("_context", "_held", "_outer", "_payload", "_recorder", "began", "error", "event_id", "output")
+    __slots__ = (
+        "_context",
+        "_held",
+        "_outer",
+        "_payload",
+        "_process",
+        "began",
+        "error",
+        "event_id",
+        "output",
+        "recorder",
+    )
 
     def __init__(self, recorder: Recorder, payload: dict[str, Any], context: dict[str, Any]) -> None:
-        self._recorder, self._payload, self._context = recorder, payload, context
+        self.recorder, self._payload, self._context = recorder, payload, context
         self.event_id = new_event_id()
         self.output: Any = None
         self.error: str | None = None
         self.began = 0
         self._held: Held | None = None
         self._outer: Any = None
+        self._process = ""
 
-    def begin(self, under: "Span | None" = None) -> None:
+    def begin(self, under: "Span | None" = None, *, told: bool = True) -> None:
         """Begin, without a ``with`` block; ``finish`` ends it.
 
         Args:
             under: the span that it belongs to; that of the context when None.
+            told: whether the agent is told that events can't be delivered; if not, its event waits with the others.
 
         Raises:
             KafkaError: events can't be delivered, and ``on_outage="raise"``.
         """
-        recorder = self._recorder
-        recorder.check()
+        recorder = self.recorder
+        if told:
+            recorder.check()
         scope: Scope | None = scope_of(recorder)
         parent = recorder.root
         if under is not None:
@@ -83,6 +100,7 @@ class Span:
             parent, self._outer = scope.cause, scope.call
         if parent is not None:
             self._context["parent_event_id"] = parent
+        self._process = recorder.process
         self.began = time.perf_counter_ns()
         self._begun()
 
@@ -91,7 +109,9 @@ class Span:
         self._payload["input"] = snapshot(value)
 
     def finish(self, error: BaseException | None = None) -> None:
-        """End, and record what came of it."""
+        """End, and record what came of it; not in a forked child: what began before the fork is the parent's to end."""
+        if self._process != self.recorder.process:
+            return
         latency_ns = time.perf_counter_ns() - self.began
         wrong = self.error if error is None else error_text(error)
         try:
@@ -112,7 +132,7 @@ class Span:
 
     def __enter__(self) -> Self:
         self.begin()
-        self._held = enter(self._recorder, self.event_id, self)
+        self._held = enter(self.recorder, self.event_id, self)
         return self
 
     def __exit__(
@@ -133,7 +153,7 @@ class Span:
     def run(self, function: Callable[[], T]) -> T:
         """Call ``function``; what it returns or raises is recorded, and comes back. Of an awaitable, its result."""
         self.begin()
-        held = enter(self._recorder, self.event_id, self)
+        held = enter(self.recorder, self.event_id, self)
         try:
             result = function()
         except BaseException as error:
@@ -160,34 +180,9 @@ class Span:
         self.finish(error)
 
     async def _awaited(self, result: Awaitable[T]) -> T:
-        with self._resumed():
+        with _Resumed(self):
             self.output = await result
             return cast(T, self.output)
-
-    def _resumed(self) -> "_Resumed":
-        return _Resumed(self)
-
-    def streamed(self, items: Iterator[T]) -> Iterator[T]:
-        """Pass ``items`` on; the output is the list of them."""
-        self.begin()
-        kept: list[T] = []
-        with self._resumed():
-            self.output = kept
-            for item in items:
-                if len(kept) < MAX_STREAMED:
-                    kept.append(item)
-                yield item
-
-    async def astreamed(self, items: AsyncIterator[T]) -> AsyncIterator[T]:
-        """Pass ``items`` on; the output is the list of them."""
-        self.begin()
-        kept: list[T] = []
-        with self._resumed():
-            self.output = kept
-            async for item in items:
-                if len(kept) < MAX_STREAMED:
-                    kept.append(item)
-                yield item
 
 
 class _Resumed:
@@ -199,10 +194,10 @@ class _Resumed:
         self._span = span
 
     def __enter__(self) -> None:
-        self._held = enter(self._span._recorder, self._span.event_id, self._span)
+        self._held = enter(self._span.recorder, self._span.event_id, self._span)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         leave(self._held)
-        self._span.finish(None if isinstance(error, GeneratorExit) else error)
+        self._span.finish(error)

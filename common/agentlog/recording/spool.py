@@ -1,9 +1,10 @@
-"""Events kept in a capture file while Kafka is away, and sent in order when it is back: by this run, or a later one."""
+"""A capture file that events wait in while Kafka is away."""
 
 import fcntl
 import logging
 import os
 from collections.abc import Iterator
+from glob import escape
 from pathlib import Path
 from typing import Self
 
@@ -19,11 +20,18 @@ CHUNK = 1_000
 _log = logging.getLogger("agentlog.recording")
 
 
+def _changed_at(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:  # another process has just sent it
+        return 0
+
+
 class Spool:
     """A capture file of events that wait; locked by the process that has it, so that no other one sends them.
 
     Attributes:
-        waiting: how many events in it aren't known to have arrived.
+        unreadable: how many lines of the last chunk hold no event.
 
     Raises:
         OSError: it can't be opened, or another process has it.
@@ -31,53 +39,49 @@ class Spool:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.waiting = 0
+        self.unreadable = 0
         self._file = path.open("ab", buffering=0)  # a forked child must find nothing here to write a second time
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._file.close()
             raise
-        self._lines: list[bytes] = []
-        self._taken = self._sent = self._read = 0
+        self._written = self._taken = self._sent = self._read = 0
         self._size = os.fstat(self._file.fileno()).st_size
 
     @classmethod
-    def left_behind(cls, folder: Path, topic: str) -> Iterator[Self]:
-        """The files that earlier runs left in ``folder`` for ``topic``, the oldest first."""
-        paths = [path for path in folder.glob(f"{topic}.*.ndjson") if path.is_file()]
-        for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns):
+    def left_behind(cls, folder: Path, name: str) -> Iterator[Self]:
+        """The files in ``folder`` that earlier runs left under ``name``, the oldest first."""
+        found = folder.glob(f"{escape(name)}.*.ndjson")
+        for path in sorted(found, key=_changed_at):
+            if path.name.count(".") != name.count(".") + 2:
+                continue  # of a topic whose name begins like ours
             try:
                 spool = cls(path)
             except OSError:
                 continue  # another process is at it, or has just sent it
-            if spool._size:
-                with path.open("rb") as lines:
-                    spool.waiting = sum(1 for _ in lines)
+            if spool.unread:
                 yield spool
             else:
                 spool.finish()
 
-    def append(self, record: Outbound, topic: str) -> None:
-        """Add ``record`` behind all others; ``flush`` writes it."""
-        place = Place(topic, -1, self.waiting, record.at_ms, record.place_headers)
-        self._lines.append(write_line(record.value, place))
-        self.waiting += 1
-
-    def flush(self) -> None:
-        """Let the operating system have what was appended: a kill doesn't take it.
+    def append(self, records: list[Outbound], topic: str) -> None:
+        """Add ``records`` behind all others; the operating system has them then, so that a kill doesn't take them.
 
         Raises:
-            OSError: the disk is full, for instance; what was appended is still here.
+            OSError: the disk is full, for instance; none of them is here then.
         """
-        if self._lines:
-            content = b"".join(self._lines)
+        places = (Place(topic, -1, self._written + n, r.at_ms, r.place_headers) for n, r in enumerate(records))
+        content = b"".join(write_line(r.value, place) for r, place in zip(records, places, strict=True))
+        size = self._size + len(content)
+        try:
             while content:
-                written = self._file.write(content)
-                self._size += written
-                content = content[written:]
-                self._lines = [content]
-            self._lines = []
+                content = content[self._file.write(content) :]
+        except OSError:
+            os.ftruncate(self._file.fileno(), self._size)
+            raise
+        self._size = size
+        self._written += len(records)
 
     @property
     def unread(self) -> bool:
@@ -90,8 +94,9 @@ class Spool:
             file.seek(self._read)
             lines = [line for line in (file.readline() for _ in range(CHUNK)) if line]
             self._read = file.tell()
-        self._taken = len(lines)
-        return [record for record in map(self._record, lines) if record is not None]
+        records = [record for record in map(self._record, lines) if record is not None]
+        self._taken, self.unreadable = len(lines), len(lines) - len(records)
+        return records
 
     def _record(self, line: bytes) -> Outbound | None:
         nowhere = Place(None, -1, 0)
@@ -107,9 +112,8 @@ class Spool:
         return Outbound(author, value, place.timestamp or 0, list(place.headers))
 
     def commit(self) -> int:
-        """Note that the events taken out arrived; how many they were."""
+        """Note that the events taken out arrived; how many lines they were."""
         arrived, self._taken, self._sent = self._taken, 0, self._read
-        self.waiting -= arrived
         return arrived
 
     def rewind(self) -> None:

@@ -21,7 +21,7 @@ def target_of(
         raise UsageError("AgentTracer takes one of cluster=, kafka= and file=, not several")
     if file is not None:
         return Path(file), topic or DEFAULT_TOPIC
-    settings = load_settings(os.environ, Path.cwd())
+    settings = load_settings(os.environ, Path.cwd(), "the program")
     if kafka is not None:
         return cluster_of(kafka, "kafka="), settings.topic(topic)
     try:

@@ -14,7 +14,7 @@ from .intake import OpenCall
 from .prices import Price
 from .records import Author, Entry
 from .scope import follow, scope_of
-from .snapshot import error_text, snapshot
+from .snapshot import error_fields, snapshot
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -52,6 +52,11 @@ class Verbs:
             self._delivery.check()
 
     @property
+    def process(self) -> str:
+        """What this recording process is called; a forked child is another one."""
+        return self._delivery.process if self._delivery is not None else ""
+
+    @property
     def open_calls(self) -> dict[str, Any]:
         """Calls that run and weren't announced."""
         return self._delivery.opens if self._delivery is not None else {}
@@ -65,7 +70,7 @@ class Verbs:
         """Queue an event; its values can't be changed any more. Never raises."""
         if self._delivery is None:
             return
-        size = OVERHEAD + sum(map(getsizeof, payload.values())) + sum(map(getsizeof, context.values()))
+        size = OVERHEAD + sum(map(getsizeof, (*payload.values(), *context.values())))
         try:
             self._delivery.put(Entry(self._author, event_id, time.time_ns(), event_type, payload, context, size))
         except Exception:  # noqa: BLE001  recording must never break the agent
@@ -81,6 +86,10 @@ class Verbs:
         if self._delivery is None:
             return ""
         self.check()
+        return self._put(event_type, payload, context)
+
+    def _put(self, event_type: str, payload: dict[str, Any], context: Mapping[str, Any] | None = None) -> str:
+        """As ``record``, for what is to be kept even while events can't be delivered: it never raises."""
         scope = scope_of(self)
         parent = self.root
         if scope is not None:
@@ -124,8 +133,7 @@ class Verbs:
     def error(self, error: BaseException | str, message: str | None = None) -> str:
         """Something that went wrong outside a call: an exception, or a type and a message."""
         if isinstance(error, BaseException):
-            name, _, text = error_text(error).partition(": ")
-            return self.record("error", {"type": name, "message": text if message is None else message})
+            return self.record("error", error_fields(error) | _given(message=message))
         return self.record("error", {"type": error, "message": message or ""})
 
     def _leading(self, event_type: str, payload: dict[str, Any], context: Mapping[str, Any] | None = None) -> str:

@@ -1,0 +1,99 @@
+"""The capture files that events wait in: whose they are, and what a full disk and half a line do to them."""
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from agentlog.clusters import Settings
+from agentlog.recording.ledger import Ledger
+from agentlog.recording.options import Options
+from agentlog.recording.records import Author, Outbound
+from agentlog.recording.spools import Spools
+from tests.tracing import in_file
+
+CLUSTER = Settings({}, None).cluster("127.0.0.1:9092")
+
+
+def options(folder: Path, cluster: Any = CLUSTER, topic: str = "agent-events") -> Options:
+    return Options(target=cluster, topic=topic, on_outage="spool", spool=folder)
+
+
+def records(ledger: Ledger, *numbers: int) -> list[Outbound]:
+    found = []
+    for n in numbers:
+        event = {"event_id": f"evt_{n}", "session_id": "sess_1", "agent_id": "agent", "event_type": "tool_call"}
+        value = orjson.dumps(event | {"timestamp": "2026-01-15T14:00:00Z", "payload": {"text": "x" * 1_000}})
+        found.append(Outbound(Author("sess_1", "agent"), value, 1_768_485_600_000 + n, [("agentlog.process", b"p")]))
+        ledger.took(found[-1], len(value))
+    return found
+
+
+def ids(path: Path) -> list[str]:
+    return [event["event_id"] for event in in_file(path)]
+
+
+def accounts() -> Ledger:
+    return Ledger(lambda _: None)
+
+
+@contextmanager
+def full_disk(bytes_left: int) -> Iterator[None]:
+    """No file of this process may grow beyond so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_what_a_full_disk_has_no_room_for_is_counted_as_lost_and_the_rest_stays_whole(tmp_path: Path) -> None:
+    ledger = accounts()
+    spools = Spools(options(tmp_path), ledger, "host-1-aa")
+    spools.write(records(ledger, 1, 2))
+    with full_disk(4_000):
+        spools.write(records(ledger, 3, 4))
+    spools.write(records(ledger, 5))
+    (file,) = tmp_path.iterdir()
+    assert ids(file) == ["evt_1", "evt_2", "evt_5"]
+    assert (ledger.spooled, ledger.dropped) == (3, 2)
+    assert [record.value for record in spools.next_chunk()] == [line.value for line in records(ledger, 1, 2, 5)]
+    spools.leave()
+
+
+@pytest.mark.parametrize(
+    ("cluster", "topic"),
+    [("127.0.0.1:9092", "agent-events.eu"), ("127.0.0.1:9093", "agent-events"), ("127.0.0.1:9092", "other")],
+)
+def test_events_for_another_topic_or_cluster_are_left_where_they_are(cluster: str, topic: str, tmp_path: Path) -> None:
+    ledger = accounts()
+    theirs = Spools(options(tmp_path, Settings({}, None).cluster(cluster), topic), ledger, "host-1-aa")
+    theirs.write(records(ledger, 1))
+    theirs.leave()
+    assert Spools(options(tmp_path), accounts(), "host-2-bb").empty
+    again = Spools(options(tmp_path, Settings({}, None).cluster(cluster), topic), accounts(), "host-2-bb")
+    assert not again.empty
+    again.leave()
+
+
+def test_half_a_line_that_a_killed_process_left_is_counted_apart_and_the_rest_is_sent(tmp_path: Path) -> None:
+    ledger = accounts()
+    killed = Spools(options(tmp_path), ledger, "host-1-aa")
+    killed.write(records(ledger, 1, 2))
+    killed.leave()
+    (file,) = tmp_path.iterdir()
+    with file.open("ab") as lines:
+        lines.write(b'{"event_id": "evt_3", "sess')
+    ledger = accounts()
+    later = Spools(options(tmp_path), ledger, "host-2-bb")
+    chunk = later.next_chunk()
+    assert [record.at_ms % 10 for record in chunk] == [1, 2]
+    for record in chunk:
+        later.settled(record)
+    assert later.next_chunk() == []
+    assert (ledger.resent, later.empty, list(tmp_path.iterdir())) == (2, True, [])
