@@ -108,7 +108,7 @@ def send_invoices(*customers: str, goal: str | None = None, is_last: bool = Fals
     for customer in customers:
         tracer.track_tool_call("invoice.send", {"customer": customer}, lambda: "sent")
     if is_last:
-        tracer.record("session_end", {"status": "succeeded"})
+        tracer.end()
     if not tracer.flush():
         sys.exit(f"The invoices to {', '.join(customers)} weren't recorded.")
 
