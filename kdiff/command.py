@@ -57,7 +57,7 @@ def compare_sessions(
         own_a, own_b = moves(a.timeline, a.shelf), moves(b.timeline, b.shelf)
         payloads = Payloads(how[0], own_a, own_b)
         compared = compare(own_a, own_b, payloads)
-        found = Result(verdict(compared), compared, a, b, Words(payloads))
+        found = Result(verdict(compared, payloads), compared, a, b, Words(payloads))
         _show(found, choice)
     return 0 if found.verdict.answer is Answer.SAME else 1
 

@@ -66,6 +66,10 @@ class Payloads:
         """What a move says, or is given, as one text."""
         return self._text(move)
 
+    def given(self, move: Move) -> Any:
+        """What a call is given, as recorded."""
+        return self.event(move).payload.get(_MADE_OF.get(move.kind, ""))
+
     def _read_text(self, move: Move) -> str:
         return text_of(move.kind, self.event(move).payload)
 

@@ -78,8 +78,7 @@ def _clocked(placed: list[Record]) -> list[_Clocked]:
         process = *partition, _process(record)
         recorded = microseconds(record.event.timestamp)
         before = raised.get(process, recorded)
-        if recorded < before:
-            recorded = before
+        recorded = max(recorded, before)
         newest = latest.get(partition, recorded)
         late_us = newest - recorded
         found.append(_Clocked(record, recorded, late_us if late_us >= LATE_US else 0))

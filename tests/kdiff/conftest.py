@@ -58,7 +58,7 @@ def compared() -> Iterator[Compare]:
             own = [moves(timeline("s", _sketches(each, Sketcher(kept, rules, declared))), kept) for each in (a, b)]
             payloads = Payloads(rules, *own)
             found = compare(*own, payloads)
-            return Outcome(found, verdict(found), payloads)
+            return Outcome(found, verdict(found, payloads), payloads)
 
         yield run
 
