@@ -65,9 +65,12 @@ def against(
     if where.file == "-":
         raise UsageError("standard input can be read only once: keep it in a file first")
     with shelf() as kept:
-        names = sessions[1], *dict.fromkeys(sessions[0])
-        own, *others = (read(Wanted(name, where, span, Sketcher(kept, *how))) for name in names)
-        found = Cohort(others, own, _traits(others, own, how[0]))
+        own, *wanted = (
+            Wanted(name, where, span, Sketcher(kept, *how)) for name in (sessions[1], *dict.fromkeys(sessions[0]))
+        )
+        bad = read(own)
+        others = [read(each, bad.unreadable) for each in wanted]
+        found = Cohort(others, bad, _traits(others, bad, how[0]))
         _show(found, choice)
     return 1 if found.traits else 0
 

@@ -49,10 +49,8 @@ def compare_sessions(
     """
     with shelf() as one, shelf() as other:
         a, b = read_both(
-            *(
-                Wanted(session, place, span, Sketcher(kept, *how))
-                for session, place, kept in zip(sessions, places, (one, other), strict=True)
-            )
+            Wanted(sessions[0], places[0], span, Sketcher(one, *how)),
+            Wanted(sessions[1], places[1], span, Sketcher(other, *how)),
         )
         own_a, own_b = moves(a.timeline, a.shelf), moves(b.timeline, b.shelf)
         payloads = Payloads(how[0], own_a, own_b)

@@ -26,6 +26,7 @@ class Move:
         index: its place in the timeline, the first being 1.
         shelf: where its payload waits.
         again: the repetitions, in order.
+        is_call: whether it does something, in place of saying something.
     """
 
     step: Step
@@ -33,16 +34,15 @@ class Move:
     sketch: Sketch
     shelf: Shelf
     again: list["Move"] = field(default_factory=list)
+    is_call: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.is_call = self.step.kind in CALLS
 
     @property
     def kind(self) -> str:
         """The event type; of an open call that of the call."""
         return self.step.kind
-
-    @property
-    def is_call(self) -> bool:
-        """Whether it does something, in place of saying something."""
-        return self.step.kind in CALLS
 
     @property
     def is_thought(self) -> bool:
@@ -63,6 +63,11 @@ class Move:
     def succeeded(self) -> int:
         """How many of the times didn't end in an error, and aren't still open."""
         return sum(not each.sketch.failed and not each.step.is_open for each in (self, *self.again))
+
+    @property
+    def recorded(self) -> int:
+        """When the last of the repetitions was recorded."""
+        return max(each.step.recorded for each in (self, *self.again)) if self.again else self.step.recorded
 
     @property
     def value(self) -> bytes:

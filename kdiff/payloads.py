@@ -102,7 +102,7 @@ class Payloads:
 
     def differences(self, a: Move, b: Move) -> tuple[list[Change], list[Change]]:
         """What differs in what two moves were given, and in what they answered or say."""
-        if a.step.is_open == b.step.is_open and self._same(a, b):
+        if self.same(a, b):
             return [], []
         own_a, own_b = self.event(a).payload, self.event(b).payload
         given = _MADE_OF.get(a.kind, "") if a.kind == b.kind else ""
@@ -120,10 +120,10 @@ class Payloads:
         third = self._compare(_only(own_a, free), _only(own_b, free), told=told, free=True)
         return first, second + third
 
-    def _same(self, a: Move, b: Move) -> bool:
+    def same(self, a: Move, b: Move) -> bool:
         """Whether all is the same but for ids, and those answer to each other: the quick way, by signatures alone."""
         x, y = a.sketch, b.sketch
-        if x.form != y.form or x.shape != y.shape:
+        if a.step.is_open != b.step.is_open or x.form != y.form or x.shape != y.shape:
             return False
         if x.act == y.act and x.rest == y.rest:
             return True

@@ -41,8 +41,8 @@ class _Gathered(NamedTuple):
     searched: Searched
 
 
-def read(wanted: Wanted) -> Session:
-    """Read a session.
+def read(wanted: Wanted, named: Iterable[Unreadable] = ()) -> Session:
+    """Read a session. What can't be read is named on standard error, but for what was ``named`` before.
 
     Raises:
         NothingToShow: no record of it could be read.
@@ -51,7 +51,7 @@ def read(wanted: Wanted) -> Session:
     with opened(wanted.where) as source, progress(lambda: _told(source.searched)):
         unreadable: list[Unreadable] = []
         sketches = list(_sketches(wanted, source, unreadable))
-    return _session(wanted, _Gathered(sketches, unreadable, source.searched))
+    return _session(wanted, _Gathered(sketches, unreadable, source.searched), named)
 
 
 def read_both(a: Wanted, b: Wanted) -> tuple[Session, Session]:
@@ -65,7 +65,7 @@ def read_both(a: Wanted, b: Wanted) -> tuple[Session, Session]:
         own = read(a)
         unreadable, searched, ids = other()
         b.sketcher.shelf.ids.frombytes(ids)
-        return own, _session(b, _Gathered(_written_in(file), unreadable, searched))
+        return own, _session(b, _Gathered(_written_in(file), unreadable, searched), own.unreadable)
 
 
 def _gather_into(file: IO[bytes], wanted: Wanted) -> tuple[list[Unreadable], Searched, bytes]:
@@ -97,10 +97,11 @@ def _sketches(wanted: Wanted, source: Source, unreadable: list[Unreadable]) -> I
             yield sketch(item)
 
 
-def _session(wanted: Wanted, gathered: _Gathered) -> Session:
+def _session(wanted: Wanted, gathered: _Gathered, named: Iterable[Unreadable]) -> Session:
     session_id, span, searched = wanted.session_id, wanted.span, gathered.searched
     sketches = list(gathered.sketches)
-    _name(gathered.unreadable)
+    known = set(named)
+    _name([each for each in gathered.unreadable if each not in known])
     if not sketches:
         raise NothingToShow(not_found(session_id, searched, span))
     found = timeline(session_id, sketches)
