@@ -5,6 +5,7 @@ python -m benchmarks.kdiff [--events 100000]
 
 import argparse
 import difflib
+import os
 import random
 import resource
 import subprocess
@@ -99,13 +100,12 @@ def _events(name: str, contents: list[tuple[str, dict[str, object]]]) -> Iterato
 def print_process(name: str, a: Path, b: Path) -> None:
     """Time kdiff as a process of its own, and its memory."""
     command = [sys.executable, "-m", "kdiff", "compare", "a", "b", "--file", str(a), "--other-file", str(b)]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, check=False)
-    wall = time.perf_counter() - began
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    _say(f"{name}: {wall:.2f} s, {cpu:.2f} s of CPU, {after.ru_maxrss / 1024:,.0f} MB, exit {done.returncode}")
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    wall, cpu = time.perf_counter() - began, used.ru_utime + used.ru_stime
+    code = os.waitstatus_to_exitcode(status)
+    _say(f"{name}: {wall:.2f} s, {cpu:.2f} s of CPU, {used.ru_maxrss / 1024:,.0f} MB, exit {code}")
 
 
 def print_alignment(name: str, a: Tokens, b: Tokens) -> None:
