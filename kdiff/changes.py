@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import orjson
 from rapidfuzz.distance import Levenshtein
 
-from .normalize import METRICS, Rules, form, is_id_key, is_random, unpacked, volatile, worded_otherwise
+from .figures import is_random, mark
+from .normalize import METRICS, Rules, flat, is_id_key, reading, unpacked, volatile, worded_otherwise
 
 FREE = frozenset(["text", "message", "reasoning", "task", "summary", "thought", "explanation", "comment", "rationale"])
 """Members in which a model writes free text, whatever the tool."""
@@ -44,15 +44,15 @@ class Ids:
     Two ids that differ are taken for one role only where that can be: neither is seen on the other side.
 
     Args:
-        seen: whether an id occurs in A, and whether it occurs in B.
+        seen: whether an id occurs in A, and whether it occurs in B. Ids are given by their marks.
     """
 
-    def __init__(self, seen: Callable[[str], tuple[bool, bool]]) -> None:
+    def __init__(self, seen: Callable[[int], tuple[bool, bool]]) -> None:
         self._seen = seen
-        self._of_a: dict[str, str] = {}
-        self._of_b: dict[str, str] = {}
+        self._of_a: dict[int, int] = {}
+        self._of_b: dict[int, int] = {}
 
-    def answer(self, a: str, b: str, *, told: bool, made: bool) -> bool:
+    def answer(self, a: int, b: int, *, told: bool, made: bool) -> bool:
         """Whether ``b`` stands where ``a`` should; what is not yet known of either is learnt.
 
         Args:
@@ -67,6 +67,13 @@ class Ids:
             return False
         self._of_a[a], self._of_b[b] = b, a
         return True
+
+    def answer_all(self, a: Sequence[int], b: Sequence[int], *, told: bool, made: bool) -> bool:
+        """Whether as many ids stand on both sides, and each where it should; all are learnt, whatever comes first."""
+        if len(a) != len(b):
+            return False
+        answers = [self.answer(x, y, told=told, made=made) for x, y in zip(a, b, strict=True)]
+        return all(answers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,10 @@ class Side:
     told: bool = False
     made: bool = False
     free: bool = False
+
+    def answer(self, a: Sequence[int], b: Sequence[int]) -> bool:
+        """Whether the ids of ``b`` stand where those of ``a`` should."""
+        return self.ids.answer_all(a, b, told=self.told, made=self.made)
 
 
 def changes(a: Any, b: Any, how: Side, path: Path) -> Iterator[Change]:
@@ -105,7 +116,7 @@ def _equal(a: Any, b: Any, how: Side, path: Path) -> bool:
         is_number = isinstance(a, int | float) and isinstance(b, int | float)
         return bool(a == b) and (is_number or type(a) is type(b)) and not (isinstance(a, bool) ^ isinstance(b, bool))
     if a != b and isinstance(a, int) and is_id_key(path[-1]):
-        return how.ids.answer(str(a), str(b), told=how.told, made=how.made)
+        return how.answer((mark(str(a)),), (mark(str(b)),))
     return bool(a == b)
 
 
@@ -116,14 +127,13 @@ def _texts(a: str, b: str, how: Side, path: Path) -> Iterator[Change]:
     if type(inner_a) is type(inner_b) and not isinstance(inner_a, str):
         yield from changes(inner_a, inner_b, how, path)
         return
-    form_a, ids_a = form(a, how.rules, spans=how.told)
-    form_b, ids_b = form(b, how.rules, spans=how.told)
-    if is_id_key(path[-1]) and not ids_a and not ids_b and " " not in a + b:
-        form_a, ids_a, form_b, ids_b = "", (a,), "", (b,)
-    if form_a == form_b and len(ids_a) == len(ids_b):
-        answers = [how.ids.answer(x, y, told=how.told, made=how.made) for x, y in zip(ids_a, ids_b, strict=True)]
-        if all(answers):
-            return
+    own_a, own_b = (reading(text, how.rules, spans=how.told) for text in (a, b))
+    if is_id_key(path[-1]) and not own_a.ids and not own_b.ids and " " not in a + b:
+        answers = how.answer((mark(a),), (mark(b),))
+    else:
+        answers = own_a.form == own_b.form and how.answer(own_a.ids, own_b.ids)
+    if answers:
+        return
     if how.free and worded_otherwise(a, b):
         return
     yield Change(".".join(path), a, b)
@@ -155,11 +165,12 @@ def _paired(a: Mapping[str, Any], b: Mapping[str, Any], how: Side) -> Iterator[t
     if lone_a and lone_b:
         forms: dict[str, list[str]] = {}
         for name in lone_b:
-            forms.setdefault(form(name, how.rules)[0], []).append(name)
+            forms.setdefault(reading(name, how.rules).form, []).append(name)
         for name in lone_a:
-            own, ids = form(name, how.rules)
-            if ids and forms.get(own) and how.ids.answer(name, forms[own][0], told=how.told, made=how.made):
-                answers[name] = forms[own].pop(0)
+            own = reading(name, how.rules)
+            others = forms.get(own.form, [])
+            if own.ids and others and how.answer(own.ids, reading(others[0], how.rules).ids):
+                answers[name] = others.pop(0)
     yield from ((name, name if name in b else answers.get(name)) for name in a)
     yield from ((None, name) for name in lone_b if name not in answers.values())
 
@@ -182,4 +193,4 @@ def _items(a: Sequence[Any], b: Sequence[Any], how: Side, path: Path) -> Iterato
 
 
 def _form(value: Any, rules: Rules) -> str:
-    return form(orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str).decode(), rules, spans=True)[0]
+    return reading(flat(value), rules, spans=True).form

@@ -18,9 +18,10 @@ from .effects import Declared
 from .moves import Moves, moves
 from .normalize import Rules
 from .payloads import Payloads
-from .reading import read
+from .reading import Wanted, read
 from .session import Session
-from .sketch import Shelf, Sketcher, shelf
+from .shelf import shelf
+from .sketch import Sketcher
 
 ENOUGH = 20
 """With fewer good sessions than these, an order can be shown and nothing be claimed."""
@@ -64,18 +65,21 @@ def against(
     if where.file == "-":
         raise UsageError("standard input can be read only once: keep it in a file first")
     with shelf() as kept:
-        names = sessions[1], *dict.fromkeys(sessions[0])
-        own, *others = (read(name, where, span, Sketcher(kept, *how)) for name in names)
-        found = Cohort(others, own, _traits(others, own, kept, how[0]))
+        own, *wanted = (
+            Wanted(name, where, span, Sketcher(kept, *how)) for name in (sessions[1], *dict.fromkeys(sessions[0]))
+        )
+        bad = read(own)
+        others = [read(each, bad.unreadable) for each in wanted]
+        found = Cohort(others, bad, _traits(others, bad, how[0]))
         _show(found, choice)
     return 1 if found.traits else 0
 
 
-def _traits(good: list[Session], bad: Session, kept: Shelf, rules: Rules) -> list[Trait]:
+def _traits(good: list[Session], bad: Session, rules: Rules) -> list[Trait]:
     traits: dict[tuple[object, ...], Trait] = {}
     for each in good:
-        own_a, own_b = moves(each.timeline), moves(bad.timeline)
-        for found in compare(own_a, own_b, Payloads(kept, rules, own_a, own_b)).divergences:
+        own_a, own_b = moves(each.timeline, each.shelf), moves(bad.timeline, bad.shelf)
+        for found in compare(own_a, own_b, Payloads(rules, own_a, own_b)).divergences:
             trait = traits.setdefault(_key(found, own_b), Trait(found))
             trait.apart.add(each.timeline.session_id)
             if found.weight > trait.divergence.weight:

@@ -13,9 +13,10 @@ from .effects import Declared
 from .moves import moves
 from .normalize import Rules
 from .payloads import Payloads
-from .reading import read
+from .reading import Wanted, read_both
 from .result import Result
-from .sketch import Sketcher, shelf
+from .shelf import shelf
+from .sketch import Sketcher
 from .text import Look, Text
 from .verdict import Answer, verdict
 from .words import Words
@@ -46,16 +47,15 @@ def compare_sessions(
         NothingToShow: no record of one of them could be read.
         AgentlogError: a source can't be read.
     """
-    rules, declared = how
-    with shelf() as kept:
-        a, b = (
-            read(session, place, span, Sketcher(kept, rules, declared))
-            for session, place in zip(sessions, places, strict=True)
+    with shelf() as one, shelf() as other:
+        a, b = read_both(
+            Wanted(sessions[0], places[0], span, Sketcher(one, *how)),
+            Wanted(sessions[1], places[1], span, Sketcher(other, *how)),
         )
-        own_a, own_b = moves(a.timeline), moves(b.timeline)
-        payloads = Payloads(kept, rules, own_a, own_b)
+        own_a, own_b = moves(a.timeline, a.shelf), moves(b.timeline, b.shelf)
+        payloads = Payloads(how[0], own_a, own_b)
         compared = compare(own_a, own_b, payloads)
-        found = Result(verdict(compared), compared, a, b, Words(payloads))
+        found = Result(verdict(compared, payloads), compared, a, b, Words(payloads))
         _show(found, choice)
     return 0 if found.verdict.answer is Answer.SAME else 1
 

@@ -191,6 +191,8 @@ def _judged(pair: Pair, payloads: Payloads) -> Divergence | None:
     a, b = pair.a, pair.b
     if a is None or b is None:
         return extra(b, pair.at) if b is not None else missing(a, pair.at) if a is not None else None
+    if not a.again and not b.again and payloads.same(a, b):
+        return moved(a, b, pair.at) if pair.is_moved else None
     given, answered = payloads.differences(a, b)
     for again_a, again_b in zip(a.again, b.again, strict=False):
         more = payloads.differences(again_a, again_b)
@@ -240,11 +242,11 @@ def _is_shared(pair: Pair) -> bool:
 
 
 def _recorded_in_a(pair: Pair) -> int:
-    return max(each.step.recorded for each in (pair.a, *pair.a.again)) if pair.a is not None else 0
+    return pair.a.recorded if pair.a is not None else 0
 
 
 def _recorded_in_b(pair: Pair) -> int:
-    return max(each.step.recorded for each in (pair.b, *pair.b.again)) if pair.b is not None else 0
+    return pair.b.recorded if pair.b is not None else 0
 
 
 def _unlike(a: Move, b: Move, payloads: Payloads) -> bool:

@@ -228,7 +228,9 @@ def _closed(
 def _judged_as_one(found: Divergence) -> Divergence:
     if found.kind == "extra" and found.move.is_call and found.count >= MANY:
         found.kind, found.weight = "repeated", Weight.MAY
-        found.why = f"{found.label} {found.count} times in a row in B, each with other arguments; not in A"
+        alike = len({move.sketch.act for move in (found.move, *found.also)}) == 1
+        how = "with the same arguments" if alike else "each with other arguments"
+        found.why = f"{found.label} {found.count} times in a row in B, {how}; not in A"
     elif found.also:
         found.why = f"{found.why} ({found.count} times)"
     return found

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from agentlog.steps import Lane
 
 from .moves import Move, Moves, Stream
-from .normalize import Rules, literal
+from .normalize import Rules, reading
 
 Weigh = Callable[[Move, Move], float]
 ENOUGH = 4.0
@@ -50,8 +50,8 @@ def _answering(stream: Stream, lane: Lane | None, left: dict[Stream, list[Move]]
         return None
     if stream.agent == stream.lane.agent_id:
         return next((s for s in left if s.lane is lane and s.agent == lane.agent_id), None)
-    named = literal(stream.agent, Rules())
-    return next((s for s in left if s.lane is lane and literal(s.agent, Rules()) == named), None)
+    named = reading(stream.agent, Rules()).literal
+    return next((s for s in left if s.lane is lane and reading(s.agent, Rules()).literal == named), None)
 
 
 def _paired_lanes(a: Moves, b: Moves, weigh: Weigh) -> dict[Lane, Lane]:

@@ -10,6 +10,7 @@ from agentlog.session import Timeline
 from agentlog.steps import Lane, Step
 
 from .effects import Effect
+from .shelf import Shelf
 from .sketch import CALLS, Sketch, sketched
 
 ABSORBED = frozenset({"llm_call", "decision", "error"})
@@ -23,23 +24,25 @@ class Move:
 
     Attributes:
         index: its place in the timeline, the first being 1.
+        shelf: where its payload waits.
         again: the repetitions, in order.
+        is_call: whether it does something, in place of saying something.
     """
 
     step: Step
     index: int
     sketch: Sketch
+    shelf: Shelf
     again: list["Move"] = field(default_factory=list)
+    is_call: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.is_call = self.step.kind in CALLS
 
     @property
     def kind(self) -> str:
         """The event type; of an open call that of the call."""
         return self.step.kind
-
-    @property
-    def is_call(self) -> bool:
-        """Whether it does something, in place of saying something."""
-        return self.step.kind in CALLS
 
     @property
     def is_thought(self) -> bool:
@@ -60,6 +63,26 @@ class Move:
     def succeeded(self) -> int:
         """How many of the times didn't end in an error, and aren't still open."""
         return sum(not each.sketch.failed and not each.step.is_open for each in (self, *self.again))
+
+    @property
+    def recorded(self) -> int:
+        """When the last of the repetitions was recorded."""
+        return max(each.step.recorded for each in (self, *self.again)) if self.again else self.step.recorded
+
+    @property
+    def value(self) -> bytes:
+        """The event as stored."""
+        return self.shelf.value(self.sketch.at, self.sketch.size)
+
+    @property
+    def given_ids(self) -> Sequence[int]:
+        """The marks of the ids in what it was given."""
+        return self.shelf.marks(self.sketch.ids_at, self.sketch.given_ids)
+
+    @property
+    def other_ids(self) -> Sequence[int]:
+        """The marks of the ids in what it answered, or holds besides."""
+        return self.shelf.marks(self.sketch.ids_at + self.sketch.given_ids, self.sketch.rest_ids)
 
     @property
     def label(self) -> str:
@@ -90,9 +113,9 @@ class Moves:
     of: dict[Step, Move]
 
 
-def moves(timeline: Timeline) -> Moves:
-    """The moves of a timeline that was made of sketches."""
-    every = [Move(step, n, sketched(step)) for n, step in enumerate(timeline.steps, 1)]
+def moves(timeline: Timeline, shelf: Shelf) -> Moves:
+    """The moves of a timeline that was made of sketches, their payloads being on ``shelf``."""
+    every = [Move(step, n, sketched(step), shelf) for n, step in enumerate(timeline.steps, 1)]
     acting = {move.step.event.agent_id for move in every if move.is_call or move.kind == "llm_call"}
     streams: dict[Stream, list[Move]] = defaultdict(list)
     for move in every:

@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from rapidfuzz import fuzz
+
+from .figures import figure, figured
 
 METRICS = frozenset({
     "cached_tokens", "completion_tokens", "cost", "cost_usd", "duration_ms", "elapsed_ms", "input_tokens",
@@ -25,19 +27,6 @@ _SECRETS = r"(?:access_|refresh_|auth_|id_|session_|api_)?token|authorization|si
 _VOLATILE_KEY = re.compile(rf"(?:{_CLOCKS}|{_FRESH}|{_SECRETS})", re.I)
 _ID_KEY = re.compile(r"(?:.*[_-])?(?:id|uuid|guid|key|ref)|.*(?:Id|Uuid|Key|Ref)|(?:call|invoice|order)_?number", re.A)
 
-_WORD = re.compile(r"(?<![\w-])[A-Za-z_-]*+\d[\w:.+-]*+|/(?:tmp|var/folders|private/tmp|run/user)/[\w./-]++")
-_UUID = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
-_CLOCK = r"\d{4}-\d\d-\d\d[T ]?\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"
-_WHOLE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::00(?:\.0+)?)?(?:Z|[+-]\d\d:?\d\d)?")
-_RANDOM = re.compile(
-    rf"(?:[A-Za-z]+[_-])*(?:{_UUID}|0x[0-9a-f]{{6,}}|(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{{12,}}|"
-    r"(?=\w*[A-Z])(?=\w*[a-z])(?=\w*\d)[A-Za-z0-9]{16,}|(?=\w*[A-Za-z])(?=\w*\d\w*\d)[A-Za-z0-9]{20,})",
-    re.I,
-)
-_NAMED = re.compile(r"(?=.*[A-Za-z])(?:.*[_-])?(?=[A-Za-z0-9]*\d)[A-Za-z0-9]{4,}", re.A)
-_MACHINE_CLOCK = re.compile(_CLOCK)
-_EPOCH = re.compile(r"1[5-9]\d{8}(?:\d{3}(?:\d{3})?)?(?:\.\d+)?")
-_SPAN = re.compile(r"\d+(?:\.\d+)?(?:ns|us|µs|ms|s|sec|secs|seconds)")
 _NOT_TEXT = re.compile(
     r"\d+(?:[.,:]\d+)*|\b(?:no|not|never|none|without|cannot|can't|don't|doesn't|won't|didn't)\b", re.I
 )
@@ -83,52 +72,46 @@ def volatile(key: str) -> bool:
     return _VOLATILE_KEY.fullmatch(key) is not None
 
 
-@lru_cache(maxsize=65_536)
-def word(token: str) -> tuple[str, str]:
-    """What stands for a word with a figure in it: a placeholder, and what kind of word it is.
+class Reading(NamedTuple):
+    """A text without what differs from run to run.
 
-    The kinds are ``clock``, ``span`` (a duration), ``random`` (an id that no person chose), ``named`` (an id, or a name
-    that may be one) and an empty text for everything else.
+    Attributes:
+        literal: without what differs by itself: clocks, durations, random ids.
+        form: with a placeholder for each id too.
+        ids: the marks of the ids, in their order.
     """
-    if token.startswith("/"):
-        return "<tmp>", "random"
-    bare = token.rstrip(".:+-")
-    tail = token[len(bare) :]
-    if _EPOCH.fullmatch(bare) or (_MACHINE_CLOCK.fullmatch(bare) and not _WHOLE.fullmatch(bare)):
-        return "<time>" + tail, "clock"
-    if _SPAN.fullmatch(bare):
-        return "<span>" + tail, "span"
-    if _RANDOM.fullmatch(bare):
-        return "<id>" + tail, "random"
-    if _NAMED.fullmatch(bare):
-        return "<name>" + tail, "named"
-    return token, ""
+
+    literal: str
+    form: str
+    ids: tuple[int, ...]
 
 
-def literal(text: str, own: Rules) -> str:
-    """``text`` without what differs from run to run by itself: clocks, durations, random ids."""
-    return _WORD.sub(_literal, _patterned(text, own))
+def reading(text: str, own: Rules, *, spans: bool = False) -> Reading:
+    """How ``text`` is compared.
 
-
-def form(text: str, own: Rules, *, spans: bool = False) -> tuple[str, tuple[str, ...]]:
-    """``text`` with a placeholder for each id, and the ids in their order.
-
-    Durations stay as they are unless ``spans``: in what a call answers they are noise, in what it is given they aren't.
+    Durations stay in the form as they are unless ``spans``: in what a call answers they are noise, in what it is given
+    they aren't.
     """
-    ids: list[str] = []
+    text = _patterned(text, own)
+    literal: list[str] = []
+    form: list[str] = []
+    ids: list[int] = []
+    at = 0
+    for start, word in figured(text):
+        stands, kind, mark = figure(word)
+        if not kind:
+            continue
+        before, at = text[at:start], start + len(word)
+        literal += before, stands if kind in _BY_ITSELF else word
+        form += before, word if kind == "span" and not spans else stands
+        if mark:
+            ids.append(mark)
+    if not at:
+        return Reading(text, text, ())
+    return Reading("".join([*literal, text[at:]]), "".join([*form, text[at:]]), tuple(ids))
 
-    def place(found: re.Match[str]) -> str:
-        stands, kind = word(found[0])
-        if kind in ("random", "named"):
-            ids.append(found[0].rstrip(".:+-"))
-        return found[0] if kind == "span" and not spans else stands
 
-    return _WORD.sub(place, _patterned(text, own)), tuple(ids)
-
-
-def _literal(found: re.Match[str]) -> str:
-    stands, kind = word(found[0])
-    return stands if kind in ("clock", "random") else found[0]
+_BY_ITSELF = frozenset({"clock", "random"})
 
 
 def _patterned(text: str, own: Rules) -> str:
@@ -137,47 +120,36 @@ def _patterned(text: str, own: Rules) -> str:
     return text
 
 
-def is_random(token: str) -> bool:
-    """Whether no person chose this id: a UUID, a hash, a long mix of letters and figures, a temporary path."""
-    return word(token)[1] == "random"
-
-
 @lru_cache(maxsize=65_536)
 def is_id_key(key: str) -> bool:
     """Whether a member of this name holds an id."""
     return _ID_KEY.fullmatch(key) is not None
 
 
-def pruned(value: Any, own: Rules, path: tuple[str, ...]) -> Any:
-    """``value`` without the members that make no difference."""
+def pruned(value: Any, own: Rules, path: tuple[str, ...], but: frozenset[str] = frozenset()) -> Any:
+    """``value`` without the members that make no difference, and at its top without those in ``but``."""
     if isinstance(value, dict):
-        if not own.ignored and _is_plain(value):
+        gone = _left_out(tuple(value), but)
+        if own.ignored:
+            gone = gone.union(key for key in value if own.ignores((*path, key)))
+        if not gone and not any(each.__class__ in _NESTED for each in value.values()):
             return value
-        kept = {k: v for k, v in value.items() if not volatile(k) and not (own.ignored and own.ignores((*path, k)))}
-        return {k: pruned(v, own, (*path, k)) if isinstance(v, dict | list) else v for k, v in kept.items()}
-    if isinstance(value, list):
-        if not any(isinstance(each, dict | list) for each in value):
-            return value
-        return [pruned(v, own, (*path, str(n))) if isinstance(v, dict | list) else v for n, v in enumerate(value)]
+        return {
+            key: pruned(each, own, (*path, key)) if each.__class__ in _NESTED else each
+            for key, each in value.items()
+            if key not in gone
+        }
+    if isinstance(value, list) and any(each.__class__ in _NESTED for each in value):
+        return [pruned(v, own, (*path, str(n))) if v.__class__ in _NESTED else v for n, v in enumerate(value)]
     return value
 
 
-def _is_plain(value: dict[str, Any]) -> bool:
-    """Nothing below it that could be left out."""
-    return not any(volatile(k) or isinstance(v, dict | list) for k, v in value.items())
+_NESTED = (dict, list)
 
 
-def signatures(value: Any, own: Rules, path: tuple[str, ...]) -> tuple[int, int]:
-    """Two hashes of what is given: as it reads, and with a placeholder for each id. For this process alone."""
-    text = _patterned(flat(pruned(value, own, path)), own)
-    tokens = _WORD.findall(text)
-    if not tokens:
-        return hash(text), hash(text)
-    between = hash(tuple(_WORD.split(text)))
-    kinds = [word(token) for token in tokens]
-    read = tuple(k[0] if k[1] in ("clock", "random") else t for t, k in zip(tokens, kinds, strict=True))
-    stands = tuple(t if k[1] == "span" else k[0] for t, k in zip(tokens, kinds, strict=True))
-    return hash((between, read)), hash((between, stands))
+@lru_cache(maxsize=4_096)
+def _left_out(names: tuple[str, ...], but: frozenset[str]) -> frozenset[str]:
+    return frozenset(name for name in names if name in but or volatile(name))
 
 
 def flat(value: Any) -> str:

@@ -1,18 +1,21 @@
 """What two moves hold, read from the shelf when it is asked for: their texts, their ids, their difference."""
 
-from collections.abc import Iterable, Mapping
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 from rapidfuzz import fuzz
 
-from agentlog.events import Event
+from agentlog import codec
+from agentlog.events import Event, Unreadable
 
 from .changes import Change, Ids, Side, changes
 from .moves import Move, Moves
-from .normalize import METRICS, Rules, flat, form, literal, pruned
-from .sketch import CALLS, Shelf, text_of
+from .normalize import METRICS, Rules, reading
+from .sketch import CALLS, text_of
 
 _MADE_OF = {"tool_call": "input", "retrieval": "query", "delegation": "task", "memory_write": "value"}
 _FREE = {
@@ -43,10 +46,10 @@ class Payloads:
         shallow: how many pairs differ and were not compared path by path.
     """
 
-    def __init__(self, shelf: Shelf, rules: Rules, a: Moves, b: Moves) -> None:
+    def __init__(self, rules: Rules, a: Moves, b: Moves) -> None:
         self.rules = rules
-        self._shelf, self._a, self._b = shelf, a, b
-        self._seen: tuple[frozenset[str], frozenset[str]] | None = None
+        self._a, self._b = a, b
+        self._seen: tuple[Sequence[int], Sequence[int]] | None = None
         self._ids = Ids(self._occurs)
         self._deep = self.shallow = 0
         self._text = lru_cache(maxsize=1_000)(self._read_text)
@@ -54,11 +57,18 @@ class Payloads:
 
     def event(self, move: Move) -> Event:
         """A move's event, whole."""
-        return self._shelf.event(move.step)
+        found = codec.decode(move.value, move.sketch.place, "")
+        if isinstance(found, Unreadable):
+            raise TypeError(found.reason)
+        return found.event
 
     def text(self, move: Move) -> str:
         """What a move says, or is given, as one text."""
         return self._text(move)
+
+    def given(self, move: Move) -> Any:
+        """What a call is given, as recorded."""
+        return self.event(move).payload.get(_MADE_OF.get(move.kind, ""))
 
     def _read_text(self, move: Move) -> str:
         return text_of(move.kind, self.event(move).payload)
@@ -92,12 +102,10 @@ class Payloads:
 
     def differences(self, a: Move, b: Move) -> tuple[list[Change], list[Change]]:
         """What differs in what two moves were given, and in what they answered or say."""
-        if a.sketch.act == b.sketch.act and a.sketch.rest == b.sketch.rest and a.step.is_open == b.step.is_open:
+        if self.same(a, b):
             return [], []
         own_a, own_b = self.event(a).payload, self.event(b).payload
         given = _MADE_OF.get(a.kind, "") if a.kind == b.kind else ""
-        if self._same_but_ids(own_a, own_b, given, a):
-            return [], []
         if self._deep >= DEEP:
             return self._shallow(a, b, given)
         self._deep += 1
@@ -112,18 +120,17 @@ class Payloads:
         third = self._compare(_only(own_a, free), _only(own_b, free), told=told, free=True)
         return first, second + third
 
-    def _same_but_ids(self, a: Mapping[str, Any], b: Mapping[str, Any], given: str, move: Move) -> bool:
-        """Whether all is the same but for ids, and those answer to each other: the quick way for a renamed copy."""
-        parts = (_only(p, (given,)) for p in (a, b)), (_without(p, given) for p in (a, b))
-        for part, told in zip(parts, (False, move.kind != "agent_message"), strict=True):
-            texts = [flat(pruned(value, self.rules, ("payload",))) for value in part]
-            (form_a, ids_a), (form_b, ids_b) = (form(text, self.rules, spans=told) for text in texts)
-            if form_a != form_b:
-                return False
-            made = told and move.changes_state
-            if not all(self._ids.answer(x, y, told=told, made=made) for x, y in zip(ids_a, ids_b, strict=True)):
-                return False
-        return True
+    def same(self, a: Move, b: Move) -> bool:
+        """Whether all is the same but for ids, and those answer to each other: the quick way, by signatures alone."""
+        x, y = a.sketch, b.sketch
+        if a.step.is_open != b.step.is_open or x.form != y.form or x.shape != y.shape:
+            return False
+        if x.act == y.act and x.rest == y.rest:
+            return True
+        told = a.kind != "agent_message"
+        return self._ids.answer_all(a.given_ids, b.given_ids, told=False, made=False) and self._ids.answer_all(
+            a.other_ids, b.other_ids, told=told, made=told and a.changes_state
+        )
 
     def _shallow(self, a: Move, b: Move, given: str) -> tuple[list[Change], list[Change]]:
         """By signature alone, for sessions that differ nearly everywhere."""
@@ -144,24 +151,22 @@ class Payloads:
         return (
             a.kind not in CALLS
             and a.sketch.act != b.sketch.act
-            and literal(self.text(a), self.rules) != literal(self.text(b), self.rules)
+            and reading(self.text(a), self.rules).literal != reading(self.text(b), self.rules).literal
         )
 
-    def _occurs(self, token: str) -> tuple[bool, bool]:
+    def _occurs(self, mark: int) -> tuple[bool, bool]:
         if self._seen is None:
             self._seen = self._all_ids(self._a.all), self._all_ids(self._b.all)
-        return token in self._seen[0], token in self._seen[1]
+        return _holds(self._seen[0], mark), _holds(self._seen[1], mark)
 
-    def _all_ids(self, every: Iterable[Move]) -> frozenset[str]:
-        found: set[str] = set()
-        for move in every:
-            found.update(form(self._shelf.value(move.sketch).decode(errors="replace"), Rules())[1])
-        return frozenset(found)
+    def _all_ids(self, every: Iterable[Move]) -> Sequence[int]:
+        return array("q", sorted({mark for move in every for ids in (move.given_ids, move.other_ids) for mark in ids}))
+
+
+def _holds(ordered: Sequence[int], mark: int) -> bool:
+    at = bisect_left(ordered, mark)
+    return at < len(ordered) and ordered[at] == mark
 
 
 def _only(payload: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return {name: payload[name] for name in names if name in payload}
-
-
-def _without(payload: Mapping[str, Any], given: str) -> dict[str, Any]:
-    return {name: value for name, value in payload.items() if name != given and name not in METRICS}

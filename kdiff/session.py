@@ -1,21 +1,28 @@
 """A session as it was read, and what is said of it and of two of them side by side. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from agentlog.coverage import Coverage
 from agentlog.events import Unreadable
 from agentlog.session import Timeline
 from agentlog.wording import counted, dollars, duration
 
+from .shelf import Shelf
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session as read, and how far that can be trusted."""
+    """A session as read, and how far that can be trusted.
+
+    Attributes:
+        shelf: where its payloads wait.
+    """
 
     timeline: Timeline
     found: Coverage
-    unreadable: list[Unreadable] = field(default_factory=list)
+    unreadable: list[Unreadable]
+    shelf: Shelf
 
     @property
     def outcome(self) -> str:

@@ -1,24 +1,19 @@
 """A record without its payload: what is needed to order, match and judge it. The bytes wait on a shelf."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import lru_cache
-from tempfile import SpooledTemporaryFile
-from typing import IO, Any
+from typing import Any
 
 import orjson
 
-from agentlog import codec
 from agentlog.calls import failed
-from agentlog.events import Event, Place, Record, Unreadable
+from agentlog.events import Event, Place, Record
 from agentlog.order import call_type
 from agentlog.steps import Step
 
 from .effects import Declared, Effect, effect
-from .normalize import METRICS, Rules, flat, literal, signatures
-
-IN_MEMORY = 32 * 1024 * 1024
-"""So much of the sessions' bytes stays in memory; what is more goes to an unnamed temporary file."""
+from .normalize import METRICS, Reading, Rules, flat, pruned, reading
+from .shelf import Shelf
 
 _KEPT = METRICS.union(
     [
@@ -50,63 +45,30 @@ CALLS = frozenset({"tool_call", "retrieval", "memory_write", "delegation"})
 
 
 class Sketch(Record, frozen=True, gc=False):
-    """A record whose payload and bytes have been put on a shelf.
+    """A record whose payload and bytes have been put on a shelf. It can be sent to another process of the same hashes.
 
     Attributes:
         act: a hash of what was done: kind, label, arguments without clocks and random ids. Of a text, the text.
         form: the same with a placeholder for each id.
-        rest: a hash of all that is compared besides: what a call answered, as stored.
+        rest: a hash of all that is compared besides, such as what a call answered, as it reads.
+        shape: the same with a placeholder for each id.
         at, size: where the bytes are on the shelf.
+        ids_at, given_ids, rest_ids: where the marks of its ids are, and how many of them ``form`` and ``shape`` hold.
         effect: what it does to the world, by ``rule``.
     """
 
     act: int
     form: int
     rest: int
+    shape: int
     at: int
     size: int
+    ids_at: int
+    given_ids: int
+    rest_ids: int
     effect: Effect
     rule: str
     failed: bool
-
-
-class Shelf:
-    """Where the bytes of both sessions wait until they are looked at."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._end = 0
-        self._was_read = False
-
-    def put(self, value: bytes) -> int:
-        """Keep ``value``, and say where."""
-        if self._was_read:
-            self._file.seek(self._end)
-            self._was_read = False
-        self._file.write(value)
-        at, self._end = self._end, self._end + len(value)
-        return at
-
-    def value(self, sketch: Sketch) -> bytes:
-        """The bytes of a record, as stored."""
-        self._was_read = True
-        self._file.seek(sketch.at)
-        return self._file.read(sketch.size)
-
-    def event(self, step: Step) -> Event:
-        """A step's event, whole."""
-        record = sketched(step)
-        found = codec.decode(self.value(record), record.place, "")
-        if isinstance(found, Unreadable):
-            raise TypeError(found.reason)
-        return found.event
-
-
-@contextmanager
-def shelf() -> Iterator[Shelf]:
-    """A shelf that is gone afterwards."""
-    with SpooledTemporaryFile(max_size=IN_MEMORY) as file:
-        yield Shelf(file)
 
 
 def sketched(step: Step) -> Sketch:
@@ -118,10 +80,14 @@ def sketched(step: Step) -> Sketch:
 
 
 class Sketcher:
-    """Makes sketches of one session's records; equal names become one object."""
+    """Makes sketches of one session's records; equal names become one object.
+
+    Attributes:
+        shelf: where it puts the payloads.
+    """
 
     def __init__(self, onto: Shelf, rules: Rules, declared: Declared) -> None:
-        self._shelf, self._rules, self._declared = onto, rules, declared
+        self.shelf, self._rules, self._declared = onto, rules, declared
         self._names: dict[str, str] = {}
 
     def sketch(self, record: Record) -> Sketch:
@@ -129,35 +95,42 @@ class Sketcher:
         event = record.event
         kind, label = _kind(event), _label(event)
         judged = effect(kind, label, event.payload, self._declared)
-        act, form = self._signatures(kind, label, event)
+        name = _GIVEN.get(kind)
+        given = self._given(kind, name, event.payload)
+        rest = self._rest(kind, event.payload)
+        ids_at = len(self.shelf.ids)
+        self.shelf.ids.extend(given.ids)
+        self.shelf.ids.extend(rest.ids)
+        who = kind, label, _who(event.agent_id, self._rules)
+        act = hash((who, given.literal))
+        shape = hash(rest.form)
         return Sketch(
             self._slim(event),
             self._place(record.place),
             b"",
             act,
-            form,
-            self._rest(kind, event.payload),
-            self._shelf.put(record.value),
+            act if given.form is given.literal else hash((who, given.form)),
+            shape if rest.literal is rest.form else hash(rest.literal),
+            shape,
+            self.shelf.put(record.value),
             len(record.value),
+            ids_at,
+            len(given.ids),
+            len(rest.ids),
             judged.effect,
             self._name(judged.rule),
             failed(kind, event.payload),
         )
 
-    def _signatures(self, kind: str, label: str, event: Event) -> tuple[int, int]:
-        payload = event.payload
-        name = _GIVEN.get(kind)
-        if name is not None:
-            act, form = signatures(payload.get(name), self._rules, ("payload", name))
-        else:
-            act = form = hash(text_of(kind, payload))
-        who = _who(event.agent_id, self._rules)
-        return hash((kind, label, who, act)), hash((kind, label, who, form))
+    def _given(self, kind: str, name: str | None, payload: Mapping[str, Any]) -> Reading:
+        """What it was given, or what it says."""
+        if name is None:
+            return Reading(text := text_of(kind, payload), text, ())
+        return reading(flat(pruned(payload.get(name), self._rules, ("payload", name))), self._rules)
 
-    def _rest(self, kind: str, payload: Mapping[str, Any]) -> int:
-        skipped = _SKIPPED.get(kind, METRICS)
-        kept = {name: value for name, value in payload.items() if name not in skipped}
-        return hash(flat(kept)) if kept else 0
+    def _rest(self, kind: str, payload: Mapping[str, Any]) -> Reading:
+        text = flat(pruned(payload, self._rules, ("payload",), _SKIPPED.get(kind, METRICS)))
+        return reading(text, self._rules, spans=kind != "agent_message")
 
     def _slim(self, event: Event) -> Event:
         payload = {name: self._short(value) for name, value in event.payload.items() if name in _KEPT}
@@ -193,7 +166,7 @@ class Sketcher:
 @lru_cache(maxsize=4096)
 def _who(agent_id: str, rules: Rules) -> str:
     """An agent without what is random in its name: workers are often numbered so."""
-    return literal(agent_id, rules)
+    return reading(agent_id, rules).literal
 
 
 def _kind(event: Event) -> str:

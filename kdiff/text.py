@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agentlog.coverage import sentence
-from agentlog.output import Paint, Style, cell_width, clipped
+from agentlog.output import Paint, Style, cell_width, clipped, flowing
 from agentlog.untrusted import escaped
 
 from .divergence import Divergence
@@ -143,8 +143,9 @@ class Text:
 
     def _chain(self) -> Iterator[str]:
         if len(self.found.chain) > 1:
-            own = links(self.found.decisive, self.found.chain, self.result.b.outcome)
-            yield from self._wrapped("chain", "B " + " -> ".join(clipped(link, 60) for link in own))
+            own = [clipped(link, 60) for link in links(self.found.decisive, self.found.chain, self.result.b.outcome)]
+            for n, line in enumerate(flowing([f"B {own[0]}", *own[1:]], " -> ", self.look.width - KEY)):
+                yield self._keyed("" if n else "chain", line)
 
     def _first(self) -> Iterator[str]:
         first = self.found.first

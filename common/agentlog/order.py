@@ -9,7 +9,7 @@
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import NamedTuple
@@ -76,11 +76,15 @@ def _clocked(placed: list[Record]) -> list[_Clocked]:
     for record in placed:
         partition = record.place.topic, record.place.partition
         process = *partition, _process(record)
-        recorded = max(microseconds(record.event.timestamp), raised.get(process, _BEFORE_ALL))
-        late_us = latest.get(partition, recorded) - recorded
+        recorded = microseconds(record.event.timestamp)
+        before = raised.get(process, recorded)
+        recorded = max(recorded, before)
+        newest = latest.get(partition, recorded)
+        late_us = newest - recorded
         found.append(_Clocked(record, recorded, late_us if late_us >= LATE_US else 0))
         raised[process] = recorded
-        latest[partition] = max(recorded, latest.get(partition, recorded))
+        if recorded >= newest:
+            latest[partition] = recorded
     return found
 
 
@@ -89,7 +93,6 @@ _BEFORE_ALL = microseconds(datetime.min.replace(tzinfo=UTC))
 
 def _folded(clocked: list[_Clocked]) -> dict[str, Step]:
     """Steps by the ids that a child may name as its parent, each call one with its announcements."""
-    own = {c.record.event.event_id for c in clocked if c.record.event.event_type != "call_started"}
     announced: dict[str, list[_Clocked]] = defaultdict(list)
     steps: dict[str, Step] = {}
     for c in sorted((c for c in clocked if c.record.event.event_type == "call_started"), key=_recorded_first):
@@ -97,11 +100,11 @@ def _folded(clocked: list[_Clocked]) -> dict[str, Step]:
     for c in clocked:
         event = c.record.event
         if event.event_type != "call_started":
-            starts = announced.get(event.event_id, [])
+            starts = announced.get(event.event_id, ())
             began = min(_began(starts[0]), c.recorded) if starts else _began(c)
             steps[event.event_id] = _step(c, starts, event.event_type, began)
     for call_id, starts in announced.items():
-        if call_id not in own:
+        if call_id not in steps:
             first = starts[0]
             steps[call_id] = _step(first, starts, call_type(first.record.event), _began(first))
     for call_id, starts in announced.items():
@@ -119,7 +122,7 @@ def _began(c: _Clocked) -> int:
     return max(c.recorded - c.record.event.latency_us, _BEFORE_ALL)
 
 
-def _step(c: _Clocked, starts: list[_Clocked], kind: str, began: int) -> Step:
+def _step(c: _Clocked, starts: Sequence[_Clocked], kind: str, began: int) -> Step:
     return Step(c.record, tuple(start.record for start in starts), kind, began, c.recorded, c.late_us)
 
 
@@ -150,8 +153,11 @@ def _ordered(by_id: dict[str, Step]) -> list[Step]:
 
 def _cut_circles(steps: list[Step]) -> None:
     """Of parents that form a circle, the one that began first has none."""
-    settled: set[Step] = set()
+    settled: set[Step | None] = {None}
     for step in steps:
+        if step.parent in settled:
+            settled.add(step)
+            continue
         path: dict[Step, None] = {}
         at: Step | None = step
         while at is not None and at not in settled and at not in path:
@@ -174,9 +180,13 @@ class _Ordering:
         self.way: dict[Step, None] = {}
 
     def run(self, steps: list[Step]) -> list[Step]:
+        out, followers = self.out, self.followers
         for step in steps:
-            self._take(step)
-        return list(self.out)
+            if followers or (step.parent is not None and step.parent not in out):
+                self._take(step)
+            else:
+                out[step] = None
+        return list(out)
 
     def _take(self, step: Step) -> None:
         """Let ``step`` out, and behind it all that waited for it, each as soon as its own beginning allows."""

@@ -1,6 +1,6 @@
 """Records -> a session's timeline: its steps in order, lanes, open calls, outcome and totals. Pure."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import fsum
@@ -134,32 +134,36 @@ def _outcome(steps: list[Step]) -> str | None:
 
 
 def _totals(steps: list[Step], events: int) -> Totals:
-    calls: dict[str, int] = defaultdict(int)
-    failures: dict[str, int] = defaultdict(int)
-    costs: dict[str, list[float]] = defaultdict(list)
-    for step in steps:
-        if step.kind in CALL_TYPES:
-            label = step.label or step.kind
-            calls[label] += 1
-            failures[label] += step.error is not None
-        if (cost := number(step.event.payload.get("cost_usd"))) is not None:
-            costs[step.label or step.kind].append(cost)
+    kinds = Counter(step.kind for step in steps)
     llm = [step for step in steps if step.kind == "llm_call"]
+    wrong = [step for step in steps if step.error is not None]
+    calls = Counter(step.label or step.kind for step in steps if step.kind in CALL_TYPES)
+    failures = Counter(step.label or step.kind for step in wrong if step.kind in CALL_TYPES)
+    costs = _costs(steps)
     return Totals(
         events=events,
-        tool_calls=sum(step.kind == "tool_call" for step in steps),
+        tool_calls=kinds["tool_call"],
         llm_calls=len(llm),
-        retrievals=sum(step.kind == "retrieval" for step in steps),
-        errors=sum(step.error is not None and step.kind != "session_end" for step in steps),
+        retrievals=kinds["retrieval"],
+        errors=sum(step.kind != "session_end" for step in wrong),
         input_tokens=_tokens(llm, "input_tokens"),
         cached_tokens=_tokens(llm, "cached_tokens"),
         output_tokens=_tokens(llm, "output_tokens"),
         cost_usd=_dollars(cost for group in costs.values() for cost in group),
-        unpriced=sum(number(s.event.payload.get("cost_usd")) is None and not s.is_open for s in llm),
+        unpriced=sum(number(step.event.payload.get("cost_usd")) is None and not step.is_open for step in llm),
         calls=dict(calls),
-        failures={label: count for label, count in failures.items() if count},
+        failures=dict(failures),
         cost_by_model={label: _dollars(group) for label, group in costs.items()},
     )
+
+
+def _costs(steps: list[Step]) -> dict[str, list[float]]:
+    """What was paid, by model, or by tool where a tool has a price."""
+    costs: dict[str, list[float]] = defaultdict(list)
+    for step in steps:
+        if "cost_usd" in step.event.payload and (cost := number(step.event.payload["cost_usd"])) is not None:
+            costs[step.label or step.kind].append(cost)
+    return costs
 
 
 def _tokens(steps: list[Step], name: str) -> int:

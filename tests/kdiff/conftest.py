@@ -19,7 +19,8 @@ from kdiff.effects import Declared
 from kdiff.moves import moves
 from kdiff.normalize import Rules
 from kdiff.payloads import Payloads
-from kdiff.sketch import Sketcher, shelf
+from kdiff.shelf import shelf
+from kdiff.sketch import Sketcher
 from kdiff.verdict import Verdict, verdict
 from kshark.story import story
 
@@ -54,10 +55,10 @@ def compared() -> Iterator[Compare]:
     with shelf() as kept:
 
         def run(a: Events, b: Events, rules: Rules = NO_RULES, declared: Declared = NOTHING_DECLARED) -> Outcome:
-            own = [moves(timeline("s", _sketches(each, Sketcher(kept, rules, declared)))) for each in (a, b)]
-            payloads = Payloads(kept, rules, *own)
+            own = [moves(timeline("s", _sketches(each, Sketcher(kept, rules, declared))), kept) for each in (a, b)]
+            payloads = Payloads(rules, *own)
             found = compare(*own, payloads)
-            return Outcome(found, verdict(found), payloads)
+            return Outcome(found, verdict(found, payloads), payloads)
 
         yield run
 

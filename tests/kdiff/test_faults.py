@@ -171,3 +171,20 @@ def test_a_call_that_never_came_back_is_named(script, compared):
     )
     found = compared(a, b.ends("failed").events).decisive
     assert (found.kind, found.label) == ("error", "orders.create")
+
+
+def test_the_root_is_the_message_that_first_offered_what_was_then_booked_not_the_one_that_confirmed_it(
+    script, compared
+):
+    def run(name, offered, flights):
+        own = script(name).calls("flights.search", {"to": "EWR"}, ["HAT110", "HAT172"]).says(offered)
+        offer = own.events[-1]["event_id"]
+        own.add("user_message", {"text": "Take it."}, agent="user")
+        own.says(f"You want {' and '.join(flights)}. Shall I go ahead?").add("user_message", {"text": "Yes."})
+        return own.calls("flights.book", {"flights": flights}).ends().events, offer
+
+    a, _ = run("a", "The cheapest is HAT110 and HAT172.", ["HAT110", "HAT172"])
+    b, offer = run("b", "I can offer you HAT004 and HAT142, which are the cheapest.", ["HAT004", "HAT142"])
+    found = compared(a, b)
+    assert found.decisive.label == "flights.book"
+    assert _id(found.verdict.root.b) == offer
