@@ -73,10 +73,8 @@ def text(timeline: Timeline, steps: Sequence[Step], found: Coverage, look: Look)
 def header(timeline: Timeline, found: Coverage, look: Look) -> Iterator[str]:
     """What a person needs first: which session, how it ended, what it did and cost."""
     yield from _title(timeline, look)
-    agents = {step.event.agent_id for step in timeline.steps} - {"user"}
     owner = clipped(timeline.lanes[0].agent_id, min(40, look.columns))
-    more = f" and {counted(len(agents) - 1, 'other agent')}" if len(agents) > 1 else ""
-    first, *rest = flowing([owner + more, *_amounts(timeline)], "   ", look.columns)
+    first, *rest = flowing([owner + others(timeline), *amounts(timeline)], "   ", look.columns)
     yield look.paint(owner, Style.NAME) + first[len(owner) :]
     yield from rest
     began = f"began {moment(timeline.began):%Y-%m-%d %H:%M:%S} UTC"
@@ -104,7 +102,14 @@ def outcome_text(timeline: Timeline) -> str:
     return f"{timeline.outcome} after {took}" if timeline.outcome else f"not ended, {took} so far"
 
 
-def _amounts(timeline: Timeline) -> Iterator[str]:
+def others(timeline: Timeline) -> str:
+    """How many agents there are beside the session's own, the user not counted."""
+    agents = {step.event.agent_id for step in timeline.steps} - {"user"}
+    return f" and {counted(len(agents) - 1, 'other agent')}" if len(agents) > 1 else ""
+
+
+def amounts(timeline: Timeline) -> Iterator[str]:
+    """What the session did and cost: calls, searches, tokens, dollars, events."""
     totals = timeline.totals
     errors = f", {counted(totals.errors, 'error')}" if totals.errors else ""
     yield f"{counted(totals.tool_calls, 'tool call')}{errors}"

@@ -81,19 +81,31 @@ def _json(value: object) -> str:
 
 def headline(step: Step) -> str:
     """The step in one line, behind its word."""
-    text = _HEADLINES.get(step.kind, _plainly)(step, step.event.payload)
     took = duration(step.duration_us) if step.duration_us else ""
-    marks = [f"[arrived {duration(step.late_us)} late]"] if step.late_us else []
-    marks += [f"[its clock says {step.event.timestamp:%H:%M:%S}]"] if step.moved else []
-    marks += ["[still open]"] if step.is_open else []
-    return "  ".join(filter(None, [text, took, *marks]))
+    return "  ".join(filter(None, [said(step), _price(step), took, *marks(step)]))
+
+
+def said(step: Step) -> str:
+    """What the step says of itself, without what it cost and how long it took."""
+    return _HEADLINES.get(step.kind, _plainly)(step, step.event.payload)
+
+
+def _price(step: Step) -> str:
+    cost = number(step.event.payload.get("cost_usd")) if step.kind == "llm_call" else None
+    return "" if cost is None else dollars(cost)
+
+
+def marks(step: Step) -> list[str]:
+    """What is remarkable about a step's time."""
+    late = [f"[arrived {duration(step.late_us)} late]"] if step.late_us else []
+    moved = [f"[its clock says {step.event.timestamp:%H:%M:%S}]"] if step.moved else []
+    return late + moved + (["[still open]"] if step.is_open else [])
 
 
 def _llm(step: Step, payload: dict[str, Any]) -> str:
     tokens = [(payload.get("input_tokens"), "in"), (payload.get("output_tokens"), "out")]
     counts = ", ".join(f"{round(count):,} {name}" for value, name in tokens if (count := number(value)) is not None)
-    cost = number(payload.get("cost_usd"))
-    return "  ".join(filter(None, [step.label or "model unknown", counts, "" if cost is None else dollars(cost)]))
+    return "  ".join(filter(None, [step.label or "model unknown", counts]))
 
 
 def _retrieval(_step: Step, payload: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from .clusters import clusters
 from .demo import demo
 from .memory import memory
 from .replay import replay
+from .report import report
 from .why import why
 
 HELP = """\
@@ -17,6 +18,7 @@ kshark replay sess_invoice_847 --file story.ndjson  what the runaway agent did
 kshark why sess_invoice_847 --file story.ndjson     where it went wrong, and why
 kshark memory sess_invoice_847 --at 12 --file story.ndjson  what it knew before step 12
 kshark replay sess_a1b2c3 --cluster us-east-1       a session of your own
+kshark report sess_a1b2c3 -o page.html              the same as a page, to send or attach
 kshark clusters                                     which clusters answer, and why not
 
 Settings, clusters and credentials live in agentlog.toml; docs/settings.md tells all of it.
@@ -26,7 +28,7 @@ Exit codes: 0 done, 2 usage or settings, 3 the cluster can't be reached or refus
 """
 
 app = new_app(HELP)
-for command in (replay, why, memory, demo, clusters):
+for command in (replay, why, memory, report, demo, clusters):
     app.add_command(command)
 
 

@@ -1,0 +1,79 @@
+"""`kshark report`: read a session's records, and write them as one page."""
+
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from agentlog.cli import Where, opened
+from agentlog.coverage import coverage, not_found
+from agentlog.errors import NothingToShow, UsageError
+from agentlog.output import complain, write_bytes
+from agentlog.session import timeline
+from agentlog.sources import Span
+from agentlog.wording import counted
+
+from .page import page
+from .replay import gathered
+
+LONGEST_NAME = 100
+
+
+def report(session_id: str, output: str | None, where: Where, span: Span, full: bool) -> None:
+    """Write a session's page.
+
+    Raises:
+        NothingToShow: no record of it could be read.
+        UsageError: the page can't be written, or nobody named the file that is there already.
+        AgentlogError: the source can't be read.
+    """
+    path = _path(session_id, output)
+    with opened(where) as source:
+        records, unreadable = gathered(session_id, source, span)
+    if not records:
+        raise NothingToShow(not_found(session_id, source.searched, span))
+    found = timeline(session_id, records)
+    if full:
+        from .whole import fetch_references  # noqa: PLC0415
+
+        fetch_references(found.steps)
+    pieces = page(found, coverage(source.searched, found, span), unreadable)
+    if path is None:
+        return write_bytes(pieces)
+    _write(path, pieces)
+    complain(f"wrote {path}: {counted(found.totals.events, 'event')}, {path.stat().st_size / 1e6:,.1f} MB")
+    return None
+
+
+def _path(session_id: str, output: str | None) -> Path | None:
+    """The file to write; None is standard output."""
+    if output is not None:
+        return None if output == "-" else Path(output)
+    if not sys.stdout.isatty():
+        return None
+    path = Path(file_name(session_id))
+    if path.exists():
+        raise UsageError(f"{path} is there already; to overwrite it: -o {path}")
+    return path
+
+
+def file_name(session_id: str) -> str:
+    """A name that any file system takes and no shell or page stumbles over."""
+    return re.sub(r"[^\w.-]|^[.-]", "_", session_id[:LONGEST_NAME], flags=re.ASCII) + ".html"
+
+
+def _write(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write the file, whole or not at all: a page that is there stays until the new one is."""
+    try:
+        if path.exists() and not path.is_file():  # a pipe, a device
+            path.write_bytes(b"".join(pieces))
+            return
+        part = path.with_name(f"{path.name[:LONGEST_NAME]}.part")
+        try:
+            with part.open("wb") as file:
+                file.writelines(pieces)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path} can't be written: {error.strerror}") from error

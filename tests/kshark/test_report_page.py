@@ -1,0 +1,104 @@
+"""The page of `kshark report` in a real browser: search, folds, filters, deep links, however long or hostile."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from kshark.story import placed, story
+from tests.browser import PHONE, WIDE, Browser
+from tests.recording import capture_file, ended, event, tool_call
+from tests.running import run
+
+EVIL = "</script><script>document.title='taken'</script><img src=http://example.invalid/x onerror=alert(1)>\u202e\u2028"
+LOADED = "performance.getEntriesByName('events').length > 0"
+
+
+def written(page: Path, session: str, file: Path) -> Path:
+    done = run("kshark", "report", session, "--file", file, "-o", page)
+    assert done.code == 0, done.err
+    return page
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("report") / "story.ndjson"
+    file.write_bytes(b"\n".join(value for _, value in placed(story()) if value) + b"\n")
+    return file
+
+
+@pytest.fixture(scope="module")
+def invoice(told: Path) -> Path:
+    return written(told.with_name("invoice.html"), "sess_invoice_847", told)
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE])
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_page_opens_without_scrolling_sideways_and_asks_nobody(
+    browser: Browser, invoice: Path, size: tuple[int, int], dark: bool
+) -> None:
+    browser.open(invoice, size=size, dark=dark)
+    browser.until(LOADED)
+    assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
+    assert (browser.console(), browser.requests()) == ([], [invoice.as_uri()])
+
+
+def test_the_page_says_what_the_replay_says(browser: Browser, told: Path, invoice: Path) -> None:
+    replay = run("kshark", "replay", "sess_invoice_847", "--file", told, "--format", "json")
+    totals = orjson.loads(replay.out)["totals"]
+    browser.open(invoice)
+    browser.until(LOADED)
+    text = browser.one("body").text
+    for said in (
+        f"{totals['tool_calls']} tool calls, {totals['errors']} errors",
+        f"{totals['llm_calls']} llm calls, {totals['input_tokens'] + totals['output_tokens']:,} tokens",
+        f"${totals['cost_usd']:.2f}",
+        f"{totals['events']} events",
+    ):
+        assert said in text, said
+
+
+def test_a_search_counts_and_like_calls_are_one_row_until_they_are_opened(browser: Browser, invoice: Path) -> None:
+    browser.open(invoice)
+    browser.until(LOADED)
+    rows = len(browser.all("#list [role=listitem]"))
+    browser.press("/", *"deadline_exceeded")
+    browser.until("document.getElementById('hits').textContent != ''")
+    assert rows < 100
+    assert browser.until("document.querySelector('#list .run') || document.getElementById('before').disabled === false")
+
+
+def test_a_link_opens_the_event_that_it_names(browser: Browser, invoice: Path) -> None:
+    browser.open(invoice, "evt_l3bg42d1")
+    browser.until(LOADED)
+    browser.until("document.body.innerText.includes('Waiting gains nothing')")
+
+
+def test_only_errors_are_left_when_asked_for(browser: Browser, invoice: Path) -> None:
+    browser.open(invoice)
+    browser.until(LOADED)
+    browser.one("#errors").click()
+    assert browser.until("document.getElementById('count').textContent").startswith("165 of ")
+
+
+def test_what_an_event_says_is_shown_and_does_nothing(browser: Browser, tmp_path: Path) -> None:
+    evil = tool_call(1, EVIL, input={EVIL: EVIL}, context={"reasoning": EVIL, "model": EVIL})
+    page = written(tmp_path / "evil.html", "sess_1", capture_file(tmp_path / "evil.ndjson", evil, ended(2, EVIL)))
+    browser.open(page)
+    browser.until(LOADED)
+    assert "taken" not in browser.driver.title
+    assert "<script>document.title" in browser.one("body").text
+    assert browser.all("img") == []
+    assert (browser.console(), browser.requests()) == ([], [page.as_uri()])
+
+
+def test_twenty_thousand_events_are_a_few_rows_at_a_time_down_to_the_last(browser: Browser, tmp_path: Path) -> None:
+    kinds = ("tool_call", "decision", "user_message", "agent_message")
+    events = [event(n, kinds[n % 4], payload={"text": f"step {n}", "tool": f"t{n}"}) for n in range(20_000)]
+    page = written(tmp_path / "long.html", "sess_1", capture_file(tmp_path / "long.ndjson", *events))
+    browser.open(page)
+    browser.until(LOADED)
+    browser.run("scrollTo(0, document.documentElement.scrollHeight)")
+    browser.until("document.getElementById('list').innerText.includes('step 19999')")
+    assert len(browser.all("#list [role=listitem]")) < 200
+    assert browser.console() == []
