@@ -80,6 +80,8 @@ def measure(bootstrap: str, count: int) -> None:
         "one session, --from near the end": replay.format(final, "text") + f" --from {near_end}",
         f"a session of {LARGE_EVENTS:,} events, text": replay.format(LARGE, "text"),
         f"a session of {LARGE_EVENTS:,} events, ndjson": replay.format(LARGE, "ndjson"),
+        f"why, of {LARGE_EVENTS:,} events": f"{KSHARK} why {LARGE} --cluster {bootstrap} --format text",
+        f"memory, of {LARGE_EVENTS:,} events": f"{KSHARK} memory {LARGE} --cluster {bootstrap} --format text",
     }
     kcat = f"kcat -b {bootstrap} -C -t agent-events -o beginning -e -q -f '%k\\t%s\\n' | grep -aF {WANTED}"
     figures = in_turn({"kcat | grep": kcat, **commands}, times=5)

@@ -2,16 +2,11 @@
 
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentlog import codec
-from agentlog.cli import Where, opened
-from agentlog.coverage import Coverage, coverage, not_found
-from agentlog.errors import NothingToShow
-from agentlog.events import Unreadable
+from agentlog.cli import Where
 from agentlog.output import complain, page, paint_for, width, write, write_bytes
-from agentlog.session import timeline
 from agentlog.sources import Span
 from agentlog.wording import counted
 
@@ -19,7 +14,7 @@ from .causes import Causes
 from .messages import Conversation
 from .recall import Recall, recall
 from .render import Look
-from .replay import gathered
+from .replay import Read, read_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +47,17 @@ def memory(session_id: str, where: Where, span: Span, choice: Choice) -> None:
         UsageError: a point is written ambiguously, or what changed is asked for backwards.
         AgentlogError: the source can't be read.
     """
-    with opened(where) as source:
-        records, unreadable = gathered(session_id, source, span)
-    if not records:
-        raise NothingToShow(not_found(session_id, source.searched, span))
-    found = timeline(session_id, records)
-    recalled = recall(found, choice.at, choice.since, choice.agent)
+    read = read_session(session_id, where, span)
+    recalled = recall(read.timeline, choice.at, choice.since, choice.agent)
     if choice.full:
         from .whole import fetch_references  # noqa: PLC0415
 
         for mind in recalled.minds:
             fetch_references([*mind.seen, *mind.open, *([mind.given] if mind.given is not None else [])])
-    _show(recalled, coverage(source.searched, found, span), unreadable, choice)
+    _show(recalled, read, choice)
 
 
-def _show(recalled: Recall, covered: Coverage, unreadable: Sequence[Unreadable], choice: Choice) -> None:
+def _show(recalled: Recall, read: Read, choice: Choice) -> None:
     match choice.format:
         case "messages":
             mind = recalled.minds[-1 if choice.agent is not None else 0]
@@ -74,11 +65,11 @@ def _show(recalled: Recall, covered: Coverage, unreadable: Sequence[Unreadable],
         case "json":
             from .memory_document import document  # noqa: PLC0415
 
-            write_bytes([document(recalled, covered, unreadable), b"\n"])
+            write_bytes([document(recalled, read.covered, read.unreadable), b"\n"])
         case _:
             from .memory_text import text  # noqa: PLC0415
 
-            lines = text(recalled, covered, choice.look(recalled.timeline.began))
+            lines = text(recalled, read.covered, choice.look(recalled.timeline.began))
             page(lines) if choice.pager else write(lines)
 
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from agentlog import capture
 from agentlog.cli import Where, opened
@@ -57,14 +58,33 @@ def replay(session_id: str, where: Where, span: Span, choice: Choice) -> None:
         NothingToShow: no record of it could be read.
         AgentlogError: the source can't be read.
     """
+    read = read_session(session_id, where, span)
+    if choice.format == "ndjson" and any(span):
+        complain(f"shown {asked(span)}")
+    show(read.timeline, read.covered, read.unreadable, choice)
+
+
+class Read(NamedTuple):
+    """A session as it was read: how far it can be trusted, and what can't be read."""
+
+    timeline: Timeline
+    covered: Coverage
+    unreadable: list[Unreadable]
+
+
+def read_session(session_id: str, where: Where, span: Span) -> Read:
+    """Read a session whole.
+
+    Raises:
+        NothingToShow: no record of it could be read.
+        AgentlogError: the source can't be read.
+    """
     with opened(where) as source:
         records, unreadable = gathered(session_id, source, span)
     if not records:
         raise NothingToShow(not_found(session_id, source.searched, span))
-    if choice.format == "ndjson" and any(span):
-        complain(f"shown {asked(span)}")
     found = timeline(session_id, records)
-    show(found, coverage(source.searched, found, span), unreadable, choice)
+    return Read(found, coverage(source.searched, found, span), unreadable)
 
 
 def gathered(session_id: str, source: Source, span: Span) -> tuple[list[Record], list[Unreadable]]:

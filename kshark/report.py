@@ -5,16 +5,14 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from agentlog.cli import Where, opened
-from agentlog.coverage import coverage, not_found
-from agentlog.errors import NothingToShow, UsageError
+from agentlog.cli import Where
+from agentlog.errors import UsageError
 from agentlog.output import complain, write_bytes
-from agentlog.session import timeline
 from agentlog.sources import Span
 from agentlog.wording import counted
 
 from .page import page
-from .replay import gathered
+from .replay import read_session
 
 LONGEST_NAME = 100
 
@@ -28,16 +26,13 @@ def report(session_id: str, output: str | None, where: Where, span: Span, full: 
         AgentlogError: the source can't be read.
     """
     path = _path(session_id, output)
-    with opened(where) as source:
-        records, unreadable = gathered(session_id, source, span)
-    if not records:
-        raise NothingToShow(not_found(session_id, source.searched, span))
-    found = timeline(session_id, records)
+    read = read_session(session_id, where, span)
+    found = read.timeline
     if full:
         from .whole import fetch_references  # noqa: PLC0415
 
         fetch_references(found.steps)
-    pieces = page(found, coverage(source.searched, found, span), unreadable)
+    pieces = page(found, read.covered, read.unreadable)
     if path is None:
         return write_bytes(pieces)
     _write(path, pieces)

@@ -3,18 +3,14 @@
 import sys
 from dataclasses import dataclass
 
-from agentlog.cli import Where, opened
-from agentlog.coverage import Coverage, coverage, not_found
-from agentlog.errors import NothingToShow
-from agentlog.events import Unreadable
+from agentlog.cli import Where
 from agentlog.output import page, paint_for, plain, width, write, write_bytes
-from agentlog.session import timeline
 from agentlog.sources import Span
 
 from .answer import Answer, answer
 from .pointing import step_at
 from .render import Look
-from .replay import gathered
+from .replay import Read, read_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +41,12 @@ def why(session_id: str, event: str | None, where: Where, span: Span, choice: Ch
         UsageError: several events begin with ``event``.
         AgentlogError: the source can't be read.
     """
-    with opened(where) as source:
-        records, unreadable = gathered(session_id, source, span)
-    if not records:
-        raise NothingToShow(not_found(session_id, source.searched, span))
-    found = timeline(session_id, records)
-    step = step_at(found, event) if event is not None else None
-    _show(answer(found, step), coverage(source.searched, found, span), unreadable, choice)
+    read = read_session(session_id, where, span)
+    step = step_at(read.timeline, event) if event is not None else None
+    _show(answer(read.timeline, step), read, choice)
 
 
-def _show(found: Answer, covered: Coverage, unreadable: list[Unreadable], choice: Choice) -> None:
+def _show(found: Answer, read: Read, choice: Choice) -> None:
     if choice.full and choice.format != "json":
         from .whole import fetch_references  # noqa: PLC0415
 
@@ -64,13 +56,13 @@ def _show(found: Answer, covered: Coverage, unreadable: list[Unreadable], choice
         case "json":
             from .why_document import document  # noqa: PLC0415
 
-            write_bytes([document(found, covered, unreadable), b"\n"])
+            write_bytes([document(found, read.covered, read.unreadable), b"\n"])
         case "markdown":
             from .why_markdown import markdown  # noqa: PLC0415
 
-            write(markdown(found, covered, look))
+            write(markdown(found, read.covered, look))
         case _:
             from .why_text import text  # noqa: PLC0415
 
-            lines = text(found, covered, look)
+            lines = text(found, read.covered, look)
             page(lines) if choice.pager else write(lines)

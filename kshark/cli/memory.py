@@ -4,6 +4,8 @@ import click
 
 from agentlog.cli import Where, from_option, log_to_stderr, span, to_option, verbose_option, where_options
 
+from .options import check_session, max_chars_option, pager_option
+
 FORMATS = ("text", "json", "messages")
 
 
@@ -17,10 +19,8 @@ FORMATS = ("text", "json", "messages")
 @to_option
 @click.option("--format", "shape", type=click.Choice(FORMATS), help="[default: text; json into a pipe]")
 @click.option("--full", is_flag=True, help="All of it, nothing cut; large payloads fetched.")
-@click.option(
-    "--max-chars", type=click.IntRange(min=0), metavar="N", help="This much of each value, wrapped; 0 for all."
-)
-@click.option("--pager/--no-pager", default=True, help="Page long output on a terminal.")
+@max_chars_option
+@pager_option
 @verbose_option
 def memory(
     session: str,
@@ -52,7 +52,6 @@ def memory(
     from ..why import chosen_format
 
     log_to_stderr(verbose)
-    if not session:
-        raise click.UsageError("SESSION is empty: is a variable of your shell not set?")
+    check_session(session)
     choice = Choice(at, since, agent, chosen_format(shape), full, max_chars, pager)
     say_memory(session, where, span(start, end), choice)

@@ -12,6 +12,8 @@ from agentlog.cli import (
     where_options,
 )
 
+from .options import check_session, max_chars_option, pager_option
+
 FORMATS = ("text", "tree", "ndjson", "json", "markdown")
 
 
@@ -26,10 +28,8 @@ FORMATS = ("text", "tree", "ndjson", "json", "markdown")
 @click.option("--agent", "agents", multiple=True, metavar="AGENT", help="Only of this agent; may be repeated.")
 @click.option("--errors", is_flag=True, help="Only what went wrong.")
 @click.option("--full", is_flag=True, help="Every step on its own, with all that it recorded, nothing cut.")
-@click.option(
-    "--max-chars", type=click.IntRange(min=0), metavar="N", help="This much of each value, wrapped; 0 for all."
-)
-@click.option("--pager/--no-pager", default=True, help="Page long output on a terminal.")
+@max_chars_option
+@pager_option
 @verbose_option
 def replay(
     session: str,
@@ -62,8 +62,7 @@ def replay(
     from ..replay import replay as replay_session
 
     log_to_stderr(verbose)
-    if not session:
-        raise click.UsageError("SESSION is empty: is a variable of your shell not set?")
+    check_session(session)
     choice = Choice(types, agents, errors, chosen_format(shape), full, max_chars, pager)
     if follow:
         from ..follow import follow as follow_session

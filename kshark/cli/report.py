@@ -4,6 +4,8 @@ import click
 
 from agentlog.cli import Where, from_option, log_to_stderr, span, to_option, verbose_option, where_options
 
+from .options import check_session
+
 
 @click.command(short_help="Write a session as a page to send or attach.")
 @click.argument("session")
@@ -35,6 +37,5 @@ def report(
     from ..report import report as write_report
 
     log_to_stderr(verbose)
-    if not session:
-        raise click.UsageError("SESSION is empty: is a variable of your shell not set?")
+    check_session(session)
     write_report(session, output, where, span(start, end), full)

@@ -4,6 +4,8 @@ import click
 
 from agentlog.cli import Where, from_option, log_to_stderr, span, to_option, verbose_option, where_options
 
+from .options import check_session, max_chars_option, pager_option
+
 FORMATS = ("text", "json", "markdown")
 
 
@@ -15,10 +17,8 @@ FORMATS = ("text", "json", "markdown")
 @to_option
 @click.option("--format", "shape", type=click.Choice(FORMATS), help="[default: text; json into a pipe]")
 @click.option("--full", is_flag=True, help="Every step of the chain, with all that it recorded, nothing cut.")
-@click.option(
-    "--max-chars", type=click.IntRange(min=0), metavar="N", help="This much of each value, wrapped; 0 for all."
-)
-@click.option("--pager/--no-pager", default=True, help="Page long output on a terminal.")
+@max_chars_option
+@pager_option
 @verbose_option
 def why(
     session: str,
@@ -48,6 +48,5 @@ def why(
     from ..why import why as say_why
 
     log_to_stderr(verbose)
-    if not session:
-        raise click.UsageError("SESSION is empty: is a variable of your shell not set?")
+    check_session(session)
     say_why(session, event, where, span(start, end), Choice(chosen_format(shape), full, max_chars, pager))

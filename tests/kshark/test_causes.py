@@ -76,7 +76,7 @@ def test_a_step_without_a_parent_follows_from_the_one_before_it_in_its_lane(load
 
 def test_a_chain_goes_through_a_sub_agent_and_back(load: Load) -> None:
     handed = {"to_agent_id": "sub", "task": "look"}
-    back = {"from_agent_id": "sub", "result": "found", "latency_ms": 2500}
+    back = {"from_agent_id": "sub", "result": "found"}
     found = told(
         load,
         event(1, "session_start"),
