@@ -21,10 +21,16 @@ LAYERS: tuple[set[str], ...] = (
     {"properties", "settingsfile", "given", "clusters"},
     {"kafka", *(f"kafka.{name}" for name in ("client", "reader", "admin", "writer"))},
     {"sources", "topics", "coverage", "describe", "calls", "payloads"},
-    {f"recording.{name}" for name in ("snapshot", "redaction", "prices", "usage", "scope", "ids", "wire", "stats")},
-    {f"recording.{name}" for name in ("records", "outlets", "large", "spool", "ledger", "kafkawriter", "target")},
-    {f"recording.{name}" for name in ("options", "intake", "preparer", "handover", "sender", "delivery", "process")},
-    {f"recording.{name}" for name in ("span", "calls", "decorate", "verbs")} | {"recording", "tracer"},
+    {f"recording.{name}" for name in ("snapshot", "redaction", "prices", "usage", "scope", "ids", "stats", "workers")},
+    {
+        f"recording.{name}"
+        for name in ("records", "outlets", "large", "spool", "ledger", "kafkawriter", "target", "wire")
+    },
+    {
+        f"recording.{name}"
+        for name in ("options", "intake", "preparer", "spools", "handover", "sender", "delivery", "process")
+    },
+    {f"recording.{name}" for name in ("span", "calls", "generators", "decorate", "verbs")} | {"recording", "tracer"},
     {"adapters", *(f"adapters.{name}" for name in ("streams", "calling", "openai", "anthropic"))},
     {"adapters.langchain", "adapters.openai_agents"},
     {"output", "cli"},
