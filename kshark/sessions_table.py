@@ -65,7 +65,7 @@ def _top(row: Summary, _: Query) -> str:
 
 
 COLUMNS = (
-    Column("session", lambda row, _: row.session_id, 100, least=12),
+    Column("session", lambda row, _: row.session_id, 100, least=36),
     Column("status", lambda row, query: query.status(row), 90, least=7),
     Column("began", _began, 60, "start"),
     Column("took", _took, 70, "duration", right=True),
@@ -74,7 +74,7 @@ COLUMNS = (
     Column("errors", lambda row, _: f"{row.errors:,}" if row.errors else "", 80, "errors", right=True),
     Column("tokens", _tokens, 30, "tokens", right=True),
     Column("cost", _cost, 82, "cost", right=True),
-    Column("top tool", _top, 50, least=14),
+    Column("top tool", _top, 50, least=26),
     Column("agent", _agent, 45, least=12),
 )
 

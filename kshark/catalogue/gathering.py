@@ -1,8 +1,11 @@
 """A source's sessions, all of them known: the catalogue brought up to date, or a capture file added up."""
 
+import logging
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from agentlog.cli import Where, chosen_cluster, file_alone
 from agentlog.clusters import BOOTSTRAP
@@ -13,12 +16,14 @@ from agentlog.output import progress
 from agentlog.sources import Searched
 
 from ..replay import reading
-from .files import opened, path_of
+from .files import discard, opened, path_of
 from .lines import Lines
 from .read import Read
 from .rereading import groups, reread, settle
 from .store import Store
 from .update import Update
+
+_log = logging.getLogger("agentlog.catalogue")
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,26 @@ def gathered(where: Where, catalogue: bool) -> Iterator[Gathered]:
     cluster, topic, _ = chosen_cluster(where)
     with KafkaReader(cluster) as reader:
         known = identity(cluster, topic, reader.timeout_s) if catalogue else None
-        with opened(path_of(known) if known else None) as store:
-            yield _from_topic(reader, topic, store)
+        with _kept(reader, topic, path_of(known) if known else None) as found:
+            yield found
+
+
+@contextmanager
+def _kept(reader: KafkaReader, topic: str, path: Path | None) -> Iterator[Gathered]:
+    """A topic's sessions by the catalogue at ``path``; one that turns out to be damaged is made anew."""
+    with opened(path) as store:
+        try:
+            found = _from_topic(reader, topic, store)
+        except sqlite3.DatabaseError as error:
+            if store.path is None:
+                raise
+            _log.warning("the catalogue %s is of no use, and made anew: %s", store.path, error)
+            discard(store.path)
+        else:
+            yield found
+            return
+    with opened(path) as store:
+        yield _from_topic(reader, topic, store)
 
 
 def _from_topic(reader: KafkaReader, topic: str, store: Store) -> Gathered:
