@@ -66,7 +66,7 @@ def _top(row: Summary, _: Query) -> str:
 
 COLUMNS = (
     Column("session", lambda row, _: row.session_id, 100, least=36),
-    Column("status", lambda row, query: query.status(row), 90, least=7),
+    Column("status", lambda row, query: query.status(row), 90),
     Column("began", _began, 60, "start"),
     Column("took", _took, 70, "duration", right=True),
     Column("events", lambda row, _: f"{row.events:,}", 40, "events", right=True),
