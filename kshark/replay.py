@@ -90,7 +90,7 @@ def read_session(session_id: str, where: Where, span: Span) -> Read:
 def gathered(session_id: str, source: Source, span: Span) -> tuple[list[Record], list[Unreadable]]:
     """All of a session's records; those that can't be read are named on standard error, and come along."""
     unreadable: list[Unreadable] = []
-    with progress(lambda: _progress(source.searched)):
+    with progress(lambda: reading(source.searched)):
         found = list(source.records(session_id, span))
     records = [item for item in found if isinstance(item, Record)]
     unreadable = [item for item in found if isinstance(item, Unreadable)]
@@ -106,7 +106,8 @@ def name_unreadable(each: Unreadable) -> None:
     complain(f"unreadable: {escaped(each.where)}: {escaped(each.reason)}")
 
 
-def _progress(searched: Searched) -> str:
+def reading(searched: Searched) -> str:
+    """What is being read, and how far that has come."""
     of = f" of {searched.expected:,}" if searched.expected else ""
     return f"{searched.what}: read {searched.records:,}{of} records"
 

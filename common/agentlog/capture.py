@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 MAX_LINE_BYTES = 2 * codec.MAX_BYTES
 """An event as large as we take has room for its ``_record`` and its escapes on a line."""
+TOO_LONG = f"a line of more than the {MAX_LINE_BYTES:,} bytes that we take"
+
+NO_LINE = msgspec.MsgspecError, ValueError, RecursionError
+"""What is raised over a line that is none of a capture file."""
 
 _MEMBER = b',"_record":'
 
@@ -72,23 +76,28 @@ def read_line(line: bytes, session_id: str, file: str, number: int) -> Record | 
     """The record on a line; of one that belongs to another session, that session's id."""
     where, place = f"{file}:{number}", Place(None, -1, number)
     if len(line) > MAX_LINE_BYTES:
-        return Unreadable(where, place, f"a line of more than the {MAX_LINE_BYTES:,} bytes that we take")
+        return Unreadable(where, place, TOO_LONG)
     try:
         head = codec.tolerant(_lines, line)
         if head.session_id is not None and head.session_id != session_id:
             return head.session_id
         value, place = _split(line, bytes(head.record), place)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        found = codec.decode(line, place, where)
-        return found if isinstance(found, Unreadable) else Unreadable(where, place, f"its _record: {error}")
+    except NO_LINE as error:
+        return no_line(line, place, where, error)
     return codec.decode(value, place, where)
+
+
+def no_line(line: bytes, place: Place, where: str, error: Exception) -> Unreadable:
+    """Why ``line`` is none of a capture file, given what was raised over it."""
+    found = codec.decode(line, place, where)
+    return found if isinstance(found, Unreadable) else Unreadable(where, place, f"its _record: {error}")
 
 
 def event_of(line: bytes, place: Place) -> tuple[bytes, Place]:
     """A line's event as its own bytes, and where it lay: ``place`` unless the line says it.
 
     Raises:
-        msgspec.MsgspecError, ValueError, RecursionError: it is no line of a capture file.
+        NO_LINE: it is no line of a capture file.
     """
     return _split(line, bytes(codec.tolerant(_lines, line).record), place)
 

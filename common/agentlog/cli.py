@@ -160,6 +160,12 @@ def chosen_cluster(where: Where) -> "tuple[Cluster, str, str | None]":
     return known.cluster(where.cluster, where.properties), topic, known.partitioner(topic)
 
 
+def file_alone(where: Where) -> None:
+    """Raise UsageError when both a file and a cluster are given."""
+    if where.cluster or where.properties or where.topic:
+        raise UsageError("--file takes the place of --cluster, --topic and -X; give one or the other")
+
+
 @contextmanager
 def opened(where: Where) -> "Iterator[Source]":
     """The source that the user named.
@@ -168,8 +174,7 @@ def opened(where: Where) -> "Iterator[Source]":
         UsageError: both a file and a cluster.
     """
     if where.file is not None:
-        if where.cluster or where.properties or where.topic:
-            raise UsageError("--file takes the place of --cluster, --topic and -X; give one or the other")
+        file_alone(where)
         from .sources import CaptureSource
 
         yield CaptureSource(where.file, sys.stdin.buffer)  # type: ignore[arg-type]

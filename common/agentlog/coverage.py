@@ -106,11 +106,12 @@ def as_json(found: Coverage, unreadable: Sequence[Unreadable]) -> dict[str, Any]
         "log_begins": None if begins is None else timestamp_text(EPOCH + timedelta(milliseconds=begins)),
         "from": span.start.describe() if span.start else None,
         "to": span.end.describe() if span.end else None,
-        "unreadable": [_unreadable(each) for each in unreadable],
+        "unreadable": [unreadable_as_json(each) for each in unreadable],
     }
 
 
-def _unreadable(each: Unreadable) -> dict[str, Any]:
+def unreadable_as_json(each: Unreadable) -> dict[str, Any]:
+    """An unreadable record in every tool's JSON."""
     place = each.place
     return {
         "where": each.where,

@@ -48,8 +48,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def latency_us(self) -> int:
         """How long the call took, in microseconds; 0 where the event says nothing usable."""
-        latency_ms = number(self.payload.get("latency_ms")) or 0
-        return round(latency_ms * 1000) if latency_ms < CALENDAR_MS else 0
+        return latency_us(self.payload.get("latency_ms"))
 
 
 class Place(NamedTuple):
@@ -100,6 +99,12 @@ def microseconds(moment: datetime) -> int:
 def timestamp_text(moment: datetime) -> str:
     """An aware ``moment`` as our JSON documents hold it: ``2026-01-15T14:23:11.847000Z``."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def latency_us(latency_ms: object) -> int:
+    """A recorded ``latency_ms`` in microseconds; 0 where it is nothing usable."""
+    usable = number(latency_ms) or 0
+    return round(usable * 1000) if usable < CALENDAR_MS else 0
 
 
 def number(value: object) -> float | None:

@@ -88,7 +88,7 @@ def _clocked(placed: list[Record]) -> list[_Clocked]:
     return found
 
 
-_BEFORE_ALL = microseconds(datetime.min.replace(tzinfo=UTC))
+BEFORE_ALL = microseconds(datetime.min.replace(tzinfo=UTC))
 
 
 def _folded(clocked: list[_Clocked]) -> dict[str, Step]:
@@ -119,7 +119,7 @@ def _recorded_first(c: _Clocked) -> _Key:
 
 def _began(c: _Clocked) -> int:
     """When a call began; a ``call_started`` too may say how long its call had run by then."""
-    return max(c.recorded - c.record.event.latency_us, _BEFORE_ALL)
+    return max(c.recorded - c.record.event.latency_us, BEFORE_ALL)
 
 
 def _step(c: _Clocked, starts: Sequence[_Clocked], kind: str, began: int) -> Step:
@@ -128,14 +128,22 @@ def _step(c: _Clocked, starts: Sequence[_Clocked], kind: str, began: int) -> Ste
 
 def announces(event: Event) -> str:
     """The id that the call's own event will have, as a ``call_started`` says it."""
-    call_id = event.payload.get("call_id")
-    return call_id if isinstance(call_id, str) and call_id else event.event_id
+    return announced_id(event.payload.get("call_id"), event.event_id)
+
+
+def announced_id(call_id: object, event_id: str) -> str:
+    """The id of the call that a ``call_started`` of ``event_id`` announces, from the ``call_id`` in its payload."""
+    return call_id if isinstance(call_id, str) and call_id else event_id
 
 
 def call_type(started: Event) -> str:
     """The event type of the call that ``started`` announces."""
-    call_type = started.payload.get("call_type")
-    guess = "llm_call" if "model" in started.payload else "tool_call"
+    return announced_type(started.payload.get("call_type"), names_model="model" in started.payload)
+
+
+def announced_type(call_type: object, *, names_model: bool) -> str:
+    """The event type of an announced call, from its payload's ``call_type``, else from whether that has a ``model``."""
+    guess = "llm_call" if names_model else "tool_call"
     return call_type if isinstance(call_type, str) else guess
 
 
@@ -206,12 +214,12 @@ class _Ordering:
     def _held_back(self, step: Step) -> Step | None:
         """What ``step`` has to wait for: its parent, or a displaced step that its process recorded before it."""
         if step.parent is not None and step.parent not in self.out:
-            heappush(self.displaced[_process(step.record)], (_recorded_key(step), step))
+            heappush(self.displaced[_process(step.record)], (recorded_key(step), step))
             return step.parent
         displaced = self.displaced.get(_process(step.record), []) if self.displaced else []
         while displaced and displaced[0][1] in self.out:
             heappop(displaced)
-        if not displaced or displaced[0][0] >= _recorded_key(step) or self._awaited(displaced[0][1]) is step:
+        if not displaced or displaced[0][0] >= recorded_key(step) or self._awaited(displaced[0][1]) is step:
             return None
         return displaced[0][1]
 
@@ -232,5 +240,6 @@ class _Ordering:
         return end
 
 
-def _recorded_key(step: Step) -> _Key:
+def recorded_key(step: Step) -> _Key:
+    """What steps are sorted by for the order in which they were recorded."""
     return step.recorded, *_place_key(step.record)

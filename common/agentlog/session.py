@@ -7,12 +7,13 @@ from math import fsum
 
 from .events import Record, microseconds, number
 from .lanes import Lanes
-from .order import announces, call_type, in_order
+from .order import announces, call_type, in_order, recorded_key
 from .steps import Lane, Step
 
 __all__ = ["CALL_TYPES", "Lane", "Live", "Step", "Timeline", "Totals", "timeline"]
 
 CALL_TYPES = frozenset({"llm_call", "tool_call", "retrieval"})
+BOUNDS = frozenset({"session_start", "session_end"})
 OUTCOMES = frozenset({"succeeded", "failed", "cancelled"})
 
 
@@ -123,14 +124,19 @@ class Live:
 
 
 def _outcome(steps: list[Step]) -> str | None:
-    """What the last ``session_end`` of the session's own lane says; else the last status that is an outcome."""
-    bounds = [step for step in steps if step.kind in ("session_start", "session_end") and step.lane.depth == 0]
+    """What the ``session_end`` recorded last in the session's own lane says; else the last status that says it."""
+    recorded = sorted(steps, key=recorded_key)
+    bounds = [step for step in recorded if step.kind in BOUNDS and step.lane.depth == 0]
     if bounds and bounds[-1].kind == "session_end":
-        end = bounds[-1].event
-        return str(end.payload.get("status") or end.status or "ended")
-    since = steps[steps.index(bounds[-1]) :] if bounds else steps
+        return end_status(bounds[-1].event.payload.get("status"), bounds[-1].event.status)
+    since = recorded[recorded.index(bounds[-1]) :] if bounds else recorded
     statuses = [step.event.status for step in since if step.event.status]
     return statuses[-1] if statuses and statuses[-1] in OUTCOMES else None
+
+
+def end_status(said: object, status: str | None) -> str:
+    """How a session ended, by what its ``session_end`` said in its payload, or as its status."""
+    return str(said or status or "ended")
 
 
 def _totals(steps: list[Step], events: int) -> Totals:

@@ -1,5 +1,6 @@
 """The steps of a session and the lanes that they run in."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .events import Event, Record
@@ -26,6 +27,14 @@ NOWHERE = Lane("")
 """The lane of a step that hasn't been given one."""
 
 _LABELS = ("tool", "model", "to_agent_id", "from_agent_id", "key", "action")
+
+
+def labelled(stated: Callable[[str], object], model: object) -> str:
+    """What names a step among its kind, by what its payload ``stated`` and the ``model`` of its context."""
+    for name in _LABELS:
+        if isinstance(label := stated(name), str):
+            return label
+    return str(model or "")
 
 
 @dataclass(slots=True, eq=False)
@@ -64,11 +73,7 @@ class Step:
     @property
     def label(self) -> str:
         """What names the step among its kind: the tool, the model, the agent delegated to; or an empty text."""
-        payload = self.event.payload
-        for name in _LABELS:
-            if isinstance(label := payload.get(name), str):
-                return label
-        return str(self.event.context.get("model") or "")
+        return labelled(self.event.payload.get, self.event.context.get("model"))
 
     @property
     def error(self) -> object:

@@ -136,7 +136,7 @@ class TopicSource:
             return found
         if message.key() is None:
             return None
-        return Unreadable(where, lies, f"its key is {session_id}, its session_id {found.event.session_id}")
+        return Unreadable(where, lies, under_other_key(message.key(), found.event.session_id))
 
     def follow(self, session_id: str) -> Iterator[Found | None]:
         """What is written to the partitions that were read, from there on."""
@@ -146,3 +146,8 @@ class TopicSource:
             yield from self._matching(session_id, batch, {}, Span())
             if not batch:
                 yield None
+
+
+def under_other_key(key: bytes | None, session_id: str) -> str:
+    """Why a record is none of its ``session_id``'s: its ``key`` is another."""
+    return f"its key is {(key or b'').decode(errors='replace')}, its session_id {session_id}"

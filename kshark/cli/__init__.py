@@ -7,6 +7,7 @@ from .demo import demo
 from .memory import memory
 from .replay import replay
 from .report import report
+from .sessions import sessions
 from .why import why
 
 HELP = """\
@@ -14,6 +15,7 @@ What did a session do, step by step, and why?
 
 \b
 kshark demo story.ndjson                            a story to try it on, no Kafka needed
+kshark sessions --sort calls --file story.ndjson    which session ran away?
 kshark replay sess_invoice_847 --file story.ndjson  what the runaway agent did
 kshark why sess_invoice_847 --file story.ndjson     where it went wrong, and why
 kshark memory sess_invoice_847 --at 12 --file story.ndjson  what it knew before step 12
@@ -28,7 +30,7 @@ Exit codes: 0 done, 2 usage or settings, 3 the cluster can't be reached or refus
 """
 
 app = new_app(HELP)
-for command in (replay, why, memory, report, demo, clusters):
+for command in (sessions, replay, why, memory, report, demo, clusters):
     app.add_command(command)
 
 

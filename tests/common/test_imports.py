@@ -19,8 +19,9 @@ LAYERS: tuple[set[str], ...] = (
     {"errors", "events", "wording", "untrusted"},
     {"codec", "capture", "steps", "order", "lanes", "session", "positions", "partitions"},
     {"properties", "settingsfile", "given", "clusters"},
-    {"kafka", *(f"kafka.{name}" for name in ("client", "reader", "admin", "writer"))},
+    {"kafka", *(f"kafka.{name}" for name in ("client", "reader", "admin", "writer", "stretch"))},
     {"sources", "topics", "coverage", "describe", "calls", "payloads"},
+    {"glances", "summary", "sums"},
     {f"recording.{name}" for name in ("snapshot", "redaction", "prices", "usage", "scope", "ids", "stats", "workers")},
     {
         f"recording.{name}"

@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource
 from confluent_kafka.cimpl import NewTopic
 
@@ -12,6 +12,26 @@ from ..clusters import Cluster
 from ..errors import KafkaRefused, KafkaUnavailable, TopicNotFound
 from .client import Troubles, client
 from .reader import KafkaReader
+
+
+class Identity(NamedTuple):
+    """What a topic is called by for as long as it lives, and no other topic ever is."""
+
+    cluster_id: str
+    topic_id: str
+
+
+def identity(cluster: Cluster, topic: str, timeout_s: float) -> Identity | None:
+    """The ids of a cluster and its topic; None where the cluster doesn't tell them, as those before Kafka 2.8."""
+    admin = client(AdminClient, cluster, {}, Troubles(cluster))
+    asked = admin.describe_topics(TopicCollection([topic]), request_timeout=timeout_s)[topic]
+    of_cluster = admin.describe_cluster(request_timeout=timeout_s)
+    try:
+        cluster_id, topic_id = of_cluster.result(timeout_s).cluster_id, asked.result(timeout_s).topic_id
+    except (KafkaException, TimeoutError):
+        return None
+    has_id = topic_id.get_most_significant_bits() or topic_id.get_least_significant_bits()
+    return Identity(cluster_id, str(topic_id)) if cluster_id and has_id else None
 
 
 def ensure_topic(cluster: Cluster, topic: str, partitions: int, config: Mapping[str, str]) -> dict[str, str] | None:

@@ -1,0 +1,58 @@
+"""A stretch of a topic: some of its partitions, each read from one offset to another."""
+
+import time
+from collections.abc import Iterator, Mapping
+
+from .reader import KafkaReader, Message
+
+
+class Stretch:
+    """Messages of a topic, each partition's from its start to its end.
+
+    Attributes:
+        next: the offset to be read next, of each partition.
+        skipped: partitions whose next records were deleted while they were read.
+    """
+
+    def __init__(self, reader: KafkaReader, topic: str, starts: Mapping[int, int], ends: Mapping[int, int]) -> None:
+        self.next = dict(starts)
+        self.skipped: set[int] = set()
+        self._reader, self._topic = reader, topic
+        self._ends = {p: end for p, end in ends.items() if starts[p] < end}
+
+    def batches(self) -> Iterator[list[Message]]:
+        """The messages as they come; a batch may be empty. Those behind an end may come too.
+
+        Raises:
+            KafkaError: the topic can't be read, or nothing comes any more.
+        """
+        if not self._ends:
+            return
+        self._reader.start(self._topic, {p: self.next[p] for p in self._ends})
+        heard = time.monotonic()
+        for batch in self._reader.batches():
+            if batch:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > self._reader.timeout_s:
+                raise self._reader.silent(self._topic)
+            messages = self._heeded(batch)
+            self.next.update(self._reader.positions())
+            yield messages
+            if all(self.next[p] >= end for p, end in self._ends.items()):
+                return
+
+    def _heeded(self, batch: list[Message]) -> list[Message]:
+        """The batch without librdkafka's own messages, which are taken in."""
+        if None not in map(Message.key, batch):
+            return batch
+        for message in batch:
+            if message.error() is not None:
+                self._heed(message)
+        return [message for message in batch if message.error() is None]
+
+    def _heed(self, message: Message) -> None:
+        partition = message.partition()
+        if self._reader.at_end(message):
+            self._ends.pop(partition or 0, None)
+        elif partition in self.next:
+            self.skipped.add(partition)

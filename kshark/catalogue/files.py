@@ -1,0 +1,66 @@
+"""Where catalogues lie: in the user's cache folder, one for each topic of a cluster."""
+
+import logging
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from agentlog.kafka.admin import Identity
+
+from .store import Store
+
+_log = logging.getLogger("agentlog.catalogue")
+
+
+def folder() -> Path:
+    """Where the user's catalogues lie."""
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(named):  # noqa: PTH117  the standard ignores what isn't
+        return Path(named, "agentlog", "catalogue")
+    home = Path("~/Library/Caches" if sys.platform == "darwin" else "~/.cache").expanduser()
+    return home / "agentlog" / "catalogue"
+
+
+def path_of(identity: Identity) -> Path:
+    """The file of a topic's catalogue."""
+    return folder() / identity.cluster_id / f"{identity.topic_id}.sqlite"
+
+
+@contextmanager
+def opened(path: Path | None) -> Iterator[Store]:
+    """The store at ``path``; one that is gone with the process where there is none, or where it can't be written."""
+    with _usable(path) as store:
+        yield store
+
+
+def _usable(path: Path | None) -> Store:
+    if path is None:
+        return Store()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return _mended(path)
+    except (OSError, sqlite3.Error) as error:
+        _log.warning("the catalogue %s can't be used, so the log is read without it: %s", path, error)
+        return Store()
+
+
+def _mended(path: Path) -> Store:
+    """The store at ``path``, made anew where it is damaged or of another schema."""
+    try:
+        return Store(path)
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as error:
+        _log.info("the catalogue %s is made anew: %s", path, error)
+        discard(path)
+        return Store(path)
+
+
+def discard(path: Path) -> None:
+    """Delete a catalogue."""
+    for suffix in ("", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).unlink()

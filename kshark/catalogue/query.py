@@ -1,0 +1,129 @@
+"""Which sessions are wanted of a catalogue, in which order, as SQL."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from agentlog.positions import Moment, Position
+from agentlog.sources import Span
+from agentlog.summary import Summary
+
+from .store import Store
+
+RUNNING_US = 30 * 60 * 1_000_000
+"""A session that hasn't ended counts as running for so long after its last event."""
+
+ORDERS: Mapping[str, str] = {
+    "start": "started",
+    "duration": "ended - started",
+    "events": "events",
+    "calls": "tool_calls",
+    "errors": "errors",
+    "tokens": "iif(input_tokens IS NULL, output_tokens, input_tokens + ifnull(output_tokens, 0))",
+    "cost": "cost_usd",
+}
+STATUSES: Mapping[str, str] = {
+    "running": "outcome IS NULL AND ended >= :alive",
+    "never-ended": "outcome IS NULL AND ended < :alive",
+    "succeeded": "outcome = 'succeeded'",
+    "failed": "outcome = 'failed'",
+    "cancelled": "outcome = 'cancelled'",
+    "other": "outcome NOT IN ('succeeded', 'failed', 'cancelled')",
+}
+_TOTALS = """
+    count(*), sum(outcome = 'succeeded'), sum(outcome = 'failed'), sum(outcome = 'cancelled'),
+    sum(outcome NOT IN ('succeeded', 'failed', 'cancelled')), sum(outcome IS NULL AND ended >= :alive),
+    sum(outcome IS NULL AND ended < :alive), sum(events), sum(tool_calls), sum(llm_calls), sum(errors),
+    sum(input_tokens), sum(output_tokens), sum(cost_usd), sum(unpriced)
+"""
+
+
+class Totals(NamedTuple):
+    """What the sessions that were asked for amount to; None where none says it."""
+
+    sessions: int
+    succeeded: int
+    failed: int
+    cancelled: int
+    other: int
+    running: int
+    never_ended: int
+    events: int
+    tool_calls: int
+    llm_calls: int
+    errors: int
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: float | None
+    unpriced: int
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which sessions are wanted: those that overlap ``span`` and for which all the rest holds.
+
+    Attributes:
+        now: microseconds since the epoch; tells what is still running.
+    """
+
+    span: Span = field(default_factory=Span)
+    agents: Sequence[str] = ()
+    tools: Sequence[str] = ()
+    statuses: Sequence[str] = ()
+    min_cost: float | None = None
+    min_calls: int | None = None
+    sort: str = "start"
+    now: int = field(default_factory=lambda: time.time_ns() // 1000)
+
+    def rows(self, store: Store) -> Iterator[Summary]:
+        """The sessions, the most first; those that don't say it last."""
+        order = f"{ORDERS[self.sort]} DESC NULLS LAST, started DESC, session_id"
+        return store.rows(self._where(), order, self._values())
+
+    def totals(self, store: Store) -> Totals:
+        """What all of them amount to."""
+        return Totals(*store.total(_TOTALS, self._where(), self._values()))
+
+    def status(self, row: Summary) -> str:
+        """How a session ended, or whether it still runs."""
+        return row.outcome or ("running" if row.ended >= self.now - RUNNING_US else "never-ended")
+
+    def across(self, row: Summary) -> str | None:
+        """Which edge of the span a session runs across: ``from``, ``to``, ``both``, or none."""
+        start, end = map(_edge, self.span)
+        before, after = start is not None and row.started < start, end is not None and row.ended > end
+        return "both" if before and after else "from" if before else "to" if after else None
+
+    def _where(self) -> str:
+        said = {
+            "ended >= :from": self.span.start,
+            "started <= :to": self.span.end,
+            "cost_usd >= :min_cost": self.min_cost,
+            "tool_calls >= :min_calls": self.min_calls,
+        }
+        conditions = [condition for condition, value in said.items() if value is not None]
+        if self.agents:
+            names = _names("agent", self.agents)
+            conditions.append(f"EXISTS (SELECT 1 FROM json_each(agents) WHERE value IN ({names}))")  # noqa: S608  names
+        if self.tools:
+            names = _names("tool", self.tools)
+            conditions.append(f"EXISTS (SELECT 1 FROM json_each(tools) WHERE key IN ({names}))")  # noqa: S608  of ours
+        if self.statuses:
+            conditions.append(" OR ".join(STATUSES[status] for status in self.statuses))
+        return " AND ".join(f"({condition})" for condition in conditions) or "TRUE"
+
+    def _values(self) -> dict[str, object]:
+        start, end = map(_edge, self.span)
+        bounds = {"from": start, "to": end, "min_cost": self.min_cost, "min_calls": self.min_calls}
+        named = {f"agent{n}": agent for n, agent in enumerate(self.agents)}
+        named |= {f"tool{n}": tool for n, tool in enumerate(self.tools)}
+        return {"alive": self.now - RUNNING_US, **bounds, **named}
+
+
+def _names(name: str, values: Sequence[str]) -> str:
+    return ", ".join(f":{name}{number}" for number, _ in enumerate(values))
+
+
+def _edge(bound: Position | None) -> int | None:
+    return bound.microseconds if isinstance(bound, Moment) else None

@@ -1,0 +1,63 @@
+"""The options of `kshark sessions`."""
+
+import click
+
+from agentlog.cli import Where, from_option, log_to_stderr, span, to_option, verbose_option, where_options
+
+SORTS = ("start", "duration", "events", "calls", "errors", "tokens", "cost")
+STATUSES = ("running", "succeeded", "failed", "cancelled", "never-ended", "other")
+
+
+@click.command(short_help="List sessions: what they did and cost, and how they ended.")
+@where_options
+@from_option
+@to_option
+@click.option("--agent", "agents", multiple=True, metavar="AGENT", help="In which this agent acted; may be repeated.")
+@click.option("--tool", "tools", multiple=True, metavar="TOOL", help="That called this tool; may be repeated.")
+@click.option(
+    "--status", "statuses", multiple=True, type=click.Choice(STATUSES), help="That ended so; may be repeated."
+)
+@click.option("--min-cost", type=click.FloatRange(min=0), metavar="DOLLARS", help="That cost at least so much.")
+@click.option("--min-calls", type=click.IntRange(min=0), metavar="N", help="With at least so many tool calls.")
+@click.option("--sort", type=click.Choice(SORTS), default="start", help="The most first. [default: start]")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="[default: 40 as text, else all; 0 for all]")
+@click.option("--no-catalog", is_flag=True, help="Read the log alone, neither using nor keeping a catalogue.")
+@click.option(
+    "--format", "shape", type=click.Choice(("text", "ndjson", "json")), help="[default: text; ndjson into a pipe]"
+)
+@click.option("--pager/--no-pager", default=True, help="Page long output on a terminal.")
+@verbose_option
+def sessions(
+    where: Where,
+    start: str | None,
+    end: str | None,
+    agents: tuple[str, ...],
+    tools: tuple[str, ...],
+    statuses: tuple[str, ...],
+    min_cost: float | None,
+    min_calls: int | None,
+    sort: str,
+    limit: int | None,
+    no_catalog: bool,
+    shape: str | None,
+    pager: bool,
+    verbose: bool,
+) -> None:
+    """List sessions, the newest first: what each did and cost, and how it ended.
+
+    \b
+    kshark sessions                                  the newest
+    kshark sessions --sort calls --limit 10          which one ran away?
+    kshark sessions --from -24h --min-cost 1 --sort cost
+    kshark sessions --status never-ended --agent invoice-generator-v2
+    kshark sessions --tool stripe.create_invoice --format json
+    kshark sessions --file run.ndjson                without Kafka
+    """
+    from ..catalogue.query import Query
+    from ..replay import chosen_format
+    from ..sessions import Choice
+    from ..sessions import sessions as list_sessions
+
+    log_to_stderr(verbose)
+    query = Query(span(start, end), agents, tools, statuses, min_cost, min_calls, sort)
+    list_sessions(where, query, Choice(chosen_format(shape), limit, pager), catalogue=not no_catalog)

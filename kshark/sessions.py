@@ -1,0 +1,73 @@
+"""`kshark sessions`: which sessions there were, what they did and cost, and how far that can be trusted."""
+
+import sys
+from dataclasses import dataclass
+from itertools import islice
+
+from agentlog.cli import Where
+from agentlog.errors import UsageError
+from agentlog.output import complain, page, paint_for, width, write, write_bytes
+from agentlog.positions import Moment
+from agentlog.sources import Span
+
+from .catalogue.gathering import Gathered, gathered
+from .catalogue.query import Query
+from .replay import NAMED, name_unreadable
+from .sessions_document import document, line
+from .sessions_table import table
+
+LISTED = 10_000
+"""How many unreadable records a JSON document names."""
+
+SHOWN = 40
+"""How many sessions a text shows unless a limit is given."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How the answer is to be written; a limit of 0 is none."""
+
+    format: str = "text"
+    limit: int | None = None
+    pager: bool = True
+
+    @property
+    def most(self) -> int | None:
+        """How many sessions are written; None for all."""
+        limit = SHOWN if self.limit is None and self.format == "text" else self.limit
+        return limit or None
+
+
+def sessions(where: Where, query: Query, choice: Choice, catalogue: bool) -> None:
+    """Write a row for each session that was asked for.
+
+    Raises:
+        UsageError: a bound is a place, not a time.
+        AgentlogError: the source can't be read.
+    """
+    _check(query.span)
+    with gathered(where, catalogue) as found:
+        _name_unreadable(found)
+        rows = islice(query.rows(found.store), choice.most)
+        if choice.format == "ndjson":
+            write_bytes(line(row, query) for row in rows)
+            return
+        totals = query.totals(found.store)
+        if choice.format == "json":
+            write_bytes([document(list(rows), totals, query, found.read, list(found.unreadable(LISTED)))])
+            return
+        lines = table(list(rows), totals, query, found.read, width(), paint_for(sys.stdout))
+        (page if choice.pager else write)(lines)
+
+
+def _check(span: Span) -> None:
+    for bound in span:
+        if bound is not None and not isinstance(bound, Moment):
+            raise UsageError(f"sessions are chosen by time, not by {bound.describe()}")
+
+
+def _name_unreadable(found: Gathered) -> None:
+    for each in found.unreadable(NAMED):
+        name_unreadable(each)
+    if found.read.unreadable > NAMED:
+        complain(f"unreadable: {found.read.unreadable - NAMED:,} more; --format json names all")

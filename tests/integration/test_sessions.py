@@ -1,0 +1,107 @@
+"""`kshark sessions` on real Kafka: with its catalogue and without it, whatever became of either."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from devkafka import produce
+from devkafka.client import QUIET
+from tests.recording import as_messages, ended, event, started, tool_call
+from tests.running import Ran, run
+
+TopicFactory = Callable[..., str]
+Listing = Callable[..., Ran]
+
+
+@pytest.fixture
+def listed(kafka: str, tmp_path: Path) -> Listing:
+    """Runs `kshark sessions` with a cache folder of the test's own."""
+
+    def sessions(topic: str, *options: str) -> Ran:
+        where = ("--cluster", kafka, "--topic", topic)
+        return run("kshark", "sessions", *where, *options, variables={"XDG_CACHE_HOME": str(tmp_path)})
+
+    return sessions
+
+
+def rows(done: Ran) -> list[dict[str, Any]]:
+    assert done.code == 0, done.told
+    return [orjson.loads(line) for line in done.out.splitlines()]
+
+
+def catalogue(folder: Path) -> Path:
+    (found,) = folder.rglob("*.sqlite")
+    return found
+
+
+def test_the_session_that_ran_away_is_on_top(kafka: str, topic: TopicFactory, listed: Listing) -> None:
+    name = topic(partitions=6)
+    assert run("kshark", "demo", "--cluster", kafka, "--topic", name).code == 0
+    (top,) = rows(listed(name, "--sort", "calls", "--limit", "1"))
+    assert (top["session_id"], top["tool_calls"], top["errors"]) == ("sess_invoice_847", 847, 164)
+    assert (top["status"], top["top_tool"], top["top_tool_calls"]) == ("failed", "stripe.list_invoices", 355)
+    again = listed(name, "--format", "json")
+    assert orjson.loads(again.out)["searched"]["new"] == 0
+    assert rows(listed(name)) == rows(listed(name, "--no-catalog"))
+
+
+def test_what_came_since_is_added_and_a_call_counts_once(kafka: str, topic: TopicFactory, listed: Listing) -> None:
+    name = topic(partitions=3)
+    produce(kafka, name, as_messages([event(0, "session_start"), started(1, "evt_2")]))
+    assert rows(listed(name))[0]["tool_calls"] == 1
+    produce(kafka, name, as_messages([tool_call(2), tool_call(2), ended(3)]))
+    (row,) = rows(listed(name))
+    assert (row["tool_calls"], row["events"], row["status"]) == (1, 4, "succeeded")
+    assert row["cost_usd"] is None
+    assert rows(listed(name, "--no-catalog")) == [row]
+
+
+def test_what_the_log_no_longer_holds_is_not_counted(kafka: str, topic: TopicFactory, listed: Listing) -> None:
+    name = topic()
+    produce(kafka, name, as_messages([tool_call(1), tool_call(2), tool_call(3, session_id="sess_2")]))
+    assert len(rows(listed(name))) == 2
+    admin = AdminClient({"bootstrap.servers": kafka}, logger=QUIET)
+    for deleted in admin.delete_records([TopicPartition(name, 0, 1)]).values():
+        deleted.result(timeout=30)
+    with_it = rows(listed(name))
+    assert {row["session_id"]: row["events"] for row in with_it} == {"sess_1": 1, "sess_2": 1}
+    assert rows(listed(name, "--no-catalog")) == with_it
+
+
+def test_a_damaged_catalogue_is_made_anew(kafka: str, topic: TopicFactory, listed: Listing, tmp_path: Path) -> None:
+    name = topic()
+    produce(kafka, name, as_messages([tool_call(1), ended(2)]))
+    before = rows(listed(name))
+    file = catalogue(tmp_path)
+    file.write_bytes(b"no database" * 1000)
+    assert rows(listed(name)) == before
+    content = bytearray(file.read_bytes())
+    content[4096:] = b"\xff" * len(content[4096:])
+    file.write_bytes(content)
+    assert rows(listed(name)) == before
+
+
+def test_without_a_cache_folder_the_answer_is_the_same(
+    kafka: str, topic: TopicFactory, listed: Listing, tmp_path: Path
+) -> None:
+    name = topic()
+    produce(kafka, name, as_messages([tool_call(1)]))
+    (tmp_path / "agentlog").write_text("a file in the way")
+    done = listed(name)
+    assert [row["session_id"] for row in rows(done)] == ["sess_1"]
+    assert "can't be used" in done.told
+
+
+def test_an_unreadable_record_is_named_and_counted(kafka: str, topic: TopicFactory, listed: Listing) -> None:
+    name = topic()
+    produce(kafka, name, [*as_messages([tool_call(1)]), *as_messages([tool_call(2)])[:0]])
+    produce(kafka, name, [as_messages([tool_call(3)])[0]._replace(value=b"{no json")])
+    for _ in range(2):
+        done = listed(name)
+        assert f"unreadable: {name}[0]@1: not JSON" in done.told
+        assert len(rows(done)) == 1

@@ -1,0 +1,112 @@
+"""What `kshark sessions` adds up record by record is what each session's timeline says, however records come."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import orjson
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agentlog import codec
+from agentlog.events import Place, Record
+from agentlog.glances import glance, glances
+from agentlog.session import timeline
+from agentlog.summary import Summary, summarized
+from kshark.catalogue.chunk import Chunk
+from kshark.catalogue.rereading import groups, settle
+from kshark.catalogue.store import Store
+
+NOON = datetime.fromisoformat("2026-01-15T12:00:00Z")
+IDS = [f"evt_{n}" for n in range(8)]
+AGENTS = ["main", "helper", "user"]
+AMOUNT = st.sampled_from([None, 0, 0.1, 0.25, 3, 1e15, -1, "x"])
+OUTCOME = st.sampled_from([None, "succeeded", "failed", "odd"])
+PAYLOAD = st.fixed_dictionaries(
+    {},
+    optional={
+        "tool": st.sampled_from(["mail.send", "crm.find", "", 7]),
+        "model": st.sampled_from(["m1", None]),
+        "latency_ms": st.sampled_from([0, 500, 4000, "long"]),
+        "error": st.sampled_from([None, "", "broken", {"type": "x"}]),
+        "cost_usd": AMOUNT,
+        "input_tokens": AMOUNT,
+        "output_tokens": AMOUNT,
+        "call_id": st.sampled_from([*IDS, "gone", None]),
+        "call_type": st.sampled_from(["tool_call", "llm_call", "retrieval", "dance", None]),
+        "to_agent_id": st.sampled_from(AGENTS),
+        "from_agent_id": st.sampled_from(AGENTS),
+        "status": OUTCOME,
+    },
+)
+KINDS = (
+    "tool_call", "llm_call", "call_started", "error", "delegation", "delegation_result", "session_start", "session_end",
+)  # fmt: skip
+
+
+@st.composite
+def a_log(draw: Callable[..., Any]) -> list[Record]:
+    """Records of two sessions, each partition's by rising offsets, with copies, clocks set back and calls announced."""
+    found = []
+    for offset in range(draw(st.integers(0, 14))):
+        event = {
+            "event_id": draw(st.sampled_from(IDS)),
+            "session_id": draw(st.sampled_from(["s1", "s2"])),
+            "agent_id": draw(st.sampled_from(AGENTS)),
+            "timestamp": (NOON + timedelta(seconds=draw(st.integers(0, 20)))).isoformat(),
+            "event_type": draw(st.sampled_from(KINDS)),
+            "payload": draw(PAYLOAD),
+            "context": draw(st.fixed_dictionaries({}, optional={"parent_event_id": st.sampled_from(IDS)})),
+        }
+        if status := draw(OUTCOME):
+            event["status"] = status
+        headers = draw(st.sampled_from([(), (("agentlog.process", b"p"),)]))
+        place = Place("t", draw(st.integers(0, 1)), offset, None, headers)
+        record = codec.decode(orjson.dumps(event), place, "")
+        assert isinstance(record, Record)
+        found.append(record)
+    return found
+
+
+def kept(runs: list[list[Record]]) -> dict[str, Summary]:
+    """The rows, when so many runs of the command read one stretch of the log each."""
+    there: dict[str, list[Record]] = defaultdict(list)
+    with Store() as store:
+        for run in runs:
+            for record in run:
+                there[record.event.session_id].append(record)
+            chunk = Chunk(store)
+            chunk.add((glance(record.event), record.place.partition, record.place.offset) for record in run)
+            chunk.keep()
+            while unsure := store.unsure():
+                for group in groups(unsure):
+                    settle(store, group, there)
+        return {row.session_id: row for row in store.rows("TRUE", "session_id", {})}
+
+
+def by_timeline(log: list[Record]) -> dict[str, Summary]:
+    sessions: dict[str, list[Record]] = defaultdict(list)
+    for record in log:
+        sessions[record.event.session_id].append(record)
+    return {session_id: summarized(timeline(session_id, own)) for session_id, own in sorted(sessions.items())}
+
+
+@settings(max_examples=600, deadline=None)
+@given(a_log(), st.lists(st.integers(0, 14), max_size=3))
+def test_the_rows_are_those_of_the_timelines_in_however_many_runs_they_were_read(
+    log: list[Record], cuts: list[int]
+) -> None:
+    edges = [0, *sorted(cuts), len(log)]
+    runs = [log[a:b] for a, b in pairwise(edges)]
+    assert kept(runs) == by_timeline(log)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.one_of(st.binary(max_size=40), a_log().map(lambda log: b"".join(r.value for r in log[:1])))))
+def test_a_glance_takes_what_the_codec_takes_and_refuses_what_it_refuses(values: list[bytes]) -> None:
+    place = Place("t", 0, 0)
+    for value, found in zip(values, glances(values, lambda _: place), strict=True):
+        decoded = codec.decode(value, place, "t[0]@0")
+        assert found == (glance(decoded.event) if isinstance(decoded, Record) else decoded)
