@@ -5,6 +5,8 @@ from pathlib import Path
 import orjson
 import pytest
 
+from agentlog.untrusted import escaped
+from agentlog.wording import duration
 from kshark.story import placed, story
 from tests.browser import PHONE, WIDE, Browser
 from tests.recording import capture_file, ended, event, tool_call
@@ -78,6 +80,46 @@ def test_a_link_opens_the_event_that_it_names(browser: Browser, invoice: Path) -
     browser.until("document.body.innerText.includes('Waiting gains nothing')")
 
 
+def test_the_way_back_leads_to_the_event_before(browser: Browser, invoice: Path) -> None:
+    browser.open(invoice)
+    browser.until(LOADED)
+    current = "document.querySelector('.line.current')?.innerText.includes(arguments[0])"
+    error, dearest = browser.all(".first a")[0], browser.all(".first a")[3]
+    error.click()
+    browser.until(current, "rate_limit")
+    dearest.click()
+    browser.until(current, "$0.70")
+    browser.driver.back()
+    browser.until(current, "rate_limit")
+
+
+def test_keys_go_from_error_to_error_and_open_what_they_come_to(browser: Browser, invoice: Path) -> None:
+    browser.open(invoice)
+    browser.until(LOADED)
+    browser.press("n", "n", "p", "j", "j", "o")
+    browser.until("document.querySelector('.details')?.innerText.includes('Waiting gains nothing')")
+
+
+def test_the_table_counts_and_times_calls_as_the_replay_does(browser: Browser, told: Path, invoice: Path) -> None:
+    replay = run("kshark", "replay", "sess_invoice_847", "--file", told, "--format", "json")
+    found = orjson.loads(replay.out)
+    browser.open(invoice)
+    rows = [[cell.text for cell in row.find_elements("css selector", "td")] for row in browser.all("#latency tbody tr")]
+    assert len(rows) == 12
+    for label, calls, errors, *_, longest, together, _strip in rows:
+        own = [step["duration_ms"] for step in found["steps"] if (step["label"] or step["kind"]) == label]
+        assert int(calls) == found["totals"]["calls"][label]
+        assert int(errors or 0) == found["totals"]["failures"].get(label, 0)
+        assert longest == duration(round(max(own) * 1000))
+        assert together == duration(round(sum(own) * 1000))
+
+
+def test_paper_gets_every_row(browser: Browser, invoice: Path) -> None:
+    browser.open(invoice, media="print")
+    browser.until(LOADED)
+    assert "deadline_exceeded" in browser.all("#list [role=listitem]")[-1].text
+
+
 def test_only_errors_are_left_when_asked_for(browser: Browser, invoice: Path) -> None:
     browser.open(invoice)
     browser.until(LOADED)
@@ -94,6 +136,26 @@ def test_what_an_event_says_is_shown_and_does_nothing(browser: Browser, tmp_path
     assert "<script>document.title" in browser.one("body").text
     assert browser.all("img") == []
     assert (browser.console(), browser.requests()) == ([], [page.as_uri()])
+
+
+def test_no_character_reorders_or_hides_what_stands_beside_it(browser: Browser, tmp_path: Path) -> None:
+    steering = "".join(c for c in map(chr, range(0x110000)) if not 0xD800 <= ord(c) < 0xE000 and escaped(c) != c)
+    file = capture_file(tmp_path / "run.ndjson", event(1, "user_message", payload={"text": steering, "more": steering}))
+    browser.open(written(tmp_path / "page.html", "sess_1", file), "evt_1")
+    browser.until("document.querySelectorAll('pre').length === 2")
+    shown = browser.run("return document.querySelector('#list').textContent")
+    assert set(shown) & set(steering) <= {"\n", "\t"}
+    assert "\\u202e" in shown
+
+
+def test_a_value_of_sixteen_megabytes_is_shown_piece_by_piece(browser: Browser, tmp_path: Path) -> None:
+    file = capture_file(tmp_path / "run.ndjson", tool_call(1, output="word " * 3_200_000 + "the end"), ended(2))
+    browser.open(written(tmp_path / "page.html", "sess_1", file), "evt_1")
+    browser.until("document.querySelector('pre')")
+    browser.one(".more:not([hidden])").click()
+    assert 60_000 < browser.run("return document.querySelector('#list').textContent.length") < 80_000
+    browser.press("/", *"the end")
+    assert browser.until("document.getElementById('hits').textContent.includes('1 step')")
 
 
 def test_twenty_thousand_events_are_a_few_rows_at_a_time_down_to_the_last(browser: Browser, tmp_path: Path) -> None:
