@@ -63,7 +63,7 @@ class Store:
         self.path = path
         self._db = sqlite3.connect(path or "", timeout=PATIENCE_S, isolation_level=None)
         self._db.execute("PRAGMA synchronous = NORMAL" if path else "PRAGMA synchronous = OFF")
-        self._db.execute(f"PRAGMA journal_mode = {'WAL' if path else 'OFF'}")
+        self._db.execute(f"PRAGMA journal_mode = {'WAL' if path else 'MEMORY'}")
         with self.changing():
             self._make_tables()
 

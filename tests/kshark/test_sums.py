@@ -4,9 +4,11 @@ from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +20,8 @@ from agentlog.summary import Summary, summarized
 from kshark.catalogue.chunk import Chunk
 from kshark.catalogue.rereading import groups, settle
 from kshark.catalogue.store import Store
+from tests.recording import capture_file, event, started
+from tests.running import run
 
 NOON = datetime.fromisoformat("2026-01-15T12:00:00Z")
 IDS = [f"evt_{n}" for n in range(8)]
@@ -51,7 +55,7 @@ def a_log(draw: Callable[..., Any]) -> list[Record]:
     """Records of two sessions, each partition's by rising offsets, with copies, clocks set back and calls announced."""
     found = []
     for offset in range(draw(st.integers(0, 14))):
-        event = {
+        fields = {
             "event_id": draw(st.sampled_from(IDS)),
             "session_id": draw(st.sampled_from(["s1", "s2"])),
             "agent_id": draw(st.sampled_from(AGENTS)),
@@ -61,10 +65,10 @@ def a_log(draw: Callable[..., Any]) -> list[Record]:
             "context": draw(st.fixed_dictionaries({}, optional={"parent_event_id": st.sampled_from(IDS)})),
         }
         if status := draw(OUTCOME):
-            event["status"] = status
+            fields["status"] = status
         headers = draw(st.sampled_from([(), (("agentlog.process", b"p"),)]))
         place = Place("t", draw(st.integers(0, 1)), offset, None, headers)
-        record = codec.decode(orjson.dumps(event), place, "")
+        record = codec.decode(orjson.dumps(fields), place, "")
         assert isinstance(record, Record)
         found.append(record)
     return found
@@ -110,3 +114,11 @@ def test_a_glance_takes_what_the_codec_takes_and_refuses_what_it_refuses(values:
     for value, found in zip(values, glances(values, lambda _: place), strict=True):
         decoded = codec.decode(value, place, "t[0]@0")
         assert found == (glance(decoded.event) if isinstance(decoded, Record) else decoded)
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "7"])
+def test_sessions_that_must_be_read_again_are_settled_whatever_order_sets_have(tmp_path: Path, seed: str) -> None:
+    events = [event(n, "delegation", payload={"to_agent_id": f"a{n}"}) for n in range(9)]
+    file = capture_file(tmp_path / "run.ndjson", *events, events[0], started(9, "evt_3"))
+    done = run("kshark", "sessions", "--file", file, variables={"PYTHONHASHSEED": seed})
+    assert orjson.loads(done.out)["events"] == 10
