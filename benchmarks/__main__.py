@@ -1,8 +1,9 @@
 """`make bench`: every benchmark, one after another; `python -m benchmarks.replay` runs one."""
 
-from . import kdiff, mirror, recording, replay
+from . import importing, kdiff, mirror, recording, replay
 
 replay.main()
+importing.main()
 kdiff.main()
 recording.main()
 mirror.main()
