@@ -7,6 +7,7 @@ from . import codec
 from .errors import KafkaUnavailable, TopicNotFound
 from .events import Record, Unreadable
 from .kafka.reader import Bounds, KafkaReader, Message, place
+from .kafka.stretch import Stretch
 from .positions import Moment, Offset, Position
 from .sources import Found
 
@@ -22,9 +23,13 @@ def found_in(message: Message) -> Found:
     where = f"{lies.topic}[{lies.partition}]@{lies.offset}"
     found, key = codec.decode(message.value(), lies, where), message.key()
     if isinstance(found, Record) and key is not None and key != found.event.session_id.encode():
-        said = f"its key is {bytes(key).decode(errors='replace')}, its session_id {found.event.session_id}"
-        return Unreadable(where, lies, said)
+        return Unreadable(where, lies, under_other_key(key, found.event.session_id))
     return found
+
+
+def under_other_key(key: bytes | None, session_id: str) -> str:
+    """Why a record is none of its ``session_id``'s: its ``key`` is another."""
+    return f"its key is {(key or b'').decode(errors='replace')}, its session_id {session_id}"
 
 
 def beginnings(reader: KafkaReader, topic: str, bounds: Mapping[int, Bounds], since: Position | None) -> dict[int, int]:
@@ -60,7 +65,7 @@ class TopicStream:
         self._starts: dict[int, int] = {}
         self._reader, self._topic, self._say = reader, topic, say
         self._away_since: float | None = None
-        self._looked, self._patient = 0.0, False
+        self._looked = 0.0
 
     def begin(self, since: Moment | None, *, at_end: bool = False) -> None:
         """Begin at ``since``, None being the first record that is left; or at the end.
@@ -72,7 +77,6 @@ class TopicStream:
         bounds = self._reader.bounds(self._topic, range(self.partition_count))
         self.ends = {p: b.high for p, b in bounds.items()}
         self._starts = self.ends if at_end else beginnings(self._reader, self._topic, bounds, since)
-        self._reader.start(self._topic, self._starts)
 
     @property
     def expected(self) -> int:
@@ -90,18 +94,9 @@ class TopicStream:
         Raises:
             KafkaError: the cluster stays silent.
         """
-        left = {p: end for p, end in self.ends.items() if self._starts[p] < end}
-        heard = time.monotonic()
-        batches = self._reader.batches()
-        while left:
-            batch = next(batches)
-            yield [each for each in self._read(batch, left) if (each.offset() or 0) < self.ends[each.partition() or 0]]
-            heard = time.monotonic() if batch else heard
-            if time.monotonic() - heard > self._reader.timeout_s:
-                raise self._reader.silent(self._topic)
-            for partition, offset in self._reader.positions().items():
-                if offset >= left.get(partition, offset + 1):
-                    del left[partition]
+        for batch in Stretch(self._reader, self._topic, self._starts, self.ends).batches():
+            self.records += len(batch)
+            yield [each for each in batch if (each.offset() or 0) < self.ends[each.partition() or 0]]
 
     def live(self) -> Iterator[list[Message]]:
         """What comes from the beginning on; nothing where for 50 ms nothing came. It waits while the cluster is away.
@@ -109,31 +104,29 @@ class TopicStream:
         Raises:
             KafkaError: the topic was deleted, or we are refused.
         """
-        self._patient, self._looked = True, time.monotonic()
+        self._reader.start(self._topic, self._starts)
+        self._looked = time.monotonic()
         while True:
-            yield self._read(self._reader.next_batch(), {})
+            yield self._read(self._reader.next_batch())
             if time.monotonic() - self._looked > LOOK_EVERY_S:
                 self._look()
 
-    def _read(self, batch: Iterable[Message], left: dict[int, int]) -> list[Message]:
-        """The batch's records; of a partition that is read to its end nothing is left."""
+    def _read(self, batch: Iterable[Message]) -> list[Message]:
+        """The batch's records, without librdkafka's own messages."""
         records = []
         for message in batch:
             if message.error() is None:
                 records.append(message)
-            elif self._says_end(message):
-                left.pop(message.partition() or 0, None)
+            else:
+                self._heed(message)
         self.records += len(records)
         return records
 
-    def _says_end(self, message: Message) -> bool:
+    def _heed(self, message: Message) -> None:
         try:
-            return self._reader.at_end(message)
+            self._reader.at_end(message)
         except TopicNotFound as error:
-            if not self._patient:
-                raise
             self._miss(error)
-            return False
 
     def _look(self) -> None:
         """See whether the cluster answers, and whether there are more partitions."""

@@ -127,8 +127,3 @@ class TopicSource:
             yield from self._matching(session_id, batch, {}, Span())
             if not batch:
                 yield None
-
-
-def under_other_key(key: bytes | None, session_id: str) -> str:
-    """Why a record is none of its ``session_id``'s: its ``key`` is another."""
-    return f"its key is {(key or b'').decode(errors='replace')}, its session_id {session_id}"
