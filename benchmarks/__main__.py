@@ -1,9 +1,10 @@
 """`make bench`: every benchmark, one after another; `python -m benchmarks.replay` runs one."""
 
-from . import kdiff, mirror, recording, replay, report
+from . import importing, kdiff, mirror, recording, replay, report
 
 replay.main()
 report.main()
+importing.main()
 kdiff.main()
 recording.main()
 mirror.main()

@@ -1,15 +1,13 @@
 """`kshark demo`: write the story, forty-odd sessions of one afternoon, to a file or into a topic."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 from agentlog import capture, codec
-from agentlog.cli import local_zone
+from agentlog.cli import chosen_moment
 from agentlog.errors import UsageError
 from agentlog.events import Record
 from agentlog.output import complain, write_bytes
-from agentlog.positions import Moment, parse_position
 
 from .story import INVOICE_847, StoryRecord, placed, story
 
@@ -22,7 +20,7 @@ def write_file(path: str, began: str | None) -> None:
     Raises:
         UsageError: the file can't be written.
     """
-    lines = _lines(story(beginning(began)) if began else story())
+    lines = _lines(story(chosen_moment("--began", began).time) if began else story())
     if path == "-":
         return write_bytes(lines)
     try:
@@ -32,14 +30,6 @@ def write_file(path: str, began: str | None) -> None:
         raise UsageError(f"{path}: {error.strerror}") from error
     complain(f"wrote {path}; try: kshark replay {INVOICE_847} --file {path}")
     return None
-
-
-def beginning(text: str | None) -> datetime:
-    """When the story begins, as the user wrote it."""
-    position = parse_position(text or "", datetime.now(local_zone()))
-    if not isinstance(position, Moment):
-        raise UsageError(f"--began takes a time, not {position.describe()}")
-    return position.time
 
 
 def _lines(records: list[StoryRecord]) -> Iterator[bytes]:

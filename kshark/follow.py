@@ -11,8 +11,9 @@ from agentlog.session import Live, Step, Timeline, timeline
 from agentlog.sources import Span
 from agentlog.topics import TopicSource
 
+from .naming import name_unreadable
 from .render import Look, body, footer, header, step_lines
-from .replay import Choice, gathered, name_unreadable, ndjson
+from .replay import Choice, gathered, ndjson
 
 
 def follow(session_id: str, where: Where, span: Span, choice: Choice) -> None:

@@ -14,12 +14,9 @@ from agentlog.events import Record, Unreadable
 from agentlog.output import complain, page, paint_for, plain, progress, width, write, write_bytes
 from agentlog.session import Step, Timeline, timeline
 from agentlog.sources import Searched, Source, Span
-from agentlog.untrusted import escaped
 
+from .naming import NAMED, name_unreadable
 from .render import Look, text
-
-NAMED = 100
-"""How many unreadable records are named one by one."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +96,6 @@ def gathered(session_id: str, source: Source, span: Span) -> tuple[list[Record],
     if len(unreadable) > NAMED:
         complain(f"unreadable: {len(unreadable) - NAMED:,} more; --format json names all")
     return records, unreadable
-
-
-def name_unreadable(each: Unreadable) -> None:
-    """Say on standard error which record can't be read, and why."""
-    complain(f"unreadable: {escaped(each.where)}: {escaped(each.reason)}")
 
 
 def reading(searched: Searched) -> str:

@@ -12,7 +12,7 @@ from agentlog.sources import Span
 
 from .catalogue.gathering import Gathered, gathered
 from .catalogue.query import Query
-from .replay import NAMED, name_unreadable
+from .naming import NAMED, name_unreadable
 from .sessions_document import document, line
 from .sessions_table import table
 

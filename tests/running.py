@@ -2,12 +2,14 @@
 
 import io
 import os
+import queue
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import chdir
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 from unittest.mock import patch
 
 import click
@@ -91,6 +93,57 @@ def call(
     ):
         code = exit_code(app, "kshark")
     return Ran(code, *(stream.buffer.getvalue() for stream in (out, err)))  # type: ignore[attr-defined]
+
+
+class Running:
+    """A tool that goes on until it is stopped, and the lines that it writes."""
+
+    def __init__(self, tool: str, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            command(tool, *arguments),
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.kill = self._process.kill
+        self.send_signal = self._process.send_signal
+        self._streams = [self._process.stdout, self._process.stderr]
+        self._lines, self._told = queue.Queue[str](), queue.Queue[str]()
+        self._readers = [self._read(self._process.stdout, self._lines), self._read(self._process.stderr, self._told)]
+
+    @staticmethod
+    def _read(stream: IO[str] | None, into: queue.Queue[str]) -> threading.Thread:
+        assert stream is not None
+        reader = threading.Thread(target=lambda: [into.put(line.rstrip("\n")) for line in stream], daemon=True)
+        reader.start()
+        return reader
+
+    def line(self) -> str:
+        """The next line of standard output."""
+        return self._lines.get(timeout=60)
+
+    def lines_to(self, part: str) -> list[str]:
+        """The next lines, up to the one that has ``part`` in it."""
+        found = [self.line()]
+        while part not in found[-1]:
+            found.append(self.line())
+        return found
+
+    def told(self) -> str:
+        """The next line of standard error."""
+        return self._told.get(timeout=60)
+
+    def end(self) -> tuple[int, list[str], list[str]]:
+        """The exit code, and what was written since, on either stream."""
+        code = self._process.wait(timeout=60)
+        for reader in self._readers:
+            reader.join()
+        for stream in self._streams:
+            assert stream is not None
+            stream.close()
+        return code, list(self._lines.queue), list(self._told.queue)
 
 
 class Terminal:

@@ -87,6 +87,18 @@ def read_line(line: bytes, session_id: str, file: str, number: int) -> Record | 
     return codec.decode(value, place, where)
 
 
+def read_record(line: bytes, file: str, number: int) -> Record | Unreadable:
+    """The record on a line, of whatever session."""
+    where, place = f"{file}:{number}", Place(None, -1, number)
+    if len(line) > MAX_LINE_BYTES:
+        return Unreadable(where, place, TOO_LONG)
+    try:
+        value, place = event_of(line, place)
+    except NO_LINE as error:
+        return no_line(line, place, where, error)
+    return codec.decode(value, place, where)
+
+
 def no_line(line: bytes, place: Place, where: str, error: Exception) -> Unreadable:
     """Why ``line`` is none of a capture file, given what was raised over it."""
     found = codec.decode(line, place, where)

@@ -21,6 +21,7 @@ from .errors import AgentlogError, Stopped, UsageError
 
 if TYPE_CHECKING:
     from .clusters import Cluster, Settings
+    from .positions import Moment
     from .sources import Source, Span
 
 BUG = 70
@@ -185,6 +186,20 @@ def opened(where: Where) -> "Iterator[Source]":
     cluster, topic, partitioner = chosen_cluster(where)
     with KafkaReader(cluster) as reader:
         yield TopicSource(reader, topic, partitioner, where.all_partitions)
+
+
+def chosen_moment(option: str, text: str) -> "Moment":
+    """What an option says that takes a time.
+
+    Raises:
+        UsageError: it isn't understood, or is an offset.
+    """
+    from .positions import Moment, parse_position
+
+    position = parse_position(text, datetime.now(local_zone()))
+    if not isinstance(position, Moment):
+        raise UsageError(f"{option} takes a time, not {position.describe()}")
+    return position
 
 
 def span(start: str | None, end: str | None) -> "Span":

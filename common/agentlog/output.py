@@ -31,17 +31,18 @@ class Style(StrEnum):
     NAME = "36"
 
 
-Paint = Callable[[str, Style], str]
+Paint = Callable[[str, str], str]
+"""Gives a text a style, or any other of a terminal's colours by its code."""
 
 
-def plain(text: str, _style: Style) -> str:
+def plain(text: str, _style: str) -> str:
     """A paint for where there is no colour."""
     return text
 
 
-def coloured(text: str, style: Style) -> str:
+def coloured(text: str, style: str) -> str:
     """A paint for a terminal."""
-    return f"\x1b[{style.value}m{text}\x1b[0m" if text else text
+    return f"\x1b[{style}m{text}\x1b[0m" if text else text
 
 
 def paint_for(stream: IO[str]) -> Paint:
@@ -197,6 +198,26 @@ def _through(command: list[str], lines: Iterable[str]) -> None:
         pager.terminate()
         pager.wait()
         raise
+
+
+class Redrawn:
+    """Lines at the end of a terminal, each picture drawn over the one before."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream, self._drawn = stream, 0
+
+    @property
+    def height(self) -> int:
+        """How many lines a picture may have."""
+        return max(os.get_terminal_size(self._stream.fileno()).lines - 1, 3)
+
+    def draw(self, lines: Iterable[str]) -> None:
+        """Show ``lines``, as many as there is room for."""
+        shown = list(lines)[: self.height]
+        up = f"\x1b[{self._drawn}F\x1b[J" if self._drawn else ""
+        self._stream.write(up + "".join(f"{line}\n" for line in shown))
+        self._stream.flush()
+        self._drawn = len(shown)
 
 
 @contextmanager

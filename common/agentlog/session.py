@@ -10,7 +10,7 @@ from .lanes import Lanes
 from .order import announces, call_type, in_order, recorded_key
 from .steps import Lane, Step
 
-__all__ = ["CALL_TYPES", "Lane", "Live", "Step", "Timeline", "Totals", "timeline"]
+__all__ = ["CALL_TYPES", "Lane", "Live", "Step", "Timeline", "Totals", "alone", "timeline"]
 
 CALL_TYPES = frozenset({"llm_call", "tool_call", "retrieval"})
 BOUNDS = frozenset({"session_start", "session_end"})
@@ -121,6 +121,14 @@ class Live:
             self._open[announces(event)] = step
         self._steps[event.event_id] = step
         return step
+
+
+def alone(record: Record) -> Step:
+    """The step that a record makes, seen without the rest of its session."""
+    event, recorded = record.event, microseconds(record.event.timestamp)
+    if event.event_type == "call_started":
+        return Step(record, (record,), call_type(event), recorded - event.latency_us, recorded)
+    return Step(record, (), event.event_type, recorded - event.latency_us, recorded)
 
 
 def _outcome(steps: list[Step]) -> str | None:

@@ -103,8 +103,26 @@ class CaptureSource:
                         yield found
             except OSError as error:
                 self.searched.unreadable += 1
-                reason = f"the file is damaged from here on: {error}"
-                yield Unreadable(f"{self.name}:{number + 1}", Place(None, -1, number + 1), reason)
+                yield _damaged(self.name, number + 1, error)
+
+
+def every_record(path: str, name: str, stdin: BufferedReader) -> Iterator[Found]:
+    """The records of all sessions in a capture file, and its lines that hold none; ``name`` is the file's for a person.
+
+    Raises:
+        UsageError: the file can't be opened.
+    """
+    number = 0
+    with capture.open_capture(path, stdin) as stream:
+        try:
+            for number, line in capture.lines(stream):
+                yield capture.read_record(line, name, number)
+        except OSError as error:
+            yield _damaged(name, number + 1, error)
+
+
+def _damaged(name: str, line: int, error: OSError) -> Unreadable:
+    return Unreadable(f"{name}:{line}", Place(None, -1, line), f"the file is damaged from here on: {error}")
 
 
 def remember(searched: Searched, ids: Iterable[bytes | None]) -> None:

@@ -3,13 +3,12 @@
 import time
 from collections.abc import Iterator
 
-from . import codec
 from .errors import PositionError
 from .events import Record, Unreadable
-from .kafka.reader import KafkaReader, Message, place
+from .kafka.reader import KafkaReader, Message
 from .partitions import candidates
-from .positions import Moment, Offset
 from .sources import Found, Searched, Span, remember
+from .stream import beginnings, found_in
 
 
 class TopicSource:
@@ -49,9 +48,7 @@ class TopicSource:
 
     def _read(self, session_id: str, partitions: list[int], span: Span) -> Iterator[Found]:
         bounds = self._reader.bounds(self._topic, partitions)
-        begins = self._begins(partitions, span)
-        starts = {p: max(begins.get(p, b.high), b.low) for p, b in bounds.items()}
-        starts = {p: min(start, bounds[p].high) for p, start in starts.items()}
+        starts = beginnings(self._reader, self._topic, bounds, span.start)
         self._next.update(starts)
         self.searched.partitions += partitions
         self.searched.expected += sum(bounds[p].high - start for p, start in starts.items())
@@ -59,16 +56,6 @@ class TopicSource:
         self._first = {p for p in partitions if bounds[p].low and starts[p] == bounds[p].low}
         ends = {p: bounds[p].high for p, start in starts.items() if start < bounds[p].high}
         yield from self._until(session_id, {p: starts[p] for p in ends}, ends, span)
-
-    def _begins(self, partitions: list[int], span: Span) -> dict[int, int]:
-        """The offset from which on each partition must be read; none where nothing lies behind the start."""
-        match span.start:
-            case Moment():
-                found = self._reader.offsets_at(self._topic, partitions, span.start.timestamp_ms)
-                return {p: offset for p, offset in found.items() if offset is not None}
-            case Offset():
-                return dict.fromkeys(partitions, span.start.offset)
-        return dict.fromkeys(partitions, 0)
 
     def _until(self, session_id: str, starts: dict[int, int], ends: dict[int, int], span: Span) -> Iterator[Found]:
         if not ends:
@@ -129,14 +116,8 @@ class TopicSource:
         return [message for message, key in zip(batch, keys, strict=True) if key is None or key == wanted]
 
     def _decoded(self, message: Message, session_id: str) -> Found | None:
-        lies = place(message)
-        where = f"{lies.topic}[{lies.partition}]@{lies.offset}"
-        found = codec.decode(message.value(), lies, where)
-        if isinstance(found, Unreadable) or found.event.session_id == session_id:
-            return found
-        if message.key() is None:
-            return None
-        return Unreadable(where, lies, under_other_key(message.key(), found.event.session_id))
+        found = found_in(message)
+        return found if isinstance(found, Unreadable) or found.event.session_id == session_id else None
 
     def follow(self, session_id: str) -> Iterator[Found | None]:
         """What is written to the partitions that were read, from there on."""
@@ -146,8 +127,3 @@ class TopicSource:
             yield from self._matching(session_id, batch, {}, Span())
             if not batch:
                 yield None
-
-
-def under_other_key(key: bytes | None, session_id: str) -> str:
-    """Why a record is none of its ``session_id``'s: its ``key`` is another."""
-    return f"its key is {(key or b'').decode(errors='replace')}, its session_id {session_id}"

@@ -7,8 +7,8 @@ from agentlog.glances import Glance, glances
 from agentlog.kafka.reader import Bounds, KafkaReader, Message, place
 from agentlog.kafka.stretch import Stretch
 from agentlog.sources import Searched
+from agentlog.stream import under_other_key
 from agentlog.sums import Sums
-from agentlog.topics import under_other_key
 
 from .chunk import CHUNK, Chunk, Found, Outrun, doubted
 from .store import Mark, Store, Unread

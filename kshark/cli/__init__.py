@@ -4,10 +4,14 @@ from agentlog.cli import new_app, run
 
 from .clusters import clusters
 from .demo import demo
+from .export import export
+from .importing import import_
 from .memory import memory
 from .replay import replay
 from .report import report
 from .sessions import sessions
+from .stats import stats
+from .tail import tail
 from .why import why
 
 HELP = """\
@@ -21,6 +25,9 @@ kshark why sess_invoice_847 --file story.ndjson     where it went wrong, and why
 kshark memory sess_invoice_847 --at 12 --file story.ndjson  what it knew before step 12
 kshark replay sess_a1b2c3 --cluster us-east-1       a session of your own
 kshark report sess_a1b2c3 -o page.html              the same as a page, to send or attach
+kshark tail --errors                                what goes wrong now, in any session
+kshark stats                                        what comes in, and what it costs
+kshark export sess_a1b2c3 -o run.ndjson             keep it as a capture file
 kshark clusters                                     which clusters answer, and why not
 
 Settings, clusters and credentials live in agentlog.toml; docs/settings.md tells all of it.
@@ -30,7 +37,7 @@ Exit codes: 0 done, 2 usage or settings, 3 the cluster can't be reached or refus
 """
 
 app = new_app(HELP)
-for command in (sessions, replay, why, memory, report, demo, clusters):
+for command in (sessions, replay, why, memory, report, tail, stats, export, import_, demo, clusters):
     app.add_command(command)
 
 

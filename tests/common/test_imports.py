@@ -20,7 +20,7 @@ LAYERS: tuple[set[str], ...] = (
     {"codec", "capture", "steps", "order", "lanes", "session", "positions", "partitions"},
     {"properties", "settingsfile", "given", "clusters"},
     {"kafka", *(f"kafka.{name}" for name in ("client", "reader", "admin", "writer", "stretch"))},
-    {"sources", "topics", "coverage", "describe", "calls", "payloads"},
+    {"sources", "stream", "topics", "newfile", "coverage", "describe", "calls", "payloads"},
     {"glances", "summary", "sums"},
     {f"recording.{name}" for name in ("snapshot", "redaction", "prices", "usage", "scope", "ids", "stats", "workers")},
     {

@@ -1,87 +1,33 @@
 """`kshark replay --follow` on real Kafka: events as they come, until the session ends or somebody stops it."""
 
-import queue
 import signal
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
 
 import orjson
 import pytest
 
 from devkafka import KafkaCluster, Message, create_topic, produce
 from tests.recording import Event, as_messages, ended, event, started, tool_call
-from tests.running import Terminal, command, environment, run
+from tests.running import Running, Terminal, command, environment, run
 
 TopicFactory = Callable[..., str]
 
 BEGAN = event(0, "session_start", payload={"goal": "send mail"})
 
 
-class Following:
-    """A running `kshark replay sess_1 --follow`, and the lines that it writes."""
-
-    def __init__(self, bootstrap: str, topic: str, *options: str) -> None:
-        arguments = ("replay", "sess_1", "--follow", "--cluster", bootstrap, "--topic", topic, *options)
-        self._process = subprocess.Popen(
-            command("kshark", *arguments),
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.kill = self._process.kill
-        self.send_signal = self._process.send_signal
-        self._streams = [self._process.stdout, self._process.stderr]
-        self._lines, self._told = queue.Queue[str](), queue.Queue[str]()
-        self._readers = [self._read(self._process.stdout, self._lines), self._read(self._process.stderr, self._told)]
-
-    @staticmethod
-    def _read(stream: IO[str] | None, into: queue.Queue[str]) -> threading.Thread:
-        assert stream is not None
-        reader = threading.Thread(target=lambda: [into.put(line.rstrip("\n")) for line in stream], daemon=True)
-        reader.start()
-        return reader
-
-    def line(self) -> str:
-        """The next line of standard output."""
-        return self._lines.get(timeout=60)
-
-    def lines_to(self, part: str) -> list[str]:
-        """The next lines, up to the one that has ``part`` in it."""
-        found = [self.line()]
-        while part not in found[-1]:
-            found.append(self.line())
-        return found
-
-    def told(self) -> str:
-        """The next line of standard error."""
-        return self._told.get(timeout=60)
-
-    def end(self) -> tuple[int, list[str], list[str]]:
-        """The exit code, and what was written since, on either stream."""
-        code = self._process.wait(timeout=60)
-        for reader in self._readers:
-            reader.join()
-        for stream in self._streams:
-            assert stream is not None
-            stream.close()
-        return code, list(self._lines.queue), list(self._told.queue)
-
-
-Follow = Callable[..., Following]
+Follow = Callable[..., Running]
 
 
 @pytest.fixture
 def follow(kafka: str) -> Iterator[Follow]:
     """Starts `kshark replay --follow`; what still runs at the end of the test is killed."""
-    started: list[Following] = []
+    started: list[Running] = []
 
-    def start(topic: str, *options: str, bootstrap: str = kafka) -> Following:
-        started.append(Following(bootstrap, topic, *options))
+    def start(topic: str, *options: str, bootstrap: str = kafka) -> Running:
+        arguments = ("replay", "sess_1", "--follow", "--cluster", bootstrap, "--topic", topic, *options)
+        started.append(Running("kshark", *arguments))
         return started[-1]
 
     yield start

@@ -34,23 +34,35 @@ def identity(cluster: Cluster, topic: str, timeout_s: float) -> Identity | None:
     return Identity(cluster_id, str(topic_id)) if cluster_id and has_id else None
 
 
-def ensure_topic(cluster: Cluster, topic: str, partitions: int, config: Mapping[str, str]) -> dict[str, str] | None:
-    """Create ``topic`` when it isn't there; None when it was made, else the settings that it has.
+def topic_settings(cluster: Cluster, topic: str) -> dict[str, str]:
+    """The settings of ``topic``, those that are Kafka's own too.
+
+    Raises:
+        TopicNotFound: it isn't there.
+        KafkaError: the cluster can't be reached, or refuses.
+    """
+    with KafkaReader(cluster) as reader:
+        reader.partition_count(topic)
+    admin = client(AdminClient, cluster, {}, Troubles(cluster))
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+    described = _result(cluster, admin.describe_configs([resource])[resource])
+    return {name: entry.value for name, entry in described.items()}
+
+
+def ensure_topic(cluster: Cluster, topic: str, partitions: int, config: Mapping[str, str]) -> dict[str, str]:
+    """Create ``topic`` with ``config`` when it isn't there; the settings that it has, as far as they are known.
 
     Raises:
         KafkaError: the cluster can't be reached, or refuses.
     """
-    admin = client(AdminClient, cluster, {}, Troubles(cluster))
-    with KafkaReader(cluster) as reader:
-        try:
-            reader.partition_count(topic)
-        except TopicNotFound:
-            _result(cluster, admin.create_topics([NewTopic(topic, partitions, config=dict(config))])[topic])
+    try:
+        return topic_settings(cluster, topic)
+    except TopicNotFound:
+        admin = client(AdminClient, cluster, {}, Troubles(cluster))
+        _result(cluster, admin.create_topics([NewTopic(topic, partitions, config=dict(config))])[topic])
+        with KafkaReader(cluster) as reader:
             _wait_until_known(reader, topic)
-            return None
-    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-    described = _result(cluster, admin.describe_configs([resource])[resource])
-    return {name: entry.value for name, entry in described.items()}
+        return dict(config)
 
 
 def _wait_until_known(reader: KafkaReader, topic: str) -> None:

@@ -58,7 +58,7 @@ class Troubles:
         return KafkaUnavailable(f"{who} gave no answer in time while {doing}; {origin}")
 
 
-def client(kind: Callable[..., Client], cluster: Cluster, own: Mapping[str, str], troubles: Troubles) -> Client:
+def client(kind: Callable[..., Client], cluster: Cluster, own: Mapping[str, str | bool], troubles: Troubles) -> Client:
     """A client of ``kind`` with our own properties over the user's; a wrong one is explained."""
     logger = logging.getLogger(f"agentlog.librdkafka.{cluster.name.replace('.', '_')}")
     logger.filters = [_Redacting(cluster)]

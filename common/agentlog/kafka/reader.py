@@ -67,20 +67,20 @@ class KafkaReader:
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         self._consumer.close()
 
-    def partition_count(self, topic: str) -> int:
-        """How many partitions ``topic`` has.
+    def partition_count(self, topic: str, within_s: float | None = None) -> int:
+        """How many partitions ``topic`` has; the cluster may take ``within_s`` to say it, ``timeout_s`` when None.
 
         Raises:
             TopicNotFound, KafkaRefused, KafkaUnavailable: with what to do.
         """
-        metadata = self._metadata(topic).topics[topic]
+        metadata = self._metadata(topic, within_s).topics[topic]
         if metadata.error is not None:
             raise self._topic_error(topic, metadata.error)
         return len(metadata.partitions)
 
-    def _metadata(self, topic: str | None) -> Any:
+    def _metadata(self, topic: str | None, within_s: float | None = None) -> Any:
         """Asked with ever more patience: librdkafka tells why it fails only between two questions."""
-        deadline, patience = time.monotonic() + self.timeout_s, 0.2
+        deadline, patience = time.monotonic() + (within_s or self.timeout_s), 0.2
         while True:
             try:
                 return self._consumer.list_topics(topic, timeout=patience)
@@ -145,6 +145,21 @@ class KafkaReader:
         """Begin reading each partition at its offset."""
         self._reading = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
         self._consumer.assign(self._reading)
+
+    def add(self, topic: str, offsets: Mapping[int, int]) -> None:
+        """Read these partitions too, each from its offset on."""
+        more = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
+        self._reading += more
+        self._consumer.incremental_assign(more)
+
+    def behind(self) -> int:
+        """How many offsets of what is being read are known to lie ahead; what was never fetched isn't known."""
+        found = zip(self._reading, self._consumer.position(self._reading), strict=True)
+        return sum(max(self._known_end(at) - max(at.offset, began.offset), 0) for began, at in found)
+
+    def _known_end(self, at: TopicPartition) -> int:
+        _, high = self._consumer.get_watermark_offsets(TopicPartition(at.topic, at.partition), cached=True)
+        return high
 
     def positions(self) -> dict[int, int]:
         """The offset to be read next of each partition that is being read; none where nothing was read yet."""

@@ -1,0 +1,65 @@
+"""kshark import of 1,000,000 events, beside kcat -P: `python -m benchmarks.importing [EVENTS]`."""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from agentlog.capture import write_line
+from agentlog.events import Place
+from devkafka import KafkaCluster, create_topic
+
+from .measure import Figure, Run, once, show
+from .replay import KSHARK, event
+
+PARTITIONS = 6
+TIMES = 3
+
+
+def capture_file(path: Path, count: int) -> None:
+    """Events of about 570 bytes in sessions of 1,000, each with where it lay, as `kshark export` writes them."""
+    with path.open("wb") as file:
+        for number in range(count):
+            session = f"sess_{number // 30_000 * 30 + number % 30:08}"
+            place = Place("agent-events", number % PARTITIONS, number, 1_768_435_200_000 + number * 20)
+            file.write(write_line(event(number, session), place))
+
+
+def keyed_file(path: Path, count: int) -> None:
+    """The same events as kcat takes them: the key, a tab, the value."""
+    with path.open("wb") as file:
+        for number in range(count):
+            session = f"sess_{number // 30_000 * 30 + number % 30:08}"
+            file.write(session.encode() + b"\t" + event(number, session) + b"\n")
+
+
+def main(count: int = 1_000_000) -> None:
+    """Write the files, then import each into new topics, in turn."""
+    if shutil.which("kcat") is None:
+        raise SystemExit("the peer is kcat: apt-get install kcat")
+    with tempfile.TemporaryDirectory() as folder, KafkaCluster("benchmark") as kafka:
+        capture, keyed = Path(folder, "run.ndjson"), Path(folder, "run.keyed")
+        capture_file(capture, count)
+        keyed_file(keyed, count)
+        size = capture.stat().st_size // count
+        show(f"importing {count:,} events, {size} bytes a line, into {PARTITIONS} partitions, lz4")
+        measure(kafka.bootstrap, capture, keyed)
+
+
+def measure(bootstrap: str, capture: Path, keyed: Path) -> None:
+    """Each peer several times, in turn, and each time into a topic of its own."""
+    kcat = "kcat -P -b {} -t {} -K '\\t' -l -X partitioner=murmur2_random -X compression.type=lz4 -X linger.ms=20 "
+    runs: dict[str, list[Run]] = {"kcat -P": [], "kshark import": [], "kshark import, all there": []}
+    for _ in range(TIMES):
+        topic, other = (create_topic(bootstrap, partitions=PARTITIONS) for _ in range(2))
+        importing = f"{KSHARK} import {capture} --cluster {bootstrap} --topic {other}"
+        runs["kcat -P"].append(once(kcat.format(bootstrap, topic) + str(keyed)))
+        runs["kshark import"].append(once(importing))
+        runs["kshark import, all there"].append(once(importing))
+    peer = Figure("kcat -P", runs["kcat -P"])
+    for name, found in runs.items():
+        show(Figure(name, found).line(None if name == peer.name else peer))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:2]))

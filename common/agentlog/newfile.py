@@ -1,0 +1,49 @@
+"""A file that is there once it is whole: written beside its place, packed as its name says, then moved there."""
+
+import gzip
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from .errors import UsageError
+
+
+@contextmanager
+def new_file(path: str) -> Iterator[BinaryIO]:
+    """A new file in place of what is at ``path``; when the block fails, what is there stays.
+
+    ``.gz`` and ``.zst`` are packed. What is no regular file, as a pipe, is written as it comes.
+
+    Raises:
+        UsageError: it can't be written, or zstd isn't installed.
+    """
+    packer = _packer(path)
+    target = Path(os.path.realpath(path))
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    apart = not Path(path).exists() or Path(path).is_file()
+    try:
+        with (beside if apart else Path(path)).open("wb") as raw, packer(raw) as file:
+            yield file
+        if apart:
+            beside.replace(target)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from error
+    finally:
+        if apart:
+            beside.unlink(missing_ok=True)
+
+
+def _packer(path: str) -> Callable[[io.BufferedWriter], BinaryIO]:
+    match Path(path).suffix:
+        case ".gz":
+            return lambda raw: cast(BinaryIO, gzip.GzipFile("", "wb", 6, raw, mtime=0))
+        case ".zst":
+            try:
+                import zstandard  # noqa: PLC0415  an extra
+            except ImportError:
+                raise UsageError(f"{path} is to be packed with zstd: pip install 'agentlog[zstd]'") from None
+            return lambda raw: cast(BinaryIO, zstandard.ZstdCompressor().stream_writer(raw, closefd=False))
+    return lambda raw: raw

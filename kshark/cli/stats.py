@@ -1,0 +1,42 @@
+"""The options of `kshark stats`."""
+
+import click
+
+from agentlog.cli import Where, cluster_option, log_to_stderr, property_option, to_option, topic_option, verbose_option
+
+
+@click.command(short_help="Show what comes in: events, sessions, cost, sizes.")
+@cluster_option
+@topic_option
+@property_option
+@click.option("--from", "start", default="-10m", metavar="WHEN", help="Count from then on.  [default: -10m]")
+@to_option
+@click.option("--follow", is_flag=True, help="Go on with what comes in, over as long a time, until Ctrl-C.")
+@click.option("--top", type=click.IntRange(min=1), default=5, metavar="N", help="So many sessions.  [default: 5]")
+@click.option("--format", "shape", type=click.Choice(("text", "ndjson")), help="[default: text; ndjson into a pipe]")
+@verbose_option
+def stats(
+    cluster: str | None,
+    topic: str | None,
+    properties: tuple[str, ...],
+    start: str,
+    end: str | None,
+    follow: bool,
+    top: int,
+    shape: str | None,
+    verbose: bool,
+) -> None:
+    """Show what comes in: events a second, sessions, cost an hour, sizes, the busiest sessions, errors.
+
+    \b
+    kshark stats                                     of the last ten minutes
+    kshark stats --from "yesterday 14:00" --to "yesterday 15:00"
+    kshark stats --follow --from -1m                 a view that goes on, of the last minute
+    kshark stats | jq .cost_usd_per_hour
+    """
+    from ..replay import chosen_format
+    from ..stats import Asked
+    from ..stats import stats as show_stats
+
+    log_to_stderr(verbose)
+    show_stats(Where(cluster, topic, properties), Asked(start, end, follow, top, chosen_format(shape)))

@@ -1,0 +1,77 @@
+"""`kshark export`: sessions to a capture file, every record as stored."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from agentlog import capture
+from agentlog.cli import Where, opened
+from agentlog.coverage import not_found
+from agentlog.errors import NothingToShow, UsageError
+from agentlog.events import Record, Unreadable
+from agentlog.newfile import new_file
+from agentlog.output import complain, progress, write_bytes
+from agentlog.sources import Source, Span
+from agentlog.wording import counted
+
+from .naming import Naming
+
+
+@dataclass
+class Exporting:
+    """An export on its way: how much was found, and which sessions weren't."""
+
+    where: Where
+    span: Span
+    events: int = 0
+    missing: list[str] = field(default_factory=list)
+    unreadable: Naming = field(default_factory=Naming)
+
+    def lines(self, sessions: Sequence[str]) -> Iterator[bytes]:
+        """The lines of all sessions, one session after another."""
+        for session_id in sessions:
+            before = self.events
+            with opened(self.where) as source:
+                yield from self._session(session_id, source)
+            if self.events == before:
+                self.missing.append(not_found(session_id, source.searched, self.span))
+        if not self.events:
+            raise NothingToShow("\n".join(self.missing))
+
+    def _session(self, session_id: str, source: Source) -> Iterable[bytes]:
+        """A session's lines as its records lie: in a topic by partition and offset, in a file in its order."""
+        places: list[tuple[int, int]] = []
+        found: list[bytes] = []
+        with progress(lambda: f"{session_id}: {len(found):,} events of {source.searched.records:,} records read"):
+            for item in source.records(session_id, self.span):
+                if isinstance(item, Unreadable):
+                    self.unreadable.add(item)
+                elif isinstance(item, Record):
+                    places.append((item.place.partition, item.place.offset))
+                    found.append(capture.write_line(item.value, item.place))
+        self.events += len(found)
+        if not source.searched.partition_count:
+            return found
+        return [found[n] for n in sorted(range(len(found)), key=places.__getitem__)]
+
+
+def export(sessions: Sequence[str], where: Where, span: Span, path: str) -> None:
+    """Write ``sessions`` to the file at ``path``; ``-`` is standard output.
+
+    Raises:
+        NothingToShow: a session wasn't found; the others are written.
+        AgentlogError: the source can't be read, or the file not written.
+    """
+    if where.file == "-" and len(sessions) > 1:
+        raise UsageError("standard input can be read once: export one session, or give --file a name")
+    exporting = Exporting(where, span)
+    if path == "-":
+        write_bytes(exporting.lines(sessions))
+    else:
+        with new_file(path) as file:
+            for line in exporting.lines(sessions):
+                file.write(line)
+        found = counted(len(sessions) - len(exporting.missing), "session")
+        complain(f"wrote {path}: {counted(exporting.events, 'event')} of {found}")
+    exporting.unreadable.total()
+    if exporting.missing:
+        raise NothingToShow("\n".join(exporting.missing))

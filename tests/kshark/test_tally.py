@@ -1,0 +1,109 @@
+"""Sums of `kshark stats`: as anyone would add them up, whatever the parts."""
+
+from collections import Counter
+from math import fsum
+from typing import Any
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentlog.codec import decode
+from agentlog.events import Place
+from agentlog.output import cell_width, plain
+from agentlog.sources import Found
+from kshark.stats_view import Shown, document, lines
+from kshark.tally import Tally, Window, together
+from tests.recording import event, started, tool_call
+
+costs = st.none() | st.floats(0, 5) | st.just("much")
+payloads = st.fixed_dictionaries(
+    {}, optional={"cost_usd": costs, "error": st.sampled_from([None, "", "no: gone", {"type": "x"}])}
+)
+written = st.builds(
+    lambda kind, session, payload: orjson.dumps(event(0, kind, session_id=session, payload=payload)),
+    st.sampled_from(["llm_call", "tool_call", "error", "session_end", "call_started", "made_up"]),
+    st.sampled_from(["sess_a", "sess_b"]),
+    payloads,
+) | st.just(b"no json")
+
+
+def found(value: bytes, partition: int = 0) -> Found:
+    return decode(value, Place("t", partition, 0, 0), "here")
+
+
+def tallied(values: list[bytes]) -> Tally:
+    tally = Tally()
+    for n, value in enumerate(values):
+        tally.add(found(value, n % 3))
+    return tally
+
+
+@given(st.lists(written))
+def test_the_sums_are_those_of_the_raw_records(values: list[bytes]) -> None:
+    tally = tallied(values)
+    events: list[dict[str, Any]] = [orjson.loads(value) for value in values if value != b"no json"]
+    priced = [
+        e for e in events if e["event_type"] != "call_started" and isinstance(e["payload"].get("cost_usd"), float)
+    ]
+    assert (tally.events, tally.unreadable) == (len(events), len(values) - len(events))
+    assert tally.sessions == Counter(e["session_id"] for e in events)
+    assert tally.types == Counter(e["event_type"] for e in events)
+    assert tally.partitions == Counter(n % 3 for n in range(len(values)))
+    assert tally.cost_usd == (round(fsum(e["payload"]["cost_usd"] for e in priced), 9) if priced else None)
+    failed = [e for e in events if e["event_type"] == "error" or e["payload"].get("error")]
+    assert tally.errors == sum(e["event_type"] != "session_end" for e in failed)
+    llm = [e for e in events if e["event_type"] == "llm_call"]
+    assert (tally.llm_calls, tally.unpriced) == (len(llm), sum(e not in priced for e in llm))
+    sizes = sorted(len(value) for value in values if value != b"no json")
+    assert tally.bytes == sum(sizes)
+    for share in (0.5, 0.95, 1):
+        assert tally.size_at(share) == (sizes[max(-int(-share * len(sizes) // 1), 1) - 1] if sizes else None)
+    assert tally.over(180) == sum(size > 180 for size in sizes)
+
+
+@given(st.lists(written), st.lists(written), st.lists(written))
+def test_the_sum_of_parts_is_that_of_the_whole(first: list[bytes], second: list[bytes], third: list[bytes]) -> None:
+    parts = together(map(tallied, (first, second, third)))
+    whole = tallied([*first, *second, *third])
+    parts.partitions = whole.partitions  # which `tallied` deals out anew for each part
+    assert document(Shown("t", 0, 1000, parts, 5)) == document(Shown("t", 0, 1000, whole, 5))
+
+
+def test_a_window_forgets_what_is_older() -> None:
+    window = Window(60)
+    for second in range(200):
+        window.add(found(orjson.dumps(event(second))), 1_000_000 + second)
+    assert window.total(1_000_199.5).events == 60
+    assert window.total(1_000_229.5).events == 30
+    assert window.total(2_000_000).events == 0
+
+
+def test_an_unknown_cost_is_unknown_and_not_nothing() -> None:
+    unpriced = tallied([orjson.dumps(event(0, "llm_call", payload={"model": "m"}))])
+    said = document(Shown("t", 0, 60_000, unpriced, 5))
+    assert (said["cost_usd"], said["cost_usd_per_hour"], said["unpriced"]) == (None, None, 1)
+    assert "cost        unknown, 1 llm call of 1 without a price" in lines(
+        Shown("t", 0, 60_000, unpriced, 5), 80, plain
+    )
+
+
+def test_an_hour_costs_what_the_time_costs_as_often_as_it_fits() -> None:
+    priced = tallied([orjson.dumps(event(0, "llm_call", payload={"cost_usd": 0.25}))])
+    assert document(Shown("t", 0, 900_000, priced, 5))["cost_usd_per_hour"] == 1.0
+
+
+@given(st.lists(st.text(min_size=1, max_size=60), min_size=1, max_size=20), st.sampled_from([40, 80, 160]))
+def test_no_line_is_wider_than_the_terminal_or_steers_it(names: list[str], columns: int) -> None:
+    steering = "\x1b[2J\u202e"
+    calls = [orjson.dumps(tool_call(0, name, error=steering + name, session_id=name + steering)) for name in names]
+    shown = Shown("topic" * 30, 0, 1000, tallied([*calls, orjson.dumps(started(1, "evt"))]), 5)
+    for line in lines(shown, columns, plain):
+        assert cell_width(line) <= columns
+        assert line.isprintable() or not {"\x1b", "\u202e"} & set(line)
+
+
+def test_nothing_is_said_of_what_is_not_there() -> None:
+    assert list(lines(Shown("topic t", 0, 1000, Tally(), 5), 80, plain))[-1] == "events      0, 0.0 a second, 0 bytes"
+    said = document(Shown("topic t", 0, 1000, Tally(), 5))
+    assert said["sizes"] == {"p50": None, "p95": None, "max": None, "limit": 10_000, "over": 0}
