@@ -5,25 +5,28 @@
 
 import sys
 
-from kafmirror.batches import Naming, Stamp, built, opened, producer_id
-from kafmirror.failover import two_sides
+from kafmirror.batches import Stamp, producer_id
 from kafmirror.known import Partition
+from kafmirror.marks import Naming, named
+from kafmirror.records import built, opened
 from kafmirror.sides import Named, Sides
 from kafmirror.sides import opened as sides_opened
+from kafmirror.transfer import produce, produced
 
 
 async def write(sides: Sides, topic: str, at: int, offsets: list[int]) -> None:
     """Write these records of partition 0, with the headers that tell where they lay."""
     partition = Partition(topic, 0)
-    source, target = await two_sides(sides, topic, topic)
+    source, target = await sides.of(topic, topic)
     producer = producer_id(source.metadata.cluster_id, str(source.ids[topic]))
     batches = [await source.batch_at(partition, offset) for offset in offsets]
     found = {record.offset: record for batch in batches if batch for record in opened(batch)}
-    data = built([found[each] for each in offsets], Stamp(producer, at), 0, Naming(producer, every=True))
-    answer = await target.wire.produce(target.node(partition), {partition: data}, target.ids)
-    produced = target.wire.produced(answer, target.ids)[partition]
-    if (produced.error, produced.base_offset) != (0, at):
-        sys.exit(f"not taken: {produced}")
+    records = named([found[each] for each in offsets], Naming(producer, every=True))
+    data = built(records, Stamp(producer, at), 0)
+    answer = await produce(target.wire, target.node(partition), {partition: data}, target.ids)
+    told = produced(answer, target.ids)[partition]
+    if (told.error, told.base_offset) != (0, at):
+        sys.exit(f"not taken: {told}")
 
 
 if __name__ == "__main__":
