@@ -80,7 +80,7 @@ def web() -> Node:
     """Thirty objects, each of which knows all others: there are more ways through it than can be gone."""
     nodes = [Node() for _ in range(30)]
     for node in nodes:
-        node.others = nodes
+        node.others = list(nodes)
     return nodes[0]
 
 
