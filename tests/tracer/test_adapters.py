@@ -115,6 +115,15 @@ def test_a_stream_that_is_left_early_is_recorded_as_far_as_it_came(server: str, 
     assert recording.call()["output"] == TEXT[0]
 
 
+def test_a_stream_that_is_dropped_is_recorded_as_far_as_it_came(server: str, recording: Recording) -> None:
+    with openai_client(server, recording) as client:
+        stream = client.chat.completions.create(model="gpt-4o", messages=ASKED, stream=True)
+        next(stream)
+        stream.response.close()
+        del stream
+    assert recording.call()["output"] == TEXT[0]
+
+
 def test_a_refused_call_is_recorded_with_its_error_and_raises(server: str, recording: Recording) -> None:
     with openai_client(server, recording) as client, pytest.raises(openai.BadRequestError):
         client.chat.completions.create(model="gpt-4o", messages=[{"role": "user", "content": "fail"}])

@@ -12,7 +12,7 @@ import pytest
 from agentlog.clusters import Settings
 from agentlog.recording.ledger import Ledger
 from agentlog.recording.options import Options
-from agentlog.recording.records import Author, Outbound
+from agentlog.recording.records import Author, Loss, Outbound
 from agentlog.recording.spools import Spools
 from tests.tracing import in_file
 
@@ -79,6 +79,21 @@ def test_events_for_another_topic_or_cluster_are_left_where_they_are(cluster: st
     again = Spools(options(tmp_path, Settings({}, None).cluster(cluster), topic), accounts(), "host-2-bb")
     assert not again.empty
     again.leave()
+
+
+def test_a_loss_that_could_not_be_told_is_told_again_with_what_was_lost_since() -> None:
+    ledger = accounts()
+    for record in records(ledger, 7, 8):
+        ledger.was_dropped(record)
+    (told,) = ledger.losses.items()
+    assert told == (Author("sess_1", "agent"), Loss(2, 1_768_485_600_007))
+    ledger.losses = {}
+    notice, event = records(ledger, 9, 10)
+    notice.tells = told[1]
+    ledger.was_dropped(notice)
+    ledger.was_dropped(event)
+    assert ledger.losses == {told[0]: Loss(3, 1_768_485_600_007)}
+    assert ledger.dropped == 4
 
 
 def test_half_a_line_that_a_killed_process_left_is_counted_apart_and_the_rest_is_sent(tmp_path: Path) -> None:

@@ -595,6 +595,16 @@ def test_a_call_is_announced_when_it_takes_long(recorded: Recorded) -> None:
     assert recorded.last["event_id"] == call.event_id
 
 
+def test_a_call_with_something_under_it_is_announced_once_behind_what_it_is_under(recorded: Recorded) -> None:
+    with recorded.tracer.tool_call("outer") as outer, recorded.tracer.tool_call("inner") as inner:
+        recorded.tracer.memory_write("a", 1)
+        recorded.tracer.memory_write("b", 2)
+    events = recorded.events
+    announced = [event["payload"]["call_id"] for event in events if event["event_type"] == "call_started"]
+    assert announced == [outer.event_id, inner.event_id]
+    assert [event["event_type"] for event in events[:2]] == ["call_started", "call_started"]
+
+
 def test_nothing_is_recorded_when_it_is_disabled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENTLOG_DISABLED", "1")
     path = tmp_path / "none.ndjson"

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from .records import Author, Outbound
+from .records import Author, Loss, Outbound
 from .stats import Stats
 
 MAX_SESSIONS = 10_000
@@ -32,8 +32,7 @@ class Ledger:
         waiters: those who wait for events to be settled.
         made_room: set whenever events left memory.
         taken: how many events were taken out of the queue.
-        losses: of each session how many events were lost, and when the first of them was recorded, in milliseconds
-            since the epoch; told by ``events_lost`` once it can be.
+        losses: of each session; told by ``events_lost`` once it can be.
     """
 
     def __init__(self, freed: Callable[[int], None]) -> None:
@@ -41,7 +40,7 @@ class Ledger:
         self.waiters: deque[Waiter] = deque()
         self.made_room = threading.Event()
         self.taken = 0
-        self.losses: dict[Author, tuple[int, int]] = {}
+        self.losses: dict[Author, Loss] = {}
         self.delivered = self.dropped = self.spooled = self.resent = 0
         self.shortened = self.bytes = self.largest = 0
         self._unsettled: dict[int, Outbound] = {}
@@ -66,16 +65,16 @@ class Ledger:
         self._settle(record)
 
     def was_dropped(self, record: Outbound) -> None:
-        """It is lost."""
-        self.lost(record.author, record.at_ms)
+        """It is lost; one that tells of a loss leaves that to be told again."""
+        self.lost(record.author, record.tells or Loss(1, record.at_ms))
         self._settle(record)
 
-    def lost(self, author: Author, at_ms: int) -> None:
-        """Count a loss, and keep it to be told in the session's own timeline."""
+    def lost(self, author: Author, loss: Loss) -> None:
+        """Count an event that is lost, and keep what is to be told of it in the session's own timeline."""
         self.dropped += 1
         if author in self.losses or len(self.losses) < MAX_SESSIONS:
-            count, since = self.losses.get(author, (0, at_ms))
-            self.losses[author] = count + 1, since
+            count, since = self.losses.get(author, (0, loss.since_ms))
+            self.losses[author] = Loss(count + loss.events, min(since, loss.since_ms))
 
     def left_spool(self, arrived: int, refused: int, *, own: bool) -> None:
         """Events of a spool arrived, ``refused`` of them not; of an earlier run's spool they are counted apart."""

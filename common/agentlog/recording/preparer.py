@@ -36,7 +36,7 @@ class Preparer:
         """The record of ``entry``; None while it, or its session, has to wait for the store."""
         value = self._encoded(entry)
         record = Outbound(entry.author, value, entry.at_ns // 1_000_000, self._headers)
-        record.size = entry.size
+        record.size, record.tells = entry.size, entry.tells
         self._ledger.took(record, len(value))
         shrunk = self._shrinker.shrink(value) if len(value) > MAX_EVENT else None
         if isinstance(shrunk, Shrunk):

@@ -28,12 +28,20 @@ class Author(NamedTuple):
     agent_id: str
 
 
+class Loss(NamedTuple):
+    """Events of a session that are lost: how many, and when the first was recorded, in milliseconds since the epoch."""
+
+    events: int
+    since_ms: int
+
+
 class Entry(NamedTuple):
     """An event as recorded: its values can't be changed any more, and are no JSON text yet.
 
     Attributes:
         at_ns: when it was recorded, in nanoseconds since the epoch.
         size: about how many bytes it keeps in memory.
+        tells: the loss that it tells of, if it does.
     """
 
     author: Author
@@ -43,6 +51,7 @@ class Entry(NamedTuple):
     payload: dict[str, Any]
     context: dict[str, Any]
     size: int
+    tells: Loss | None = None
 
 
 class Outbound:
@@ -54,15 +63,29 @@ class Outbound:
         at_ms: the Kafka timestamp, in milliseconds since the epoch.
         size: what it counted in memory while it was queued, in bytes.
         since: when it was made ready, on the monotonic clock, in seconds; ``handed_at`` when it was last handed over.
+        tells: the loss that it tells of, if it does.
         answers: where ``answered`` leaves what it is told.
     """
 
-    __slots__ = ("answers", "at_ms", "author", "handed_at", "headers", "key", "number", "since", "size", "value")
+    __slots__ = (
+        "answers",
+        "at_ms",
+        "author",
+        "handed_at",
+        "headers",
+        "key",
+        "number",
+        "since",
+        "size",
+        "tells",
+        "value",
+    )
 
     def __init__(self, author: Author, value: bytes, at_ms: int, headers: HeaderList) -> None:
         self.author, self.value, self.at_ms, self.headers = author, value, at_ms, headers
         self.key = author.session_id.encode(errors="replace")
         self.number = self.size = 0
+        self.tells: Loss | None = None
         self.since = self.handed_at = time.monotonic()
         self.answers: list[tuple[Outbound, Any]] = []
 
@@ -95,9 +118,9 @@ def encoded(entry: Entry, own: Redact | None, *, ready: bool) -> bytes:
     return redacted(dumps(event), own, ready)
 
 
-def lost_events(author: Author, event_id: str, lost: int, since_ms: int, why: str) -> Entry:
+def lost_events(author: Author, event_id: str, loss: Loss, why: str) -> Entry:
     """The event by which a session says that events of it were lost."""
-    since = (EPOCH + timedelta(milliseconds=since_ms)).isoformat(timespec="milliseconds")
-    message = f"{counted(lost, 'event')} of this session, from {since} on, were lost: {why}"
-    payload = {"type": "events_lost", "message": message, "lost": lost}
-    return Entry(author, event_id, time.time_ns(), "error", payload, {}, 0)
+    since = (EPOCH + timedelta(milliseconds=loss.since_ms)).isoformat(timespec="milliseconds")
+    message = f"{counted(loss.events, 'event')} of this session, from {since} on, were lost: {why}"
+    payload = {"type": "events_lost", "message": message, "lost": loss.events}
+    return Entry(author, event_id, time.time_ns(), "error", payload, {}, 0, loss)

@@ -12,7 +12,7 @@ from .intake import Intake
 from .ledger import Ledger
 from .outlets import Outlet
 from .preparer import Preparer
-from .records import Entry, lost_events
+from .records import Entry, Loss, lost_events
 from .spools import Spools
 from .stats import Stats
 
@@ -130,9 +130,9 @@ class Sender(threading.Thread):
         if not self.ledger.losses or self._handover.failure is not None or not self._handover.heard:
             return
         losses, self.ledger.losses = self.ledger.losses, {}
-        for author, (lost, since_ms) in losses.items():
+        for author, loss in losses.items():
             why = f"{self._handover.outlet.where} refused them or could not be reached, or the memory for them was full"
-            self._intake.append(lost_events(author, new_event_id(), lost, since_ms, why))
+            self._intake.append(lost_events(author, new_event_id(), loss, why))
         for waiter in list(self.ledger.waiters):
             waiter.number = self._intake.queued
 
@@ -140,13 +140,13 @@ class Sender(threading.Thread):
         """The process ends: report what the sessions themselves couldn't be told."""
         losses, self.ledger.losses = self.ledger.losses, {}
         if losses:
-            lost = sum(lost for lost, _ in losses.values())
+            lost = sum(loss.events for loss in losses.values())
             _log.error("not delivered to %s: %s; %s", self._handover.outlet.where, counted(lost, "event"), self.why())
 
     def overflowed(self, entry: Entry) -> None:
         """An event that found no room is lost."""
         with self._intake.lock:
-            self.ledger.lost(entry.author, entry.at_ns // 1_000_000)
+            self.ledger.lost(entry.author, Loss(1, entry.at_ns // 1_000_000))
         if self._handover.failure is None:
             trouble = self._handover.outlet.trouble()
             limit = f"{self._intake.options.queue_bytes / 1024**2:g} MB"
