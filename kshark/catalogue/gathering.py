@@ -61,20 +61,30 @@ def gathered(where: Where, catalogue: bool) -> Iterator[Gathered]:
 
 @contextmanager
 def _kept(reader: KafkaReader, topic: str, path: Path | None) -> Iterator[Gathered]:
-    """A topic's sessions by the catalogue at ``path``; one that turns out to be damaged is made anew."""
+    """A topic's sessions by the catalogue at ``path``, or by the log alone where that is of no use."""
     with opened(path) as store:
-        try:
-            found = _from_topic(reader, topic, store)
-        except sqlite3.DatabaseError as error:
-            if store.path is None:
-                raise
-            _log.warning("the catalogue %s is of no use, and made anew: %s", store.path, error)
-            discard(store.path)
-        else:
+        found = _known(reader, topic, store)
+        if found is not None:
             yield found
             return
-    with opened(path) as store:
+    with opened(None) as store:
         yield _from_topic(reader, topic, store)
+
+
+def _known(reader: KafkaReader, topic: str, store: Store) -> Gathered | None:
+    """What a catalogue knows, once brought up to date; None where it can't be. A damaged one is made anew next time."""
+    try:
+        return _from_topic(reader, topic, store)
+    except sqlite3.OperationalError as error:  # locked, or no room: nothing is wrong with what it holds
+        if store.path is None:
+            raise
+        _log.warning("the catalogue %s can't be used, so the log is read without it: %s", store.path, error)
+    except sqlite3.DatabaseError as error:
+        if store.path is None:
+            raise
+        _log.warning("the catalogue %s is damaged, so the log is read without it: %s", store.path, error)
+        discard(store.path)
+    return None
 
 
 def _from_topic(reader: KafkaReader, topic: str, store: Store) -> Gathered:

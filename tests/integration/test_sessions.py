@@ -1,5 +1,7 @@
 """`kshark sessions` on real Kafka: with its catalogue and without it, whatever became of either."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from devkafka import produce
 from devkafka.client import QUIET
 from tests.recording import as_messages, ended, event, started, tool_call
-from tests.running import Ran, run
+from tests.running import Ran, environment, run
 
 TopicFactory = Callable[..., str]
 Listing = Callable[..., Ran]
@@ -95,6 +97,27 @@ def test_without_a_cache_folder_the_answer_is_the_same(
     done = listed(name)
     assert [row["session_id"] for row in rows(done)] == ["sess_1"]
     assert "can't be used" in done.told
+
+
+def test_a_catalogue_that_has_no_room_to_grow_is_kept_and_the_answer_comes_without_it(
+    kafka: str, topic: TopicFactory, listed: Listing, tmp_path: Path
+) -> None:
+    name = topic(partitions=6)
+    produce(kafka, name, as_messages([tool_call(1)]))
+    assert len(rows(listed(name))) == 1
+    file = catalogue(tmp_path)
+    before = file.stat().st_ino
+    assert run("kshark", "demo", "--cluster", kafka, "--topic", name).code == 0
+    kshark = Path(sys.executable).with_name("kshark")
+    limited = ("bash", "-c", f"ulimit -f 80; exec {kshark} sessions --cluster {kafka} --topic {name} --no-pager")
+    variables = environment(XDG_CACHE_HOME=str(tmp_path))
+    done = subprocess.run(limited, capture_output=True, env=variables, timeout=60, check=False)
+    told = done.stderr.decode()
+    assert done.returncode == 0, told
+    assert "can't be used" in told
+    assert len(done.stdout.splitlines()) == 48
+    assert file.stat().st_ino == before
+    assert len(rows(listed(name))) == 48
 
 
 def test_an_unreadable_record_is_named_and_counted(kafka: str, topic: TopicFactory, listed: Listing) -> None:
