@@ -133,13 +133,15 @@ def alone(record: Record) -> Step:
 
 def _outcome(steps: list[Step]) -> str | None:
     """What the ``session_end`` recorded last in the session's own lane says; else the last status that says it."""
-    recorded = sorted(steps, key=recorded_key)
-    bounds = [step for step in recorded if step.kind in BOUNDS and step.lane.depth == 0]
-    if bounds and bounds[-1].kind == "session_end":
-        return end_status(bounds[-1].event.payload.get("status"), bounds[-1].event.status)
-    since = recorded[recorded.index(bounds[-1]) :] if bounds else recorded
-    statuses = [step.event.status for step in since if step.event.status]
-    return statuses[-1] if statuses and statuses[-1] in OUTCOMES else None
+    bounds = [step for step in steps if step.kind in BOUNDS and step.lane.depth == 0]
+    last = max(bounds, key=recorded_key, default=None)
+    if last is not None and last.kind == "session_end":
+        return end_status(last.event.payload.get("status"), last.event.status)
+    stating = [step for step in steps if step.event.status]
+    if last is not None:
+        stating = [step for step in stating if recorded_key(step) >= recorded_key(last)]
+    status = max(stating, key=recorded_key).event.status if stating else None
+    return status if status in OUTCOMES else None
 
 
 def end_status(said: object, status: str | None) -> str:
