@@ -32,7 +32,7 @@ def held(path: str) -> Iterator[Held]:
         UsageError: it can't be read, or somebody is at it.
     """
     if path == "-":
-        with _copy(sys.stdin.buffer) as copy:
+        with copied(sys.stdin.buffer) as copy:
             yield Held(copy, "standard input")
         return
     try:
@@ -44,7 +44,7 @@ def held(path: str) -> Iterator[Held]:
             _lock(file, path)
             yield Held(path, path)
         else:
-            with _copy(file) as copy:
+            with copied(file) as copy:
                 yield Held(copy, path)
 
 
@@ -60,7 +60,8 @@ def _lock(file: BinaryIO, path: str) -> None:
 
 
 @contextmanager
-def _copy(stream: BinaryIO) -> Iterator[str]:
+def copied(stream: BinaryIO) -> Iterator[str]:
+    """Where what comes from ``stream``, which can be read only once, can be read again."""
     with tempfile.NamedTemporaryFile(prefix="agentlog-") as copy:
         shutil.copyfileobj(stream, copy)
         copy.flush()

@@ -1,12 +1,11 @@
 """A capture file's sessions added up, and those in doubt read again."""
 
-import shutil
 import sys
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple, Self
 
 from agentlog import capture, codec
@@ -15,6 +14,7 @@ from agentlog.glances import glances
 from agentlog.sources import Searched
 from agentlog.sums import Sums
 
+from ..held import copied
 from .chunk import CHUNK, Chunk, Found
 from .rereading import light
 from .store import Store, Unread
@@ -31,10 +31,10 @@ class Lines:
 
     def __enter__(self) -> Self:
         if self._path == "-":
-            copy = self._open.enter_context(tempfile.NamedTemporaryFile())
-            shutil.copyfileobj(sys.stdin.buffer, copy)
-            copy.flush()
-            self._path = copy.name
+            self._path = self._open.enter_context(copied(sys.stdin.buffer))
+        elif Path(self._path).is_fifo():
+            with Path(self._path).open("rb") as pipe:
+                self._path = self._open.enter_context(copied(pipe))
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,5 +1,7 @@
 """What `kshark sessions` adds up record by record is what each session's timeline says, however records come."""
 
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -20,7 +22,7 @@ from agentlog.summary import Summary, summarized
 from kshark.catalogue.chunk import Chunk
 from kshark.catalogue.rereading import groups, settle
 from kshark.catalogue.store import Store
-from tests.recording import capture_file, event, started
+from tests.recording import capture_file, event, started, tool_call
 from tests.running import run
 
 NOON = datetime.fromisoformat("2026-01-15T12:00:00Z")
@@ -114,6 +116,14 @@ def test_a_glance_takes_what_the_codec_takes_and_refuses_what_it_refuses(values:
     for value, found in zip(values, glances(values, lambda _: place), strict=True):
         decoded = codec.decode(value, place, "t[0]@0")
         assert found == (glance(decoded.event) if isinstance(decoded, Record) else decoded)
+
+
+def test_a_file_that_can_be_read_only_once_is_read_right(tmp_path: Path) -> None:
+    file = capture_file(tmp_path / "run.ndjson", tool_call(1), tool_call(2), tool_call(1))
+    kshark = Path(sys.executable).with_name("kshark")
+    script = f"{kshark} sessions --file <(cat {file}) --format ndjson"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, timeout=30, check=True)
+    assert orjson.loads(done.stdout)["events"] == 2
 
 
 @pytest.mark.parametrize("seed", ["0", "1", "7"])
