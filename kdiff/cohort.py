@@ -102,10 +102,8 @@ def _show(found: Cohort, choice: Choice) -> None:
             write_bytes([dumped(_document(found)), b"\n"])
         case "markdown":
             write(_markdown(found))
-        case _ if choice.pager:
-            page(_text(found))
         case _:
-            write(_text(found))
+            page(_text(found), pager=choice.pager)
 
 
 def _text(found: Cohort) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """`kdiff compare`: read two sessions, compare them, write the verdict."""
 
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agentlog.cli import Where
@@ -77,11 +76,4 @@ def _show(found: Result, choice: Choice) -> None:
             write(html(found, excerpt))
         case _:
             look = Look(width(), paint_for(sys.stdout), excerpt if choice.show_divergence else None)
-            _paged(Text(found, look).lines(), choice)
-
-
-def _paged(lines: Iterable[str], choice: Choice) -> None:
-    if choice.pager:
-        page(lines)
-    else:
-        write(lines)
+            page(Text(found, look).lines(), pager=choice.pager)

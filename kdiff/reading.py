@@ -1,6 +1,6 @@
 """Read a session, or two side by side, the payloads put on a shelf as they come."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from tempfile import TemporaryFile
 from typing import IO, NamedTuple
@@ -11,7 +11,8 @@ from agentlog.cli import Where, opened
 from agentlog.coverage import coverage, not_found
 from agentlog.errors import NothingToShow, UsageError
 from agentlog.events import Unreadable
-from agentlog.output import complain, progress
+from agentlog.naming import name_first
+from agentlog.output import progress
 from agentlog.session import timeline
 from agentlog.sources import Searched, Source, Span
 
@@ -101,18 +102,12 @@ def _session(wanted: Wanted, gathered: _Gathered, named: Iterable[Unreadable]) -
     session_id, span, searched = wanted.session_id, wanted.span, gathered.searched
     sketches = list(gathered.sketches)
     known = set(named)
-    _name([each for each in gathered.unreadable if each not in known])
+    fresh = [each for each in gathered.unreadable if each not in known]
+    name_first(fresh, len(fresh), NAMED)
     if not sketches:
         raise NothingToShow(not_found(session_id, searched, span))
     found = timeline(session_id, sketches)
     return Session(found, coverage(searched, found, span), gathered.unreadable, wanted.sketcher.shelf)
-
-
-def _name(unreadable: Sequence[Unreadable]) -> None:
-    for each in unreadable[:NAMED]:
-        complain(f"unreadable: {each.where}: {each.reason}")
-    if len(unreadable) > NAMED:
-        complain(f"unreadable: {len(unreadable) - NAMED:,} more; --format json names all")
 
 
 def _told(searched: Searched) -> str:

@@ -8,12 +8,11 @@ from agentlog.cli import Where, opened
 from agentlog.coverage import not_found
 from agentlog.errors import NothingToShow, UsageError
 from agentlog.events import Record, Unreadable
+from agentlog.naming import Naming
 from agentlog.newfile import new_file
 from agentlog.output import complain, progress, write_bytes
 from agentlog.sources import Source, Span
 from agentlog.wording import counted
-
-from .naming import Naming
 
 
 @dataclass

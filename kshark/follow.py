@@ -6,12 +6,12 @@ from agentlog.coverage import coverage
 from agentlog.errors import UsageError
 from agentlog.events import Record, Unreadable
 from agentlog.kafka.reader import KafkaReader
+from agentlog.naming import name_unreadable
 from agentlog.output import complain, write, write_bytes
 from agentlog.session import Live, Step, Timeline, timeline
 from agentlog.sources import Span
 from agentlog.topics import TopicSource
 
-from .naming import name_unreadable
 from .render import Look, body, footer, header, step_lines
 from .replay import Choice, gathered, ndjson
 

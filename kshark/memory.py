@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from agentlog import codec
 from agentlog.cli import Where
-from agentlog.output import complain, page, paint_for, width, write, write_bytes
+from agentlog.output import complain, page, paint_for, width, write_bytes
 from agentlog.sources import Span
 from agentlog.wording import counted
 
@@ -70,7 +70,7 @@ def _show(recalled: Recall, read: Read, choice: Choice) -> None:
             from .memory_text import text  # noqa: PLC0415
 
             lines = text(recalled, read.covered, choice.look(recalled.timeline.began))
-            page(lines) if choice.pager else write(lines)
+            page(lines, pager=choice.pager)
 
 
 def _write_messages(made: Conversation, causes: Causes) -> None:

@@ -11,11 +11,11 @@ from agentlog.coverage import Coverage, asked, coverage, not_found
 from agentlog.describe import word
 from agentlog.errors import NothingToShow
 from agentlog.events import Record, Unreadable
+from agentlog.naming import name_first
 from agentlog.output import complain, page, paint_for, plain, progress, width, write, write_bytes
 from agentlog.session import Step, Timeline, timeline
 from agentlog.sources import Searched, Source, Span
 
-from .naming import NAMED, name_unreadable
 from .render import Look, text
 
 
@@ -43,9 +43,9 @@ class Choice:
         return Look(width(), paint_for(sys.stdout) if on_terminal else plain, began, self.full, self.max_chars)
 
 
-def chosen_format(asked_for: str | None) -> str:
-    """A terminal gets a picture, a pipe NDJSON, unless one was asked for."""
-    return asked_for or ("text" if sys.stdout.isatty() else "ndjson")
+def chosen_format(asked_for: str | None, into_pipe: str = "ndjson") -> str:
+    """A terminal gets a picture, a pipe what a program reads, unless a format was asked for."""
+    return asked_for or ("text" if sys.stdout.isatty() else into_pipe)
 
 
 def replay(session_id: str, where: Where, span: Span, choice: Choice) -> None:
@@ -86,15 +86,11 @@ def read_session(session_id: str, where: Where, span: Span) -> Read:
 
 def gathered(session_id: str, source: Source, span: Span) -> tuple[list[Record], list[Unreadable]]:
     """All of a session's records; those that can't be read are named on standard error, and come along."""
-    unreadable: list[Unreadable] = []
     with progress(lambda: reading(source.searched)):
         found = list(source.records(session_id, span))
     records = [item for item in found if isinstance(item, Record)]
     unreadable = [item for item in found if isinstance(item, Unreadable)]
-    for each in unreadable[:NAMED]:
-        name_unreadable(each)
-    if len(unreadable) > NAMED:
-        complain(f"unreadable: {len(unreadable) - NAMED:,} more; --format json names all")
+    name_first(unreadable, len(unreadable))
     return records, unreadable
 
 
@@ -126,16 +122,9 @@ def show(found: Timeline, covered: Coverage, unreadable: Sequence[Unreadable], c
         case "tree":
             from .tree import tree  # noqa: PLC0415
 
-            _paged(tree(found, steps, covered, look), choice)
+            page(tree(found, steps, covered, look), pager=choice.pager)
         case _:
-            _paged(text(found, steps, covered, look), choice)
-
-
-def _paged(lines: Iterable[str], choice: Choice) -> None:
-    if choice.pager:
-        page(lines)
-    else:
-        write(lines)
+            page(text(found, steps, covered, look), pager=choice.pager)
 
 
 def ndjson(steps: Iterable[Step]) -> Iterator[bytes]:

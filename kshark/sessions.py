@@ -6,13 +6,13 @@ from itertools import islice
 
 from agentlog.cli import Where
 from agentlog.errors import UsageError
-from agentlog.output import complain, page, paint_for, width, write, write_bytes
+from agentlog.naming import NAMED, name_first
+from agentlog.output import page, paint_for, width, write_bytes
 from agentlog.positions import Moment
 from agentlog.sources import Span
 
-from .catalogue.gathering import Gathered, gathered
+from .catalogue.gathering import gathered
 from .catalogue.query import Query
-from .naming import NAMED, name_unreadable
 from .sessions_document import document, line
 from .sessions_table import table
 
@@ -47,7 +47,7 @@ def sessions(where: Where, query: Query, choice: Choice, catalogue: bool) -> Non
     """
     _check(query.span)
     with gathered(where, catalogue) as found:
-        _name_unreadable(found)
+        name_first(found.unreadable(NAMED), found.read.unreadable)
         rows = islice(query.rows(found.store), choice.most)
         if choice.format == "ndjson":
             write_bytes(line(row, query) for row in rows)
@@ -57,17 +57,10 @@ def sessions(where: Where, query: Query, choice: Choice, catalogue: bool) -> Non
             write_bytes([document(list(rows), totals, query, found.read, list(found.unreadable(LISTED)))])
             return
         lines = table(list(rows), totals, query, found.read, width(), paint_for(sys.stdout))
-        (page if choice.pager else write)(lines)
+        page(lines, pager=choice.pager)
 
 
 def _check(span: Span) -> None:
     for bound in span:
         if bound is not None and not isinstance(bound, Moment):
             raise UsageError(f"sessions are chosen by time, not by {bound.describe()}")
-
-
-def _name_unreadable(found: Gathered) -> None:
-    for each in found.unreadable(NAMED):
-        name_unreadable(each)
-    if found.read.unreadable > NAMED:
-        complain(f"unreadable: {found.read.unreadable - NAMED:,} more; --format json names all")

@@ -12,11 +12,11 @@ from agentlog.cli import Where, chosen_cluster, chosen_moment
 from agentlog.errors import UsageError
 from agentlog.events import Unreadable
 from agentlog.kafka.reader import KafkaReader, Message
+from agentlog.naming import Naming
 from agentlog.output import Redrawn, complain, paint_for, progress, width, write, write_bytes
 from agentlog.positions import check_range
 from agentlog.stream import TopicStream, found_in
 
-from .naming import Naming
 from .pace import Pace
 from .stats_view import Shown, document, lines
 from .tally import Tally, Window

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from agentlog.events import Record, Unreadable, microseconds
+from agentlog.naming import Naming
 from agentlog.output import progress
 from agentlog.sources import Found, every_record
 
 from .held import Held
-from .naming import Naming
 
 RECORD_BYTES = 128
 """What Kafka adds to a record and its batch, amply."""

@@ -9,13 +9,13 @@ from agentlog.cli import Where, chosen_cluster, chosen_moment
 from agentlog.errors import Stopped
 from agentlog.events import Record, Unreadable
 from agentlog.kafka.reader import KafkaReader, Message
+from agentlog.naming import NAMED, name_unreadable
 from agentlog.output import complain, paint_for, width, write, write_bytes
 from agentlog.session import Step, alone
 from agentlog.stream import TopicStream, found_in
 from agentlog.wording import counted
 
 from .event_line import EventLines
-from .naming import NAMED, name_unreadable
 from .pace import Pace
 from .replay import Choice
 

@@ -28,11 +28,6 @@ class Choice:
         return Look(width(), paint, began, self.full, self.max_chars)
 
 
-def chosen_format(asked_for: str | None) -> str:
-    """A terminal gets text, a pipe JSON on one line, unless one was asked for."""
-    return asked_for or ("text" if sys.stdout.isatty() else "json")
-
-
 def why(session_id: str, event: str | None, where: Where, span: Span, choice: Choice) -> None:
     """Say why a step was taken; without one, where the session went wrong.
 
@@ -64,5 +59,4 @@ def _show(found: Answer, read: Read, choice: Choice) -> None:
         case _:
             from .why_text import text  # noqa: PLC0415
 
-            lines = text(found, read.covered, look)
-            page(lines) if choice.pager else write(lines)
+            page(text(found, read.covered, look), pager=choice.pager)

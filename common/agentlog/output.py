@@ -162,15 +162,15 @@ def _discard(stream: IO[str]) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def page(lines: Iterable[str]) -> None:
+def page(lines: Iterable[str], *, pager: bool = True) -> None:
     """Write lines through the pager as git does: PAGER, else less, which ends by itself when all fits on the screen."""
-    pager = _pager()
-    if not pager:
+    command = _pager() if pager else []
+    if not command:
         return write(lines)
     # Ctrl-C is the pager's as long as it runs. A handler, because a child would inherit that it is ignored.
     keys = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        _through(pager, lines)
+        _through(command, lines)
     finally:
         signal.signal(signal.SIGINT, keys)
     return None

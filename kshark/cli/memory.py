@@ -49,9 +49,9 @@ def memory(
     """
     from ..memory import Choice
     from ..memory import memory as say_memory
-    from ..why import chosen_format
+    from ..replay import chosen_format
 
     log_to_stderr(verbose)
     check_session(session)
-    choice = Choice(at, since, agent, chosen_format(shape), full, max_chars, pager)
+    choice = Choice(at, since, agent, chosen_format(shape, "json"), full, max_chars, pager)
     say_memory(session, where, span(start, end), choice)

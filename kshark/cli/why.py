@@ -44,9 +44,10 @@ def why(
     kshark why sess_a1b2c3 14:23:16                  why what it was at then
     kshark why sess_a1b2c3 --file run.ndjson --format markdown
     """
-    from ..why import Choice, chosen_format
+    from ..replay import chosen_format
+    from ..why import Choice
     from ..why import why as say_why
 
     log_to_stderr(verbose)
     check_session(session)
-    say_why(session, event, where, span(start, end), Choice(chosen_format(shape), full, max_chars, pager))
+    say_why(session, event, where, span(start, end), Choice(chosen_format(shape, "json"), full, max_chars, pager))

@@ -1,17 +1,19 @@
-"""What can't be read, named on standard error as it comes: each once, the first hundred one by one."""
+"""What can't be read, named on standard error: the first ones one by one, of the others how many there are."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
-from agentlog.events import Unreadable
-from agentlog.output import complain
-from agentlog.untrusted import escaped
+from .events import Unreadable
+from .output import complain
+from .untrusted import escaped
 
 NAMED = 100
 
 
 @dataclass
 class Naming:
-    """The places of what couldn't be read so far."""
+    """The places of what couldn't be read so far; each is named once, as it comes."""
 
     seen: set[str] = field(default_factory=set)
 
@@ -35,3 +37,11 @@ class Naming:
 def name_unreadable(each: Unreadable) -> None:
     """Say which record can't be read, and why."""
     complain(f"unreadable: {escaped(each.where)}: {escaped(each.reason)}")
+
+
+def name_first(unreadable: Iterable[Unreadable], count: int, most: int = NAMED) -> None:
+    """Name the first of ``count`` that can't be read, at the ``most`` so many."""
+    for each in islice(unreadable, most):
+        name_unreadable(each)
+    if count > most:
+        complain(f"unreadable: {count - most:,} more; --format json names all")
