@@ -107,8 +107,7 @@ def _carefully(value: bytes | None, place: Place) -> Glance | Unreadable:
 
 def glance(event: Event) -> Glance:
     """The glance of an event that is there whole."""
-    payload = {name: event.payload[name] for name in Payload.__struct_fields__ if name in event.payload}
-    context = {name: event.context[name] for name in Context.__struct_fields__ if name in event.context}
+    payload, context = needed(event)
     return Glance(
         event.event_id,
         event.session_id,
@@ -119,3 +118,10 @@ def glance(event: Event) -> Glance:
         Context(**context),
         event.status,
     )
+
+
+def needed(event: Event) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What sums need of an event's payload and of its context."""
+    payload = {name: event.payload[name] for name in Payload.__struct_fields__ if name in event.payload}
+    context = {name: event.context[name] for name in Context.__struct_fields__ if name in event.context}
+    return payload, context

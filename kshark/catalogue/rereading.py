@@ -7,7 +7,7 @@ import msgspec
 
 from agentlog import codec
 from agentlog.events import Record
-from agentlog.glances import Context, Payload, glance
+from agentlog.glances import glance, needed
 from agentlog.kafka.reader import KafkaReader, Message, place
 from agentlog.kafka.stretch import Stretch
 from agentlog.session import timeline
@@ -64,10 +64,8 @@ def _record(message: Message, lays: Mapping[str, Mapping[int, Lay]]) -> Record |
 
 def light(record: Record) -> Record:
     """The record without what no number of its session needs."""
-    event = record.event
-    payload = {name: event.payload[name] for name in Payload.__struct_fields__ if name in event.payload}
-    context = {name: event.context[name] for name in Context.__struct_fields__ if name in event.context}
-    return Record(msgspec.structs.replace(event, payload=payload, context=context), record.place, b"")
+    payload, context = needed(record.event)
+    return Record(msgspec.structs.replace(record.event, payload=payload, context=context), record.place, b"")
 
 
 def added_up(session_id: str, records: Sequence[Record]) -> tuple[Sums, Summary]:
