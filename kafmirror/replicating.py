@@ -2,7 +2,6 @@
 
 import gc
 import logging
-import os
 import signal
 import sys
 import threading
@@ -16,6 +15,7 @@ import orjson
 
 from agentlog.errors import Stopped
 from agentlog.output import columns, paint_for, width, write, write_bytes
+from agentlog.screen import Screen, above
 
 from .known import Partition
 from .lag import Threshold, worst
@@ -23,7 +23,6 @@ from .metrics import Page
 from .mirror import Mirror, Options
 from .plan import Plan
 from .render import Rates, Room, live_lines, plan_json, plan_lines, summary, table_lines
-from .screen import Screen, above
 from .sides import Named, Sides, opened
 from .standing import Standing, as_json
 from .watch import Watch
@@ -166,8 +165,8 @@ def _table(mirror: Mirror, screen: Screen) -> Callable[[list[Standing]], None]:
 
     def show(standings: list[Standing]) -> None:
         rates: Rates = {each.source: _rate(before, each) for each in standings}
-        rows = os.get_terminal_size(sys.stderr.fileno()).lines
-        screen.draw(live_lines(standings, rates, mirror.troubles(), Room(width() - 1, rows, paint)))
+        room = Room(width() - 1, screen.height, paint)
+        screen.draw(live_lines(standings, rates, mirror.troubles(), room))
 
     return show
 

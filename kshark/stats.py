@@ -13,8 +13,9 @@ from agentlog.errors import UsageError
 from agentlog.events import Unreadable
 from agentlog.kafka.reader import KafkaReader, Message
 from agentlog.naming import Naming
-from agentlog.output import Redrawn, complain, paint_for, progress, width, write, write_bytes
+from agentlog.output import complain, paint_for, progress, width, write, write_bytes
 from agentlog.positions import check_range
+from agentlog.screen import Screen
 from agentlog.stream import TopicStream, found_in
 
 from .pace import Pace
@@ -94,7 +95,7 @@ def _line(shown: Shown) -> bytes:
 def _follow(stream: TopicStream, began_ms: int, now_ms: int, asked: Asked) -> None:
     """Show the last so many seconds, again and again."""
     window = Window(max(now_ms - began_ms, 1000) / 1000)
-    picture = Redrawn(sys.stdout) if asked.format == "text" and sys.stdout.isatty() else None
+    screen = Screen(sys.stdout) if asked.format == "text" and sys.stdout.isatty() else None
     pace, drawn = Pace(complain), time.monotonic()
     for batch in stream.live():
         for message, at_s in _arrivals(stream, batch, began_ms):
@@ -105,10 +106,11 @@ def _follow(stream: TopicStream, began_ms: int, now_ms: int, asked: Asked) -> No
         drawn, now = time.monotonic(), time.time()
         since_ms = round((now - window.length_s) * 1000)
         shown = Shown(stream.what, since_ms, round(now * 1000), window.total(now), asked.top)
-        if picture is None:
+        if screen is None:
             _show(shown, asked.format)
         else:
-            picture.draw(lines(shown, width(), paint_for(sys.stdout)))
+            picture = list(lines(shown, width(), paint_for(sys.stdout)))
+            screen.draw(picture[: max(screen.height - 1, 3)])
 
 
 def _arrivals(stream: TopicStream, batch: list[Message], began_ms: int) -> Iterator[tuple[Message, float]]:

@@ -200,26 +200,6 @@ def _through(command: list[str], lines: Iterable[str]) -> None:
         raise
 
 
-class Redrawn:
-    """Lines at the end of a terminal, each picture drawn over the one before."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream, self._drawn = stream, 0
-
-    @property
-    def height(self) -> int:
-        """How many lines a picture may have."""
-        return max(os.get_terminal_size(self._stream.fileno()).lines - 1, 3)
-
-    def draw(self, lines: Iterable[str]) -> None:
-        """Show ``lines``, as many as there is room for."""
-        shown = list(lines)[: self.height]
-        up = f"\x1b[{self._drawn}F\x1b[J" if self._drawn else ""
-        self._stream.write(up + "".join(f"{line}\n" for line in shown))
-        self._stream.flush()
-        self._drawn = len(shown)
-
-
 @contextmanager
 def progress(describe: Callable[[], str]) -> Iterator[None]:
     """Show ``describe()`` on standard error while the block runs, once it takes longer than a second."""

@@ -1,6 +1,7 @@
 """A few lines at the end of a terminal, drawn over themselves; whatever else is written appears above them."""
 
 import logging
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,11 @@ class Screen:
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._lines = stream, list[str]()
         self._lock = threading.Lock()
+
+    @property
+    def height(self) -> int:
+        """How many lines the terminal has."""
+        return os.get_terminal_size(self._stream.fileno()).lines
 
     def draw(self, lines: Sequence[str]) -> None:
         """Put these lines in the place of those before; each must fit the terminal's columns."""

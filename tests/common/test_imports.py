@@ -34,7 +34,7 @@ LAYERS: tuple[set[str], ...] = (
     {f"recording.{name}" for name in ("span", "calls", "generators", "decorate", "verbs")} | {"recording", "tracer"},
     {"adapters", *(f"adapters.{name}" for name in ("streams", "calling", "openai", "anthropic"))},
     {"adapters.langchain", "adapters.openai_agents"},
-    {"output", "cli", "naming"},
+    {"output", "cli", "naming", "screen"},
 )
 # Beside these whatever of the core and of kdiff says of itself that it is. What renders for a terminal may be, and
 # knows rich.

@@ -7,12 +7,12 @@ import time
 import pytest
 
 from agentlog.output import plain
+from agentlog.screen import Screen, above
 from kafmirror.known import Partition
 from kafmirror.lag import NOTHING, UNKNOWN, Lag, Threshold
 from kafmirror.metrics import SILENT_S, Page
 from kafmirror.plan import Plan, TopicPlan
 from kafmirror.render import Room, live_lines, plan_lines, table_lines
-from kafmirror.screen import Screen, above
 from kafmirror.standing import Standing
 from kafmirror.watch import SAID_AGAIN_S, Watch
 
