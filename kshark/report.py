@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agentlog.cli import Where
 from agentlog.errors import UsageError
+from agentlog.newfile import replacing
 from agentlog.output import complain, write_bytes
 from agentlog.sources import Span
 from agentlog.wording import counted
@@ -60,15 +61,7 @@ def file_name(session_id: str) -> str:
 def _write(path: Path, pieces: Iterable[bytes]) -> None:
     """Write the file, whole or not at all: a page that is there stays until the new one is."""
     try:
-        if path.exists() and not path.is_file():  # a pipe, a device
-            path.write_bytes(b"".join(pieces))
-            return
-        part = path.with_name(f"{path.name[:LONGEST_NAME]}.part")
-        try:
-            with part.open("wb") as file:
-                file.writelines(pieces)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with replacing(path) as file:
+            file.writelines(pieces)
     except OSError as error:
         raise UsageError(f"{path} can't be written: {error.strerror}") from error

@@ -10,6 +10,9 @@ from typing import BinaryIO, cast
 
 from .errors import UsageError
 
+LONGEST_NAME = 50
+"""So much of a name is kept beside it, so that any file system takes it."""
+
 
 @contextmanager
 def new_file(path: str) -> Iterator[BinaryIO]:
@@ -21,19 +24,32 @@ def new_file(path: str) -> Iterator[BinaryIO]:
         UsageError: it can't be written, or zstd isn't installed.
     """
     packer = _packer(path)
-    target = Path(os.path.realpath(path))
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    apart = not Path(path).exists() or Path(path).is_file()
     try:
-        with (beside if apart else Path(path)).open("wb") as raw, packer(raw) as file:
+        with replacing(Path(path)) as raw, packer(raw) as file:
             yield file
-        if apart:
-            beside.replace(target)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[io.BufferedWriter]:
+    """What is to stand at ``path``, moved there once it is whole; what is no regular file is written as it comes.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
+    target = Path(os.path.realpath(path))
+    beside = target.with_name(f".{target.name[:LONGEST_NAME]}.{os.getpid()}.part")
+    try:
+        with beside.open("wb") as file:
+            yield file
+        beside.replace(target)
     finally:
-        if apart:
-            beside.unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
 
 
 def _packer(path: str) -> Callable[[io.BufferedWriter], BinaryIO]:
