@@ -1,11 +1,11 @@
 """A topic in Kafka as a source: only the partitions where the session can be, only its records decoded."""
 
-import time
 from collections.abc import Iterator
 
 from .errors import PositionError
 from .events import Record, Unreadable
 from .kafka.reader import KafkaReader, Message
+from .kafka.stretch import Stretch
 from .partitions import candidates
 from .sources import Found, Searched, Span, remember
 from .stream import beginnings, found_in
@@ -54,57 +54,38 @@ class TopicSource:
         self.searched.expected += sum(bounds[p].high - start for p, start in starts.items())
         self.searched.log_begins.update({p: None for p in partitions if bounds[p].low})
         self._first = {p for p in partitions if bounds[p].low and starts[p] == bounds[p].low}
-        ends = {p: bounds[p].high for p, start in starts.items() if start < bounds[p].high}
-        yield from self._until(session_id, {p: starts[p] for p in ends}, ends, span)
-
-    def _until(self, session_id: str, starts: dict[int, int], ends: dict[int, int], span: Span) -> Iterator[Found]:
-        if not ends:
-            return
-        self._reader.start(self._topic, starts)
-        heard = time.monotonic()
-        for batch in self._reader.batches():
-            if batch:
-                heard = time.monotonic()
-                self._note(batch)
-                yield from self._matching(session_id, batch, ends, span)
-            elif time.monotonic() - heard > self._reader.timeout_s:
-                raise self._reader.silent(self._topic)
-            self._next.update(self._reader.positions())
-            if all(self._next[p] >= end for p, end in ends.items()):
-                return
+        stretch = Stretch(self._reader, self._topic, starts, {p: b.high for p, b in bounds.items()})
+        for batch in stretch.batches():
+            self._note(batch)
+            self._deleted(stretch.skipped)
+            yield from self._matching(session_id, batch, span)
+            self._next.update(stretch.next)
 
     def _note(self, batch: list[Message]) -> None:
         """Keep what tells later where the log begins."""
         for message in batch if self._first else ():
             partition = message.partition() or 0
-            if partition in self._first and message.error() is None:
+            if partition in self._first:
                 self.searched.log_begins[partition] = message.timestamp()[1]
                 self._first.remove(partition)
 
-    def _matching(self, session_id: str, batch: list[Message], ends: dict[int, int], span: Span) -> Iterator[Found]:
+    def _deleted(self, partitions: set[int]) -> None:
+        """The first records of these were just deleted."""
+        while partitions:
+            partition = partitions.pop()
+            self.searched.log_begins[partition] = None
+            self._first.add(partition)
+
+    def _matching(self, session_id: str, batch: list[Message], span: Span) -> Iterator[Found]:
         """The batch's records of the session. Those without a key may be of any session: their value tells."""
-        mine = self._candidates(session_id.encode(), batch)
-        own = sum(message.error() is not None for message in mine)
-        self.searched.records += len(batch) - own  # ahead of the first one, whoever asks for no more has them counted
-        for message in mine:
-            if message.error() is not None:
-                self._heed(message, ends)
-                continue
+        self.searched.records += len(batch)  # ahead of the first one, whoever asks for no more has them counted
+        for message in self._candidates(session_id.encode(), batch):
             found = self._decoded(message, session_id)
             if isinstance(found, Unreadable):
                 self.searched.unreadable += 1
                 yield found
             elif found is not None and span.holds(found):
                 yield found
-
-    def _heed(self, message: Message, ends: dict[int, int]) -> None:
-        """Take in what librdkafka says: a partition is read to its end, or its first records were just deleted."""
-        partition = message.partition()
-        if self._reader.at_end(message):
-            ends.pop(partition or 0, None)
-        elif partition in self._next:
-            self.searched.log_begins[partition] = None
-            self._first.add(partition)
 
     def _candidates(self, wanted: bytes, batch: list[Message]) -> list[Message]:
         """The messages with the wanted key, and those without one; this runs for every record that is read."""
@@ -121,9 +102,9 @@ class TopicSource:
 
     def follow(self, session_id: str) -> Iterator[Found | None]:
         """What is written to the partitions that were read, from there on."""
-        self._reader.start(self._topic, self._next)
-        while True:
-            batch = self._reader.next_batch()
-            yield from self._matching(session_id, batch, {}, Span())
+        stretch = Stretch(self._reader, self._topic, self._next, {})
+        for batch in stretch.onwards():
+            self._deleted(stretch.skipped)
+            yield from self._matching(session_id, batch, Span())
             if not batch:
                 yield None

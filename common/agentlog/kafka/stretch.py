@@ -41,6 +41,16 @@ class Stretch:
             if all(self.next[p] >= end for p, end in self._ends.items()):
                 return
 
+    def onwards(self) -> Iterator[list[Message]]:
+        """What comes from the starts on, without end; nothing where for 50 ms nothing came.
+
+        Raises:
+            KafkaError: the topic can't be read.
+        """
+        self._reader.start(self._topic, self.next)
+        while True:
+            yield self._heeded(self._reader.next_batch())
+
     def _heeded(self, batch: list[Message]) -> list[Message]:
         """The batch without librdkafka's own messages, which are taken in."""
         if None not in map(Message.key, batch):
