@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from agentlog.kafka.admin import Identity
 
@@ -25,8 +26,9 @@ def folder() -> Path:
 
 
 def path_of(identity: Identity) -> Path:
-    """The file of a topic's catalogue."""
-    return folder() / identity.cluster_id / f"{identity.topic_id}.sqlite"
+    """The file of a topic's catalogue. Ids are text from outside: librdkafka writes a topic's with ``/`` and ``+``."""
+    cluster, topic = (quote(each, safe="").replace(".", "%2E") for each in identity)
+    return folder() / cluster / f"{topic}.sqlite"
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Topics of a cluster, made and described."""
 
+import logging
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -12,6 +13,8 @@ from ..clusters import Cluster
 from ..errors import KafkaRefused, KafkaUnavailable, TopicNotFound
 from .client import Troubles, client
 from .reader import KafkaReader
+
+_log = logging.getLogger("agentlog.kafka")
 
 
 class Identity(NamedTuple):
@@ -28,7 +31,8 @@ def identity(cluster: Cluster, topic: str, timeout_s: float) -> Identity | None:
     of_cluster = admin.describe_cluster(request_timeout=timeout_s)
     try:
         cluster_id, topic_id = of_cluster.result(timeout_s).cluster_id, asked.result(timeout_s).topic_id
-    except (KafkaException, TimeoutError):
+    except (KafkaException, TimeoutError) as error:
+        _log.info("cluster %s doesn't tell its id and that of topic %s: %s", cluster.name, topic, error)
         return None
     has_id = topic_id.get_most_significant_bits() or topic_id.get_least_significant_bits()
     return Identity(cluster_id, str(topic_id)) if cluster_id and has_id else None
