@@ -4,44 +4,46 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from agentlog import capture
-from agentlog.cli import Where, opened
 from agentlog.coverage import not_found
 from agentlog.errors import NothingToShow, UsageError
 from agentlog.events import Record, Unreadable
 from agentlog.naming import Naming
 from agentlog.newfile import new_file
 from agentlog.output import complain, progress, write_bytes
-from agentlog.sources import Source, Span
+from agentlog.sources import Source
 from agentlog.wording import counted
+
+from .catalogue.known import opened
+from .wanted import Wanted
 
 
 @dataclass
 class Exporting:
     """An export on its way: how much was found, and which sessions weren't."""
 
-    where: Where
-    span: Span
     events: int = 0
     missing: list[str] = field(default_factory=list)
     unreadable: Naming = field(default_factory=Naming)
 
-    def lines(self, sessions: Sequence[str]) -> Iterator[bytes]:
+    def lines(self, sessions: Sequence[Wanted]) -> Iterator[bytes]:
         """The lines of all sessions, one session after another."""
-        for session_id in sessions:
+        for wanted in sessions:
             before = self.events
-            with opened(self.where) as source:
-                yield from self._session(session_id, source)
+            with opened(wanted) as source:
+                yield from self._session(wanted, source)
             if self.events == before:
-                self.missing.append(not_found(session_id, source.searched, self.span))
+                self.missing.append(not_found(wanted.session_id, source.searched, wanted.span))
         if not self.events:
             raise NothingToShow("\n".join(self.missing))
 
-    def _session(self, session_id: str, source: Source) -> Iterable[bytes]:
+    def _session(self, wanted: Wanted, source: Source) -> Iterable[bytes]:
         """A session's lines as its records lie: in a topic by partition and offset, in a file in its order."""
         places: list[tuple[int, int]] = []
         found: list[bytes] = []
-        with progress(lambda: f"{session_id}: {len(found):,} events of {source.searched.records:,} records read"):
-            for item in source.records(session_id, self.span):
+        with progress(
+            lambda: f"{wanted.session_id}: {len(found):,} events of {source.searched.records:,} records read"
+        ):
+            for item in source.records(wanted.session_id, wanted.span):
                 if isinstance(item, Unreadable):
                     self.unreadable.add(item)
                 elif isinstance(item, Record):
@@ -53,16 +55,16 @@ class Exporting:
         return [found[n] for n in sorted(range(len(found)), key=places.__getitem__)]
 
 
-def export(sessions: Sequence[str], where: Where, span: Span, path: str) -> None:
+def export(sessions: Sequence[Wanted], path: str) -> None:
     """Write ``sessions`` to the file at ``path``; ``-`` is standard output.
 
     Raises:
         NothingToShow: a session wasn't found; the others are written.
         AgentlogError: the source can't be read, or the file not written.
     """
-    if where.file == "-" and len(sessions) > 1:
+    if len(sessions) > 1 and sessions[0].where.file == "-":
         raise UsageError("standard input can be read once: export one session, or give --file a name")
-    exporting = Exporting(where, span)
+    exporting = Exporting()
     if path == "-":
         write_bytes(exporting.lines(sessions))
     else:

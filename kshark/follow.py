@@ -1,33 +1,32 @@
 """`kshark replay --follow`: show a session, and go on with its events as they come."""
 
 from agentlog import capture
-from agentlog.cli import Where, chosen_cluster
 from agentlog.coverage import coverage
 from agentlog.errors import UsageError
 from agentlog.events import Record, Unreadable
-from agentlog.kafka.reader import KafkaReader
 from agentlog.naming import name_unreadable
 from agentlog.output import complain, write, write_bytes
 from agentlog.session import Live, Step, Timeline, timeline
 from agentlog.sources import Span
 from agentlog.topics import TopicSource
 
+from .catalogue.known import opened_topic
 from .render import Look, body, footer, header, step_lines
 from .replay import Choice, gathered, ndjson
+from .wanted import Wanted
 
 
-def follow(session_id: str, where: Where, span: Span, choice: Choice) -> None:
+def follow(wanted: Wanted, choice: Choice) -> None:
     """Show a session and go on until it ends, or until a signal comes; a session that isn't there yet is waited for.
 
     Raises:
         UsageError: what was asked for has no live form.
         KafkaError: the cluster can't be read.
     """
-    _check(where, span, choice)
-    cluster, topic, partitioner = chosen_cluster(where)
-    with KafkaReader(cluster) as reader:
-        source = TopicSource(reader, topic, partitioner, where.all_partitions)
-        records, _ = gathered(session_id, source, span)
+    _check(wanted, choice)
+    session_id, span = wanted.session_id, wanted.span
+    with opened_topic(wanted) as source:
+        records, _ = gathered(wanted, source)
         known = timeline(session_id, records)
         if not records:
             complain(f"waiting for session {session_id} in {source.searched.what}")
@@ -79,10 +78,10 @@ def _show_end(found: Timeline, span: Span, source: TopicSource, choice: Choice) 
         write(["", *footer(found, found.steps, covered, choice.look(found.began))])
 
 
-def _check(where: Where, span: Span, choice: Choice) -> None:
-    if where.file is not None:
+def _check(wanted: Wanted, choice: Choice) -> None:
+    if wanted.where.file is not None:
         raise UsageError("--follow needs a cluster: a capture file doesn't grow")
-    if span.end is not None:
+    if wanted.span.end is not None:
         raise UsageError("--follow goes on for as long as the session does; leave out --to")
     if choice.format not in ("text", "ndjson"):
         raise UsageError(f"--follow writes text or ndjson; {choice.format} needs the whole session")

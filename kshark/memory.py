@@ -5,9 +5,7 @@ import sys
 from dataclasses import dataclass
 
 from agentlog import codec
-from agentlog.cli import Where
 from agentlog.output import complain, page, paint_for, width, write_bytes
-from agentlog.sources import Span
 from agentlog.wording import counted
 
 from .causes import Causes
@@ -15,6 +13,7 @@ from .messages import Conversation
 from .recall import Recall, recall
 from .render import Look
 from .replay import Read, read_session
+from .wanted import Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Choice:
         return Look(width(), paint_for(sys.stdout), began, self.full, self.max_chars)
 
 
-def memory(session_id: str, where: Where, span: Span, choice: Choice) -> None:
+def memory(wanted: Wanted, choice: Choice) -> None:
     """Say what the agents of a session knew.
 
     Raises:
@@ -47,7 +46,7 @@ def memory(session_id: str, where: Where, span: Span, choice: Choice) -> None:
         UsageError: a point is written ambiguously, or what changed is asked for backwards.
         AgentlogError: the source can't be read.
     """
-    read = read_session(session_id, where, span)
+    read = read_session(wanted)
     recalled = recall(read.timeline, choice.at, choice.since, choice.agent)
     if choice.full:
         from .whole import fetch_references  # noqa: PLC0415

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from agentlog import capture
-from agentlog.cli import Where, opened
 from agentlog.coverage import Coverage, asked, coverage, not_found
 from agentlog.describe import word
 from agentlog.errors import NothingToShow
@@ -14,9 +13,11 @@ from agentlog.events import Record, Unreadable
 from agentlog.naming import name_first
 from agentlog.output import complain, page, paint_for, plain, progress, width, write, write_bytes
 from agentlog.session import Step, Timeline, timeline
-from agentlog.sources import Searched, Source, Span
+from agentlog.sources import Searched, Source
 
+from .catalogue.known import opened
 from .render import Look, text
+from .wanted import Wanted
 
 
 @dataclass(frozen=True)
@@ -48,16 +49,16 @@ def chosen_format(asked_for: str | None, into_pipe: str = "ndjson") -> str:
     return asked_for or ("text" if sys.stdout.isatty() else into_pipe)
 
 
-def replay(session_id: str, where: Where, span: Span, choice: Choice) -> None:
+def replay(wanted: Wanted, choice: Choice) -> None:
     """Show a session.
 
     Raises:
         NothingToShow: no record of it could be read.
         AgentlogError: the source can't be read.
     """
-    read = read_session(session_id, where, span)
-    if choice.format == "ndjson" and any(span):
-        complain(f"shown {asked(span)}")
+    read = read_session(wanted)
+    if choice.format == "ndjson" and any(wanted.span):
+        complain(f"shown {asked(wanted.span)}")
     show(read.timeline, read.covered, read.unreadable, choice)
 
 
@@ -69,27 +70,27 @@ class Read(NamedTuple):
     unreadable: list[Unreadable]
 
 
-def read_session(session_id: str, where: Where, span: Span) -> Read:
+def read_session(wanted: Wanted) -> Read:
     """Read a session whole.
 
     Raises:
         NothingToShow: no record of it could be read.
         AgentlogError: the source can't be read.
     """
-    with opened(where) as source:
-        records, unreadable = gathered(session_id, source, span)
+    with opened(wanted) as source:
+        records, unreadable = gathered(wanted, source)
     if not records:
-        raise NothingToShow(not_found(session_id, source.searched, span))
-    found = timeline(session_id, records)
-    return Read(found, coverage(source.searched, found, span), unreadable)
+        raise NothingToShow(not_found(wanted.session_id, source.searched, wanted.span))
+    found = timeline(wanted.session_id, records)
+    return Read(found, coverage(source.searched, found, wanted.span), unreadable)
 
 
-def gathered(session_id: str, source: Source, span: Span) -> tuple[list[Record], list[Unreadable]]:
+def gathered(wanted: Wanted, source: Source) -> tuple[list[Record], list[Unreadable]]:
     """All of a session's records; those that can't be read are named on standard error, and come along."""
     with progress(lambda: reading(source.searched)):
-        found = list(source.records(session_id, span))
+        found = list(source.records(wanted.session_id, wanted.span))
     records = [item for item in found if isinstance(item, Record)]
-    unreadable = [item for item in found if isinstance(item, Unreadable)]
+    unreadable = sorted((item for item in found if isinstance(item, Unreadable)), key=lambda item: item.place[1:3])
     name_first(unreadable, len(unreadable))
     return records, unreadable
 

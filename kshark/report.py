@@ -5,20 +5,19 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from agentlog.cli import Where
 from agentlog.errors import UsageError
 from agentlog.newfile import replacing
 from agentlog.output import complain, write_bytes
-from agentlog.sources import Span
 from agentlog.wording import counted
 
 from .page import page
 from .replay import read_session
+from .wanted import Wanted
 
 LONGEST_NAME = 100
 
 
-def report(session_id: str, output: str | None, where: Where, span: Span, full: bool) -> None:
+def report(wanted: Wanted, output: str | None, full: bool) -> None:
     """Write a session's page.
 
     Raises:
@@ -26,8 +25,8 @@ def report(session_id: str, output: str | None, where: Where, span: Span, full: 
         UsageError: the page can't be written, or nobody named the file that is there already.
         AgentlogError: the source can't be read.
     """
-    path = _path(session_id, output)
-    read = read_session(session_id, where, span)
+    path = _path(wanted.session_id, output)
+    read = read_session(wanted)
     found = read.timeline
     if full:
         from .whole import fetch_references  # noqa: PLC0415

@@ -45,7 +45,7 @@ def sessions(where: Where, query: Query, choice: Choice, catalogue: bool) -> Non
         UsageError: a bound is a place, not a time.
         AgentlogError: the source can't be read.
     """
-    _check(query.span)
+    check_span(query.span)
     with gathered(where, catalogue) as found:
         name_first(found.unreadable(NAMED), found.read.unreadable)
         rows = islice(query.rows(found.store), choice.most)
@@ -60,7 +60,8 @@ def sessions(where: Where, query: Query, choice: Choice, catalogue: bool) -> Non
         page(lines, pager=choice.pager)
 
 
-def _check(span: Span) -> None:
+def check_span(span: Span) -> None:
+    """Raise UsageError unless the bounds are times."""
     for bound in span:
         if bound is not None and not isinstance(bound, Moment):
             raise UsageError(f"sessions are chosen by time, not by {bound.describe()}")

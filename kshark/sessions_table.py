@@ -92,6 +92,14 @@ def table(  # noqa: PLR0913, PLR0917  what there is to say, and how wide
         yield from (" " * 9 + line for line in rest)
 
 
+def numbered(rows: Sequence[Summary], query: Query, columns: int, paint: Paint) -> Iterator[str]:
+    """A line a session, from 1 on, below the titles of their columns."""
+    marks = ["", *map(str, range(1, len(rows) + 1))]
+    room = len(marks[-1]) + len(GAP)
+    for mark, line in zip(marks, _wide(rows, query, columns - room, paint), strict=True):
+        yield mark.rjust(room - len(GAP)) + GAP + line
+
+
 def _wide(rows: Sequence[Summary], query: Query, columns: int, paint: Paint) -> Iterator[str]:
     cells = {column: [column.text(row, query) for row in rows] for column in COLUMNS}
     widths = _fitted({column: _natural(column, texts) for column, texts in cells.items()}, query.sort, columns)

@@ -3,14 +3,13 @@
 import sys
 from dataclasses import dataclass
 
-from agentlog.cli import Where
 from agentlog.output import page, paint_for, plain, width, write, write_bytes
-from agentlog.sources import Span
 
 from .answer import Answer, answer
 from .pointing import step_at
 from .render import Look
 from .replay import Read, read_session
+from .wanted import Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Choice:
         return Look(width(), paint, began, self.full, self.max_chars)
 
 
-def why(session_id: str, event: str | None, where: Where, span: Span, choice: Choice) -> None:
+def why(wanted: Wanted, event: str | None, choice: Choice) -> None:
     """Say why a step was taken; without one, where the session went wrong.
 
     Raises:
@@ -36,7 +35,7 @@ def why(session_id: str, event: str | None, where: Where, span: Span, choice: Ch
         UsageError: several events begin with ``event``.
         AgentlogError: the source can't be read.
     """
-    read = read_session(session_id, where, span)
+    read = read_session(wanted)
     step = step_at(read.timeline, event) if event is not None else None
     _show(answer(read.timeline, step), read, choice)
 

@@ -23,6 +23,7 @@ class Coverage:
             when only a part of the session was asked for.
         log_begins_ms: where retention has deleted records, the timestamp of the first that is left in the partition
             where the log reaches back least, in milliseconds since the epoch; None where it has deleted nothing.
+        catalogue: the file that told where in the partitions the session lies, or None where they were read whole.
     """
 
     what: str
@@ -35,6 +36,7 @@ class Coverage:
     missing_offsets: int
     beginning: str
     log_begins_ms: int | None
+    catalogue: str | None
     span: Span
 
 
@@ -55,6 +57,7 @@ def coverage(searched: Searched, timeline: Timeline, span: Span) -> Coverage:
         missing_offsets=max(searched.expected - searched.records, 0) if searched.expected else 0,
         beginning="bounded" if span.start is not None else whole,
         log_begins_ms=max(known, default=None),
+        catalogue=searched.catalogue,
         span=span,
     )
 
@@ -73,10 +76,11 @@ def sentence(found: Coverage) -> str:
 def _where(found: Coverage) -> str:
     if not found.partition_count:
         return found.what
+    by = ", by the catalogue" if found.catalogue else ""
     if len(found.partitions) == found.partition_count:
-        return f"{found.what}, all {counted(found.partition_count, 'partition')}"
+        return f"{found.what}, all {counted(found.partition_count, 'partition')}{by}"
     names = ", ".join(map(str, found.partitions))
-    return f"{found.what}, partitions {names} of {found.partition_count}"
+    return f"{found.what}, partitions {names} of {found.partition_count}{by}"
 
 
 def _beginning(found: Coverage) -> str:
@@ -103,6 +107,7 @@ def as_json(found: Coverage, unreadable: Sequence[Unreadable]) -> dict[str, Any]
         "late": found.late,
         "missing_offsets": found.missing_offsets,
         "beginning": found.beginning,
+        "catalogue": found.catalogue,
         "log_begins": None if begins is None else timestamp_text(EPOCH + timedelta(milliseconds=begins)),
         "from": span.start.describe() if span.start else None,
         "to": span.end.describe() if span.end else None,

@@ -54,6 +54,7 @@ class Searched:
         others: ids of other sessions that were seen, some of them.
         log_begins: of each partition whose earlier records are deleted, the timestamp in milliseconds of the first
             that is left, or None where it wasn't read.
+        catalogue: the file that told where the session lies, so that the rest of the partitions wasn't read; or None.
     """
 
     what: str
@@ -64,6 +65,7 @@ class Searched:
     unreadable: int = 0
     others: set[bytes] = field(default_factory=set)
     log_begins: dict[int, int | None] = field(default_factory=dict)
+    catalogue: str | None = None
 
 
 class Source(Protocol):

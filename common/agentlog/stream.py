@@ -94,9 +94,9 @@ class TopicStream:
         Raises:
             KafkaError: the cluster stays silent.
         """
-        for batch in Stretch(self._reader, self._topic, self._starts, self.ends).batches():
+        for batch in Stretch(self._reader, self._topic, self._starts, self.ends).within():
             self.records += len(batch)
-            yield [each for each in batch if (each.offset() or 0) < self.ends[each.partition() or 0]]
+            yield batch
 
     def live(self) -> Iterator[list[Message]]:
         """What comes from the beginning on; nothing where for 50 ms nothing came. It waits while the cluster is away.

@@ -1,10 +1,10 @@
 """A topic in Kafka as a source: only the partitions where the session can be, only its records decoded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from .errors import PositionError
 from .events import Record, Unreadable
-from .kafka.reader import KafkaReader, Message
+from .kafka.reader import Bounds, KafkaReader, Message
 from .kafka.stretch import Stretch
 from .partitions import candidates
 from .sources import Found, Searched, Span, remember
@@ -49,17 +49,26 @@ class TopicSource:
     def _read(self, session_id: str, partitions: list[int], span: Span) -> Iterator[Found]:
         bounds = self._reader.bounds(self._topic, partitions)
         starts = beginnings(self._reader, self._topic, bounds, span.start)
-        self._next.update(starts)
-        self.searched.partitions += partitions
-        self.searched.expected += sum(bounds[p].high - start for p, start in starts.items())
-        self.searched.log_begins.update({p: None for p in partitions if bounds[p].low})
+        self._searching(bounds)
         self._first = {p for p in partitions if bounds[p].low and starts[p] == bounds[p].low}
-        stretch = Stretch(self._reader, self._topic, starts, {p: b.high for p, b in bounds.items()})
-        for batch in stretch.batches():
+        yield from self._between(session_id, starts, {p: b.high for p, b in bounds.items()}, span)
+
+    def _searching(self, bounds: Mapping[int, Bounds]) -> None:
+        self.searched.partitions += bounds
+        self.searched.log_begins.update({p: None for p, b in bounds.items() if b.low})
+
+    def _between(
+        self, session_id: str, starts: Mapping[int, int], ends: Mapping[int, int], span: Span
+    ) -> Iterator[Found]:
+        """The session's records from one offset of each partition to another."""
+        self._next.update(starts)
+        self.searched.expected += sum(ends[p] - start for p, start in starts.items())
+        stretch = Stretch(self._reader, self._topic, starts, ends)
+        for batch in stretch.within():
             self._note(batch)
             self._deleted(stretch.skipped)
             yield from self._matching(session_id, batch, span)
-            self._next.update(stretch.next)
+            self._next.update({p: min(position, ends[p]) for p, position in stretch.next.items()})
 
     def _note(self, batch: list[Message]) -> None:
         """Keep what tells later where the log begins."""

@@ -36,7 +36,7 @@ class Gathered:
 
     def unreadable(self, most: int | None = None) -> Iterator[Unreadable]:
         """The records that are no events."""
-        for partition, offset, reason in self.store.unreadable(most):
+        for partition, offset, reason, _ in self.store.unreadable(most):
             yield Unreadable(self._where.format(partition, offset), Place(None, partition, offset), reason)
 
 

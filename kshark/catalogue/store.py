@@ -11,7 +11,7 @@ import msgspec
 from agentlog.summary import Summary
 from agentlog.sums import Sums
 
-SCHEMA = 1
+SCHEMA = 2
 PATIENCE_S = 20.0
 """How long somebody else's transaction is waited for."""
 
@@ -30,7 +30,7 @@ CREATE TABLE lays (
     PRIMARY KEY (session_id, partition)
 ) WITHOUT ROWID;
 CREATE TABLE unreadable (
-    partition INTEGER, "offset" INTEGER, reason TEXT NOT NULL, PRIMARY KEY (partition, "offset")
+    partition INTEGER, "offset" INTEGER, reason TEXT NOT NULL, "key" BLOB, PRIMARY KEY (partition, "offset")
 ) WITHOUT ROWID;
 """
 _COLUMNS = Summary.__struct_fields__
@@ -45,11 +45,12 @@ class Mark(NamedTuple):
 
 
 class Unread(NamedTuple):
-    """A record that is no event: where it lies, and why."""
+    """A record that is no event: where it lies, why, and which session's it would be; without a key any one's."""
 
     partition: int
     offset: int
     reason: str
+    key: bytes | None = None
 
 
 class Store:
@@ -156,7 +157,7 @@ class Store:
 
     def put_unreadable(self, found: Iterable[Unread]) -> None:
         """Keep records that are no events."""
-        self._db.executemany("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?)", found)
+        self._db.executemany("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?, ?)", found)
 
     def drop_unreadable(self, partition: int, before: int) -> None:
         """Forget what was deleted from the log."""

@@ -101,7 +101,7 @@ def _readable(batch: Sequence[Message], unreadable: list[Unread]) -> Iterable[Fo
         if reason is None:
             good.append((each, partition, offset))
         else:
-            unreadable.append(Unread(partition or 0, offset or 0, reason))
+            unreadable.append(Unread(partition or 0, offset or 0, reason, key))
     return good  # type: ignore[return-value]
 
 

@@ -4,18 +4,28 @@ import click
 
 from agentlog.cli import Where, from_option, log_to_stderr, span, to_option, verbose_option, where_options
 
+from ..wanted import Wanted
+from .options import check_session, no_catalog_option, session_ids
+
 
 @click.command(short_help="Write sessions to a capture file.")
-@click.argument("sessions", nargs=-1, required=True, metavar="SESSION...")
+@click.argument("sessions", nargs=-1, required=True, metavar="SESSION...", shell_complete=session_ids)
 @click.option(
     "--output", "-o", required=True, metavar="FILE", help="The file to write; packed as .gz or .zst; - is a pipe."
 )
 @where_options
 @from_option
 @to_option
+@no_catalog_option
 @verbose_option
 def export(
-    sessions: tuple[str, ...], output: str, where: Where, start: str | None, end: str | None, verbose: bool
+    sessions: tuple[str, ...],
+    output: str,
+    where: Where,
+    start: str | None,
+    end: str | None,
+    no_catalog: bool,
+    verbose: bool,
 ) -> None:
     """Write sessions to a capture file: every record as stored, copies and announcements too.
 
@@ -29,6 +39,7 @@ def export(
     from ..export import export as export_sessions
 
     log_to_stderr(verbose)
-    if not all(sessions):
-        raise click.UsageError("a SESSION is empty: is a variable of your shell not set?")
-    export_sessions(list(dict.fromkeys(sessions)), where, span(start, end), output)
+    for session in sessions:
+        check_session(session)
+    bounds = span(start, end)
+    export_sessions([Wanted(each, where, bounds, not no_catalog) for each in dict.fromkeys(sessions)], output)

@@ -2,39 +2,30 @@
 
 import click
 
-from agentlog.cli import Where, from_option, log_to_stderr, span, to_option, verbose_option, where_options
-
-from .options import check_session, max_chars_option, pager_option
+from ..wanted import Wanted
+from .options import max_chars_option, pager_option, session_options
 
 FORMATS = ("text", "json", "messages")
 
 
 @click.command(short_help="Say what an agent knew at a point of its session.")
-@click.argument("session")
+@session_options
 @click.option("--at", metavar="EVENT|WHEN", help="Right before this step, or at this time. [default: the end]")
 @click.option("--since", metavar="EVENT|WHEN", help="Only what changed since then.")
 @click.option("--agent", metavar="AGENT", help="What this agent knew. [default: the step's, or all]")
-@where_options
-@from_option
-@to_option
 @click.option("--format", "shape", type=click.Choice(FORMATS), help="[default: text; json into a pipe]")
 @click.option("--full", is_flag=True, help="All of it, nothing cut; large payloads fetched.")
 @max_chars_option
 @pager_option
-@verbose_option
 def memory(
-    session: str,
+    wanted: Wanted,
     at: str | None,
     since: str | None,
     agent: str | None,
-    where: Where,
-    start: str | None,
-    end: str | None,
     shape: str | None,
     full: bool,
     max_chars: int | None,
     pager: bool,
-    verbose: bool,
 ) -> None:
     """Say what an agent knew: conversation, documents, results, decisions, memory, and what was still open.
 
@@ -51,7 +42,5 @@ def memory(
     from ..memory import memory as say_memory
     from ..replay import chosen_format
 
-    log_to_stderr(verbose)
-    check_session(session)
     choice = Choice(at, since, agent, chosen_format(shape, "json"), full, max_chars, pager)
-    say_memory(session, where, span(start, end), choice)
+    say_memory(wanted, choice)

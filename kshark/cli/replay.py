@@ -2,26 +2,14 @@
 
 import click
 
-from agentlog.cli import (
-    Where,
-    from_option,
-    log_to_stderr,
-    span,
-    to_option,
-    verbose_option,
-    where_options,
-)
-
-from .options import check_session, max_chars_option, pager_option
+from ..wanted import Wanted
+from .options import max_chars_option, pager_option, session_options
 
 FORMATS = ("text", "tree", "ndjson", "json", "markdown")
 
 
 @click.command()
-@click.argument("session")
-@where_options
-@from_option
-@to_option
+@session_options
 @click.option("--follow", is_flag=True, help="Go on with new events as they come, until the session ends.")
 @click.option("--format", "shape", type=click.Choice(FORMATS), help="[default: text; ndjson into a pipe]")
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="Only events of this type; may be repeated.")
@@ -30,12 +18,8 @@ FORMATS = ("text", "tree", "ndjson", "json", "markdown")
 @click.option("--full", is_flag=True, help="Every step on its own, with all that it recorded, nothing cut.")
 @max_chars_option
 @pager_option
-@verbose_option
 def replay(
-    session: str,
-    where: Where,
-    start: str | None,
-    end: str | None,
+    wanted: Wanted,
     follow: bool,
     shape: str | None,
     types: tuple[str, ...],
@@ -44,12 +28,13 @@ def replay(
     full: bool,
     max_chars: int | None,
     pager: bool,
-    verbose: bool,
 ) -> None:
     """Replay a session step by step.
 
     \b
     kshark replay sess_a1b2c3                        from the default cluster
+    kshark replay --last                             the newest one
+    kshark replay                                    asks which, on a terminal
     kshark replay sess_a1b2c3 --from "yesterday 14:00" --to "yesterday 15:30"
     kshark replay sess_a1b2c3 --errors               only what went wrong
     kshark replay sess_a1b2c3 --type tool_call --type decision
@@ -61,12 +46,10 @@ def replay(
     from ..replay import Choice, chosen_format
     from ..replay import replay as replay_session
 
-    log_to_stderr(verbose)
-    check_session(session)
     choice = Choice(types, agents, errors, chosen_format(shape), full, max_chars, pager)
     if follow:
         from ..follow import follow as follow_session
 
-        follow_session(session, where, span(start, end), choice)
+        follow_session(wanted, choice)
     else:
-        replay_session(session, where, span(start, end), choice)
+        replay_session(wanted, choice)

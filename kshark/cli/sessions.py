@@ -4,6 +4,8 @@ import click
 
 from agentlog.cli import Where, from_option, log_to_stderr, span, to_option, verbose_option, where_options
 
+from .options import no_catalog_option
+
 SORTS = ("start", "duration", "events", "calls", "errors", "tokens", "cost")
 STATUSES = ("running", "succeeded", "failed", "cancelled", "never-ended", "other")
 
@@ -21,7 +23,7 @@ STATUSES = ("running", "succeeded", "failed", "cancelled", "never-ended", "other
 @click.option("--min-calls", type=click.IntRange(min=0), metavar="N", help="With at least so many tool calls.")
 @click.option("--sort", type=click.Choice(SORTS), default="start", help="The most first. [default: start]")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="[default: 40 as text, else all; 0 for all]")
-@click.option("--no-catalog", is_flag=True, help="Read the log alone, neither using nor keeping a catalogue.")
+@no_catalog_option
 @click.option(
     "--format", "shape", type=click.Choice(("text", "ndjson", "json")), help="[default: text; ndjson into a pipe]"
 )

@@ -2,35 +2,26 @@
 
 import click
 
-from agentlog.cli import Where, from_option, log_to_stderr, span, to_option, verbose_option, where_options
-
-from .options import check_session, max_chars_option, pager_option
+from ..wanted import Wanted
+from .options import max_chars_option, pager_option, session_options
 
 FORMATS = ("text", "json", "markdown")
 
 
 @click.command(short_help="Say why a step was taken, or where a session went wrong.")
-@click.argument("session")
+@session_options
 @click.argument("event", required=False)
-@where_options
-@from_option
-@to_option
 @click.option("--format", "shape", type=click.Choice(FORMATS), help="[default: text; json into a pipe]")
 @click.option("--full", is_flag=True, help="Every step of the chain, with all that it recorded, nothing cut.")
 @max_chars_option
 @pager_option
-@verbose_option
 def why(
-    session: str,
+    wanted: Wanted,
     event: str | None,
-    where: Where,
-    start: str | None,
-    end: str | None,
     shape: str | None,
     full: bool,
     max_chars: int | None,
     pager: bool,
-    verbose: bool,
 ) -> None:
     """Say why a step was taken: the chain that led to it, from the session's goal down, and what came of it.
 
@@ -39,6 +30,7 @@ def why(
 
     \b
     kshark why sess_a1b2c3                           where it went wrong
+    kshark why --last                                of the newest session
     kshark why sess_a1b2c3 13                        why step 13
     kshark why sess_a1b2c3 evt_9x7k                  why this event
     kshark why sess_a1b2c3 14:23:16                  why what it was at then
@@ -48,6 +40,4 @@ def why(
     from ..why import Choice
     from ..why import why as say_why
 
-    log_to_stderr(verbose)
-    check_session(session)
-    say_why(session, event, where, span(start, end), Choice(chosen_format(shape, "json"), full, max_chars, pager))
+    say_why(wanted, event, Choice(chosen_format(shape, "json"), full, max_chars, pager))

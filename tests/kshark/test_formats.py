@@ -32,8 +32,8 @@ FIELDS = {
     "unpriced calls failures cost_by_model",
     "lane": "lane agent_id depth parent delegation result",
     "step": "index kind label lane parent began since_start_ms duration_ms open late_ms moved event record announced",
-    "searched": "source partitions partition_count records duplicates late missing_offsets beginning log_begins from "
-    "to unreadable",
+    "searched": "source partitions partition_count records duplicates late missing_offsets beginning catalogue "
+    "log_begins from to unreadable",
 }
 
 

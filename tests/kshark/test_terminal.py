@@ -73,7 +73,9 @@ def test_ctrl_c_in_less_does_not_end_it(folder: Path) -> None:
     terminal = Terminal("kshark", *LONG, cwd=folder)
     terminal.until(lambda: terminal.lines[-1:] == [":"], "less's prompt")
     terminal.process.sendintr()
-    terminal.until(lambda: b"\a" in terminal.raw and terminal.raw.endswith(b":\x1b[K"), "less's bell and its new prompt")
+    terminal.until(
+        lambda: b"\a" in terminal.raw and terminal.raw.endswith(b":\x1b[K"), "less's bell and its new prompt"
+    )
     terminal.process.send("G")  # sent before the prompt, it would be thrown away with what Ctrl-C interrupted
     terminal.shows("never captured")
     terminal.process.send("q")

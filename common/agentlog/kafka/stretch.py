@@ -19,6 +19,7 @@ class Stretch:
         self.skipped: set[int] = set()
         self._reader, self._topic = reader, topic
         self._ends = {p: end for p, end in ends.items() if starts[p] < end}
+        self._unfinished = set(self._ends)
 
     def batches(self) -> Iterator[list[Message]]:
         """The messages as they come; a batch may be empty. Those behind an end may come too.
@@ -38,8 +39,20 @@ class Stretch:
             messages = self._heeded(batch)
             self.next.update(self._reader.positions())
             yield messages
-            if all(self.next[p] >= end for p, end in self._ends.items()):
+            if all(self.next[p] >= self._ends[p] for p in self._unfinished):
                 return
+
+    def within(self) -> Iterator[list[Message]]:
+        """The messages as they come, without those behind an end.
+
+        Raises:
+            KafkaError: the topic can't be read, or nothing comes any more.
+        """
+        for batch in self.batches():
+            if all(self.next[p] <= end for p, end in self._ends.items()):
+                yield batch
+            else:
+                yield [each for each in batch if (each.offset() or 0) < self._ends[each.partition() or 0]]
 
     def onwards(self) -> Iterator[list[Message]]:
         """What comes from the starts on, without end; nothing where for 50 ms nothing came.
@@ -63,6 +76,6 @@ class Stretch:
     def _heed(self, message: Message) -> None:
         partition = message.partition()
         if self._reader.at_end(message):
-            self._ends.pop(partition or 0, None)
+            self._unfinished.discard(partition or 0)
         elif partition in self.next:
             self.skipped.add(partition)

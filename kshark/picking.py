@@ -1,0 +1,56 @@
+"""A session that is wanted without its id: the newest, or the one that a person picks."""
+
+import sys
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from agentlog.cli import Where
+from agentlog.errors import NothingToShow, UsageError
+from agentlog.output import paint_for, width, write
+from agentlog.summary import Summary
+
+from .catalogue.gathering import gathered
+from .catalogue.query import Query
+from .sessions import check_span
+from .sessions_table import numbered
+from .wanted import Wanted
+
+OFFERED = 15
+
+
+def picked(wanted: Wanted, *, last: bool) -> Wanted:
+    """What is wanted, with the id of the newest session, or of the one that is picked at the terminal.
+
+    Raises:
+        UsageError: nobody is there to pick one, or the source can be read but once.
+        NothingToShow: there is no session.
+        AgentlogError: the source can't be read.
+    """
+    check_span(wanted.span)
+    if not last and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("which session? Name one, or the newest by --last; kshark sessions lists them")
+    if _flows(wanted.where):
+        raise UsageError("a pipe can be read but once, so --file needs the session's id, or a file")
+    query = Query(wanted.span)
+    with gathered(wanted.where, wanted.catalogue) as found:
+        rows = list(islice(query.rows(found.store), 1 if last else OFFERED))
+    if not rows:
+        raise NothingToShow(f"no session in {found.read.what}")
+    return wanted._replace(session_id=rows[0].session_id if last else _asked(rows, query))
+
+
+def _flows(where: Where) -> bool:
+    """Whether what is read is gone then."""
+    return where.file is not None and (where.file == "-" or Path(where.file).is_fifo())
+
+
+def _asked(rows: Sequence[Summary], query: Query) -> str:
+    write(numbered(rows, query, width(), paint_for(sys.stdout)))
+    try:
+        number = click.prompt("Which one?", default=1, type=click.IntRange(1, len(rows)))
+    except click.Abort:
+        raise UsageError("no session was picked") from None
+    return rows[number - 1].session_id

@@ -1,0 +1,17 @@
+"""Which session a user wants, and how it is to be found."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from agentlog.cli import Where
+
+if TYPE_CHECKING:
+    from agentlog.sources import Span
+
+
+class Wanted(NamedTuple):
+    """A session: its id, where it is, which part of it; and whether a catalogue is asked where in the log it lies."""
+
+    session_id: str
+    where: Where
+    span: "Span"
+    catalogue: bool = True
