@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from types import TracebackType
 from typing import Any, NamedTuple, Self, cast
@@ -166,13 +166,12 @@ class KafkaReader:
         found = self._consumer.position(self._reading)
         return {at.partition: at.offset for at in found if at.offset >= 0}
 
-    def batches(self) -> Iterator[list[Message]]:
-        """Messages as they come, in batches; an empty one when for 50 ms none came.
+    def full_batch(self) -> list[Message]:
+        """Messages as they come, once there are ``BATCH`` of them or 50 ms are over.
 
-        A batch also holds librdkafka's own messages: without a key, with an ``error()``; pass those to ``event``.
+        A batch also holds librdkafka's own messages: without a key, with an ``error()``; pass those to ``at_end``.
         """
-        while True:
-            yield self._consumer.consume(BATCH, POLL_S)
+        return self._consumer.consume(BATCH, POLL_S)
 
     def next_batch(self) -> list[Message]:
         """What there is at once, else what comes within 50 ms: for who wants the first record without delay."""

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 
-from .reader import KafkaReader, Message
+from .reader import BATCH, KafkaReader, Message
 
 
 class Stretch:
@@ -31,7 +31,8 @@ class Stretch:
             return
         self._reader.start(self._topic, {p: self.next[p] for p in self._ends})
         heard = time.monotonic()
-        for batch in self._reader.batches():
+        while True:
+            batch = self._next_batch()
             if batch:
                 heard = time.monotonic()
             elif time.monotonic() - heard > self._reader.timeout_s:
@@ -41,6 +42,11 @@ class Stretch:
             yield messages
             if all(self.next[p] >= self._ends[p] for p in self._unfinished):
                 return
+
+    def _next_batch(self) -> list[Message]:
+        """A full one as long as there is so much: the last messages aren't kept waiting for more."""
+        left = sum(max(self._ends[p] - self.next[p], 0) for p in self._unfinished)
+        return self._reader.full_batch() if left >= BATCH else self._reader.next_batch()
 
     def within(self) -> Iterator[list[Message]]:
         """The messages as they come, without those behind an end.
