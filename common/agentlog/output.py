@@ -18,6 +18,7 @@ from .untrusted import escaped
 
 PLAIN_WIDTH = 80
 PROGRESS_AFTER_S = 1.0
+JOINTS = "._-/"
 
 
 class Style(StrEnum):
@@ -85,7 +86,7 @@ def clipped(text: str, columns: int) -> str:
 
 
 def wrapped(text: str, columns: int) -> list[str]:
-    """``text`` in lines of at most ``columns``, broken at spaces; a word that is longer is broken anywhere."""
+    """``text`` in lines of at most ``columns``, broken at spaces; a longer word at one of its joints, or anywhere."""
     lines, line = [], ""
     for piece in re.findall(" +|[^ ]+", text):
         if cell_width(line + piece) <= columns:
@@ -106,6 +107,8 @@ def _chopped(word: str, columns: int) -> list[str]:
         piece = word[start : start + columns]
         while (over := cell_width(piece) - columns) > 0 and len(piece) > 1:
             piece = piece[: -max(over // 2, 1)]
+        if start + len(piece) < len(word) and (joint := max(map(piece.rfind, JOINTS)) + 1) > len(piece) // 2:
+            piece = piece[:joint]
         pieces.append(piece)
         start += len(piece)
     return pieces
