@@ -11,7 +11,10 @@ from agentlog.session import Step, Timeline
 from agentlog.untrusted import escaped
 from agentlog.wording import counted, dollars, duration
 
+from ..causes import Causes
 from ..render import OUTCOME_STYLES, amounts, footer_lines, moment, others, outcome_text
+from ..why_words import verdict
+from ..wrong import wrong
 
 NAMED = 1_000
 """How many unreadable records the page names."""
@@ -62,9 +65,12 @@ def _strong(amount: str) -> str:
 def _places(timeline: Timeline) -> Iterator[tuple[str, Step, str]]:
     """Where to look first: a name, the step, and what makes it worth it."""
     steps = timeline.steps
-    wrong = next((step for step in steps if step.error is not None), None)
-    if wrong is not None:
-        yield "first error", wrong, error_name(wrong.error)
+    found = wrong(timeline, Causes(timeline))
+    if found.is_sure and found.step is not None:
+        yield "where it went wrong", found.step, verdict(found, timeline)
+    failed = next((step for step in steps if step.error is not None), None)
+    if failed is not None:
+        yield "first error", failed, error_name(failed.error)
     loop = max((item for item in folded(steps) if isinstance(item, Run)), key=_weight, default=None)
     if loop is not None:
         yield "longest row of like calls", loop.first, f"{_name(loop.first)} x{len(loop.others) + 1:,}{_failed(loop)}"
