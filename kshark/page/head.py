@@ -11,10 +11,10 @@ from agentlog.session import Step, Timeline
 from agentlog.untrusted import escaped
 from agentlog.wording import counted, dollars, duration
 
-from ..causes import Causes
 from ..render import OUTCOME_STYLES, amounts, footer_lines, moment, others, outcome_text
-from ..why_words import verdict
-from ..wrong import wrong
+from ..why.causes import Causes
+from ..why.words import verdict
+from ..why.wrong import wrong
 
 NAMED = 1_000
 """How many unreadable records the page names."""

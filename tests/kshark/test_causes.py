@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from agentlog.events import Record
 from agentlog.session import Timeline, timeline
-from kshark.causes import Causes, Link, Tie
+from kshark.why.causes import Causes, Link, Tie
 from tests.common.test_session_properties import any_log, many
 from tests.recording import Event, as_bytes, event, tool_call
 

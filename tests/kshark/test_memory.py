@@ -16,10 +16,10 @@ from pydantic import TypeAdapter
 from agentlog import AgentTracer
 from agentlog.events import Record
 from agentlog.session import Step, Timeline, timeline
-from kshark.causes import Causes
 from kshark.cli import app
-from kshark.knowledge import Knowledge, change, known, lanes_at
-from kshark.recall import Recall
+from kshark.memory.knowledge import Knowledge, change, known, lanes_at
+from kshark.memory.recall import Recall
+from kshark.why.causes import Causes
 from tests.common.test_session_properties import any_log, many
 from tests.kshark.test_hostile import STEERING, hostile_events
 from tests.recording import Event, as_bytes, capture_file, event, started, tool_call

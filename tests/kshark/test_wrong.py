@@ -9,9 +9,9 @@ from hypothesis import given
 
 from agentlog.events import Record
 from agentlog.session import Timeline, timeline
-from kshark.causes import Causes
-from kshark.why_words import verdict
-from kshark.wrong import Kind, Wrong, wrong
+from kshark.why.causes import Causes
+from kshark.why.words import verdict
+from kshark.why.wrong import Kind, Wrong, wrong
 from tests.common.test_session_properties import any_log, many
 from tests.recording import Event, as_bytes, event, tool_call
 

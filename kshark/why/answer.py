@@ -7,9 +7,9 @@ from typing import NamedTuple
 from agentlog.describe import Run, folded
 from agentlog.session import Step, Timeline
 
+from ..numbered import steps_of
 from .aftermath import Aftermath, aftermath
 from .causes import Causes, Link
-from .numbered import steps_of
 from .trouble import is_failure
 from .wrong import Kind, Wrong, wrong
 

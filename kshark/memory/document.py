@@ -12,12 +12,12 @@ from agentlog.events import Unreadable, timestamp_text
 from agentlog.positions import Moment
 from agentlog.session import Step
 
-from .causes import Causes
+from ..render import moment
+from ..why.causes import Causes
+from ..why.trouble import is_failure
 from .knowledge import SECTIONS, Change, Keys, Knowledge, Point
-from .memory_words import task
 from .recall import Recall
-from .render import moment
-from .trouble import is_failure
+from .words import task
 
 
 def document(recalled: Recall, covered: Coverage, unreadable: Sequence[Unreadable]) -> bytes:

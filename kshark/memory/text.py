@@ -10,11 +10,11 @@ from agentlog.session import Step
 from agentlog.untrusted import escaped
 from agentlog.wording import counted
 
+from ..numbered import Numbered, steps_of, told
+from ..render import Look, header
 from .knowledge import SECTIONS, Change, Keys, Knowledge, as_begun
-from .memory_words import asked_by, given, key_change, task, when
-from .numbered import Numbered, steps_of, told
 from .recall import Recall
-from .render import Look, header
+from .words import asked_by, given, key_change, task, when
 
 LAST = 12
 """So many of a section's lines are shown, the newest; --full shows all."""

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from agentlog.output import page, paint_for, plain, width, write, write_bytes
 
+from ..pointing import step_at
+from ..render import Look
+from ..replay import Read, read_session
+from ..wanted import Wanted
 from .answer import Answer, answer
-from .pointing import step_at
-from .render import Look
-from .replay import Read, read_session
-from .wanted import Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +42,20 @@ def why(wanted: Wanted, event: str | None, choice: Choice) -> None:
 
 def _show(found: Answer, read: Read, choice: Choice) -> None:
     if choice.full and choice.format != "json":
-        from .whole import fetch_references  # noqa: PLC0415
+        from ..whole import fetch_references  # noqa: PLC0415
 
         fetch_references(link.step for link in found.chain)
     look = choice.look(found.timeline.began)
     match choice.format:
         case "json":
-            from .why_document import document  # noqa: PLC0415
+            from .document import document  # noqa: PLC0415
 
             write_bytes([document(found, read.covered, read.unreadable), b"\n"])
         case "markdown":
-            from .why_markdown import markdown  # noqa: PLC0415
+            from .markdown import markdown  # noqa: PLC0415
 
             write(markdown(found, read.covered, look))
         case _:
-            from .why_text import text  # noqa: PLC0415
+            from .text import text  # noqa: PLC0415
 
             page(text(found, read.covered, look), pager=choice.pager)

@@ -8,12 +8,12 @@ from agentlog import codec
 from agentlog.output import complain, page, paint_for, width, write_bytes
 from agentlog.wording import counted
 
-from .causes import Causes
+from ..render import Look
+from ..replay import Read, read_session
+from ..wanted import Wanted
+from ..why.causes import Causes
 from .messages import Conversation
 from .recall import Recall, recall
-from .render import Look
-from .replay import Read, read_session
-from .wanted import Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def memory(wanted: Wanted, choice: Choice) -> None:
     read = read_session(wanted)
     recalled = recall(read.timeline, choice.at, choice.since, choice.agent)
     if choice.full:
-        from .whole import fetch_references  # noqa: PLC0415
+        from ..whole import fetch_references  # noqa: PLC0415
 
         for mind in recalled.minds:
             fetch_references([*mind.seen, *mind.open, *([mind.given] if mind.given is not None else [])])
@@ -62,11 +62,11 @@ def _show(recalled: Recall, read: Read, choice: Choice) -> None:
             mind = recalled.minds[-1 if choice.agent is not None else 0]
             _write_messages(recalled.messages(mind), recalled.causes)
         case "json":
-            from .memory_document import document  # noqa: PLC0415
+            from .document import document  # noqa: PLC0415
 
             write_bytes([document(recalled, read.covered, read.unreadable), b"\n"])
         case _:
-            from .memory_text import text  # noqa: PLC0415
+            from .text import text  # noqa: PLC0415
 
             lines = text(recalled, read.covered, choice.look(recalled.timeline.began))
             page(lines, pager=choice.pager)

@@ -10,12 +10,12 @@ from agentlog.coverage import Coverage, as_json
 from agentlog.events import Unreadable, timestamp_text
 from agentlog.session import Step
 
+from ..render import moment
 from .aftermath import Aftermath
 from .answer import Answer
 from .causes import Causes
-from .render import moment
 from .trouble import is_failure
-from .why_words import verdict
+from .words import verdict
 from .wrong import Wrong
 
 

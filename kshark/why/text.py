@@ -7,12 +7,12 @@ from agentlog.describe import Detail, Run, folded, shown
 from agentlog.output import Style
 from agentlog.wording import counted
 
+from ..numbered import Numbered, steps_of, told
+from ..render import Look, header
 from .answer import Answer, Skipped, condensed
 from .causes import Tie
-from .numbered import Numbered, steps_of, told
-from .render import Look, header
 from .trouble import error_of, is_failure
-from .why_words import came_back, evidence, followed, rest, retried, verdict
+from .words import came_back, evidence, followed, rest, retried, verdict
 
 CHILDREN = 8
 """So many of the steps that follow from one are shown."""

@@ -11,8 +11,8 @@ from agentlog.events import Record
 from agentlog.positions import Moment
 from agentlog.session import CALL_TYPES, Lane, Step, Timeline
 
-from .causes import Causes, is_thought
-from .trouble import lanes_of
+from ..why.causes import Causes, is_thought
+from ..why.trouble import lanes_of
 
 Point = Step | Moment | None
 """Right before a step began; a time, what was recorded then included; or the end."""

@@ -6,10 +6,10 @@ from agentlog.errors import NothingToShow, UsageError
 from agentlog.positions import Moment
 from agentlog.session import Step, Timeline
 
-from .causes import Causes
+from ..pointing import pointed
+from ..why.causes import Causes
 from .knowledge import Change, Knowledge, Point, change, known, lanes_at
 from .messages import Conversation, conversation
-from .pointing import pointed
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from agentlog.describe import headline, shown, word
 from agentlog.session import Step
 from agentlog.wording import counted, duration
 
-from .causes import Causes
+from ..why.causes import Causes
 from .knowledge import Keys, Knowledge, Point
 from .messages import as_messages
 

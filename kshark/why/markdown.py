@@ -8,9 +8,9 @@ from agentlog.session import Step
 from agentlog.untrusted import code, plain
 from agentlog.wording import counted
 
+from ..render import Look, outcome_text
 from .answer import Answer, Skipped, condensed
-from .render import Look, outcome_text
-from .why_words import evidence, rest, retried, verdict
+from .words import evidence, rest, retried, verdict
 
 LONGEST = 400
 
