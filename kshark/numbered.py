@@ -10,7 +10,7 @@ from agentlog.session import Step
 from agentlog.untrusted import escaped
 from agentlog.wording import counted
 
-from .memory.messages import as_messages
+from .chat import as_messages
 from .render import Look, detail_lines, own_lines, run_lines
 
 NAME = 9

@@ -6,17 +6,15 @@ came after them, or all where none are recorded, is put together from the events
 
 import json
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from agentlog.describe import shown
 from agentlog.session import Step
 
+from ..chat import Message, as_messages
 from .knowledge import Knowledge
 
-Message = dict[str, Any]
-
-ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 NO_ANSWER = "(no answer by then)"
 LONGEST_NAME = 64
 
@@ -52,53 +50,6 @@ def conversation(knowledge: Knowledge, seen_before: Sequence[Step], number: dict
         if recorded is None or step is not given:
             builder.add_open(step)
     return Conversation(builder.messages, len(recorded or ()), given if recorded else None, builder.left_out)
-
-
-def as_messages(value: object) -> list[Message] | None:
-    """``value`` where it is a list of messages that a model takes; else None."""
-    if not isinstance(value, list) or not value or not all(isinstance(each, dict) for each in value):
-        return None
-    return value if next(problems(value), None) is None else None
-
-
-def problems(messages: Sequence[Message]) -> Iterator[str]:
-    """What a model's provider would refuse: each call is answered once, right behind it, and ids are unique."""
-    waiting: set[str] = set()
-    ids: set[str] = set()
-    for message in messages:
-        role, content = message.get("role"), message.get("content")
-        calls = message.get("tool_calls") or []
-        if role not in ROLES:
-            yield "an unknown role"
-        if not _is_content(content) and not (content is None and role == "assistant" and calls):
-            yield "no content"
-        if role == "tool":
-            if message.get("tool_call_id") not in waiting:
-                yield "an answer to no call"
-            waiting.discard(str(message.get("tool_call_id")))
-        elif waiting:
-            yield "a call without an answer"
-        for call in calls if isinstance(calls, list) else [None]:
-            call_id = _call_id(call)
-            if call_id is None or call_id in ids or role != "assistant":
-                yield "a call that is none"
-            else:
-                ids.add(call_id)
-                waiting.add(call_id)
-    if waiting:
-        yield "a call without an answer"
-
-
-def _is_content(content: object) -> bool:
-    parts = content if isinstance(content, list) else []
-    return isinstance(content, str) or (bool(parts) and all(isinstance(p, dict) and "type" in p for p in parts))
-
-
-def _call_id(call: object) -> str | None:
-    match call:
-        case {"id": str(call_id), "function": {"name": str(), "arguments": str()}} if call_id:
-            return call_id
-    return None
 
 
 def _opening(knowledge: Knowledge) -> list[Message]:

@@ -4,9 +4,9 @@ from agentlog.describe import headline, shown, word
 from agentlog.session import Step
 from agentlog.wording import counted, duration
 
+from ..chat import as_messages
 from ..why.causes import Causes
 from .knowledge import Keys, Knowledge, Point
-from .messages import as_messages
 
 
 def when(point: Point, began: int, causes: Causes) -> str:

@@ -1,0 +1,55 @@
+"""Messages of a chat as a model's provider takes them, in the form of OpenAI's chat completions. Pure."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+Message = dict[str, Any]
+
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
+
+
+def as_messages(value: object) -> list[Message] | None:
+    """``value`` where it is a list of messages that a model takes; else None."""
+    if not isinstance(value, list) or not value or not all(isinstance(each, dict) for each in value):
+        return None
+    return value if next(problems(value), None) is None else None
+
+
+def problems(messages: Sequence[Message]) -> Iterator[str]:
+    """What a model's provider would refuse: each call is answered once, right behind it, and ids are unique."""
+    waiting: set[str] = set()
+    ids: set[str] = set()
+    for message in messages:
+        role, content = message.get("role"), message.get("content")
+        calls = message.get("tool_calls") or []
+        if role not in ROLES:
+            yield "an unknown role"
+        if not _is_content(content) and not (content is None and role == "assistant" and calls):
+            yield "no content"
+        if role == "tool":
+            if message.get("tool_call_id") not in waiting:
+                yield "an answer to no call"
+            waiting.discard(str(message.get("tool_call_id")))
+        elif waiting:
+            yield "a call without an answer"
+        for call in calls if isinstance(calls, list) else [None]:
+            call_id = _call_id(call)
+            if call_id is None or call_id in ids or role != "assistant":
+                yield "a call that is none"
+            else:
+                ids.add(call_id)
+                waiting.add(call_id)
+    if waiting:
+        yield "a call without an answer"
+
+
+def _is_content(content: object) -> bool:
+    parts = content if isinstance(content, list) else []
+    return isinstance(content, str) or (bool(parts) and all(isinstance(p, dict) and "type" in p for p in parts))
+
+
+def _call_id(call: object) -> str | None:
+    match call:
+        case {"id": str(call_id), "function": {"name": str(), "arguments": str()}} if call_id:
+            return call_id
+    return None
