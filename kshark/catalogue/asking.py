@@ -13,12 +13,14 @@ class Known(NamedTuple):
     """Where a session lies, and how far the log is known.
 
     Attributes:
+        path: of the catalogue that says so.
         records: how many it has, copies included.
         lays: the offsets of its first and its last record, of each partition that has any.
         marks: how far each partition of the topic was read.
         unreadable: records that are no events and may be this session's.
     """
 
+    path: Path
     records: int
     lays: Mapping[int, tuple[int, int]]
     marks: Mapping[int, Mark]
@@ -49,6 +51,7 @@ def known(path: Path, session_id: str) -> Known | None:
         marks = db.execute("SELECT partition, low, position FROM partitions")
         unreadable = db.execute('SELECT * FROM unreadable WHERE "key" IS NULL OR "key" = ?', [session_id.encode()])
         return Known(
+            path,
             row[0],
             {partition: (first, last) for partition, first, last in lays},
             {partition: Mark(low, position) for partition, low, position in marks},

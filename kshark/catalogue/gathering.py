@@ -10,7 +10,7 @@ from pathlib import Path
 from agentlog.cli import Where, chosen_cluster, file_alone
 from agentlog.clusters import BOOTSTRAP
 from agentlog.events import Place, Unreadable
-from agentlog.kafka.admin import identity
+from agentlog.kafka.admin import Identification
 from agentlog.kafka.reader import KafkaReader
 from agentlog.output import progress
 from agentlog.sources import Searched
@@ -54,7 +54,9 @@ def gathered(where: Where, catalogue: bool) -> Iterator[Gathered]:
         return
     cluster, topic, _ = chosen_cluster(where)
     with KafkaReader(cluster) as reader:
-        known = identity(cluster, topic, reader.timeout_s) if catalogue else None
+        asked = Identification(cluster, topic, reader.timeout_s) if catalogue else None
+        reader.partition_count(topic)
+        known = asked.answer() if asked is not None else None
         with _kept(reader, topic, path_of(known) if known else None) as found:
             yield found
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from agentlog.cli import chosen_cluster
 from agentlog.cli import opened as opened_source
 from agentlog.events import Place, Record, Unreadable
-from agentlog.kafka.admin import identity
+from agentlog.kafka.admin import Identification
 from agentlog.kafka.reader import Bounds, KafkaReader
 from agentlog.kafka.stretch import Stretch
 from agentlog.sources import Found, Searched, Source, Span
@@ -54,30 +54,31 @@ class KnownTopic(TopicSource):
         yield from super().records(session_id, span) if found is None else found
 
     def _by_catalogue(self, session_id: str) -> Iterator[Found] | None:
-        count = self.searched.partition_count = self._reader.partition_count(self._topic)
-        path = self._path()
-        told = _told(path, session_id) if path is not None else None
+        told = self._told(session_id)
         if told is None:
             return None
+        count = self.searched.partition_count
         partitions = {*self._likely(session_id, count, Span()), *told.lays}
         bounds = self._reader.bounds(self._topic, sorted(partitions & set(range(count))))
         if not _fits(told, bounds):
             return None
-        self.searched.catalogue = str(path)
+        self.searched.catalogue = str(told.path)
         self._searching(bounds)
         self._see_beginnings(told, bounds)
         lying = list(self._lying(session_id, told))
         if sum(isinstance(found, Record) for found in lying) != told.records:
-            _log.info("the log isn't as the catalogue %s says, so it is read without it", path)
+            _log.info("the log isn't as the catalogue %s says, so it is read without it", told.path)
             self.searched = Searched(self.searched.what)
             return None
         return chain(lying, self._unreadable(told, bounds), self._since(session_id, told, bounds))
 
-    def _path(self) -> Path | None:
+    def _told(self, session_id: str) -> Known | None:
         if not folder().is_dir():
             return None
-        known = identity(self._reader.cluster, self._topic, self._reader.timeout_s)
-        return path_of(known) if known is not None and path_of(known).is_file() else None
+        asked = Identification(self._reader.cluster, self._topic, self._reader.timeout_s)
+        self.searched.partition_count = self._reader.partition_count(self._topic)
+        identity = asked.answer()
+        return _known(path_of(identity), session_id) if identity is not None else None
 
     def _see_beginnings(self, told: Known, bounds: Mapping[int, Bounds]) -> None:
         """Where the log begins in partitions whose first records are deleted: it tells whether the session's are."""
@@ -109,9 +110,9 @@ class KnownTopic(TopicSource):
                 yield Unreadable(f"{self._topic}[{partition}]@{offset}", place, reason)
 
 
-def _told(path: Path, session_id: str) -> Known | None:
+def _known(path: Path, session_id: str) -> Known | None:
     try:
-        return known(path, session_id)
+        return known(path, session_id) if path.is_file() else None
     except sqlite3.Error as error:
         _log.info("the catalogue %s can't be used: %s", path, error)
         return None

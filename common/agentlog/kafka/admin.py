@@ -24,18 +24,25 @@ class Identity(NamedTuple):
     topic_id: str
 
 
-def identity(cluster: Cluster, topic: str, timeout_s: float) -> Identity | None:
-    """The ids of a cluster and its topic; None where the cluster doesn't tell them, as those before Kafka 2.8."""
-    admin = client(AdminClient, cluster, {}, Troubles(cluster))
-    asked = admin.describe_topics(TopicCollection([topic]), request_timeout=timeout_s)[topic]
-    of_cluster = admin.describe_cluster(request_timeout=timeout_s)
-    try:
-        cluster_id, topic_id = of_cluster.result(timeout_s).cluster_id, asked.result(timeout_s).topic_id
-    except (KafkaException, TimeoutError) as error:
-        _log.info("cluster %s doesn't tell its id and that of topic %s: %s", cluster.name, topic, error)
-        return None
-    has_id = topic_id.get_most_significant_bits() or topic_id.get_least_significant_bits()
-    return Identity(cluster_id, str(topic_id)) if cluster_id and has_id else None
+class Identification:
+    """The question for a topic's identity, under way once it is made: who reads the topic connects meanwhile."""
+
+    def __init__(self, cluster: Cluster, topic: str, timeout_s: float) -> None:
+        self._cluster, self._topic, self._timeout_s = cluster, topic, timeout_s
+        self._admin = client(AdminClient, cluster, {}, Troubles(cluster))
+        self._of_topic = self._admin.describe_topics(TopicCollection([topic]), request_timeout=timeout_s)[topic]
+        self._of_cluster = self._admin.describe_cluster(request_timeout=timeout_s)
+
+    def answer(self) -> Identity | None:
+        """The ids; None where the cluster doesn't tell them, as those before Kafka 2.8."""
+        try:
+            cluster_id = self._of_cluster.result(self._timeout_s).cluster_id
+            topic_id = self._of_topic.result(self._timeout_s).topic_id
+        except (KafkaException, TimeoutError) as error:
+            _log.info("cluster %s doesn't tell its id and that of topic %s: %s", self._cluster.name, self._topic, error)
+            return None
+        has_id = topic_id.get_most_significant_bits() or topic_id.get_least_significant_bits()
+        return Identity(cluster_id, str(topic_id)) if cluster_id and has_id else None
 
 
 def topic_settings(cluster: Cluster, topic: str) -> dict[str, str]:
