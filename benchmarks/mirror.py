@@ -94,7 +94,8 @@ def copying_gaps(records: int, runs: int) -> None:
 
 def copying_compacted(records: int, runs: int) -> None:
     """A compacted topic in batches of 16 KB, Java's size: every fourth event takes the place of one before it."""
-    with KafkaCluster("us-east-1", properties={"log.cleaner.backoff.ms": "100"}) as source:
+    quick = {"log.cleaner.backoff.ms": "100", "log.initial.task.delay.ms": "100"}
+    with KafkaCluster("us-east-1", properties=quick) as source:
         create_topic(source.bootstrap, TOPIC, partitions=PARTITIONS, config=COMPACTED)
         producer = Producer({"bootstrap.servers": source.bootstrap, **WRITTEN, "batch.size": 16 << 10})
         write(producer, range(records), key=lambda n: n - 2 if n % 4 == 3 else n)
