@@ -1,6 +1,6 @@
 """kafmirror beside MirrorMaker 2: a million events copied, the same behind gaps, and the time that one event takes.
 
-python -m benchmarks.mirror [copy|gaps|latency|all [RECORDS [RUNS]]]
+python -m benchmarks.mirror [copy|three|gaps|compacted|latency|all [RECORDS [RUNS]]]
 """
 
 import os
@@ -26,6 +26,10 @@ from .measure import show
 TOPIC, PARTITIONS, TRANSACTION = "agent-events", 6, 50_000
 WARM_UP_S = 20
 EVENT = '{"event_id":"evt_%010d","session_id":"sess_%06d","agent_id":"invoice-generator-v2","timestamp":"2026-01-15T14:%02d:%02d.847Z","event_type":"tool_call","payload":{"tool":"stripe.create_invoice","input":{"customer_id":"cus_%08x","amount":%d},"output":{"invoice_id":"inv_%08x","status":"draft"},"latency_ms":%d},"context":{"parent_event_id":"evt_%010d","reasoning":"Customer requested an invoice for milestone %d, and the amount is within what the contract allows for it without another approval","model":"claude-sonnet-4-5","confidence":0.94}}'  # noqa: E501
+WRITTEN = {"compression.type": "lz4", "linger.ms": 20, "enable.idempotence": True}
+COMPACTED = {"cleanup.policy": "compact", "segment.bytes": str(1 << 20), "min.cleanable.dirty.ratio": "0.001"}
+OURS = {"kafmirror": 1, "three at once": 3}
+"""How many processes of kafmirror a row stands for."""
 TUNED = {
     "src.consumer.max.poll.records": "20000",
     "src.consumer.fetch.min.bytes": "100000",
@@ -39,7 +43,7 @@ TUNED = {
 
 @dataclass(frozen=True)
 class Copied:
-    """One run: seconds to the first record, records a second from there on, seconds of CPU, MB of memory."""
+    """One run: seconds to the first record, records a second from there on, seconds of CPU, largest process in MB."""
 
     first_s: float
     rate: float
@@ -52,7 +56,9 @@ def main() -> None:
     part, records, runs = [*sys.argv[1:], *("all", "1000000", "3")[len(sys.argv) - 1 :]]
     parts: Mapping[str, Callable[[], None]] = {
         "copy": lambda: copying(int(records), int(runs)),
+        "three": lambda: copying_by_three(int(records), int(runs)),
         "gaps": lambda: copying_gaps(int(records), int(runs)),
+        "compacted": lambda: copying_compacted(int(records), int(runs)),
         "latency": latency,
     }
     for name in parts if part == "all" else [part]:
@@ -68,6 +74,15 @@ def copying(records: int, runs: int) -> None:
         compare(source, records, runs, ("kafmirror", "MirrorMaker 2", "MirrorMaker 2, tuned"))
 
 
+def copying_by_three(records: int, runs: int) -> None:
+    """Three mirrors of one topic at once beside one: whoever is first writes, the others stand by."""
+    with KafkaCluster("us-east-1") as source:
+        create_topic(source.bootstrap, TOPIC, partitions=PARTITIONS)
+        fill(source.bootstrap, records)
+        show(f"{records:,} events, lz4, {PARTITIONS} partitions, {runs} runs each, medians")
+        compare(source, records, runs, ("kafmirror", "three at once"))
+
+
 def copying_gaps(records: int, runs: int) -> None:
     """Written in transactions: the marker of each is a gap, behind which batches must be opened."""
     with KafkaCluster("us-east-1") as source:
@@ -75,6 +90,19 @@ def copying_gaps(records: int, runs: int) -> None:
         fill(source.bootstrap, records, in_transactions_of=TRANSACTION)
         show(f"{records:,} events in transactions of {TRANSACTION:,}, lz4, {PARTITIONS} partitions, {runs} runs each")
         compare(source, records, runs, ("kafmirror", "MirrorMaker 2"))
+
+
+def copying_compacted(records: int, runs: int) -> None:
+    """A compacted topic in batches of 16 KB, Java's size: every fourth event takes the place of one before it."""
+    quick = {"log.cleaner.backoff.ms": "100", "log.initial.task.delay.ms": "100"}
+    with KafkaCluster("us-east-1", properties=quick) as source:
+        create_topic(source.bootstrap, TOPIC, partitions=PARTITIONS, config=COMPACTED)
+        producer = Producer({"bootstrap.servers": source.bootstrap, **WRITTEN, "batch.size": 16 << 10})
+        write(producer, range(records), key=lambda n: n - 2 if n % 4 == 3 else n)
+        producer.flush()
+        left = settled(source.bootstrap, records)
+        show(f"{records:,} events, compacted to {left:,}, lz4, {PARTITIONS} partitions, {runs} runs each, medians")
+        compare(source, left, runs, ("kafmirror", "MirrorMaker 2"))
 
 
 def compare(source: KafkaCluster, records: int, runs: int, names: tuple[str, ...]) -> None:
@@ -101,10 +129,8 @@ def line(name: str, runs: Sequence[Copied], ours: Sequence[Copied] | None = None
 
 def fill(bootstrap: str, records: int, in_transactions_of: int | None = None) -> None:
     """Write events of about 570 bytes."""
-    settings: dict[str, str | int | bool] = {"compression.type": "lz4", "linger.ms": 20, "enable.idempotence": True}
-    if in_transactions_of:
-        settings["transactional.id"] = "benchmark"
-    producer = Producer({"bootstrap.servers": bootstrap, **settings})
+    transactional = {"transactional.id": "benchmark"} if in_transactions_of else {}
+    producer = Producer({"bootstrap.servers": bootstrap, **WRITTEN, **transactional})
     if in_transactions_of:
         producer.init_transactions(60)
     for first in range(0, records, in_transactions_of or records):
@@ -116,21 +142,42 @@ def fill(bootstrap: str, records: int, in_transactions_of: int | None = None) ->
     producer.flush()
 
 
-def write(producer: Producer, numbers: range) -> None:
+def write(producer: Producer, numbers: range, key: Callable[[int], int] = lambda n: n % 5000) -> None:
     """Hand events over, as fast as they are taken."""
     for n in numbers:
         value = EVENT % (n, n % 5000, n // 60 % 60, n % 60, n * 7919 % 2**32, n % 10_000, n, n % 3000, n - 1, n % 9)
         while True:
             try:
-                producer.produce(TOPIC, value, f"sess_{n % 5000:06}", partition=n % 5000 % PARTITIONS)
+                producer.produce(TOPIC, value, f"sess_{key(n):06}", partition=key(n) % PARTITIONS)
                 break
             except BufferError:
                 producer.poll(0.1)
 
 
+def settled(bootstrap: str, written: int) -> int:
+    """How many records are left, once compaction has no more to do."""
+    before, left = written, readable(bootstrap)
+    while left == written or left < before:
+        time.sleep(5)
+        before, left = left, readable(bootstrap)
+    return left
+
+
+def readable(bootstrap: str) -> int:
+    """How many records a consumer gets."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused", "enable.partition.eof": True})
+    consumer.assign([TopicPartition(TOPIC, n, 0) for n in range(PARTITIONS)])
+    count = ended = 0
+    while ended < PARTITIONS:
+        errors = [each.error() is not None for each in consumer.consume(10_000, 0.05)]
+        count, ended = count + errors.count(False), ended + errors.count(True)
+    consumer.close()
+    return count
+
+
 def copied(source: KafkaCluster, name: str, records: int) -> Copied:
     """One run into a new target."""
-    with KafkaCluster("eu-west-1") as target, started(source, target, name) as (pid, began):
+    with KafkaCluster("eu-west-1") as target, started(source, target, name) as (pids, began):
         first_s, first = 0.0, 0
         with ends(target.bootstrap) as end:
             while (there := end()) < records:
@@ -138,30 +185,30 @@ def copied(source: KafkaCluster, name: str, records: int) -> Copied:
                     first_s, first = time.monotonic() - began, there
                 time.sleep(0.01)
         took = time.monotonic() - began - first_s
-        return Copied(first_s, (records - first) / took, *used(pid))
+        return Copied(first_s, (records - first) / took, *used(pids))
 
 
 @contextmanager
-def started(source: KafkaCluster, target: KafkaCluster, name: str) -> Iterator[tuple[int, float]]:
-    """A mirror between two clusters, its process id, and when it was started."""
+def started(source: KafkaCluster, target: KafkaCluster, name: str) -> Iterator[tuple[list[int], float]]:
+    """A mirror between two clusters, or several, their process ids, and when they were started."""
     began = time.monotonic()
-    if name == "kafmirror":
+    if count := OURS.get(name):
         between = ["--source", source.bootstrap, "--target", target.bootstrap]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "kafmirror", "replicate", *between], stdout=subprocess.DEVNULL
-        )
+        command = [sys.executable, "-m", "kafmirror", "replicate", *between]
+        processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(count)]
         try:
-            yield process.pid, began
+            yield [each.pid for each in processes], began
         finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait()
+            for process in processes:
+                process.send_signal(signal.SIGTERM)
+                process.wait()
         return
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder, "mm2.properties")
         settings.write_text(mirror_maker_settings(source, target, tuned="tuned" in name))
         mirror_maker = target.program("org.apache.kafka.connect.mirror.MirrorMaker", str(settings), heap="1g")
         mirror_maker.launch()
-        yield mirror_maker.pid or 0, began
+        yield [mirror_maker.pid or 0], began
         mirror_maker.kill()
 
 
@@ -204,12 +251,15 @@ def ends(bootstrap: str) -> Iterator[Callable[[], int]]:
     consumer.close()
 
 
-def used(pid: int) -> tuple[float, float]:
-    """The seconds of CPU of a process so far, and its largest resident set in MB."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    status = Path(f"/proc/{pid}/status").read_text()
-    peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), int(peak.split()[1]) / 1024
+def used(pids: Sequence[int]) -> tuple[float, float]:
+    """The seconds of CPU of processes so far, together, and the largest resident set of one of them in MB."""
+    ticks, peaks = 0, list[int]()
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        status = Path(f"/proc/{pid}/status").read_text()
+        ticks += int(fields[11]) + int(fields[12])
+        peaks += [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")]
+    return ticks / os.sysconf("SC_CLK_TCK"), max(peaks) / 1024
 
 
 def latency(rate: int = 1000, seconds: int = 20) -> None:

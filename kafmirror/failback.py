@@ -12,6 +12,7 @@ import orjson
 from agentlog import capture
 from agentlog.errors import TopicNotFound, UsageError
 from agentlog.events import Place
+from agentlog.newfile import new_file
 from agentlog.output import Paint, Style, paint_for, write, write_bytes
 from agentlog.untrusted import escaped
 from agentlog.wording import counted
@@ -143,14 +144,11 @@ def _fresh(path: Path | None) -> Path:
 
 async def _save(sides: Sides, found: list[Homecoming], path: Path) -> None:
     """Write what lies beyond as a capture file, whole before anything is deleted."""
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
+    with new_file(str(path)) as file:
         for each in found:
             for partition, bounds in each.beyond.items():
                 side = Side.of(sides.target, await sides.target.metadata([each.topic]), each.topic)
                 each.saved += await _save_partition(side, partition, bounds, file)
-        file.flush()
-    part.replace(path)
 
 
 async def _save_partition(side: Side, partition: Partition, bounds: Bounds, file: BinaryIO) -> int:

@@ -54,11 +54,14 @@ class Threshold:
     seconds: float | None = None
     records: int | None = None
 
+    def measure(self, of: Lag) -> float | None:
+        """What counts of a lag, its seconds or its records; None where that isn't known."""
+        return of.records if self.seconds is None else of.seconds
+
     def is_exceeded(self, by: Lag) -> bool:
         """Whether a lag is too large; one that isn't known is."""
-        if self.seconds is not None:
-            return by.seconds is None or by.seconds > self.seconds
-        return by.records is None or by.records > (self.records or 0)
+        measured, most = self.measure(by), self.records or 0 if self.seconds is None else self.seconds
+        return measured is None or measured > most
 
     def __str__(self) -> str:
         return f"{self.seconds:g} s" if self.seconds is not None else f"{self.records:,} records"

@@ -27,9 +27,10 @@ def named(records: Iterable[Opened], naming: Naming) -> list[Opened]:
     """Records in the order of their offsets in the source, those that ``naming`` means with the header."""
     found, expected = list[Opened](), -1
     for record in records:
-        is_meant = naming.every or record.offset != expected
-        found.append(record._replace(rest=_named(record.rest, record.offset, naming.producer)) if is_meant else record)
-        expected = record.offset + 1
+        offset, timestamp, rest = record
+        is_meant = naming.every or offset != expected
+        found.append(Opened(offset, timestamp, _named(rest, offset, naming.producer)) if is_meant else record)
+        expected = offset + 1
     return found
 
 
@@ -39,7 +40,7 @@ def with_first_named(batch: Batch, producer: int) -> Batch:
 
 
 def _named(rest: bytes, offset: int, producer: int) -> bytes:
-    return with_header(rest, OFFSET_HEADER, f"{offset} {producer:016x}".encode())
+    return with_header(rest, OFFSET_HEADER, b"%d %016x" % (offset, producer))
 
 
 def filler(count: int, stamp: Stamp, timestamp: int) -> bytes:

@@ -53,8 +53,8 @@ def _records(batch: Batch, data: bytes, count: int) -> tuple[list[Opened], int]:
 def built(records: Sequence[Opened], stamp: Stamp, codec: int) -> bytes:
     """A batch of ``records``, at consecutive offsets from ``stamp.offset`` on whatever theirs are."""
     base, out = records[0].timestamp, bytearray()
-    for delta, record in enumerate(records):
-        body = b"".join((b"\0", varint(record.timestamp - base), varint(delta), record.rest))
+    for delta, (_, timestamp, rest) in enumerate(records):
+        body = b"".join((b"\0", varint(timestamp - base), varint(delta), rest))
         out += varint(len(body))
         out += body
     times = (base, max(record.timestamp for record in records))
@@ -102,8 +102,8 @@ def with_header(rest: bytes, name: bytes, value: bytes) -> bytes:
     """A record's ``rest`` with one more header, the last."""
     place = _behind_value(rest)
     count, behind = _varint(rest, place)
-    added = varint(len(name)) + name + varint(len(value)) + value
-    return b"".join((rest[:place], varint(count + 1), rest[behind:], added))
+    parts = (rest[:place], varint(count + 1), rest[behind:], varint(len(name)), name, varint(len(value)), value)
+    return b"".join(parts)
 
 
 def without_last_header(rest: bytes) -> bytes:
@@ -122,7 +122,7 @@ def _behind_value(rest: bytes) -> int:
 
 def _behind_bytes(data: bytes, at: int) -> int:
     length, at = _varint(data, at)
-    return at + max(length, 0)
+    return at + length if length > 0 else at
 
 
 def _bytes(data: bytes, at: int) -> tuple[bytes | None, int]:

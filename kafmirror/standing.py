@@ -33,9 +33,11 @@ class Standing:
 
 
 def lag_text(lag: Lag) -> str:
-    """A lag for a person: ``1,204 records, 3.2 s``."""
-    records = "an unknown number of records" if lag.records is None else counted(lag.records, "record")
-    return f"{records}, {seconds_text(lag)}"
+    """A lag for a person: ``behind by 1,204 records, 3.2 s``."""
+    if lag.records is None:
+        return "how far it is behind isn't known"
+    seconds = "nobody knows for how long" if lag.seconds is None else seconds_text(lag)
+    return f"behind by {counted(lag.records, 'record')}, {seconds}"
 
 
 def seconds_text(lag: Lag) -> str:

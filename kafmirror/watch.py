@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import inf
 
 from .known import Partition
 from .lag import Lag, Threshold
@@ -15,9 +16,16 @@ _log = logging.getLogger("kafmirror")
 
 @dataclass
 class _Over:
+    threshold: Threshold
     lag: Lag
     since: float
     said: float
+
+    def told(self, partition: Partition, now: float) -> str:
+        """A sentence about it."""
+        verb = "counts as" if self.threshold.measure(self.lag) is None else "is"
+        since = f" since {now - self.since:.0f} s" if now > self.since else ""
+        return f"{partition} {verb} over {self.threshold}{since}: {lag_text(self.lag)}"
 
 
 @dataclass
@@ -33,23 +41,17 @@ class Watch:
             return
         for each in standings:
             if self.threshold.is_exceeded(each.lag):
-                self._exceeds(each, now)
+                self._exceeds(each, self.threshold, now)
             elif over := self.over.pop(each.source, None):
                 _log.warning("%s is within %s again, after %.0f s", each.source, self.threshold, now - over.since)
 
-    def _exceeds(self, standing: Standing, now: float) -> None:
-        known = self.over.get(standing.source)
-        if known is None:
-            known = self.over[standing.source] = _Over(standing.lag, now, now)
-            _log.warning("%s is behind by %s, over %s", standing.source, lag_text(standing.lag), self.threshold)
-        known.lag = standing.lag
-        if now - known.said >= SAID_AGAIN_S:
-            known.said = now
-            _log.warning("%s", self._complaint(standing.source, known, now))
-
-    def _complaint(self, partition: Partition, over: _Over, now: float) -> str:
-        return f"{partition} is over {self.threshold} since {now - over.since:.0f} s: behind by {lag_text(over.lag)}"
+    def _exceeds(self, standing: Standing, threshold: Threshold, now: float) -> None:
+        over = self.over.setdefault(standing.source, _Over(threshold, standing.lag, now, -inf))
+        over.lag = standing.lag
+        if now - over.said >= SAID_AGAIN_S:
+            over.said = now
+            _log.warning("%s", over.told(standing.source, now))
 
     def complaints(self, now: float) -> list[str]:
         """A sentence for each partition that is over it."""
-        return [self._complaint(partition, over, now) for partition, over in self.over.items()]
+        return [over.told(partition, now) for partition, over in self.over.items()]

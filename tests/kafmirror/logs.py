@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
 from devkafka import eventually
 from devkafka.client import QUIET
@@ -60,6 +60,12 @@ def ends(bootstrap: str, topic: str) -> int:
         return -1
     finally:
         consumer.close()
+
+
+def partitions(bootstrap: str, topic: str) -> int:
+    """How many partitions a topic has; 0 where there is no such topic."""
+    found = AdminClient({"bootstrap.servers": bootstrap}, logger=QUIET).list_topics(timeout=10).topics
+    return len(found[topic].partitions) if topic in found else 0
 
 
 def delete_topic(bootstrap: str, topic: str) -> None:
@@ -137,6 +143,14 @@ def topic_settings(bootstrap: str, topic: str) -> dict[str, str]:
     return {
         name: entry.value for name, entry in admin.describe_configs([resource])[resource].result(timeout=30).items()
     }
+
+
+def change_setting(bootstrap: str, topic: str, name: str, value: str) -> None:
+    """Change a setting of a topic."""
+    entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin.incremental_alter_configs([resource])[resource].result(timeout=30)
 
 
 def delete_records(bootstrap: str, topic: str, below: int, partition: int = 0) -> None:

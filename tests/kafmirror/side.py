@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from devkafka import KafkaCluster, create_topic, eventually
-from tests.kafmirror.logs import Log, digests, ends, fill, read
+from tests.kafmirror.logs import Log, digests, ends, fill, partitions, read
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,10 @@ class Pair:
     def is_exact(self, topic: str) -> bool:
         """Whether both sides hold the same records at the same offsets."""
         return digests(self.source.bootstrap, topic) == digests(self.target.bootstrap, topic)
+
+    def catches_up(self, topic: str, timeout: float = 60) -> None:
+        """Wait until both sides hold the same."""
+        eventually(lambda: partitions(self.target.bootstrap, topic) and self.is_exact(topic), timeout)
 
     def exact(self, topic: str) -> int:
         """How many records both sides hold, which are the same at the same offsets."""

@@ -75,8 +75,9 @@ def test_an_unclean_election_in_the_source_stops_every_mirror(pair: Pair, three:
         stopped = mirror.ended()
         assert stopped.code == 1
         assert f"{topic}[0]" in stopped.err
-        assert "lost records (an unclean leader election): its log parts at offset 100" in stopped.err
-        assert "the source has lost records: it ends at 100" in from_three.once(topic).err
+        parts, ends_early = "(an unclean leader election): its log parts at offset 100", ": it ends at 100"
+        assert any(f"lost records{how}" in stopped.err for how in (f" {parts}", ends_early)), stopped.err
+        assert f"the source has lost records{ends_early}" in from_three.once(topic).err
         write(from_three, topic, "other", 80)
         frozen.send(signal.SIGCONT)
         assert frozen.ended().code == 1

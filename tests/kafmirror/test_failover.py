@@ -1,5 +1,6 @@
 """The target takes over with the same offsets, what is lost is told, and the way home loses nothing."""
 
+import gzip
 import json
 import signal
 from pathlib import Path
@@ -53,15 +54,17 @@ def test_the_way_home_saves_what_only_the_old_primary_holds(pair: Pair, tmp_path
     topic = mirrored(pair)
     produce(pair.source.bootstrap, topic, [event("sess_late", 100), Message("sess_late", b"\xff")])
     produce(pair.target.bootstrap, topic, [event("sess_new", n) for n in range(200, 210)])
-    home, save = Pair(pair.target, pair.source), tmp_path / "late.ndjson"
+    home, save = Pair(pair.target, pair.source), tmp_path / "late.ndjson.gz"
     looked = home.run("failback", "--topics", topic)
     assert looked.code == 1
     assert sum(each["to"] - each["from"] + 1 for each in looked.json["topics"][0]["beyond"]) == 2
+    nowhere = home.run("failback", "--topics", topic, "--save", str(tmp_path / "gone" / "late.ndjson"), "--yes")
+    assert (nowhere.code, "late.ndjson: No such file or directory" in nowhere.err) == (2, True), nowhere.err
     assert ends(pair.source.bootstrap, topic) == 52
     ran = home.run("failback", "--topics", topic, "--save", str(save), "--yes")
     assert ran.code == 0, ran.err
     assert read(pair.source.bootstrap, topic) == read(pair.target.bootstrap, topic)
-    first, second = map(json.loads, save.read_text().splitlines())
+    first, second = map(json.loads, gzip.decompress(save.read_bytes()).splitlines())
     assert (first["event_id"], first["_record"]["topic"]) == ("evt_100", topic)
     assert second["raw"]["value"] == "/w=="
 

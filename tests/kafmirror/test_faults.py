@@ -3,11 +3,15 @@
 import random
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
 from devkafka import KafkaCluster, Message, create_topic, produce
+from devkafka.client import QUIET
 from tests.kafmirror.disk import full, small_disk
 from tests.kafmirror.logs import bounds, delete_records, ends, fill
 from tests.kafmirror.side import Pair
@@ -110,12 +114,25 @@ def test_a_running_mirror_that_retention_overtakes_stops_and_names_what_is_lost(
     create_topic(pair.target.bootstrap, topic)
     with pair.mirroring(topic) as mirror:
         pair.holds(topic, 100)
-        mirror.send(signal.SIGSTOP)
-        produce(pair.source.bootstrap, topic, [Message("k", f"later {n}") for n in range(100)])
-        delete_records(pair.source.bootstrap, topic, 150)
-        mirror.send(signal.SIGCONT)
-        ran = mirror.ended()
+        with open_transaction(pair.source.bootstrap, topic, 100):  # an answer can't bring what isn't committed
+            delete_records(pair.source.bootstrap, topic, 150)
+            ran = mirror.ended()
     assert ran.code == 1
     assert f"{topic}[0]" in ran.err
     assert "retention deleted offsets 100 to 149" in ran.err
     assert bounds(pair.target.bootstrap, topic) == (0, 100)
+
+
+@contextmanager
+def open_transaction(bootstrap: str, topic: str, count: int) -> Iterator[None]:
+    """So many records of a transaction that stays open as long as the block."""
+    producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": topic}, logger=QUIET)
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    for n in range(count):
+        producer.produce(topic, f"later {n}", "k")
+    producer.flush()
+    try:
+        yield
+    finally:
+        producer.abort_transaction(30)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from devkafka import KafkaCluster, create_topic, eventually
+from devkafka import KafkaCluster, Message, create_topic, eventually, produce
 from tests.kafmirror.link import Link
 from tests.kafmirror.logs import digests, ends, fill
 from tests.kafmirror.side import Pair
@@ -56,3 +56,20 @@ def test_mirrors_over_a_long_way_that_breaks_again_and_again_copy_exactly(pair: 
         eventually(lambda: ends(far.cluster.bootstrap, topic) == 90_000, 60)
         assert two.stop().code == 128 + signal.SIGTERM, two.err
     assert away.is_exact(topic)
+
+
+def test_a_copy_that_ends_further_behind_than_the_threshold_ends_with_1(pair: Pair, far: Far) -> None:
+    """A fetch brings 1 MB in a round trip; what comes after the start isn't waited for."""
+    topic, back = create_topic(far.cluster.bootstrap), Pair(far.cluster, pair.target)
+    create_topic(pair.target.bootstrap, topic)
+    large = Message("k", b"v" * 10_000)
+    produce(far.cluster.bootstrap, topic, [large] * 6000)
+    with far.link.long(ROUND_TRIP, 0), back.mirroring(topic, "--once", "--lag-threshold", "100") as mirror:
+        back.holds(topic, 1)
+        produce(far.cluster.bootstrap, topic, [large] * 400)
+        ran = mirror.ended()
+    [partition] = ran.json["partitions"]
+    assert (ran.code, partition["source_end"]) == (1, 6400), ran.err
+    assert 6000 <= partition["position"] < 6300
+    assert back.once(topic, "--lag-threshold", "0").code == 0
+    assert back.exact(topic) == 6400

@@ -95,9 +95,18 @@ def test_a_lag_is_told_when_it_begins_again_while_it_lasts_and_when_it_is_over(
     watch.look([standing(0, Lag(9, 41.0))], 100.0 + SAID_AGAIN_S)
     watch.look([standing(0)], 140.0)
     assert caplog.messages == [
-        "agent-events[0] is behind by 5 records, 11.0 s, over 10 s",
+        "agent-events[0] is over 10 s: behind by 5 records, 11.0 s",
         "agent-events[0] is over 10 s since 30 s: behind by 9 records, 41.0 s",
         "agent-events[0] is within 10 s again, after 40 s",
+    ]
+
+
+def test_a_lag_that_is_not_known_is_told_as_such(caplog: pytest.LogCaptureFixture) -> None:
+    watch = Watch(Threshold(seconds=10))
+    watch.look([standing(0, UNKNOWN), standing(1, Lag(5, None))], 100.0)
+    assert caplog.messages == [
+        "agent-events[0] counts as over 10 s: how far it is behind isn't known",
+        "agent-events[1] counts as over 10 s: behind by 5 records, nobody knows for how long",
     ]
 
 
