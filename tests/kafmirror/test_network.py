@@ -48,6 +48,8 @@ def test_mirrors_over_a_long_way_that_breaks_again_and_again_copy_exactly(pair: 
     create_topic(far.cluster.bootstrap, topic, partitions=6)
     fill(pair.source.bootstrap, topic, 60_000)
     with far.link.long(ROUND_TRIP, LOSS), away.mirroring(topic) as one, away.mirroring(topic) as two:
+        for each in (one, two):
+            each.says("behind")
         for part in range(1, 6):
             eventually(lambda part=part: ends(far.cluster.bootstrap, topic) >= part * 10_000, 60)
             far.link.cut()
