@@ -14,7 +14,7 @@ from zlib import crc32
 import google_crc32c
 import msgspec
 
-from .events import latency_us, microseconds, number
+from .events import EPOCH, MICROSECOND, latency_us, number
 from .glances import Glance
 from .order import BEFORE_ALL, announced_id, announced_type
 from .session import CALL_TYPES, OUTCOMES, end_status
@@ -113,7 +113,7 @@ class Sums(msgspec.Struct):
 
     def add(self, glance: Glance, partition: int, offset: int) -> None:
         """Add a record. Those of one partition are expected by rising offsets; else there is doubt."""
-        at = microseconds(glance.timestamp)
+        at = (glance.timestamp - EPOCH) // MICROSECOND
         by = self._laid(at, partition, offset)
         self.records += 1
         self.agents.add(glance.agent_id)
@@ -128,14 +128,16 @@ class Sums(msgspec.Struct):
             self._announce(glance, at)
             return
         self.own.add(glance.event_id)
-        self.ended = max(self.ended, at)
+        if at > self.ended:  # noqa: PLR1730  as above
+            self.ended = at
         if payload.error and kind != "session_end":
             self.errors += 1
         if payload.cost_usd is not None:
             _note(self.costs, payload.cost_usd)
         if kind == "tool_call":
             self.tool_calls += 1
-            self._count_tool(payload.tool if isinstance(payload.tool, str) else _label(glance))
+            if label := payload.tool if isinstance(payload.tool, str) else _label(glance):
+                self.tools[label] = self.tools.get(label, 0) + 1
         else:
             self._add_other(glance, at, by)
 
@@ -148,7 +150,8 @@ class Sums(msgspec.Struct):
         if offset <= lay.last:
             self.doubt = True
         lay.last = offset
-        lay.latest = max(at, lay.latest)
+        if at > lay.latest:  # noqa: PLR1730  a call to max costs more, for each event
+            lay.latest = at
         return lay.latest
 
     def _begin(self, glance: Glance, began: int, partition: int, offset: int, sure: bool) -> None:
@@ -158,10 +161,6 @@ class Sums(msgspec.Struct):
         self.first = min(
             self.first, First(began, partition, offset, glance.event_id, named, glance.agent_id, sure), key=_place
         )
-
-    def _count_tool(self, label: str) -> None:
-        if label:
-            self.tools[label] = self.tools.get(label, 0) + 1
 
     def _add_other(self, glance: Glance, at: int, by: int) -> None:
         payload = glance.payload
@@ -206,8 +205,8 @@ class Sums(msgspec.Struct):
         """Take in what was added: copies found, calls folded, ids reduced to their hashes."""
         added = self.records - len(self.known) // 8
         known = set(_unpacked(self.known))
-        hashes = list(map(_hashed, self.own)) + list(map(_hashed, self.announcing))
-        copies = added != len(self.own | self.announcing) or not known.isdisjoint(hashes)
+        hashes = [_hashed(event_id) for ids in (self.own, self.announcing) for event_id in ids]
+        copies = added != len(hashes) or not self.own.isdisjoint(self.announcing) or not known.isdisjoint(hashes)
         ended = self.open.keys() & self.own
         late = not known.isdisjoint(map(_hashed, self.fresh - ended))
         begun_before = self.first.event_id in ended
