@@ -8,7 +8,7 @@ can't know, they are in ``doubt``: then the session has to be read again and put
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from math import fsum
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Self, TypeVar
 from zlib import crc32
 
 import google_crc32c
@@ -183,12 +183,13 @@ class Sums(msgspec.Struct):
         if glance.event_type == "session_start":
             self.starts = True
             self.started_alone |= not isinstance(glance.context.parent_event_id, str)
-        last = Bound(at, by, glance.event_type, end_status(glance.payload.status, glance.status))
-        if self.bound is not None and at <= self.bound.at:
-            last, self.bound = self.bound, last
-        if self.bound is not None:
-            self.rivals_by = max(self.rivals_by, self.bound.by)
-        self.bound = last
+        self._rival(Bound(at, by, glance.event_type, end_status(glance.payload.status, glance.status)))
+
+    def _rival(self, bound: Bound | None) -> None:
+        """Of two bounds the one that was recorded last stays; until when the other may have been is noted."""
+        found = sorted(filter(None, (self.bound, bound)), key=lambda bound: -bound.at)
+        self.bound = next(iter(found), None)
+        self.rivals_by = max([self.rivals_by, *(rival.by for rival in found[1:])])
 
     def _announce(self, glance: Glance, at: int) -> None:
         payload = glance.payload
@@ -217,6 +218,47 @@ class Sums(msgspec.Struct):
         self.own, self.announcing, self.fresh = set(), set(), set()
         for amounts in (self.costs, self.input_tokens, self.output_tokens):
             amounts[:] = _exactly(amounts)
+
+    def joined(self, other: "Sums") -> Self:
+        """These sums, with those in them that others added up of the session in other partitions; both are settled."""
+        known = set(_unpacked(self.known)), set(_unpacked(other.known))
+        copies = not known[0].isdisjoint(known[1])
+        folded = any(map(known[1].__contains__, map(_hashed, self.open)))
+        folded = folded or any(map(known[0].__contains__, map(_hashed, other.open)))
+        again = not self.lays.keys().isdisjoint(other.lays)
+        self.doubt = self.doubt or other.doubt or copies or folded or again
+        self.known += other.known
+        self.records += other.records
+        for partition, lay in other.lays.items():
+            mine = self.lays.get(partition, lay)
+            self.lays[partition] = Lay(
+                min(mine.first, lay.first), max(mine.last, lay.last), max(mine.latest, lay.latest)
+            )
+        self._join_order(other)
+        self._join_counts(other)
+        return self
+
+    def _join_order(self, other: "Sums") -> None:
+        self.first = min(self.first, other.first, key=_place)
+        self.ended = max(self.ended, other.ended)
+        self.announced_by = max(self.announced_by, other.announced_by)
+        self.rivals_by = max(self.rivals_by, other.rivals_by)
+        self._rival(other.bound)
+        for name in ("starts", "started_alone", "outcome_stated"):
+            setattr(self, name, getattr(self, name) or getattr(other, name))
+
+    def _join_counts(self, other: "Sums") -> None:
+        self.agents |= other.agents
+        self.bounders |= other.bounders
+        self.delegations |= other.delegations
+        for name in ("tool_calls", "llm_calls", "errors", "unpriced"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in ("input_tokens", "output_tokens", "costs"):
+            getattr(self, name).extend(getattr(other, name))
+        for label, count in other.tools.items():
+            self.tools[label] = self.tools.get(label, 0) + count
+        for call_id, call in other.open.items():
+            self.open[call_id] = call._replace(alone=False) if call_id in self.open else call
 
     def summary(self) -> Summary | None:
         """The session's row, once settled; None where only its timeline can tell."""
