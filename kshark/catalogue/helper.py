@@ -43,25 +43,33 @@ class Helper:
     """
 
     def __init__(self, cluster: Cluster, share: Share) -> None:
-        self.share = share
+        self._partitions = sorted(share.ends)
         self._folder = tempfile.TemporaryDirectory(prefix="kshark-")
         self.path = Path(self._folder.name, FILE)
         self._task = Task(cluster, share, str(self.path))
 
     def __enter__(self) -> Self:
+        try:
+            self._process = self._started()
+        except OSError:
+            self._folder.cleanup()
+            raise
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError):  # it died: end() tells
+                self._process.stdin.write(msgspec.json.encode(self._task) + b"\n")
+                self._process.stdin.flush()
+        return self
+
+    @staticmethod
+    def _started() -> "subprocess.Popen[bytes]":
         # -P: what lies in the user's folder isn't imported; a session of its own: signals are for who started it.
-        self._process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-P", "-m", __name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        if self._process.stdin is not None:
-            with suppress(BrokenPipeError):  # it died: end() tells
-                self._process.stdin.write(msgspec.json.encode(self._task) + b"\n")
-                self._process.stdin.flush()
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         self._process.kill()
@@ -73,7 +81,7 @@ class Helper:
         told = self._process.stdout.read() if self._process.stdout is not None else b""
         if self._process.wait() == 0:
             return int(told)
-        _log.info("a helper that read partitions %s failed; they are read without it", sorted(self.share.ends))
+        _log.info("a helper that read partitions %s failed; they are read without it", self._partitions)
         return None
 
 

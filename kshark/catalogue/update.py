@@ -2,7 +2,7 @@
 
 import logging
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from agentlog.kafka.reader import Bounds, KafkaReader
 from agentlog.sources import Searched
@@ -10,7 +10,7 @@ from agentlog.sums import Sums
 
 from .chunk import Outrun, doubted, taken_over
 from .helper import Helper
-from .share import shares
+from .share import Share, shares
 from .store import Mark, Store
 
 ALONE = 150_000
@@ -69,15 +69,20 @@ class Update:
         many = sum(ends.values()) - sum(starts.values()) > self._alone
         mine, *others = shares(self._topic, starts, ends, PROCESSES if many else 1)
         with ExitStack() as running:
-            helpers = [running.enter_context(Helper(self._reader.cluster, share)) for share in others]
+            helpers = [self._helper(share, running) for share in others]
             marks = mine.read(self._reader, self._store, marks, self._heard)
-            for helper in helpers:
-                records = helper.end()
-                if records is None:
-                    marks = helper.share.read(self._reader, self._store, marks, self._heard)
-                else:
+            for helper, share in zip(helpers, others, strict=True):
+                if helper is not None and (records := helper.end()) is not None:
                     marks = taken_over(self._store, helper.path, marks)
                     self._heard(records)
+                else:
+                    marks = share.read(self._reader, self._store, marks, self._heard)
+
+    def _helper(self, share: Share, running: ExitStack) -> Helper | None:
+        """Who reads a share beside us; None where no process can be started, or there is no room for its store."""
+        with suppress(OSError):
+            return running.enter_context(Helper(self._reader.cluster, share))
+        return None
 
     def _heard(self, records: int) -> None:
         self._searched.records += records

@@ -205,12 +205,13 @@ def test_processes_that_share_the_partitions_say_what_one_says(kafka: str, topic
             assert shared.marks() == alone.marks()
 
 
+@pytest.mark.parametrize("python", ["/bin/false", "/no/such/program"])
 def test_what_a_helper_did_not_read_is_read_without_it(
-    kafka: str, topic: TopicFactory, monkeypatch: pytest.MonkeyPatch
+    kafka: str, topic: TopicFactory, monkeypatch: pytest.MonkeyPatch, python: str
 ) -> None:
     name = topic(partitions=6)
     produce(kafka, name, as_messages([tool_call(n, session_id=f"sess_{n % 40}") for n in range(400)]))
-    monkeypatch.setattr(sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", python)
     with Store() as store:
         read, found = summed(kafka, name, store, alone=0)
     assert (read, len(found), sum(row.events for row in found.values())) == (400, 40, 400)
