@@ -47,7 +47,7 @@ def once(command: str) -> Run:
     """
     began = time.perf_counter()
     process = subprocess.Popen(
-        ["bash", "-o", "pipefail", "-c", command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ["bash", "-o", "pipefail", "-c", command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_environment()
     )
     words = process.stderr.read() if process.stderr else b""
     _, status, usage = os.wait4(process.pid, 0)
@@ -55,6 +55,11 @@ def once(command: str) -> Run:
     if os.waitstatus_to_exitcode(status):
         raise RuntimeError(f"{command}: {words[-500:].decode(errors='replace')}")
     return Run(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, but that Python keeps what it compiled, as it does where a program is installed."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def in_turn(commands: Mapping[str, str], times: int) -> dict[str, Figure]:

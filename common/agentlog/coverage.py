@@ -12,6 +12,8 @@ from .sources import Searched, Span
 from .untrusted import escaped
 from .wording import counted
 
+NEVER_CAPTURED = "nothing is known of what was never captured"
+
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
@@ -64,23 +66,32 @@ def coverage(searched: Searched, timeline: Timeline, span: Span) -> Coverage:
 
 def sentence(found: Coverage) -> str:
     """The line that says how far the rest can be trusted."""
-    parts = [counted(found.unreadable, "unreadable", "unreadable")] if found.unreadable else []
-    parts += [counted(found.duplicates, "duplicate")] if found.duplicates else []
+    parts = [counted(found.duplicates, "duplicate")] if found.duplicates else []
     parts += [f"{found.late:,} late"] if found.late else []
-    if found.missing_offsets:
-        parts.append(f"{counted(found.missing_offsets, 'offset')} without a record (compaction or transactions)")
-    counts = ", ".join([counted(found.records, "record" if found.partition_count else "line"), *parts])
-    return f"{_where(found)}: {counts}; {_beginning(found)}"
+    partitions = found.partitions if len(found.partitions) < found.partition_count else None
+    where = where_read(found.what, found.partition_count, partitions)
+    where += ", by the catalogue" if found.catalogue else ""
+    counts = counts_read(found.records, found.partition_count, found.unreadable, parts, found.missing_offsets)
+    return f"{where}: {counts}; {_beginning(found)}"
 
 
-def _where(found: Coverage) -> str:
-    if not found.partition_count:
-        return found.what
-    by = ", by the catalogue" if found.catalogue else ""
-    if len(found.partitions) == found.partition_count:
-        return f"{found.what}, all {counted(found.partition_count, 'partition')}{by}"
-    names = ", ".join(map(str, found.partitions))
-    return f"{found.what}, partitions {names} of {found.partition_count}{by}"
+def where_read(what: str, partition_count: int, partitions: Sequence[int] | None = None) -> str:
+    """A source, and how much of it was read: these partitions of so many, or all; a file has none."""
+    if not partition_count:
+        return what
+    if partitions is None:
+        return f"{what}, all {counted(partition_count, 'partition')}"
+    return f"{what}, partitions {', '.join(map(str, partitions))} of {partition_count}"
+
+
+def counts_read(records: int, partition_count: int, unreadable: int, more: Iterable[str], missing_offsets: int) -> str:
+    """How many records were read, how many of them count for nothing, and what else is to be counted."""
+    parts = [counted(records, "record" if partition_count else "line")]
+    parts += [counted(unreadable, "unreadable", "unreadable")] if unreadable else []
+    parts += more
+    if missing_offsets:
+        parts.append(f"{counted(missing_offsets, 'offset')} without a record (compaction or transactions)")
+    return ", ".join(parts)
 
 
 def _beginning(found: Coverage) -> str:
@@ -91,7 +102,7 @@ def _beginning(found: Coverage) -> str:
         since = f" from before {begins:%Y-%m-%d %H:%M:%S} UTC" if found.log_begins_ms is not None else ""
         return f"retention has deleted records{since}: the session's beginning may be missing"
     if not found.partition_count:
-        return "nothing is known of what was never captured"
+        return NEVER_CAPTURED
     return "the log reaches back beyond the beginning"
 
 

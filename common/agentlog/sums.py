@@ -8,13 +8,13 @@ can't know, they are in ``doubt``: then the session has to be read again and put
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from math import fsum
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Self, TypeVar
 from zlib import crc32
 
 import google_crc32c
 import msgspec
 
-from .events import latency_us, microseconds, number
+from .events import EPOCH, MICROSECOND, latency_us, number
 from .glances import Glance
 from .order import BEFORE_ALL, announced_id, announced_type
 from .session import CALL_TYPES, OUTCOMES, end_status
@@ -113,7 +113,7 @@ class Sums(msgspec.Struct):
 
     def add(self, glance: Glance, partition: int, offset: int) -> None:
         """Add a record. Those of one partition are expected by rising offsets; else there is doubt."""
-        at = microseconds(glance.timestamp)
+        at = (glance.timestamp - EPOCH) // MICROSECOND
         by = self._laid(at, partition, offset)
         self.records += 1
         self.agents.add(glance.agent_id)
@@ -128,14 +128,16 @@ class Sums(msgspec.Struct):
             self._announce(glance, at)
             return
         self.own.add(glance.event_id)
-        self.ended = max(self.ended, at)
+        if at > self.ended:  # noqa: PLR1730  as above
+            self.ended = at
         if payload.error and kind != "session_end":
             self.errors += 1
         if payload.cost_usd is not None:
             _note(self.costs, payload.cost_usd)
         if kind == "tool_call":
             self.tool_calls += 1
-            self._count_tool(payload.tool if isinstance(payload.tool, str) else _label(glance))
+            if label := payload.tool if isinstance(payload.tool, str) else _label(glance):
+                self.tools[label] = self.tools.get(label, 0) + 1
         else:
             self._add_other(glance, at, by)
 
@@ -148,7 +150,8 @@ class Sums(msgspec.Struct):
         if offset <= lay.last:
             self.doubt = True
         lay.last = offset
-        lay.latest = max(at, lay.latest)
+        if at > lay.latest:  # noqa: PLR1730  a call to max costs more, for each event
+            lay.latest = at
         return lay.latest
 
     def _begin(self, glance: Glance, began: int, partition: int, offset: int, sure: bool) -> None:
@@ -158,10 +161,6 @@ class Sums(msgspec.Struct):
         self.first = min(
             self.first, First(began, partition, offset, glance.event_id, named, glance.agent_id, sure), key=_place
         )
-
-    def _count_tool(self, label: str) -> None:
-        if label:
-            self.tools[label] = self.tools.get(label, 0) + 1
 
     def _add_other(self, glance: Glance, at: int, by: int) -> None:
         payload = glance.payload
@@ -184,12 +183,13 @@ class Sums(msgspec.Struct):
         if glance.event_type == "session_start":
             self.starts = True
             self.started_alone |= not isinstance(glance.context.parent_event_id, str)
-        last = Bound(at, by, glance.event_type, end_status(glance.payload.status, glance.status))
-        if self.bound is not None and at <= self.bound.at:
-            last, self.bound = self.bound, last
-        if self.bound is not None:
-            self.rivals_by = max(self.rivals_by, self.bound.by)
-        self.bound = last
+        self._rival(Bound(at, by, glance.event_type, end_status(glance.payload.status, glance.status)))
+
+    def _rival(self, bound: Bound | None) -> None:
+        """Of two bounds the one that was recorded last stays; until when the other may have been is noted."""
+        found = sorted(filter(None, (self.bound, bound)), key=lambda bound: -bound.at)
+        self.bound = next(iter(found), None)
+        self.rivals_by = max([self.rivals_by, *(rival.by for rival in found[1:])])
 
     def _announce(self, glance: Glance, at: int) -> None:
         payload = glance.payload
@@ -206,8 +206,8 @@ class Sums(msgspec.Struct):
         """Take in what was added: copies found, calls folded, ids reduced to their hashes."""
         added = self.records - len(self.known) // 8
         known = set(_unpacked(self.known))
-        hashes = list(map(_hashed, self.own)) + list(map(_hashed, self.announcing))
-        copies = added != len(self.own | self.announcing) or not known.isdisjoint(hashes)
+        hashes = [_hashed(event_id) for ids in (self.own, self.announcing) for event_id in ids]
+        copies = added != len(hashes) or not self.own.isdisjoint(self.announcing) or not known.isdisjoint(hashes)
         ended = self.open.keys() & self.own
         late = not known.isdisjoint(map(_hashed, self.fresh - ended))
         begun_before = self.first.event_id in ended
@@ -218,6 +218,47 @@ class Sums(msgspec.Struct):
         self.own, self.announcing, self.fresh = set(), set(), set()
         for amounts in (self.costs, self.input_tokens, self.output_tokens):
             amounts[:] = _exactly(amounts)
+
+    def joined(self, other: "Sums") -> Self:
+        """These sums, with those in them that others added up of the session in other partitions; both are settled."""
+        known = set(_unpacked(self.known)), set(_unpacked(other.known))
+        copies = not known[0].isdisjoint(known[1])
+        folded = any(map(known[1].__contains__, map(_hashed, self.open)))
+        folded = folded or any(map(known[0].__contains__, map(_hashed, other.open)))
+        again = not self.lays.keys().isdisjoint(other.lays)
+        self.doubt = self.doubt or other.doubt or copies or folded or again
+        self.known += other.known
+        self.records += other.records
+        for partition, lay in other.lays.items():
+            mine = self.lays.get(partition, lay)
+            self.lays[partition] = Lay(
+                min(mine.first, lay.first), max(mine.last, lay.last), max(mine.latest, lay.latest)
+            )
+        self._join_order(other)
+        self._join_counts(other)
+        return self
+
+    def _join_order(self, other: "Sums") -> None:
+        self.first = min(self.first, other.first, key=_place)
+        self.ended = max(self.ended, other.ended)
+        self.announced_by = max(self.announced_by, other.announced_by)
+        self.rivals_by = max(self.rivals_by, other.rivals_by)
+        self._rival(other.bound)
+        for name in ("starts", "started_alone", "outcome_stated"):
+            setattr(self, name, getattr(self, name) or getattr(other, name))
+
+    def _join_counts(self, other: "Sums") -> None:
+        self.agents |= other.agents
+        self.bounders |= other.bounders
+        self.delegations |= other.delegations
+        for name in ("tool_calls", "llm_calls", "errors", "unpriced"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in ("input_tokens", "output_tokens", "costs"):
+            getattr(self, name).extend(getattr(other, name))
+        for label, count in other.tools.items():
+            self.tools[label] = self.tools.get(label, 0) + count
+        for call_id, call in other.open.items():
+            self.open[call_id] = call._replace(alone=False) if call_id in self.open else call
 
     def summary(self) -> Summary | None:
         """The session's row, once settled; None where only its timeline can tell."""

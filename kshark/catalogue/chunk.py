@@ -1,6 +1,7 @@
 """Records that were read and aren't kept yet, added up to what is known of their sessions."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 from agentlog.glances import Glance
 from agentlog.summary import Summary
@@ -8,7 +9,7 @@ from agentlog.sums import Sums
 
 from .store import Mark, Store, Unread
 
-CHUNK = 250_000
+CHUNK = 50_000
 """So many records are added up in memory before they are kept."""
 
 Found = tuple[Glance, int, int]
@@ -66,7 +67,29 @@ class Chunk:
         """The sessions that were added to, each with its row where that is sure."""
         for sums in self._sessions.values():
             sums.settle()
-            yield (doubted(sums) if sums.doubt else sums), sums.summary()
+            yield with_row(sums)
+
+
+def taken_over(store: Store, path: Path, before: dict[int, Mark]) -> dict[int, Mark]:
+    """How far each partition has been read, once all that the store at ``path`` knows is kept in ``store`` too.
+
+    Raises:
+        Outrun: somebody else has read on meanwhile, and kept what was found.
+    """
+    with store.changing_with(path):
+        if store.marks() != before:
+            raise Outrun
+        read = {p: Mark(before[p].low, mark.position) for p, mark in store.marks_of_other().items()}
+        joined = [ours.joined(theirs) for ours, theirs in store.known_to_both()]
+        store.copy_other()
+        store.put(map(with_row, joined))
+        store.put_marks(read)
+    return {**before, **read}
+
+
+def with_row(sums: Sums) -> tuple[Sums, Summary | None]:
+    """What has to be kept of settled sums, and their row where it is sure."""
+    return (doubted(sums) if sums.doubt else sums), sums.summary()
 
 
 def doubted(sums: Sums) -> Sums:

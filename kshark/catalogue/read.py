@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agentlog.wording import counted
+from agentlog.coverage import NEVER_CAPTURED, counts_read, where_read
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,14 @@ class Read:
 
 def sentence(read: Read) -> str:
     """The line that says how far the rest can be trusted."""
-    partitions = f", all {counted(read.partition_count, 'partition')}" if read.partition_count else ""
-    counts = [counted(read.records, "record" if read.partition_count else "line")]
-    counts += [f"{read.new:,} of them new to the catalogue"] if read.catalogue else []
-    counts += [counted(read.unreadable, "unreadable", "unreadable")] if read.unreadable else []
-    if read.missing_offsets:
-        counts.append(f"{counted(read.missing_offsets, 'offset')} without a record (compaction or transactions)")
-    return f"{read.what}{partitions}: {', '.join(counts)}; {_beginning(read)}"
+    new = [f"{read.new:,} new to the catalogue"] if read.catalogue else []
+    counts = counts_read(read.records, read.partition_count, read.unreadable, new, read.missing_offsets)
+    return f"{where_read(read.what, read.partition_count)}: {counts}; {_beginning(read)}"
 
 
 def _beginning(read: Read) -> str:
     if not read.partition_count:
-        return "nothing is known of what was never captured"
+        return NEVER_CAPTURED
     if read.trimmed:
         where = f"{len(read.trimmed)} of its partitions" if len(read.trimmed) < read.partition_count else "it"
         return f"retention has deleted the first records of {where}: sessions, or their beginnings, may be missing"

@@ -56,15 +56,19 @@ class Unread(NamedTuple):
 class Store:
     """What is known of a topic's sessions. Without a path it is for this process alone, and gone with it.
 
+    Args:
+        lasting: what it holds is meant to outlive a crash of the machine.
+
     Raises:
         sqlite3.Error: the file can't be used; what is damaged, or of another schema, is told as ``DatabaseError``.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, lasting: bool = True) -> None:
         self.path = path
         self._db = sqlite3.connect(path or "", timeout=PATIENCE_S, isolation_level=None)
-        self._db.execute("PRAGMA synchronous = NORMAL" if path else "PRAGMA synchronous = OFF")
-        self._db.execute(f"PRAGMA journal_mode = {'WAL' if path else 'MEMORY'}")
+        lasting = lasting and path is not None
+        self._db.execute(f"PRAGMA synchronous = {'NORMAL' if lasting else 'OFF'}")
+        self._db.execute(f"PRAGMA journal_mode = {'WAL' if lasting else 'MEMORY'}")
         with self.changing():
             self._make_tables()
 
@@ -95,6 +99,26 @@ class Store:
             raise
         self._db.execute("COMMIT")
 
+    @contextmanager
+    def changing_with(self, path: Path) -> Iterator[None]:
+        """A transaction in which the tables of the store at ``path`` are at hand as those of ``other``."""
+        self._db.execute("ATTACH ? AS other", [str(path)])
+        try:
+            with self.changing():
+                yield
+        finally:
+            self._db.execute("DETACH other")
+
+    def known_to_both(self) -> list[tuple[Sums, Sums]]:
+        """The sums of the sessions that ``other`` knows too, and its own of them."""
+        query = "SELECT ours.sums, theirs.sums FROM kept AS ours JOIN other.kept AS theirs USING (session_id)"
+        return [(_unpack(ours), _unpack(theirs)) for ours, theirs in self._db.execute(query)]
+
+    def copy_other(self) -> None:
+        """Take in what ``other`` holds, in place of what is known of the same sessions."""
+        for table in ("sessions", "kept", "lays", "unreadable"):
+            self._db.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM other.{table}")  # noqa: S608  our own names
+
     def about(self) -> dict[str, str]:
         """What the file says of itself."""
         return dict(self._db.execute("SELECT name, value FROM about"))
@@ -110,7 +134,15 @@ class Store:
 
     def marks(self) -> dict[int, Mark]:
         """How far each partition has been read."""
-        return {p: Mark(low, position) for p, low, position in self._db.execute("SELECT * FROM partitions")}
+        return self._marks("main")
+
+    def marks_of_other(self) -> dict[int, Mark]:
+        """How far ``other`` has read each partition."""
+        return self._marks("other")
+
+    def _marks(self, schema: str) -> dict[int, Mark]:
+        query = f"SELECT * FROM {schema}.partitions"  # noqa: S608  our own names
+        return {p: Mark(low, position) for p, low, position in self._db.execute(query)}
 
     def put_marks(self, marks: Mapping[int, Mark]) -> None:
         """Say how far each partition has been read."""

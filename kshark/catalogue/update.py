@@ -1,24 +1,33 @@
 """What lies in the log and isn't in the catalogue yet is read and added up; what was deleted is forgotten."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+import os
+from contextlib import ExitStack, suppress
 
-from agentlog.events import Unreadable
-from agentlog.glances import Glance, glances
-from agentlog.kafka.reader import Bounds, KafkaReader, Message, place
-from agentlog.kafka.stretch import Stretch
+from agentlog.kafka.reader import Bounds, KafkaReader
 from agentlog.sources import Searched
-from agentlog.stream import under_other_key
 from agentlog.sums import Sums
 
-from .chunk import CHUNK, Chunk, Found, Outrun, doubted
-from .store import Mark, Store, Unread
+from .chunk import Outrun, doubted, taken_over
+from .helper import Helper
+from .share import Share, shares
+from .store import Mark, Store
+
+ALONE = 150_000
+"""So many records are read sooner than another process begins to."""
+_log = logging.getLogger("agentlog.catalogue")
+PROCESSES = min(os.cpu_count() or 1, 4)
 
 
 class Update:
-    """Brings a catalogue up to the end of a topic as it is now."""
+    """Brings a catalogue up to the end of a topic as it is now.
 
-    def __init__(self, reader: KafkaReader, topic: str, store: Store, searched: Searched) -> None:
-        self._reader, self._topic, self._store, self._searched = reader, topic, store, searched
+    Args:
+        alone: so many records are read without help.
+    """
+
+    def __init__(self, reader: KafkaReader, topic: str, store: Store, searched: Searched, alone: int = ALONE) -> None:
+        self._reader, self._topic, self._store, self._searched, self._alone = reader, topic, store, searched, alone
 
     def run(self) -> None:
         """Read what is new and keep it; whoever does the same at the same time isn't waited for.
@@ -40,6 +49,7 @@ class Update:
         """Where to go on, once what the log doesn't hold any more is forgotten."""
         marks = self._store.marks()
         if any(p not in bounds or mark.position > bounds[p].high for p, mark in marks.items()):
+            _log.warning("topic %s has lost records that the catalogue knew of, so it is made anew", self._topic)
             self._store.clear()
             marks = {}
         gone = {p: mark for p, mark in marks.items() if mark.low < bounds[p].low}
@@ -54,28 +64,28 @@ class Update:
         return found
 
     def _read(self, marks: dict[int, Mark], bounds: dict[int, Bounds]) -> None:
-        stretch = Stretch(
-            self._reader,
-            self._topic,
-            {p: mark.position for p, mark in marks.items()},
-            {p: b.high for p, b in bounds.items()},
-        )
-        chunk = Chunk(self._store)
-        for batch in stretch.batches():
-            chunk.add(_readable(batch, chunk.unreadable))
-            self._searched.records += len(batch)
-            if chunk.records >= CHUNK:
-                marks = _kept(chunk, marks, stretch.next)
-                chunk = Chunk(self._store)
-        _kept(chunk, marks, stretch.next)
+        """Read a share, while helpers read the others; what a helper didn't manage is read afterwards."""
+        starts, ends = {p: mark.position for p, mark in marks.items()}, {p: b.high for p, b in bounds.items()}
+        many = sum(ends.values()) - sum(starts.values()) > self._alone
+        mine, *others = shares(self._topic, starts, ends, PROCESSES if many else 1)
+        with ExitStack() as running:
+            helpers = [self._helper(share, running) for share in others]
+            marks = mine.read(self._reader, self._store, marks, self._heard)
+            for helper, share in zip(helpers, others, strict=True):
+                if helper is not None and (records := helper.end()) is not None:
+                    marks = taken_over(self._store, helper.path, marks)
+                    self._heard(records)
+                else:
+                    marks = share.read(self._reader, self._store, marks, self._heard)
 
+    def _helper(self, share: Share, running: ExitStack) -> Helper | None:
+        """Who reads a share beside us; None where no process can be started, or there is no room for its store."""
+        with suppress(OSError):
+            return running.enter_context(Helper(self._reader.cluster, share))
+        return None
 
-def _kept(chunk: Chunk, marks: dict[int, Mark], positions: Mapping[int, int]) -> dict[int, Mark]:
-    """How far each partition has been read, once the chunk is kept."""
-    reached = {p: Mark(mark.low, max(positions[p], mark.position)) for p, mark in marks.items()}
-    if reached != marks:
-        chunk.keep_between(marks, reached)
-    return reached
+    def _heard(self, records: int) -> None:
+        self._searched.records += records
 
 
 def _shortened(sums: Sums, partition: int, low: int) -> bool:
@@ -86,27 +96,3 @@ def _shortened(sums: Sums, partition: int, low: int) -> bool:
     else:
         lay.first = max(lay.first, low)
     return bool(sums.lays)
-
-
-def _readable(batch: Sequence[Message], unreadable: list[Unread]) -> Iterable[Found]:
-    """The events of a batch, and where they lie; what is none goes to ``unreadable``."""
-    keys, values = list(map(Message.key, batch)), list(map(Message.value, batch))
-    partitions, offsets = list(map(Message.partition, batch)), list(map(Message.offset, batch))
-    found = glances(values, lambda number: place(batch[number]))
-    if keys == [each.session_id.encode() if type(each) is Glance else b"" for each in found]:
-        return zip(found, partitions, offsets, strict=True)  # type: ignore[arg-type]
-    good = []
-    for each, key, partition, offset in zip(found, keys, partitions, offsets, strict=True):
-        reason = _refusal(each, key)
-        if reason is None:
-            good.append((each, partition, offset))
-        else:
-            unreadable.append(Unread(partition or 0, offset or 0, reason, key))
-    return good  # type: ignore[return-value]
-
-
-def _refusal(found: Glance | Unreadable, key: bytes | None) -> str | None:
-    """Why a record is no event of a session. One without a key may be of any: its value tells."""
-    if isinstance(found, Unreadable):
-        return found.reason
-    return None if key in (None, found.session_id.encode()) else under_other_key(key, found.session_id)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,15 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from devkafka import produce
+from agentlog.clusters import Cluster
+from agentlog.kafka.reader import KafkaReader
+from agentlog.sources import Searched
+from agentlog.summary import Summary
+from devkafka import KafkaCluster, create_topic, eventually, produce
 from devkafka.client import QUIET
+from kshark.catalogue.rereading import groups, reread, settle
+from kshark.catalogue.store import Store
+from kshark.catalogue.update import Update
 from tests.recording import as_messages, ended, event, started, tool_call
 from tests.running import Ran, environment, run
 
@@ -25,7 +33,7 @@ def listed(kafka: str, tmp_path: Path) -> Listing:
     """Runs `kshark sessions` with a cache folder of the test's own."""
 
     def sessions(topic: str, *options: str) -> Ran:
-        where = ("--cluster", kafka, "--topic", topic)
+        where = ("--topic", topic) if "--cluster" in options else ("--cluster", kafka, "--topic", topic)
         return run("kshark", "sessions", *where, *options, variables={"XDG_CACHE_HOME": str(tmp_path)})
 
     return sessions
@@ -128,3 +136,82 @@ def test_an_unreadable_record_is_named_and_counted(kafka: str, topic: TopicFacto
         done = listed(name)
         assert f"unreadable: {name}[0]@1: not JSON" in done.told
         assert len(rows(done)) == 1
+
+
+def test_processes_that_begin_a_catalogue_at_once_all_say_the_same(
+    kafka: str, topic: TopicFactory, listed: Listing
+) -> None:
+    name = topic(partitions=6)
+    assert run("kshark", "demo", "--cluster", kafka, "--topic", name).code == 0
+    with ThreadPoolExecutor() as several:
+        found = list(several.map(lambda _: rows(listed(name)), range(4)))
+    assert found == [rows(listed(name, "--no-catalog"))] * 4
+    assert rows(listed(name)) == found[0]
+
+
+def test_a_topic_that_was_made_anew_has_nothing_of_the_old_one(
+    kafka: str, topic: TopicFactory, listed: Listing
+) -> None:
+    name = topic()
+    produce(kafka, name, as_messages([tool_call(1), tool_call(2, session_id="sess_2")]))
+    assert len(rows(listed(name))) == 2
+    admin = AdminClient({"bootstrap.servers": kafka}, logger=QUIET)
+    admin.delete_topics([name])[name].result(timeout=30)
+    eventually(lambda: name not in admin.list_topics(timeout=10).topics)
+    create_topic(kafka, name)
+    produce(kafka, name, as_messages([tool_call(1), tool_call(2), ended(3)]))
+    (row,) = rows(listed(name))
+    assert (row["session_id"], row["events"]) == ("sess_1", 3)
+
+
+def test_a_log_that_ends_before_what_was_read_is_read_anew(fragile_kafka: KafkaCluster, listed: Listing) -> None:
+    broker = fragile_kafka.brokers[0]
+    there = ("--cluster", fragile_kafka.bootstrap)
+    name = create_topic(fragile_kafka.bootstrap)
+    produce(fragile_kafka.bootstrap, name, as_messages([tool_call(n) for n in range(5)]))
+    assert rows(listed(name, *there))[0]["events"] == 5
+    broker.kill()
+    for segment in (broker.log_file.parent / "data" / f"{name}-0").glob("0*"):  # what a disk lost that was never synced
+        segment.unlink()
+    broker.start()
+    produce(fragile_kafka.bootstrap, name, as_messages([tool_call(1, session_id="sess_2"), ended(2)]))
+    done = listed(name, *there)
+    assert {row["session_id"]: row["events"] for row in rows(done)} == {"sess_1": 1, "sess_2": 1}
+    assert f"topic {name} has lost records" in done.told
+    assert "lost" not in listed(name, *there).told
+
+
+def summed(kafka: str, topic: str, store: Store, alone: int) -> tuple[int, dict[str, Summary]]:
+    """How many records were read, and the rows, those in doubt settled."""
+    searched = Searched("")
+    with KafkaReader(
+        Cluster("test", {"bootstrap.servers": kafka}, {"bootstrap.servers": "test"}, frozenset())
+    ) as reader:
+        Update(reader, topic, store, searched, alone).run()
+        while unsure := store.unsure():
+            for group in groups(unsure):
+                settle(store, group, reread(reader, topic, group))
+    return searched.records, {row.session_id: row for row in store.rows("TRUE", "session_id", {})}
+
+
+def test_processes_that_share_the_partitions_say_what_one_says(kafka: str, topic: TopicFactory) -> None:
+    name = topic(partitions=6)
+    half = as_messages([tool_call(n, session_id=f"sess_{n % 40}") for n in range(400)])
+    elsewhere = as_messages([tool_call(n + 400, session_id=f"sess_{n}") for n in range(40)], partition=0)
+    with Store() as shared, Store() as alone:
+        for more in (half, elsewhere, as_messages([event(500, "session_end", session_id="sess_3")])):
+            produce(kafka, name, more)
+            assert summed(kafka, name, shared, alone=0) == summed(kafka, name, alone, alone=1_000)
+            assert shared.marks() == alone.marks()
+
+
+@pytest.mark.parametrize("python", ["/bin/false", "/no/such/program"])
+def test_what_a_helper_did_not_read_is_read_without_it(
+    kafka: str, topic: TopicFactory, monkeypatch: pytest.MonkeyPatch, python: str
+) -> None:
+    name = topic(partitions=6)
+    produce(kafka, name, as_messages([tool_call(n, session_id=f"sess_{n % 40}") for n in range(400)]))
+    monkeypatch.setattr(sys, "executable", python)
+    with Store() as store:
+        read, found = summed(kafka, name, store, alone=0)
+    assert (read, len(found), sum(row.events for row in found.values())) == (400, 40, 400)

@@ -5,8 +5,9 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -19,7 +20,7 @@ from agentlog.events import Place, Record
 from agentlog.glances import glance, glances
 from agentlog.session import timeline
 from agentlog.summary import Summary, summarized
-from kshark.catalogue.chunk import Chunk
+from kshark.catalogue.chunk import Chunk, taken_over
 from kshark.catalogue.rereading import groups, settle
 from kshark.catalogue.store import Store
 from tests.recording import capture_file, event, started, tool_call
@@ -78,18 +79,28 @@ def a_log(draw: Callable[..., Any]) -> list[Record]:
 
 def kept(runs: list[list[Record]]) -> dict[str, Summary]:
     """The rows, when so many runs of the command read one stretch of the log each."""
-    there: dict[str, list[Record]] = defaultdict(list)
     with Store() as store:
-        for run in runs:
-            for record in run:
-                there[record.event.session_id].append(record)
-            chunk = Chunk(store)
-            chunk.add((glance(record.event), record.place.partition, record.place.offset) for record in run)
-            chunk.keep()
-            while unsure := store.unsure():
-                for group in groups(unsure):
-                    settle(store, group, there)
-        return {row.session_id: row for row in store.rows("TRUE", "session_id", {})}
+        for number, run in enumerate(runs):
+            add(store, run)
+            settled(store, list(chain(*runs[: number + 1])))
+        return settled(store, [])
+
+
+def add(store: Store, records: list[Record]) -> None:
+    chunk = Chunk(store)
+    chunk.add((glance(record.event), record.place.partition, record.place.offset) for record in records)
+    chunk.keep()
+
+
+def settled(store: Store, log: list[Record]) -> dict[str, Summary]:
+    """The rows, once those in doubt were found in all of the log."""
+    there: dict[str, list[Record]] = defaultdict(list)
+    for record in log:
+        there[record.event.session_id].append(record)
+    while unsure := store.unsure():
+        for group in groups(unsure):
+            settle(store, group, there)
+    return {row.session_id: row for row in store.rows("TRUE", "session_id", {})}
 
 
 def by_timeline(log: list[Record]) -> dict[str, Summary]:
@@ -107,6 +118,18 @@ def test_the_rows_are_those_of_the_timelines_in_however_many_runs_they_were_read
     edges = [0, *sorted(cuts), len(log)]
     runs = [log[a:b] for a, b in pairwise(edges)]
     assert kept(runs) == by_timeline(log)
+
+
+@settings(max_examples=100, deadline=None)
+@given(a_log())
+def test_sums_of_some_partitions_joined_with_those_of_the_others_say_what_the_timelines_say(log: list[Record]) -> None:
+    with TemporaryDirectory() as folder, Store() as store:
+        path = Path(folder, "other.sqlite")
+        with Store(path, lasting=False) as other:
+            for into, partition in ((store, 0), (other, 1)):
+                add(into, [record for record in log if record.place.partition == partition])
+        taken_over(store, path, {})
+        assert settled(store, log) == by_timeline(log)
 
 
 @settings(max_examples=300, deadline=None)

@@ -16,7 +16,7 @@ from ..errors import AgentlogError, KafkaRefused, KafkaUnavailable, TopicNotFoun
 from ..events import Headers, Place
 from .client import Code, Troubles, client
 
-BATCH = 2_000
+BATCH = 500
 POLL_S = 0.05
 
 READING = {
