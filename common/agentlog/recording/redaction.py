@@ -45,9 +45,7 @@ _CARD = re.compile(r"(?<![\d.])[2-6]\d{3}(?:[ -]?\d){9,15}(?![\d])")
 
 # Of an event's bytes: lower case, each digit 0, = as a colon, without what may stand inside a name or a card number.
 # An opening bracket is a colon too: so [[ is seen by the search for names, which looks at nothing but colons.
-_FOLD = bytes(
-    ord(":") if c in b"=[" else c + 32 if 65 <= c <= 90 else 48 if 48 <= c <= 57 else c for c in range(256)
-)
+_FOLD = bytes(ord(":") if c in b"=[" else c + 32 if 65 <= c <= 90 else 48 if 48 <= c <= 57 else c for c in range(256))
 _INSIDE = b" -_\\\"'"
 _ENDS = rb"rd|wd|et|en|ey|on|al|ie|se|vv|vc|sn|th|ds|ls|ts|ys"
 """What a telling name ends in; nearly all others don't, which makes the search fast."""
