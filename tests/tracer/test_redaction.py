@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentlog import AgentTracer
-from agentlog.recording.redaction import redacted
+from agentlog.recording.redaction import redacted, without_secrets
 from tests.tracing import in_file
 
 WHO = {"event_id": "evt_1", "session_id": "sess_1", "agent_id": "a", "timestamp": "t", "event_type": "tool_call"}
@@ -113,6 +113,31 @@ def test_whatever_stands_around_it_a_secret_is_found(around: Any, name: str, tok
     assert json.dumps(token)[1:-1] not in found
 
 
+WORDS = ["name", "key", "value", "auth", "pass word", "--", "x", "7", "4111", "https://a:b@c", "bearer "]
+PIECES = st.sampled_from([*NAMED, *TOKENS, *WORDS, *":=,[]{}()'\"\\ -_.@\n\u00e9"])
+TEXT = st.lists(PIECES, max_size=5).map("".join)
+SUSPECTS = st.recursive(
+    TEXT | st.sampled_from([None, True, "", 7, 4111111111111111]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(TEXT, inner, max_size=3)
+        | st.lists(st.tuples(TEXT, inner), max_size=2)
+        | st.tuples(inner, TEXT).map(lambda both: {"value": both[0], "name": both[1]})
+        | inner.map(json.dumps)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(SUSPECTS, SUSPECTS)
+def test_the_cheap_search_finds_whatever_looking_at_each_text_would_change(payload: Any, context: Any) -> None:
+    payload, context = {"input": payload}, {"reasoning": context}
+    found = after(payload, context)
+    assert found["payload"] == without_secrets(json.loads(json.dumps(payload)))
+    assert found["context"] == without_secrets(json.loads(json.dumps(context)))
+
+
 @pytest.mark.parametrize(
     ("payload", "hidden"),
     [
@@ -126,6 +151,10 @@ def test_whatever_stands_around_it_a_secret_is_found(around: Any, name: str, tok
         ({"url": f"postgres://me@corp.com:p@{SECRET}@db/x?y=1"}, "postgres://me@corp.com:[redacted]@db/x?y=1"),
         ({"counts": {TOKENS[0]: 1, TOKENS[1]: 2}}, {"[redacted]": 1, "[redacted]'": 2}),
         ({"secrets": [SECRET]}, "[redacted]"),
+        ({"env": {"value": SECRET, "name": "DB_PASSWORD"}}, {"value": "[redacted]", "name": "DB_PASSWORD"}),
+        ({"output": f"the key:\n{TOKENS[0]}\n"}, "the key:\n[redacted]\n"),
+        ({"output": f"a password\t= {SECRET}"}, "a password\t= [redacted]"),
+        ({"path": f"C:\\{TOKENS[3]}"}, "C:\\[redacted]"),
     ],
 )
 def test_a_secret_is_hidden_in(payload: dict[str, Any], hidden: Any) -> None:

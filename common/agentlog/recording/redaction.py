@@ -25,7 +25,7 @@ _NAMES = (
     r"|(?:signing|encryption|account|shared)[-_ ]?key|authorization|credentials?|cookie|cvv|cvc|ssn"
     r"|(?<![a-z])(?:(?:access|refresh|bearer|auth|id|session|security|api|csrf|xsrf)[-_ ]?)?token"
 )
-_KEY = re.compile(rf"(?:{_NAMES})$|^(?:token|authorization)\b|^auth$", re.IGNORECASE)
+_KEY = re.compile(rf"(?:{_NAMES})\Z|^auth\Z", re.IGNORECASE)
 _ASSIGNED = re.compile(
     rf"""(?P<name>(?:{_NAMES})\\?["']?\s*[:=]\s*)(?P<quote>\\?["'])?"""
     rf"""(?P<scheme>(?:bearer|basic)\s+)?(?P<value>(?(quote)[^"'\\]+|[^\s"',;&\\}}]+))""",
@@ -44,16 +44,24 @@ _USER_INFO = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://[^\s:/]*:)[^\s/?#]+@"
 _CARD = re.compile(r"(?<![\d.])[2-6]\d{3}(?:[ -]?\d){9,15}(?![\d])")
 
 # Of an event's bytes: lower case, each digit 0, = as a colon, without what may stand inside a name or a card number.
-_FOLD = bytes(
-    ord(":") if c == ord("=") else c + 32 if 65 <= c <= 90 else 48 if 48 <= c <= 57 else c for c in range(256)
-)
+# An opening bracket is a colon too: so [[ is seen by the search for names, which looks at nothing but colons.
+_FOLD = bytes(ord(":") if c in b"=[" else c + 32 if 65 <= c <= 90 else 48 if 48 <= c <= 57 else c for c in range(256))
 _INSIDE = b" -_\\\"'"
-_SUSPECT_NAME = re.compile(
-    rb":(?<=(?:rd|wd|et|en|ey|on|al|ie|se|vv|vc|sn|th|ds|ls|ts|ys):)"  # nearly all others end here, which makes it fast
-    rb"(?<=(?:assword|sphrase|ization|dential|entials|cesskey|cretkey|vatekey|ningkey|tionkey|ountkey|aredkey"
+_ENDS = rb"rd|wd|et|en|ey|on|al|ie|se|vv|vc|sn|th|ds|ls|ts|ys"
+"""What a telling name ends in; nearly all others don't, which makes the search fast."""
+
+_TELLING = (
+    rb"(?:assword|sphrase|ization|dential|entials|cesskey|cretkey|vatekey|ningkey|tionkey|ountkey|aredkey"
     rb"|sswords|esskeys|atekeys|retkeys|secrets|apikeys|.(?:passwd|secret|cookie|apikey)|..(?:token|[:{]auth)"
-    rb"|....(?:pwd|cvv|cvc|ssn)):)"
+    rb"|....(?:pwd|cvv|cvc|ssn))"
 )
+_SUSPECT_NAME = re.compile(rb":(?<=(?:%b):)(?<=%b:)" % (_ENDS, _TELLING))
+_HINT = re.compile(rb":(?<=(?:%b|ue|::|,:):)(?<=(?:%b|..value|.....(?:::|,:)):)" % (_ENDS, _TELLING))
+"""A telling name; or ``[[`` or the name ``value``, where one may stand before a comma or a bracket as well."""
+_ANY_COLON = bytes(ord(":") if c in b",}" else c for c in range(256))
+
+_ESCAPE = re.compile(rb"\\(?:u[0-9a-fA-F]{4}|.)")
+_SCHEME = re.compile(rb"b(?:earer|asic)")
 _DIGITS = b"0" * 13
 _WORDS = bytes(97 if chr(c).isascii() and (chr(c).isalnum() or chr(c) in "_-") else 32 for c in range(256))
 _LONG_WORD = b"a" * _LONG
@@ -71,25 +79,28 @@ def redacted(value: bytes, own: Redact | None, ready: bool) -> bytes:
 
 
 def _suspicious(value: bytes) -> bool:
+    if b"\\" in value:  # what an escape stands for parts words; the letter in \n would hide where one begins
+        value = _ESCAPE.sub(b" ", value)
     folded = value.translate(_FOLD, _INSIDE)
-    if b"[[" in folded or b"value:" in folded:  # a name may stand before a comma too
-        folded = folded.replace(b",", b":")
-    if _SUSPECT_NAME.search(folded) is not None or (b"@" in folded and b"://" in value):
+    if _HINT.search(folded) is not None and _SUSPECT_NAME.search(folded.translate(_ANY_COLON)) is not None:
+        return True
+    if b"@" in folded and b"://" in value:
         return True
     contents = value[value.find(b'"payload":') :]
-    if b"-" in contents and b"--" in contents and _FLAG.search(contents.decode(errors="replace")) is not None:
-        return True
-    if _DIGITS in folded and any(_luhn(found[0]) for found in _CARD.finditer(contents.decode(errors="replace"))):
-        return True
-    return _LONG_WORD in contents.translate(_WORDS) and _has_token(contents.decode(errors="replace"))
+    return (
+        (b"-" in contents and b"--" in contents and _FLAG.search(_decoded(contents)) is not None)
+        or (_DIGITS in folded and any(_luhn(found[0]) for found in _CARD.finditer(_decoded(contents))))
+        or (_SCHEME.search(folded) is not None and _BEARER.search(_decoded(contents)) is not None)
+        or (_LONG_WORD in contents.translate(_WORDS) and _has_token(_decoded(contents)))
+    )
+
+
+def _decoded(value: bytes) -> str:
+    return value.decode(errors="replace")
 
 
 def _has_token(text: str) -> bool:
-    return (
-        any(_SHAPE.match(word) for word in _WORD.findall(text))
-        or "PRIVATE KEY" in text
-        or _BEARER.search(text) is not None
-    )
+    return any(_SHAPE.match(word) for word in _WORD.findall(text)) or "PRIVATE KEY" in text
 
 
 def without_secrets(value: Any) -> Any:
