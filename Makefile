@@ -5,8 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The demo needs the package alone. Once the tools for development are there, they bring the package as it stands here.
 PACKAGE := $(if $(wildcard $(VENV)/.development),$(VENV)/.development,$(VENV)/.package)
-# Tests wait for brokers most of the time; those that share one run in one process (tests/conftest.py).
-PARALLEL := --numprocesses 2 --dist loadgroup
+# Tests wait for brokers most of the time. Each process has a stretch of them, so that most clusters are started by one alone.
+PARALLEL := --numprocesses 2 --dist worksteal
 SOURCES := $(shell find common kshark kdiff kafmirror -name '*.py' 2>/dev/null)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

@@ -12,23 +12,6 @@ from devkafka import DevKafkaError, KafkaCluster, create_topic
 from devkafka.client import QUIET
 from tests.browser import Browser, chromium
 
-SHARED = {"kafka", "secure_kafka", "fragile_kafka"}
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share clusters run in one process, so that each cluster is started once; a file is never divided."""
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
-
-
-def _group(item: pytest.Item) -> str:
-    wanted = set(getattr(item, "fixturenames", ()))
-    if "pair" in wanted:
-        return "pair"
-    return "kafka" if wanted & SHARED else item.nodeid.partition("::")[0]
-
 
 class TopicFactory(Protocol):
     """Makes a new topic on `kafka` and returns its name; `retention.ms` is -1 unless `config` says otherwise."""
