@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import ElectionType, Producer, TopicPartition
 from confluent_kafka.admin import (
     AclBinding,
     AclBindingFilter,
@@ -19,6 +19,7 @@ from confluent_kafka.admin import (
     ConfigEntry,
     ConfigResource,
     NewPartitions,
+    NewTopic,
     ResourcePatternType,
     ResourceType,
 )
@@ -581,3 +582,26 @@ def test_the_bounds_of_a_partition_are_its_first_offset_and_the_next_one(
     trim(kafka, name, 2, partition=1)
     assert reader.bounds(name, [0, 1]) == {0: Bounds(0, 0), 1: Bounds(2, 4)}
     assert reader.offsets_at(name, [0, 1], NOON_MS) == {0: None, 1: 2}
+
+
+@pytest.mark.soak
+def test_a_partition_whose_leader_moves_is_asked_for_again() -> None:
+    with KafkaCluster("moving", brokers=3) as three:
+        admin = AdminClient({"bootstrap.servers": three.bootstrap}, logger=QUIET)
+        replicas = {"replica_assignment": [[1, 2]], "config": {"min.insync.replicas": "1", "retention.ms": "-1"}}
+        admin.create_topics([NewTopic("moving", 1, **replicas)])["moving"].result(timeout=30)
+
+        def leads(broker: int) -> bool:
+            return admin.list_topics("moving", timeout=10).topics["moving"].partitions[0].leader == broker
+
+        eventually(lambda: leads(1), 30)
+        produce(three.bootstrap, "moving", [message("evt_1"), message("evt_2", 1)])
+        three.brokers[0].kill()
+        eventually(lambda: leads(2), 60)
+        with KafkaReader(cluster(three.bootstrap)) as reader:
+            assert reader.bounds("moving", [0]) == {0: Bounds(0, 2)}
+            three.brokers[0].start()
+            preferred = ElectionType.PREFERRED
+            eventually(lambda: admin.elect_leaders(preferred, [TopicPartition("moving", 0)]).result() and leads(1), 60)
+            assert reader.bounds("moving", [0]) == {0: Bounds(0, 2)}
+            assert reader.offsets_at("moving", [0], NOON_MS + 500) == {0: 1}

@@ -2,10 +2,10 @@
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from types import TracebackType
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, NamedTuple, Self, TypeVar, cast
 
 import confluent_kafka
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -18,6 +18,19 @@ from .client import Code, Troubles, client
 
 BATCH = 500
 POLL_S = 0.05
+ASK_AGAIN_S = 0.05
+MOVING = frozenset(
+    {
+        Code.NOT_LEADER_FOR_PARTITION,
+        Code.LEADER_NOT_AVAILABLE,
+        Code.REPLICA_NOT_AVAILABLE,
+        Code.FENCED_LEADER_EPOCH,
+        Code.UNKNOWN_LEADER_EPOCH,
+        Code.OFFSET_NOT_AVAILABLE,
+    }
+)
+"""What brokers answer while a partition's leader moves, or has just been made."""
+T = TypeVar("T")
 
 READING = {
     "group.id": "agentlog",  # librdkafka wants one; we assign partitions ourselves, so it is never joined
@@ -120,19 +133,33 @@ class KafkaReader:
         return {p: Bounds(*self._asked(topic, p)) for p in partitions}
 
     def _asked(self, topic: str, partition: int) -> tuple[int, int]:
-        try:
-            return self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=self.timeout_s)
-        except KafkaException as error:
-            raise self._failure(topic, error) from error
+        asked = TopicPartition(topic, partition)
+        return self._answered(topic, lambda: self._consumer.get_watermark_offsets(asked, timeout=self.timeout_s))
 
     def offsets_at(self, topic: str, partitions: Iterable[int], timestamp_ms: int) -> dict[int, int | None]:
         """The first offset whose record's timestamp isn't before ``timestamp_ms``; None where there is none."""
         asked = [TopicPartition(topic, partition, timestamp_ms) for partition in partitions]
-        try:
-            answered = self._consumer.offsets_for_times(asked, timeout=self.timeout_s)
-        except KafkaException as error:
-            raise self._failure(topic, error) from error
-        return {found.partition: found.offset if found.offset >= 0 else None for found in answered}
+
+        def answer() -> list[TopicPartition]:
+            found = self._consumer.offsets_for_times(asked, timeout=self.timeout_s)
+            for each in found:
+                if each.error is not None:
+                    raise KafkaException(each.error)
+            return found
+
+        return {at.partition: at.offset if at.offset >= 0 else None for at in self._answered(topic, answer)}
+
+    def _answered(self, topic: str, ask: Callable[[], T]) -> T:
+        """What ``ask`` returns; while the leader of a partition moves it is asked again."""
+        deadline = time.monotonic() + self.timeout_s
+        while True:
+            try:
+                return ask()
+            except KafkaException as error:
+                if error.args[0].code() not in MOVING or time.monotonic() > deadline:
+                    raise self._failure(topic, error) from error
+            time.sleep(ASK_AGAIN_S)
+            self._metadata(topic)
 
     def _failure(self, topic: str, failed: KafkaException) -> AgentlogError:
         error = failed.args[0]
