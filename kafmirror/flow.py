@@ -196,8 +196,8 @@ class Flow:
         if not batch.goes_whole or batch.base_offset < self.source:
             return None
         if not self.shifted:
-            is_followed = _is_small(batch) and len(self.queue) > 1 and self._joins(self.queue[1].batch, batch, largest)
-            return None if is_followed else self._pop()
+            is_followed = len(self.queue) > 1 and self._joins(self.queue[1].batch, batch, largest)
+            return None if is_followed and self._is_light(batch) else self._pop()
         if self.compacted or not PATCHED_BYTES <= batch.size <= largest - HEADER_ROOM:
             return None
         return with_first_named(self._pop(), self.producer)
@@ -215,11 +215,15 @@ class Flow:
         return [record for record in opened(batch) if record.offset >= self.source]
 
     def _joins(self, batch: Batch, last: Batch, room: int) -> bool:
-        """Whether a batch goes into one with ``last``: from a gap on any that fits, else small ones without a gap."""
+        """Whether a batch goes into one with ``last``: from a gap on any that fits, else light ones without a gap."""
         fits = batch.codec == last.codec and batch.size <= room
         return fits and (
-            self.shifted or (_is_small(batch) and batch.is_dense and batch.base_offset == last.next_offset)
+            self.shifted or (self._is_light(batch) and batch.is_dense and batch.base_offset == last.next_offset)
         )
+
+    def _is_light(self, batch: Batch) -> bool:
+        """Whether a batch is opened sooner than sent alone and, where the topic is compacted, read back."""
+        return batch.size < PATCHED_BYTES if self.compacted else _is_small(batch)
 
     def _built(self, records: list[Opened], codec: int, largest: int) -> Outgoing:
         """A batch of as many of the records as fit into one; the others are left for the next."""

@@ -170,3 +170,19 @@ def test_small_batches_go_in_one_as_far_as_no_offset_skips_and_with_their_offset
         flow.in_flight -= 1
         flow.acknowledged(each)
     assert (flow.done_source, flow.done_target) == (7, 4)
+
+
+@pytest.mark.parametrize(("is_compacted", "counts"), [(False, [50, 50, 50]), (True, [150])])
+def test_batches_of_a_compacted_topic_go_in_one_before_a_gap_too_since_each_is_read_back(
+    is_compacted: bool, counts: list[int]
+) -> None:
+    stored = [
+        whole(records.built([Opened(n, 0, rest(b"k", b"v", [])) for n in range(at, at + 50)], Stamp(9, at), 0), at)
+        for at in (0, 50, 100)
+    ]
+    flow = Flow(PRODUCER, compacted=is_compacted)
+    flow.start(0, 0)
+    flow.take(b"".join(map(as_stored, stored)), [], 0.0)
+    sent = list(iter(lambda: flow.next_outgoing(1 << 20), None))
+    assert ([each.record_count for each in sent], flow.shifted) == (counts, False)
+    assert sent[-1].next_source == 150
