@@ -1,6 +1,7 @@
 """The thread in which all connections live, and what its coroutines wait for."""
 
 import logging
+import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar
@@ -51,10 +52,14 @@ class Loop:
         await self.net.sleep(seconds)
 
     def end(self, *lasts: Callable[[], None]) -> None:
-        """Call these a last time in the loop's thread, and end it."""
+        """Call these a last time in the loop's thread, and end it, with which a command ends."""
         for last in lasts:
             self.soon(last)
         self.net.stop(timeout_ms=2000)
+        sys.unraisablehook = _forget  # what still waits for a closed connection is thrown away, and stumbles over it
+
+
+def _forget(_: object) -> None: ...
 
 
 class Signal:
