@@ -52,5 +52,6 @@ def _asked(rows: Sequence[Summary], query: Query) -> str:
     try:
         number = click.prompt("Which one?", default=1, type=click.IntRange(1, len(rows)))
     except click.Abort:
+        click.echo()  # the prompt stands on its line alone
         raise UsageError("no session was picked") from None
     return rows[number - 1].session_id

@@ -248,12 +248,15 @@ def test_the_shell_completes_ids_of_the_topic_that_was_asked_for(
 def test_on_a_terminal_the_newest_sessions_are_offered(kafka: str, topic: TopicFactory, tmp_path: Path) -> None:
     name = topic()
     produce(kafka, name, others(1, 20))
-    terminal = Terminal(
-        "kshark", "replay", "--cluster", kafka, "--topic", name, variables={"XDG_CACHE_HOME": str(tmp_path)}
-    )
+    cache = {"XDG_CACHE_HOME": str(tmp_path)}
+    terminal = Terminal("kshark", "replay", "--cluster", kafka, "--topic", name, variables=cache)
     terminal.shows("Which one? [1]:")
     assert any(line.startswith(" 1  sess_other_20 ") for line in terminal.lines)
     assert not any("sess_other_5 " in line for line in terminal.lines)
     terminal.process.sendline("3")
     assert terminal.end() == 0
     assert any(line.startswith("sess_other_18") for line in terminal.lines)
+    leaving = Terminal("kshark", "replay", "--cluster", kafka, "--topic", name, variables=cache)
+    leaving.shows("Which one? [1]:")
+    leaving.process.sendeof()
+    assert (leaving.end(), leaving.lines[-1]) == (2, "kshark: no session was picked")
