@@ -592,7 +592,8 @@ def test_a_partition_whose_leader_moves_is_asked_for_again() -> None:
         admin.create_topics([NewTopic("moving", 1, **replicas)])["moving"].result(timeout=30)
 
         def leads(broker: int) -> bool:
-            return admin.list_topics("moving", timeout=10).topics["moving"].partitions[0].leader == broker
+            found = admin.list_topics("moving", timeout=10).topics["moving"].partitions
+            return 0 in found and found[0].leader == broker
 
         eventually(lambda: leads(1), 30)
         produce(three.bootstrap, "moving", [message("evt_1"), message("evt_2", 1)])
