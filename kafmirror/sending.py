@@ -20,7 +20,7 @@ from .side import mirror_group
 from .transfer import Produced, produce, produced
 from .wire import DUPLICATE_SEQUENCE, MESSAGE_TOO_LARGE, OUT_OF_ORDER_SEQUENCE, error_name, is_transient
 
-REQUEST_BYTES, ALONE_BYTES = 2 << 20, 64 << 10
+REQUEST_BYTES = 2 << 20
 IN_FLIGHT_BYTES = 16 << 20
 IN_FLIGHT_OF_ONE = 16
 
@@ -66,8 +66,6 @@ class Sender:
             if room > 0 and self._is_ready(copying, now) and (outgoing := self._next(copying)):
                 sent[copying.target] = Sent(copying, outgoing, copying.generation)
                 room -= len(outgoing.data)
-                if copying.read_back and len(outgoing.data) >= ALONE_BYTES:
-                    break  # so that the broker takes it up, and it is read back, while the next one is put together
         return sent
 
     def _leads(self, copying: Copying) -> bool:
