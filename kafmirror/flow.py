@@ -196,8 +196,9 @@ class Flow:
         if not batch.goes_whole or batch.base_offset < self.source:
             return None
         if not self.shifted:
-            is_followed = len(self.queue) > 1 and self._joins(self.queue[1].batch, batch, largest)
-            return None if is_followed and self._is_light(batch) else self._pop()
+            if self._is_light(batch) and len(self.queue) > 1 and self._joins(self.queue[1].batch, batch, largest):
+                return None
+            return self._pop()
         if self.compacted or not PATCHED_BYTES <= batch.size <= largest - HEADER_ROOM:
             return None
         return with_first_named(self._pop(), self.producer)
