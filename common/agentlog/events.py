@@ -66,6 +66,11 @@ class Place(NamedTuple):
     headers: Headers = ()
 
     @property
+    def where(self) -> str:
+        """A place in Kafka as it is named to a person: ``TOPIC[PARTITION]@OFFSET``."""
+        return f"{self.topic}[{self.partition}]@{self.offset}"
+
+    @property
     def process(self) -> str | None:
         """The process that recorded the event, as its header ``agentlog.process`` names it."""
         return next((v.decode(errors="replace") for k, v in self.headers if k == "agentlog.process" and v), None)

@@ -101,7 +101,7 @@ def _within_calendar(found: Sequence[Glance]) -> bool:
 
 
 def _carefully(value: bytes | None, place: Place) -> Glance | Unreadable:
-    found = codec.decode(value, place, f"{place.topic}[{place.partition}]@{place.offset}")
+    found = codec.decode(value, place, place.where)
     return found if isinstance(found, Unreadable) else glance(found.event)
 
 

@@ -20,10 +20,9 @@ MISSING_FOR_S = 15.0
 def found_in(message: Message) -> Found:
     """The record that a message is, or why it is none."""
     lies = place(message)
-    where = f"{lies.topic}[{lies.partition}]@{lies.offset}"
-    found, key = codec.decode(message.value(), lies, where), message.key()
+    found, key = codec.decode(message.value(), lies, lies.where), message.key()
     if isinstance(found, Record) and key is not None and key != found.event.session_id.encode():
-        return Unreadable(where, lies, under_other_key(key, found.event.session_id))
+        return Unreadable(lies.where, lies, under_other_key(key, found.event.session_id))
     return found
 
 

@@ -85,9 +85,8 @@ class KnownTopic(TopicSource):
         lows = {p: b.low for p, b in bounds.items() if b.low}
         self._first = set(lows)
         elsewhere = {p: low for p, low in lows.items() if p not in told.lays or told.lays[p][0] > low}
-        for batch in Stretch(
-            self._reader, self._topic, elsewhere, {p: low + 1 for p, low in elsewhere.items()}
-        ).within():
+        ends = {p: low + 1 for p, low in elsewhere.items()}
+        for batch in Stretch(self._reader, self._topic, elsewhere, ends).within():
             self._note(batch)
 
     def _lying(self, session_id: str, told: Known) -> Iterator[Found]:
@@ -107,7 +106,7 @@ class KnownTopic(TopicSource):
             if partition in bounds and offset >= bounds[partition].low and not first <= offset <= last:
                 self.searched.unreadable += 1
                 place = Place(self._topic, partition, offset)
-                yield Unreadable(f"{self._topic}[{partition}]@{offset}", place, reason)
+                yield Unreadable(place.where, place, reason)
 
 
 def _known(path: Path, session_id: str) -> Known | None:
