@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from .store import SCHEMA, Mark, Unread
+from .store import SCHEMA, Mark, Unread, about_in, marks_in
 
 
 class Known(NamedTuple):
@@ -48,13 +48,12 @@ def known(path: Path, session_id: str) -> Known | None:
         if row is None:
             return None
         lays = db.execute("SELECT partition, first, last FROM lays WHERE session_id = ?", [session_id])
-        marks = db.execute("SELECT partition, low, position FROM partitions")
         unreadable = db.execute('SELECT * FROM unreadable WHERE "key" IS NULL OR "key" = ?', [session_id.encode()])
         return Known(
             path,
             row[0],
             {partition: (first, last) for partition, first, last in lays},
-            {partition: Mark(low, position) for partition, low, position in marks},
+            marks_in(db),
             list(map(Unread._make, unreadable)),
         )
 
@@ -66,7 +65,7 @@ def about(path: Path) -> dict[str, str]:
         sqlite3.Error: it can't be used.
     """
     with _asked(path) as db:
-        return dict(db.execute("SELECT name, value FROM about"))
+        return about_in(db)
 
 
 def recent(path: Path, prefix: str, most: int) -> list[str]:

@@ -121,7 +121,7 @@ class Store:
 
     def about(self) -> dict[str, str]:
         """What the file says of itself."""
-        return dict(self._db.execute("SELECT name, value FROM about"))
+        return about_in(self._db)
 
     def tell(self, about: Mapping[str, str]) -> None:
         """Let the file say something of itself."""
@@ -134,15 +134,11 @@ class Store:
 
     def marks(self) -> dict[int, Mark]:
         """How far each partition has been read."""
-        return self._marks("main")
+        return marks_in(self._db)
 
     def marks_of_other(self) -> dict[int, Mark]:
         """How far ``other`` has read each partition."""
-        return self._marks("other")
-
-    def _marks(self, schema: str) -> dict[int, Mark]:
-        query = f"SELECT * FROM {schema}.partitions"  # noqa: S608  our own names
-        return {p: Mark(low, position) for p, low, position in self._db.execute(query)}
+        return marks_in(self._db, "other")
 
     def put_marks(self, marks: Mapping[int, Mark]) -> None:
         """Say how far each partition has been read."""
@@ -217,6 +213,17 @@ class Store:
         """Sums over the rows for which a condition of SQL holds."""
         query = f"SELECT {sums} FROM sessions WHERE sure AND {condition}"  # noqa: S608  written by query.py alone
         return tuple(self._db.execute(query, values).fetchone())
+
+
+def about_in(db: sqlite3.Connection) -> dict[str, str]:
+    """What a catalogue says of itself."""
+    return dict(db.execute("SELECT name, value FROM about"))
+
+
+def marks_in(db: sqlite3.Connection, schema: str = "main") -> dict[int, Mark]:
+    """How far each partition has been read, as a catalogue says."""
+    query = f"SELECT * FROM {schema}.partitions"  # noqa: S608  our own names
+    return {partition: Mark(low, position) for partition, low, position in db.execute(query)}
 
 
 def _row(session_id: str, row: Summary | None) -> tuple[object, ...]:
