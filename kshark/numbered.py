@@ -1,8 +1,9 @@
-"""Steps as text, each with its number in the margin, as `kshark why` and `kshark memory` show them. Pure."""
+"""Steps with their numbers, as `kshark why` and `kshark memory` show them: in the margin of text, or in JSON. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from agentlog.describe import Detail, Run, details, shown, word
 from agentlog.output import Style, flowing, wrapped
@@ -71,3 +72,8 @@ def told(step: Step, full: bool, known: object = None) -> list[Detail]:
 def steps_of(item: Step | Run) -> list[Step]:
     """The steps that an item of a folded row stands for."""
     return [item.first, *item.others] if isinstance(item, Run) else [item]
+
+
+def named_step(step: Step, number: Mapping[Step, int]) -> dict[str, Any]:
+    """The members of a JSON document that say which step is meant."""
+    return {"step": number[step], "event_id": step.event.event_id, "kind": step.kind, "label": step.label}

@@ -12,6 +12,7 @@ from agentlog.events import Unreadable, timestamp_text
 from agentlog.positions import Moment
 from agentlog.session import Step
 
+from ..numbered import named_step
 from ..render import moment
 from ..why.causes import Causes
 from ..why.trouble import is_failure
@@ -101,10 +102,7 @@ def _open(step: Step, causes: Causes) -> dict[str, Any]:
     payload = step.event.payload
     given = next((payload[name] for name in ("input", "query", "task") if name in payload), None)
     return {
-        "step": causes.number[step],
-        "event_id": step.event.event_id,
-        "kind": step.kind,
-        "label": step.label,
+        **named_step(step, causes.number),
         "began": timestamp_text(moment(step.began)),
         "input": _value(given),
     }
@@ -112,10 +110,7 @@ def _open(step: Step, causes: Causes) -> dict[str, Any]:
 
 def _step(step: Step, causes: Causes) -> dict[str, Any]:
     return {
-        "step": causes.number[step],
-        "event_id": step.event.event_id,
-        "kind": step.kind,
-        "label": step.label,
+        **named_step(step, causes.number),
         "failed": is_failure(step),
         "event": orjson.Fragment(step.record.value),
     }

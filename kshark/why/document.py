@@ -10,6 +10,7 @@ from agentlog.coverage import Coverage, as_json
 from agentlog.events import Unreadable, timestamp_text
 from agentlog.session import Step
 
+from ..numbered import named_step
 from ..render import moment
 from .aftermath import Aftermath
 from .answer import Answer
@@ -65,10 +66,7 @@ def _wrong(found: Wrong, answer: Answer) -> dict[str, Any]:
 
 def _step(step: Step, causes: Causes) -> dict[str, Any]:
     return {
-        "step": causes.number[step],
-        "event_id": step.event.event_id,
-        "kind": step.kind,
-        "label": step.label,
+        **named_step(step, causes.number),
         "agent_id": step.event.agent_id,
         "began": timestamp_text(moment(step.began)),
         "duration_ms": step.duration_us / 1000,
