@@ -57,7 +57,13 @@ def _item(item: Step | Run, indent: str, look: Look) -> Iterator[str]:
     since = (step.began - look.began) / 1_000_000
     name = f"**{plain(word(step))}**"
     yield f"{indent}- {moment(step.began):%H:%M:%S} (+{since:,.1f} s) {name} {code(headline(step), limit)}"
-    for detail in details(step, look.full):
+    yield from details_of(item, look.full, limit, indent)
+
+
+def details_of(item: Step | Run, full: bool, limit: int, indent: str = "") -> Iterator[str]:
+    """What stands below a step in a list: its details, each cut at ``limit``, and how often it came again."""
+    step = item.first if isinstance(item, Run) else item
+    for detail in details(step, full):
         yield f"{indent}  - {plain(detail.key)}: {code(detail.text, limit)} {code(detail.behind.strip(), 0)}".rstrip()
     if isinstance(item, Run):
         yield f"{indent}- **x{len(item.others)}** {code(run_text(item), limit)}"

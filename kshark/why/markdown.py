@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from agentlog.coverage import Coverage, sentence
-from agentlog.describe import Run, details, headline, run_text, word
+from agentlog.describe import Run, headline, word
 from agentlog.session import Step
 from agentlog.untrusted import code, plain
 from agentlog.wording import counted
 
+from ..markdown import details_of
 from ..render import Look, outcome_text
 from .answer import Answer, Skipped, condensed
 from .words import evidence, rest, retried, verdict
@@ -44,7 +45,4 @@ def _item(answer: Answer, item: Step | Run | Skipped, look: Look) -> Iterator[st
     step = item.first if isinstance(item, Run) else item
     name = f"{answer.causes.number[step]} **{plain(word(step))}**"
     yield f"- {name} {code(headline(step), LONGEST)}"
-    for detail in details(step, look.full):
-        yield f"  - {plain(detail.key)}: {code(detail.text, LONGEST)} {code(detail.behind.strip(), 0)}".rstrip()
-    if isinstance(item, Run):
-        yield f"- **x{len(item.others)}** {code(run_text(item), LONGEST)}"
+    yield from details_of(item, look.full, LONGEST)
