@@ -37,6 +37,16 @@ def ended(number: int, status: str = "succeeded") -> Event:
     return event(number, "session_end", payload={"status": status})
 
 
+RUN = [
+    event(0, "session_start", payload={"goal": "send mail"}),
+    started(1, "evt_2"),
+    tool_call(2),
+    tool_call(2),
+    ended(3),
+]
+"""A session of five records, one of them a copy."""
+
+
 def as_bytes(events: Iterable[Event]) -> bytes:
     """The content of a capture file."""
     return b"".join(orjson.dumps(each) + b"\n" for each in events)

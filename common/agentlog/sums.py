@@ -128,7 +128,7 @@ class Sums(msgspec.Struct):
             self._announce(glance, at)
             return
         self.own.add(glance.event_id)
-        if at > self.ended:  # noqa: PLR1730  as above
+        if at > self.ended:  # noqa: PLR1730  a call to max costs more, for each event
             self.ended = at
         if payload.error and kind != "session_end":
             self.errors += 1
@@ -150,7 +150,7 @@ class Sums(msgspec.Struct):
         if offset <= lay.last:
             self.doubt = True
         lay.last = offset
-        if at > lay.latest:  # noqa: PLR1730  a call to max costs more, for each event
+        if at > lay.latest:  # noqa: PLR1730  as in add
             lay.latest = at
         return lay.latest
 

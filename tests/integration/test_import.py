@@ -19,7 +19,7 @@ from agentlog.partitions import crc32_partition, murmur2_partition
 from agentlog.untrusted import escaped
 from devkafka import Message, eventually, produce
 from devkafka.client import QUIET
-from tests.recording import BEGAN, as_bytes, as_messages, capture_file, ended, event, started, tool_call
+from tests.recording import BEGAN, RUN, as_bytes, as_messages, capture_file, event
 from tests.running import Ran, Terminal, command, environment, run
 from tests.tracing import ran
 
@@ -74,15 +74,6 @@ def as_recorded(content: bytes) -> list[tuple[bytes, int, object]]:
         lay = orjson.loads(record[:-1])
         found.append((value + b"}", lay["timestamp"], lay["headers"]))
     return found
-
-
-RUN = [
-    event(0, "session_start", payload={"goal": "send mail"}),
-    started(1, "evt_2"),
-    tool_call(2),
-    tool_call(2),
-    ended(3),
-]
 
 
 @pytest.fixture

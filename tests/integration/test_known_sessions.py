@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from devkafka import Message, produce
 from devkafka.client import QUIET
-from tests.recording import Event, as_messages, ended, event, started, tool_call
+from tests.recording import RUN, Event, as_messages, ended, tool_call
 from tests.running import Ran, Running, Terminal, run
 
 TopicFactory = Callable[..., str]
@@ -67,14 +67,7 @@ def same_but_quicker(kshark: Kshark, topic: str) -> tuple[dict[str, Any], dict[s
 
 def test_a_known_session_is_read_from_where_it_lies(kafka: str, topic: TopicFactory, kshark: Kshark) -> None:
     name = topic(partitions=2)
-    own = [
-        event(0, "session_start", payload={"goal": "mail"}),
-        started(1, "evt_2"),
-        tool_call(2),
-        tool_call(2),
-        ended(3),
-    ]
-    produce(kafka, name, [*others(0, 300, 0), *mine(*own), *others(300, 300, 0)])
+    produce(kafka, name, [*others(0, 300, 0), *mine(*RUN), *others(300, 300, 0)])
     kshark("sessions", name)
     by_catalogue, by_log = same_but_quicker(kshark, name)
     assert (by_catalogue["records"], by_log["records"]) == (5, 605)
