@@ -35,17 +35,18 @@ class Broker(Process):
     def wait_until_ready(self, timeout: float = 90.0) -> None:
         """Wait until the broker answers a metadata request and is in it; raises NotReady after `timeout` seconds."""
         deadline = time.monotonic() + timeout
-        quick = {"reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 200}
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, **quick}, logger=QUIET)
-        while not self._answers(admin):
+        while not self._answers():
             if self.pid is None:
                 raise NotReady(self.ended())
             if time.monotonic() > deadline:
                 raise NotReady(f"{self.name} didn't answer within {timeout:g} s; {self.log_tail()}")
 
-    def _answers(self, admin: AdminClient) -> bool:
+    def _answers(self) -> bool:
+        """Ask with a new client: one that has heard of brokers asks those, and no longer the address it was given."""
+        quick = {"reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 200}
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, **quick}, logger=QUIET)
         try:
-            return self.id in admin.list_topics(timeout=0.5).brokers
+            return self.id in admin.list_topics(timeout=2).brokers
         except KafkaException:
             return False
 

@@ -120,7 +120,7 @@ def _acknowledged(place: Place | KafkaError) -> Place:
     return place
 
 
-def eventually(condition: Callable[[], T], timeout: float = 10.0) -> T:
+def eventually(condition: Callable[[], T], timeout: float = 30.0) -> T:
     """Ask until `condition` returns something true, and return that; raises TimeoutError after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (answer := condition()):

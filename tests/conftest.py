@@ -7,10 +7,14 @@ from typing import Protocol
 import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from hypothesis import settings
 
 from devkafka import DevKafkaError, KafkaCluster, create_topic
 from devkafka.client import QUIET
 from tests.browser import Browser, chromium
+
+settings.register_profile("no timings", deadline=None)  # how long an example takes says more of the machine
+settings.load_profile("no timings")
 
 
 class TopicFactory(Protocol):

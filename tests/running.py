@@ -1,13 +1,17 @@
 """Run a tool as a user does: from a shell, or in a terminal of so many columns."""
 
+import fcntl
 import io
 import os
 import queue
+import struct
 import subprocess
 import sys
+import termios
 import threading
+import time
 from collections.abc import Callable, Mapping
-from contextlib import chdir
+from contextlib import chdir, suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 from unittest.mock import patch
@@ -17,8 +21,28 @@ import pexpect
 import pyte
 
 from agentlog.cli import _code as exit_code
+from devkafka import eventually
 
 OURS = ("AGENTLOG_", "COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PAGER", "LESS", "LV", "TERM", "TZ")
+
+
+def feed(pipe: IO[bytes], data: bytes, pid: int) -> None:
+    """Write ``data``, and wait until the process has read it and waits for more.
+
+    A signal that comes between the interpreter's look for one and its next read is heard only when that ends.
+    """
+    pipe.write(data)
+    eventually(lambda: not _unread(pipe) and _sleeps(pid), timeout=30)
+
+
+def _unread(pipe: IO[bytes]) -> int:
+    (count,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))
+    return int(count)
+
+
+def _sleeps(pid: int) -> bool:
+    asked = subprocess.run(["ps", "-o", "state=", "-p", str(pid)], check=False, capture_output=True)
+    return asked.stdout.startswith(b"S")
 
 
 class Ran(NamedTuple):
@@ -177,11 +201,20 @@ class Terminal:
         """Read until ``text`` stands on the screen or above it; raises TimeoutError, with what stands there."""
         self.until(lambda: text in "\n".join(self.lines), text)
 
-    def until(self, condition: Callable[[], bool], wanted: str) -> None:
-        """Read until ``condition`` holds; raises TimeoutError, with what stands there."""
+    def press(self, key: str, text: str) -> None:
+        """Press ``key`` until ``text`` is shown: less throws away what is pressed while it deals with Ctrl-C."""
+        for _ in range(30):
+            self.process.send(key)
+            with suppress(TimeoutError):
+                self.until(lambda: text in "\n".join(self.lines), text, timeout=1)
+                return
+        raise TimeoutError(f"{key} didn't show {text!r} but:\n" + "\n".join(self.lines))
+
+    def until(self, condition: Callable[[], bool], wanted: str, timeout: float = 30) -> None:
+        """Read until ``condition`` holds; raises TimeoutError, with what stands there, after so long without output."""
         while not condition():
             try:
-                self._take(self.process.read_nonblocking(65536, timeout=30))
+                self._take(self.process.read_nonblocking(65536, timeout=timeout))
             except (pexpect.TIMEOUT, pexpect.EOF) as ended:
                 if not condition():
                     raise TimeoutError(f"no {wanted!r} but:\n" + "\n".join(self.lines)) from ended
@@ -192,7 +225,10 @@ class Terminal:
 
     def end(self) -> int:
         """Read to the end; the exit code as a shell tells it."""
+        began = time.monotonic()
         while True:
+            if time.monotonic() - began > 90:
+                raise TimeoutError("it goes on and on:\n" + "\n".join(self.lines))
             try:
                 self._take(self.process.read_nonblocking(65536, timeout=30))
             except pexpect.EOF:

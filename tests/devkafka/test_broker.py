@@ -5,6 +5,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from devkafka import KafkaCluster, Message, NotReady, create_topic, produce
+from tests.kafmirror.link import Link
 
 
 def values(bootstrap: str, topic: str, count: int) -> list[bytes | None]:
@@ -63,6 +64,15 @@ def test_a_paused_broker_answers_nothing_until_it_is_resumed(fragile_kafka: Kafk
     assert not answers(fragile_kafka.bootstrap, timeout=1)
     broker.resume()
     assert answers(fragile_kafka.bootstrap, timeout=30)
+
+
+def test_a_broker_that_answers_slowly_is_ready_also_while_its_advertised_address_leads_nowhere() -> None:
+    nowhere = {"advertised.listeners": "PLAIN://127.0.0.1:1"}
+    with KafkaCluster("far", properties=nowhere) as cluster, Link() as link, link.long(0.6, 0):
+        [broker] = cluster.brokers
+        link.to = int(cluster.bootstrap.rpartition(":")[2])
+        broker.bootstrap = f"127.0.0.1:{link.port}"
+        broker.wait_until_ready(20)
 
 
 def test_a_paused_broker_can_be_stopped_and_runs_again_after_recover(fragile_kafka: KafkaCluster) -> None:
