@@ -40,7 +40,7 @@ def follow(wanted: Wanted, choice: Choice) -> None:
 
 def _go_on(session_id: str, source: TopicSource, known: Timeline, records: list[Record], choice: Choice) -> None:
     live, look = Live(known), choice.look(known.began)
-    for found in source.follow(session_id):
+    for found in source.follow(session_id, complain):
         if isinstance(found, Unreadable):
             name_unreadable(found)
         step = live.add(found) if isinstance(found, Record) else None

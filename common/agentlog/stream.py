@@ -1,20 +1,14 @@
 """A topic's records of all sessions: what it holds up to its end, and what comes from then on."""
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from . import codec
-from .errors import KafkaUnavailable, TopicNotFound
 from .events import Record, Unreadable
 from .kafka.reader import Bounds, KafkaReader, Message, place
 from .kafka.stretch import Stretch
 from .positions import Moment, Offset, Position
 from .sources import Found
-
-LOOK_EVERY_S = 1.0
-LOOK_FOR_S = 0.5
-MISSING_FOR_S = 15.0
-"""A topic that a broker doesn't know while it starts is there again by then; one that was deleted isn't."""
+from .watch import Watch
 
 
 def found_in(message: Message) -> Found:
@@ -63,8 +57,6 @@ class TopicStream:
         self.ends: dict[int, int] = {}
         self._starts: dict[int, int] = {}
         self._reader, self._topic, self._say = reader, topic, say
-        self._away_since: float | None = None
-        self._looked = 0.0
 
     def begin(self, since: Moment | None, *, at_end: bool = False) -> None:
         """Begin at ``since``, None being the first record that is left; or at the end.
@@ -103,51 +95,13 @@ class TopicStream:
         Raises:
             KafkaError: the topic was deleted, or we are refused.
         """
-        self._reader.start(self._topic, self._starts)
-        self._looked = time.monotonic()
-        while True:
-            yield self._read(self._reader.next_batch())
-            if time.monotonic() - self._looked > LOOK_EVERY_S:
-                self._look()
-
-    def _read(self, batch: Iterable[Message]) -> list[Message]:
-        """The batch's records, without librdkafka's own messages."""
-        records = []
-        for message in batch:
-            if message.error() is None:
-                records.append(message)
-            else:
-                self._heed(message)
-        self.records += len(records)
-        return records
-
-    def _heed(self, message: Message) -> None:
-        try:
-            self._reader.at_end(message)
-        except TopicNotFound as error:
-            self._miss(error)
-
-    def _look(self) -> None:
-        """See whether the cluster answers, and whether there are more partitions."""
-        try:
-            count = self._reader.partition_count(self._topic, LOOK_FOR_S)
-        except (TopicNotFound, KafkaUnavailable) as error:
-            self._miss(error)
-        else:
-            if self._away_since is not None:
-                self._say(f"it answers again, after {time.monotonic() - self._away_since:.0f} s")
-                self._away_since = None
+        watch = Watch(self._reader, self._topic, self._say)
+        for batch in Stretch(self._reader, self._topic, self._starts, {}).onwards():
+            self.records += len(batch)
+            yield batch
+            count = watch.look() or 0
             if count > self.partition_count:
                 self._take_up(range(self.partition_count, count))
-        self._looked = time.monotonic()
-
-    def _miss(self, error: TopicNotFound | KafkaUnavailable) -> None:
-        now = time.monotonic()
-        if self._away_since is None:
-            self._away_since = now
-            self._say(f"{error}\nwaiting for it; what is recorded meanwhile comes then")
-        elif isinstance(error, TopicNotFound) and now - self._away_since > MISSING_FOR_S:
-            raise error
 
     def _take_up(self, partitions: range) -> None:
         self._reader.add(self._topic, dict.fromkeys(partitions, 0))

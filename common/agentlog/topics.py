@@ -1,6 +1,6 @@
 """A topic in Kafka as a source: only the partitions where the session can be, only its records decoded."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from .errors import PositionError
 from .events import Record, Unreadable
@@ -9,6 +9,7 @@ from .kafka.stretch import Stretch
 from .partitions import candidates
 from .sources import Found, Searched, Span, remember
 from .stream import beginnings, found_in
+from .watch import Watch
 
 
 class TopicSource:
@@ -109,11 +110,20 @@ class TopicSource:
         found = found_in(message)
         return found if isinstance(found, Unreadable) or found.event.session_id == session_id else None
 
-    def follow(self, session_id: str) -> Iterator[Found | None]:
-        """What is written to the partitions that were read, from there on."""
+    def follow(self, session_id: str, say: Callable[[str], None]) -> Iterator[Found | None]:
+        """What is written to the partitions that were read, from there on; None where for 50 ms nothing came.
+
+        Args:
+            say: is told when the cluster goes away, which is waited for, and comes back.
+
+        Raises:
+            KafkaError: the topic was deleted, or we are refused.
+        """
+        watch = Watch(self._reader, self._topic, say)
         stretch = Stretch(self._reader, self._topic, self._next, {})
         for batch in stretch.onwards():
             self._deleted(stretch.skipped)
             yield from self._matching(session_id, batch, Span())
             if not batch:
                 yield None
+            watch.look()

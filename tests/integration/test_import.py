@@ -114,7 +114,7 @@ def test_export_import_export_gives_the_same_bytes_times_and_headers(
     path = tmp_path / "run.ndjson"
     unlimited = {"message.timestamp.after.max.ms": str(2**63 - 1)}
 
-    @settings(max_examples=3, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @settings(max_examples=3, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     @given(records=st.lists(stored(), min_size=1, max_size=30))
     def holds(records: list[tuple[bytes, int, list[tuple[str, bytes | None]]]]) -> None:
         first, second = topic(partitions=3, config=unlimited), topic(partitions=5, config=unlimited)

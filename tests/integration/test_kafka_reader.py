@@ -286,7 +286,7 @@ def test_reading_ends_before_an_open_transaction_and_following_goes_on_behind_it
     source = whole(reader, name)
     assert sorted(read(source)) == ["before", "elsewhere"]
     producer.commit_transaction(30)
-    with closing(source.follow("s")) as followed:
+    with closing(source.follow("s", print)) as followed:
         assert next_ids(followed, 2) == ["inside", "behind"]
 
 
@@ -308,7 +308,7 @@ def test_following_begins_where_reading_ended(kafka: str, topic: Topics, reader:
     source = whole(reader, name)
     assert read(source) == ["a"]
     produce(kafka, name, [message("b", partition=2), message("y", session="other", partition=2)])
-    with closing(source.follow("s")) as followed:
+    with closing(source.follow("s", print)) as followed:
         assert next_ids(followed, 1) == ["b"]
         produce(kafka, name, [message("c", partition=1), Message("s", b"oops", partition=1)])
         assert next_ids(followed, 2) == ["c", "2: not JSON: invalid character (byte 0)"]

@@ -233,6 +233,8 @@ def test_the_shell_completes_ids_of_the_topic_that_was_asked_for(
     assert completed(f"kshark export {of_topic} sess_1 sess_4") == ["sess_4"]
     assert completed("kshark replay --cluster nowhere:1 sess_") == []
     assert completed("kshark replay --file run.ndjson sess_") == []
+    next(tmp_path.rglob("*.sqlite")).with_name("another.sqlite").write_bytes(b"no database" * 1000)
+    assert completed(f"kshark why {of_topic} r") == ["run_3"]
     for file in tmp_path.rglob("*.sqlite"):
         file.write_bytes(b"no database" * 1000)
     assert completed(f"kshark replay {of_topic} sess_") == []

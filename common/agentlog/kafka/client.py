@@ -15,6 +15,7 @@ from ..properties import CONSUMER, PRODUCER
 
 Code = confluent_kafka.KafkaError
 Client = TypeVar("Client")
+LOST_S = 0.5
 
 
 class Troubles:
@@ -70,9 +71,25 @@ def client(kind: Callable[..., Client], cluster: Cluster, own: Mapping[str, str 
         raise SettingsError(f"{cluster.origins[name] if name else f'cluster {cluster.name}'}: {text}") from error
 
 
+def is_lost(asked: Producer | Consumer, topic: str) -> bool:
+    """Whether ``asked`` has no connection to any broker, nor one within half a second.
+
+    librdkafka drops the brokers that a broker doesn't name, and one that stops may name none: then it can be left
+    without any to connect to, for ever.
+    """
+    try:
+        asked.list_topics(topic, timeout=LOST_S)
+    except KafkaException as error:
+        return bool(error.args[0].code() == Code._TRANSPORT)  # of a slow one it would be _TIMED_OUT
+    return False
+
+
 def _meant_for(kind: Callable[..., object], properties: Mapping[str, str]) -> dict[str, str]:
-    """``properties`` but for those of the other kind of client, of which librdkafka would warn."""
-    foreign = PRODUCER - CONSUMER if kind is Consumer else CONSUMER - PRODUCER
+    """``properties`` but for those of the other kind of client, of which librdkafka would warn.
+
+    Nor that which lets a producer write in transactions alone: we begin none, and each record would be refused.
+    """
+    foreign = PRODUCER - CONSUMER if kind is Consumer else CONSUMER - PRODUCER | {"transactional.id"}
     return {name: value for name, value in properties.items() if name not in foreign}
 
 

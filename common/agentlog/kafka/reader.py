@@ -14,7 +14,7 @@ from confluent_kafka import Message as Message  # noqa: PLC0414  handed on to to
 from ..clusters import Cluster
 from ..errors import AgentlogError, KafkaRefused, KafkaUnavailable, TopicNotFound
 from ..events import Headers, Place
-from .client import Code, Troubles, client
+from .client import Code, Troubles, client, is_lost
 
 BATCH = 500
 POLL_S = 0.05
@@ -72,6 +72,7 @@ class KafkaReader:
         self.cluster, self.timeout_s = cluster, timeout_s
         self._troubles = Troubles(cluster)
         self._reading: list[TopicPartition] = []
+        self._early: list[Message] = []
         self._consumer: Consumer = client(Consumer, cluster, READING, self._troubles)
 
     def __enter__(self) -> Self:
@@ -98,10 +99,16 @@ class KafkaReader:
             try:
                 return self._consumer.list_topics(topic, timeout=patience)
             except KafkaException as error:
-                self._consumer.poll(0)
+                self._let_speak()
                 if self._troubles.final or time.monotonic() > deadline:
                     raise self._troubles.explained("connecting") from error
                 patience = min(patience * 2, max(deadline - time.monotonic(), 0.1))
+
+    def _let_speak(self) -> None:
+        """Have librdkafka say what troubles it; a message may come along, which is kept for the next batch."""
+        message = self._consumer.poll(0)
+        if message is not None:
+            self._early.append(message)
 
     def _topic_error(self, topic: str, error: Code) -> AgentlogError:
         name = self.cluster.name
@@ -163,13 +170,14 @@ class KafkaReader:
 
     def _failure(self, topic: str, failed: KafkaException) -> AgentlogError:
         error = failed.args[0]
-        self._consumer.poll(0)
+        self._let_speak()
         if error.code() in (Code._TIMED_OUT, Code._TIMED_OUT_QUEUE, Code._TRANSPORT, Code._ALL_BROKERS_DOWN):
             return self._troubles.explained(f"reading topic {topic}")
         return self._topic_error(topic, error)
 
     def start(self, topic: str, offsets: Mapping[int, int]) -> None:
         """Begin reading each partition at its offset."""
+        self._early.clear()
         self._reading = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
         self._consumer.assign(self._reading)
 
@@ -179,10 +187,35 @@ class KafkaReader:
         self._reading += more
         self._consumer.incremental_assign(more)
 
+    def is_well(self) -> None:
+        """Forget earlier troubles: the cluster answers."""
+        self._troubles.seen.clear()
+
+    def renew(self, topic: str, within_s: float) -> None:
+        """Read on with a new consumer, where that gets an answer ``within_s`` and ours finds no broker to ask."""
+        try:
+            with KafkaReader(self.cluster, self.timeout_s) as other:
+                other.partition_count(topic, within_s)
+                if is_lost(self._consumer, topic):
+                    self._take_over(other)
+        except AgentlogError as error:  # a new one has none either, or can't be made: a certificate is gone
+            _log.info("no new connection to cluster %s: %s", self.cluster.name, error)
+
+    def _take_over(self, other: "KafkaReader") -> None:
+        """Go on with the consumer of ``other``, which closes ours: what that fetched beyond is fetched again."""
+        self._reading = self._standing()
+        self._consumer, other._consumer = other._consumer, self._consumer
+        self._troubles = other._troubles
+        self._consumer.assign(self._reading)
+
     def behind(self) -> int:
         """How many offsets of what is being read are known to lie ahead; what was never fetched isn't known."""
+        return sum(max(self._known_end(at) - at.offset, 0) for at in self._standing())
+
+    def _standing(self) -> list[TopicPartition]:
+        """Where the reading of each partition stands: at its beginning, where nothing was read yet."""
         found = zip(self._reading, self._consumer.position(self._reading), strict=True)
-        return sum(max(self._known_end(at) - max(at.offset, began.offset), 0) for began, at in found)
+        return [TopicPartition(at.topic, at.partition, max(at.offset, began.offset)) for began, at in found]
 
     def _known_end(self, at: TopicPartition) -> int:
         _, high = self._consumer.get_watermark_offsets(TopicPartition(at.topic, at.partition), cached=True)
@@ -198,12 +231,18 @@ class KafkaReader:
 
         A batch also holds librdkafka's own messages: without a key, with an ``error()``; pass those to ``at_end``.
         """
-        return self._consumer.consume(BATCH, POLL_S)
+        return self._kept() + self._consumer.consume(BATCH, POLL_S)
 
     def next_batch(self) -> list[Message]:
         """What there is at once, else what comes within 50 ms: for who wants the first record without delay."""
+        if self._early:
+            return self._kept()
         message = self._consumer.poll(POLL_S)
         return [message, *self._consumer.consume(BATCH, 0)] if message is not None else []
+
+    def _kept(self) -> list[Message]:
+        kept, self._early = self._early, []
+        return kept
 
     def at_end(self, message: Message) -> bool:
         """Whether a message of librdkafka's own says that its partition is read to the end.

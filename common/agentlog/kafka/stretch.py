@@ -1,8 +1,10 @@
 """A stretch of a topic: some of its partitions, each read from one offset to another."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 
+from ..errors import TopicNotFound
 from .reader import BATCH, KafkaReader, Message
 
 
@@ -37,7 +39,7 @@ class Stretch:
                 heard = time.monotonic()
             elif time.monotonic() - heard > self._reader.timeout_s:
                 raise self._reader.silent(self._topic)
-            messages = self._heeded(batch)
+            messages = _heeded(batch, self._heed)
             self.next.update(self._reader.positions())
             yield messages
             if all(self.next[p] >= self._ends[p] for p in self._unfinished):
@@ -61,23 +63,14 @@ class Stretch:
                 yield [each for each in batch if (each.offset() or 0) < self._ends[each.partition() or 0]]
 
     def onwards(self) -> Iterator[list[Message]]:
-        """What comes from the starts on, without end; nothing where for 50 ms nothing came.
+        """What comes from the starts on, without end; nothing where for 50 ms nothing came, the cluster being away too.
 
         Raises:
             KafkaError: the topic can't be read.
         """
         self._reader.start(self._topic, self.next)
         while True:
-            yield self._heeded(self._reader.next_batch())
-
-    def _heeded(self, batch: list[Message]) -> list[Message]:
-        """The batch without librdkafka's own messages, which are taken in."""
-        if None not in map(Message.key, batch):
-            return batch
-        for message in batch:
-            if message.error() is not None:
-                self._heed(message)
-        return [message for message in batch if message.error() is None]
+            yield _heeded(self._reader.next_batch(), self._heed_live)
 
     def _heed(self, message: Message) -> None:
         partition = message.partition()
@@ -85,3 +78,17 @@ class Stretch:
             self._unfinished.discard(partition or 0)
         elif partition in self.next:
             self.skipped.add(partition)
+
+    def _heed_live(self, message: Message) -> None:
+        with suppress(TopicNotFound):  # a broker that starts may not know it yet; who watches sees whether that lasts
+            self._heed(message)
+
+
+def _heeded(batch: list[Message], heed: Callable[[Message], None]) -> list[Message]:
+    """The batch without librdkafka's own messages, which ``heed`` takes in."""
+    if None not in map(Message.key, batch):
+        return batch
+    for message in batch:
+        if message.error() is not None:
+            heed(message)
+    return [message for message in batch if message.error() is None]

@@ -1,0 +1,163 @@
+"""Live readers while their cluster is away: what they say, and that they come back whatever becomes of their client."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from agentlog import watch
+from agentlog.clusters import Cluster, Settings
+from agentlog.errors import KafkaUnavailable, TopicNotFound
+from agentlog.kafka.reader import KafkaReader
+from agentlog.kafka.reader import Message as Read
+from agentlog.stream import TopicStream
+from agentlog.watch import Watch
+from devkafka import KafkaCluster, Message, create_topic, eventually, produce
+
+AWAY = "away\nwaiting for it; what is recorded meanwhile comes then"
+NEVER_AGAIN = ("reconnect.backoff.ms=600000", "reconnect.backoff.max.ms=600000", "metadata.recovery.strategy=none")
+"""A client connects once in ten minutes: without its connection it is as one that no broker is named to."""
+
+
+def cluster(bootstrap: str, *properties: str) -> Cluster:
+    return Settings({}, None).cluster(bootstrap, properties)
+
+
+def numbers(count: int, first: int = 0, partition: int = 0) -> list[Message]:
+    return [Message(None, str(n).encode(), partition=partition) for n in range(first, first + count)]
+
+
+def values(batch: list[Read]) -> list[int]:
+    return [int(message.value() or b"") for message in batch if message.error() is None]
+
+
+def next_values(live: Iterator[list[Read]], count: int) -> list[int]:
+    found: list[int] = []
+
+    def enough() -> bool:
+        found.extend(values(next(live)))
+        return len(found) >= count
+
+    eventually(enough, timeout=60)
+    return found
+
+
+def test_a_client_that_finds_no_broker_any_more_is_replaced_and_nothing_is_lost_or_read_twice(
+    fragile_kafka: KafkaCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr(watch, "RENEW_EVERY_S", 0.2)
+    bootstrap, broker, told = fragile_kafka.bootstrap, fragile_kafka.brokers[0], list[str]()
+    name = create_topic(bootstrap, partitions=2)
+    produce(bootstrap, name, [*numbers(10), *numbers(10, 10, partition=1)])
+    with KafkaReader(cluster(bootstrap, *NEVER_AGAIN)) as reader:
+        stream = TopicStream(reader, name, told.append)
+        stream.begin(None)
+        live = stream.live()
+        assert sorted(next_values(live, 20)) == list(range(20))
+        for first in (20, 30):  # partition 1 is read by the first client alone
+            broker.kill()
+            broker.start()
+            produce(bootstrap, name, numbers(10, first))
+            assert next_values(live, 10) == list(range(first, first + 10))
+            eventually(lambda: values(next(live)) == [] and told[-1].startswith("it answers again"), timeout=30)
+            assert len(told) == 2
+            told.clear()
+
+
+def test_a_new_client_fetches_again_what_the_old_one_had_not_handed_out(fragile_kafka: KafkaCluster) -> None:
+    bootstrap, broker = fragile_kafka.bootstrap, fragile_kafka.brokers[0]
+    name = create_topic(bootstrap)
+    produce(bootstrap, name, numbers(1_500))
+    with KafkaReader(cluster(bootstrap, *NEVER_AGAIN)) as reader:
+        found, old = first_batch(reader, name), reader._consumer
+        broker.kill()
+        broker.start()
+        eventually(lambda: reader.renew(name, 2.0) or reader._consumer is not old, timeout=30)
+        assert found + rest(reader, 1_500 - len(found)) == list(range(1_500))
+
+
+def first_batch(reader: KafkaReader, topic: str) -> list[int]:
+    """What is read first; all the rest of a small topic was fetched with it."""
+    reader.start(topic, {0: 0})
+    return values(eventually(reader.full_batch, timeout=30))
+
+
+def rest(reader: KafkaReader, count: int) -> list[int]:
+    found: list[int] = []
+    eventually(lambda: found.extend(values(reader.next_batch())) or len(found) >= count, timeout=30)
+    return found
+
+
+def test_a_client_that_gets_an_answer_is_kept(kafka: str, topic: Callable[..., str]) -> None:
+    name = topic()
+    with KafkaReader(cluster(kafka)) as reader:
+        assert reader.partition_count(name) == 1
+        old = reader._consumer
+        reader.renew(name, 2.0)
+        assert reader._consumer is old
+
+
+def test_a_question_that_gets_no_answer_takes_no_record_away(fragile_kafka: KafkaCluster) -> None:
+    bootstrap, broker = fragile_kafka.bootstrap, fragile_kafka.brokers[0]
+    name = create_topic(bootstrap)
+    produce(bootstrap, name, numbers(1_500))
+    with KafkaReader(cluster(bootstrap)) as reader:
+        found = first_batch(reader, name)
+        broker.kill()
+        with pytest.raises(KafkaUnavailable):
+            reader.partition_count(name, 0.5)
+        assert found + rest(reader, 1_500 - len(found)) == list(range(1_500))
+
+
+def test_an_outage_is_told_with_its_own_reason_and_not_with_that_of_the_one_before(
+    fragile_kafka: KafkaCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "LOOK_EVERY_S", 0.2)
+    broker, told = fragile_kafka.brokers[0], list[str]()
+    with KafkaReader(cluster(fragile_kafka.bootstrap)) as reader:
+        stream = TopicStream(reader, create_topic(fragile_kafka.bootstrap), told.append)
+        stream.begin(None)
+        live = stream.live()
+        broker.kill()
+        eventually(lambda: next(live) or told, timeout=30)
+        broker.start()
+        eventually(lambda: next(live) or told[-1].startswith("it answers again"), timeout=30)
+        for _ in range(20):  # a second, in which it is looked again
+            next(live)
+        broker.pause()
+        eventually(lambda: next(live) or len(told) == 3, timeout=30)
+    assert "can't be reached" in told[0]
+    assert "gave no answer in time" in told[2]
+
+
+class Answering(KafkaReader):
+    """What a cluster answers, one after the other: of a broker that knows no topic while it starts none can be had."""
+
+    def __init__(self, *answers: Exception | int) -> None:
+        super().__init__(cluster("127.0.0.1:1"))
+        self.answers = iter(answers)
+
+    def partition_count(self, topic: str, within_s: float | None = None) -> int:
+        answer = next(self.answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def test_a_topic_counts_as_deleted_when_a_broker_that_answers_does_not_know_it_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watch, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(watch, "MISSING_FOR_S", 0.2)
+    away, missing, told = KafkaUnavailable("away"), TopicNotFound("no topic"), list[str]()
+    with Answering(away, missing, 3, *[missing] * 2) as reader:
+        looking = Watch(reader, "t", told.append)
+        assert looking.look() is None
+        time.sleep(0.3)  # the cluster is away for longer than a topic may be missing
+        assert [looking.look(), looking.look()] == [None, 3]
+        assert told == [AWAY, "it answers again, after 0 s"]
+        assert looking.look() is None
+        time.sleep(0.3)
+        with pytest.raises(TopicNotFound, match="no topic"):
+            looking.look()
