@@ -3,6 +3,7 @@
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from agentlog.cli import Where, chosen_cluster
@@ -34,8 +35,9 @@ def _catalogues(where: Where) -> Iterator[Path]:
     cluster, topic, _ = chosen_cluster(where)
     wanted = {BOOTSTRAP: cluster.properties[BOOTSTRAP], "topic": topic}
     for path in sorted(folder().glob("*/*.sqlite"), key=_written, reverse=True):
-        if about(path) == wanted:
-            yield path
+        with suppress(sqlite3.Error):  # one of another topic, damaged or of an older version, says nothing of this one
+            if about(path) == wanted:
+                yield path
 
 
 def _written(path: Path) -> float:

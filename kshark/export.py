@@ -62,8 +62,8 @@ def export(sessions: Sequence[Wanted], path: str) -> None:
         NothingToShow: a session wasn't found; the others are written.
         AgentlogError: the source can't be read, or the file not written.
     """
-    if len(sessions) > 1 and sessions[0].where.file == "-":
-        raise UsageError("standard input can be read once: export one session, or give --file a name")
+    if len(sessions) > 1 and sessions[0].where.flows:
+        raise UsageError("a pipe can be read but once: export one session, or give --file a file")
     exporting = Exporting()
     if path == "-":
         write_bytes(exporting.lines(sessions))

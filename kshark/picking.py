@@ -3,11 +3,9 @@
 import sys
 from collections.abc import Sequence
 from itertools import islice
-from pathlib import Path
 
 import click
 
-from agentlog.cli import Where
 from agentlog.errors import NothingToShow, UsageError
 from agentlog.output import paint_for, width, write
 from agentlog.summary import Summary
@@ -32,7 +30,7 @@ def picked(wanted: Wanted, *, last: bool) -> Wanted:
     check_span(wanted.span)
     if not last and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("which session? Name one, or the newest by --last; kshark sessions lists them")
-    if _flows(wanted.where):
+    if wanted.where.flows:
         raise UsageError("a pipe can be read but once, so --file needs the session's id, or a file")
     query = Query(wanted.span)
     with gathered(wanted.where, wanted.catalogue) as found:
@@ -40,11 +38,6 @@ def picked(wanted: Wanted, *, last: bool) -> Wanted:
     if not rows:
         raise NothingToShow(f"no session in {found.read.what}")
     return wanted._replace(session_id=rows[0].session_id if last else _asked(rows, query))
-
-
-def _flows(where: Where) -> bool:
-    """Whether what is read is gone then."""
-    return where.file is not None and (where.file == "-" or Path(where.file).is_fifo())
 
 
 def _asked(rows: Sequence[Summary], query: Query) -> str:

@@ -57,6 +57,11 @@ class Where(NamedTuple):
     file: str | None = None
     all_partitions: bool = False
 
+    @property
+    def flows(self) -> bool:
+        """Whether it is a pipe, which can be read but once."""
+        return self.file is not None and (self.file == "-" or Path(self.file).is_fifo())
+
 
 def where_options(command: Command) -> Command:
     """The options that say where records come from; the command gets them as one ``where``."""
@@ -112,6 +117,8 @@ def _code(app: click.Group, tool: str) -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0
     except Exception as error:
+        if isinstance(error.__cause__, Stopped):  # it came while C code called Python, which complains of it instead
+            return error.__cause__.exit_code
         if os.environ.get("AGENTLOG_DEBUG"):
             raise
         _complain(

@@ -12,7 +12,7 @@ import zstandard
 
 from kshark.cli import app
 from tests.recording import as_bytes, capture_file, ended, started, tool_call
-from tests.running import Ran, call, command, environment, run
+from tests.running import Ran, call, command, environment, feed, run
 
 
 def export(folder: Path, *arguments: str, stdin: bytes = b"") -> Ran:
@@ -86,6 +86,14 @@ def test_when_no_session_is_there_the_file_that_was_there_stays(folder: Path) ->
     assert sorted(path.name for path in folder.iterdir()) == ["mine.ndjson", "run.ndjson"]
 
 
+def test_several_sessions_of_a_pipe_are_refused_because_it_can_be_read_but_once(folder: Path) -> None:
+    os.mkfifo(folder / "fifo")
+    for pipe in ("-", "fifo"):
+        done = export(folder, "sess_1", "sess_2", "--file", pipe, "-o", "mine.ndjson")
+        assert (done.code, "a pipe can be read but once" in done.told) == (2, True)
+    assert not (folder / "mine.ndjson").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_leaves_no_half_file(folder: Path, number: signal.Signals) -> None:
     os.mkfifo(folder / "fifo")
@@ -93,7 +101,7 @@ def test_an_interruption_leaves_no_half_file(folder: Path, number: signal.Signal
         command("kshark", "export", "sess_1", "--file", "fifo", "-o", "mine.ndjson"), cwd=folder, env=environment()
     )
     with (folder / "fifo").open("wb", buffering=0) as writer:
-        writer.write(as_bytes([tool_call(1)]))
+        feed(writer, as_bytes([tool_call(1)]), process.pid)
         process.send_signal(number)
         assert process.wait(timeout=30) == 128 + number
     assert sorted(path.name for path in folder.iterdir()) == ["fifo", "run.ndjson"]

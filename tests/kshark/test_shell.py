@@ -12,7 +12,7 @@ import pytest
 
 from kshark.cli import app
 from tests.recording import as_bytes, capture_file, ended, event, tool_call
-from tests.running import call, command, environment, run
+from tests.running import call, command, environment, feed, run
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_success_is_0(small: Path) -> None:
         (["replay", "x", "--file", "."], ".: Is a directory"),
         (["replay", "x", "--file", "f", "--cluster", "c"], "--file takes the place of --cluster"),
         (["replay", "x", "--from", "tomorrowish"], "'tomorrowish' is neither a time nor an offset"),
-        (["replay", "x", "--from", "14:00Z", "--to", "13:00Z"], "lies before"),
+        (["replay", "x", "--from", "2026-01-15T14:00Z", "--to", "2026-01-15T13:00Z"], "lies before"),
         (["replay", "x", "--max-chars", "-1"], "-1 is not in the range"),
         (["replay", "x", "--cluster", "nosuch"], "there is no cluster 'nosuch'"),
         (["replay", "x", "--cluster", "h:1", "-X", "sasl.pasword=x"], "did you mean sasl.password?"),
@@ -172,7 +172,7 @@ def test_a_signal_ends_it_with_its_exit_code_and_no_traceback(
         command("kshark", "replay", "sess_1", "--file", fifo), env=environment(), stderr=subprocess.PIPE
     )
     with fifo.open("wb", buffering=0) as writer:  # opens as soon as the other side reads
-        writer.write(as_bytes([tool_call(1)]))
+        feed(writer, as_bytes([tool_call(1)]), running.pid)
         running.send_signal(number)
         _, told = running.communicate(timeout=30)
     assert (running.returncode, told) == (code, b"")
