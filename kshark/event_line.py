@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from zlib import crc32
 
-from agentlog.describe import headline, shown, word
+from agentlog.describe import TELL_THEIR_ERROR, headline, shown, word
 from agentlog.output import Paint, Style, cell_width, clipped
 from agentlog.session import Step
 
@@ -72,7 +72,7 @@ class EventLines:
 
 def _more(step: Step) -> str:
     """What went wrong, else what a call was given."""
-    if step.kind in ("error", "session_end"):
+    if step.kind in TELL_THEIR_ERROR:
         return ""
     found = step.error if step.error is not None else step.event.payload.get("input")
     return shown(found) if step.error is not None or (step.kind == "tool_call" and found) else ""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from agentlog.coverage import Coverage
-from agentlog.describe import headline, shown, word
+from agentlog.describe import TELL_THEIR_ERROR, headline, shown, word
 from agentlog.output import Style, cell_width, clipped
 from agentlog.session import Step, Timeline
 
@@ -62,7 +62,7 @@ def _branch(step: Step, lead: str, look: Look) -> str:
     lead = lead[-(look.columns // 12) * 4 :]  # of the deepest only the innermost branches have room
     room = look.columns - len(when) - len(lead)
     name = clipped(word(step), min(room, 20))
-    error = f"  {shown(step.error)}" if step.error is not None and step.kind != "error" else ""
+    error = f"  {shown(step.error)}" if step.error is not None and step.kind not in TELL_THEIR_ERROR else ""
     said = headline(step) + error
     beside = room - cell_width(name) - 1
     told = f" {clipped(said, beside)}" if said and beside >= 3 else ""

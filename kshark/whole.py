@@ -9,15 +9,15 @@ from agentlog.payloads import resolve
 from agentlog.session import Step
 
 DEEPEST = 32
-"""References are looked for so far down in a payload; recorders put them at the top or one below."""
+"""References are looked for so far down in a payload or context; recorders put them at the top or one below."""
 
 
 def fetch_references(steps: Iterable[Step]) -> None:
     """Put what references stand for into the steps' events; one that can't be had says why, behind its preview."""
     for step in steps:
-        payload = _whole(step.event.payload, DEEPEST)
-        if payload != step.event.payload:
-            step.event = msgspec.structs.replace(step.event, payload=payload)
+        payload, context = _whole(step.event.payload, DEEPEST), _whole(step.event.context, DEEPEST)
+        if (payload, context) != (step.event.payload, step.event.context):
+            step.event = msgspec.structs.replace(step.event, payload=payload, context=context)
 
 
 def _whole(value: Any, depth: int) -> Any:

@@ -24,6 +24,8 @@ WORDS = {
     "memory_write": "memory",
 }
 FEWEST_FOLDED = 4
+TELL_THEIR_ERROR = frozenset({"error", "session_end", "delegation_result"})
+"""Steps whose headline says what went wrong."""
 
 
 class Detail(NamedTuple):
@@ -61,9 +63,14 @@ def shown(value: object) -> str:
 
 def _reference(value: dict[str, Any]) -> str:
     """What stands in the place of a large payload, as text; empty for any other object."""
-    place = value.get("$ref")
-    preview = shown(value.get("preview") or "")
-    return f"{preview} [{shown(value.get('bytes', '?'))} bytes in {place}]".strip() if isinstance(place, str) else ""
+    place = value.get("$ref", "")
+    if isinstance(place, str) and place:
+        where = f" in {place}"
+    elif place is None and "sha256" in value:
+        where = ", shortened"
+    else:
+        return ""
+    return f"{shown(value.get('preview') or '')} [{shown(value.get('bytes', '?'))} bytes{where}]".strip()
 
 
 def _inner(value: object) -> str:
@@ -115,20 +122,32 @@ def _retrieval(_step: Step, payload: dict[str, Any]) -> str:
 
 
 def _end(step: Step, payload: dict[str, Any]) -> str:
-    said = payload.get("error") or payload.get("result")
+    came = _came(payload)
     status = shown(payload.get("status") or step.event.status or "ended")
-    return f"{status}: {shown(said)}" if said else status
+    return f"{status}: {came}" if came else status
 
 
 def _delegation(_step: Step, payload: dict[str, Any]) -> str:
     child = payload.get("child_session_id")
     session = f"  in session {child}" if isinstance(child, str) else ""
-    return f"{shown(payload.get('to_agent_id', '?'))}: {shown(payload.get('task', ''))}{session}"
+    task = payload.get("task")
+    return _of_agent(payload.get("to_agent_id", "?"), "" if task is None else shown(task)) + session
 
 
 def _result(_step: Step, payload: dict[str, Any]) -> str:
-    said = payload.get("error") or payload.get("result") or ""
-    return f"{shown(payload.get('from_agent_id', '?'))}: {shown(said)}"
+    return _of_agent(payload.get("from_agent_id", "?"), _came(payload))
+
+
+def _of_agent(agent_id: object, what: str) -> str:
+    return f"{shown(agent_id)}: {what}" if what else shown(agent_id)
+
+
+def _came(payload: dict[str, Any]) -> str:
+    """What came of a session or a delegation: what went wrong, and the result that there is all the same."""
+    error, result = payload.get("error"), payload.get("result")
+    if not error:
+        return "" if result is None else shown(result)
+    return f"{shown(error)}, with the result {shown(result)}" if result else shown(error)
 
 
 def _plainly(_step: Step, payload: dict[str, Any]) -> str:
@@ -147,7 +166,7 @@ _HEADLINES: dict[str, Callable[[Step, dict[str, Any]], str]] = {
     "delegation": _delegation,
     "delegation_result": _result,
     "memory_write": lambda _, payload: f"{shown(payload.get('key', '?'))} = {shown(payload.get('value', ''))}",
-    "error": lambda _, payload: ": ".join(shown(payload[name]) for name in ("type", "message") if name in payload),
+    "error": lambda _, payload: ": ".join(shown(payload[name]) for name in ("type", "message") if payload.get(name)),
 }
 _SAID = {
     "session_start": {"goal"},
@@ -195,7 +214,7 @@ def _sureness(step: Step) -> str:
 def error_name(error: object) -> str:
     """An error in a word or two: its type or code, else what stands before the first colon."""
     if isinstance(error, dict):
-        named = next((error[name] for name in ("type", "code", "name", "message") if error.get(name)), None)
+        named = next((error[name] for name in ("type", "code", "name", "message", "preview") if error.get(name)), None)
         return error_name(named) if named is not None else "error"
     text = shown(error)
     code = re.match(r"[\w.\- ]{1,40}(?=:)", text)

@@ -79,7 +79,7 @@ PLACES = st.builds(
 OBJECTS = st.dictionaries(TEXTS | st.just("_record"), JSON, max_size=3)
 
 
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(OBJECTS, OBJECTS, st.sampled_from([None, 2]), PLACES)
 @example({"_record": {"partition": 0, "offset": 1}}, {}, None, PLACE)
 def test_any_event_and_any_place_survive_a_line(
@@ -173,7 +173,7 @@ def test_a_line_that_is_no_event_is_named_by_file_and_line(line: bytes, why: str
     assert read(line) == Unreadable("run.ndjson:17", Place(None, -1, 17), why)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.binary(max_size=40) | OBJECTS.map(lambda more: json.dumps(FIELDS | {"_record": more}).encode()))
 def test_any_line_is_a_record_or_named_or_anothers(line: bytes) -> None:
     assert isinstance(read(line), Record | Unreadable | str)

@@ -23,7 +23,7 @@ FIELDS: dict[str, Any] = {
     "timestamp": "2026-01-15T14:23:11.847Z",
     "event_type": "tool_call",
 }
-many = settings(deadline=None, max_examples=150)
+many = settings(max_examples=150)
 
 
 def with_fields(**fields: object) -> bytes:

@@ -20,17 +20,21 @@ LAYERS: tuple[set[str], ...] = (
     {"codec", "capture", "steps", "order", "lanes", "session", "positions", "partitions"},
     {"properties", "settingsfile", "given", "clusters"},
     {"kafka", *(f"kafka.{name}" for name in ("client", "reader", "admin", "writer", "stretch"))},
-    {"sources", "stream", "topics", "newfile", "coverage", "describe", "calls", "payloads"},
+    {"sources", "watch", "stream", "topics", "newfile", "coverage", "describe", "calls", "payloads"},
     {"glances", "summary", "sums"},
-    {f"recording.{name}" for name in ("snapshot", "redaction", "prices", "usage", "scope", "ids", "stats", "workers")},
     {
         f"recording.{name}"
-        for name in ("records", "outlets", "large", "spool", "ledger", "kafkawriter", "target", "wire")
+        for name in ("snapshot", "secrets", "prices", "usage", "scope", "ids", "stats", "workers", "bell")
     },
     {
         f"recording.{name}"
-        for name in ("options", "intake", "preparer", "spools", "handover", "sender", "delivery", "process")
+        for name in ("search", "redaction", "records", "outlets", "large", "spool", "spare", "ledger", "kafkawriter")
     },
+    {
+        f"recording.{name}"
+        for name in ("target", "wire", "options", "intake", "preparer", "spools", "handover", "sender", "delivery")
+    },
+    {"recording.process", "recording.recorder"},
     {f"recording.{name}" for name in ("span", "calls", "generators", "decorate", "verbs")} | {"recording", "tracer"},
     {"adapters", *(f"adapters.{name}" for name in ("streams", "calling", "openai", "anthropic"))},
     {"adapters.langchain", "adapters.openai_agents"},

@@ -18,7 +18,7 @@ from agentlog.session import Step, Timeline, timeline
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 IDS = "abcdefgh"
 AGENTS = ("main", "sub")
-many = settings(deadline=None, max_examples=80)
+many = settings(max_examples=80)
 
 
 def recorded(fields: dict[str, Any], partition: int, offset: int, process: str | None) -> Record:
@@ -276,7 +276,7 @@ def a_log_of(draw: Callable[..., Any], session: list[Written]) -> list[Record]:
     return log
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.data())
 def test_interleaving_copies_and_partitions_do_not_change_the_timeline(data: st.DataObject) -> None:
     session = data.draw(a_session())

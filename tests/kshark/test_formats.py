@@ -136,7 +136,7 @@ KINDS = st.sampled_from(["tool_call", "llm_call", "decision", "delegation", "ses
 EVENTS = st.lists(st.tuples(KINDS | NASTY, NASTY, NASTY), min_size=1, max_size=4)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @example([(" ", "a", "")])
 @given(EVENTS)
 def test_no_text_of_an_event_means_anything_in_markdown(load: Load, events: list[tuple[str, str, str]]) -> None:

@@ -1,11 +1,12 @@
 """`--full` fetches what references stand for, and shows it only when it is what was recorded."""
 
+import contextlib
 from pathlib import Path
 
 import orjson
 import pytest
 
-from agentlog import capture
+from agentlog import AgentTracer, capture
 from agentlog.events import Place
 from agentlog.payloads import name_of, reference
 from tests.running import run
@@ -41,6 +42,13 @@ def test_a_reference_is_shown_as_what_it_stands_for(session: Path) -> None:
     assert "the end" not in shown(session)
 
 
+def test_a_long_reasoning_is_shown_whole(tmp_path: Path) -> None:
+    tracer = AgentTracer("sess_1", agent_id="a", file=tmp_path / "run.ndjson", payloads=tmp_path / "store")
+    tracer.track_tool_call("mail", "to Acme", lambda: 1, reasoning="because " * 2_000 + "the end")
+    tracer.close()
+    assert "the end" in shown(tmp_path / "run.ndjson", "--full")
+
+
 def test_what_is_not_what_was_recorded_is_said_and_not_shown(session: Path) -> None:
     stored = next((session.parent / "store").rglob("*.json"))
     stored.write_bytes(CONTENT.replace(b"the end", b"THE END"))
@@ -71,3 +79,16 @@ def test_messages_hold_what_a_reference_stands_for_with_full(session: Path) -> N
     asked = ("memory", "sess_1", "--file", session, "--format", "messages")
     assert b"the end" in run("kshark", *asked, "--full").out
     assert b"the end" not in run("kshark", *asked).out
+
+
+def test_what_was_shortened_is_shown_by_its_preview(tmp_path: Path) -> None:
+    file = tmp_path / "run.ndjson"
+    with AgentTracer("sess_1", agent_id="a", file=file) as tracer:
+        for _ in range(4):
+            with contextlib.suppress(ValueError), tracer.tool_call("read", {"text": "how it begins " * 1000}):
+                raise ValueError("why " * 5000)
+    assert tracer.flush(10)
+    text = shown(file)
+    assert "$ref" not in text
+    assert "how it begins how" in text
+    assert "all ValueError" in text

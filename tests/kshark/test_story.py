@@ -127,7 +127,7 @@ def test_another_seed_tells_it_with_other_numbers(records: list[StoryRecord]) ->
     assert {record.key for record in other} == {record.key for record in records}
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers())
 def test_its_counts_hold_for_any_seed(seed: int) -> None:
     events = [event for record in story(seed=seed) if (event := decoded(record)) is not None]

@@ -110,7 +110,7 @@ def by_timeline(log: list[Record]) -> dict[str, Summary]:
     return {session_id: summarized(timeline(session_id, own)) for session_id, own in sorted(sessions.items())}
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(a_log(), st.lists(st.integers(0, 14), max_size=3))
 def test_the_rows_are_those_of_the_timelines_in_however_many_runs_they_were_read(
     log: list[Record], cuts: list[int]
@@ -120,7 +120,7 @@ def test_the_rows_are_those_of_the_timelines_in_however_many_runs_they_were_read
     assert kept(runs) == by_timeline(log)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(a_log())
 def test_sums_of_some_partitions_joined_with_those_of_the_others_say_what_the_timelines_say(log: list[Record]) -> None:
     with TemporaryDirectory() as folder, Store() as store:
@@ -132,7 +132,7 @@ def test_sums_of_some_partitions_joined_with_those_of_the_others_say_what_the_ti
         assert settled(store, log) == by_timeline(log)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.one_of(st.binary(max_size=40), a_log().map(lambda log: b"".join(r.value for r in log[:1])))))
 def test_a_glance_takes_what_the_codec_takes_and_refuses_what_it_refuses(values: list[bytes]) -> None:
     place = Place("t", 0, 0)

@@ -88,7 +88,7 @@ ANYTHING = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(ANYTHING, st.booleans())
 def test_no_value_of_an_event_makes_any_format_fail(load: Load, events: list[Any], full: bool) -> None:
     made = b"".join(
@@ -148,7 +148,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(EVENTS, st.integers(40, 100), st.sampled_from([*SHAPES]), st.booleans())
 def test_whatever_an_event_holds_no_line_is_too_wide_and_nothing_steers_the_terminal(
     load: Load, events: list[tuple[str, str, dict[str, str], str]], columns: int, shape: str, full: bool
@@ -241,6 +241,14 @@ def test_sub_agents_stand_indented_under_their_delegation_with_its_result(sessio
     assert "s  result     research-agent: dates" in line_with(lines, "result     research-agent")
 
 
+def test_a_delegation_without_a_task_or_a_result_names_the_agent_alone(load: Load) -> None:
+    handed_over = event(0, "delegation", payload={"to_agent_id": "mail-agent", "task": None})
+    back = event(1, "delegation_result", payload={"from_agent_id": "mail-agent", "result": None})
+    lines = written(load("sess_1", content=as_bytes([handed_over, back])))
+    assert line_with(lines, "delegate").endswith("delegate   mail-agent")
+    assert line_with(lines, "result").endswith("result     mail-agent")
+
+
 def test_what_is_open_and_what_never_ended_is_said(sessions: dict[str, Loaded]) -> None:
     lines = written(sessions["sess_crashed"])
     assert lines[0].endswith("  not ended, 19.4 s so far")
@@ -312,3 +320,18 @@ def test_the_story_reads_as_it_did(story_file: Path, name: str, session: str, co
     if os.environ.get("RENEW"):
         golden.write_text(shown)
     assert shown == golden.read_text(), f"If {name} should read so: RENEW=1 python -m pytest tests/kshark/test_text.py"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_came_of_a_sub_agent_is_told_once_and_whole(load: Load, shape: str) -> None:
+    failed = {"from_agent_id": "half", "error": "ValueError: lost", "result": "some of it"}
+    events = [
+        event(0, "delegation", payload={"to_agent_id": "half", "task": None}),
+        event(1, "delegation_result", payload=failed, context={"parent_event_id": "evt_0"}),
+        event(2, "delegation", payload={"to_agent_id": "no"}),
+        event(3, "delegation_result", payload={"from_agent_id": "no", "result": False}),
+    ]
+    lines = written(load("sess_1", content=as_bytes(events)), 120, shape)
+    assert line_with(lines, "lost").endswith("half: ValueError: lost, with the result some of it")
+    assert line_with(lines, "no: false")
+    assert not [line for line in lines if "null" in line]
