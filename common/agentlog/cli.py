@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .sources import Source, Span
 
 BUG = 70
+_signals: list[int] = []  # the one that ends this process, once it has come
 
 Command = Callable[..., Any]
 
@@ -117,8 +118,8 @@ def _code(app: click.Group, tool: str) -> int:
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0
     except Exception as error:
-        if isinstance(error.__cause__, Stopped):  # it came while C code called Python, which complains of it instead
-            return error.__cause__.exit_code
+        if _signals:  # it came while C code called Python, which complains of that in place of Stopped
+            return 128 + _signals[0]
         if os.environ.get("AGENTLOG_DEBUG"):
             raise
         _complain(
@@ -132,6 +133,7 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     """The first signal finishes cleanly; the second meets no handler of ours."""
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_DFL)
+    _signals.append(number)
     raise Stopped(128 + number)
 
 
