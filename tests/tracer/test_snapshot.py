@@ -3,12 +3,13 @@
 import dataclasses
 import enum
 import json
+import sqlite3
 import uuid
-from collections import OrderedDict, deque
+from collections import OrderedDict, UserString, deque
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 from unittest.mock import MagicMock
 
 import msgspec
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 
 from agentlog import AgentTracer
 from agentlog.recording.snapshot import snapshot
-from tests.tracing import in_file
+from tests.tracing import in_file, ran
 
 
 class Colour(enum.Enum):
@@ -97,13 +98,65 @@ def deep() -> Any:
     return value
 
 
+class Pair(NamedTuple):
+    name: str
+    n: int
+
+
+class Slotted:
+    __slots__ = ("empty", "n")
+
+    def __init__(self) -> None:
+        self.n = 1
+
+
+class Basket:
+    """May be read item by item, but says nowhere that this is all there is to it."""
+
+    def __init__(self) -> None:
+        self.held = ["a"]
+
+    def __iter__(self) -> Any:
+        raise AssertionError("it is read")
+
+    def __len__(self) -> int:
+        raise AssertionError("it is read")
+
+
+class Query(Basket):
+    """As Django has it: any look at it asks the database."""
+
+    def _fetch_all(self) -> None: ...
+
+    def __repr__(self) -> str:
+        raise AssertionError("it is read")
+
+
+class Lazy:
+    """A proxy, such as Django's of a request's user: its class is that of what it stands for, which has to be found."""
+
+    @property
+    def __class__(self) -> Any:
+        raise AssertionError("it is read")
+
+    def __repr__(self) -> str:
+        return "<Lazy>"
+
+
+def row() -> sqlite3.Row:
+    database = sqlite3.connect(":memory:")
+    database.row_factory = sqlite3.Row
+    return cast(sqlite3.Row, database.execute("select 1 as id, 'me' as name").fetchone())
+
+
+ID = "00000000-0000-0000-0000-000000000005"
 WHEN = datetime(2026, 1, 15, 14, 0, tzinfo=UTC)
 VALUES: list[tuple[Any, Any]] = [
     (Point(1, 2), {"x": 1, "y": 2}),
     (Line(3), {"n": 3}),
     (Colour.RED, "red"),
-    (WHEN, "2026-01-15T14:00:00+00:00"),
-    (uuid.UUID(int=5), "00000000-0000-0000-0000-000000000005"),
+    (WHEN, "2026-01-15T14:00:00Z"),
+    (uuid.UUID(int=5), ID),
     (b"text", "text"),
     (b"\xff\x00", {"base64": "/wA="}),
     (np.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]]),
@@ -112,6 +165,21 @@ VALUES: list[tuple[Any, Any]] = [
     (Decimal("1.10"), "1.10"),
     (Path("/a/b"), "/a/b"),
     ({1: "a", (2, 3): "b"}, {"1": "a", "[2, 3]": "b"}),
+    (
+        {WHEN.date(): "a", uuid.UUID(int=5): "b", Colour.RED: "c"},
+        {"2026-01-15": "a", ID: "b", "red": "c"},
+    ),
+    ([Pair("me", 1)], [{"name": "me", "n": 1}]),
+    (row(), {"id": 1, "name": "me"}),
+    (type("Timestamp", (datetime,), {})(2026, 1, 15), "2026-01-15T00:00:00"),
+    ({1: "a", "1": "b", None: "c"}, {"1": "a", "1 2": "b", "None": "c"}),
+    (Slotted(), {"type": "Slotted", "n": 1}),
+    (range(3), [0, 1, 2]),
+    (range(10**12), "range(0, 1000000000000)"),
+    ({"a": 1}.keys(), ["a"]),
+    (UserString("text"), "text"),
+    (Basket(), {"type": "Basket", "held": ["a"]}),
+    ([Point(1, cast(int, Decimal(2))), Decimal(3)], [{"x": 1, "y": "2"}, "3"]),
     (deque([1, 2]), [1, 2]),
     (OrderedDict(a=1), {"a": 1}),
     ((1, (2,)), [1, [2]]),
@@ -152,6 +220,50 @@ def test_what_can_be_read_only_once_is_left_to_the_agent(tmp_path: Path) -> None
     numbers = (n for n in range(3))
     assert written(numbers, tmp_path / "x.ndjson") == "<generator>"
     assert list(numbers) == [0, 1, 2]
+
+
+def test_a_lazy_proxy_that_a_tool_returns_is_passed_on_as_it_is(tmp_path: Path) -> None:
+    tracer = AgentTracer("sess_1", agent_id="agent", file=tmp_path / "x.ndjson")
+    proxy = Lazy()
+    assert tracer.track_tool_call("user", {}, lambda: proxy) is proxy
+    assert tracer.flush(10)
+    assert in_file(tmp_path / "x.ndjson")[0]["payload"]["output"] == "<Lazy>"
+
+
+@pytest.mark.parametrize("kind", [Query, Lazy])
+def test_what_would_ask_a_database_is_named_only(kind: type, tmp_path: Path) -> None:
+    assert written({"found": [kind()]}, tmp_path / "x.ndjson") == {"found": [f"<{kind.__name__}>"]}
+
+
+def test_a_value_that_another_thread_changes_meanwhile_harms_nobody() -> None:
+    status, out, err = ran(
+        """
+import json, threading, time
+from agentlog.recording.snapshot import snapshot
+import orjson
+
+class Message:
+    def __repr__(self):
+        return "hello"
+
+state = {"messages": [Message()], "seen": {}}
+
+def work():
+    while True:
+        state["messages"].extend(Message() for _ in range(100))
+        state["seen"].update((str(n), Message()) for n in range(100))
+        if len(state["messages"]) > 500:
+            del state["messages"][:400]
+            state["seen"].clear()
+        time.sleep(0.0001)
+
+threading.Thread(target=work, daemon=True).start()
+end = time.monotonic() + 4
+while time.monotonic() < end:
+    assert set(orjson.loads(orjson.dumps(snapshot(state)))) == {"messages", "seen"}
+"""
+    )
+    assert (status, out, err) == (0, "", "")
 
 
 HOSTILE = {
