@@ -53,7 +53,8 @@ class _Handler(BaseHTTPRequestHandler):
                 400, "application/json", orjson.dumps({"error": {"message": "no such thing", "type": "invalid"}})
             )
             return
-        answer = {"/v1/chat/completions": _chat, "/v1/responses": _response, "/v1/messages": _claude}[self.path](body)
+        path = self.path.partition("?")[0]  # Anthropic's beta is a query
+        answer = {"/v1/chat/completions": _chat, "/v1/responses": _response, "/v1/messages": _claude}[path](body)
         if isinstance(answer, dict):
             self._send(200, "application/json", orjson.dumps(answer))
         else:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +12,25 @@ import pytest
 from agents import (
     Agent,
     ModelSettings,
+    OpenAIChatCompletionsModel,
     OpenAIResponsesModel,
     RunConfig,
     Runner,
+    Trace,
     function_span,
     function_tool,
     set_trace_processors,
     trace,
 )
 from langchain_core.documents import Document
-from langchain_core.language_models.fake_chat_models import FakeMessagesListChatModel
+from langchain_core.language_models.fake_chat_models import FakeMessagesListChatModel, GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
+from langgraph.types import Command, interrupt
 
 from agentlog import AgentTracer, KafkaUnavailable
 from agentlog.adapters.anthropic import record_anthropic
@@ -163,6 +168,23 @@ def test_the_stream_helpers_of_openais_client_are_recorded(server: str, recordin
     assert [event["payload"]["output"] for event in recording.events("llm_call")] == [ANSWER, ANSWER]
 
 
+def test_a_stream_helper_that_is_left_early_is_recorded_as_far_as_it_came(server: str, recording: Recording) -> None:
+    async def ask() -> None:
+        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
+            record_openai(client, recording.tracer)
+            async with client.responses.stream(model="gpt-4o", input="Capital?") as stream:
+                assert await anext(event async for event in stream if event.type == "response.output_text.delta")
+            kept.append(stream)
+
+    kept: list[Any] = []
+    with openai_client(server, recording) as client:
+        with client.chat.completions.stream(model="gpt-4o", messages=ASKED) as chat:
+            assert next(event for event in chat if event.type == "content.delta")
+        kept.append(chat)
+        asyncio.run(ask())
+        assert [event["payload"]["output"] for event in recording.events("llm_call")] == [TEXT[0], TEXT[0]]
+
+
 def test_a_raw_response_is_recorded_by_what_it_holds_and_left_to_the_program(server: str, recording: Recording) -> None:
     async def ask() -> None:
         async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
@@ -245,6 +267,16 @@ def test_a_streamed_tool_use_is_put_together(server: str, recording: Recording) 
     assert payload["output"][1]["input"] == {"city": "Paris"}
 
 
+def test_what_is_asked_by_the_beta_of_a_client_is_recorded(server: str, recording: Recording) -> None:
+    with openai_client(server, recording) as client:
+        client.beta.chat.completions.create(model="gpt-4o", messages=ASKED)
+    with anthropic_client(server, recording) as claude:
+        claude.beta.messages.create(model="claude-x", max_tokens=9, messages=ASKED)
+        with claude.beta.messages.stream(model="claude-x", max_tokens=9, messages=ASKED) as stream:
+            stream.until_done()
+    assert [event["payload"]["output"] for event in recording.events("llm_call")] == [ANSWER] * 3
+
+
 def test_anthropics_async_client_is_recorded_too(server: str, recording: Recording) -> None:
     async def ask() -> None:
         async with anthropic.AsyncAnthropic(base_url=server, api_key="x") as client:
@@ -304,6 +336,101 @@ def test_a_langgraph_agents_models_tools_and_searches_are_recorded(recording: Re
     assert events[0]["context"]["parent_event_id"] == outer.event_id
 
 
+def test_a_tool_call_of_langgraph_follows_from_the_answer_that_asked_for_it(recording: Recording) -> None:
+    asked = [{"id": city, "name": "lookup", "args": {"city": city}} for city in ("Paris", "Rome")]
+    model = FakeMessagesListChatModel(responses=[AIMessage("", tool_calls=asked)])
+    graph = StateGraph(MessagesState)
+    graph.add_node("model", lambda state: {"messages": [model.invoke(state["messages"])]})
+    graph.add_node("tools", ToolNode([lookup]))
+    graph.add_edge(START, "model")
+    graph.add_edge("model", "tools")
+    callbacks: Any = {"callbacks": [AgentlogCallback(recording.tracer)]}
+    graph.compile().invoke({"messages": [HumanMessage("How many?")]}, config=callbacks)
+    model_call, *tool_calls = recording.events("llm_call", "tool_call")
+    assert [call["context"]["parent_event_id"] for call in tool_calls] == [model_call["event_id"]] * 2
+
+
+def test_a_stream_of_langchain_that_is_left_early_is_recorded_as_far_as_it_came(recording: Recording) -> None:
+    model = GenericFakeChatModel(messages=iter([AIMessage("Paris, of course")]))
+    stream: Any = model.stream("Capital?", config={"callbacks": [AgentlogCallback(recording.tracer)]})
+    assert next(stream).content == "Paris,"
+    stream.close()
+    payload = recording.call()
+    assert payload["output"] == {"role": "ai", "content": "Paris,"}
+    assert "error" not in payload
+
+
+def test_a_langgraph_tool_that_waits_for_a_human_has_not_failed(recording: Recording) -> None:
+    @tool
+    def ask(question: str) -> str:
+        """Ask a human."""
+        return str(interrupt(question))
+
+    call = {"id": "1", "name": "ask", "args": {"question": "Send it?"}, "type": "tool_call"}
+    graph = StateGraph(MessagesState)
+    graph.add_node("tools", ToolNode([ask]))
+    graph.add_edge(START, "tools")
+    agent = graph.compile(checkpointer=InMemorySaver())
+    config: Any = {"callbacks": [AgentlogCallback(recording.tracer)], "configurable": {"thread_id": "1"}}
+    agent.invoke({"messages": [AIMessage("", tool_calls=[call])]}, config=config)
+    agent.invoke(Command(resume="yes"), config=config)
+    waited, answered = (event["payload"] for event in recording.events("tool_call"))
+    assert (waited["output"], answered["output"]) == ({"interrupted": ["Send it?"]}, "yes")
+    assert "error" not in waited
+
+
+def test_a_call_that_is_cancelled_with_its_langgraph_run_ends(recording: Recording) -> None:
+    class Slow(FakeMessagesListChatModel):
+        async def _agenerate(self, *_: Any, **__: Any) -> Any:
+            asked.set()
+            await asyncio.Event().wait()
+
+    async def ask(state: MessagesState) -> Any:
+        return {"messages": [await Slow(responses=[]).ainvoke(state["messages"])]}
+
+    async def run() -> None:
+        graph = StateGraph(MessagesState)
+        graph.add_node("model", ask)
+        graph.add_edge(START, "model")
+        callbacks: Any = {"callbacks": [AgentlogCallback(recording.tracer)]}
+        task = asyncio.create_task(graph.compile().ainvoke({"messages": [HumanMessage("Hello")]}, config=callbacks))
+        await asked.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asked = asyncio.Event()
+    asyncio.run(run())
+    assert recording.call()["error"].startswith("CancelledError")
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_what_a_langchain_tool_records_belongs_to_its_call(asynchronous: bool, recording: Recording) -> None:
+    @tool
+    def census(city: str) -> int:
+        """Count the people of a city."""
+        return recording.tracer.track_retrieval(city, lambda: 2_100_000)
+
+    @tool
+    async def async_census(city: str) -> int:
+        """Count the people of a city."""
+        return recording.tracer.track_retrieval(city, lambda: 2_100_000)
+
+    async def ask() -> None:
+        await async_census.ainvoke(*given)
+        recording.tracer.log_decision("go on")
+
+    given: Any = {"city": "Paris"}, {"callbacks": [AgentlogCallback(recording.tracer)]}
+    if asynchronous:
+        asyncio.run(ask())
+    else:
+        census.invoke(*given)
+        recording.tracer.log_decision("go on")
+    search, called, decision = recording.events("retrieval", "tool_call", "decision")
+    assert search["context"]["parent_event_id"] == called["event_id"]
+    assert "parent_event_id" not in decision["context"]
+
+
 def test_a_langchain_tool_that_fails_is_recorded_with_its_error(recording: Recording) -> None:
     with pytest.raises(ValueError, match="no such city"):
         lookup.invoke({"city": "Atlantis"}, config={"callbacks": [AgentlogCallback(recording.tracer)]})
@@ -327,21 +454,27 @@ def test_langchain_is_told_that_events_cant_be_delivered(asynchronous: bool, tmp
         asyncio.run(lookup.ainvoke(*given)) if asynchronous else lookup.invoke(*given)
 
 
-def test_an_agent_of_the_agents_sdk_goes_on_without_kafka_and_its_events_wait(tmp_path: Path) -> None:
-    tracer = away(tmp_path)
-    set_trace_processors([AgentlogProcessor(tracer)])
+@contextmanager
+def traced(by: Any) -> Iterator[None]:
+    """The Agents SDK, traced by this tracer alone, or by that which this function gives for each run."""
+    set_trace_processors([AgentlogProcessor(by)])
     try:
-        with trace("w"), function_span("lookup", "{}"):
-            pass
+        yield
     finally:
         set_trace_processors([])
+
+
+def test_an_agent_of_the_agents_sdk_goes_on_without_kafka_and_its_events_wait(tmp_path: Path) -> None:
+    tracer = away(tmp_path)
+    with traced(tracer), trace("w"), function_span("lookup", "{}"):
+        pass
     assert tracer.stats().queued == 2
 
 
 def test_an_agent_of_the_agents_sdk_is_recorded(server: str, recording: Recording) -> None:
     @function_tool
     def lookup(city: str) -> str:
-        return f"{city}: 2.1 million people"
+        return recording.tracer.track_retrieval(city, lambda: f"{city}: 2.1 million people")
 
     async def run() -> str:
         async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
@@ -350,13 +483,12 @@ def test_an_agent_of_the_agents_sdk_is_recorded(server: str, recording: Recordin
             result = await Runner.run(agent, "How many people live in Paris?", run_config=RunConfig(workflow_name="w"))
             return str(result.final_output)
 
-    set_trace_processors([AgentlogProcessor(recording.tracer)])
-    try:
+    with traced(recording.tracer):
         assert asyncio.run(run()) == ANSWER
-    finally:
-        set_trace_processors([])
+    (search,) = recording.events("retrieval")
     events = recording.events("llm_call", "tool_call")
     assert [event["event_type"] for event in events] == ["llm_call", "tool_call", "llm_call"]
+    assert search["context"]["parent_event_id"] == events[1]["event_id"]
     called = events[1]["payload"]
     assert (called["tool"], called["input"], called["output"]) == (
         "lookup",
@@ -364,4 +496,78 @@ def test_an_agent_of_the_agents_sdk_is_recorded(server: str, recording: Recordin
         "Paris: 2.1 million people",
     )
     assert used(events[2]["payload"]) == OPENAI_RESPONSE
+    assert events[2]["payload"]["output"] == ANSWER
     assert events[0]["payload"]["input"][0]["content"] == "How many people live in Paris?"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_chat_in_the_agents_sdk_is_recorded_with_what_the_model_says(
+    streamed: bool, server: str, recording: Recording
+) -> None:
+    async def run() -> None:
+        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
+            agent = Agent("guide", model=OpenAIChatCompletionsModel("gpt-4o", client))
+            if streamed:
+                assert [event async for event in Runner.run_streamed(agent, "Capital?").stream_events()]
+            else:
+                await Runner.run(agent, "Capital?")
+
+    with traced(recording.tracer):
+        asyncio.run(run())
+    payload = recording.call()
+    assert payload["output"] == ANSWER
+    assert used(payload) == OPENAI_CHAT
+
+
+def test_a_model_in_the_agents_sdk_tells_its_tokens_also_where_contents_are_kept_out(
+    server: str, recording: Recording
+) -> None:
+    async def run() -> None:
+        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
+            agent = Agent("guide", model=OpenAIResponsesModel("gpt-4o", client))
+            await Runner.run(agent, "Capital?", run_config=RunConfig(trace_include_sensitive_data=False))
+
+    with traced(recording.tracer):
+        asyncio.run(run())
+    payload = recording.call()
+    assert (payload["input"], payload["output"], payload["input_tokens"]) == (None, None, 30)
+
+
+def test_a_model_that_is_cancelled_in_the_agents_sdk_has_not_answered(recording: Recording) -> None:
+    class Slow(OpenAIResponsesModel):
+        async def _fetch_response(self, *_: Any, **__: Any) -> Any:
+            asked.set()
+            await asyncio.Event().wait()
+
+    async def run() -> None:
+        async with openai.AsyncOpenAI(api_key="x") as client:
+            task = asyncio.create_task(Runner.run(Agent("guide", model=Slow("gpt-4o", client)), "Capital?"))
+            await asked.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asked = asyncio.Event()
+    with traced(recording.tracer):
+        asyncio.run(run())
+    assert recording.call()["error"].startswith("CancelledError")
+
+
+def test_a_session_for_each_run_of_the_agents_sdk_ends_as_the_run_did(server: str, recording: Recording) -> None:
+    def tracer_of(_: Trace) -> AgentTracer:
+        return AgentTracer(agent_id="agent", goal="Tell a capital", file=recording.path)
+
+    async def run() -> None:
+        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
+            agent = Agent("guide", model=OpenAIResponsesModel("gpt-4o", client))
+            try:
+                await Runner.run(agent, "fail")
+            except openai.BadRequestError:
+                await Runner.run(agent, "Capital?")
+
+    with traced(tracer_of):
+        asyncio.run(run())
+    begun, ended = recording.events("session_start"), recording.events("session_end")
+    assert [event["payload"] for event in begun] == [{"goal": "Tell a capital"}] * 2
+    assert [event["payload"]["status"] for event in ended] == ["failed", "succeeded"]
+    assert ended[0]["payload"]["error"].startswith("BadRequestError: ")

@@ -1,4 +1,4 @@
-"""Anthropic's client, recorded: messages, sync and async, streamed in either of its two ways or not.
+"""Anthropic's client, recorded: messages, those of beta too, sync and async, streamed in either of its two ways or not.
 
 client = record_anthropic(Anthropic(), tracer)
 """
@@ -22,16 +22,17 @@ _begin = begin_with("messages", "system")
 
 
 def record_anthropic(client: Client, tracer: AgentTracer) -> Client:
-    """Record each ``messages`` call of ``client``, an ``Anthropic`` or ``AsyncAnthropic``.
+    """Record each ``messages`` and ``beta.messages`` call of ``client``, an ``Anthropic`` or ``AsyncAnthropic``.
 
     Returns:
         the same client.
     """
-    messages: Any = client.messages  # type: ignore[attr-defined]
+    own: Any = client
     kind = Kind(_begin, _message, _Message, (Stream, AsyncStream))
-    for name in ("create", "parse"):
-        record_method(messages, name, lambda method: Asking(method, tracer, kind))
-    record_method(messages, "stream", lambda method: _streaming(method, tracer))
+    for messages in (own.messages, getattr(getattr(own, "beta", None), "messages", None)):
+        for name in ("create", "parse"):
+            record_method(messages, name, lambda method: Asking(method, tracer, kind))
+        record_method(messages, "stream", lambda method: _streaming(method, tracer))
     return client
 
 

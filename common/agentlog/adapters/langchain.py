@@ -3,8 +3,10 @@
 graph.invoke(question, config={"callbacks": [AgentlogCallback(tracer)]})
 """
 
-from collections.abc import Sequence
-from typing import Any
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -15,9 +17,22 @@ from ..recording.usage import counted, field
 from ..tracer import AgentTracer
 from .streams import quiet
 
+ASKED_FOR = 10_000
+"""So many tool calls that models asked for are kept in mind: a graph that waits for a human makes them much later."""
+
+
+class _Run(NamedTuple):
+    """A run of LangChain's: the run that it is part of, and the call that it is, or that a chain belongs to."""
+
+    parent: UUID | None
+    span: Span | None
+    is_call: bool
+
 
 class AgentlogCallback(BaseCallbackHandler):
     """Records the runs of one session; chains and graph nodes are no events, what runs in them follows from around.
+
+    A tool's call follows from the answer of the model that asked for it.
 
     Raises:
         KafkaError: from what is to run next, while events can't be delivered and ``on_outage="raise"``.
@@ -30,29 +45,43 @@ class AgentlogCallback(BaseCallbackHandler):
 
     def __init__(self, tracer: AgentTracer) -> None:
         self._tracer = tracer
-        self._spans: dict[UUID, Span | None] = {}
+        self._runs: dict[UUID, _Run] = {}
+        self._asked: OrderedDict[str, str] = OrderedDict()
 
-    def _begin(self, span: Span, run_id: UUID, parent_run_id: UUID | None) -> None:
-        span.begin(self._spans.get(parent_run_id) if parent_run_id is not None else None)
-        self._spans[run_id] = span
+    def _span(self, run_id: UUID | None) -> Span | None:
+        run = self._runs.get(run_id) if run_id is not None else None
+        return run.span if run is not None else None
+
+    def _begin(self, span: Span, run_id: UUID, parent_run_id: UUID | None, cause: str | None = None) -> None:
+        span.begin(self._span(parent_run_id), cause=cause)
+        self._runs[run_id] = _Run(parent_run_id, span, True)
 
     def _finish(self, run_id: UUID, output: Any = None, error: BaseException | None = None) -> None:
-        span = self._spans.pop(run_id, None)
-        if span is not None:
-            span.output = output
-            span.finish(error)
+        run = self._runs.pop(run_id, None)
+        if run is not None and run.span is not None:
+            run.span.output = output
+            run.span.finish(error)
 
     def on_chain_start(self, *_: Any, run_id: UUID, parent_run_id: UUID | None = None, **__: Any) -> None:
         """Pass on to the chain's runs what it belongs to."""
-        self._spans[run_id] = self._spans.get(parent_run_id) if parent_run_id is not None else None
+        self._runs[run_id] = _Run(parent_run_id, self._span(parent_run_id), False)
 
     def on_chain_end(self, *_: Any, run_id: UUID, **__: Any) -> None:
         """Forget the chain."""
-        self._spans.pop(run_id, None)
+        self._runs.pop(run_id, None)
 
-    def on_chain_error(self, *_: Any, run_id: UUID, **__: Any) -> None:
-        """Forget the chain: what failed in it has its own event."""
-        self._spans.pop(run_id, None)
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
+        """Forget the chain: what failed in it has its own event. A call cancelled with it may get no other end."""
+        if isinstance(error, asyncio.CancelledError):
+            for each, run in list(self._runs.items()):
+                if run.is_call and run_id in self._above(run):
+                    self._finish(each, None, error)
+        self._runs.pop(run_id, None)
+
+    def _above(self, run: _Run | None) -> Iterator[UUID]:
+        while run is not None and run.parent is not None:
+            yield run.parent
+            run = self._runs.get(run.parent)
 
     def on_chat_model_start(
         self,
@@ -88,6 +117,10 @@ class AgentlogCallback(BaseCallbackHandler):
 
     def on_llm_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:
         """A model answered."""
+        self._finish(run_id, self._answer(response, run_id))
+
+    def _answer(self, response: Any, run_id: UUID) -> Any:
+        """The messages of ``response``; what the call used and asks for is taken from it, too."""
         output: Any = None
         with quiet():
             answers = [generation for batch in response.generations for generation in batch]
@@ -95,13 +128,29 @@ class AgentlogCallback(BaseCallbackHandler):
             output = messages[0] if len(messages) == 1 else messages
             usage = counted(field(getattr(answers[0], "message", None), "usage_metadata")) if answers else None
             usage = usage or counted(field(response.llm_output, "token_usage"))
-            if isinstance(span := self._spans.get(run_id), LLMCall) and usage is not None:
+            if isinstance(span := self._span(run_id), LLMCall) and usage is not None:
                 span.used(usage)
-        self._finish(run_id, output)
+        with quiet():
+            self._remember(response, run_id)
+        return output
 
-    def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
-        """A model failed."""
-        self._finish(run_id, None, error)
+    def _remember(self, response: Any, run_id: UUID) -> None:
+        """Keep in mind which tool calls a model's answer asks for."""
+        span = self._span(run_id)
+        messages = [getattr(answer, "message", None) for batch in response.generations for answer in batch]
+        for call in [call for message in messages for call in field(message, "tool_calls") or []]:
+            if span is not None and call["id"] is not None:
+                self._asked[call["id"]] = span.event_id
+                self._asked.move_to_end(call["id"])
+        while len(self._asked) > ASKED_FOR:
+            self._asked.popitem(last=False)
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, response: Any = None, **_: Any) -> None:
+        """A model failed, or its stream was left: that is no error, and ``response`` is what had come by then."""
+        if isinstance(error, GeneratorExit):
+            self._finish(run_id, self._answer(response, run_id))
+        else:
+            self._finish(run_id, None, error)
 
     def on_tool_start(
         self,
@@ -111,19 +160,24 @@ class AgentlogCallback(BaseCallbackHandler):
         run_id: UUID,
         parent_run_id: UUID | None = None,
         inputs: dict[str, Any] | None = None,
-        **_: Any,
+        **told: Any,
     ) -> None:
         """A tool is called."""
         name = str((serialized or {}).get("name") or "tool")
-        self._begin(self._tracer.tool_call(name, input_str if inputs is None else inputs), run_id, parent_run_id)
+        call = self._tracer.tool_call(name, input_str if inputs is None else inputs)
+        self._begin(call, run_id, parent_run_id, self._asked.get(told.get("tool_call_id") or ""))
+        call.hold()
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **_: Any) -> None:
         """A tool answered."""
         self._finish(run_id, getattr(output, "content", output))
 
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
-        """A tool failed."""
-        self._finish(run_id, None, error)
+        """A tool failed, or waits for a human: that is no error, and LangGraph calls it anew with the answer."""
+        if type(error).__name__ == "GraphInterrupt":  # LangGraph needn't be there
+            self._finish(run_id, {"interrupted": [field(one, "value") for one in error.args[0]]})
+        else:
+            self._finish(run_id, None, error)
 
     def on_retriever_start(
         self,
@@ -152,5 +206,6 @@ def _message(message: Any) -> Any:
     content = field(message, "content")
     if content is None:
         return field(message, "text")
-    calls = field(message, "tool_calls")
-    return {"role": field(message, "type"), "content": content} | ({"tool_calls": calls} if calls else {})
+    calls, kind = field(message, "tool_calls"), str(field(message, "type"))
+    role = kind.removesuffix("MessageChunk").lower()  # a streamed message is named after its chunks
+    return {"role": role, "content": content} | ({"tool_calls": calls} if calls else {})

@@ -20,6 +20,8 @@ STREAMS = (Stream, AsyncStream)
 def record_openai(client: Client, tracer: AgentTracer) -> Client:
     """Record each ``chat.completions`` and ``responses`` call of ``client``, an ``OpenAI`` or ``AsyncOpenAI``.
 
+    Those of ``client.beta`` are recorded, too.
+
     A streamed chat tells its tokens only where ``stream_options={"include_usage": True}`` asks for them.
 
     Returns:
@@ -28,9 +30,10 @@ def record_openai(client: Client, tracer: AgentTracer) -> Client:
     own: Any = client
     chat = Kind(begin_with("messages"), _chat, _Chat, STREAMS)
     response = Kind(begin_with("input", "instructions"), _response, _Response, STREAMS)
-    for name in ("create", "parse"):
-        record_method(own.chat.completions, name, lambda method: Asking(method, tracer, chat))
-        record_method(own.responses, name, lambda method: Asking(method, tracer, response))
+    for place in (own, own.beta):
+        for name in ("create", "parse"):
+            record_method(place.chat.completions, name, lambda method: Asking(method, tracer, chat))
+            record_method(getattr(place, "responses", None), name, lambda method: Asking(method, tracer, response))
     return client
 
 
@@ -42,21 +45,26 @@ def _told(call: LLMCall, answer: Any) -> None:
 
 def _chat(call: LLMCall, answer: Any) -> None:
     _told(call, answer)
-    messages = [_plainest(dumped(choice.message)) for choice in getattr(answer, "choices", None) or []]
+    messages = [plainest(dumped(choice.message)) for choice in getattr(answer, "choices", None) or []]
     call.output = messages[0] if len(messages) == 1 else messages or dumped(answer)
 
 
-def _plainest(message: dict[str, Any]) -> Any:
-    """A message as its text, where it is nothing but text."""
+def plainest(message: dict[str, Any]) -> Any:
+    """A message of a chat as its text, where it is nothing but text."""
     rest = {name: value for name, value in message.items() if name not in ("role", "content") and value}
     return message if rest else message.get("content")
 
 
 def _response(call: LLMCall, answer: Any) -> None:
     _told(call, answer)
+    call.output = response_output(answer)
+
+
+def response_output(answer: Any) -> Any:
+    """What a response says: its text, where it is nothing but text."""
     output = dumped(answer).get("output") if hasattr(answer, "output") else dumped(answer)
     kinds = {item.get("type") for item in output} if isinstance(output, list) else set()
-    call.output = answer.output_text if kinds == {"message"} else output
+    return answer.output_text if kinds == {"message"} else output
 
 
 class _Chat:
@@ -84,7 +92,7 @@ class _Chat:
         if (usage := counted(self._usage)) is not None:
             call.used(usage)
         tools = {"tool_calls": list(self._tools.values())} if self._tools else {}
-        call.output = _plainest({"role": "assistant", "content": "".join(self._text), **tools})
+        call.output = plainest({"role": "assistant", "content": "".join(self._text), **tools})
 
 
 class _Response:

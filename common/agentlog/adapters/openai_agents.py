@@ -3,6 +3,8 @@
 add_trace_processor(AgentlogProcessor(tracer))
 """
 
+import asyncio
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,11 +12,14 @@ import orjson
 from agents.tracing import Span as AgentsSpan
 from agents.tracing import Trace, TracingProcessor
 from agents.tracing.span_data import FunctionSpanData, GenerationSpanData, HandoffSpanData, ResponseSpanData
+from openai.types.responses import Response
 
 from ..recording.calls import LLMCall
 from ..recording.span import Span
 from ..recording.usage import counted
 from ..tracer import AgentTracer
+from .openai import plainest, response_output
+from .streams import quiet
 
 TracerOf = Callable[[Trace], AgentTracer]
 
@@ -30,17 +35,21 @@ class AgentlogProcessor(TracingProcessor):
         self._tracer = tracer
         self._tracers: dict[str, AgentTracer] = {}
         self._spans: dict[str, Span | None] = {}
+        self._before: dict[str, BaseException | None] = {}
 
     def on_trace_start(self, trace: Trace) -> None:
         """A run begins."""
         own = self._tracer if isinstance(self._tracer, AgentTracer) else self._tracer(trace)
         self._tracers[trace.trace_id] = own
+        self._before[trace.trace_id] = sys.exception()
 
     def on_trace_end(self, trace: Trace) -> None:
-        """A run ended; so does its session, where it has one of its own."""
-        tracer = self._tracers.pop(trace.trace_id, None)
+        """A run ended; so does its session, where it has one of its own: with the error that ends the run, if any."""
+        tracer, before = self._tracers.pop(trace.trace_id, None), self._before.pop(trace.trace_id, None)
         if tracer is not None and tracer is not self._tracer:
-            tracer.end()
+            error = sys.exception()
+            error = None if error is before else error  # the program may run an agent while it handles an error
+            tracer.__exit__(None if error is None else type(error), error, None)
 
     def on_span_start(self, span: AgentsSpan[Any]) -> None:
         """Something begins; what it was given is known only at its end."""
@@ -49,6 +58,8 @@ class AgentlogProcessor(TracingProcessor):
         own = None if tracer is None else _begun(tracer, data)
         if own is not None:
             own.begin(under, told=False)
+            if isinstance(data, FunctionSpanData):
+                own.hold()
         self._spans[span.span_id] = own or under
 
     def on_span_end(self, span: AgentsSpan[Any]) -> None:
@@ -66,7 +77,7 @@ class AgentlogProcessor(TracingProcessor):
             _answered(own, data)
         if span.error is not None:
             own.error = f"{span.error['message']} {span.error['data'] or ''}".strip()
-        own.finish()
+        own.finish(_cancelled() if own.output is None else None)
 
     def shutdown(self) -> None:
         """Deliver what there is."""
@@ -88,15 +99,33 @@ def _begun(tracer: AgentTracer, data: Any) -> Span | None:
 
 def _answered(call: LLMCall, data: GenerationSpanData | ResponseSpanData) -> None:
     call.given(data.input)
+    usage: Any = data.usage
     if isinstance(data, GenerationSpanData):
-        call.model, usage = data.model or call.model, data.usage
-        call.output = data.output
-    else:
-        answer = data.response
-        call.model, usage = getattr(answer, "model", None) or call.model, getattr(answer, "usage", None)
-        call.output = getattr(answer, "output", None)
+        call.model, call.output = data.model or call.model, data.output
+        with quiet():
+            call.output = _said(data.output)
+    elif (answer := data.response) is not None:
+        usage = answer.usage or usage  # without an answer, where the SDK keeps contents out of its traces
+        call.model, call.output = answer.model or call.model, answer.output
+        with quiet():
+            call.output = response_output(answer)
     if (used := counted(usage)) is not None:
         call.used(used)
+
+
+def _said(output: Any) -> Any:
+    """What a model says: its text, where it is nothing but text. A streamed chat's answer looks like a response."""
+    if not output or len(output) != 1:
+        return output
+    if output[0].get("object") == "response":
+        return response_output(Response.construct(**output[0]))
+    return plainest({name: value for name, value in output[0].items() if value is not None})
+
+
+def _cancelled() -> BaseException | None:
+    """What ends a span from outside, such as a timeout: the SDK calls that no error of the span's."""
+    error = sys.exception()
+    return error if isinstance(error, asyncio.CancelledError) else None
 
 
 def _read(text: Any) -> Any:

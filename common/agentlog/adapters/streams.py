@@ -1,7 +1,7 @@
 """A model's streamed answer, passed on as it comes and recorded when it ends, however it ends."""
 
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, Self
 
@@ -49,6 +49,11 @@ class _Recorded:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
+    @property
+    def response(self) -> Any:
+        """The library's response; a stream helper that is left closes this, and not the stream."""
+        return _Response(self._stream.response, self._end)
+
     def _heard(self, chunk: Any) -> Any:
         with quiet():
             self._gathered.add(chunk)
@@ -69,6 +74,26 @@ class _Recorded:
 
     def __del__(self) -> None:
         self._end()
+
+
+class _Response:
+    """A stream's HTTP response: who closes it leaves the stream."""
+
+    def __init__(self, response: Any, left: Callable[[], None]) -> None:
+        self._response, self._left = response, left
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._response, name)
+
+    def close(self) -> None:
+        """Close the library's response."""
+        self._response.close()
+        self._left()
+
+    async def aclose(self) -> None:
+        """Close the library's response."""
+        await self._response.aclose()
+        self._left()
 
 
 class RecordedStream(_Recorded):
