@@ -1,8 +1,10 @@
 """The capture files that events wait in: whose they are, and what a full disk and half a line do to them."""
 
+import fcntl
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,11 @@ import pytest
 from agentlog.clusters import Settings
 from agentlog.recording.ledger import Ledger
 from agentlog.recording.options import Options
-from agentlog.recording.records import Author, Loss, Outbound
+from agentlog.recording.records import MILLISECOND, Author, Loss, Outbound
 from agentlog.recording.spools import Spools
 from tests.tracing import in_file
 
+WHEN = datetime(2026, 1, 15, 14, 0, tzinfo=UTC)
 CLUSTER = Settings({}, None).cluster("127.0.0.1:9092")
 
 
@@ -28,8 +31,8 @@ def records(ledger: Ledger, *numbers: int) -> list[Outbound]:
     for n in numbers:
         event = {"event_id": f"evt_{n}", "session_id": "sess_1", "agent_id": "agent", "event_type": "tool_call"}
         value = orjson.dumps(event | {"timestamp": "2026-01-15T14:00:00Z", "payload": {"text": "x" * 1_000}})
-        found.append(Outbound(Author("sess_1", "agent"), value, 1_768_485_600_000 + n, [("agentlog.process", b"p")]))
-        ledger.took(found[-1], len(value))
+        found.append(Outbound(Author("sess_1", "agent"), value, WHEN + n * MILLISECOND, [("agentlog.process", b"p")]))
+        ledger.took(found[-1])
     return found
 
 
@@ -68,7 +71,13 @@ def test_what_a_full_disk_has_no_room_for_is_counted_as_lost_and_the_rest_stays_
 
 @pytest.mark.parametrize(
     ("cluster", "topic"),
-    [("127.0.0.1:9092", "agent-events.eu"), ("127.0.0.1:9093", "agent-events"), ("127.0.0.1:9092", "other")],
+    [
+        ("127.0.0.1:9092", "agent-events.eu"),
+        ("127.0.0.1:9093", "agent-events"),
+        ("127-0-0-1:9092", "agent-events"),
+        ("127.0.0.1:9092", "other"),
+        ("127.0.0.1:9092", "o" * 249),
+    ],
 )
 def test_events_for_another_topic_or_cluster_are_left_where_they_are(cluster: str, topic: str, tmp_path: Path) -> None:
     ledger = accounts()
@@ -112,3 +121,47 @@ def test_half_a_line_that_a_killed_process_left_is_counted_apart_and_the_rest_is
         later.settled(record)
     assert later.next_chunk() == []
     assert (ledger.resent, later.empty, list(tmp_path.iterdir())) == (2, True, [])
+
+
+def test_what_has_been_sent_is_not_sent_again_by_a_later_run(tmp_path: Path) -> None:
+    killed = Spools(options(tmp_path), ledger := accounts(), "host-1-aa")
+    killed.write(records(ledger, *range(2_500)))
+    killed.leave()
+    for run, sent in enumerate((1_000, 1_000, 500)):
+        spools = Spools(options(tmp_path), ledger := accounts(), "host-2-bb")
+        chunk = spools.next_chunk()
+        assert [record.at_ms for record in chunk] == [1_768_485_600_000 + run * 1_000 + n for n in range(sent)]
+        assert not spools.rest()
+        for record in chunk:
+            spools.settled(record)
+        assert spools.rest()
+        assert (spools.next_chunk(), ledger.resent) == ([], sent)
+        spools.leave()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_events_of_a_spool_whose_file_was_removed_are_sent_all_the_same(tmp_path: Path) -> None:
+    spools = Spools(options(tmp_path / "spool"), ledger := accounts(), "host-1-aa")
+    (tmp_path / "spool").rmdir()
+    spools.write(records(ledger, 1, 2))
+    (file,) = (tmp_path / "spool").iterdir()
+    file.unlink()
+    assert [record.at_ms % 10 for record in spools.next_chunk()] == [1, 2]
+    spools.leave()
+
+
+def test_a_spool_that_another_process_has_just_sent_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = Spools(options(tmp_path), ledger := accounts(), "host-1-aa")
+    killed.write(records(ledger, 1))
+    killed.leave()
+    (file,) = tmp_path.iterdir()
+    lock = fcntl.flock
+
+    def locked_too_late(held: int, how: int) -> None:
+        file.unlink(missing_ok=True)
+        lock(held, how)
+
+    monkeypatch.setattr(fcntl, "flock", locked_too_late)
+    assert Spools(options(tmp_path), accounts(), "host-2-bb").empty

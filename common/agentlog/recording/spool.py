@@ -4,7 +4,7 @@ import fcntl
 import logging
 import os
 from collections.abc import Iterator
-from glob import escape
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -12,10 +12,11 @@ import msgspec
 
 from ..capture import event_of, write_line
 from ..codec import decode
-from ..events import Place, Unreadable
-from .records import Author, Outbound
+from ..events import EPOCH, Place, Unreadable
+from .records import MILLISECOND, Author, Outbound
 
 CHUNK = 1_000
+BLOCK = 1024 * 1024
 
 _log = logging.getLogger("agentlog.recording")
 
@@ -40,26 +41,32 @@ class Spool:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.unreadable = 0
-        self._file = path.open("ab", buffering=0)  # a forked child must find nothing here to write a second time
+        # Never by a file's buffer, of which a forked child would find a copy to write a second time.
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            found = os.fstat(self._file)
+            if not found.st_nlink:
+                raise FileNotFoundError(f"{path}: another process has just sent it")
         except OSError:
-            self._file.close()
+            os.close(self._file)
             raise
-        self._written = self._taken = self._sent = self._read = 0
-        self._size = os.fstat(self._file.fileno()).st_size
+        self._size = found.st_size
+        self._written = self._taken = 0
+        self._sent = self._read = self._blank()
 
     @classmethod
     def left_behind(cls, folder: Path, name: str) -> Iterator[Self]:
         """The files in ``folder`` that earlier runs left under ``name``, the oldest first."""
-        found = folder.glob(f"{escape(name)}.*.ndjson")
+        found = folder.glob(f"{name}.*.ndjson")
         for path in sorted(found, key=_changed_at):
-            if path.name.count(".") != name.count(".") + 2:
-                continue  # of a topic whose name begins like ours
             try:
                 spool = cls(path)
-            except OSError:
+            except (BlockingIOError, FileNotFoundError):
                 continue  # another process is at it, or has just sent it
+            except OSError as error:
+                _log.warning("the events in %s can't be sent: %s", path, error)
+                continue
             if spool.unread:
                 yield spool
             else:
@@ -73,14 +80,15 @@ class Spool:
         """
         places = (Place(topic, -1, self._written + n, r.at_ms, r.place_headers) for n, r in enumerate(records))
         content = b"".join(write_line(r.value, place) for r, place in zip(records, places, strict=True))
-        size = self._size + len(content)
+        at = self._size
         try:
             while content:
-                content = content[self._file.write(content) :]
+                written = os.pwrite(self._file, content, at)
+                content, at = content[written:], at + written
         except OSError:
-            os.ftruncate(self._file.fileno(), self._size)
+            os.ftruncate(self._file, self._size)
             raise
-        self._size = size
+        self._size = at
         self._written += len(records)
 
     @property
@@ -90,7 +98,7 @@ class Spool:
 
     def chunk(self) -> list[Outbound]:
         """The next events to be sent, a thousand at most; all before them have arrived."""
-        with self.path.open("rb") as file:
+        with os.fdopen(os.dup(self._file), "rb") as file:
             file.seek(self._read)
             lines = [line for line in (file.readline() for _ in range(CHUNK)) if line]
             self._read = file.tell()
@@ -109,12 +117,27 @@ class Spool:
             _log.error("%s holds a line that is no event, which isn't sent: %s", self.path, found.reason)
             return None
         author = Author(found.event.session_id, found.event.agent_id)
-        return Outbound(author, value, place.timestamp or 0, list(place.headers))
+        at = EPOCH + (place.timestamp or 0) * MILLISECOND
+        return Outbound(author, value, at, list(place.headers))
 
     def commit(self) -> int:
-        """Note that the events taken out arrived; how many lines they were."""
+        """Note that the events taken out arrived, in the file too, for a later run; how many lines they were."""
+        if self._taken:
+            blank = b" " * (self._read - self._sent - 1) + b"\n"
+            with suppress(OSError):  # then they may arrive twice
+                os.pwrite(self._file, blank, self._sent)
         arrived, self._taken, self._sent = self._taken, 0, self._read
         return arrived
+
+    def _blank(self) -> int:
+        """How many bytes at the beginning are those of events that arrived already."""
+        at = 0
+        while block := os.pread(self._file, BLOCK, at):
+            left = len(block.lstrip())
+            at += len(block) - left
+            if left:
+                break
+        return at
 
     def rewind(self) -> None:
         """Go back to the first event that may not have arrived."""
@@ -123,8 +146,8 @@ class Spool:
     def finish(self) -> None:
         """Remove the file: all that it held arrived."""
         self.path.unlink(missing_ok=True)
-        self._file.close()
+        os.close(self._file)
 
     def leave(self) -> None:
         """Leave the file to a later run, or to the process that we were forked from."""
-        self._file.close()
+        os.close(self._file)

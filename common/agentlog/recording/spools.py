@@ -25,6 +25,7 @@ class Spools:
         left = Spool.left_behind(options.spool, options.spool_name) if options.on_outage == "spool" else ()
         self._earlier = deque(left)
         self._chunk: set[Outbound] = set()
+        self._resting = False
         self._refused = 0
 
     @property
@@ -36,6 +37,7 @@ class Spools:
         """Write records into the own file; they are lost where it can't be written."""
         try:
             if self.own is None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
                 self.own = Spool(self._path)
                 _log.warning("events wait in %s until Kafka can be reached", self._path)
             self.own.append(records, self._options.topic)
@@ -57,9 +59,17 @@ class Spools:
         if not spool.unread:
             self._sent(spool)
             return []
+        if self._resting:
+            return []
         chunk = spool.chunk()
         self._chunk, self._refused = set(chunk), spool.unreadable
         return chunk
+
+    def rest(self) -> bool:
+        """Send no more; whether all that was sent is noted, so that no later run sends it again."""
+        self._resting = True
+        self.next_chunk()
+        return not self._chunk
 
     def _sent(self, spool: Spool) -> None:
         _log.warning("the events in %s have all been sent", spool.path)
