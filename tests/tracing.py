@@ -72,7 +72,7 @@ def in_file(path: Path) -> list[dict[str, Any]]:
 def told(tracer: AgentTracer, kind: type[KafkaError]) -> str:
     """What the tracer's next call would raise, where that is of this kind; nothing while all is well."""
     try:
-        tracer.check()
+        tracer._recorder.check()
     except kind as error:
         return str(error)
     return ""

@@ -15,13 +15,14 @@ from .recording.ids import new_event_id, new_session_id
 from .recording.options import SPOOL, OnOutage, Options
 from .recording.prices import PRICES, Price
 from .recording.process import PROCESS
+from .recording.recorder import Recorder
 from .recording.records import MAX_NAME, Author, is_name
 from .recording.redaction import Redact
 from .recording.scope import Held, enter, leave, scope_of
 from .recording.snapshot import error_fields, error_text
 from .recording.stats import Stats
 from .recording.target import target_of
-from .recording.verbs import Verbs, copied
+from .recording.verbs import Verbs
 from .recording.wire import joined, to_join
 
 NOTHING: Mapping[str, Price] = MappingProxyType({})
@@ -81,13 +82,13 @@ class AgentTracer(Verbs):
         queue_mb: float = 128,
         exit_s: float = 10.0,
     ) -> None:
+        self._recorder: Recorder | None = None  # the first that pickle meets, because it says what to do instead
         self._author = Author(_checked("session_id", session_id or new_session_id()), _checked("agent_id", agent_id))
         self._goal, self._prices = goal, {**PRICES, **prices}
-        self.root: str | None = None
+        self._parent: str | None = None
         self._own_session, self._started, self._ended = True, False, False
         self._delegation: Delegation | None = None
         self._held: Held | None = None
-        self._delivery: Delivery | None = None
         if os.environ.get("AGENTLOG_DISABLED", "") in ("", "0"):
             target, topic = target_of(cluster, kafka, file, topic)
             options = Options(
@@ -95,15 +96,19 @@ class AgentTracer(Verbs):
                 topic=topic,
                 redact=redact if callable(redact) else None,
                 ready_rules=bool(redact),
-                payloads=None if payloads is None else str(payloads),
+                payloads=None if payloads is None else _found_again(payloads),
                 outage_s=outage_s,
                 on_outage=on_outage,
-                spool=Path(spool),
+                spool=Path(spool).absolute(),
                 queue_bytes=round(queue_mb * 1024 * 1024),
                 exit_s=exit_s,
             )
-            self._delivery = PROCESS.delivery(options)
-        self._began_in = self.process
+            self._record_by(PROCESS.delivery(options))
+
+    def _record_by(self, delivery: Delivery) -> None:
+        self._recorder, self._began_in = Recorder(self._author, delivery, self._parent), delivery.process
+        if self._own_session and self._goal is not None:
+            self._recorder.starting = self._start
 
     @classmethod
     def from_headers(cls, headers: Mapping[Any, Any], *, agent_id: str, **options: Any) -> Self:
@@ -123,7 +128,9 @@ class AgentTracer(Verbs):
         return tracer
 
     def _join(self, parent: str | None) -> None:
-        self.root, self._own_session = parent, False
+        self._parent, self._own_session = parent, False
+        if self._recorder is not None:
+            self._record_by(self._recorder.delivery)
 
     @property
     def session_id(self) -> str:
@@ -137,10 +144,12 @@ class AgentTracer(Verbs):
 
     def headers(self) -> dict[str, str]:
         """Headers that carry the session and the current parent to another process."""
-        scope = scope_of(self)
+        if self._recorder is None:
+            return to_join(self.session_id, self._parent)
+        scope = scope_of(self._recorder)
         if scope is not None and scope.call is not None:
             scope.call.announce()
-        return to_join(self.session_id, scope.cause if scope is not None else self.root)
+        return to_join(self.session_id, scope.cause if scope is not None else self._recorder.root)
 
     def start(self, **request: Any) -> None:
         """Record ``session_start``; the ``with`` block does so by itself.
@@ -148,52 +157,54 @@ class AgentTracer(Verbs):
         Args:
             request: anything to be kept about the request.
         """
-        if self._started or not self._own_session or self._delivery is None:
+        if self._recorder is not None and self._own_session and not self._started:
+            self._recorder.delivery.check()
+            self._start(**request)
+
+    def _start(self, **request: Any) -> None:
+        recorder = self._recorder
+        if recorder is None:
             return
-        self._delivery.check()
-        self._started = True
+        self._started, recorder.starting = True, None
         goal = {} if self._goal is None else {"goal": self._goal}
-        parent = {} if self.root is None else {"parent_event_id": self.root}
-        self.root, self._began_in = new_event_id(), self.process
-        self.write(self.root, "session_start", copied(goal | request), parent)
+        parent = {} if recorder.root is None else {"parent_event_id": recorder.root}
+        recorder.root, self._began_in = new_event_id(), recorder.delivery.process
+        recorder.write(recorder.root, "session_start", goal | request, parent)
 
-    def check(self) -> None:
-        """Raise what keeps events from being delivered, where the agent is to know; start a session with a goal."""
-        if self._delivery is not None and self._delivery.failure is not None:
-            self._delivery.check()
-        if self._goal is not None and not self._started:
-            self.start()
-
-    def end(self, status: str = "succeeded", *, result: Any = None, error: str | None = None) -> None:
+    def end(self, status: str | None = None, *, result: Any = None, error: str | None = None) -> None:
         """Record ``session_end``, or a sub-agent's ``delegation_result``; only the first call counts.
 
-        It ends a session that another process began, too. A forked child doesn't end what was begun before the fork.
+        It ends a session that another process began, too, but none that came by headers: that is its caller's to end. A
+        forked child doesn't end what was begun before the fork.
 
         Args:
-            status: ``succeeded``, ``failed`` or ``cancelled``.
+            status: ``succeeded``, ``failed`` or ``cancelled``; when None, ``failed`` with an error, else ``succeeded``.
             result: what came out.
             error: what went wrong.
         """
-        if self._ended or self._delivery is None or self._began_in != self.process:
+        recorder = self._recorder
+        if self._ended or recorder is None or self._began_in != recorder.delivery.process:
             return
         self._ended = True
+        status = status or ("succeeded" if error is None else "failed")
         if self._delegation is not None:
-            self._delegation.output, self._delegation.error = result, error
+            self._delegation.output, self._delegation.error = result, error or _error_of(status)
             self._delegation.finish()
         if self._own_session:
             told = {"status": status, "result": result, "error": error}
-            self._put("session_end", {name: value for name, value in told.items() if value is not None})
+            self._put(recorder, "session_end", {name: value for name, value in told.items() if value is not None}, {})
 
     def __enter__(self) -> Self:
         self.start()
-        self._held = enter(self, self.root, None)
+        if self._recorder is not None:
+            self._held = enter(self._recorder, self._recorder.root, None)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None and not self._own_session and self._delegation is None:
-            self._put("error", error_fields(error))
+        if error is not None and self._recorder is not None and not self._tells_by_its_end(error):
+            self._put(self._recorder, "error", error_fields(error), {})
         if error is None:
             self.end()
         else:
@@ -204,6 +215,12 @@ class AgentTracer(Verbs):
             self._held = None
         if self._delegation is not None:
             self._delegation.lead_on()
+
+    def _tells_by_its_end(self, error: BaseException) -> bool:
+        """Whether nothing but the end is to be recorded when ``error`` leaves the block."""
+        if self._ended:  # with a status of its own, which what went wrong afterwards doesn't change
+            return _status_after(error) != "failed"
+        return self._own_session or self._delegation is not None
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -228,11 +245,15 @@ class AgentTracer(Verbs):
         tracer._author = Author(session_id or self.session_id, _checked("agent_id", agent_id))
         tracer._goal, tracer._held, tracer._delegation = (None if session_id is None else task), None, None
         tracer._own_session, tracer._started, tracer._ended = session_id is not None, False, False
-        tracer._began_in = self.process
-        if self._delivery is not None:
+        if self._recorder is not None:
             delegation.begin()
-            tracer._delegation, tracer.root = delegation, delegation.event_id
+            tracer._delegation, tracer._parent = delegation, delegation.event_id
+            tracer._record_by(self._recorder.delivery)
         return tracer
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """The tracer itself: whose state is copied, such as by ``dataclasses.asdict``, goes on with its session."""
+        return self
 
     def flush(self, timeout_s: float | None = None) -> bool:
         """Wait until all that was recorded so far is delivered, or safe in the spool; False where time was too short.
@@ -240,9 +261,10 @@ class AgentTracer(Verbs):
         Args:
             timeout_s: in seconds; ``exit_s`` when None.
         """
-        if self._delivery is None:
+        if self._recorder is None:
             return True
-        return self._delivery.flush(self._delivery.options.exit_s if timeout_s is None else timeout_s)
+        delivery = self._recorder.delivery
+        return delivery.flush(delivery.options.exit_s if timeout_s is None else timeout_s)
 
     def close(self, timeout_s: float | None = None) -> None:
         """End the session if it was started here and hasn't ended, and wait like ``flush``.
@@ -252,12 +274,20 @@ class AgentTracer(Verbs):
         """
         if self._started or self._delegation is not None:
             self.end()
-        if self._delivery is not None and not self.flush(timeout_s) and self._delivery.options.on_outage == "raise":
-            raise self._delivery.undelivered()
+        if self._recorder is not None and not self.flush(timeout_s):
+            delivery = self._recorder.delivery
+            if delivery.options.on_outage == "raise":
+                raise delivery.undelivered()
 
     def stats(self) -> Stats:
         """What became of all that this process recorded to the same place, by whichever tracer."""
-        return Stats() if self._delivery is None else self._delivery.stats()
+        return Stats() if self._recorder is None else self._recorder.delivery.stats()
+
+
+def _found_again(payloads: str | Path) -> str:
+    """The store that ``payloads`` names, also once the program has gone to another folder."""
+    where = str(payloads)
+    return where if "://" in where else str(Path(where).expanduser().absolute())
 
 
 def _checked(what: str, name: str) -> str:
@@ -266,8 +296,13 @@ def _checked(what: str, name: str) -> str:
     return name
 
 
+def _error_of(status: str) -> str | None:
+    """What a ``delegation_result``, which has no status, says of a sub-agent that ended so."""
+    return None if status == "succeeded" else status
+
+
 def _status_after(error: BaseException) -> str:
     """What a session that ``error`` left came to."""
-    if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
+    if isinstance(error, asyncio.CancelledError | KeyboardInterrupt | GeneratorExit):
         return "cancelled"
     return "succeeded" if isinstance(error, SystemExit) and not error.code else "failed"

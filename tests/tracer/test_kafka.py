@@ -1,11 +1,23 @@
 """Recording into real Kafka: order, once, threads and tasks; every count is the broker's."""
 
 import asyncio
+import secrets
 import threading
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
 
 from agentlog import AgentTracer, ContextThreadPoolExecutor, KafkaRefused, TopicNotFound
 from agentlog.partitions import PARTITIONERS
@@ -141,6 +153,26 @@ def test_a_topic_that_isnt_there_is_told_by_the_next_call_and_gets_its_events_on
     assert tracer.flush(20)
 
 
+def test_a_topic_that_takes_no_large_batches_gets_all_events_in_smaller_ones(kafka: str, topic: TopicFactory) -> None:
+    name = topic(config={"max.message.bytes": "20000"})
+    tracer = AgentTracer("sess_1", agent_id="agent", cluster=kafka, topic=name)
+    for n in range(500):
+        tracer.track_tool_call("count", {"n": n, "noise": secrets.token_urlsafe(1_000)}, str)
+    assert tracer.flush(40)
+    assert tracer.stats().dropped == 0
+    (events,) = by_session(stored(kafka, name)).values()
+    assert sorted(numbers(events)) == list(range(500))
+
+
+def test_properties_meant_for_transactions_keep_no_event_back(kafka: str, topic: TopicFactory) -> None:
+    name = topic()
+    properties = {"bootstrap.servers": kafka, "transactional.id": "mine"}
+    tracer = AgentTracer("sess_1", agent_id="agent", kafka=properties, topic=name)
+    tracer.user_message("hello")
+    assert tracer.flush(20)
+    assert [record.event["payload"] for record in stored(kafka, name)] == [{"text": "hello"}]
+
+
 def test_a_wrong_password_is_told_by_the_next_call(secure_kafka: KafkaCluster) -> None:
     properties = {**secure_kafka.client_properties("admin"), "sasl.password": "wrong"}
     tracer = AgentTracer(agent_id="agent", kafka=properties, outage_s=1.0, exit_s=0)
@@ -149,6 +181,53 @@ def test_a_wrong_password_is_told_by_the_next_call(secure_kafka: KafkaCluster) -
     refused = eventually(lambda: told(tracer, KafkaRefused), timeout=30)
     assert "refused the user name or the password" in refused
     assert "wrong" not in refused
+
+
+def test_rights_taken_away_are_told_and_waited_for_until_they_are_given_back(
+    secure_kafka: KafkaCluster, tmp_path: Path
+) -> None:
+    admin = AdminClient({"bootstrap.servers": secure_kafka.bootstrap})
+    name = create_topic(secure_kafka.bootstrap)
+
+    def right(kind: Any, operation: AclOperation) -> Any:
+        whose = ResourcePatternType.LITERAL, "User:stranger", "*"
+        return kind(ResourceType.TOPIC, name, *whose, operation, AclPermissionType.ALLOW)
+
+    def give(operation: AclOperation) -> None:
+        for given in admin.create_acls([right(AclBinding, operation)]).values():
+            given.result()
+
+    give(AclOperation.WRITE)
+    give(AclOperation.DESCRIBE)
+    common: dict[str, Any] = {"agent_id": "agent", "topic": name, "outage_s": 6.0}
+    common["kafka"] = secure_kafka.client_properties("stranger")
+    raising = AgentTracer("sess_raise", **common)
+    spooling = AgentTracer("sess_spooled", on_outage="spool", spool=tmp_path, **common)
+    for tracer in (raising, spooling):
+        tracer.user_message("first")
+        assert tracer.flush(30)
+    for taken in admin.delete_acls([right(AclBindingFilter, AclOperation.WRITE)]).values():
+        taken.result()
+
+    recorded = Counter({"sess_raise": 1, "sess_spooled": 1})
+
+    def noticed() -> bool:
+        for tracer in (raising, spooling):
+            if not told(tracer, KafkaRefused):
+                tracer.user_message("more")
+                recorded[tracer.session_id] += 1
+        return bool(told(raising, KafkaRefused)) and spooling.stats().spooled > 30
+
+    eventually(noticed, timeout=30)
+    assert "its right WRITE is needed" in told(raising, KafkaRefused)
+    give(AclOperation.WRITE)
+    for tracer in (raising, spooling):
+        assert tracer.flush(30)
+    eventually(lambda: spooling.stats().delivered == recorded["sess_spooled"], timeout=30)
+    eventually(lambda: not told(raising, KafkaRefused))
+    assert raising.stats().dropped == spooling.stats().dropped == 0
+    arrived = by_session(stored(secure_kafka.bootstrap, name))
+    assert {session: len(events) for session, events in arrived.items()} == recorded
 
 
 def test_events_of_work_in_a_pool_follow_from_where_it_was_submitted(kafka: str, topic: TopicFactory) -> None:

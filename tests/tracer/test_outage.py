@@ -1,13 +1,24 @@
 """Kafka away for longer than events wait: raise, spool or drop; and back again. Every count is the broker's."""
 
 import itertools
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agentlog import AgentTracer, KafkaUnavailable
+from agentlog.clusters import Settings
+from agentlog.errors import SettingsError
+from agentlog.recording import handover
+from agentlog.recording.kafkawriter import KafkaWriter
+from agentlog.recording.options import Options
+from agentlog.recording.outlets import Outlet
+from agentlog.recording.spare import Spare
 from devkafka import KafkaCluster, create_topic, eventually
+from tests.conftest import TopicFactory
 from tests.tracing import by_session, in_file, numbers, program, ran, stored, told
 
 LATER_RUN = """
@@ -114,6 +125,113 @@ def test_events_that_were_nearly_dropped_arrive_once_when_kafka_is_back(fragile_
     arrived = numbers(events)
     assert arrived == sorted(set(arrived))
     assert len(arrived) == next(counted) - tracer.stats().dropped
+
+
+def test_a_producer_that_finds_no_way_to_kafka_any_more_is_replaced_by_one_that_does(
+    kafka: str, topic: TopicFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = topic()
+    monkeypatch.setattr(handover, "SILENT_S", 1.0)
+    monkeypatch.setattr(Options, "outlet", lost_at_first(Options.outlet, name))
+    tracer = AgentTracer("sess_1", agent_id="agent", cluster=kafka, topic=name, outage_s=600)
+    for n in range(1_500):
+        tracer.track_tool_call("count", {"n": n}, str)
+    assert tracer.flush(30)
+    (events,) = by_session(stored(kafka, name)).values()
+    assert numbers(events) == list(range(1_500))
+
+
+def test_a_connection_that_cannot_be_made_is_told_twice_a_minute_and_not_at_each_probe() -> None:
+    tried = []
+
+    def make() -> Outlet:
+        tried.append(1)
+        raise SettingsError("ssl.ca.location: the file is gone")
+
+    spare = Spare(make)
+    assert [spare.found() for _ in range(5)] == [None] * 5
+    assert len(tried) == 1
+
+
+FORK_IN_AN_OUTAGE = """
+import os, sys
+from agentlog import AgentTracer
+tracer = AgentTracer("sess_1", agent_id="agent", cluster=sys.argv[1], topic=sys.argv[2])
+def record(first, last):
+    for n in range(first, last):
+        tracer.track_tool_call("count", {"n": n}, lambda: None)
+record(0, 100)
+tracer.flush()
+print("delivered", flush=True)
+sys.stdin.readline()
+record(100, 200)
+child = os.fork()
+record(*((1000, 1100) if child == 0 else (200, 300)))
+os.write(1, b"forked\\n")  # print writes the line end apart, and both processes write here
+done = tracer.flush(60)
+if child == 0:
+    os._exit(not done)
+sys.exit(not done or os.wait()[1])
+"""
+
+
+def test_what_parent_and_child_of_a_fork_in_an_outage_record_arrives_once(fragile_kafka: KafkaCluster) -> None:
+    broker, bootstrap = fragile_kafka.brokers[0], fragile_kafka.bootstrap
+    topic = create_topic(bootstrap)
+    process = program(FORK_IN_AN_OUTAGE, bootstrap, topic)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stdout.readline() == "delivered\n"
+    broker.kill()
+    process.stdin.write("\n")
+    process.stdin.flush()
+    assert [process.stdout.readline() for _ in range(2)] == ["forked\n"] * 2
+    broker.start()
+    _, err = process.communicate(timeout=90)
+    assert process.returncode == 0, err
+    (events,) = by_session(stored(bootstrap, topic)).values()
+    arrived = numbers(events)
+    assert [n for n in arrived if n < 1000] == list(range(300))
+    assert [n for n in arrived if n >= 1000] == list(range(1000, 1100))
+
+
+FORK_WITHOUT_CERTIFICATE = """
+import json, os, pathlib, sys
+from agentlog import AgentTracer
+from agentlog.recording import spare
+spare.RENEWED_S = 0.1
+kafka = json.loads(sys.argv[1])
+tracer = AgentTracer("sess_1", agent_id="agent", kafka=kafka, topic=sys.argv[2])
+tracer.user_message("before")
+assert tracer.flush(30)
+authority = pathlib.Path(kafka["ssl.ca.location"])
+away = authority.rename(authority.with_suffix(".away"))
+if os.fork() == 0:
+    os._exit(0)
+os.wait()
+tracer.user_message("after")
+assert not tracer.flush(1)
+away.rename(authority)
+assert tracer.flush(30)
+"""
+
+
+def test_what_is_recorded_after_a_fork_waits_until_a_new_connection_can_be_made(
+    secure_kafka: KafkaCluster, tmp_path: Path
+) -> None:
+    topic = create_topic(secure_kafka.bootstrap)
+    authority = shutil.copy(secure_kafka.ca_file, tmp_path / "ca.pem")
+    properties = secure_kafka.client_properties("admin") | {"ssl.ca.location": str(authority)}
+    code, _, err = ran(FORK_WITHOUT_CERTIFICATE, json.dumps(properties), topic)
+    assert code == 0, err
+    assert "a new connection can't be made" in err
+    assert [record.event["payload"]["text"] for record in stored(secure_kafka.bootstrap, topic)] == ["before", "after"]
+
+
+def lost_at_first(make: Callable[..., Outlet], topic: str) -> Callable[..., Outlet]:
+    """The first outlet can't connect to anything, as librdkafka when its last broker was named no more."""
+    lost = iter([KafkaWriter(Settings({}, None).cluster("127.0.0.1:1"), topic)])
+    return lambda *options: next(lost, None) or make(*options)
 
 
 def test_what_a_run_had_to_spool_is_sent_in_order_by_a_later_run(fragile_kafka: KafkaCluster, tmp_path: Path) -> None:

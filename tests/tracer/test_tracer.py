@@ -1,16 +1,23 @@
 """AgentTracer by itself, recording into a capture file: what it records, under what, and what it leaves alone."""
 
 import asyncio
+import contextlib
+import copy
+import dataclasses
+import functools
+import gc
 import inspect
 import pickle
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from langchain_core.messages import AIMessage
 
 from agentlog import AgentTracer, Price, SettingsError, carry
 from agentlog.capture import event_of, read_line
@@ -85,6 +92,77 @@ def test_async_functions_are_recorded_when_they_are_done(recorded: Recorded) -> 
     assert [(event["payload"]["input"], event["payload"]["output"]) for event in recorded.events] == [
         ({"a": 1, "b": 2}, 3)
     ] * 4
+
+
+def test_a_coroutine_begins_when_it_is_awaited_and_not_when_it_is_made(recorded: Recorded) -> None:
+    tracer = recorded.tracer
+
+    async def main() -> None:
+        unused = asyncio.sleep(0)
+        never = tracer.track_tool_call("never", {}, lambda: unused)
+        first, second = (tracer.track_tool_call(name, {}, lambda: asyncio.sleep(0.1)) for name in ("first", "second"))
+        assert tracer._recorder is not None
+        assert not tracer._recorder.delivery.opens
+        await first
+        await second
+        never.close()
+        unused.close()
+
+    asyncio.run(main())
+    first, second = recorded.events
+    assert (first["payload"]["tool"], second["payload"]["tool"]) == ("first", "second")
+    took = timedelta(milliseconds=second["payload"]["latency_ms"])
+    began, before = datetime.fromisoformat(second["timestamp"]) - took, datetime.fromisoformat(first["timestamp"])
+    assert began > before - timedelta(milliseconds=50)
+
+
+class Request:
+    """As aiohttp has it: awaited, it gives the response; entered, it closes that in the end."""
+
+    closed = False
+
+    def __await__(self) -> Generator[Any, Any, str]:
+        return asyncio.sleep(0, "response").__await__()
+
+    async def __aenter__(self) -> str:
+        return await self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.closed = True
+
+
+def test_what_may_be_awaited_or_entered_still_may_and_is_recorded_either_way(recorded: Recorded) -> None:
+    request = Request()
+    get = recorded.tracer.tool(name="get")(lambda: request)
+
+    async def main() -> None:
+        assert await get() == "response"
+        assert not request.closed
+        async with get() as response:
+            assert response == "response"
+        assert request.closed
+        assert get().closed
+
+    asyncio.run(main())
+    assert [event["payload"]["output"] for event in recorded.events] == ["response", "response"]
+
+
+def test_an_error_of_a_task_that_nobody_waits_for_is_still_told_by_asyncio(recorded: Recorded) -> None:
+    told: list[str] = []
+
+    async def fails() -> None:
+        raise ValueError("no such customer")
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(str(context["exception"])))
+        recorded.tracer.track_tool_call("a", {}, lambda: asyncio.create_task(fails()))
+        while not told:
+            await asyncio.sleep(0)
+            gc.collect()
+
+    asyncio.run(asyncio.wait_for(main(), 10))
+    assert told == ["no such customer"]
+    assert recorded.last["payload"]["error"] == "ValueError: no such customer"
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
@@ -188,11 +266,98 @@ def test_what_a_generator_decides_holds_for_its_next_items(recorded: Recorded) -
     assert (found["then"], found["go on"], found["after"]) == ("go on", "working", None)
 
 
+def test_an_item_that_changes_later_is_recorded_as_it_was(recorded: Recorded) -> None:
+    @recorded.tracer.tool
+    def growing() -> Iterator[list[int]]:
+        items: list[int] = []
+        for n in range(3):
+            items.append(n)
+            yield items
+
+    list(growing())
+    assert recorded.last["payload"]["output"] == [[0], [0, 1], [0, 1, 2]]
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_generator_that_is_called_wrongly_is_recorded_with_the_error(kind: str, recorded: Recorded) -> None:
+    @recorded.tracer.tool
+    def count(upto: int) -> Iterator[int]:
+        yield from range(upto)
+
+    @recorded.tracer.tool
+    async def acount(upto: int) -> Any:
+        yield upto
+
+    async def collect() -> list[int]:
+        return [n async for n in acount()]
+
+    with pytest.raises(TypeError, match="upto"):
+        next(count()) if kind == "sync" else asyncio.run(collect())  # type: ignore[call-arg]
+    assert "upto" in recorded.last["payload"]["error"]
+
+
 def test_a_generator_that_is_left_is_recorded_as_far_as_it_came(recorded: Recorded) -> None:
     for _ in recorded.tracer.tool(spoken_to)():
         break
     assert recorded.last["payload"] == recorded.last["payload"] | {"output": [1]}
     assert "error" not in recorded.last["payload"]
+
+
+def test_what_comes_after_blocks_in_generators_is_not_under_them_however_they_end(recorded: Recorded) -> None:
+    tracer = recorded.tracer
+
+    def holding(name: str) -> Iterator[int]:
+        with tracer.tool_call(name):
+            yield 1
+
+    async def aholding(block: Any) -> Any:
+        with block:
+            yield 1
+
+    async def main() -> None:
+        for left in (tracer.tool_call("left"), tracer.llm_call("m")):
+            async for _ in aholding(left):
+                break
+            while tracer._recorder is not None and tracer._recorder.delivery.opens:
+                await asyncio.sleep(0)
+            tracer.track_tool_call(f"behind {left.event_type}", {}, str)
+        tracer.user_message("hi")
+        tracer.track_tool_call("behind the message", {}, str)
+
+    one, other = holding("one"), holding("other")
+    next(one)
+    next(other)
+    list(one)
+    list(other)
+    tracer.track_tool_call("behind two that overlap", {}, str)
+    asyncio.run(main())
+    found = parents([event for event in recorded.events if event["event_type"] != "call_started"])
+    behind = [found[f"behind {what}"] for what in ("two that overlap", "tool_call", "llm_call", "the message")]
+    assert behind == [None, None, "llm_call", "hi"]
+
+
+def test_a_block_in_a_generator_that_is_left_has_no_error_and_in_a_coroutine_that_is_closed_it_has(
+    recorded: Recorded,
+) -> None:
+    def streaming() -> Iterator[int]:
+        with recorded.tracer.llm_call("m") as call:
+            call.output = "as far as it came"
+            yield 1
+
+    async def waiting() -> None:
+        with recorded.tracer.llm_call("m"):
+            await asyncio.Future()
+
+    async def main() -> None:
+        coroutine = waiting()
+        coroutine.send(None)
+        coroutine.close()
+
+    next(streaming())
+    asyncio.run(main())
+    left, closed = (event["payload"] for event in recorded.events)
+    assert (left["output"], left.get("error")) == ("as far as it came", None)
+    assert closed["error"] == "GeneratorExit"
 
 
 @pytest.mark.parametrize(
@@ -246,6 +411,19 @@ def test_methods_of_every_kind_can_be_decorated_on_either_side(recorded: Recorde
     assert [event["payload"]["tool"] for event in recorded.events] == ["method", "of_class", "of_class_too", "static"]
 
 
+def test_what_is_called_like_a_function_is_recorded_by_a_name_that_tells(recorded: Recorded) -> None:
+    class Search:
+        def __call__(self, query: str) -> str:
+            return query
+
+    def find(query: str, limit: int) -> str:
+        return query * limit
+
+    for function in (Search(), functools.partial(find, limit=2), functools.partial(functools.partial(Search()))):
+        recorded.tracer.tool(function)("x")
+    assert [event["payload"]["tool"] for event in recorded.events] == ["Search", "find", "Search"]
+
+
 def test_what_a_call_raises_is_recorded_and_raised(recorded: Recorded) -> None:
     def fails() -> None:
         raise ValueError("no such customer")
@@ -260,6 +438,47 @@ def test_what_a_call_raises_is_recorded_and_raised(recorded: Recorded) -> None:
     with pytest.raises(ValueError, match="no such customer"), recorded.tracer.tool_call("c"):
         fails()
     assert [event["payload"]["error"] for event in recorded.events] == ["ValueError: no such customer"] * 3
+
+
+def test_an_error_outside_a_call_is_recorded_with_all_that_is_known_of_it(recorded: Recorded) -> None:
+    tracer = recorded.tracer
+    tracer.error(ValueError("no such customer"), "while mailing")
+    tracer.error(ValueError(), "while mailing")
+    tracer.error(ValueError("no such customer"))
+    tracer.error(ValueError())
+    tracer.error("timeout")
+    assert [tuple(event["payload"].values()) for event in recorded.events] == [
+        ("ValueError", "while mailing: no such customer"),
+        ("ValueError", "while mailing"),
+        ("ValueError", "no such customer"),
+        ("ValueError", ""),
+        ("timeout", ""),
+    ]
+
+
+def test_an_event_whose_payload_is_no_object_is_recorded_as_one(recorded: Recorded) -> None:
+    recorded.tracer.record("note", ["a text"])  # type: ignore[arg-type]
+    assert recorded.last["payload"] == {"value": ["a text"]}
+
+
+def test_of_a_group_of_errors_each_is_told(recorded: Recorded) -> None:
+    async def fails(name: str) -> None:
+        raise KeyError(name)
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fails("a"))
+            group.create_task(fails("b"))
+
+    with pytest.raises(ExceptionGroup):
+        asyncio.run(recorded.tracer.track_tool_call("both", {}, main))
+    told = "ExceptionGroup: unhandled errors in a TaskGroup (2 sub-exceptions): KeyError: 'a'; KeyError: 'b'"
+    assert recorded.last["payload"]["error"] == told
+    nested = ValueError("no such customer")
+    for _ in range(10_000):
+        nested = ExceptionGroup("x", [nested])  # type: ignore[assignment]
+    recorded.tracer.error(nested)
+    assert recorded.last["payload"]["type"] == "ExceptionGroup"
 
 
 def test_an_input_that_changes_during_the_call_is_recorded_as_it_was(recorded: Recorded) -> None:
@@ -340,6 +559,31 @@ def test_each_kind_of_call_is_recorded_alike_in_all_three_ways(
     ]
 
 
+def test_a_block_that_is_entered_again_is_a_call_of_its_own(recorded: Recorded) -> None:
+    tracer = recorded.tracer
+    llm, tool, delegation = tracer.llm_call("m"), tracer.tool_call("t"), tracer.delegation("d")
+    with contextlib.suppress(ValueError), llm, tool, delegation:
+        llm.input_tokens, tool.output = 7, "half"
+        raise ValueError("refused")
+    with llm, tool, delegation:
+        llm.output = tool.output = delegation.output = "whole"
+    assert len({event["event_id"] for event in recorded.events}) == len(recorded.events)
+    for kind, output in (("llm_call", "output"), ("tool_call", "output"), ("delegation_result", "result")):
+        first, second = (event["payload"] for event in recorded.events if event["event_type"] == kind)
+        assert (first["error"], second.get("error"), second[output]) == ("ValueError: refused", None, "whole")
+        assert "input_tokens" not in second
+
+
+def test_a_block_inside_itself_does_the_agent_no_harm(recorded: Recorded) -> None:
+    call = recorded.tracer.tool_call("t")
+    with call, call:
+        pass
+    assert recorded.tracer._recorder is not None
+    assert not recorded.tracer._recorder.delivery.opens
+    recorded.tracer.user_message("hi")
+    assert recorded.last["payload"] == {"text": "hi"}
+
+
 def test_a_call_whose_tokens_make_no_sense_is_recorded_all_the_same(recorded: Recorded) -> None:
     with recorded.tracer.llm_call("gpt-4o", "Hi") as call:
         call.output, call.input_tokens = "Hello", "many"  # type: ignore[assignment]
@@ -348,6 +592,23 @@ def test_a_call_whose_tokens_make_no_sense_is_recorded_all_the_same(recorded: Re
     first, second = (event["payload"] for event in recorded.events)
     assert first["output"] == "Hello"
     assert second["cost_usd"] == 0.25
+
+
+def test_what_langchain_puts_into_a_prompt_cache_costs_what_that_costs(recorded: Recorded) -> None:
+    details = {"cache_creation": 9_000, "cache_read": 500}
+    answer = AIMessage(
+        content="Hi",
+        usage_metadata={
+            "input_tokens": 10_000,
+            "output_tokens": 10,
+            "total_tokens": 10_010,
+            "input_token_details": details,
+        },
+    )
+    recorded.tracer.track_llm_call("claude-sonnet-4-5", "Hi", lambda: answer)
+    (event,) = recorded.events
+    assert (event["payload"]["cache_write_tokens"], event["payload"]["cached_tokens"]) == (9_000, 500)
+    assert event["payload"]["cost_usd"] == (500 * 3 + 500 * 0.3 + 9_000 * 3.75 + 10 * 15) / 1_000_000
 
 
 def test_users_add_prices_of_their_own(tmp_path: Path) -> None:
@@ -386,14 +647,33 @@ def test_a_session_begins_and_ends_with_its_with_block(tmp_path: Path) -> None:
         (SystemExit("no"), "failed"),
         (KeyboardInterrupt(), "cancelled"),
         (asyncio.CancelledError(), "cancelled"),
+        (GeneratorExit(), "cancelled"),
     ],
 )
-def test_a_session_that_is_left_by_the_programs_end_has_the_status_of_it(
+def test_a_session_that_is_left_before_its_end_has_the_status_of_it(
     error: BaseException, status: str, recorded: Recorded
 ) -> None:
     with pytest.raises(type(error)), recorded.tracer:
         raise error
     assert recorded.last["payload"]["status"] == status
+
+
+def test_a_session_that_ends_with_an_error_failed_unless_it_is_said_otherwise(recorded: Recorded) -> None:
+    recorded.tracer.end(error="no such customer")
+    assert recorded.last["payload"] == {"status": "failed", "error": "no such customer"}
+
+
+def test_an_error_that_leaves_a_session_behind_its_end_is_recorded(recorded: Recorded) -> None:
+    def agent() -> None:
+        with recorded.tracer as tracer:
+            tracer.end(result="written")
+            raise ValueError("not sent")
+
+    with pytest.raises(ValueError, match="not sent"):
+        agent()
+    ends, error = recorded.events[-2:]
+    assert (ends["event_type"], ends["payload"]["status"]) == ("session_end", "succeeded")
+    assert (error["event_type"], error["payload"]) == ("error", {"type": "ValueError", "message": "not sent"})
 
 
 def test_a_capture_file_that_ends_in_half_a_line_is_gone_on_with_on_the_next(tmp_path: Path) -> None:
@@ -405,6 +685,31 @@ def test_a_capture_file_that_ends_in_half_a_line_is_gone_on_with_on_the_next(tmp
     cut, whole = path.read_bytes().splitlines()
     assert cut == b'{"event_id": "evt_to'
     assert orjson.loads(event_of(whole, Place(None, -1, 0))[0])["payload"] == {"text": "please"}
+
+
+def test_several_that_record_to_one_capture_file_number_its_lines_one_after_the_other(tmp_path: Path) -> None:
+    path = tmp_path / "run.ndjson"
+    here, there = (AgentTracer("sess_1", agent_id="agent", file=path, exit_s=exit_s) for exit_s in (9.0, 10.0))
+    for tracer in (here, there, here, there):
+        tracer.user_message("x")
+        assert tracer.flush(10)
+    offsets = [orjson.loads(line)["_record"]["offset"] for line in path.read_bytes().splitlines()]
+    assert offsets == [1, 2, 3, 4]
+
+
+def test_paths_are_those_of_when_the_tracer_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tracer = AgentTracer(
+        agent_id="agent", file="run.ndjson", payloads="values", redact=dict, on_outage="spool", spool="waiting"
+    )
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    tracer.user_message("long " * 4_000)
+    options = tracer._recorder.delivery.options
+    assert tracer.flush(20)
+    assert (options.target, options.spool) == (tmp_path / "run.ndjson", tmp_path / "waiting")
+    assert list(Path().iterdir()) == []
+    assert {path.name for path in tmp_path.iterdir()} == {"run.ndjson", "values", "waiting", "elsewhere"}
 
 
 def test_a_tracer_that_goes_on_with_a_session_ends_it_only_when_told_to(recorded: Recorded) -> None:
@@ -426,9 +731,51 @@ def test_a_tracer_that_was_closed_records_on(recorded: Recorded) -> None:
     assert [event["event_type"] for event in recorded.events].count("session_end") == 1
 
 
+class Interrupted:
+    """A lock that Ctrl-C strikes in when it is left."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_while_an_event_is_queued_leaves_none_that_is_waited_for_and_never_comes(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert recorded.tracer._recorder is not None
+    monkeypatch.setattr(recorded.tracer._recorder.delivery, "lock", Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        recorded.tracer.user_message("x")
+    monkeypatch.undo()
+    assert recorded.last["payload"] == {"text": "x"}
+
+
+def test_a_capture_file_that_is_deleted_is_made_anew(recorded: Recorded) -> None:
+    recorded.tracer.user_message("before")
+    assert len(recorded.events) == 1
+    recorded.path.unlink()
+    again = AgentTracer("sess_2", agent_id="agent", file=recorded.path)
+    again.user_message("after")
+    assert [event["payload"]["text"] for event in recorded.events] == ["after"]
+
+
 def test_a_tracer_cant_be_pickled_and_says_what_to_do(recorded: Recorded) -> None:
     with pytest.raises(TypeError, match="from_headers"):
         pickle.dumps(recorded.tracer)
+    with recorded.tracer as tracer, pytest.raises(TypeError, match="from_headers"):
+        pickle.dumps(tracer)
+
+
+def test_an_agents_state_that_holds_a_tracer_can_be_copied(recorded: Recorded) -> None:
+    @dataclasses.dataclass
+    class State:
+        steps: list[str]
+        tracer: AgentTracer
+
+    state = State([], recorded.tracer)
+    assert copy.deepcopy(state).tracer is recorded.tracer
+    assert dataclasses.asdict(state)["tracer"] is recorded.tracer
 
 
 def test_a_goal_is_recorded_even_where_nothing_starts_the_session(tmp_path: Path) -> None:
@@ -498,6 +845,29 @@ def test_tracers_of_two_sessions_in_one_context_keep_their_parents_apart(tmp_pat
     assert (found["one.inner"], found["other.inner"]) == ("one.outer", "other.outer")
 
 
+@pytest.mark.parametrize("in_a_block", [True, False])
+def test_what_a_tracer_is_at_holds_inside_the_block_of_another(in_a_block: bool, tmp_path: Path) -> None:
+    path = tmp_path / "both.ndjson"
+    one, other = (AgentTracer(name, agent_id="agent", file=path) for name in ("sess_one", "sess_other"))
+
+    def message(text: str) -> None:
+        with one.tool_call("look"), other:
+            one.user_message(text)
+            other.user_message("another")
+            one.track_tool_call("in it", {}, str)
+            other.track_tool_call("other's", {}, str)
+
+    one.user_message("before")
+    with one if in_a_block else contextlib.nullcontext():
+        message("inside")
+    with other:
+        one.track_tool_call("after", {}, str)
+    assert one.flush(10)
+    events = in_file(path)
+    found = parents([event for event in events if event["event_type"] in {"tool_call", "user_message"}])
+    assert (found["in it"], found["other's"], found["after"]) == ("inside", "another", "before")
+
+
 def test_a_sub_agent_records_under_its_delegation_and_its_end_is_the_result(recorded: Recorded) -> None:
     with recorded.tracer as tracer:
         with tracer.sub_agent("research-agent", task="find it", reasoning="it knows") as sub:
@@ -560,6 +930,13 @@ def test_a_sub_agent_that_fails_is_told_in_the_result(recorded: Recorded) -> Non
     assert recorded.last["payload"]["error"] == "ValueError: lost"
 
 
+def test_a_sub_agent_that_says_that_it_failed_is_told_in_the_result(recorded: Recorded) -> None:
+    with recorded.tracer.sub_agent("research-agent") as sub:
+        sub.end("failed", result="half of it")
+    payload = recorded.last["payload"]
+    assert payload == {"from_agent_id": "research-agent", "result": "half of it", "error": "failed"}
+
+
 def test_headers_carry_the_session_and_the_parent_to_another_process(recorded: Recorded) -> None:
     tracer = recorded.tracer
     with tracer.tool_call("call.service") as call:
@@ -582,6 +959,14 @@ def test_any_session_goes_into_headers_of_http_and_comes_out_as_it_was(session_i
     options: dict[str, Any] = {"agent_id": "service", "file": tmp_path / "x.ndjson", "session_id": "sess_own"}
     assert AgentTracer.from_headers(headers, **options).session_id == session_id
     assert AgentTracer.from_headers({}, **options).session_id == "sess_own"
+
+
+@pytest.mark.parametrize("value", [None, ["sess_1"], 7])
+def test_a_header_that_is_no_text_names_no_session(value: object, tmp_path: Path) -> None:
+    headers = {"agentlog-session-id": value, "agentlog-parent-event-id": value}
+    tracer = AgentTracer.from_headers(headers, agent_id="service", file=tmp_path / "x.ndjson")
+    assert tracer.session_id.startswith("sess_")
+    assert tracer.session_id != "sess_1"
 
 
 def test_a_call_is_announced_when_it_takes_long(recorded: Recorded) -> None:
@@ -612,7 +997,15 @@ def test_nothing_is_recorded_when_it_is_disabled(tmp_path: Path, monkeypatch: py
         assert tracer.track_tool_call("x", {}, lambda: 1) == 1
         with tracer.tool_call("x") as call, tracer.llm_call("m") as llm, tracer.retrieval("q") as search:
             call.output, llm.input_tokens, search.documents = 1, 2, []
-            assert (call.error, call.event_id, llm.model, llm.cost_usd, search.output) == (None, "", "", None, [])
+            call.announce()
+            assert (call.began, call.error, call.event_id, llm.model, llm.cost_usd, search.output) == (
+                0,
+                None,
+                "",
+                "",
+                None,
+                [],
+            )
         with tracer.sub_agent("other") as sub, sub.delegation("third") as delegation:
             delegation.output = 1
         assert tracer.tool(len) is len

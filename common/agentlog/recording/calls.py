@@ -7,9 +7,9 @@ from typing import Any, Self, TypeVar
 
 from .ids import new_event_id
 from .prices import Price, Usage, cost_usd
+from .recorder import Recorder
 from .scope import follow
-from .snapshot import snapshot
-from .span import Recorder, Span
+from .span import Span
 from .usage import usage_of
 
 T = TypeVar("T")
@@ -25,15 +25,21 @@ class Call(Span):
     __slots__ = ()
     event_type = "tool_call"
     output_field = "output"
-    leads_on = False
-    """Whether what the agent does next follows from this call."""
 
     def _begun(self) -> None:
-        self.recorder.opened(self.event_id, self)
+        self.recorder.delivery.open(self.event_id, self)
+
+    def _anew(self) -> None:
+        self.recorder.delivery.opens.pop(self.event_id, None)
+        super()._anew()
+
+    def _put_off(self) -> int:
+        is_told = self.recorder.delivery.opens.pop(self.event_id, None) is None
+        return 0 if is_told else time.perf_counter_ns()
 
     def announce(self) -> None:
         """Record that the call runs, once: a live view shows it, and a crash doesn't hide it."""
-        if self.recorder.open_calls.pop(self.event_id, None) is None:
+        if self.recorder.delivery.opens.pop(self.event_id, None) is None:
             return
         self._announce_outer()
         told = {name: self._payload[name] for name in _TOLD if name in self._payload}
@@ -42,10 +48,10 @@ class Call(Span):
         self.recorder.write(new_event_id(), "call_started", payload, self._context)
 
     def _ended(self, wrong: str | None, latency_ms: float) -> None:
-        self.recorder.open_calls.pop(self.event_id, None)
-        payload = self._payload
+        self.recorder.delivery.opens.pop(self.event_id, None)
+        payload = {**self._payload}
         if wrong is None or self.output is not None:
-            payload[self.output_field] = snapshot(self.output)
+            payload[self.output_field] = self.output
         if wrong is not None:
             payload["error"] = wrong
         try:
@@ -97,11 +103,18 @@ class LLMCall(Call):
         super().__init__(recorder, payload, context)
         self._prices = prices
         self.model: str | None = payload["model"]
+        self._unknown()
+
+    def _unknown(self) -> None:
         self.input_tokens: int | None = None
         self.output_tokens: int | None = None
         self.cached_tokens: int | None = None
         self.cache_write_tokens: int | None = None
         self.cost_usd: float | None = None
+
+    def _anew(self) -> None:
+        super()._anew()
+        self._unknown()
 
     def used(self, usage: Usage) -> None:
         """Set the tokens."""
@@ -133,6 +146,10 @@ class Delegation(Span):
         super().__init__(recorder, payload, context)
         self._result_id = ""
 
+    def _anew(self) -> None:
+        super()._anew()
+        self._result_id = ""
+
     def _begun(self) -> None:
         self._announce_outer()
         self.recorder.write(self.event_id, "delegation", self._payload, self._context)
@@ -143,7 +160,7 @@ class Delegation(Span):
         self._result_id = new_event_id()
         payload: dict[str, Any] = {"from_agent_id": self._payload["to_agent_id"]}
         if wrong is None or self.output is not None:
-            payload["result"] = snapshot(self.output)
+            payload["result"] = self.output
         if wrong is not None:
             payload["error"] = wrong
         self.recorder.write(self._result_id, "delegation_result", payload, {"parent_event_id": self.event_id})
@@ -163,6 +180,7 @@ class NoCall(LLMCall, Retrieval):
         self.event_id = self.model = ""
         self.output = self.error = self.cost_usd = None
         self.input_tokens = self.output_tokens = self.cached_tokens = self.cache_write_tokens = None
+        self.began = 0
 
     def __enter__(self) -> Self:
         return self
@@ -173,11 +191,17 @@ class NoCall(LLMCall, Retrieval):
         """Call ``function``."""
         return function()
 
+    def hold(self) -> None:
+        """Nothing."""
+
     def given(self, value: Any) -> None:
         """Nothing."""
 
-    def begin(self, under: Span | None = None, *, told: bool = True) -> None:
+    def begin(self, under: Span | None = None, *, cause: str | None = None, told: bool = True) -> None:
         """Nothing."""
 
     def finish(self, error: BaseException | None = None) -> None:
+        """Nothing."""
+
+    def announce(self) -> None:
         """Nothing."""

@@ -40,6 +40,13 @@ def decorated(function: Any, begin: Begin) -> Any:
     return calling
 
 
+def name_of(function: Any) -> str:
+    """What a function, or an object that is called like one, is called: of a partial the function in it."""
+    if isinstance(function, functools.partial):
+        return name_of(function.func)
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
 def _arguments_of(function: Callable[..., Any]) -> Callable[[Any, Mapping[str, Any]], dict[str, Any]]:
     """A function that names arguments as ``function`` does; ``self`` and ``cls`` are left out."""
     try:

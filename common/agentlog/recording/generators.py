@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any
 
 from .scope import Held, Scope, enter, leave, resume
+from .snapshot import snapshot
 from .span import Span
 
 MAX_ITEMS = 1_000
@@ -38,9 +39,9 @@ class _Stretches:
             self._span.finish(None if over else error)
 
     def keep(self, item: Any) -> None:
-        """Keep ``item`` to be recorded."""
+        """Keep ``item`` to be recorded as it is now."""
         if len(self._items) < MAX_ITEMS:
-            self._items.append(item)
+            self._items.append(snapshot(item))
 
 
 def recorded_generator(
@@ -50,7 +51,9 @@ def recorded_generator(
 
     @functools.wraps(function)
     def yielding(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        stretches, items = _Stretches(started(args, kwargs)), function(*args, **kwargs)
+        stretches = _Stretches(started(args, kwargs))
+        with stretches:
+            items = function(*args, **kwargs)
         step, given = items.send, None
         while True:
             try:
@@ -74,7 +77,9 @@ def recorded_async_generator(
 
     @functools.wraps(function)
     async def yielding(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        stretches, items = _Stretches(started(args, kwargs)), function(*args, **kwargs)
+        stretches = _Stretches(started(args, kwargs))
+        with stretches:
+            items = function(*args, **kwargs)
         step, given = items.asend, None
         while True:
             try:

@@ -11,11 +11,16 @@ from .ledger import Ledger
 from .options import Options
 from .outlets import Outlet, Verdict
 from .records import Outbound
+from .spare import Spare
 from .spool import CHUNK
 from .spools import Spools
 
 PROBE_EVERY_S = 1.0
+SILENT_S = 10.0
+LONG_S = 1.0
 ENOUGH = 1_000
+BATCH_BYTES = 1_000_000
+"""How much librdkafka sends at once."""
 
 _log = logging.getLogger("agentlog.recording")
 
@@ -26,6 +31,7 @@ class Handover:
     While events are taken, they go straight to the outlet, and one that wasn't acknowledged stays with it: so it
     arrives once. When they have waited too long, or are refused, all are called back and the outlet is only probed,
     until it answers. With a spool, what was called back and all that follows goes through it, first in, first out.
+    The same is done with an outlet that finds no way to Kafka any more although a new one does.
 
     Attributes:
         failure: why records aren't taken, once they have waited too long or are refused; None while all is well.
@@ -40,7 +46,11 @@ class Handover:
         self._handed: dict[Outbound, None] = {}
         self._answers: list[tuple[Outbound, Any]] = []
         self._away_since: float | None = None
-        self._probe_at = 0.0
+        self._refused_since: float | None = None
+        self._probe_at = self._heard_at = 0.0
+        self._batch_bytes: int | None = None
+        self._overfull = False
+        self._spare = Spare(lambda: options.outlet(self._batch_bytes))
 
     @property
     def full(self) -> bool:
@@ -62,20 +72,27 @@ class Handover:
     def step(self, timeout_s: float) -> None:
         """Hand over what there is, and hear for ``timeout_s`` seconds at most what became of what was."""
         now = time.monotonic()
+        if self.outlet.closed and self._away_since is None:
+            self._reconnect(now)
         if self._away_since is not None:
             self._while_away(now, self._away_since, timeout_s)
             return
         todo = self._todo
         todo.extend(self._spools.next_chunk())
-        while todo and self._send(todo[0]):
-            todo.popleft()
+        if self.outlet.warm or self._waits_long(now):
+            while todo and self._send(todo[0]):
+                todo.popleft()
         self.outlet.poll(timeout_s)
-        if self._hear():
-            self._go_away(now, now)
+        if self._hear() or self.outlet.broken or self._is_lost():
+            self._go_away()
         elif self._stuck(time.monotonic()):
             self._on_stuck()
-        elif self.failure is not None and self._ledger.progressing():
+        elif self.failure is not None and self._refused_since is None and self._ledger.progressing():
             self._back()
+
+    def _waits_long(self, now: float) -> bool:
+        """Whether a record has waited so long that the next fork had better wait for it: each one closes the outlet."""
+        return bool(self._todo) and now - self._todo[0].since > LONG_S
 
     def _send(self, record: Outbound) -> bool:
         record.answers = self._answers
@@ -103,10 +120,13 @@ class Handover:
                 case Verdict.REFUSED:
                     self._handed.pop(record, None)
                     self._refused(record, str(error))
+                case Verdict.OVERFULL:
+                    failed = self._overfull = True
                 case Verdict.FAILED:
                     failed = True
         if answers and answers[-1][1] is None:
-            self.heard = True
+            self.heard, self._heard_at, self._refused_since = True, time.monotonic(), None
+            self._spare.forget()
             self.outlet.is_well()
         return failed
 
@@ -127,13 +147,22 @@ class Handover:
         oldest = next(iter(self._handed), None)
         return oldest is not None and now - oldest.handed_at >= self._options.outage_s
 
+    def _is_lost(self) -> bool:
+        """Whether nothing was acknowledged for long because the outlet finds no way to Kafka any more."""
+        now = time.monotonic()
+        oldest = next(iter(self._handed), None)
+        if oldest is None or now < self._probe_at or now - max(oldest.handed_at, self._heard_at) < SILENT_S:
+            return False
+        self._probe_at = now + PROBE_EVERY_S
+        return self._spare.shows_lost(self.outlet)
+
     def _on_stuck(self) -> None:
         if self._options.on_outage == "raise":
-            if self.failure is None:
-                self.fail(self.outlet.trouble())
+            trouble = self.outlet.trouble()
+            if type(trouble) is not type(self.failure):  # it couldn't be reached yet when it went on to refuse us
+                self.fail(trouble)
         else:
-            now = time.monotonic()
-            self._go_away(now, now - self._options.outage_s)
+            self._go_away(waited_s=self._options.outage_s)
 
     def fail(self, why: AgentlogError) -> None:
         """Say so, and let the agent's next call know where that is wanted."""
@@ -144,23 +173,37 @@ class Handover:
         self.failure = None
         _log.warning("events are recorded again, to %s", self.outlet.where)
 
-    def _go_away(self, now: float, since: float) -> None:
-        """Call everything back, in its order; from now on only probe."""
+    def _go_away(self, waited_s: float = 0.0) -> None:
+        """Call everything back, in its order; from now on only probe. It was away for ``waited_s`` already."""
+        if self._overfull:
+            self._send_less_at_once()
+            return
+        now = time.monotonic()
         why, self.heard = self.outlet.trouble(), False
+        self._call_back()
+        refused = self.outlet.refusal()
+        if refused:
+            self._refused_since = self._refused_since or now
+        self._away_since, self._probe_at = self._refused_since or now - waited_s, now + PROBE_EVERY_S
+        self.outlet = self._spare.taken() or self.outlet
+        if self.failure is None and (refused or self._options.on_outage != "raise"):
+            self.fail(refused or why)
+
+    def _call_back(self) -> None:
         self.outlet.take_back()
         self._hear()
         back = [record for record in self._handed if not record.spooled]
         self._handed.clear()
         self._todo = deque(back + [record for record in self._todo if not record.spooled])
         self._spools.rewind()
-        self._away_since, self._probe_at = since, now + PROBE_EVERY_S
-        refused = self.outlet.refusal()
-        try:
-            self.outlet = self._options.outlet()
-        except AgentlogError as error:  # what it needs, such as a certificate's file, is gone: go on with the old one
-            _log.warning("a new connection can't be made: %s", error)
-        if self.failure is None and (refused or self._options.on_outage != "raise"):
-            self.fail(refused or why)
+
+    def _send_less_at_once(self) -> None:
+        """The topic takes no batch as large as ours: send anew what it refused, in smaller ones from now on."""
+        self._call_back()
+        self._overfull, self._batch_bytes = False, (self._batch_bytes or BATCH_BYTES) // 10
+        _log.warning("%s takes no batch as large as ours: it gets smaller ones", self.outlet.where)
+        self._spare.forget()
+        self._reconnect(time.monotonic())
 
     def _while_away(self, now: float, since: float, timeout_s: float) -> None:
         overdue = now - since >= self._options.outage_s
@@ -173,10 +216,15 @@ class Handover:
         if now < self._probe_at:
             time.sleep(min(timeout_s, self._probe_at - now))
         elif self.outlet.answers():
-            self._away_since, self.heard = None, True
-            self._back()
+            self._away_since = None
+            if self._refused_since is None:  # else only what is taken shows that we aren't refused any more
+                self.heard = True
+                self._back()
         else:
             self._probe_at = time.monotonic() + PROBE_EVERY_S
+            if (found := self._spare.found()) is not None:
+                self.outlet = found
+                self._spare.forget()
 
     def _spool_all(self) -> None:
         while self._todo:
@@ -189,20 +237,43 @@ class Handover:
     def press(self) -> None:
         """Memory is full: let no more wait there."""
         if self._away_since is None:
-            now = time.monotonic()
-            self._go_away(now, now)
+            self._go_away()
         self._away_since = time.monotonic() - self._options.outage_s
 
     def give_up(self) -> None:
         """The process ends: what isn't delivered is spooled, or dropped."""
-        now = time.monotonic()
         if self._away_since is None:
-            self._go_away(now, now)
+            self._go_away()
         if self._options.on_outage == "spool":
             self._spool_all()
             return
         self._drop(lambda _: True)
 
-    def leave_spools(self) -> None:
-        """Leave the spool files to a later run, or to the process that we were forked from."""
+    def rest(self) -> bool:
+        """The process ends: leave what is in files to a later run; whether nothing of it is on its way."""
+        return self._spools.rest()
+
+    def disconnect(self, timeout_s: float) -> bool:
+        """Have no connection until the next step; False while records are on their way on it."""
+        if self._handed:
+            self.outlet.poll(timeout_s)
+            if self._hear():
+                self._go_away()
+        if self._handed:
+            return False
+        self.outlet.close()
+        self._spare.close()
+        return True
+
+    def _reconnect(self, now: float) -> None:
+        made = self._spare.made()
+        if made is not None:
+            self.outlet = made
+        else:  # what it needs isn't there any more: a new one is tried until it is
+            self._away_since = now
+
+    def abandon(self) -> None:
+        """In a forked child: leave the connection and the spool files to the parent."""
         self._spools.leave()
+        self.outlet.abandon()
+        self._spare.abandon()

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from ..payloads import PayloadStore, StoreLost, first_line, name_of, reference
-from .snapshot import snapshot
+from .snapshot import plain
 from .workers import Workers
 
 MAX_EVENT = 10_000
@@ -127,5 +127,7 @@ def _outline(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _json(value: Any) -> bytes:
     """``value`` as JSON; cut off where it is nested deeper than can be written."""
-    found = snapshot(value)
-    return found if isinstance(found, bytes) else orjson.dumps(found)
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return orjson.dumps(plain(value))

@@ -1,10 +1,10 @@
 """What became of each event: counted, and told to those who wait for it."""
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
 
+from .bell import Bell
 from .records import Author, Loss, Outbound
 from .stats import Stats
 
@@ -19,7 +19,7 @@ class Waiter:
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.reached = threading.Event()
+        self.reached = Bell()
 
 
 class Ledger:
@@ -30,7 +30,6 @@ class Ledger:
 
     Attributes:
         waiters: those who wait for events to be settled.
-        made_room: set whenever events left memory.
         taken: how many events were taken out of the queue.
         losses: of each session; told by ``events_lost`` once it can be.
     """
@@ -38,7 +37,6 @@ class Ledger:
     def __init__(self, freed: Callable[[int], None]) -> None:
         self._freed = freed
         self.waiters: deque[Waiter] = deque()
-        self.made_room = threading.Event()
         self.taken = 0
         self.losses: dict[Author, Loss] = {}
         self.delivered = self.dropped = self.spooled = self.resent = 0
@@ -47,12 +45,12 @@ class Ledger:
         self._settled = 0
         self._progress = time.monotonic()
 
-    def took(self, record: Outbound, whole: int) -> None:
-        """Number a record that came out of the queue; ``whole`` is its size before anything was moved out."""
+    def took(self, record: Outbound) -> None:
+        """Number a record that came out of the queue, whole as yet."""
         self.taken += 1
         record.number = self.taken
         self._unsettled[record.number] = record
-        self.largest = max(self.largest, whole)
+        self.largest = max(self.largest, len(record.value))
 
     def was_delivered(self, record: Outbound) -> None:
         """It was acknowledged."""
@@ -102,13 +100,12 @@ class Ledger:
             self._progress = time.monotonic()
             self._freed(self._settled)
             self._settled = 0
-            self.made_room.set()
         if self.waiters:
             through = self.through
             for waiter in list(self.waiters):
                 if waiter.number <= through:
                     self.waiters.remove(waiter)
-                    waiter.reached.set()
+                    waiter.reached.ring()
 
     def progressing(self) -> bool:
         """Whether events are settled, or none has waited long enough to tell."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -23,7 +24,7 @@ class Options:
         ready_rules: whether the ready rules of redaction are on.
         payloads: the store for large values, a folder or a URL; None when there is none.
         outage_s: how long events wait for Kafka, in seconds, before ``on_outage`` holds.
-        spool: the folder of the capture files that events wait in.
+        spool: the folder of the capture files that events wait in; absolute, as the program may go to another folder.
         queue_bytes: how much may wait in memory.
         exit_s: how long the end of the process may be held up by what isn't delivered, in seconds.
     """
@@ -35,7 +36,7 @@ class Options:
     payloads: str | None = None
     outage_s: float = 60.0
     on_outage: OnOutage = "raise"
-    spool: Path = Path(SPOOL)
+    spool: Path
     queue_bytes: int = 128 * 1024 * 1024
     exit_s: float = 10.0
 
@@ -54,17 +55,20 @@ class Options:
     def key(self) -> tuple[object, ...]:
         """Equal for options that may share a queue."""
         target = self.target
-        where: object = target.absolute() if isinstance(target, Path) else (target.name, _frozen(target.properties))
+        where: object = target if isinstance(target, Path) else (target.name, _frozen(target.properties))
         rest = (self.topic, self.redact, self.ready_rules, self.payloads, self.outage_s, self.on_outage)
-        return where, *rest, self.spool.absolute(), self.queue_bytes, self.exit_s
+        return where, *rest, self.spool, self.queue_bytes, self.exit_s
 
     @property
     def spool_name(self) -> str:
-        """What the names of its spool files begin with: neither of two clusters gets the other's events."""
-        return f"{bare(self.target.name)}.{self.topic}"
+        """What the names of its spool files begin with: no cluster or topic gets another one's events."""
+        return f"{_distinct(self.target.name)}.{_distinct(self.topic)}"
 
-    def outlet(self) -> Outlet:
+    def outlet(self, batch_bytes: int | None = None) -> Outlet:
         """What takes the events; a new one in each process.
+
+        Args:
+            batch_bytes: how much is sent to Kafka at once at most; None: as it is set.
 
         Raises:
             AgentlogError: what was set doesn't work.
@@ -73,12 +77,18 @@ class Options:
             return FileWriter(self.target)
         from .kafkawriter import KafkaWriter  # noqa: PLC0415  librdkafka is loaded where Kafka is recorded to
 
-        return KafkaWriter(self.target, self.topic)
+        return KafkaWriter(self.target, self.topic, batch_bytes)
 
 
 def bare(text: str) -> str:
     """``text`` as a part of a file's name: nothing in it but letters, digits, ``-`` and ``_``."""
     return "".join(c if c.isalnum() or c in "-_" else "-" for c in text)[:60]
+
+
+def _distinct(text: str) -> str:
+    """``text`` as a part of a file's name, which no other text has."""
+    name = bare(text)
+    return name if name == text else f"{name}-{sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _frozen(properties: Mapping[str, str]) -> frozenset[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """Where events go: the contract that Kafka's writer keeps, and the capture file that keeps it without Kafka."""
 
-from collections.abc import Iterator
+import os
 from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,20 +10,31 @@ from ..errors import AgentlogError, UsageError
 from ..events import Place
 from .records import Outbound
 
+COUNTED_BYTES = 1024 * 1024
+
 
 class Verdict(Enum):
     """Why a record that was handed over wasn't delivered."""
 
     REFUSED = "never to be taken: this record"
+    OVERFULL = "never to be taken: this record together with others"
     FAILED = "not taken, nor will others be: the topic, our rights, or the producer itself"
     TAKEN_BACK = "called back before it was acknowledged"
 
 
 class Outlet(Protocol):
-    """Takes records in order, and tells later what became of each: see ``KafkaWriter``."""
+    """Takes records in order, and tells later what became of each: see ``KafkaWriter``.
+
+    Attributes:
+        broken: whether it never takes a record again, though a new one may.
+    """
 
     where: str
+    closed: bool
+    broken: bool
 
+    @property
+    def warm(self) -> bool: ...  # noqa: D102
     def send(self, record: Outbound) -> bool: ...  # noqa: D102
     def poll(self, timeout_s: float) -> None: ...  # noqa: D102
     def take_back(self) -> None: ...  # noqa: D102
@@ -32,7 +43,9 @@ class Outlet(Protocol):
     def refusal(self) -> AgentlogError | None: ...  # noqa: D102
     def trouble(self) -> AgentlogError: ...  # noqa: D102
     def answers(self) -> bool: ...  # noqa: D102
-    def clients(self) -> Iterator[object]: ...  # noqa: D102
+    def is_lost(self) -> bool: ...  # noqa: D102
+    def close(self) -> None: ...  # noqa: D102
+    def abandon(self) -> None: ...  # noqa: D102
 
 
 class FileWriter:
@@ -43,19 +56,17 @@ class FileWriter:
     """
 
     def __init__(self, path: Path) -> None:
-        self.where = str(path)
+        self.where, self.closed, self.broken, self.warm = str(path), False, False, True
         self._path = path
         self._waiting: list[Outbound] = []
         self._wrong: OSError | None = None
         if path.suffix in (".gz", ".zst"):
             raise UsageError(f"{path}: a capture file is written unpacked; pack it when it is done.")
         try:
-            self._file = path.open("ab", buffering=0)  # a forked child must find nothing here to write a second time
-            with path.open("rb") as lines:
-                self._lines, last = 0, b"\n"
-                for self._lines, last in enumerate(lines, 1):  # noqa: B007  the last of them
-                    pass
-            self._torn = not last.endswith(b"\n")
+            self._file = path.open("a+b", buffering=0)  # a forked child must find nothing here to write a second time
+            self._lines = self._end = 0
+            self._catch_up()
+            self._torn = self._end > 0 and os.pread(self._file.fileno(), 1, self._end - 1) != b"\n"
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror or error}. It is to be the capture file.") from error
 
@@ -69,12 +80,12 @@ class FileWriter:
         if not self._waiting:
             return
         records, self._waiting = self._waiting, []
-        first = self._lines + 1
-        self._lines += len(records)
-        places = (Place(None, -1, first + n, r.at_ms, r.place_headers) for n, r in enumerate(records))
-        content = b"\n" * self._torn  # behind what a full disk, or the end of an earlier run, cut off
-        content += b"".join(write_line(r.value, place) for r, place in zip(records, places, strict=True))
         try:
+            self._catch_up()
+            first = self._lines + 1 + self._torn
+            places = (Place(None, -1, first + n, r.at_ms, r.place_headers) for n, r in enumerate(records))
+            content = b"\n" * self._torn  # behind what a full disk, or the end of an earlier run, cut off
+            content += b"".join(write_line(r.value, place) for r, place in zip(records, places, strict=True))
             while content:
                 content = content[self._file.write(content) :]
             self._wrong = None
@@ -83,6 +94,18 @@ class FileWriter:
         self._torn = self._wrong is not None
         for record in records:
             record.answered(self._wrong, None)
+
+    def _catch_up(self) -> None:
+        """Count the lines written since we looked: other processes may record to the same file, or begin it afresh."""
+        if os.fstat(self._file.fileno()).st_nlink == 0:  # deleted, as a notebook's next run does: that would be lost
+            anew = self._path.open("a+b", buffering=0)
+            self._file.close()
+            self._file, self._lines, self._end, self._torn = anew, 0, 0, False
+        handle = self._file.fileno()
+        if os.fstat(handle).st_size < self._end:  # somebody emptied it
+            self._lines = self._end = 0
+        while part := os.pread(handle, COUNTED_BYTES, self._end):
+            self._lines, self._end = self._lines + part.count(b"\n"), self._end + len(part)
 
     def take_back(self) -> None:
         """Nothing to do: nothing is under way."""
@@ -107,6 +130,12 @@ class FileWriter:
         """Whether it is worth trying."""
         return True
 
-    def clients(self) -> Iterator[object]:
-        """Nothing that a fork harms."""
-        return iter(())
+    def is_lost(self) -> bool:
+        """Never: there is only one way to a file."""
+        return False
+
+    def close(self) -> None:
+        """Nothing to do: there are no threads, and it can be gone on with."""
+
+    def abandon(self) -> None:
+        """Nothing to do: a file can be closed in a forked child."""

@@ -1,9 +1,8 @@
-"""From the queue to what may leave: encoded, redacted, shrunk; a session's events stay in their order."""
+"""From the queue to what may leave: redacted, then shrunk; a session's events stay in their order."""
 
-import logging
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 
@@ -11,18 +10,18 @@ from ..payloads import open_store
 from .large import MAX_EVENT, Shrinker, Shrunk, shortened
 from .ledger import Ledger
 from .options import Options
-from .records import Entry, HeaderList, Outbound, encoded
-
-_log = logging.getLogger("agentlog.recording")
+from .records import Outbound
+from .redaction import Redactor
 
 Waiting = tuple[Outbound, "Future[Shrunk] | None"]
 
 
 class Preparer:
-    """Makes records of entries; those of a session whose large values are on their way to the store wait for them."""
+    """Makes records ready to leave; a session waits for its large values that are on their way to the store."""
 
-    def __init__(self, options: Options, headers: HeaderList, ledger: Ledger) -> None:
-        self._options, self._headers, self._ledger = options, headers, ledger
+    def __init__(self, options: Options, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._redactor = Redactor(options.redact, ready=options.ready_rules)
         self._held: dict[str, deque[Waiting]] = {}
         where = options.payloads
         self._shrinker = Shrinker(None if where is None else partial(open_store, where), options.outage_s)
@@ -32,30 +31,22 @@ class Preparer:
         """Whether records wait for the store."""
         return bool(self._held)
 
-    def prepared(self, entry: Entry) -> Outbound | None:
-        """The record of ``entry``; None while it, or its session, has to wait for the store."""
-        value = self._encoded(entry)
-        record = Outbound(entry.author, value, entry.at_ns // 1_000_000, self._headers)
-        record.size, record.tells = entry.size, entry.tells
-        self._ledger.took(record, len(value))
-        shrunk = self._shrinker.shrink(value) if len(value) > MAX_EVENT else None
-        if isinstance(shrunk, Shrunk):
-            self._apply(record, shrunk)
-            shrunk = None
-        session = entry.author.session_id
-        if shrunk is not None or session in self._held:
-            self._held.setdefault(session, deque()).append((record, shrunk))
-            return None
-        return record
-
-    def _encoded(self, entry: Entry) -> bytes:
-        options = self._options
-        try:
-            return encoded(entry, options.redact, ready=options.ready_rules)
-        except Exception as error:  # noqa: BLE001  one event that can't be written must not stop the others
-            _log.exception("an event of %s couldn't be written as it was", entry.author.session_id)
-            told = {"recording": f"left out: {type(error).__name__} while it was written"}
-            return encoded(entry._replace(payload=told, context={}), None, ready=False)
+    def prepared(self, records: Sequence[Outbound]) -> Iterator[Outbound]:
+        """Those of ``records`` that may leave now; the others, or their session, have to wait for the store."""
+        now = time.monotonic()
+        values = self._redactor.redacted([record.value for record in records])
+        for record, value in zip(records, values, strict=True):
+            record.value, record.since = value, now
+            self._ledger.took(record)
+            shrunk = self._shrinker.shrink(value) if len(value) > MAX_EVENT else None
+            if isinstance(shrunk, Shrunk):
+                self._apply(record, shrunk)
+                shrunk = None
+            session = record.author.session_id
+            if shrunk is not None or session in self._held:
+                self._held.setdefault(session, deque()).append((record, shrunk))
+            else:
+                yield record
 
     def _apply(self, record: Outbound, shrunk: Shrunk) -> None:
         record.value = shrunk.value

@@ -1,6 +1,7 @@
 """What belongs to a process and not to a tracer: queues that tracers share, its end, and its forks."""
 
 import atexit
+import math
 import os
 import signal
 import sys
@@ -17,9 +18,12 @@ class Process:
 
     def __init__(self) -> None:
         self._deliveries: dict[object, Delivery] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal's handler may need it while the same thread holds it
         self._ends_with: int | None = None
-        os.register_at_fork(after_in_child=self._after_fork)
+        self._ends_by_sigterm = False
+        os.register_at_fork(
+            before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._after_fork_in_child
+        )
 
     def delivery(self, options: Options) -> Delivery:
         """The delivery for ``options``.
@@ -28,31 +32,47 @@ class Process:
             AgentlogError: what the options name doesn't work.
         """
         self.watch_the_end()
+        key = options.key()
         with self._lock:
-            found = self._deliveries.get(options.key())
-            if found is None:
-                found = self._deliveries[options.key()] = Delivery(options, self.watch_the_end)
-            return found
+            found = self._deliveries.get(key)
+            return found or self._deliveries.setdefault(key, Delivery(options, self.watch_the_end))
 
     def watch_the_end(self) -> None:
         """Deliver what is queued when this process ends, by itself or by SIGTERM."""
         with self._lock:
             watched, self._ends_with = self._ends_with == os.getpid(), os.getpid()
         if not watched:
+            atexit.unregister(self.close)  # that of the parent's, in a forked child
             atexit.register(self.close)
             _at_end_of_multiprocessing(self)
-            _on_sigterm(self)
+            self._ends_by_sigterm = False
+        if not self._ends_by_sigterm:  # the first tracer may be a thread's, which can't set a signal's handler
+            self._ends_by_sigterm = _on_sigterm(self)
 
     def close(self) -> None:
         """Deliver everything, in bounded time."""
         began = time.monotonic()
         for delivery in list(self._deliveries.values()):
-            delivery.close(began)
+            try:
+                delivery.close(began)
+            except BaseException:  # noqa: BLE001  Ctrl-C once more: wait for nothing, but spool or report it
+                began = -math.inf
+                delivery.close(began)
+
+    def _before_fork(self) -> None:
+        self._lock.acquire()
+        for delivery in self._deliveries.values():
+            delivery.before_fork()
 
     def _after_fork(self) -> None:
-        self._lock = threading.Lock()
         for delivery in self._deliveries.values():
             delivery.after_fork()
+        self._lock.release()
+
+    def _after_fork_in_child(self) -> None:
+        self._lock = threading.RLock()
+        for delivery in self._deliveries.values():
+            delivery.after_fork_in_child()
 
 
 def _at_end_of_multiprocessing(process: Process) -> None:
@@ -68,10 +88,13 @@ def _at_end_of_multiprocessing(process: Process) -> None:
     util.register_after_fork(process, finally_close)
 
 
-def _on_sigterm(process: Process) -> None:
-    """Where the program leaves SIGTERM as it is, let it deliver first; a handler of the program's own stays."""
+def _on_sigterm(process: Process) -> bool:
+    """Where the program leaves SIGTERM as it is, let it deliver first; a handler of the program's own stays.
+
+    False where that can't be, and is to be tried again.
+    """
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-        return
+        return False
 
     def ending(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  a signal handler's signature
         process.close()
@@ -79,6 +102,7 @@ def _on_sigterm(process: Process) -> None:
         os.kill(os.getpid(), number)
 
     signal.signal(signal.SIGTERM, ending)
+    return True
 
 
 PROCESS = Process()

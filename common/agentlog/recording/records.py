@@ -1,16 +1,21 @@
-"""An event on its way: as the caller's thread left it, and as it is handed over."""
+"""An event on its way from the caller's thread to Kafka."""
 
-import time
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, cast
+
+import msgspec
 
 from ..events import EPOCH, Headers
 from ..wording import counted
-from .redaction import Redact, redacted
 from .snapshot import dumps
 
 HeaderList = list[tuple[str, str | bytes | None]]
 """As the producer takes them."""
+
+MILLISECOND = timedelta(milliseconds=1)
+OVERHEAD = 400
+"""About how many bytes an event takes in memory beside its JSON."""
 
 
 MAX_NAME = 500
@@ -35,59 +40,35 @@ class Loss(NamedTuple):
     since_ms: int
 
 
-class Entry(NamedTuple):
-    """An event as recorded: its values can't be changed any more, and are no JSON text yet.
+class Outbound(msgspec.Struct, eq=False, gc=False):
+    """An event on its way, as JSON: as it was recorded, then redacted, then small enough.
 
     Attributes:
-        at_ns: when it was recorded, in nanoseconds since the epoch.
-        size: about how many bytes it keeps in memory.
+        at: when it was recorded.
+        size: about how many bytes it keeps in memory; as it was recorded.
         tells: the loss that it tells of, if it does.
-    """
-
-    author: Author
-    event_id: str
-    at_ns: int
-    event_type: str
-    payload: dict[str, Any]
-    context: dict[str, Any]
-    size: int
-    tells: Loss | None = None
-
-
-class Outbound:
-    """An event as it leaves: its bytes, redacted and small enough.
-
-    Attributes:
-        key: the session's id: Kafka keeps a session in order by it.
         number: its place among all that this process queued for the same outlet; 0 of one that comes from a spool.
-        at_ms: the Kafka timestamp, in milliseconds since the epoch.
-        size: what it counted in memory while it was queued, in bytes.
         since: when it was made ready, on the monotonic clock, in seconds; ``handed_at`` when it was last handed over.
-        tells: the loss that it tells of, if it does.
         answers: where ``answered`` leaves what it is told.
     """
 
-    __slots__ = (
-        "answers",
-        "at_ms",
-        "author",
-        "handed_at",
-        "headers",
-        "key",
-        "number",
-        "since",
-        "size",
-        "tells",
-        "value",
-    )
+    # Tens of thousands wait at a time: kept from the garbage collector, they cost the agent no collections.
 
-    def __init__(self, author: Author, value: bytes, at_ms: int, headers: HeaderList) -> None:
-        self.author, self.value, self.at_ms, self.headers = author, value, at_ms, headers
-        self.key = author.session_id.encode(errors="replace")
-        self.number = self.size = 0
-        self.tells: Loss | None = None
-        self.since = self.handed_at = time.monotonic()
-        self.answers: list[tuple[Outbound, Any]] = []
+    author: Author
+    value: bytes
+    at: datetime
+    headers: HeaderList
+    size: int = 0
+    tells: Loss | None = None
+    number: int = 0
+    since: float = 0.0
+    handed_at: float = 0.0
+    answers: Any = None
+
+    @property
+    def at_ms(self) -> int:
+        """The Kafka timestamp, in milliseconds since the epoch."""
+        return (self.at - EPOCH) // MILLISECOND
 
     @property
     def place_headers(self) -> Headers:
@@ -104,23 +85,34 @@ class Outbound:
         self.answers.append((self, error))
 
 
-def encoded(entry: Entry, own: Redact | None, *, ready: bool) -> bytes:
-    """The event as stored, redacted by the ready rules and by the user's ``own`` function."""
+def recorded(  # noqa: PLR0913, PLR0917  an event's fields
+    author: Author,
+    event_id: str,
+    event_type: str,
+    payload: Mapping[str, Any],
+    context: Mapping[str, Any],
+    headers: HeaderList,
+) -> Outbound:
+    """An event that happens now; its values can be changed afterwards. Never raises."""
+    now = datetime.now(UTC)
     event = {
-        "event_id": entry.event_id,
-        "session_id": entry.author.session_id,
-        "agent_id": entry.author.agent_id,
-        "timestamp": EPOCH + timedelta(microseconds=entry.at_ns // 1_000),
-        "event_type": entry.event_type,
-        "payload": entry.payload,
-        "context": entry.context,
+        "event_id": event_id,
+        "session_id": author.session_id,
+        "agent_id": author.agent_id,
+        "timestamp": now,
+        "event_type": event_type,
+        "payload": payload,
+        "context": context,
     }
-    return redacted(dumps(event), own, ready)
+    value = dumps(event)
+    return Outbound(author, value, now, headers, len(value) + OVERHEAD)
 
 
-def lost_events(author: Author, event_id: str, loss: Loss, why: str) -> Entry:
+def lost_events(author: Author, event_id: str, loss: Loss, why: str, headers: HeaderList) -> Outbound:
     """The event by which a session says that events of it were lost."""
     since = (EPOCH + timedelta(milliseconds=loss.since_ms)).isoformat(timespec="milliseconds")
     message = f"{counted(loss.events, 'event')} of this session, from {since} on, were lost: {why}"
     payload = {"type": "events_lost", "message": message, "lost": loss.events}
-    return Entry(author, event_id, time.time_ns(), "error", payload, {}, 0, loss)
+    record = recorded(author, event_id, "error", payload, {}, headers)
+    record.tells = loss
+    return record

@@ -9,8 +9,16 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Announced(Protocol):
-    """A call that is announced as soon as something is recorded under it."""
+class Around(Protocol):
+    """A call that is announced as soon as something is recorded under it.
+
+    Attributes:
+        leads_on: whether what the agent does next follows from it.
+        is_gone: whether it ended where its scope couldn't be taken back: who still has that is not under it.
+    """
+
+    leads_on: bool
+    is_gone: bool
 
     def announce(self) -> None:
         """Record its ``call_started`` unless that was done."""
@@ -31,7 +39,7 @@ class Scope:
     __slots__ = ("call", "cause", "held", "outer", "owner")
 
     def __init__(
-        self, owner: object, cause: str | None, call: Announced | None, outer: "Scope | None", held: bool
+        self, owner: object, cause: str | None, call: Around | None, outer: "Scope | None", held: bool
     ) -> None:
         self.owner, self.cause, self.call, self.outer, self.held = owner, cause, call, outer, held
 
@@ -44,26 +52,38 @@ Held = Token[Scope | None]
 def scope_of(owner: object) -> Scope | None:
     """The innermost scope of ``owner`` here."""
     scope = _current.get()
-    while scope is not None and scope.owner is not owner:
+    while scope is not None and (scope.owner is not owner or (scope.call is not None and scope.call.is_gone)):
         scope = scope.outer
     return scope
 
 
-def enter(owner: object, cause: str | None, call: Announced | None) -> Held:
+def _present(scope: Scope | None) -> Scope | None:
+    """The first scope, from ``scope`` outwards, that isn't gone."""
+    while scope is not None and scope.call is not None and scope.call.is_gone:
+        scope = scope.outer
+    return scope
+
+
+def enter(owner: object, cause: str | None, call: Around | None) -> Held:
     """Begin a scope; ``leave`` ends it."""
-    outer = _current.get()
-    if outer is not None and not outer.held:
-        outer = outer if outer.owner is owner else outer.outer
-    return _current.set(Scope(owner, cause, call, outer, True))
+    return _current.set(Scope(owner, cause, call, _present(_current.get()), True))
 
 
-def leave(held: Held) -> Scope | None:
-    """End a scope, and whatever was begun in it; what held here until now can be gone on with by ``resume``."""
-    last = _current.get()
-    try:  # noqa: SIM105  suppress takes longer than all else here
+def leave(held: Held, call: Around | None = None) -> Scope | None:
+    """End a scope, and whatever was begun in it; what held here until now can be gone on with by ``resume``.
+
+    Args:
+        call: whose block ends; in a generator it may end in another context, or before a block that began later.
+    """
+    last = inner = _current.get()
+    try:
         _current.reset(held)
-    except ValueError:  # begun in another context, which it ends with
-        pass
+    except (ValueError, RuntimeError):  # begun in another context, which it ends with; or left before
+        inner = None
+    if call is not None:
+        inner = _present(inner)
+        if inner is None or inner.call is not call:
+            call.is_gone = not call.leads_on
     return last
 
 
@@ -73,12 +93,18 @@ def resume(scope: Scope) -> Held:
 
 
 def follow(owner: object, cause: str) -> None:
-    """From here on, what ``owner`` records follows from ``cause``."""
-    scope = _current.get()
-    if scope is None or (not scope.held and scope.owner is not owner):
-        _current.set(Scope(owner, cause, None, None, False))
-    elif scope.owner is owner:
-        _current.set(Scope(owner, cause, scope.call, scope.outer, scope.held))
+    """From here on, what ``owner`` records follows from ``cause``; what other tracers record isn't touched."""
+    scope, others = _present(_current.get()), list[Scope]()
+    while scope is not None and scope.held and scope.owner is not owner:
+        others.append(scope)
+        scope = _present(scope.outer)
+    if scope is not None and scope.owner is owner:
+        scope = Scope(owner, cause, scope.call, scope.outer, scope.held)
+    else:
+        scope = Scope(owner, cause, None, None, False)
+    for other in reversed(others):
+        scope = Scope(other.owner, other.cause, other.call, scope, True)
+    _current.set(scope)
 
 
 def carry(function: Callable[P, T]) -> Callable[P, T]:

@@ -6,25 +6,39 @@ import time
 
 from ..errors import AgentlogError
 from ..wording import counted
+from .bell import Bell
 from .handover import Handover
 from .ids import new_event_id
 from .intake import Intake
 from .ledger import Ledger
 from .outlets import Outlet
 from .preparer import Preparer
-from .records import Entry, Loss, lost_events
+from .records import Loss, Outbound, lost_events
 from .spools import Spools
 from .stats import Stats
 
 IDLE_S = 0.1
 BUSY_S = 0.005
+PAUSE_S = 5.0
+ACKNOWLEDGED_S = 1.0
+"""How long a fork waits for this thread, and this thread then for what is on its way."""
+
 LINGER_S = 0.005
 """What is recorded in one go is taken up in one go: the agent has the interpreter to itself meanwhile."""
 
 SLICE = 500
+SLICE_BYTES = 4 * 1024 * 1024
 ANNOUNCED_NS = 500_000_000
 
 _log = logging.getLogger("agentlog.recording")
+
+
+class Pause:
+    """A time in which the sender does nothing."""
+
+    def __init__(self) -> None:
+        self.asked_at = time.monotonic()
+        self.began, self.ended = Bell(), Bell()
 
 
 class Sender(threading.Thread):
@@ -40,11 +54,14 @@ class Sender(threading.Thread):
         self.ledger = Ledger(intake.settled)
         self.asleep = False
         self._intake = intake
-        self._preparer = Preparer(options, [("agentlog.process", intake.process.encode())], self.ledger)
+        self._preparer = Preparer(options, self.ledger)
         spools = Spools(options, self.ledger, intake.process)
         self._handover = Handover(options, outlet, self.ledger, spools)
-        self._woken = threading.Event()
+        self._woken = Bell()
+        self._pause: Pause | None = None
+        self._rested: Bell | None = None
         self._pressed = self._giving_up_store = self._giving_up = False
+        self._gave_up: AgentlogError | None = None
 
     def run(self) -> None:
         """Go on until the process ends."""
@@ -56,8 +73,13 @@ class Sender(threading.Thread):
                 time.sleep(IDLE_S)
 
     def _round(self) -> None:
+        if (pause := self._pause) is not None:
+            self._begin(pause)
+            return
         self._announce_long_calls()
         self._fill()
+        if (rested := self._rested) is not None and self._handover.rest():
+            rested.ring()
         if self._idle and not self.ledger.losses:
             self.ledger.close_round()
             self._sleep()
@@ -91,39 +113,42 @@ class Sender(threading.Thread):
         self.asleep = True
         woken = not self._intake.queue and self._woken.wait(IDLE_S)  # something may have come before we were asleep
         self.asleep = False
-        self._woken.clear()
+        self._woken.hush()
         if woken:
             time.sleep(LINGER_S)
 
     def wake(self) -> None:
         """There is something to do."""
         self.asleep = False  # once is enough, and costs
-        self._woken.set()
+        self._woken.ring()
 
     def _fill(self) -> None:
-        """Make a slice of the queue ready."""
+        """Make a slice of the queue ready, where not enough waits already."""
         for record in self._preparer.released():
             self._handover.add(record)
-        for _ in range(SLICE):
-            if self._handover.full or not self._intake.queue:
-                return
-            self._take_one()
+        if not self._handover.full:
+            self._take()
 
-    def _take_one(self) -> None:
-        record = self._preparer.prepared(self._intake.queue.popleft())
-        if record is not None:
+    def _take(self) -> None:
+        """Make a slice of the queue ready, whatever waits already."""
+        queue, taken, size = self._intake.queue, list[Outbound](), 0
+        while queue and len(taken) < SLICE and size < SLICE_BYTES:
+            taken.append(queue.popleft())
+            size += taken[-1].size
+        for record in self._preparer.prepared(taken):
             self._handover.add(record)
 
     def _announce_long_calls(self) -> None:
         opens, now = self._intake.opens, time.perf_counter_ns()
         while opens:
             try:
-                oldest = next(iter(opens.values()))
+                event_id, oldest = next(iter(opens.items()))
             except (RuntimeError, StopIteration):  # it changed while we looked: the next round sees it
                 return
             if now - oldest.began < ANNOUNCED_NS:
                 return
             oldest.announce()
+            opens.pop(event_id, None)  # whatever it is called by now
 
     def _tell_losses(self) -> None:
         """Let sessions whose events were lost say so, now that events are taken again."""
@@ -132,9 +157,15 @@ class Sender(threading.Thread):
         losses, self.ledger.losses = self.ledger.losses, {}
         for author, loss in losses.items():
             why = f"{self._handover.outlet.where} refused them or could not be reached, or the memory for them was full"
-            self._intake.append(lost_events(author, new_event_id(), loss, why))
+            self._intake.append(lost_events(author, new_event_id(), loss, why, self._intake.headers))
         for waiter in list(self.ledger.waiters):
             waiter.number = self._intake.queued
+
+    def rest(self, timeout_s: float) -> None:
+        """The process ends: send no more of what is in files, and wait until it is known what of it arrived."""
+        self._rested = rested = Bell()
+        self.wake()
+        rested.wait(timeout_s)
 
     def tell_untold_losses(self) -> None:
         """The process ends: report what the sessions themselves couldn't be told."""
@@ -143,15 +174,42 @@ class Sender(threading.Thread):
             lost = sum(loss.events for loss in losses.values())
             _log.error("not delivered to %s: %s; %s", self._handover.outlet.where, counted(lost, "event"), self.why())
 
-    def overflowed(self, entry: Entry) -> None:
+    def tell_held_up(self, queued: int) -> None:
+        """The process ends, and this thread doesn't get to giving up: report the ``queued`` events that it leaves."""
+        where, why = self._handover.outlet.where, "redact= or librdkafka doesn't come back"
+        _log.error(
+            "not delivered to %s: %s; the thread that sends them is held up: %s", where, counted(queued, "event"), why
+        )
+
+    def overflowed(self, record: Outbound) -> None:
         """An event that found no room is lost."""
         with self._intake.lock:
-            self.ledger.lost(entry.author, Loss(1, entry.at_ns // 1_000_000))
+            self.ledger.lost(record.author, Loss(1, record.at_ms))
         if self._handover.failure is None:
             trouble = self._handover.outlet.trouble()
             limit = f"{self._intake.options.queue_bytes / 1024**2:g} MB"
             self._handover.fail(type(trouble)(f"{trouble}; the memory for waiting events, {limit}, is full"))
             self._intake.failure = self._handover.failure if self._raises else None
+
+    def pause(self) -> None:
+        """Do nothing until ``resume``; and have no connection, if what is on its way on it is acknowledged soon."""
+        if threading.current_thread() is not self:
+            self._pause = pause = Pause()
+            self.wake()
+            pause.began.wait(PAUSE_S)
+
+    def resume(self) -> None:
+        """Go on."""
+        if (pause := self._pause) is not None:
+            self._pause = None
+            pause.ended.ring()
+
+    def _begin(self, pause: Pause) -> None:
+        disconnected = self._handover.disconnect(BUSY_S)
+        self.ledger.close_round()
+        if disconnected or time.monotonic() - pause.asked_at > ACKNOWLEDGED_S or not self.ledger.progressing():
+            pause.began.ring()
+            pause.ended.wait()
 
     def press(self) -> None:
         """Memory is full: let the spool have what waits."""
@@ -174,6 +232,7 @@ class Sender(threading.Thread):
         self.wake()
 
     def _give_up(self) -> None:
+        self._gave_up = self._gave_up or self.why()  # the outlet that comes next doesn't know
         self._preparer.give_up()
         while self._intake.queue or self._preparer.holds:
             self._fill_all()
@@ -183,22 +242,21 @@ class Sender(threading.Thread):
         for record in self._preparer.released():
             self._handover.add(record)
         while self._intake.queue:
-            self._take_one()
+            self._take()
         self._preparer.give_up()
 
-    def abandon(self) -> list[object]:
-        """In a forked child: let go of the parent's files, and name what must never be touched again."""
-        self._handover.leave_spools()
-        return list(self._handover.outlet.clients())
+    def abandon(self) -> None:
+        """In a forked child: leave everything to the parent."""
+        self._handover.abandon()
 
     def why(self) -> AgentlogError:
         """Why events aren't taken, as far as it is known."""
-        return self._handover.failure or self._handover.outlet.trouble()
+        return self._handover.failure or self._gave_up or self._handover.outlet.trouble()
 
     def stats(self, recorded: int) -> Stats:
         """What became of all events, of which ``recorded`` were recorded."""
         queue = self._intake.queue
         oldest = self.ledger.oldest_ms()
         if oldest is None and queue:
-            oldest = queue[0].at_ns // 1_000_000
+            oldest = queue[0].at_ms
         return self.ledger.stats(recorded, oldest)

@@ -4,43 +4,19 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar, cast
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from functools import cached_property
+from types import GeneratorType, TracebackType
+from typing import Any, Self, TypeVar, cast
 
 from .ids import new_event_id
-from .scope import Held, Scope, enter, leave, scope_of
+from .recorder import Recorder
+from .scope import Held, enter, leave, scope_of
 from .snapshot import error_text, snapshot
 
 T = TypeVar("T")
 _log = logging.getLogger("agentlog.recording")
 _NO_AWAITABLES = frozenset({str, dict, list, int, float, bool, bytes, tuple, type(None)})
-
-
-class Recorder(Protocol):
-    """What a span needs of its tracer.
-
-    Its ``root`` is the event that the agent's first ones follow from, its ``open_calls`` those that weren't announced,
-    its ``process`` the name of the recording process.
-    """
-
-    @property
-    def process(self) -> str: ...  # noqa: D102
-
-    @property
-    def root(self) -> str | None: ...  # noqa: D102
-
-    @property
-    def open_calls(self) -> dict[str, Any]: ...  # noqa: D102
-
-    def opened(self, event_id: str, call: Any) -> None:
-        """Keep a call that runs, to be announced when it takes long."""
-
-    def check(self) -> None:
-        """Raise what keeps events from being delivered."""
-
-    def write(self, event_id: str, event_type: str, payload: dict[str, Any], context: dict[str, Any]) -> None:
-        """Record an event; never raises."""
 
 
 class Span:
@@ -54,6 +30,7 @@ class Span:
         output: what came back; any value, copied when the span ends.
         error: what went wrong, where that is no exception; a text.
         began: on the performance counter, in nanoseconds; 0 before it began.
+        is_gone: whether it ended where its scope couldn't be taken back.
     """
 
     __slots__ = (
@@ -65,9 +42,13 @@ class Span:
         "began",
         "error",
         "event_id",
+        "is_gone",
         "output",
         "recorder",
     )
+
+    leads_on = False
+    """Whether what the agent does next follows from it."""
 
     def __init__(self, recorder: Recorder, payload: dict[str, Any], context: dict[str, Any]) -> None:
         self.recorder, self._payload, self._context = recorder, payload, context
@@ -75,15 +56,17 @@ class Span:
         self.output: Any = None
         self.error: str | None = None
         self.began = 0
+        self.is_gone = False
         self._held: Held | None = None
         self._outer: Any = None
         self._process = ""
 
-    def begin(self, under: "Span | None" = None, *, told: bool = True) -> None:
+    def begin(self, under: "Span | None" = None, *, cause: str | None = None, told: bool = True) -> None:
         """Begin, without a ``with`` block; ``finish`` ends it.
 
         Args:
             under: the span that it belongs to; that of the context when None.
+            cause: the ``event_id`` that it follows from; what it belongs to when None.
             told: whether the agent is told that events can't be delivered; if not, its event waits with the others.
 
         Raises:
@@ -92,17 +75,31 @@ class Span:
         recorder = self.recorder
         if told:
             recorder.check()
-        scope: Scope | None = scope_of(recorder)
+        else:
+            recorder.begin()
+        if self.began:
+            self._anew()
+        scope = scope_of(recorder)
         parent = recorder.root
         if under is not None:
             parent, self._outer = under.event_id, under
         elif scope is not None:
             parent, self._outer = scope.cause, scope.call
-        if parent is not None:
+        if (parent := cause or parent) is not None:
             self._context["parent_event_id"] = parent
-        self._process = recorder.process
+        self._process = recorder.delivery.process
         self.began = time.perf_counter_ns()
         self._begun()
+
+    def _anew(self) -> None:
+        """Forget what came of it: each time that a block is entered is an event of its own, as in a loop of retries."""
+        self.event_id = new_event_id()
+        self.output = self.error = None
+        self.is_gone = False
+
+    def hold(self) -> None:
+        """Have what is recorded here from now on belong to it, until it ends."""
+        self._held = enter(self.recorder, self.event_id, self)
 
     def given(self, value: Any) -> None:
         """Set what it was given, where that is known only later."""
@@ -110,7 +107,9 @@ class Span:
 
     def finish(self, error: BaseException | None = None) -> None:
         """End, and record what came of it; not in a forked child: what began before the fork is the parent's to end."""
-        if self._process != self.recorder.process:
+        if self._held is not None:
+            leave(self._held, self)
+        if self._process != self.recorder.delivery.process:
             return
         latency_ns = time.perf_counter_ns() - self.began
         wrong = self.error if error is None else error_text(error)
@@ -121,26 +120,29 @@ class Span:
 
     def _begun(self) -> None: ...
 
+    def _put_off(self) -> int:
+        """Take back that it has begun, until its coroutine is awaited: when that was, 0 where it was told already."""
+        return 0
+
     def _ended(self, wrong: str | None, latency_ms: float) -> None: ...
 
     def announce(self) -> None:
         """Let it be seen while it runs."""
 
     def _announce_outer(self) -> None:
+        """Let the call that this belongs to be seen while it runs."""
         if self._outer is not None:
             self._outer.announce()
 
     def __enter__(self) -> Self:
         self.begin()
-        self._held = enter(self.recorder, self.event_id, self)
+        self.hold()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._held is not None:
-            leave(self._held)
-        self.finish(error)
+        self.finish(None if _is_left(error, trace) else error)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -165,24 +167,39 @@ class Span:
             self.output = result
             self.finish()
             return result
-        if isinstance(result, asyncio.Future):
-            result.add_done_callback(self._done)
+        kind = type(result)  # a lazy proxy would do its work, and could raise, when asked for its class
+        if issubclass(kind, asyncio.Future):
+            cast("asyncio.Future[Any]", result).add_done_callback(self._done)
             return result
-        if inspect.isawaitable(result):
-            return cast(T, self._awaited(result))
+        if issubclass(kind, Awaitable) or (kind is GeneratorType and inspect.isawaitable(result)):
+            put_off_at = self._put_off() if issubclass(kind, Coroutine) else 0
+            awaited = _AwaitedOrEntered if hasattr(kind, "__aenter__") else Span.awaited
+            return cast(T, awaited(self, cast(Any, result), put_off_at))
         self.output = result
         self.finish()
         return result
 
     def _done(self, future: "asyncio.Future[Any]") -> None:
-        error = asyncio.CancelledError() if future.cancelled() else future.exception()
+        # asyncio takes an error that was asked for by exception() as seen, and wouldn't tell of it any more
+        error = asyncio.CancelledError() if future.cancelled() else future._exception
         self.output = future.result() if error is None else None
         self.finish(error)
 
-    async def _awaited(self, result: Awaitable[T]) -> T:
+    async def awaited(self, result: Awaitable[T], put_off_at: int) -> T:
+        """The rest of ``run``, of an awaitable; ``put_off_at`` says when it was put off, and is 0 where it wasn't."""
+        if put_off_at:
+            self.began += time.perf_counter_ns() - put_off_at
+            self._begun()
         with _Resumed(self):
             self.output = await result
             return cast(T, self.output)
+
+
+def _is_left(error: BaseException | None, trace: TracebackType | None) -> bool:
+    """Whether a block ends only because nobody wants more of the generator that it stands in."""
+    if not isinstance(error, GeneratorExit) or trace is None:
+        return False
+    return bool(trace.tb_frame.f_code.co_flags & (inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR))
 
 
 class _Resumed:
@@ -201,3 +218,36 @@ class _Resumed:
     ) -> None:
         leave(self._held)
         self._span.finish(error)
+
+
+class _AwaitedOrEntered(Coroutine[Any, Any, T]):
+    """What may be awaited or entered, such as a request of aiohttp's: the span ends with what either gives."""
+
+    def __init__(self, span: Span, result: Any, put_off_at: int) -> None:
+        self._span, self._result, self._put_off_at = span, result, put_off_at
+
+    @cached_property
+    def _awaited(self) -> Coroutine[Any, Any, T]:
+        return self._span.awaited(self._result, self._put_off_at)
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self._awaited.__await__()
+
+    def send(self, value: Any) -> Any:
+        return self._awaited.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._awaited.throw(*error)
+
+    def close(self) -> None:
+        self._awaited.close()
+
+    async def __aenter__(self) -> T:
+        entered: Awaitable[T] = self._result.__aenter__()
+        return await self._span.awaited(entered, self._put_off_at)
+
+    async def __aexit__(self, *error: Any) -> Any:
+        return await self._result.__aexit__(*error)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._result, name)

@@ -20,7 +20,7 @@ def target_of(
     if sum(given is not None for given in (cluster, kafka, file)) > 1:
         raise UsageError("AgentTracer takes one of cluster=, kafka= and file=, not several")
     if file is not None:
-        return Path(file), topic or DEFAULT_TOPIC
+        return Path(file).absolute(), topic or DEFAULT_TOPIC
     settings = load_settings(os.environ, Path.cwd(), "the program")
     if kafka is not None:
         return cluster_of(kafka, "kafka="), settings.topic(topic)

@@ -31,7 +31,8 @@ def counted(usage: Any) -> Usage | None:
     read, written = _count(usage, "cache_read_input_tokens"), _count(usage, "cache_creation_input_tokens")
     if read is not None or written is not None:  # Anthropic counts them apart
         return Usage(given + (read or 0) + (written or 0), output, read or 0, written or 0)
-    return Usage(given, output, _detail(usage, "input_tokens_details") or _detail(usage, "input_token_details"))
+    cached = _detail(usage, "input_tokens_details") or _detail(usage, "input_token_details")
+    return Usage(given, output, cached, _count(field(usage, "input_token_details"), "cache_creation") or 0)
 
 
 def _detail(usage: Any, name: str) -> int:

@@ -1,18 +1,13 @@
 """What can be said of an agent: calls in three equal ways, messages, decisions; each of it becomes an event."""
 
-import logging
-import time
 from collections.abc import Callable, Mapping
-from sys import getsizeof
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from .calls import Call, Delegation, LLMCall, NoCall, Retrieval
-from .decorate import Begin, decorated
-from .delivery import Delivery
+from .decorate import Begin, decorated, name_of
 from .ids import new_event_id
-from .intake import OpenCall
 from .prices import Price
-from .records import Author, Entry
+from .recorder import Recorder
 from .scope import follow, scope_of
 from .snapshot import error_fields, snapshot
 
@@ -20,61 +15,16 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-OVERHEAD = 600
-"""About how many bytes an event takes in memory beside its values."""
-
-_log = logging.getLogger("agentlog.recording")
-
-
-def copied(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """``fields`` as they are now."""
-    return {name: snapshot(value) for name, value in fields.items()}
-
 
 class Verbs:
     """One agent's hand: each method records, and none blocks.
 
     Raises:
         KafkaError: from any of them, while events can't be delivered and ``on_outage="raise"``; nothing is called then.
-
-    Attributes:
-        root: the event that the agent's first ones follow from; None when there is none.
     """
 
-    _author: Author
-    _delivery: Delivery | None
+    _recorder: Recorder | None
     _prices: Mapping[str, Price]
-    root: str | None
-
-    def check(self) -> None:
-        """Raise what keeps events from being delivered, where the agent is to know."""
-        if self._delivery is not None:
-            self._delivery.check()
-
-    @property
-    def process(self) -> str:
-        """What this recording process is called; a forked child is another one."""
-        return self._delivery.process if self._delivery is not None else ""
-
-    @property
-    def open_calls(self) -> dict[str, Any]:
-        """Calls that run and weren't announced."""
-        return self._delivery.opens if self._delivery is not None else {}
-
-    def opened(self, event_id: str, call: OpenCall) -> None:
-        """Keep a call that runs, to be announced when it takes long."""
-        if self._delivery is not None:
-            self._delivery.open(event_id, call)
-
-    def write(self, event_id: str, event_type: str, payload: dict[str, Any], context: dict[str, Any]) -> None:
-        """Queue an event; its values can't be changed any more. Never raises."""
-        if self._delivery is None:
-            return
-        size = OVERHEAD + sum(map(getsizeof, (*payload.values(), *context.values())))
-        try:
-            self._delivery.put(Entry(self._author, event_id, time.time_ns(), event_type, payload, context, size))
-        except Exception:  # noqa: BLE001  recording must never break the agent
-            _log.exception("an event of session %s couldn't be queued", self._author.session_id)
 
     def record(self, event_type: str, payload: dict[str, Any], context: Mapping[str, Any] | None = None) -> str:
         """Record an event of any type, and return its ``event_id``.
@@ -83,24 +33,24 @@ class Verbs:
             payload: what the event type calls for.
             context: reasoning and the like; the parent is added.
         """
-        if self._delivery is None:
+        if self._recorder is None:
             return ""
-        self.check()
-        return self._put(event_type, payload, context)
+        self._recorder.check()
+        if not isinstance(payload, Mapping):
+            payload = {"value": payload}
+        return self._put(self._recorder, event_type, payload, context or {})
 
-    def _put(self, event_type: str, payload: dict[str, Any], context: Mapping[str, Any] | None = None) -> str:
+    def _put(self, recorder: Recorder, event_type: str, payload: Mapping[str, Any], context: Mapping[str, Any]) -> str:
         """As ``record``, for what is to be kept even while events can't be delivered: it never raises."""
-        scope = scope_of(self)
-        parent = self.root
+        scope = scope_of(recorder)
+        parent = recorder.root
         if scope is not None:
             parent = scope.cause
             if scope.call is not None:
                 scope.call.announce()
-        told = copied(context or {})
         event_id = new_event_id()
-        if parent is not None and parent != event_id:
-            told["parent_event_id"] = parent
-        self.write(event_id, event_type, copied(payload), told)
+        followed = {} if parent is None else {"parent_event_id": parent}
+        recorder.write(event_id, event_type, payload, {**context, **followed})
         return event_id
 
     # One-shots
@@ -131,15 +81,18 @@ class Verbs:
         return self.record("memory_write", {"key": key, "value": value})
 
     def error(self, error: BaseException | str, message: str | None = None) -> str:
-        """Something that went wrong outside a call: an exception, or a type and a message."""
+        """Something that went wrong outside a call: an exception, or a type; with a message, which stands first."""
         if isinstance(error, BaseException):
-            return self.record("error", error_fields(error) | _given(message=message))
+            fields = error_fields(error)
+            if isinstance(message, str) and fields["message"]:
+                message = f"{message}: {fields['message']}"
+            return self.record("error", fields | _given(message=message))
         return self.record("error", {"type": error, "message": message or ""})
 
     def _leading(self, event_type: str, payload: dict[str, Any], context: Mapping[str, Any] | None = None) -> str:
         event_id = self.record(event_type, payload, context)
-        if event_id:
-            follow(self, event_id)
+        if self._recorder is not None:
+            follow(self._recorder, event_id)
         return event_id
 
     # Spans
@@ -153,9 +106,9 @@ class Verbs:
         confidence: float | None = None,
     ) -> Call:
         """A call of a tool, as a ``with`` block: ``call.output`` is what came back."""
-        if self._delivery is None:
+        if self._recorder is None:
             return NoCall()
-        return Call(self, {"tool": tool, "input": snapshot(input)}, _why(reasoning, confidence))
+        return Call(self._recorder, {"tool": tool, "input": snapshot(input)}, _why(reasoning, confidence))
 
     def llm_call(
         self,
@@ -171,16 +124,16 @@ class Verbs:
         Args:
             parameters: what else it was given, such as its temperature and tools.
         """
-        if self._delivery is None:
+        if self._recorder is None:
             return NoCall()
         payload = {"model": model, "input": snapshot(input)} | _given(parameters=snapshot(parameters))
-        return LLMCall(self, payload, _why(reasoning, confidence), self._prices)
+        return LLMCall(self._recorder, payload, _why(reasoning, confidence), self._prices)
 
     def retrieval(self, query: Any, *, reasoning: str | None = None, confidence: float | None = None) -> Retrieval:
         """A search, as a ``with`` block: ``call.documents`` is what was found."""
-        if self._delivery is None:
+        if self._recorder is None:
             return cast(Retrieval, NoCall())
-        return Retrieval(self, {"query": snapshot(query)}, _why(reasoning, confidence))
+        return Retrieval(self._recorder, {"query": snapshot(query)}, _why(reasoning, confidence))
 
     def delegation(
         self,
@@ -192,30 +145,60 @@ class Verbs:
         confidence: float | None = None,
     ) -> Delegation:
         """A task for an agent that doesn't record here, as a ``with`` block: ``call.output`` is its result."""
-        if self._delivery is None:
+        if self._recorder is None:
             return cast(Delegation, NoCall())
         payload = {"to_agent_id": to_agent_id, "task": snapshot(task)} | _given(child_session_id=child_session_id)
-        return Delegation(self, payload, _why(reasoning, confidence))
+        return Delegation(self._recorder, payload, _why(reasoning, confidence))
 
-    def track_tool_call(self, tool: str, input: Any, fn: Callable[[], T], **why: Any) -> T:  # noqa: A002
-        """Call ``fn``, sync or async, as a tool: returns what it returns, raises what it raises, records both.
+    def track_tool_call(
+        self,
+        tool: str,
+        input: Any,  # noqa: A002
+        fn: Callable[[], T],
+        *,
+        reasoning: str | None = None,
+        confidence: float | None = None,
+    ) -> T:
+        """Call ``fn``, sync or async, as a tool: returns what it returns, raises what it raises, records both."""
+        if self._recorder is None:
+            return fn()
+        return self.tool_call(tool, input, reasoning=reasoning, confidence=confidence).run(fn)
 
-        Args:
-            why: ``reasoning`` and ``confidence``.
-        """
-        return fn() if self._delivery is None else self.tool_call(tool, input, **why).run(fn)
-
-    def track_llm_call(self, model: str, input: Any, fn: Callable[[], T], **why: Any) -> T:  # noqa: A002
+    def track_llm_call(  # noqa: PLR0913  those of llm_call, and fn
+        self,
+        model: str,
+        input: Any,  # noqa: A002
+        fn: Callable[[], T],
+        *,
+        parameters: Any = None,
+        reasoning: str | None = None,
+        confidence: float | None = None,
+    ) -> T:
         """Call ``fn``, sync or async, as a language model; tokens are told by what it returns, where that tells."""
-        return fn() if self._delivery is None else self.llm_call(model, input, **why).run(fn)
+        call = self.llm_call(model, input, parameters=parameters, reasoning=reasoning, confidence=confidence)
+        return call.run(fn)
 
-    def track_retrieval(self, query: Any, fn: Callable[[], T], **why: Any) -> T:
+    def track_retrieval(
+        self, query: Any, fn: Callable[[], T], *, reasoning: str | None = None, confidence: float | None = None
+    ) -> T:
         """Call ``fn``, sync or async, as a search."""
-        return fn() if self._delivery is None else self.retrieval(query, **why).run(fn)
+        return self.retrieval(query, reasoning=reasoning, confidence=confidence).run(fn)
 
-    def track_delegation(self, to_agent_id: str, task: Any, fn: Callable[[], T], **why: Any) -> T:
+    def track_delegation(  # noqa: PLR0913  those of delegation, and fn
+        self,
+        to_agent_id: str,
+        task: Any,
+        fn: Callable[[], T],
+        *,
+        child_session_id: str | None = None,
+        reasoning: str | None = None,
+        confidence: float | None = None,
+    ) -> T:
         """Call ``fn``, sync or async, as another agent's work."""
-        return fn() if self._delivery is None else self.delegation(to_agent_id, task, **why).run(fn)
+        call = self.delegation(
+            to_agent_id, task, child_session_id=child_session_id, reasoning=reasoning, confidence=confidence
+        )
+        return call.run(fn)
 
     @overload
     def tool(self, function: Function, /) -> Function: ...
@@ -251,9 +234,9 @@ class Verbs:
 
     def _decorator(self, function: Any, begin: Callable[[str], Begin]) -> Any:
         def decorate(function: Any) -> Any:
-            if self._delivery is None:
+            if self._recorder is None:
                 return function
-            return decorated(function, begin(getattr(function, "__name__", "function")))
+            return decorated(function, begin(name_of(function)))
 
         return decorate if function is None else decorate(function)
 

@@ -26,4 +26,6 @@ def joined(headers: Mapping[Any, Any]) -> tuple[str | None, str | None]:
 
 
 def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    """A header's name or value; an empty text for what is neither text nor bytes, such as None."""
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return text if isinstance(text, str) else ""
