@@ -49,7 +49,6 @@ class Handover:
         self._refused_since: float | None = None
         self._probe_at = self._heard_at = 0.0
         self._batch_bytes: int | None = None
-        self._overfull = False
         self._spare = Spare(lambda: options.outlet(self._batch_bytes))
 
     @property
@@ -83,7 +82,9 @@ class Handover:
             while todo and self._send(todo[0]):
                 todo.popleft()
         self.outlet.poll(timeout_s)
-        if self._hear() or self.outlet.broken or self._is_lost():
+        if (verdict := self._hear()) is not None:
+            self._heed(verdict)
+        elif self.outlet.broken or self._is_lost():
             self._go_away()
         elif self._stuck(time.monotonic()):
             self._on_stuck()
@@ -106,9 +107,9 @@ class Handover:
             self._handed[record] = None
         return sent
 
-    def _hear(self) -> bool:
-        """Settle what was answered; whether the outlet takes no more."""
-        failed = False
+    def _hear(self) -> Verdict | None:
+        """Settle what was answered; why the outlet takes no more, where it doesn't."""
+        found: Verdict | None = None
         answers = self._answers[:]
         del self._answers[: len(answers)]
         for record, error in answers:
@@ -121,14 +122,20 @@ class Handover:
                     self._handed.pop(record, None)
                     self._refused(record, str(error))
                 case Verdict.OVERFULL:
-                    failed = self._overfull = True
+                    found = Verdict.OVERFULL
                 case Verdict.FAILED:
-                    failed = True
+                    found = found or Verdict.FAILED
         if answers and answers[-1][1] is None:
             self.heard, self._heard_at, self._refused_since = True, time.monotonic(), None
             self._spare.forget()
             self.outlet.is_well()
-        return failed
+        return found
+
+    def _heed(self, verdict: Verdict) -> None:
+        if verdict is Verdict.OVERFULL:
+            self._send_less_at_once()
+        else:
+            self._go_away()
 
     def _delivered(self, record: Outbound) -> None:
         if record.spooled:
@@ -175,9 +182,6 @@ class Handover:
 
     def _go_away(self, waited_s: float = 0.0) -> None:
         """Call everything back, in its order; from now on only probe. It was away for ``waited_s`` already."""
-        if self._overfull:
-            self._send_less_at_once()
-            return
         now = time.monotonic()
         why, self.heard = self.outlet.trouble(), False
         self._call_back()
@@ -200,7 +204,7 @@ class Handover:
     def _send_less_at_once(self) -> None:
         """The topic takes no batch as large as ours: send anew what it refused, in smaller ones from now on."""
         self._call_back()
-        self._overfull, self._batch_bytes = False, (self._batch_bytes or BATCH_BYTES) // 10
+        self._batch_bytes = (self._batch_bytes or BATCH_BYTES) // 10
         _log.warning("%s takes no batch as large as ours: it gets smaller ones", self.outlet.where)
         self._spare.forget()
         self._reconnect(time.monotonic())
@@ -257,8 +261,8 @@ class Handover:
         """Have no connection until the next step; False while records are on their way on it."""
         if self._handed:
             self.outlet.poll(timeout_s)
-            if self._hear():
-                self._go_away()
+            if (verdict := self._hear()) is not None:
+                self._heed(verdict)
         if self._handed:
             return False
         self.outlet.close()
