@@ -40,6 +40,12 @@ TOKENS = [
     "xapp-1-A0123456789-1234567890123-abcdef",
     "whsec_abcdefghijklmnopqrstuvwxyz",
     "GOCSPX-abcdefghijklmnopqrstuvwxyz",
+    *("gsk_abcdefghijklmnopqrstuvwxyz", "xai-abcdefghijklmnopqrstuvwxyz", "pplx-abcdefghijklmnopqrstuvwxyz"),
+    *("tvly-dev-abcdefghijklmnopqrst", "lsv2_pt_abcdefghijklmnop_qrst", "r8_abcdefghijklmnopqrstuvwxyz"),
+    *("hvs.CAESIabcdefghijklmnop", "dapi0123456789abcdef0123456789abcdef", "shpat_0123456789abcdef0123456789abcdef"),
+    *("glrt-abcdefghijklmnopqrst", "dop_v1_0123456789abcdef", "glsa_abcdefghijklmnopqrstuvwxyz"),
+    "hooks.slack.com/services/T01ABCDEF/B01ABCDEF/abcdefghijklmnopqrstuvwx",
+    "https://discord.com/api/webhooks/123456789012345678/abcdefghijklmnopqrstuvwxyz_-0123",
     "-----BEGIN PGP PRIVATE KEY BLOCK-----\nlQHYBF\n-----END PGP PRIVATE KEY BLOCK-----",
     "4111 1111 1111 1111",
     "5500-0000-0000-0004",
@@ -86,6 +92,8 @@ def test_a_value_with_a_telling_name_is_hidden_wherever_it_stands(name: str) -> 
         f'{{"{name}": "{SECRET}"}}',
         json.dumps(json.dumps({name: SECRET})),
         f"the {name}: {SECRET}",
+        f"run --{name} {SECRET}",
+        f"['--my_{name}', '{SECRET}']",
     ]
     for payload in ({name: SECRET}, {"a": [{name: {"deep": SECRET}}]}, *({"output": text} for text in texts)):
         assert SECRET not in json.dumps(after(payload))
@@ -121,6 +129,7 @@ def test_a_number_that_is_a_card_number_and_a_password_in_an_address_are_hidden(
         {"sha256": "9f4111111111111111a" + "b" * 45, "commit": "4111111111111111" + "c" * 24},
         {"error": 'duplicate key value violates unique constraint "pk_orders_customer_id_idx"'},
         {"password": None, "token": "", "secret": False},
+        {"cache": "key-9f86d081884c7d659a2feaa0c55a", "page": "https://hooks.slack.com/services/", "x": "gsk_"},
         {"text": "The secretary keys in a passport number; token limits apply: 5"},
         {"url": "https://example.com/a/very/long/path-with-many-words-and-dashes?x=1", "mail": "a@example.com"},
         {"order": "4111111111111112"},

@@ -13,9 +13,25 @@ from itertools import accumulate
 
 import hyperscan
 
-from .secrets import BEARER, CARD, CREDENTIAL, FLAG, NAMES, PEM, SHAPES, WHOSE_PASS, has_card
+from .secrets import (
+    BEARER,
+    CARD,
+    CREDENTIAL,
+    FLAG,
+    NAMES,
+    OTHER_SHAPES,
+    PEM,
+    PREFIXES,
+    SHORTEST_TOKEN,
+    UNBROKEN_PREFIXES,
+    WHOSE_PASS,
+    W,
+    has_card,
+)
 
 _NAMES = rf"(?:{NAMES}|(?:{'|'.join(WHOSE_PASS)})[-_]pass|token)"
+_PREFIXES = "|".join(map(re.escape, PREFIXES + UNBROKEN_PREFIXES))
+_REST = rf"{W}{{{SHORTEST_TOKEN - max(map(len, PREFIXES))}}}"  # of each its own took ten times as long to compile
 _SPACE = r"(?:\s|\\[nrtf]|\\u00[0-9a-f]{2})"
 _AFTER_NAME = r"""(?:\\\\|\\"|['*`\]])*"""
 _QUOTES = r"""(?:\\\\|\\?"|')+"""
@@ -41,7 +57,8 @@ _SOUGHT = (
     (Hint.CERTAIN, _ANY_CASE, rf"{_NAMES}{_AFTER_NAME}{_SPACE}*[:=]"),
     (Hint.CERTAIN, _ANY_CASE, rf"{FLAG}{_NAMES}(?:{_SPACE}|{_QUOTES}{_SPACE}*,)"),
     (Hint.CERTAIN, _ANY_CASE, rf"{BEARER}{_SPACE}+{CREDENTIAL}{{16}}"),
-    (Hint.CERTAIN, 0, rf"{_BEFORE_WORD}(?:{SHAPES})"),
+    (Hint.CERTAIN, 0, rf"{_BEFORE_WORD}(?:{_PREFIXES}){_REST}"),
+    (Hint.CERTAIN, 0, rf"{_BEFORE_WORD}(?:{OTHER_SHAPES})"),
     (Hint.CERTAIN, 0, PEM),
     (Hint.CERTAIN, 0, r'://(?:[^\s:/"\\]|\\.)*:(?:[^\s/?#"\\]|\\.)+@'),
 )

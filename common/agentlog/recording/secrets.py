@@ -19,16 +19,29 @@ WHOSE_PASS = (
 )
 """Whose ``_pass`` is a password; that of a compiler, or of a test, isn't."""
 W = "[A-Za-z0-9_-]"
-SHAPES = (
-    rf"sk[-_]{W}{{17}}|[rp]k_(?:live|test)_{W}{{9}}|gh[pousr]_{W}{{16}}|github_pat_{W}{{9}}|glpat-{W}{{14}}|hf_[A-Za-z0-9]{{17}}|npm_[A-Za-z0-9]{{16}}"
-    rf"|pypi-{W}{{15}}|(?:xox[abeoprs]|xapp)-{W}{{15}}|whsec_{W}{{14}}|GOCSPX-{W}{{13}}|ya29[.-]{W}{{15}}|AIza{W}{{16}}|(?:AKIA|ASIA)[A-Z0-9]{{16}}"
-    rf"|SG\.{W}{{17}}|eyJ{W}{{17,}}\.{W}+\."  # the last is a JSON web token
+SHORTEST_TOKEN = 20
+PREFIXES = (
+    *("sk-", "sk_", "pk_live_", "pk_test_", "rk_live_", "rk_test_", "whsec_"),  # OpenAI, Anthropic and others; Stripe
+    *("xai-", "pplx-", "tvly-", "nvapi-", "pcsk_", "lsv2_pt_", "lsv2_sk_"),  # xAI, Perplexity, Tavily, and so on
+    *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "pypi-", "dckr_pat_"),
+    *("glpat-", "glptt-", "gldt-", "glrt-", "glcbt-", "glsoat-"),
+    *("xoxa-", "xoxb-", "xoxe-", "xoxo-", "xoxp-", "xoxr-", "xoxs-", "xapp-"),
+    *("GOCSPX-", "ya29.", "ya29-", "AIza", "SG.", "xkeysib-", "sq0atp-", "PMAK-", "NRAK-", "lin_api_"),
+    *("hvs.", "dop_v1_", "doo_v1_", "dor_v1_", "shpat_", "shpca_", "shppa_", "shpss_"),
+    *("glsa_", "glc_", "sntrys_", "sntryu_", "pscale_tkn_", "pscale_oauth_", "pscale_pw_"),
 )
-"""How tokens of well-known services begin, as far as it takes to know them."""
+"""How tokens of well-known services begin, that go on with letters, digits, ``_`` and ``-``."""
+UNBROKEN_PREFIXES = ("hf_", "npm_", "gsk_", "r8_", "sbp_")
+"""Those that go on with letters and digits alone."""
+OTHER_SHAPES = (
+    r"(?:AKIA|ASIA)[A-Z0-9]{16}|dapi[0-9a-f]{32}"  # AWS, Databricks
+    rf"|eyJ{W}{{17,}}\.{W}+\."  # a JSON web token
+    rf"|hooks\.slack\.com/[a-z]+/[A-Za-z0-9/]{{20,}}|discord(?:app)?\.com/api/webhooks/\d+/{W}{{20}}"
+)
 PEM = r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----"
 BEARER = r"(?:bearer|basic)"
 CREDENTIAL = r"[A-Za-z0-9._~+/=-]"
-FLAG = r"--(?:[a-z]+-)*"
+FLAG = rf"--{W}*?"
 CARD = r"[2-6]\d{3}(?:[ -]?\d){9}"
 
 
@@ -44,9 +57,14 @@ _WHOSE = "|".join(f"(?<={whose}[-_])" for whose in WHOSE_PASS)
 _NAMES = rf"(?:{NAMES}|(?:{_WHOSE})pass|{_WORD_BEGINS}(?:{_ITS_KIND})?token)"
 # Where none of them can begin, nothing more is tried: that is nearly everywhere.
 _NAME_BEGINS = "(?=[abceiprstx][acdehinoprsuvw])"
-_SHAPE_BEGINS = "(?=[skrpgnhxywAGSe])"
+_SHAPE_BEGINS = f"(?=[{''.join({prefix[0] for prefix in PREFIXES + UNBROKEN_PREFIXES})}Adeh])"
 _DIGITS_BEGIN = "(?=[0-9A-Fa-f]{4})"
 _ANY_CASE = re.ASCII | re.IGNORECASE
+_SHAPES = "|".join(
+    [rf"{re.escape(prefix)}{W}{{{SHORTEST_TOKEN - len(prefix)}}}" for prefix in PREFIXES]
+    + [rf"{prefix}[A-Za-z0-9]{{{SHORTEST_TOKEN - len(prefix)}}}" for prefix in UNBROKEN_PREFIXES]
+    + [OTHER_SHAPES]
+)
 _AFTER_ESCAPE = r"(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2})"
 _KEY = re.compile(rf"{_NAMES}\Z|^auth\Z", _ANY_CASE)
 _ASSIGNED = re.compile(
@@ -69,13 +87,14 @@ _AUTHORIZATION = re.compile(
     r"""\w+=(?:\\*"[^"\\]*\\*"|[^\s,"'\\]*)(?:,\s*\w+=(?:\\*"[^"\\]*\\*"|[^\s,"'\\]*))*)""",
     _ANY_CASE,
 )
-_FLAG_ALONE = re.compile(rf"{FLAG}{_NAMES}\Z", _ANY_CASE)
+_FLAG = rf"(?:(?<!{W})|{_AFTER_ESCAPE}){FLAG}{_NAME_BEGINS}{_NAMES}"
+_FLAG_ALONE = re.compile(rf"{_FLAG}\Z", _ANY_CASE)
 _FLAG_GIVEN = re.compile(
-    rf"""(?P<flag>{FLAG}{_NAMES}\s+)(?!-)(?:\\*"[^"]+"|\\*'[^']+'|\S+)"""
-    rf"""|(?P<listed>{FLAG}{_NAMES}\\*["']\s*,\s*\\*["'])(?!-)[^"'\\]+""",
+    rf"""(?P<flag>{_FLAG}\s+)(?!-)(?:\\*"[^"]+"|\\*'[^']+'|\S+)"""
+    rf"""|(?P<listed>{_FLAG}\\*["']\s*,\s*\\*["'])(?!-)[^"'\\]+""",
     _ANY_CASE,
 )
-_TOKEN = re.compile(rf"{_SHAPE_BEGINS}(?:(?<!{W})|{_AFTER_ESCAPE})(?:{SHAPES}){W}*(?:\.{W}+)*")
+_TOKEN = re.compile(rf"{_SHAPE_BEGINS}(?:(?<!{W})|{_AFTER_ESCAPE})(?:{_SHAPES}){W}*(?:\.{W}+)*")
 _PEM = re.compile(rf"{PEM}(?:.*?-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|.*)", re.DOTALL)
 _BEARER = re.compile(rf"\b(?P<scheme>{BEARER})\s+{CREDENTIAL}{{16,}}", _ANY_CASE)
 _USER_INFO = re.compile(r"(?P<user>://[^\s:/]*:)[^\s/?#]+@")
@@ -87,7 +106,7 @@ _OF_SCHEMA = frozenset(
     {"type", "title", "description", "default", "format", "pattern", "minLength", "maxLength", "minimum", "maximum"}
     | {"items", "properties", "required", "additionalProperties", "nullable", "readOnly", "writeOnly"}
 )
-_SHORTEST_TOKEN, _SHORTEST_CARD, _LEAST_CARD = 20, 13, 2 * 10**12
+_SHORTEST_CARD, _LEAST_CARD = 13, 2 * 10**12
 
 
 def without_secrets(value: Any) -> Any:
@@ -164,7 +183,7 @@ def _text(text: str) -> str:
     """Each rule is tried only on what may hold what it looks for: a session's texts are many, its secrets few."""
     if "://" in text and "@" in text:
         text = _USER_INFO.sub(rf"\g<user>{HIDDEN}@", text)
-    if len(text) >= _SHORTEST_TOKEN:
+    if len(text) >= SHORTEST_TOKEN:
         text = _TOKEN.sub(HIDDEN, text)
         text = _BEARER.sub(rf"\g<scheme> {HIDDEN}", _PEM.sub(HIDDEN, text) if "PRIVATE KEY" in text else text)
     if "--" in text:
