@@ -98,9 +98,10 @@ def _says() -> dict[str, Any]:
 def _response(body: dict[str, Any]) -> dict[str, Any] | Events:
     text = {"type": "output_text", "text": "".join(TEXT), "annotations": []}
     message = {"id": "o1", "type": "message", "role": "assistant", "status": "completed", "content": [text]}
-    called = {"id": "f1", "type": "function_call", "call_id": "t1", "status": "completed", **TOOL}
+    called = {"id": "f1", "type": "function_call", "call_id": f"t{len(body['input'])}", "status": "completed", **TOOL}
     asked_last = body["input"] if isinstance(body["input"], str) else body["input"][-1].get("role")
-    output = called if body.get("tools") and asked_last == "user" else message
+    wants_tool = asked_last == "user" or body.get("instructions") == "Call your tool"
+    output = called if body.get("tools") and wants_tool else message
     whole = {"id": "r1", "object": "response", "created_at": 1, "model": "gpt-4o", "status": "completed"}
     whole |= {
         "output": [output],

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,10 @@ import openai
 import pytest
 from agents import (
     Agent,
+    GuardrailFunctionOutput,
+    Handoff,
+    InputGuardrailTripwireTriggered,
+    MaxTurnsExceeded,
     ModelSettings,
     OpenAIChatCompletionsModel,
     OpenAIResponsesModel,
@@ -19,6 +23,8 @@ from agents import (
     Trace,
     function_span,
     function_tool,
+    handoff,
+    input_guardrail,
     set_trace_processors,
     trace,
 )
@@ -551,6 +557,154 @@ def test_a_model_that_is_cancelled_in_the_agents_sdk_has_not_answered(recording:
     with traced(recording.tracer):
         asyncio.run(run())
     assert recording.call()["error"].startswith("CancelledError")
+
+
+def who_did_what(recording: Recording) -> list[tuple[str, str, str | None]]:
+    """Of each event its agent, its type, and the type of the event that it follows from."""
+    events = in_file(recording.path) if recording.tracer.flush(10) else []
+    kinds = {event["event_id"]: event["event_type"] for event in events}
+    return [(e["agent_id"], e["event_type"], kinds.get(e["context"].get("parent_event_id", ""))) for e in events]
+
+
+def to(agent: Agent[Any]) -> Handoff[Any, Any]:
+    """A handoff that the server's model asks for."""
+    return handoff(agent, tool_name_override="lookup")
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_what_an_agent_of_the_agents_sdk_hands_over_is_a_delegation_to_the_one_that_goes_on(
+    streamed: bool, server: str, recording: Recording
+) -> None:
+    async def run() -> None:
+        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
+            model = OpenAIResponsesModel("gpt-4o", client)
+            expert = Agent("expert", model=model)
+            billing = Agent("billing", instructions="Call your tool", model=model, handoffs=[to(expert)])
+            guide = Agent("guide", model=model, handoffs=[to(billing)])
+            if streamed:
+                assert [event async for event in Runner.run_streamed(guide, "Capital?").stream_events()]
+            else:
+                await Runner.run(guide, "Capital?")
+
+    with traced(recording.tracer):
+        asyncio.run(run())
+    assert who_did_what(recording) == [
+        ("agent", "llm_call", None),
+        ("agent", "delegation", "llm_call"),
+        ("billing", "llm_call", "delegation"),
+        ("billing", "delegation", "llm_call"),
+        ("agent", "delegation_result", "delegation"),
+        ("expert", "llm_call", "delegation"),
+        ("billing", "delegation_result", "delegation"),
+    ]
+    assert [event["payload"]["result"] for event in recording.events("delegation_result")] == [None, ANSWER]
+
+
+def test_an_agent_of_the_agents_sdk_that_is_handed_the_run_back_goes_on_in_its_own_name(
+    server: str, recording: Recording
+) -> None:
+    async def run() -> None:
+        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
+            model = OpenAIResponsesModel("gpt-4o", client)
+            guide: Agent[Any] = Agent("guide", model=model)
+            guide.handoffs = [to(Agent("billing", instructions="Call your tool", model=model, handoffs=[to(guide)]))]
+            await Runner.run(guide, "Capital?")
+
+    with traced(recording.tracer):
+        asyncio.run(run())
+    assert who_did_what(recording) == [
+        ("agent", "llm_call", None),
+        ("agent", "delegation", "llm_call"),
+        ("billing", "llm_call", "delegation"),
+        ("agent", "delegation_result", "delegation"),
+        ("agent", "llm_call", "llm_call"),
+    ]
+
+
+def test_what_a_tool_of_an_agent_that_was_handed_the_run_records_belongs_to_the_tool(
+    server: str, recording: Recording
+) -> None:
+    @function_tool
+    def lookup(city: str) -> str:
+        return recording.tracer.track_retrieval(city, lambda: city)
+
+    async def run() -> None:
+        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
+            model = OpenAIResponsesModel("gpt-4o", client)
+            billing = Agent("billing", instructions="Call your tool", model=model, tools=[lookup])
+            with suppress(MaxTurnsExceeded):
+                await Runner.run(Agent("guide", model=model, handoffs=[to(billing)]), "Capital?", max_turns=3)
+
+    with traced(recording.tracer):
+        asyncio.run(run())
+    told = [did for did in who_did_what(recording) if did[1] != "call_started"]
+    assert told == [
+        ("agent", "llm_call", None),
+        ("agent", "delegation", "llm_call"),
+        ("billing", "llm_call", "delegation"),
+        ("agent", "retrieval", "tool_call"),
+        ("billing", "tool_call", "llm_call"),
+        ("billing", "llm_call", "llm_call"),
+        ("agent", "retrieval", "tool_call"),
+        ("billing", "tool_call", "llm_call"),
+        ("agent", "delegation_result", "delegation"),
+    ]
+    assert recording.call("delegation_result")["error"].startswith("Max turns exceeded")
+
+
+def test_an_agent_of_the_agents_sdk_that_a_tool_runs_works_under_its_call(server: str, recording: Recording) -> None:
+    async def run() -> None:
+        @function_tool
+        async def lookup(city: str) -> str:
+            return str((await Runner.run(Agent("expert", model=model), city)).final_output)
+
+        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
+            model = OpenAIResponsesModel("gpt-4o", client)
+            await Runner.run(Agent("guide", model=model, tools=[lookup]), "Capital?")
+
+    with traced(recording.tracer):
+        asyncio.run(run())
+    told = [did[1:] for did in who_did_what(recording) if did[1] != "call_started"]
+    assert told == [
+        ("llm_call", None),
+        ("llm_call", "tool_call"),
+        ("tool_call", "llm_call"),
+        ("llm_call", "llm_call"),
+    ]
+
+
+def test_a_guardrail_of_the_agents_sdk_that_is_triggered_is_an_error(server: str, recording: Recording) -> None:
+    @input_guardrail
+    async def no_capitals(_: Any, __: Any, asked: Any) -> GuardrailFunctionOutput:
+        return GuardrailFunctionOutput(output_info=None, tripwire_triggered="Capital" in str(asked))
+
+    async def run() -> None:
+        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
+            model = OpenAIResponsesModel("gpt-4o", client)
+            guide = Agent("guide", model=model, input_guardrails=[no_capitals])
+            await Runner.run(guide, "Which river?")
+            with pytest.raises(InputGuardrailTripwireTriggered):
+                await Runner.run(guide, "Capital?")
+
+    with traced(recording.tracer):
+        asyncio.run(run())
+    assert recording.call("error") == {"type": "guardrail", "message": "no_capitals was triggered"}
+
+
+def test_a_handoff_of_the_agents_sdk_that_fails_is_an_error(server: str, recording: Recording) -> None:
+    def refuse(_: Any) -> None:
+        raise LookupError("nobody is there")
+
+    async def run() -> None:
+        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
+            model = OpenAIResponsesModel("gpt-4o", client)
+            away = handoff(Agent("billing", model=model), tool_name_override="lookup", on_handoff=refuse)
+            await Runner.run(Agent("guide", model=model, handoffs=[away]), "Capital?")
+
+    with traced(recording.tracer), pytest.raises(LookupError):
+        asyncio.run(run())
+    assert recording.call("error")["message"] == "guide couldn't hand over: nobody is there"
+    assert recording.events("delegation") == []
 
 
 def test_a_session_for_each_run_of_the_agents_sdk_ends_as_the_run_did(server: str, recording: Recording) -> None:

@@ -1,4 +1,4 @@
-"""The OpenAI Agents SDK, recorded by a tracing processor: models, tools and handoffs.
+"""The OpenAI Agents SDK, recorded by a tracing processor: models, tools, handoffs and guardrails.
 
 add_trace_processor(AgentlogProcessor(tracer))
 """
@@ -6,15 +6,24 @@ add_trace_processor(AgentlogProcessor(tracer))
 import asyncio
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 from agents.tracing import Span as AgentsSpan
 from agents.tracing import Trace, TracingProcessor
-from agents.tracing.span_data import FunctionSpanData, GenerationSpanData, HandoffSpanData, ResponseSpanData
+from agents.tracing.span_data import (
+    AgentSpanData,
+    FunctionSpanData,
+    GenerationSpanData,
+    GuardrailSpanData,
+    HandoffSpanData,
+    ResponseSpanData,
+)
 from openai.types.responses import Response
 
 from ..recording.calls import LLMCall
+from ..recording.snapshot import error_text
 from ..recording.span import Span
 from ..recording.usage import counted
 from ..tracer import AgentTracer
@@ -22,6 +31,52 @@ from .openai import plainest, response_output
 from .streams import quiet
 
 TracerOf = Callable[[Trace], AgentTracer]
+
+
+@dataclass
+class _Agent:
+    """An agent at work in a run.
+
+    Attributes:
+        tracer: by whom it is recorded.
+        name: in the SDK.
+        answer: the ``event_id`` of its model's last answer, from which follows what it does next.
+        said: that answer, where it is a text.
+        handed: whether the run was handed over to it.
+    """
+
+    tracer: AgentTracer
+    name: str | None = None
+    answer: str | None = None
+    said: str | None = None
+    handed: bool = False
+
+
+@dataclass
+class _Run:
+    """A trace of the SDK.
+
+    Attributes:
+        first: the agent that it begins with, recorded by the tracer that the program has.
+        before: what was being handled when it began: the program may run an agent while it handles an error.
+        handed: tracers of agents that it was handed to and that haven't begun, by their names in the SDK.
+    """
+
+    first: _Agent
+    before: BaseException | None
+    handed: dict[str, AgentTracer] = field(default_factory=dict)
+
+    def begun(self, name: str, outer: _Agent) -> _Agent:
+        """The agent of this name, which begins, or goes on."""
+        self.first.name = self.first.name or name
+        if name in self.handed:
+            return _Agent(self.handed.pop(name), name, handed=True)
+        return self.first if name == self.first.name else _Agent(outer.tracer, name)
+
+    def error(self) -> BaseException | None:
+        """What ends something of it just now, if anything does."""
+        error = sys.exception()
+        return None if error is self.before else error
 
 
 class AgentlogProcessor(TracingProcessor):
@@ -33,51 +88,58 @@ class AgentlogProcessor(TracingProcessor):
 
     def __init__(self, tracer: AgentTracer | TracerOf) -> None:
         self._tracer = tracer
-        self._tracers: dict[str, AgentTracer] = {}
-        self._spans: dict[str, Span | None] = {}
-        self._before: dict[str, BaseException | None] = {}
+        self._runs: dict[str, _Run] = {}
+        self._places: dict[str, tuple[_Agent, Span | None]] = {}
 
     def on_trace_start(self, trace: Trace) -> None:
         """A run begins."""
         own = self._tracer if isinstance(self._tracer, AgentTracer) else self._tracer(trace)
-        self._tracers[trace.trace_id] = own
-        self._before[trace.trace_id] = sys.exception()
+        self._runs[trace.trace_id] = _Run(_Agent(own), sys.exception())
 
     def on_trace_end(self, trace: Trace) -> None:
         """A run ended; so does its session, where it has one of its own: with the error that ends the run, if any."""
-        tracer, before = self._tracers.pop(trace.trace_id, None), self._before.pop(trace.trace_id, None)
-        if tracer is not None and tracer is not self._tracer:
-            error = sys.exception()
-            error = None if error is before else error  # the program may run an agent while it handles an error
+        run = self._runs.pop(trace.trace_id, None)
+        if run is None:
+            return
+        for handed in run.handed.values():
+            handed.end("cancelled")
+        if (tracer := run.first.tracer) is not self._tracer:
+            error = run.error()
             tracer.__exit__(None if error is None else type(error), error, None)
 
     def on_span_start(self, span: AgentsSpan[Any]) -> None:
         """Something begins; what it was given is known only at its end."""
-        tracer, data = self._tracers.get(span.trace_id), span.span_data
-        under = self._spans.get(span.parent_id or "")
-        own = None if tracer is None else _begun(tracer, data)
-        if own is not None:
-            own.begin(under, told=False)
+        run, data = self._runs.get(span.trace_id), span.span_data
+        if run is None:
+            return
+        agent, under = self._places.get(span.parent_id or "", (run.first, None))
+        if isinstance(data, AgentSpanData):
+            agent = run.begun(data.name, agent)
+        elif (own := _begun(agent.tracer, data)) is not None:
+            own.begin(under, cause=agent.answer, told=False)
             if isinstance(data, FunctionSpanData):
-                own.hold()
-        self._spans[span.span_id] = own or under
+                own.hold(run.first.tracer._recorder)  # its code has the tracer that the program has
+                agent = _Agent(agent.tracer, agent.name)  # what it does follows from the call, not from the answer
+            under = own
+        self._places[span.span_id] = agent, under
 
     def on_span_end(self, span: AgentsSpan[Any]) -> None:
         """Something ended."""
-        own, data = self._spans.pop(span.span_id, None), span.span_data
-        tracer = self._tracers.get(span.trace_id)
-        if tracer is not None and isinstance(data, HandoffSpanData):
-            tracer.record("delegation", {"to_agent_id": data.to_agent or "unknown", "task": None})
-        if own is None or not isinstance(data, FunctionSpanData | GenerationSpanData | ResponseSpanData):
+        run, data = self._runs.get(span.trace_id), span.span_data
+        agent, own = self._places.pop(span.span_id, (None, None))
+        if run is None or agent is None:
             return
-        if isinstance(data, FunctionSpanData):
-            own.given(_read(data.input))
-            own.output = data.output
-        elif isinstance(own, LLMCall):
-            _answered(own, data)
-        if span.error is not None:
-            own.error = f"{span.error['message']} {span.error['data'] or ''}".strip()
-        own.finish(_cancelled() if own.output is None else None)
+        match data:
+            case FunctionSpanData() | GenerationSpanData() | ResponseSpanData() if own is not None:
+                _finish(own, span, agent)
+            case HandoffSpanData():
+                _hand_over(run, agent, data)
+            case GuardrailSpanData(triggered=True):
+                agent.tracer.error("guardrail", f"{data.name} was triggered")
+            case AgentSpanData() if agent.handed:
+                error = run.error()
+                told = _told(span) or (None if error is None else error_text(error))
+                agent.tracer.end(result=agent.said, error=told)
 
     def shutdown(self) -> None:
         """Deliver what there is."""
@@ -85,8 +147,35 @@ class AgentlogProcessor(TracingProcessor):
 
     def force_flush(self) -> None:
         """Deliver what there is."""
-        for tracer in [*self._tracers.values(), *([self._tracer] if isinstance(self._tracer, AgentTracer) else [])]:
-            tracer.flush()
+        for run in self._runs.values():
+            run.first.tracer.flush()
+        if isinstance(self._tracer, AgentTracer):
+            self._tracer.flush()
+
+
+def _finish(call: Span, span: AgentsSpan[Any], agent: _Agent) -> None:
+    data = span.span_data
+    if isinstance(data, FunctionSpanData):
+        call.given(_read(data.input))
+        call.output = data.output
+    elif isinstance(call, LLMCall):
+        _answered(call, data)
+        agent.answer, agent.said = call.event_id, call.output if isinstance(call.output, str) else None
+    call.error = _told(span)
+    call.finish(_cancelled() if call.output is None else None)
+
+
+def _hand_over(run: _Run, agent: _Agent, data: HandoffSpanData) -> None:
+    """What the next agent does is a delegation's; but the first one goes on in its own name."""
+    if data.to_agent is None:
+        agent.tracer.error(run.error() or "handoff", f"{data.from_agent} couldn't hand over")
+    elif data.to_agent != run.first.name:
+        run.handed[data.to_agent] = agent.tracer.sub_agent(data.to_agent)
+
+
+def _told(span: AgentsSpan[Any]) -> str | None:
+    """What the SDK says went wrong."""
+    return None if span.error is None else f"{span.error['message']} {span.error['data'] or ''}".strip()
 
 
 def _begun(tracer: AgentTracer, data: Any) -> Span | None:

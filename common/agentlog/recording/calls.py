@@ -191,7 +191,7 @@ class NoCall(LLMCall, Retrieval):
         """Call ``function``."""
         return function()
 
-    def hold(self) -> None:
+    def hold(self, recorder: Recorder | None = None) -> None:
         """Nothing."""
 
     def given(self, value: Any) -> None:

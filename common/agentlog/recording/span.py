@@ -97,9 +97,9 @@ class Span:
         self.output = self.error = None
         self.is_gone = False
 
-    def hold(self) -> None:
-        """Have what is recorded here from now on belong to it, until it ends."""
-        self._held = enter(self.recorder, self.event_id, self)
+    def hold(self, recorder: Recorder | None = None) -> None:
+        """Have what ``recorder`` records here from now on belong to it, until it ends; when None, its own does."""
+        self._held = enter(recorder or self.recorder, self.event_id, self)
 
     def given(self, value: Any) -> None:
         """Set what it was given, where that is known only later."""
