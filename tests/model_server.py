@@ -78,7 +78,8 @@ def _chat(body: dict[str, Any]) -> dict[str, Any] | Events:
     call = {"id": "t1", "type": "function", "function": TOOL}
     if not body.get("stream"):
         message = {"role": "assistant", "content": None, "tool_calls": [call]} if wants_tool else _says()
-        return CHAT | {"choices": [{"index": 0, "finish_reason": "stop", "message": message}], "usage": CHAT_USAGE}
+        reason = "length" if "max_tokens" in body else "stop"
+        return CHAT | {"choices": [{"index": 0, "finish_reason": reason, "message": message}], "usage": CHAT_USAGE}
     deltas: list[dict[str, Any]] = [{"content": part} for part in TEXT]
     if wants_tool:
         first, second = TOOL["arguments"][:8], TOOL["arguments"][8:]

@@ -8,6 +8,7 @@ from typing import Any
 
 import anthropic
 import openai
+import pydantic
 import pytest
 from agents import (
     Agent,
@@ -97,6 +98,20 @@ def test_a_chat_completion_is_recorded_with_its_answer_tokens_and_cost(server: s
     payload = recording.call()
     assert (payload["model"], payload["input"], payload["output"]) == ("gpt-4o-2024-08-06", ASKED, ANSWER)
     assert payload["parameters"] == {"temperature": 0}
+    assert used(payload) == OPENAI_CHAT
+
+
+def test_an_answer_that_is_cut_off_before_it_can_be_parsed_is_recorded_with_its_cost(
+    server: str, recording: Recording
+) -> None:
+    class City(pydantic.BaseModel):
+        name: str
+
+    with openai_client(server, recording) as client, pytest.raises(openai.LengthFinishReasonError):
+        client.chat.completions.parse(model="gpt-4o", messages=ASKED, response_format=City, max_tokens=7)
+    payload = recording.call()
+    assert payload["error"].startswith("LengthFinishReasonError: ")
+    assert payload["output"] == ANSWER
     assert used(payload) == OPENAI_CHAT
 
 

@@ -2,7 +2,8 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from ..recording.calls import LLMCall
@@ -46,19 +47,29 @@ class Asking:
         """Ask; the answer, or the stream of it, comes back as the library has it."""
         call = self._kind.begin(self._tracer, kwargs)
         call.begin()
-        with failing(call):
+        with self._failing(call):
             result = self._method(*args, **kwargs)
         if inspect.isawaitable(result):
             return self._waiting(call, result)
         return self._finished(call, result, _parsed(result))
 
     async def _waiting(self, call: LLMCall, result: Any) -> Any:
-        with failing(call):
+        with self._failing(call):
             got = await result
         answer = _parsed(got)
         with quiet():
             answer = await answer if inspect.isawaitable(answer) else answer
         return self._finished(call, got, answer)
+
+    @contextmanager
+    def _failing(self, call: LLMCall) -> Iterator[None]:
+        with failing(call):
+            try:
+                yield
+            except Exception as error:
+                with quiet():  # OpenAI's error has the answer with it that was cut off, and is to be paid
+                    self._kind.answer(call, error.completion)  # type: ignore[attr-defined]
+                raise
 
     def _finished(self, call: LLMCall, result: Any, answer: Any) -> Any:
         if isinstance(result, self._kind.streams):
