@@ -667,6 +667,22 @@ def test_what_a_tool_of_an_agent_that_was_handed_the_run_records_belongs_to_the_
     assert recording.call("delegation_result")["error"].startswith("Max turns exceeded")
 
 
+def test_a_run_of_the_agents_sdk_whose_stream_is_left_leaves_nothing_open(server: str, recording: Recording) -> None:
+    async def run() -> None:
+        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
+            running = Runner.run_streamed(Agent("guide", model=OpenAIResponsesModel("gpt-4o", client)), "Capital?")
+            async for event in running.stream_events():
+                if event.type == "raw_response_event":
+                    running.cancel()
+            await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+
+    with traced(recording.tracer):
+        asyncio.run(run())
+    begun, ended = recording.events("call_started"), recording.events("llm_call")
+    assert len(ended) == 1
+    assert {event["payload"]["call_id"] for event in begun} <= {event["event_id"] for event in ended}
+
+
 def test_an_agent_of_the_agents_sdk_that_a_tool_runs_works_under_its_call(server: str, recording: Recording) -> None:
     async def run() -> None:
         @function_tool

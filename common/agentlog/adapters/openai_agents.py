@@ -7,7 +7,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from agents.tracing import Span as AgentsSpan
@@ -79,6 +79,14 @@ class _Run:
         return None if error is self.before else error
 
 
+class _Place(NamedTuple):
+    """Where a span of the SDK is: in which run, at which agent, and under which call."""
+
+    run: _Run
+    agent: _Agent
+    call: Span | None
+
+
 class AgentlogProcessor(TracingProcessor):
     """Records what the SDK's runs do.
 
@@ -89,7 +97,7 @@ class AgentlogProcessor(TracingProcessor):
     def __init__(self, tracer: AgentTracer | TracerOf) -> None:
         self._tracer = tracer
         self._runs: dict[str, _Run] = {}
-        self._places: dict[str, tuple[_Agent, Span | None]] = {}
+        self._places: dict[str, _Place] = {}
 
     def on_trace_start(self, trace: Trace) -> None:
         """A run begins."""
@@ -112,7 +120,7 @@ class AgentlogProcessor(TracingProcessor):
         run, data = self._runs.get(span.trace_id), span.span_data
         if run is None:
             return
-        agent, under = self._places.get(span.parent_id or "", (run.first, None))
+        _, agent, under = self._places.get(span.parent_id or "", _Place(run, run.first, None))
         if isinstance(data, AgentSpanData):
             agent = run.begun(data.name, agent)
         elif (own := _begun(agent.tracer, data)) is not None:
@@ -121,15 +129,15 @@ class AgentlogProcessor(TracingProcessor):
                 own.hold(run.first.tracer._recorder)  # its code has the tracer that the program has
                 agent = _Agent(agent.tracer, agent.name)  # what it does follows from the call, not from the answer
             under = own
-        self._places[span.span_id] = agent, under
+        self._places[span.span_id] = _Place(run, agent, under)
 
     def on_span_end(self, span: AgentsSpan[Any]) -> None:
-        """Something ended."""
-        run, data = self._runs.get(span.trace_id), span.span_data
-        agent, own = self._places.pop(span.span_id, (None, None))
-        if run is None or agent is None:
+        """Something ended; a span that the program began may do so after its run."""
+        place = self._places.pop(span.span_id, None)
+        if place is None:
             return
-        match data:
+        run, agent, own = place
+        match data := span.span_data:
             case FunctionSpanData() | GenerationSpanData() | ResponseSpanData() if own is not None:
                 _finish(own, span, agent)
             case HandoffSpanData():
