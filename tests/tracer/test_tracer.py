@@ -778,6 +778,13 @@ def test_an_agents_state_that_holds_a_tracer_can_be_copied(recorded: Recorded) -
     assert dataclasses.asdict(state)["tracer"] is recorded.tracer
 
 
+def test_a_session_that_ends_before_anything_was_recorded_has_a_beginning(tmp_path: Path) -> None:
+    tracer = AgentTracer(agent_id="agent", goal="Invoice Acme", file=tmp_path / "a.ndjson")
+    tracer.end("cancelled")
+    assert tracer.flush(10)
+    assert [event["event_type"] for event in in_file(tmp_path / "a.ndjson")] == ["session_start", "session_end"]
+
+
 def test_a_goal_is_recorded_even_where_nothing_starts_the_session(tmp_path: Path) -> None:
     tracer = AgentTracer(agent_id="agent", goal="Invoice Acme", file=tmp_path / "a.ndjson")
     tracer.user_message("please")
