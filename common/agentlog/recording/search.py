@@ -73,7 +73,7 @@ def _compiled() -> hyperscan.Database:
 
 
 class Search:
-    """One thread's search. The first one of a process takes 60 ms to make."""
+    """One thread's search. The first one of a process takes 80 ms to make."""
 
     def __init__(self) -> None:
         self._database = _compiled()
