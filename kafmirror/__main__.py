@@ -1,5 +1,10 @@
-"""`python -m kafmirror`."""
+"""The command `kafmirror`, and `python -m kafmirror`."""
 
-from .cli import main
+import signal
 
-main()
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # while it is loaded, Ctrl-C ends it without a traceback of Python's
+
+from .cli import main  # noqa: E402
+
+if __name__ == "__main__":
+    main()

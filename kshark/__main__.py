@@ -1,5 +1,10 @@
-"""`python -m kshark`."""
+"""The command `kshark`, and `python -m kshark`."""
 
-from .cli import main
+import signal
 
-main()
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # while it is loaded, Ctrl-C ends it without a traceback of Python's
+
+from .cli import main  # noqa: E402
+
+if __name__ == "__main__":
+    main()

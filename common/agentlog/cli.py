@@ -129,12 +129,22 @@ def _code(app: click.Group, tool: str) -> int:
     return 0
 
 
-def _stop(number: int, _frame: FrameType | None) -> None:
+def _stop(number: int, frame: FrameType | None) -> None:
     """The first signal finishes cleanly; the second meets no handler of ours."""
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_DFL)
+    if _is_loading(frame):  # C code that is being imported may not survive an error: wait until it is there
+        signal.signal(signal.SIGALRM, lambda _, later: _stop(number, later))
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        return
     _signals.append(number)
     raise Stopped(128 + number)
+
+
+def _is_loading(frame: FrameType | None) -> bool:
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
 
 
 def _complain(text: str) -> None:
