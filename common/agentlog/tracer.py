@@ -242,12 +242,17 @@ class AgentTracer(Verbs):
             why: ``reasoning`` and ``confidence``.
         """
         delegation = self.delegation(agent_id, task, child_session_id=session_id, **why)
+        tracer = self._by(agent_id, delegation, session_id, None if session_id is None else task)
+        delegation.begin()
+        return tracer
+
+    def _by(self, agent_id: str, delegation: Delegation, session_id: str | None = None, goal: Any = None) -> Self:
+        """The tracer of the agent that does the work of ``delegation``."""
         tracer = copy(self)
         tracer._author = Author(session_id or self.session_id, _checked("agent_id", agent_id))
-        tracer._goal, tracer._held, tracer._delegation = (None if session_id is None else task), None, None
+        tracer._goal, tracer._held, tracer._delegation = goal, None, None
         tracer._own_session, tracer._started, tracer._ended = session_id is not None, False, False
         if self._recorder is not None:
-            delegation.begin()
             tracer._delegation, tracer._parent = delegation, delegation.event_id
             tracer._record_by(self._recorder.delivery)
         return tracer

@@ -22,9 +22,12 @@ from agents import (
     RunConfig,
     Runner,
     Trace,
+    agent_span,
     function_span,
     function_tool,
+    guardrail_span,
     handoff,
+    handoff_span,
     input_guardrail,
     set_trace_processors,
     trace,
@@ -487,9 +490,12 @@ def traced(by: Any) -> Iterator[None]:
 
 def test_an_agent_of_the_agents_sdk_goes_on_without_kafka_and_its_events_wait(tmp_path: Path) -> None:
     tracer = away(tmp_path)
-    with traced(tracer), trace("w"), function_span("lookup", "{}"):
-        pass
-    assert tracer.stats().queued == 2
+    with traced(tracer), trace("w"), agent_span("guide"):
+        with function_span("lookup", "{}"), guardrail_span("no_capitals", triggered=True):
+            pass
+        with handoff_span("guide", "billing"):
+            pass
+    assert tracer.stats().queued == 6
 
 
 def test_an_agent_of_the_agents_sdk_is_recorded(server: str, recording: Recording) -> None:
@@ -734,7 +740,8 @@ def test_a_handoff_of_the_agents_sdk_that_fails_is_an_error(server: str, recordi
 
     with traced(recording.tracer), pytest.raises(LookupError):
         asyncio.run(run())
-    assert recording.call("error")["message"] == "guide couldn't hand over: nobody is there"
+    message = "guide couldn't hand over: LookupError: nobody is there"
+    assert recording.call("error") == {"type": "handoff", "message": message}
     assert recording.events("delegation") == []
 
 

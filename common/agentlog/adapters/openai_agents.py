@@ -143,7 +143,7 @@ class AgentlogProcessor(TracingProcessor):
             case HandoffSpanData():
                 _hand_over(run, agent, data)
             case GuardrailSpanData(triggered=True):
-                agent.tracer.error("guardrail", f"{data.name} was triggered")
+                _note(agent.tracer, "guardrail", f"{data.name} was triggered")
             case AgentSpanData() if agent.handed:
                 error = run.error()
                 told = _told(span) or (None if error is None else error_text(error))
@@ -176,9 +176,20 @@ def _finish(call: Span, span: AgentsSpan[Any], agent: _Agent) -> None:
 def _hand_over(run: _Run, agent: _Agent, data: HandoffSpanData) -> None:
     """What the next agent does is a delegation's; but the first one goes on in its own name."""
     if data.to_agent is None:
-        agent.tracer.error(run.error() or "handoff", f"{data.from_agent} couldn't hand over")
+        error = run.error()
+        why = "" if error is None else f": {error_text(error)}"
+        _note(agent.tracer, "handoff", f"{data.from_agent} couldn't hand over{why}")
     elif data.to_agent != run.first.name:
-        run.handed[data.to_agent] = agent.tracer.sub_agent(data.to_agent)
+        delegation = agent.tracer.delegation(data.to_agent)
+        delegation.begin(cause=agent.answer, told=False)
+        run.handed[data.to_agent] = agent.tracer._by(data.to_agent, delegation)
+
+
+def _note(tracer: AgentTracer, kind: str, message: str) -> None:
+    """Record an error; it waits with the others while events can't be delivered: the SDK would hear of no failure."""
+    if (recorder := tracer._recorder) is not None:
+        recorder.begin()
+        tracer._put(recorder, "error", {"type": kind, "message": message}, {})
 
 
 def _told(span: AgentsSpan[Any]) -> str | None:
