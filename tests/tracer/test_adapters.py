@@ -1,10 +1,10 @@
 """The adapters, each with the real library; the model clients against a local server that speaks their API."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anthropic
 import openai
@@ -16,6 +16,7 @@ from agents import (
     Handoff,
     InputGuardrailTripwireTriggered,
     MaxTurnsExceeded,
+    Model,
     ModelSettings,
     OpenAIChatCompletionsModel,
     OpenAIResponsesModel,
@@ -51,6 +52,7 @@ from devkafka import eventually
 from tests.model_server import TEXT, model_server
 from tests.tracing import in_file, told
 
+T = TypeVar("T")
 ANSWER = "".join(TEXT)
 ASKED: Any = [{"role": "user", "content": "What is the capital of France?"}]
 TOOLS: Any = [{"type": "function", "function": {"name": "lookup", "parameters": {"type": "object"}}}]
@@ -488,6 +490,26 @@ def traced(by: Any) -> Iterator[None]:
         set_trace_processors([])
 
 
+def run_agents(
+    server: str, by: Any, work: Callable[[Model], Coroutine[Any, Any, T]], kind: Any = OpenAIResponsesModel
+) -> T:
+    """What ``work`` comes to in the Agents SDK, traced by ``by``, with a model of the server's, of this kind."""
+
+    async def run() -> T:
+        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
+            return await work(kind("gpt-4o", client))
+
+    with traced(by):
+        return asyncio.run(run())
+
+
+async def ask(agent: Agent[Any], streamed: bool) -> None:
+    if streamed:
+        assert [event async for event in Runner.run_streamed(agent, "Capital?").stream_events()]
+    else:
+        await Runner.run(agent, "Capital?")
+
+
 def test_an_agent_of_the_agents_sdk_goes_on_without_kafka_and_its_events_wait(tmp_path: Path) -> None:
     tracer = away(tmp_path)
     with traced(tracer), trace("w"), agent_span("guide"):
@@ -503,15 +525,12 @@ def test_an_agent_of_the_agents_sdk_is_recorded(server: str, recording: Recordin
     def lookup(city: str) -> str:
         return recording.tracer.track_retrieval(city, lambda: f"{city}: 2.1 million people")
 
-    async def run() -> str:
-        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
-            model = OpenAIResponsesModel("gpt-4o", client)
-            agent = Agent("guide", instructions="Be short", model=model, tools=[lookup], model_settings=ModelSettings())
-            result = await Runner.run(agent, "How many people live in Paris?", run_config=RunConfig(workflow_name="w"))
-            return str(result.final_output)
+    async def run(model: Model) -> str:
+        agent = Agent("guide", instructions="Be short", model=model, tools=[lookup], model_settings=ModelSettings())
+        result = await Runner.run(agent, "How many people live in Paris?", run_config=RunConfig(workflow_name="w"))
+        return str(result.final_output)
 
-    with traced(recording.tracer):
-        assert asyncio.run(run()) == ANSWER
+    assert run_agents(server, recording.tracer, run) == ANSWER
     (search,) = recording.events("retrieval")
     events = recording.events("llm_call", "tool_call")
     assert [event["event_type"] for event in events] == ["llm_call", "tool_call", "llm_call"]
@@ -531,16 +550,10 @@ def test_an_agent_of_the_agents_sdk_is_recorded(server: str, recording: Recordin
 def test_a_chat_in_the_agents_sdk_is_recorded_with_what_the_model_says(
     streamed: bool, server: str, recording: Recording
 ) -> None:
-    async def run() -> None:
-        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
-            agent = Agent("guide", model=OpenAIChatCompletionsModel("gpt-4o", client))
-            if streamed:
-                assert [event async for event in Runner.run_streamed(agent, "Capital?").stream_events()]
-            else:
-                await Runner.run(agent, "Capital?")
+    async def run(model: Model) -> None:
+        await ask(Agent("guide", model=model), streamed)
 
-    with traced(recording.tracer):
-        asyncio.run(run())
+    run_agents(server, recording.tracer, run, OpenAIChatCompletionsModel)
     payload = recording.call()
     assert payload["output"] == ANSWER
     assert used(payload) == OPENAI_CHAT
@@ -549,34 +562,30 @@ def test_a_chat_in_the_agents_sdk_is_recorded_with_what_the_model_says(
 def test_a_model_in_the_agents_sdk_tells_its_tokens_also_where_contents_are_kept_out(
     server: str, recording: Recording
 ) -> None:
-    async def run() -> None:
-        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
-            agent = Agent("guide", model=OpenAIResponsesModel("gpt-4o", client))
-            await Runner.run(agent, "Capital?", run_config=RunConfig(trace_include_sensitive_data=False))
+    async def run(model: Model) -> None:
+        agent = Agent("guide", model=model)
+        await Runner.run(agent, "Capital?", run_config=RunConfig(trace_include_sensitive_data=False))
 
-    with traced(recording.tracer):
-        asyncio.run(run())
+    run_agents(server, recording.tracer, run)
     payload = recording.call()
     assert (payload["input"], payload["output"], payload["input_tokens"]) == (None, None, 30)
 
 
-def test_a_model_that_is_cancelled_in_the_agents_sdk_has_not_answered(recording: Recording) -> None:
+def test_a_model_that_is_cancelled_in_the_agents_sdk_has_not_answered(server: str, recording: Recording) -> None:
     class Slow(OpenAIResponsesModel):
         async def _fetch_response(self, *_: Any, **__: Any) -> Any:
             asked.set()
             await asyncio.Event().wait()
 
-    async def run() -> None:
-        async with openai.AsyncOpenAI(api_key="x") as client:
-            task = asyncio.create_task(Runner.run(Agent("guide", model=Slow("gpt-4o", client)), "Capital?"))
-            await asked.wait()
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
+    async def run(model: Model) -> None:
+        task = asyncio.create_task(Runner.run(Agent("guide", model=model), "Capital?"))
+        await asked.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
     asked = asyncio.Event()
-    with traced(recording.tracer):
-        asyncio.run(run())
+    run_agents(server, recording.tracer, run, Slow)
     assert recording.call()["error"].startswith("CancelledError")
 
 
@@ -596,19 +605,12 @@ def to(agent: Agent[Any]) -> Handoff[Any, Any]:
 def test_what_an_agent_of_the_agents_sdk_hands_over_is_a_delegation_to_the_one_that_goes_on(
     streamed: bool, server: str, recording: Recording
 ) -> None:
-    async def run() -> None:
-        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
-            model = OpenAIResponsesModel("gpt-4o", client)
-            expert = Agent("expert", model=model)
-            billing = Agent("billing", instructions="Call your tool", model=model, handoffs=[to(expert)])
-            guide = Agent("guide", model=model, handoffs=[to(billing)])
-            if streamed:
-                assert [event async for event in Runner.run_streamed(guide, "Capital?").stream_events()]
-            else:
-                await Runner.run(guide, "Capital?")
+    async def run(model: Model) -> None:
+        expert = Agent("expert", model=model)
+        billing = Agent("billing", instructions="Call your tool", model=model, handoffs=[to(expert)])
+        await ask(Agent("guide", model=model, handoffs=[to(billing)]), streamed)
 
-    with traced(recording.tracer):
-        asyncio.run(run())
+    run_agents(server, recording.tracer, run)
     assert who_did_what(recording) == [
         ("agent", "llm_call", None),
         ("agent", "delegation", "llm_call"),
@@ -624,15 +626,12 @@ def test_what_an_agent_of_the_agents_sdk_hands_over_is_a_delegation_to_the_one_t
 def test_an_agent_of_the_agents_sdk_that_is_handed_the_run_back_goes_on_in_its_own_name(
     server: str, recording: Recording
 ) -> None:
-    async def run() -> None:
-        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
-            model = OpenAIResponsesModel("gpt-4o", client)
-            guide: Agent[Any] = Agent("guide", model=model)
-            guide.handoffs = [to(Agent("billing", instructions="Call your tool", model=model, handoffs=[to(guide)]))]
-            await Runner.run(guide, "Capital?")
+    async def run(model: Model) -> None:
+        guide: Agent[Any] = Agent("guide", model=model)
+        guide.handoffs = [to(Agent("billing", instructions="Call your tool", model=model, handoffs=[to(guide)]))]
+        await Runner.run(guide, "Capital?")
 
-    with traced(recording.tracer):
-        asyncio.run(run())
+    run_agents(server, recording.tracer, run)
     assert who_did_what(recording) == [
         ("agent", "llm_call", None),
         ("agent", "delegation", "llm_call"),
@@ -649,15 +648,12 @@ def test_what_a_tool_of_an_agent_that_was_handed_the_run_records_belongs_to_the_
     def lookup(city: str) -> str:
         return recording.tracer.track_retrieval(city, lambda: city)
 
-    async def run() -> None:
-        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
-            model = OpenAIResponsesModel("gpt-4o", client)
-            billing = Agent("billing", instructions="Call your tool", model=model, tools=[lookup])
-            with suppress(MaxTurnsExceeded):
-                await Runner.run(Agent("guide", model=model, handoffs=[to(billing)]), "Capital?", max_turns=3)
+    async def run(model: Model) -> None:
+        billing = Agent("billing", instructions="Call your tool", model=model, tools=[lookup])
+        with suppress(MaxTurnsExceeded):
+            await Runner.run(Agent("guide", model=model, handoffs=[to(billing)]), "Capital?", max_turns=3)
 
-    with traced(recording.tracer):
-        asyncio.run(run())
+    run_agents(server, recording.tracer, run)
     told = [did for did in who_did_what(recording) if did[1] != "call_started"]
     assert told == [
         ("agent", "llm_call", None),
@@ -674,33 +670,28 @@ def test_what_a_tool_of_an_agent_that_was_handed_the_run_records_belongs_to_the_
 
 
 def test_a_run_of_the_agents_sdk_whose_stream_is_left_leaves_nothing_open(server: str, recording: Recording) -> None:
-    async def run() -> None:
-        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
-            running = Runner.run_streamed(Agent("guide", model=OpenAIResponsesModel("gpt-4o", client)), "Capital?")
-            async for event in running.stream_events():
-                if event.type == "raw_response_event":
-                    running.cancel()
-            await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+    async def run(model: Model) -> None:
+        running = Runner.run_streamed(Agent("guide", model=model), "Capital?")
+        async for event in running.stream_events():
+            if event.type == "raw_response_event":
+                running.cancel()
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
 
-    with traced(recording.tracer):
-        asyncio.run(run())
+    run_agents(server, recording.tracer, run)
     begun, ended = recording.events("call_started"), recording.events("llm_call")
     assert len(ended) == 1
     assert {event["payload"]["call_id"] for event in begun} <= {event["event_id"] for event in ended}
 
 
 def test_an_agent_of_the_agents_sdk_that_a_tool_runs_works_under_its_call(server: str, recording: Recording) -> None:
-    async def run() -> None:
+    async def run(model: Model) -> None:
         @function_tool
         async def lookup(city: str) -> str:
             return str((await Runner.run(Agent("expert", model=model), city)).final_output)
 
-        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
-            model = OpenAIResponsesModel("gpt-4o", client)
-            await Runner.run(Agent("guide", model=model, tools=[lookup]), "Capital?")
+        await Runner.run(Agent("guide", model=model, tools=[lookup]), "Capital?")
 
-    with traced(recording.tracer):
-        asyncio.run(run())
+    run_agents(server, recording.tracer, run)
     told = [did[1:] for did in who_did_what(recording) if did[1] != "call_started"]
     assert told == [
         ("llm_call", None),
@@ -715,16 +706,13 @@ def test_a_guardrail_of_the_agents_sdk_that_is_triggered_is_an_error(server: str
     async def no_capitals(_: Any, __: Any, asked: Any) -> GuardrailFunctionOutput:
         return GuardrailFunctionOutput(output_info=None, tripwire_triggered="Capital" in str(asked))
 
-    async def run() -> None:
-        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
-            model = OpenAIResponsesModel("gpt-4o", client)
-            guide = Agent("guide", model=model, input_guardrails=[no_capitals])
-            await Runner.run(guide, "Which river?")
-            with pytest.raises(InputGuardrailTripwireTriggered):
-                await Runner.run(guide, "Capital?")
+    async def run(model: Model) -> None:
+        guide = Agent("guide", model=model, input_guardrails=[no_capitals])
+        await Runner.run(guide, "Which river?")
+        with pytest.raises(InputGuardrailTripwireTriggered):
+            await Runner.run(guide, "Capital?")
 
-    with traced(recording.tracer):
-        asyncio.run(run())
+    run_agents(server, recording.tracer, run)
     assert recording.call("error") == {"type": "guardrail", "message": "no_capitals was triggered"}
 
 
@@ -732,14 +720,12 @@ def test_a_handoff_of_the_agents_sdk_that_fails_is_an_error(server: str, recordi
     def refuse(_: Any) -> None:
         raise LookupError("nobody is there")
 
-    async def run() -> None:
-        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
-            model = OpenAIResponsesModel("gpt-4o", client)
-            away = handoff(Agent("billing", model=model), tool_name_override="lookup", on_handoff=refuse)
-            await Runner.run(Agent("guide", model=model, handoffs=[away]), "Capital?")
+    async def run(model: Model) -> None:
+        away = handoff(Agent("billing", model=model), tool_name_override="lookup", on_handoff=refuse)
+        await Runner.run(Agent("guide", model=model, handoffs=[away]), "Capital?")
 
-    with traced(recording.tracer), pytest.raises(LookupError):
-        asyncio.run(run())
+    with pytest.raises(LookupError):
+        run_agents(server, recording.tracer, run)
     message = "guide couldn't hand over: LookupError: nobody is there"
     assert recording.call("error") == {"type": "handoff", "message": message}
     assert recording.events("delegation") == []
@@ -749,16 +735,14 @@ def test_a_session_for_each_run_of_the_agents_sdk_ends_as_the_run_did(server: st
     def tracer_of(_: Trace) -> AgentTracer:
         return AgentTracer(agent_id="agent", goal="Tell a capital", file=recording.path)
 
-    async def run() -> None:
-        async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
-            agent = Agent("guide", model=OpenAIResponsesModel("gpt-4o", client))
-            try:
-                await Runner.run(agent, "fail")
-            except openai.BadRequestError:
-                await Runner.run(agent, "Capital?")
+    async def run(model: Model) -> None:
+        agent = Agent("guide", model=model)
+        try:
+            await Runner.run(agent, "fail")
+        except openai.BadRequestError:
+            await Runner.run(agent, "Capital?")
 
-    with traced(tracer_of):
-        asyncio.run(run())
+    run_agents(server, tracer_of, run)
     begun, ended = recording.events("session_start"), recording.events("session_end")
     assert [event["payload"] for event in begun] == [{"goal": "Tell a capital"}] * 2
     assert [event["payload"]["status"] for event in ended] == ["failed", "succeeded"]
