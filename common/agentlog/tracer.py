@@ -191,7 +191,6 @@ class AgentTracer(Verbs):
             self._delegation.output, self._delegation.error = result, error or _error_of(status)
             self._delegation.finish()
         if self._own_session:
-            recorder.begin()
             told = {"status": status, "result": result, "error": error}
             self._put(recorder, "session_end", {name: value for name, value in told.items() if value is not None}, {})
 

@@ -187,9 +187,8 @@ def _hand_over(run: _Run, agent: _Agent, data: HandoffSpanData) -> None:
 
 def _note(tracer: AgentTracer, kind: str, message: str) -> None:
     """Record an error; it waits with the others while events can't be delivered: the SDK would hear of no failure."""
-    if (recorder := tracer._recorder) is not None:
-        recorder.begin()
-        tracer._put(recorder, "error", {"type": kind, "message": message}, {})
+    if tracer._recorder is not None:
+        tracer._put(tracer._recorder, "error", {"type": kind, "message": message}, {})
 
 
 def _told(span: AgentsSpan[Any]) -> str | None:

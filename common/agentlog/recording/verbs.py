@@ -42,6 +42,7 @@ class Verbs:
 
     def _put(self, recorder: Recorder, event_type: str, payload: Mapping[str, Any], context: Mapping[str, Any]) -> str:
         """As ``record``, for what is to be kept even while events can't be delivered: it never raises."""
+        recorder.begin()
         scope = scope_of(recorder)
         parent = recorder.root
         if scope is not None:
