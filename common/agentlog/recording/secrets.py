@@ -65,7 +65,7 @@ _SHAPES = "|".join(
     + [rf"{prefix}[A-Za-z0-9]{{{SHORTEST_TOKEN - len(prefix)}}}" for prefix in UNBROKEN_PREFIXES]
     + [OTHER_SHAPES]
 )
-_AFTER_ESCAPE = r"(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2})"
+_BEFORE_WORD = rf"(?:(?<!{W})|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{{4}})|(?<=%[0-9A-Fa-f]{{2}}))"
 _KEY = re.compile(rf"{_NAMES}\Z|^auth\Z", _ANY_CASE)
 _ASSIGNED = re.compile(
     rf"""(?P<name>{_NAME_BEGINS}{_NAMES}[\\"'*`\]]*\s*[:=]>?=?\s*(?:[*`]+\s*)?(?:[bruf]{{1,2}}(?=["']))?)"""
@@ -87,14 +87,14 @@ _AUTHORIZATION = re.compile(
     r"""\w+=(?:\\*"[^"\\]*\\*"|[^\s,"'\\]*)(?:,\s*\w+=(?:\\*"[^"\\]*\\*"|[^\s,"'\\]*))*)""",
     _ANY_CASE,
 )
-_FLAG = rf"(?:(?<!{W})|{_AFTER_ESCAPE}){FLAG}{_NAME_BEGINS}{_NAMES}"
+_FLAG = rf"{_BEFORE_WORD}{FLAG}{_NAME_BEGINS}{_NAMES}"
 _FLAG_ALONE = re.compile(rf"{_FLAG}\Z", _ANY_CASE)
 _FLAG_GIVEN = re.compile(
     rf"""(?P<flag>{_FLAG}\s+)(?!-)(?:\\*"[^"]+"|\\*'[^']+'|\S+)"""
     rf"""|(?P<listed>{_FLAG}\\*["']\s*,\s*\\*["'])(?!-)[^"'\\]+""",
     _ANY_CASE,
 )
-_TOKEN = re.compile(rf"{_SHAPE_BEGINS}(?:(?<!{W})|{_AFTER_ESCAPE})(?:{_SHAPES}){W}*(?:\.{W}+)*")
+_TOKEN = re.compile(rf"{_SHAPE_BEGINS}{_BEFORE_WORD}(?:{_SHAPES}){W}*(?:\.{W}+)*")
 _PEM = re.compile(rf"{PEM}(?:.*?-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|.*)", re.DOTALL)
 _BEARER = re.compile(rf"\b(?P<scheme>{BEARER})\s+{CREDENTIAL}{{16,}}", _ANY_CASE)
 _USER_INFO = re.compile(r"(?P<user>://[^\s:/]*:)[^\s/?#]+@")
