@@ -39,14 +39,12 @@ class _Agent:
 
     Attributes:
         tracer: by whom it is recorded.
-        name: in the SDK.
         answer: the ``event_id`` of its model's last answer, from which follows what it does next.
         said: that answer, where it is a text.
         handed: whether the run was handed over to it.
     """
 
     tracer: AgentTracer
-    name: str | None = None
     answer: str | None = None
     said: str | None = None
     handed: bool = False
@@ -59,24 +57,31 @@ class _Run:
     Attributes:
         first: the agent that it begins with, recorded by the tracer that the program has.
         before: what was being handled when it began: the program may run an agent while it handles an error.
+        name: of the first agent, in the SDK.
         handed: tracers of agents that it was handed to and that haven't begun, by their names in the SDK.
     """
 
     first: _Agent
     before: BaseException | None
+    name: str | None = None
     handed: dict[str, AgentTracer] = field(default_factory=dict)
 
     def begun(self, name: str, outer: _Agent) -> _Agent:
         """The agent of this name, which begins, or goes on."""
-        self.first.name = self.first.name or name
+        self.name = self.name or name
         if name in self.handed:
-            return _Agent(self.handed.pop(name), name, handed=True)
-        return self.first if name == self.first.name else _Agent(outer.tracer, name)
+            return _Agent(self.handed.pop(name), handed=True)
+        return self.first if name == self.name else _Agent(outer.tracer)
 
     def error(self) -> BaseException | None:
         """What ends something of it just now, if anything does."""
         error = sys.exception()
         return None if error is self.before else error
+
+    def wrong(self) -> str | None:
+        """The same, as it is recorded; None where nothing does."""
+        error = self.error()
+        return None if error is None else error_text(error)
 
 
 class _Place(NamedTuple):
@@ -127,7 +132,7 @@ class AgentlogProcessor(TracingProcessor):
             own.begin(under, cause=agent.answer, told=False)
             if isinstance(data, FunctionSpanData):
                 own.hold(run.first.tracer._recorder)  # its code has the tracer that the program has
-                agent = _Agent(agent.tracer, agent.name)  # what it does follows from the call, not from the answer
+                agent = _Agent(agent.tracer)  # what it does follows from the call, not from the answer
             under = own
         self._places[span.span_id] = _Place(run, agent, under)
 
@@ -145,9 +150,7 @@ class AgentlogProcessor(TracingProcessor):
             case GuardrailSpanData(triggered=True):
                 _note(agent.tracer, "guardrail", f"{data.name} was triggered")
             case AgentSpanData() if agent.handed:
-                error = run.error()
-                told = _told(span) or (None if error is None else error_text(error))
-                agent.tracer.end(result=agent.said, error=told)
+                agent.tracer.end(result=agent.said, error=_told(span) or run.wrong())
 
     def shutdown(self) -> None:
         """Deliver what there is."""
@@ -176,10 +179,9 @@ def _finish(call: Span, span: AgentsSpan[Any], agent: _Agent) -> None:
 def _hand_over(run: _Run, agent: _Agent, data: HandoffSpanData) -> None:
     """What the next agent does is a delegation's; but the first one goes on in its own name."""
     if data.to_agent is None:
-        error = run.error()
-        why = "" if error is None else f": {error_text(error)}"
-        _note(agent.tracer, "handoff", f"{data.from_agent} couldn't hand over{why}")
-    elif data.to_agent != run.first.name:
+        why = run.wrong()
+        _note(agent.tracer, "handoff", f"{data.from_agent} couldn't hand over" + (f": {why}" if why else ""))
+    elif data.to_agent != run.name:
         delegation = agent.tracer.delegation(data.to_agent)
         delegation.begin(cause=agent.answer, told=False)
         run.handed[data.to_agent] = agent.tracer._by(data.to_agent, delegation)
