@@ -5,8 +5,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from agentlog.capture import write_line
-from agentlog.events import Place
+from agentlog.event.capture import write_line
+from agentlog.event.event import Place
 from devkafka import KafkaCluster, create_topic
 
 from .measure import Figure, Run, once, show

@@ -19,7 +19,7 @@ from pathlib import Path
 import orjson
 from rapidfuzz.distance import Indel
 
-from kdiff.align import matched
+from kdiff.align.sequence import matched
 
 WORDS = [
     f"{a}{b}" for a in ("in", "out", "re", "pro", "con", "sub") for b in ("voice", "line", "turn", "cess", "tract")

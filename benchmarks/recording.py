@@ -19,8 +19,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from agentlog import AgentTracer
-from agentlog.clusters import Settings
-from agentlog.kafka.reader import KafkaReader
+from agentlog.log.reader import KafkaReader
+from agentlog.settings.clusters import Settings
 from devkafka import KafkaCluster, create_topic
 
 from .measure import show

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
 
-from agentlog.clusters import Cluster
-from agentlog.kafka.writer import Outgoing, write
-from agentlog.partitions import PARTITIONERS
+from agentlog.event.partitioner import PARTITIONERS
+from agentlog.log.writer import Outgoing, write
+from agentlog.settings.clusters import Cluster
 from devkafka import KafkaCluster, create_topic
 
 from .measure import Figure, in_turn, once, show

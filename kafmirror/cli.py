@@ -11,8 +11,8 @@ import click
 from agentlog.cli import from_option, log_to_stderr, new_app, property_option, run, span, verbose_option
 
 if TYPE_CHECKING:
-    from .lag import Threshold
-    from .sides import Named
+    from .kafka.cluster_pair import Named
+    from .lag.lag import Threshold
 
 HELP = """\
 Is the other region able to answer too?
@@ -53,7 +53,7 @@ format_option = click.option(
 
 
 def _threshold(_context: click.Context, _parameter: click.Parameter, text: str | None) -> "Threshold | None":
-    from .lag import threshold
+    from .lag.lag import threshold
 
     return None if text is None else threshold(text)
 
@@ -72,7 +72,7 @@ def named_options(command: _Command) -> _Command:
 
     @wraps(command)
     def with_named(**options: Any) -> Any:
-        from .sides import Named
+        from .kafka.cluster_pair import Named
 
         named = Named(**{name: options.pop(name) for name in Named._fields})
         log_to_stderr(options.pop("verbose"))
@@ -94,7 +94,7 @@ def plan(context: click.Context, named: "Named", shape: str) -> None:
     \b
     kafmirror plan --source us-east-1 --target eu-west-1 --topics 'agent-*'
     """
-    from .replicating import plan as show_plan
+    from .commands.replicate import plan as show_plan
 
     context.exit(show_plan(named, shape))
 
@@ -124,10 +124,10 @@ def replicate(
     kafmirror replicate --source us-east-1 --target eu-west-1 --once
     kafmirror replicate --source us-east-1 --target eu-west-1 --groups 'billing-*' --metrics :9400
     """
-    from .mirror import Options
-    from .replicating import Replication
-    from .replicating import replicate as run_replicate
-    from .sides import listed
+    from .commands.replicate import Replication
+    from .commands.replicate import replicate as run_replicate
+    from .copy.mirror import Options
+    from .kafka.cluster_pair import listed
 
     how = Replication(Options(once, accept_loss), limit, metrics, tuple(listed(groups)), shape)
     context.exit(run_replicate(named, how))
@@ -143,7 +143,7 @@ def status(context: click.Context, named: "Named", shape: str, limit: "Threshold
     \b
     kafmirror status --source us-east-1 --target eu-west-1 --lag-threshold 10s
     """
-    from .reporting import status as show_status
+    from .commands.status import status as show_status
 
     context.exit(show_status(named, shape, limit))
 
@@ -173,8 +173,8 @@ def verify(
     kafmirror verify --source us-east-1 --target eu-west-1 --from -1h
     kafmirror verify --source us-east-1 --target eu-west-1 --resume verify.json
     """
-    from .verifying import Verification
-    from .verifying import verify as run_verify
+    from .commands.verify import Verification
+    from .commands.verify import verify as run_verify
 
     begin = span(start, None).start
     context.exit(run_verify(named, Verification(begin, sample, resume, digest, shape)))
@@ -191,9 +191,9 @@ def failover(context: click.Context, named: "Named", shape: str, groups: tuple[s
     \b
     kafmirror failover --source us-east-1 --target eu-west-1 --groups '*'
     """
-    from .failover import Failover
-    from .failover import failover as run_failover
-    from .sides import listed
+    from .commands.failover import Failover
+    from .commands.failover import failover as run_failover
+    from .kafka.cluster_pair import listed
 
     context.exit(run_failover(named, Failover(tuple(listed(groups)), accept_loss, shape)))
 
@@ -217,8 +217,8 @@ def failback(context: click.Context, named: "Named", shape: str, save: Path | No
     kafmirror failback --source eu-west-1 --target us-east-1
     kafmirror failback --source eu-west-1 --target us-east-1 --save never-mirrored.ndjson --yes
     """
-    from .failback import Failback
-    from .failback import failback as run_failback
+    from .commands.failback import Failback
+    from .commands.failback import failback as run_failback
 
     context.exit(run_failback(named, Failback(save, yes, shape)))
 

@@ -88,7 +88,7 @@ def compare(
     kdiff compare sess_good sess_bad --format html > why.html
     """
     from .command import Choice, chosen_format, compare_sessions
-    from .reading import both_places
+    from .reading.read_sessions import both_places
     from .settings import from_settings
 
     log_to_stderr(verbose)

@@ -5,23 +5,23 @@ from dataclasses import dataclass, field
 
 from agentlog.cli import Where
 from agentlog.errors import UsageError
-from agentlog.output import clipped, page, write, write_bytes
-from agentlog.sources import Span
-from agentlog.untrusted import code, escaped
+from agentlog.event.escape import code, escaped
+from agentlog.log.source import Span
+from agentlog.terminal.output import clipped, page, write, write_bytes
 
+from .align.payload_compare import Payloads
+from .align.step_groups import Moves, moves
 from .command import Choice
-from .compare import compare
-from .divergence import Divergence, Weight
-from .document import divergence as as_json
-from .document import dumped, session
-from .effects import Declared
-from .moves import Moves, moves
-from .normalize import Rules
-from .payloads import Payloads
-from .reading import Wanted, read
-from .session import Session
-from .shelf import shelf
-from .sketch import Sketcher
+from .judge.compare import compare
+from .judge.divergence import Divergence, Weight
+from .reading.normalize import Rules
+from .reading.read_sessions import Wanted, read
+from .reading.session import Session
+from .reading.side_effects import Declared
+from .reading.signature import Sketcher
+from .reading.spill import shelf
+from .show.json_document import divergence as as_json
+from .show.json_document import dumped, session
 
 ENOUGH = 20
 """With fewer good sessions than these, an order can be shown and nothing be claimed."""

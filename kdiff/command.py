@@ -4,21 +4,21 @@ import sys
 from dataclasses import dataclass
 
 from agentlog.cli import Where
-from agentlog.output import page, paint_for, width, write, write_bytes
-from agentlog.sources import Span
+from agentlog.log.source import Span
+from agentlog.terminal.output import page, paint_for, width, write, write_bytes
 
-from .compare import compare
-from .effects import Declared
-from .moves import moves
-from .normalize import Rules
-from .payloads import Payloads
-from .reading import Wanted, read_both
-from .result import Result
-from .shelf import shelf
-from .sketch import Sketcher
-from .text import Look, Text
-from .verdict import Answer, verdict
-from .words import Words
+from .align.payload_compare import Payloads
+from .align.step_groups import moves
+from .judge.compare import compare
+from .judge.verdict import Answer, verdict
+from .reading.normalize import Rules
+from .reading.read_sessions import Wanted, read_both
+from .reading.side_effects import Declared
+from .reading.signature import Sketcher
+from .reading.spill import shelf
+from .show.phrases import Words
+from .show.result import Result
+from .show.text import Look, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +63,15 @@ def _show(found: Result, choice: Choice) -> None:
     excerpt = found.excerpt(choice.context, only_decisive=choice.only_decisive)
     match choice.format:
         case "json":
-            from .document import document  # noqa: PLC0415
+            from .show.json_document import document  # noqa: PLC0415
 
             write_bytes(document(found))
         case "markdown":
-            from .markdown import markdown  # noqa: PLC0415
+            from .show.markdown import markdown  # noqa: PLC0415
 
             write(markdown(found, excerpt))
         case "html":
-            from .html import html  # noqa: PLC0415
+            from .show.html import html  # noqa: PLC0415
 
             write(html(found, excerpt))
         case _:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from agentlog.cli import settings
 from agentlog.errors import SettingsError, UsageError
-from agentlog.properties import did_you_mean
+from agentlog.settings.librdkafka_properties import did_you_mean
 
-from .effects import Declared
-from .normalize import Rules, rules
+from .reading.normalize import Rules, rules
+from .reading.side_effects import Declared
 
 LISTS = ("ignore", "ignore_patterns", "changes", "reads")
 

@@ -7,11 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from agentlog.cli import Where, chosen_cluster
-from agentlog.clusters import BOOTSTRAP
 from agentlog.errors import AgentlogError
+from agentlog.settings.clusters import BOOTSTRAP
 
-from .catalogue.asking import about, recent
 from .catalogue.files import folder
+from .source.lookup import about, recent
 
 MOST = 100
 SAFE = re.compile(r"[\w.:@%+,/=-]+", re.ASCII)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from agentlog.coverage import Coverage, asked, sentence
-from agentlog.describe import Detail, Run, details, folded, headline, run_text, word
-from agentlog.events import EPOCH
-from agentlog.output import Paint, Style, cell_width, clipped, flowing, wrapped
-from agentlog.session import CALL_TYPES, Lane, Step, Timeline
-from agentlog.untrusted import escaped
-from agentlog.wording import counted, dollars, duration
+from agentlog.event.escape import escaped
+from agentlog.event.event import EPOCH
+from agentlog.session.coverage import Coverage, asked, sentence
+from agentlog.session.timeline import CALL_TYPES, Lane, Step, Timeline
+from agentlog.terminal.output import Paint, Style, cell_width, clipped, flowing, wrapped
+from agentlog.text.formatting import counted, dollars, duration
+from agentlog.text.step_text import Detail, Run, details, folded, headline, run_text, word
 
 OUTCOME_STYLES = {"succeeded": Style.GOOD, "failed": Style.BAD, "cancelled": Style.NOTICE}
 WORD_STYLES = {"user": Style.STRONG, "agent": Style.STRONG, "decision": Style.NOTICE, "error": Style.BAD}

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from agentlog.cli import Where
 
 if TYPE_CHECKING:
-    from agentlog.sources import Span
+    from agentlog.log.source import Span
 
 
 class Wanted(NamedTuple):

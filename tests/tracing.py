@@ -11,8 +11,8 @@ import orjson
 from confluent_kafka import Consumer, TopicPartition
 
 from agentlog import AgentTracer, KafkaError
-from agentlog.capture import event_of
-from agentlog.events import Place
+from agentlog.event.capture import event_of
+from agentlog.event.event import Place
 from devkafka.client import QUIET
 
 ROOT = Path(__file__).parents[1]

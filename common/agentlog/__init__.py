@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from .errors import SettingsError as SettingsError
     from .errors import TopicNotFound as TopicNotFound
     from .recording.prices import Price as Price
-    from .recording.scope import ContextThreadPoolExecutor as ContextThreadPoolExecutor
-    from .recording.scope import carry as carry
+    from .recording.spans.context import ContextThreadPoolExecutor as ContextThreadPoolExecutor
+    from .recording.spans.context import carry as carry
     from .recording.stats import Stats as Stats
     from .tracer import AgentTracer as AgentTracer
 

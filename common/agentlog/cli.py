@@ -20,9 +20,9 @@ import click
 from .errors import AgentlogError, Stopped, UsageError
 
 if TYPE_CHECKING:
-    from .clusters import Cluster, Settings
-    from .positions import Moment
-    from .sources import Source, Span
+    from .event.position import Moment
+    from .log.source import Source, Span
+    from .settings.clusters import Cluster, Settings
 
 BUG = 70
 _signals: list[int] = []  # the one that ends this process, once it has come
@@ -148,7 +148,7 @@ def _is_loading(frame: FrameType | None) -> bool:
 
 
 def _complain(text: str) -> None:
-    from .output import complain
+    from .terminal.output import complain
 
     complain(text)
 
@@ -168,7 +168,7 @@ def settings() -> "Settings":
     Raises:
         SettingsError: with the file and line, or the variable, that is wrong.
     """
-    from .clusters import load_settings
+    from .settings.clusters import load_settings
 
     return load_settings(os.environ, Path.cwd())
 
@@ -195,12 +195,12 @@ def opened(where: Where) -> "Iterator[Source]":
     """
     if where.file is not None:
         file_alone(where)
-        from .sources import CaptureSource
+        from .log.source import CaptureSource
 
         yield CaptureSource(where.file, sys.stdin.buffer)  # type: ignore[arg-type]
         return
-    from .kafka.reader import KafkaReader
-    from .topics import TopicSource
+    from .log.reader import KafkaReader
+    from .log.topic_source import TopicSource
 
     cluster, topic, partitioner = chosen_cluster(where)
     with KafkaReader(cluster) as reader:
@@ -213,7 +213,7 @@ def chosen_moment(option: str, text: str) -> "Moment":
     Raises:
         UsageError: it isn't understood, or is an offset.
     """
-    from .positions import Moment, parse_position
+    from .event.position import Moment, parse_position
 
     position = parse_position(text, datetime.now(local_zone()))
     if not isinstance(position, Moment):
@@ -227,8 +227,8 @@ def span(start: str | None, end: str | None) -> "Span":
     Raises:
         PositionError: one isn't understood, or the end lies before the beginning.
     """
-    from .positions import check_range, parse_position
-    from .sources import Span
+    from .event.position import check_range, parse_position
+    from .log.source import Span
 
     now = datetime.now(local_zone())
     first = parse_position(start, now) if start is not None else None

@@ -9,21 +9,21 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from .errors import UsageError
-from .recording.calls import Delegation
-from .recording.delivery import Delivery
+from .recording.delivery.delivery import Delivery
+from .recording.delivery.process import PROCESS
 from .recording.ids import new_event_id, new_session_id
 from .recording.options import SPOOL, OnOutage, Options
+from .recording.outbound import MAX_NAME, Author, is_name
+from .recording.prepare.redaction import Redact
+from .recording.prepare.snapshot import error_fields, error_text
 from .recording.prices import PRICES, Price
-from .recording.process import PROCESS
-from .recording.recorder import Recorder
-from .recording.records import MAX_NAME, Author, is_name
-from .recording.redaction import Redact
-from .recording.scope import Held, enter, leave, scope_of
-from .recording.snapshot import error_fields, error_text
+from .recording.spans.call_spans import Delegation
+from .recording.spans.context import Held, enter, leave, scope_of
+from .recording.spans.methods import Verbs
+from .recording.spans.propagation import joined, to_join
+from .recording.spans.recorder import Recorder
 from .recording.stats import Stats
 from .recording.target import target_of
-from .recording.verbs import Verbs
-from .recording.wire import joined, to_join
 
 NOTHING: Mapping[str, Price] = MappingProxyType({})
 

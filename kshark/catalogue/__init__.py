@@ -1,1 +1,1 @@
-"""The catalogue: what is known of a topic's sessions, kept in a file, so that no question reads the log anew."""
+"""The catalogue: each session's totals and where it lies, kept between runs and brought up to date."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from agentlog.kafka.admin import Identity
+from agentlog.log.admin import Identity
 
 from .store import Store
 

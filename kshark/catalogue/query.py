@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from agentlog.positions import Moment, Position
-from agentlog.sources import Span
-from agentlog.summary import Summary
+from agentlog.event.position import Moment, Position
+from agentlog.log.source import Span
+from agentlog.session.summary import Summary
 
 from .store import Store
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 
-from agentlog.summary import Summary
-from agentlog.sums import Sums
+from agentlog.session.accumulator import Sums
+from agentlog.session.summary import Summary
 
 SCHEMA = 2
 PATIENCE_S = 20.0

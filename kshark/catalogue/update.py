@@ -4,14 +4,14 @@ import logging
 import os
 from contextlib import ExitStack, suppress
 
-from agentlog.kafka.reader import Bounds, KafkaReader
-from agentlog.sources import Searched
-from agentlog.sums import Sums
+from agentlog.log.reader import Bounds, KafkaReader
+from agentlog.log.source import Searched
+from agentlog.session.accumulator import Sums
 
-from .chunk import Outrun, doubted, taken_over
-from .helper import Helper
-from .share import Share, shares
+from .assignment import Share, shares
 from .store import Mark, Store
+from .worker import Helper
+from .write_batch import Outrun, doubted, taken_over
 
 ALONE = 150_000
 """So many records are read sooner than another process begins to."""

@@ -28,10 +28,10 @@ def demo(
     if into_topic is (file is not None):
         raise click.UsageError("Where to? kshark demo story.ndjson, or kshark demo --cluster NAME, and not both.")
     if file is not None:
-        from ..demo import write_file
+        from ..transfer.demo import write_file
 
         write_file(file, began)
     else:
-        from ..demo_topic import write_topic
+        from ..transfer.demo_topic import write_topic
 
         write_topic(Where(cluster, topic, properties), began)

@@ -33,7 +33,7 @@ def import_(
     kshark import run.ndjson.gz --topic incident-42 --create 6
     kshark import run.ndjson.gz --shift-to now       into a topic with retention
     """
-    from ..importing import import_file
+    from ..transfer.import_events import import_file
 
     log_to_stderr(verbose)
     import_file(file, Where(cluster, topic, properties), shift_to, create)

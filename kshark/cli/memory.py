@@ -38,9 +38,9 @@ def memory(
     kshark memory sess_a1b2c3 --at 176 --since 12    what it learnt between the two
     kshark memory sess_a1b2c3 --at 12 --format messages > messages.json     to ask a model again
     """
-    from ..memory import Choice
-    from ..memory import memory as say_memory
-    from ..replay import chosen_format
+    from ..memory.command import Choice
+    from ..memory.command import memory as say_memory
+    from ..replay.command import chosen_format
 
     choice = Choice(at, since, agent, chosen_format(shape, "json"), full, max_chars, pager)
     say_memory(wanted, choice)

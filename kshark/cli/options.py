@@ -52,7 +52,7 @@ def _named(wanted: Wanted, session: str | None, last: bool) -> Wanted:
     """What is wanted, with the id of a session."""
     check_session(session)
     if session is None:
-        from ..picking import picked
+        from ..sessions.choose_session import picked
 
         return picked(wanted, last=last)
     if last:

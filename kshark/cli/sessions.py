@@ -56,9 +56,9 @@ def sessions(
     kshark sessions --file run.ndjson                without Kafka
     """
     from ..catalogue.query import Query
-    from ..replay import chosen_format
-    from ..sessions import Choice
-    from ..sessions import sessions as list_sessions
+    from ..replay.command import chosen_format
+    from ..sessions.command import Choice
+    from ..sessions.command import sessions as list_sessions
 
     log_to_stderr(verbose)
     query = Query(span(start, end), agents, tools, statuses, min_cost, min_calls, sort)

@@ -2,7 +2,15 @@
 
 import click
 
-from agentlog.cli import Where, cluster_option, log_to_stderr, property_option, to_option, topic_option, verbose_option
+from agentlog.cli import (
+    Where,
+    cluster_option,
+    log_to_stderr,
+    property_option,
+    to_option,
+    topic_option,
+    verbose_option,
+)
 
 
 @click.command(short_help="Show what comes in: events, sessions, cost, sizes.")
@@ -34,9 +42,9 @@ def stats(
     kshark stats --follow --from -1m                 a view that goes on, of the last minute
     kshark stats | jq .cost_usd_per_hour
     """
-    from ..replay import chosen_format
-    from ..stats import Asked
-    from ..stats import stats as show_stats
+    from ..live.stats import Asked
+    from ..live.stats import stats as show_stats
+    from ..replay.command import chosen_format
 
     log_to_stderr(verbose)
     show_stats(Where(cluster, topic, properties), Asked(start, end, follow, top, chosen_format(shape)))

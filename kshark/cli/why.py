@@ -36,8 +36,8 @@ def why(
     kshark why sess_a1b2c3 14:23:16                  why what it was at then
     kshark why sess_a1b2c3 --file run.ndjson --format markdown
     """
-    from ..replay import chosen_format
-    from ..why import Choice
-    from ..why import why as say_why
+    from ..replay.command import chosen_format
+    from ..why.command import Choice
+    from ..why.command import why as say_why
 
     say_why(wanted, event, Choice(chosen_format(shape, "json"), full, max_chars, pager))

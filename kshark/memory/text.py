@@ -3,18 +3,18 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from agentlog.coverage import Coverage, sentence
-from agentlog.describe import folded
-from agentlog.output import Style, cell_width, clipped, wrapped
-from agentlog.session import Step
-from agentlog.untrusted import escaped
-from agentlog.wording import counted
+from agentlog.event.escape import escaped
+from agentlog.session.coverage import Coverage, sentence
+from agentlog.session.timeline import Step
+from agentlog.terminal.output import Style, cell_width, clipped, wrapped
+from agentlog.text.formatting import counted
+from agentlog.text.step_text import folded
 
-from ..numbered import Numbered, steps_of, told
 from ..render import Look, header
-from .knowledge import SECTIONS, Change, Keys, Knowledge, as_begun
-from .recall import Recall
-from .words import asked_by, given, key_change, task, when
+from ..view.numbered_steps import Numbered, steps_of, told
+from .agent_state import SECTIONS, Change, Keys, Knowledge, as_begun
+from .phrases import asked_by, given, key_change, task, when
+from .query import Recall
 
 LAST = 12
 """So many of a section's lines are shown, the newest; --full shows all."""

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from agentlog.events import Place
+from agentlog.event.event import Place
 
+from .batch_work import lists
 from .billing import billing
 from .coding import coding
 from .faults import (
@@ -27,7 +28,7 @@ from .faults import (
     hostile,
     late,
 )
-from .habits import (
+from .inefficiencies import (
     LARGE,
     REPORT_FIRST_TOKENS,
     REPORT_HISTORY,
@@ -39,7 +40,9 @@ from .habits import (
     report_history,
     support_search,
 )
-from .invoice import (
+from .refunds import refunds
+from .research import research
+from .runaway_invoice import (
     INVOICE_847,
     INVOICE_OK,
     OK_TOOL_CALLS,
@@ -51,12 +54,9 @@ from .invoice import (
     nine_calls,
     runaway,
 )
-from .lists import lists
-from .pen import Scene, StoryRecord, whole_milliseconds
-from .refunds import refunds
-from .research import research
+from .session_writer import Scene, StoryRecord, whole_milliseconds
 from .support import support
-from .trips import TRIP_PLANNER, VISA_CHECK, trip_planner
+from .trip_planner import TRIP_PLANNER, VISA_CHECK, trip_planner
 
 __all__ = [
     "BEGAN",

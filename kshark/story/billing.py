@@ -1,7 +1,7 @@
 """Ordinary billing: single invoices, and rounds of reminders over a list of customers."""
 
-from .cast import INVOICER, OLD_INVOICER, Agent
-from .pen import Fields, Pen, Scene
+from .agents import INVOICER, OLD_INVOICER, Agent
+from .session_writer import Fields, Pen, Scene
 
 CUSTOMERS = (
     "Baltic Paper", "Corvo Design", "Delta Clinics", "Ebbe & Flut", "Fjord Foods", "Galleria Nove", "Hartmann Tools",

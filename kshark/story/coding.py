@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from .cast import CODER, RESEARCHER
-from .pen import Pen, Scene
+from .agents import CODER, RESEARCHER
+from .session_writer import Pen, Scene
 
 
 class Task(NamedTuple):

@@ -1,7 +1,7 @@
 """Sessions in trouble: a crash, records that come late, twice, torn or elsewhere, a wrong clock, hostile texts."""
 
-from .cast import BOOKKEEPER, CLAIMS_HANDLER, COURIER, FRAUD_CHECKER, PHOTO_CHECKER, REFUNDER, SUPPORTER
-from .pen import Fields, Pen, Scene, StoryRecord
+from .agents import BOOKKEEPER, CLAIMS_HANDLER, COURIER, FRAUD_CHECKER, PHOTO_CHECKER, REFUNDER, SUPPORTER
+from .session_writer import Fields, Pen, Scene, StoryRecord
 
 CRASHED = "sess_crashed"
 """Never ended: the process died inside a tool call, which has a ``call_started`` and nothing else."""

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from .cast import FRAUD_CHECKER, REFUNDER
-from .pen import Fields, Pen, Scene
+from .agents import FRAUD_CHECKER, REFUNDER
+from .session_writer import Fields, Pen, Scene
 
 
 class Refund(NamedTuple):

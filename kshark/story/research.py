@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from .cast import ANALYST
-from .pen import Pen, Scene, ToolCall
+from .agents import ANALYST
+from .session_writer import Pen, Scene, ToolCall
 
 
 class Study(NamedTuple):

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from .cast import SUPPORTER
-from .pen import Fields, Pen, Scene
+from .agents import SUPPORTER
+from .session_writer import Fields, Pen, Scene
 
 
 class Turn(NamedTuple):

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 
-from agentlog.coverage import Coverage, sentence
-from agentlog.describe import Run, headline, word
-from agentlog.session import Step
-from agentlog.untrusted import code, plain
-from agentlog.wording import counted
+from agentlog.event.escape import code, plain
+from agentlog.session.coverage import Coverage, sentence
+from agentlog.session.timeline import Step
+from agentlog.text.formatting import counted
+from agentlog.text.step_text import Run, headline, word
 
-from ..markdown import details_of
 from ..render import Look, outcome_text
-from .answer import Answer, Skipped, condensed
-from .words import evidence, rest, retried, verdict
+from ..replay.markdown import details_of
+from .explanation import Answer, Skipped, condensed
+from .phrases import evidence, rest, retried, verdict
 
 LONGEST = 400
 

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator
 
-from agentlog.coverage import Coverage, sentence
-from agentlog.describe import Detail, Run, folded, shown
-from agentlog.output import Style
-from agentlog.wording import counted
+from agentlog.analysis.causality import Tie
+from agentlog.analysis.failures import error_of, is_failure
+from agentlog.session.coverage import Coverage, sentence
+from agentlog.terminal.output import Style
+from agentlog.text.formatting import counted
+from agentlog.text.step_text import Detail, Run, folded, shown
 
-from ..numbered import Numbered, steps_of, told
 from ..render import Look, header
-from .answer import Answer, Skipped, condensed
-from .causes import Tie
-from .trouble import error_of, is_failure
-from .words import came_back, evidence, followed, rest, retried, verdict
+from ..view.numbered_steps import Numbered, steps_of, told
+from .explanation import Answer, Skipped, condensed
+from .phrases import came_back, evidence, followed, rest, retried, verdict
 
 CHILDREN = 8
 """So many of the steps that follow from one are shown."""

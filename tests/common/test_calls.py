@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agentlog.calls import failed, hands_over, period
+from agentlog.analysis.call_outcome import failed, hands_over, period
 
 
 @pytest.mark.parametrize(

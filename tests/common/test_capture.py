@@ -12,10 +12,10 @@ import zstandard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agentlog.capture import MAX_LINE_BYTES, lay, lines, open_capture, read_line, write_line
-from agentlog.codec import MAX_BYTES, decode
 from agentlog.errors import UsageError
-from agentlog.events import Place, Record, Unreadable
+from agentlog.event.capture import MAX_LINE_BYTES, lay, lines, open_capture, read_line, write_line
+from agentlog.event.codec import MAX_BYTES, decode
+from agentlog.event.event import Place, Record, Unreadable
 
 FIELDS: dict[str, Any] = {
     "event_id": "e",

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlog.clusters import TOP_LEVEL, Cluster, Settings, load_settings
 from agentlog.errors import SettingsError
-from agentlog.partitions import PARTITIONERS, SYNONYMS
-from agentlog.positions import parse_position
-from agentlog.properties import OURS
+from agentlog.event.partitioner import PARTITIONERS, SYNONYMS
+from agentlog.event.position import parse_position
+from agentlog.settings.clusters import TOP_LEVEL, Cluster, Settings, load_settings
+from agentlog.settings.librdkafka_properties import OURS
 
 DOCS = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
 

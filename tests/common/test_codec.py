@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agentlog import codec
-from agentlog.codec import MAX_BYTES, decode, lifted, one_line
-from agentlog.events import EPOCH, SCHEMA_VERSION, Event, Place, Record, Unreadable, microseconds
+from agentlog.event import codec
+from agentlog.event.codec import MAX_BYTES, decode, lifted, one_line
+from agentlog.event.event import EPOCH, SCHEMA_VERSION, Event, Place, Record, Unreadable, microseconds
 
 PLACE = Place("agent-events", 3, 1200)
 WHERE = "agent-events[3]@1200"

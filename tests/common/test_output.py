@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlog.output import cell_width, wrapped
+from agentlog.terminal.output import cell_width, wrapped
 
 WORDS = st.text("ab._-/漢", min_size=1, max_size=40)
 

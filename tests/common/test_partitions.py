@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentlog.errors import UsageError
-from agentlog.partitions import PARTITIONERS, SYNONYMS, candidates
+from agentlog.event.partitioner import PARTITIONERS, SYNONYMS, candidates
 
 LIBRDKAFKA = {"murmur2": confluent_kafka.murmur2, "crc32": confluent_kafka.consistent, "fnv1a": confluent_kafka.fnv1a}
 MOST_PARTITIONS = 2**31 - 1

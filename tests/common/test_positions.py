@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentlog.errors import PositionError
-from agentlog.positions import Moment, Offset, Position, check_range, parse_position
+from agentlog.event.position import Moment, Offset, Position, check_range, parse_position
 
 BERLIN = ZoneInfo("Europe/Berlin")
 utc = partial(datetime, tzinfo=UTC)

@@ -5,7 +5,7 @@ import re
 import confluent_kafka
 import pytest
 
-from agentlog.properties import ALIASES, CONSUMER, JAVA, OURS, PRODUCER, PROPERTIES, SECRETS
+from agentlog.settings.librdkafka_properties import ALIASES, CONSUMER, JAVA, OURS, PRODUCER, PROPERTIES, SECRETS
 
 TAKEN_BY_CONFLUENT_KAFKA = {"delivery.report.only.error"}
 HIDDEN_WORDS = re.compile("password|passphrase|secret|pem$|jaas|token|key")

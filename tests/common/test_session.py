@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from agentlog import codec
-from agentlog.events import EPOCH, Place, Record
-from agentlog.order import LATE_US
-from agentlog.session import Live, Step, Timeline, timeline
+from agentlog.event import codec
+from agentlog.event.event import EPOCH, Place, Record
+from agentlog.session.order import LATE_US
+from agentlog.session.timeline import Live, Step, Timeline, timeline
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 SECOND = 1_000_000

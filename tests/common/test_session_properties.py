@@ -10,10 +10,10 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentlog import codec
-from agentlog.capture import read_line, write_line
-from agentlog.events import EPOCH, Place, Record, microseconds
-from agentlog.session import Step, Timeline, timeline
+from agentlog.event import codec
+from agentlog.event.capture import read_line, write_line
+from agentlog.event.event import EPOCH, Place, Record, microseconds
+from agentlog.session.timeline import Step, Timeline, timeline
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 IDS = "abcdefgh"

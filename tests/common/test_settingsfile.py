@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlog.clusters import load_settings
 from agentlog.errors import SettingsError
-from agentlog.settingsfile import Keys, find_settings_file
+from agentlog.settings.clusters import load_settings
+from agentlog.settings.file import Keys, find_settings_file
 
 
 def write(path: Path, content: str) -> Path:

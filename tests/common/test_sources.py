@@ -15,15 +15,15 @@ import orjson
 import pytest
 import zstandard
 
-from agentlog.capture import write_line
-from agentlog.clusters import Settings
-from agentlog.codec import decode
-from agentlog.events import Headers, Place, Record, Unreadable
-from agentlog.kafka.reader import KafkaReader
-from agentlog.positions import Moment, Offset
-from agentlog.session import timeline
-from agentlog.sources import CaptureSource, Source, Span
-from agentlog.topics import TopicSource
+from agentlog.event.capture import write_line
+from agentlog.event.codec import decode
+from agentlog.event.event import Headers, Place, Record, Unreadable
+from agentlog.event.position import Moment, Offset
+from agentlog.log.reader import KafkaReader
+from agentlog.log.source import CaptureSource, Source, Span
+from agentlog.log.topic_source import TopicSource
+from agentlog.session.timeline import timeline
+from agentlog.settings.clusters import Settings
 from devkafka import Message, produce
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)

@@ -15,8 +15,8 @@ from confluent_kafka import Consumer, TopicPartition
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from agentlog.partitions import crc32_partition, murmur2_partition
-from agentlog.untrusted import escaped
+from agentlog.event.escape import escaped
+from agentlog.event.partitioner import crc32_partition, murmur2_partition
 from devkafka import Message, eventually, produce
 from devkafka.client import QUIET
 from tests.recording import BEGAN, RUN, as_bytes, as_messages, capture_file, event

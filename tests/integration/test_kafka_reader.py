@@ -24,14 +24,14 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from agentlog.clusters import Cluster, Settings
 from agentlog.errors import AgentlogError, KafkaRefused, KafkaUnavailable, PositionError, TopicNotFound
-from agentlog.events import Record, Unreadable
-from agentlog.kafka.reader import Bounds, KafkaReader
-from agentlog.partitions import candidates
-from agentlog.positions import Moment, Offset
-from agentlog.sources import Found, Span
-from agentlog.topics import TopicSource
+from agentlog.event.event import Record, Unreadable
+from agentlog.event.partitioner import candidates
+from agentlog.event.position import Moment, Offset
+from agentlog.log.reader import Bounds, KafkaReader
+from agentlog.log.source import Found, Span
+from agentlog.log.topic_source import TopicSource
+from agentlog.settings.clusters import Cluster, Settings
 from devkafka import KafkaCluster, Message, create_topic, eventually, produce
 from devkafka.client import QUIET
 from devkafka.ports import port_of, reserve_port

@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from agentlog.partitions import candidates
+from agentlog.event.partitioner import candidates
 from devkafka import KafkaCluster, Message, create_topic, produce
 from devkafka.client import QUIET
 from devkafka.ports import port_of, reserve_port

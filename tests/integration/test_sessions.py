@@ -12,13 +12,13 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from agentlog.clusters import Cluster
-from agentlog.kafka.reader import KafkaReader
-from agentlog.sources import Searched
-from agentlog.summary import Summary
+from agentlog.log.reader import KafkaReader
+from agentlog.log.source import Searched
+from agentlog.session.summary import Summary
+from agentlog.settings.clusters import Cluster
 from devkafka import KafkaCluster, create_topic, eventually, produce
 from devkafka.client import QUIET
-from kshark.catalogue.rereading import groups, reread, settle
+from kshark.catalogue.recompute import groups, reread, settle
 from kshark.catalogue.store import Store
 from kshark.catalogue.update import Update
 from tests.recording import as_messages, ended, event, started, tool_call

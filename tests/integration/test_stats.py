@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 import pytest
 
-from agentlog.codec import decode
-from agentlog.events import Place, Record
+from agentlog.event.codec import decode
+from agentlog.event.event import Place, Record
 from devkafka import Message, produce
 from tests.integration.test_import import Lies, held
 from tests.recording import Event, as_messages, event, tool_call

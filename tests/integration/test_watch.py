@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from agentlog import watch
-from agentlog.clusters import Cluster, Settings
 from agentlog.errors import KafkaUnavailable, TopicNotFound
-from agentlog.kafka.reader import KafkaReader
-from agentlog.kafka.reader import Message as Read
-from agentlog.stream import TopicStream
-from agentlog.watch import Watch
+from agentlog.log import connection_monitor
+from agentlog.log.connection_monitor import Watch
+from agentlog.log.reader import KafkaReader
+from agentlog.log.reader import Message as Read
+from agentlog.log.topic_stream import TopicStream
+from agentlog.settings.clusters import Cluster, Settings
 from devkafka import KafkaCluster, Message, create_topic, eventually, produce
 
 AWAY = "away\nwaiting for it; what is recorded meanwhile comes then"
@@ -45,8 +45,8 @@ def next_values(live: Iterator[list[Read]], count: int) -> list[int]:
 def test_a_client_that_finds_no_broker_any_more_is_replaced_and_nothing_is_lost_or_read_twice(
     fragile_kafka: KafkaCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "LOOK_EVERY_S", 0.2)
-    monkeypatch.setattr(watch, "RENEW_EVERY_S", 0.2)
+    monkeypatch.setattr(connection_monitor, "LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr(connection_monitor, "RENEW_EVERY_S", 0.2)
     bootstrap, broker, told = fragile_kafka.bootstrap, fragile_kafka.brokers[0], list[str]()
     name = create_topic(bootstrap, partitions=2)
     produce(bootstrap, name, [*numbers(10), *numbers(10, 10, partition=1)])
@@ -113,7 +113,7 @@ def test_a_question_that_gets_no_answer_takes_no_record_away(fragile_kafka: Kafk
 def test_an_outage_is_told_with_its_own_reason_and_not_with_that_of_the_one_before(
     fragile_kafka: KafkaCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr(connection_monitor, "LOOK_EVERY_S", 0.2)
     broker, told = fragile_kafka.brokers[0], list[str]()
     with KafkaReader(cluster(fragile_kafka.bootstrap)) as reader:
         stream = TopicStream(reader, create_topic(fragile_kafka.bootstrap), told.append)
@@ -148,8 +148,8 @@ class Answering(KafkaReader):
 def test_a_topic_counts_as_deleted_when_a_broker_that_answers_does_not_know_it_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(watch, "LOOK_EVERY_S", 0.0)
-    monkeypatch.setattr(watch, "MISSING_FOR_S", 0.2)
+    monkeypatch.setattr(connection_monitor, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(connection_monitor, "MISSING_FOR_S", 0.2)
     away, missing, told = KafkaUnavailable("away"), TopicNotFound("no topic"), list[str]()
     with Answering(away, missing, 3, *[missing] * 2) as reader:
         looking = Watch(reader, "t", told.append)

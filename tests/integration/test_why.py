@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from agentlog.partitions import candidates
+from agentlog.event.partitioner import candidates
 from devkafka import Message, produce
 from tests.recording import as_messages, ended, event, tool_call
 from tests.running import Ran, run

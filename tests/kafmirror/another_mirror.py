@@ -5,13 +5,13 @@
 
 import sys
 
-from kafmirror.batches import Stamp, producer_id
-from kafmirror.known import Partition
-from kafmirror.marks import Naming, named
-from kafmirror.records import built, opened
-from kafmirror.sides import Named, Sides
-from kafmirror.sides import opened as sides_opened
-from kafmirror.transfer import produce, produced
+from kafmirror.batches.offset_header import Naming, named
+from kafmirror.batches.record import built, opened
+from kafmirror.batches.record_batch import Stamp, producer_id
+from kafmirror.kafka.cluster_pair import Named, Sides
+from kafmirror.kafka.cluster_pair import opened as sides_opened
+from kafmirror.kafka.fetch_produce import produce, produced
+from kafmirror.kafka.metadata import Partition
 
 
 async def write(sides: Sides, topic: str, at: int, offsets: list[int]) -> None:

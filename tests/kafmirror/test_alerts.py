@@ -7,10 +7,10 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from kafmirror.known import Partition
-from kafmirror.lag import Lag
-from kafmirror.metrics import Page
-from kafmirror.standing import Standing
+from kafmirror.commands.metrics import Page
+from kafmirror.kafka.metadata import Partition
+from kafmirror.lag.lag import Lag
+from kafmirror.lag.partition_status import Standing
 
 DOCS = Path(__file__).parents[2] / "docs" / "kafmirror.md"
 CASES = """

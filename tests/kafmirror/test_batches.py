@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kafmirror import batches, codecs, marks, records
-from kafmirror.batches import Batch, Stamp
-from kafmirror.flow import PATCHED_BYTES, Aborted, Flow
-from kafmirror.marks import Naming
-from kafmirror.records import Opened
+from kafmirror.batches import compression, offset_header, record, record_batch
+from kafmirror.batches.offset_header import Naming
+from kafmirror.batches.record import Opened
+from kafmirror.batches.record_batch import Batch, Stamp
+from kafmirror.copy.partition_buffer import PATCHED_BYTES, Aborted, Flow
 
-PRODUCER = batches.producer_id("cluster", "topic")
+PRODUCER = record_batch.producer_id("cluster", "topic")
 RESTS = st.tuples(
     st.none() | st.binary(max_size=50),
     st.none() | st.binary(max_size=300),
@@ -19,12 +19,12 @@ RESTS = st.tuples(
 
 
 def rest(key: bytes | None, value: bytes | None, headers: list[tuple[bytes, bytes | None]]) -> bytes:
-    parts = [sized(key), sized(value), records.varint(len(headers))]
+    parts = [sized(key), sized(value), record.varint(len(headers))]
     return b"".join([*parts, *(sized(each) for pair in headers for each in pair)])
 
 
 def sized(data: bytes | None) -> bytes:
-    return records.varint(-1) if data is None else records.varint(len(data)) + data
+    return record.varint(-1) if data is None else record.varint(len(data)) + data
 
 
 @st.composite
@@ -42,9 +42,9 @@ def dense_from(some: list[Opened]) -> list[Opened]:
 
 def whole(data: bytes, base: int) -> Batch:
     """A batch as it stands in a log, where the broker has set its base offset."""
-    batch = batches.first(data)
+    batch = record_batch.first(data)
     assert batch is not None
-    assert batches.is_intact(batch)
+    assert record_batch.is_intact(batch)
     return batch._replace(base_offset=base)
 
 
@@ -53,32 +53,34 @@ def test_what_was_built_tells_each_record_and_where_it_lay_in_the_source(
     given_records: list[Opened], codec: int, every: bool
 ) -> None:
     target = given_records[0].offset // 2
-    named = marks.named(given_records, Naming(PRODUCER, every))
-    batch = whole(records.built(named, Stamp(PRODUCER, target), codec), target)
-    assert batches.is_written_by(batch, PRODUCER)
+    named = offset_header.named(given_records, Naming(PRODUCER, every))
+    batch = whole(record.built(named, Stamp(PRODUCER, target), codec), target)
+    assert record_batch.is_written_by(batch, PRODUCER)
     assert batch.is_dense
-    assert marks.as_in_source(batch, PRODUCER) == given_records
-    assert marks.source_position(batch, PRODUCER) == given_records[-1].offset + 1
+    assert offset_header.as_in_source(batch, PRODUCER) == given_records
+    assert offset_header.source_position(batch, PRODUCER) == given_records[-1].offset + 1
 
 
 @given(opened(), st.sampled_from(range(5)))
 def test_naming_the_first_record_of_a_batch_leaves_all_others_as_they_are(some: list[Opened], codec: int) -> None:
     dense = dense_from(some)
-    batch = whole(records.built(dense, Stamp(1, 0), codec), dense[0].offset)
+    batch = whole(record.built(dense, Stamp(1, 0), codec), dense[0].offset)
     target = dense[0].offset // 2
-    again = whole(batches.stamped(marks.with_first_named(batch, PRODUCER), Stamp(PRODUCER, target)), target)
-    assert marks.as_in_source(again, PRODUCER) == dense
-    assert marks.source_position(again, PRODUCER) == dense[-1].offset + 1
+    again = whole(
+        record_batch.stamped(offset_header.with_first_named(batch, PRODUCER), Stamp(PRODUCER, target)), target
+    )
+    assert offset_header.as_in_source(again, PRODUCER) == dense
+    assert offset_header.source_position(again, PRODUCER) == dense[-1].offset + 1
 
 
 @given(opened(), st.sampled_from(range(5)))
 def test_stamping_changes_neither_a_record_nor_a_timestamp(some: list[Opened], codec: int) -> None:
     dense = dense_from(some)
-    batch = whole(records.built(dense, Stamp(1, 0), codec), dense[0].offset)
-    again = whole(batches.stamped(batch, Stamp(PRODUCER, batch.base_offset)), batch.base_offset)
-    assert records.opened(again) == dense
+    batch = whole(record.built(dense, Stamp(1, 0), codec), dense[0].offset)
+    again = whole(record_batch.stamped(batch, Stamp(PRODUCER, batch.base_offset)), batch.base_offset)
+    assert record.opened(again) == dense
     assert (again.base_sequence, again.producer_id) == (batch.base_offset & 0x7FFFFFFF, PRODUCER)
-    assert records.same_records(batch, again)
+    assert record.same_records(batch, again)
 
 
 @given(RESTS, st.binary(max_size=20), st.binary(max_size=20))
@@ -86,44 +88,46 @@ def test_a_header_that_was_added_can_be_taken_away(
     parts: tuple[bytes | None, bytes | None, list[tuple[bytes, bytes | None]]], name: bytes, value: bytes
 ) -> None:
     before = rest(*parts)
-    after = records.with_header(before, name, value)
-    assert records.headers(after) == [*parts[2], (name, value)]
-    assert records.key_value(after) == parts[:2]
-    assert records.without_last_header(after) == before
+    after = record.with_header(before, name, value)
+    assert record.headers(after) == [*parts[2], (name, value)]
+    assert record.key_value(after) == parts[:2]
+    assert record.without_last_header(after) == before
 
 
 @given(st.integers(0, 4), st.binary(max_size=200_000))
 def test_each_codec_gives_back_what_it_took(codec: int, data: bytes) -> None:
-    assert codecs.decompress(codec, codecs.compress(codec, data)) == data
+    assert compression.decompress(codec, compression.compress(codec, data)) == data
 
 
 @pytest.mark.parametrize("codec", [1, 2, 3, 4])
 def test_damaged_compression_is_an_error_not_a_crash(codec: int) -> None:
     with pytest.raises(ValueError, match="damaged"):
-        codecs.decompress(codec, b"\x82SNAPPY\0" + b"\x00" * 8 + b"\x00\x00\x00\x05abcde" if codec == 2 else b"abcde")
+        compression.decompress(
+            codec, b"\x82SNAPPY\0" + b"\x00" * 8 + b"\x00\x00\x00\x05abcde" if codec == 2 else b"abcde"
+        )
 
 
 def test_a_batch_cut_off_at_the_end_of_a_fetch_is_left_for_the_next() -> None:
-    data = marks.filler(3, Stamp(PRODUCER, 0), 0)
-    assert len(list(batches.split(data + data[:-1]))) == 1
+    data = offset_header.filler(3, Stamp(PRODUCER, 0), 0)
+    assert len(list(record_batch.split(data + data[:-1]))) == 1
 
 
 def test_records_from_before_batches_are_refused_by_their_offset() -> None:
-    data = bytearray(marks.filler(1, Stamp(PRODUCER, 0), 0))
+    data = bytearray(offset_header.filler(1, Stamp(PRODUCER, 0), 0))
     data[16] = 1
-    with pytest.raises(batches.OldFormat, match="format 1"):
-        list(batches.split(bytes(data)))
+    with pytest.raises(record_batch.OldFormat, match="format 1"):
+        list(record_batch.split(bytes(data)))
 
 
 def test_a_filler_is_told_from_records() -> None:
     stamp = Stamp(PRODUCER, 7)
-    assert marks.is_filler(whole(marks.filler(10, stamp, 0), 7), PRODUCER)
+    assert offset_header.is_filler(whole(offset_header.filler(10, stamp, 0), 7), PRODUCER)
     record = [Opened(7, 0, rest(None, None, []))]
-    assert not marks.is_filler(whole(records.built(record, stamp, codecs.ZSTD), 7), PRODUCER)
+    assert not offset_header.is_filler(whole(record.built(record, stamp, compression.ZSTD), 7), PRODUCER)
 
 
 def batch_of(offset: int, producer: int, *, control: bool = False) -> Batch:
-    data = records.built([Opened(offset, 0, rest(None, b"v", []))], Stamp(producer, offset), 0)
+    data = record.built([Opened(offset, 0, rest(None, b"v", []))], Stamp(producer, offset), 0)
     return whole(data, offset)._replace(attributes=0x30 if control else 0x10)
 
 
@@ -134,13 +138,13 @@ def test_only_what_was_written_within_an_aborted_transaction_is_hidden() -> None
 
 
 def as_stored(batch: Batch) -> bytes:
-    data = batches.stamped(batch, Stamp(9, batch.base_offset))
+    data = record_batch.stamped(batch, Stamp(9, batch.base_offset))
     return batch.base_offset.to_bytes(8, "big") + data[8:]
 
 
 def test_a_large_batch_behind_a_gap_is_sent_by_itself_with_its_first_record_named() -> None:
     large = [Opened(10 + n, 0, rest(b"k", b"%d" % n * 100, [])) for n in range(1000)]
-    stored = whole(records.built(large, Stamp(9, 0), codecs.NONE), 10)
+    stored = whole(record.built(large, Stamp(9, 0), compression.NONE), 10)
     assert stored.size > PATCHED_BYTES
     flow = Flow(PRODUCER)
     flow.start(10, 7)
@@ -149,8 +153,8 @@ def test_a_large_batch_behind_a_gap_is_sent_by_itself_with_its_first_record_name
     assert outgoing
     assert (outgoing.base, outgoing.next_source, outgoing.record_count) == (7, 1010, 1000)
     sent = whole(outgoing.data, 7)
-    assert marks.as_in_source(sent, PRODUCER) == large
-    assert [each.offset for each in records.opened(sent) if records.headers(each.rest)] == [7]
+    assert offset_header.as_in_source(sent, PRODUCER) == large
+    assert [each.offset for each in record.opened(sent) if record.headers(each.rest)] == [7]
 
 
 def test_small_batches_go_in_one_as_far_as_no_offset_skips_and_with_their_offsets_from_there() -> None:
@@ -161,7 +165,7 @@ def test_small_batches_go_in_one_as_far_as_no_offset_skips_and_with_their_offset
     first = flow.next_outgoing(1 << 20)
     assert first
     assert (first.base, first.record_count, flow.shifted) == (0, 2, False)
-    assert records.opened(whole(first.data, 0)) == [record for each in stored[:2] for record in records.opened(each)]
+    assert record.opened(whole(first.data, 0)) == [record for each in stored[:2] for record in record.opened(each)]
     second = flow.next_outgoing(1 << 20)
     assert second
     assert (second.base, second.record_count, second.next_source, flow.shifted) == (2, 2, 7, True)
@@ -177,7 +181,7 @@ def test_batches_of_a_compacted_topic_go_in_one_before_a_gap_too_since_each_is_r
     is_compacted: bool, counts: list[int]
 ) -> None:
     stored = [
-        whole(records.built([Opened(n, 0, rest(b"k", b"v", [])) for n in range(at, at + 50)], Stamp(9, at), 0), at)
+        whole(record.built([Opened(n, 0, rest(b"k", b"v", [])) for n in range(at, at + 50)], Stamp(9, at), 0), at)
         for at in (0, 50, 100)
     ]
     flow = Flow(PRODUCER, compacted=is_compacted)

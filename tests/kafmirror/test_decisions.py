@@ -3,26 +3,26 @@
 import pytest
 
 from agentlog.errors import UsageError
-from kafmirror import batches, marks
-from kafmirror.batches import Batch, Stamp
-from kafmirror.checkpoint import Fill, Go, Held, Lost, Refuse, Trim, decide
-from kafmirror.copying import Copying, State
-from kafmirror.flow import Flow
-from kafmirror.known import NO_ID, Partition, Setting, Topic
-from kafmirror.lag import NOTHING, UNKNOWN, Lag, Threshold, lag, threshold, worst
-from kafmirror.marks import Naming
-from kafmirror.plan import matching, setting_changes, wanted_settings
-from kafmirror.records import Opened, built
+from kafmirror.batches import offset_header, record_batch
+from kafmirror.batches.checkpoint import Fill, Go, Held, Lost, Refuse, Trim, decide
+from kafmirror.batches.offset_header import Naming
+from kafmirror.batches.record import Opened, built
+from kafmirror.batches.record_batch import Batch, Stamp
+from kafmirror.copy.partition_buffer import Flow
+from kafmirror.copy.partition_copy import Copying, State
+from kafmirror.kafka.metadata import NO_ID, Partition, Setting, Topic
+from kafmirror.lag.lag import NOTHING, UNKNOWN, Lag, Threshold, lag, threshold, worst
+from kafmirror.plan.plan import matching, setting_changes, wanted_settings
 
-OURS = batches.producer_id("cluster", "topic")
+OURS = record_batch.producer_id("cluster", "topic")
 RECORD = b"\x01\x01\x00"
 
 
 def written(offset: int, *, source: int | None = None, producer: int = OURS) -> Batch:
     """A mirror's batch of one record, at an offset of the target."""
     record = Opened(offset if source is None else source, 0, RECORD)
-    named = [record] if source is None else marks.named([record], Naming(OURS, every=False))
-    found = batches.first(built(named, Stamp(producer, offset), 0))
+    named = [record] if source is None else offset_header.named([record], Naming(OURS, every=False))
+    found = record_batch.first(built(named, Stamp(producer, offset), 0))
     assert found is not None
     return found._replace(base_offset=offset)
 
@@ -33,7 +33,7 @@ def test_an_empty_target_begins_at_the_beginning() -> None:
 
 def test_a_source_that_begins_later_is_filled_up_to_then_trimmed() -> None:
     assert decide(Held(500, 900, 0, 0, None), OURS) == Fill(500)
-    filler = batches.first(marks.filler(10, Stamp(OURS, 490), 0))
+    filler = record_batch.first(offset_header.filler(10, Stamp(OURS, 490), 0))
     assert filler
     last = filler._replace(base_offset=490)
     assert decide(Held(500, 900, 0, 500, last), OURS) == Trim(500)

@@ -6,15 +6,15 @@ import time
 
 import pytest
 
-from agentlog.output import plain
-from agentlog.screen import Screen, above
-from kafmirror.known import Partition
-from kafmirror.lag import NOTHING, UNKNOWN, Lag, Threshold
-from kafmirror.metrics import SILENT_S, Page
-from kafmirror.plan import Plan, TopicPlan
-from kafmirror.render import Room, live_lines, plan_lines, table_lines
-from kafmirror.standing import Standing
-from kafmirror.watch import SAID_AGAIN_S, Watch
+from agentlog.terminal.live_screen import Screen, above
+from agentlog.terminal.output import plain
+from kafmirror.commands.metrics import SILENT_S, Page
+from kafmirror.commands.text import Room, live_lines, plan_lines, table_lines
+from kafmirror.kafka.metadata import Partition
+from kafmirror.lag.lag import NOTHING, UNKNOWN, Lag, Threshold
+from kafmirror.lag.partition_status import Standing
+from kafmirror.lag.threshold_alerts import SAID_AGAIN_S, Watch
+from kafmirror.plan.plan import Plan, TopicPlan
 
 
 def standing(number: int, lag: Lag = NOTHING, topic: str = "agent-events", problem: str | None = None) -> Standing:

@@ -10,18 +10,18 @@ from uuid import UUID, uuid5
 import orjson
 import pytest
 
-from agentlog import codec
-from agentlog.events import Place, Record
-from agentlog.session import timeline
-from kdiff.compare import Comparison, compare
-from kdiff.divergence import Divergence
-from kdiff.effects import Declared
-from kdiff.moves import moves
-from kdiff.normalize import Rules
-from kdiff.payloads import Payloads
-from kdiff.shelf import shelf
-from kdiff.sketch import Sketcher
-from kdiff.verdict import Verdict, verdict
+from agentlog.event import codec
+from agentlog.event.event import Place, Record
+from agentlog.session.timeline import timeline
+from kdiff.align.payload_compare import Payloads
+from kdiff.align.step_groups import moves
+from kdiff.judge.compare import Comparison, compare
+from kdiff.judge.divergence import Divergence
+from kdiff.judge.verdict import Verdict, verdict
+from kdiff.reading.normalize import Rules
+from kdiff.reading.side_effects import Declared
+from kdiff.reading.signature import Sketcher
+from kdiff.reading.spill import shelf
 from kshark.story import story
 
 Events = list[dict[str, Any]]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdiff.align import _rising, matched
+from kdiff.align.sequence import _rising, matched
 
 tokens = st.lists(st.integers(0, 6), max_size=40)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kdiff.effects import Declared, Effect, effect, reads_only
+from kdiff.reading.side_effects import Declared, Effect, effect, reads_only
 
 CHANGES, READS, HANDS_OVER = Effect.CHANGES, Effect.READS, Effect.HANDS_OVER
 

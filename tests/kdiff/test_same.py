@@ -5,8 +5,8 @@ import uuid
 
 import pytest
 
-from kdiff.normalize import rules
-from kdiff.verdict import Answer
+from kdiff.judge.verdict import Answer
+from kdiff.reading.normalize import rules
 from kshark.story import ERASED, story
 
 NAMES = sorted({record.key.decode() for record in story() if record.key} - {ERASED})

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import orjson
 import pytest
 
-from agentlog.coverage import Coverage, coverage
-from agentlog.events import Record, Unreadable
-from agentlog.session import Timeline, timeline
-from agentlog.sources import CaptureSource, Span
-from kshark.demo import write_file
+from agentlog.event.event import Record, Unreadable
+from agentlog.log.source import CaptureSource, Span
+from agentlog.session.coverage import Coverage, coverage
+from agentlog.session.timeline import Timeline, timeline
+from kshark.transfer.demo import write_file
 
 
 class Loaded(NamedTuple):

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlog.kafka.admin import Identity
+from agentlog.log.admin import Identity
 from kshark.catalogue.files import folder, path_of
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=24)

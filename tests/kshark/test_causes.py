@@ -5,9 +5,9 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlog.events import Record
-from agentlog.session import Timeline, timeline
-from kshark.why.causes import Causes, Link, Tie
+from agentlog.analysis.causality import Causes, Link, Tie
+from agentlog.event.event import Record
+from agentlog.session.timeline import Timeline, timeline
 from tests.common.test_session_properties import any_log, many
 from tests.recording import Event, as_bytes, event, tool_call
 

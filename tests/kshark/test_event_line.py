@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlog.codec import decode
-from agentlog.events import Place, Record
-from agentlog.output import cell_width, coloured, plain
-from agentlog.session import Step, alone
-from kshark.event_line import EventLines, tint
+from agentlog.event.codec import decode
+from agentlog.event.event import Place, Record
+from agentlog.session.timeline import Step, alone
+from agentlog.terminal.output import cell_width, coloured, plain
+from kshark.live.event_line import EventLines, tint
 from tests.recording import Event, event, started, tool_call
 
 TODAY = date(2026, 1, 15)

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from agentlog.output import plain
-from agentlog.session import Timeline
-from kshark.document import document
-from kshark.markdown import markdown
+from agentlog.session.timeline import Timeline
+from agentlog.terminal.output import plain
 from kshark.render import Look
-from kshark.replay import ndjson
-from kshark.tree import tree
+from kshark.replay.command import ndjson
+from kshark.replay.json_document import document
+from kshark.replay.markdown import markdown
+from kshark.replay.tree import tree
 from tests.recording import as_bytes, ended, event, started, tool_call
 
 Loaded = Any  # of conftest.py

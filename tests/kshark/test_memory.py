@@ -14,12 +14,12 @@ from openai.types.chat import ChatCompletionMessageParam
 from pydantic import TypeAdapter
 
 from agentlog import AgentTracer
-from agentlog.events import Record
-from agentlog.session import Step, Timeline, timeline
+from agentlog.analysis.causality import Causes
+from agentlog.event.event import Record
+from agentlog.session.timeline import Step, Timeline, timeline
 from kshark.cli import app
-from kshark.memory.knowledge import Knowledge, change, known, lanes_at
-from kshark.memory.recall import Recall
-from kshark.why.causes import Causes
+from kshark.memory.agent_state import Knowledge, change, known, lanes_at
+from kshark.memory.query import Recall
 from tests.common.test_session_properties import any_log, many
 from tests.kshark.test_hostile import STEERING, hostile_events
 from tests.recording import Event, as_bytes, capture_file, event, started, tool_call

@@ -6,8 +6,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from agentlog import AgentTracer, capture
-from agentlog.events import Place
+from agentlog import AgentTracer
+from agentlog.event import capture
+from agentlog.event.event import Place
 from agentlog.payloads import name_of, reference
 from tests.running import run
 

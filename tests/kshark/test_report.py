@@ -10,7 +10,7 @@ import pytest
 
 from agentlog.payloads import name_of, reference
 from kshark.cli import app
-from kshark.report import file_name
+from kshark.report.command import file_name
 from tests.recording import as_bytes, capture_file, ended, event, started, tool_call
 from tests.running import Terminal, call, run
 

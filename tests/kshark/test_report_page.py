@@ -5,8 +5,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from agentlog.untrusted import escaped
-from agentlog.wording import duration
+from agentlog.event.escape import escaped
+from agentlog.text.formatting import duration
 from kshark.story import placed, story
 from tests.browser import PHONE, WIDE, Browser
 from tests.recording import capture_file, ended, event, tool_call

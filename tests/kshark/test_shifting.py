@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlog.codec import decode
-from agentlog.events import Place, Record
-from kshark.shifting import HEADER, shifted
+from agentlog.event.codec import decode
+from agentlog.event.event import Place, Record
+from kshark.transfer.time_shift import HEADER, shifted
 from tests.recording import event
 
 AT = b'"2026-01-15T14:00:00.000Z"'

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentlog.partitions import PARTITIONERS
+from agentlog.event.partitioner import PARTITIONERS
 from kshark import story as told
 from kshark.story import StoryRecord, placed, story
-from kshark.story.cast import MODELS, Tokens, cost_usd
+from kshark.story.agents import MODELS, Tokens, cost_usd
 
 Event = dict[str, Any]
 

@@ -15,14 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentlog import codec
-from agentlog.events import Place, Record
-from agentlog.glances import glance, glances
-from agentlog.session import timeline
-from agentlog.summary import Summary, summarized
-from kshark.catalogue.chunk import Chunk, taken_over
-from kshark.catalogue.rereading import groups, settle
+from agentlog.event import codec
+from agentlog.event.event import Place, Record
+from agentlog.event.partial_decode import glance, glances
+from agentlog.session.summary import Summary, summarized
+from agentlog.session.timeline import timeline
+from kshark.catalogue.recompute import groups, settle
 from kshark.catalogue.store import Store
+from kshark.catalogue.write_batch import Chunk, taken_over
 from tests.recording import capture_file, event, started, tool_call
 from tests.running import run
 

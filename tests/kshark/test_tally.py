@@ -8,12 +8,12 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlog.codec import decode
-from agentlog.events import Place
-from agentlog.output import cell_width, plain
-from agentlog.sources import Found
-from kshark.stats_view import Shown, document, lines
-from kshark.tally import Tally, Window, together
+from agentlog.event.codec import decode
+from agentlog.event.event import Place
+from agentlog.log.source import Found
+from agentlog.terminal.output import cell_width, plain
+from kshark.live.counters import Tally, Window, together
+from kshark.live.stats_text import Shown, document, lines
 from tests.recording import event, started, tool_call
 
 costs = st.none() | st.floats(0, 5) | st.just("much")

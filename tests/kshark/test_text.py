@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from agentlog.output import plain
-from kshark.document import document
-from kshark.markdown import markdown
+from agentlog.terminal.output import plain
 from kshark.render import Look, text
-from kshark.tree import tree
+from kshark.replay.json_document import document
+from kshark.replay.markdown import markdown
+from kshark.replay.tree import tree
 from tests.recording import as_bytes, ended, event, started, tool_call
 from tests.running import run
 

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given
 
-from agentlog.events import Record
-from agentlog.session import Timeline, timeline
-from kshark.why.causes import Causes
-from kshark.why.words import verdict
-from kshark.why.wrong import Kind, Wrong, wrong
+from agentlog.analysis.causality import Causes
+from agentlog.analysis.diagnosis import Kind, Wrong, wrong
+from agentlog.event.event import Record
+from agentlog.session.timeline import Timeline, timeline
+from kshark.why.phrases import verdict
 from tests.common.test_session_properties import any_log, many
 from tests.recording import Event, as_bytes, event, tool_call
 

@@ -20,7 +20,7 @@ from confluent_kafka.admin import (
 )
 
 from agentlog import AgentTracer, ContextThreadPoolExecutor, KafkaRefused, TopicNotFound
-from agentlog.partitions import PARTITIONERS
+from agentlog.event.partitioner import PARTITIONERS
 from devkafka import KafkaCluster, create_topic, eventually
 from tests.conftest import TopicFactory
 from tests.tracing import by_session, numbers, stored, told

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from agentlog import AgentTracer, KafkaUnavailable
-from agentlog.clusters import Settings
 from agentlog.errors import SettingsError
-from agentlog.recording import handover
-from agentlog.recording.kafkawriter import KafkaWriter
+from agentlog.recording.delivery import dispatcher
 from agentlog.recording.options import Options
-from agentlog.recording.outlets import Outlet
-from agentlog.recording.spare import Spare
+from agentlog.recording.sinks.kafka_sink import KafkaWriter
+from agentlog.recording.sinks.sink import Outlet
+from agentlog.recording.sinks.standby_producer import Spare
+from agentlog.settings.clusters import Settings
 from devkafka import KafkaCluster, create_topic, eventually
 from tests.conftest import TopicFactory
 from tests.tracing import by_session, in_file, numbers, program, ran, stored, told
@@ -131,7 +131,7 @@ def test_a_producer_that_finds_no_way_to_kafka_any_more_is_replaced_by_one_that_
     kafka: str, topic: TopicFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = topic()
-    monkeypatch.setattr(handover, "SILENT_S", 1.0)
+    monkeypatch.setattr(dispatcher, "SILENT_S", 1.0)
     monkeypatch.setattr(Options, "outlet", lost_at_first(Options.outlet, name))
     tracer = AgentTracer("sess_1", agent_id="agent", cluster=kafka, topic=name, outage_s=600)
     for n in range(1_500):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from agentlog import AgentTracer, SettingsError
 from agentlog.payloads import open_store, resolve
-from agentlog.recording.large import MAX_EVENT, Shrinker, shortened
+from agentlog.recording.prepare.payload_offload import MAX_EVENT, Shrinker, shortened
 from tests.s3_server import s3_server
 from tests.tracing import in_file, ran
 

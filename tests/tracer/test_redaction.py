@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentlog import AgentTracer
-from agentlog.recording.redaction import Redactor
-from agentlog.recording.search import Search
-from agentlog.recording.secrets import without_secrets
+from agentlog.recording.prepare.redaction import Redactor
+from agentlog.recording.prepare.secret_scan import Search
+from agentlog.recording.prepare.secrets import without_secrets
 from tests.tracing import in_file
 
 REDACTOR = Redactor(None, ready=True)

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentlog import AgentTracer
-from agentlog.recording.snapshot import snapshot
+from agentlog.recording.prepare.snapshot import snapshot
 from tests.tracing import in_file, ran
 
 

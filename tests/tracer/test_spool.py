@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 import pytest
 
-from agentlog.clusters import Settings
-from agentlog.recording.ledger import Ledger
+from agentlog.recording.delivery.accounting import Ledger
+from agentlog.recording.delivery.spool import Spools
 from agentlog.recording.options import Options
-from agentlog.recording.records import MILLISECOND, Author, Loss, Outbound
-from agentlog.recording.spools import Spools
+from agentlog.recording.outbound import MILLISECOND, Author, Loss, Outbound
+from agentlog.settings.clusters import Settings
 from tests.tracing import in_file
 
 WHEN = datetime(2026, 1, 15, 14, 0, tzinfo=UTC)

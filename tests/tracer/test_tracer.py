@@ -20,10 +20,10 @@ import pytest
 from langchain_core.messages import AIMessage
 
 from agentlog import AgentTracer, Price, SettingsError, carry
-from agentlog.capture import event_of, read_line
 from agentlog.errors import UsageError
-from agentlog.events import Place
-from agentlog.session import timeline
+from agentlog.event.capture import event_of, read_line
+from agentlog.event.event import Place
+from agentlog.session.timeline import timeline
 from devkafka import eventually
 from tests.running import run
 from tests.tracing import in_file

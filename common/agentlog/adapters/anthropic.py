@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 import orjson
 from anthropic import AsyncStream, Stream
 
-from ..recording.calls import LLMCall
+from ..recording.prepare.token_usage import counted
 from ..recording.prices import Usage
-from ..recording.usage import counted
+from ..recording.spans.call_spans import LLMCall
 from ..tracer import AgentTracer
-from .calling import Asking, Kind, begin_with, dumped, record_method
-from .streams import failing, quiet
+from .method_wrapper import Asking, Kind, begin_with, dumped, record_method
+from .recorded_stream import failing, quiet
 
 Client = TypeVar("Client")
 

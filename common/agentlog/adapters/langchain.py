@@ -11,11 +11,11 @@ from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 
-from ..recording.calls import LLMCall
-from ..recording.span import Span
-from ..recording.usage import counted, field
+from ..recording.prepare.token_usage import counted, field
+from ..recording.spans.call_spans import LLMCall
+from ..recording.spans.span import Span
 from ..tracer import AgentTracer
-from .streams import quiet
+from .recorded_stream import quiet
 
 ASKED_FOR = 10_000
 """So many tool calls that models asked for are kept in mind: a graph that waits for a human makes them much later."""

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 from openai import AsyncStream, Stream
 
-from ..recording.calls import LLMCall
-from ..recording.usage import counted
+from ..recording.prepare.token_usage import counted
+from ..recording.spans.call_spans import LLMCall
 from ..tracer import AgentTracer
-from .calling import Asking, Kind, begin_with, dumped, record_method
+from .method_wrapper import Asking, Kind, begin_with, dumped, record_method
 
 Client = TypeVar("Client")
 

@@ -22,13 +22,13 @@ from agents.tracing.span_data import (
 )
 from openai.types.responses import Response
 
-from ..recording.calls import LLMCall
-from ..recording.snapshot import error_text
-from ..recording.span import Span
-from ..recording.usage import counted
+from ..recording.prepare.snapshot import error_text
+from ..recording.prepare.token_usage import counted
+from ..recording.spans.call_spans import LLMCall
+from ..recording.spans.span import Span
 from ..tracer import AgentTracer
 from .openai import plainest, response_output
-from .streams import quiet
+from .recorded_stream import quiet
 
 TracerOf = Callable[[Trace], AgentTracer]
 

@@ -1,1 +1,1 @@
-"""How an agent's events get from the caller's thread to Kafka or a file: the parts below AgentTracer."""
+"""What stands behind AgentTracer: from the agent's call to Kafka or a file."""

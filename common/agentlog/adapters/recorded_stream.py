@@ -1,0 +1,146 @@
+"""A model's streamed answer, passed on as it comes and recorded when it ends, however it ends."""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, Self
+
+from ..recording.spans.call_spans import LLMCall
+
+_log = logging.getLogger("agentlog.recording")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Reading a library's answer must never break the agent: what can't be read is left out."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001  a newer version of the library may answer in another shape
+        _log.debug("an answer couldn't be read", exc_info=True)
+
+
+@contextmanager
+def failing(call: LLMCall) -> Iterator[None]:
+    """An error that leaves this block ends ``call``, and goes on."""
+    try:
+        yield
+    except BaseException as error:
+        call.finish(error)
+        raise
+
+
+class Gathered(Protocol):
+    """Puts an answer together from its chunks."""
+
+    def add(self, chunk: Any) -> None:
+        """Take the next chunk."""
+
+    def put_into(self, call: LLMCall) -> None:
+        """Set what the call came back with, as far as it is known."""
+
+
+class _Recorded:
+    """What streams of either kind have in common; all that isn't here is the library's own object's."""
+
+    def __init__(self, stream: Any, call: LLMCall, gathered: Gathered) -> None:
+        self._stream, self._call, self._gathered = stream, call, gathered
+        self._over = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    @property
+    def response(self) -> Any:
+        """The library's response; a stream helper that is left closes this, and not the stream."""
+        return _Response(self._stream.response, self._end)
+
+    def _heard(self, chunk: Any) -> Any:
+        with quiet():
+            self._gathered.add(chunk)
+        return chunk
+
+    def _end(self, error: BaseException | None = None) -> None:
+        if not self._over:
+            self._over = True
+            with quiet():
+                self._gathered.put_into(self._call)
+            self._call.finish(None if isinstance(error, StopIteration | StopAsyncIteration) else error)
+
+    def close(self) -> Any:
+        """Close the library's stream; to be awaited where that is."""
+        closing = self._stream.close()
+        self._end()
+        return closing
+
+    def __del__(self) -> None:
+        self._end()
+
+
+class _Response:
+    """A stream's HTTP response: who closes it leaves the stream."""
+
+    def __init__(self, response: Any, left: Callable[[], None]) -> None:
+        self._response, self._left = response, left
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._response, name)
+
+    def close(self) -> None:
+        """Close the library's response."""
+        self._response.close()
+        self._left()
+
+    async def aclose(self) -> None:
+        """Close the library's response."""
+        await self._response.aclose()
+        self._left()
+
+
+class RecordedStream(_Recorded):
+    """A stream that is read with ``for``."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return self._heard(next(self._stream))
+        except BaseException as error:
+            self._end(error)
+            raise
+
+    def __enter__(self) -> Self:
+        self._stream.__enter__()
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        self._stream.__exit__(kind, error, trace)
+        self._end(error)
+
+
+class RecordedAsyncStream(_Recorded):
+    """A stream that is read with ``async for``."""
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            return self._heard(await anext(self._stream))
+        except BaseException as error:
+            self._end(error)
+            raise
+
+    async def __aenter__(self) -> Self:
+        await self._stream.__aenter__()
+        return self
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        await self._stream.__aexit__(kind, error, trace)
+        self._end(error)
+
+
+def recorded_stream(stream: Any, call: LLMCall, gathered: Gathered) -> Any:
+    """The stream, sync or async, that records itself."""
+    kind = RecordedAsyncStream if hasattr(stream, "__aiter__") else RecordedStream
+    return kind(stream, call, gathered)

@@ -1,0 +1,153 @@
+"""Bytes -> events: what a record's value holds, or why it holds nothing that we can show."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from .escape import escaped
+from .event import SCHEMA_VERSION, Event, Place, Record, Unreadable
+
+MAX_BYTES = 16 * 1024 * 1024
+
+Decoded = TypeVar("Decoded")
+
+_events = msgspec.json.Decoder(Event)
+_objects = msgspec.json.Decoder(dict[str, Any])
+
+_BINARY = {
+    b"\x1f\x8b": "compressed (gzip)",
+    b"\x28\xb5\x2f\xfd": "compressed (zstd)",
+    b"\x04\x22\x4d\x18": "compressed (lz4)",
+    b"\x82SNAPPY": "compressed (snappy)",
+    b"\x78\x9c": "compressed (zlib)",
+    b"\x00": "binary; it begins as a schema registry's formats do",
+}
+_DIGIT = re.compile(rb"[0-9]")
+_TOO_MANY_DIGITS = re.compile(rb"[0-9]{309}")  # no float has so many before its point
+_LONE_SURROGATE = re.compile(
+    rb"(?<!\\)((?:\\\\)*)(?:(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_NOT_PLAIN = re.compile(rb"[\x00-\x1f\x7f-\xff]")
+
+
+Lift = Callable[[dict[str, Any]], dict[str, Any]]
+LIFTS: Mapping[int, Lift] = {}
+"""For each old schema version what makes the next one of its fields. Version 1 is the first, so there is none yet."""
+
+
+def decode(value: bytes | None, place: Place, where: str) -> Record | Unreadable:
+    """The record that ``value`` holds, or why it holds none. ``where`` names the place for a person."""
+    if value is None:
+        return Unreadable(where, place, "a tombstone: it has no value")
+    if len(value) > MAX_BYTES:
+        return Unreadable(where, place, f"{len(value):,} bytes, more than the {MAX_BYTES:,} that we take")
+    try:
+        return Record(_event(value), place, value)
+    except (ValueError, RecursionError) as error:
+        return Unreadable(where, place, _reason(value, error))
+
+
+def _event(value: bytes) -> Event:
+    str(value, "utf-8")  # the decoder passes over fields that we don't know without looking at their bytes
+    try:
+        event = tolerant(_events, value)
+    except msgspec.ValidationError:
+        event = _without_nulls(value)
+    if _DIGIT.search(value[308::309]) and _TOO_MANY_DIGITS.search(value):  # 309 in a row cross one of these places
+        _check_numbers((event.payload, event.context))
+    if event.schema_version < SCHEMA_VERSION:
+        event = msgspec.convert(lifted(tolerant(_objects, value), event.schema_version), Event)
+    return event if event.timestamp.tzinfo is UTC else _in_utc(event)
+
+
+def _in_utc(event: Event) -> Event:
+    """A time without a zone counts as UTC; one that UTC's calendar doesn't hold is no time."""
+    timestamp = event.timestamp if event.timestamp.tzinfo else event.timestamp.replace(tzinfo=UTC)
+    if not _FIRST <= timestamp <= _LAST:
+        raise ValueError(f"a timestamp that UTC's calendar doesn't hold: {timestamp.isoformat()}")
+    return msgspec.structs.replace(event, timestamp=timestamp)
+
+
+def tolerant(decoder: msgspec.json.Decoder[Decoded], value: bytes) -> Decoded:
+    """What ``decoder`` makes of ``value``, with U+FFFD for each half of a character.
+
+    A program that cuts a text inside an emoji writes such a half, as a lone ``\\ud83d``: legal JSON, but no text.
+    """
+    try:
+        return decoder.decode(value)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        mended = _LONE_SURROGATE.sub(lambda found: found[1] + (found[2] or rb"\ufffd"), value)
+        if mended == value:
+            raise
+        return decoder.decode(mended)
+
+
+def lifted(fields: dict[str, Any], version: int, lifts: Mapping[int, Lift] = LIFTS) -> dict[str, Any]:
+    """``fields`` of schema ``version`` as the current one has them; ValueError where no lift is known."""
+    for step in range(version, SCHEMA_VERSION):
+        if step not in lifts:
+            raise ValueError(f"schema_version {version} is older than the oldest that we read ({SCHEMA_VERSION})")
+        fields = lifts[step](fields)
+    return {**fields, "schema_version": SCHEMA_VERSION}
+
+
+def _without_nulls(value: bytes) -> Event:
+    """The event with its null fields left out: an optional field that is null counts as absent."""
+    fields = tolerant(_objects, value)
+    return msgspec.convert({name: field for name, field in fields.items() if field is not None}, Event)
+
+
+def _check_numbers(value: object) -> None:
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if isinstance(value, list | tuple):
+        for inner in value:
+            _check_numbers(inner)
+    elif isinstance(value, int):
+        try:
+            float(value)
+        except OverflowError:
+            raise ValueError("a number that no float holds") from None
+
+
+def _reason(value: bytes, error: Exception) -> str:
+    if not value.strip():
+        return "empty"
+    kinds = [kind for magic, kind in _BINARY.items() if value.startswith(magic)]
+    return kinds[0] if kinds else _told(error)
+
+
+def _told(error: Exception) -> str:
+    match error:
+        case RecursionError():
+            return "nested too deep"
+        case UnicodeDecodeError():
+            return f"not UTF-8, at byte {error.start}"
+        case msgspec.ValidationError():
+            text = str(error).replace("`", "").replace(" - at $.", " in ")
+            missing = re.search(r"missing required field (\w+)", text)
+            too_large = "out of range" in text
+            return (
+                "a number that no float holds" if too_large else f"no {missing[1]}" if missing else f"no event: {text}"
+            )
+        case msgspec.DecodeError():
+            return f"not JSON: {str(error).removeprefix('JSON is malformed: ')}"
+    return str(error)
+
+
+def one_line(value: bytes) -> bytes:
+    """A JSON text as stored, on one line: controls between its tokens become spaces, those inside strings escapes."""
+    if _NOT_PLAIN.search(value) is None:
+        return value
+    spaced = value.translate(_SPACES)  # inside of strings JSON has them only as escapes
+    return spaced if spaced.isascii() and b"\x7f" not in spaced else escaped(spaced.decode()).encode()
+
+
+_SPACES = bytes.maketrans(b"\n\r\t", b"   ")

@@ -1,0 +1,1 @@
+"""A topic or a capture file, read and written. Only this package imports confluent_kafka."""

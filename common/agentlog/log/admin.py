@@ -1,0 +1,98 @@
+"""Topics of a cluster, made and described."""
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient, ConfigResource
+from confluent_kafka.cimpl import NewTopic
+
+from ..errors import KafkaRefused, KafkaUnavailable, TopicNotFound
+from ..settings.clusters import Cluster
+from .client import Troubles, client
+from .reader import KafkaReader
+
+_log = logging.getLogger("agentlog.kafka")
+
+
+class Identity(NamedTuple):
+    """What a topic is called by for as long as it lives, and no other topic ever is."""
+
+    cluster_id: str
+    topic_id: str
+
+
+class Identification:
+    """The question for a topic's identity, under way once it is made: who reads the topic connects meanwhile."""
+
+    def __init__(self, cluster: Cluster, topic: str, timeout_s: float) -> None:
+        self._cluster, self._topic, self._timeout_s = cluster, topic, timeout_s
+        self._admin = client(AdminClient, cluster, {}, Troubles(cluster))
+        self._of_topic = self._admin.describe_topics(TopicCollection([topic]), request_timeout=timeout_s)[topic]
+        self._of_cluster = self._admin.describe_cluster(request_timeout=timeout_s)
+
+    def answer(self) -> Identity | None:
+        """The ids; None where the cluster doesn't tell them, as those before Kafka 2.8."""
+        try:
+            cluster_id = self._of_cluster.result(self._timeout_s).cluster_id
+            topic_id = self._of_topic.result(self._timeout_s).topic_id
+        except (KafkaException, TimeoutError) as error:
+            _log.info("cluster %s doesn't tell its id and that of topic %s: %s", self._cluster.name, self._topic, error)
+            return None
+        has_id = topic_id.get_most_significant_bits() or topic_id.get_least_significant_bits()
+        return Identity(cluster_id, str(topic_id)) if cluster_id and has_id else None
+
+
+def topic_settings(cluster: Cluster, topic: str) -> dict[str, str]:
+    """The settings of ``topic``, those that are Kafka's own too.
+
+    Raises:
+        TopicNotFound: it isn't there.
+        KafkaError: the cluster can't be reached, or refuses.
+    """
+    with KafkaReader(cluster) as reader:
+        reader.partition_count(topic)
+    admin = client(AdminClient, cluster, {}, Troubles(cluster))
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+    described = _result(cluster, admin.describe_configs([resource])[resource])
+    return {name: entry.value for name, entry in described.items()}
+
+
+def ensure_topic(cluster: Cluster, topic: str, partitions: int, config: Mapping[str, str]) -> dict[str, str]:
+    """Create ``topic`` with ``config`` when it isn't there; the settings that it has, as far as they are known.
+
+    Raises:
+        KafkaError: the cluster can't be reached, or refuses.
+    """
+    try:
+        return topic_settings(cluster, topic)
+    except TopicNotFound:
+        admin = client(AdminClient, cluster, {}, Troubles(cluster))
+        _result(cluster, admin.create_topics([NewTopic(topic, partitions, config=dict(config))])[topic])
+        with KafkaReader(cluster) as reader:
+            _wait_until_known(reader, topic)
+        return dict(config)
+
+
+def _wait_until_known(reader: KafkaReader, topic: str) -> None:
+    """A topic is created before the brokers that are asked for it have heard of it."""
+    deadline = time.monotonic() + reader.timeout_s
+    while True:
+        try:
+            reader.partition_count(topic)
+            return
+        except (TopicNotFound, KafkaUnavailable):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def _result(cluster: Cluster, future: Any) -> Any:
+    try:
+        return future.result(timeout=30)
+    except KafkaException as error:
+        raise KafkaRefused(f"cluster {cluster.name}: {error.args[0].str()}") from error
+    except TimeoutError as error:
+        raise KafkaUnavailable(f"cluster {cluster.name} gave no answer within 30 s") from error

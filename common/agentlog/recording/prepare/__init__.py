@@ -1,0 +1,1 @@
+"""An event made ready to leave: copied, searched for secrets, priced, and shortened."""

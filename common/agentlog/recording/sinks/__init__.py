@@ -1,0 +1,1 @@
+"""The places that take events: Kafka and the capture file, behind one contract."""

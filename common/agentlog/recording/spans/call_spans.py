@@ -1,0 +1,207 @@
+"""The kinds of spans: calls of tools, models and searches, each one event when it ends, and delegations."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Self, TypeVar
+
+from ..ids import new_event_id
+from ..prepare.token_usage import usage_of
+from ..prices import Price, Usage, cost_usd
+from .context import follow
+from .recorder import Recorder
+from .span import Span
+
+T = TypeVar("T")
+
+_log = logging.getLogger("agentlog.recording")
+
+_TOLD = ("tool", "model", "query", "input")
+
+
+class Call(Span):
+    """A call of a tool."""
+
+    __slots__ = ()
+    event_type = "tool_call"
+    output_field = "output"
+
+    def _begun(self) -> None:
+        self.recorder.delivery.open(self.event_id, self)
+
+    def _anew(self) -> None:
+        self.recorder.delivery.opens.pop(self.event_id, None)
+        super()._anew()
+
+    def _put_off(self) -> int:
+        is_told = self.recorder.delivery.opens.pop(self.event_id, None) is None
+        return 0 if is_told else time.perf_counter_ns()
+
+    def announce(self) -> None:
+        """Record that the call runs, once: a live view shows it, and a crash doesn't hide it."""
+        if self.recorder.delivery.opens.pop(self.event_id, None) is None:
+            return
+        self._announce_outer()
+        told = {name: self._payload[name] for name in _TOLD if name in self._payload}
+        so_far_ms = (time.perf_counter_ns() - self.began) // 1_000 / 1_000
+        payload = {"call_id": self.event_id, "call_type": self.event_type, **told, "latency_ms": so_far_ms}
+        self.recorder.write(new_event_id(), "call_started", payload, self._context)
+
+    def _ended(self, wrong: str | None, latency_ms: float) -> None:
+        self.recorder.delivery.opens.pop(self.event_id, None)
+        payload = {**self._payload}
+        if wrong is None or self.output is not None:
+            payload[self.output_field] = self.output
+        if wrong is not None:
+            payload["error"] = wrong
+        try:
+            self._add_result(payload)
+        except Exception:  # noqa: BLE001  what was set is no number, or no price: the call itself is to be recorded
+            _log.exception("what a call of %s used couldn't be recorded", payload.get("model"))
+        payload["latency_ms"] = latency_ms
+        self._announce_outer()
+        self.recorder.write(self.event_id, self.event_type, payload, self._context)
+        if self.leads_on:
+            follow(self.recorder, self.event_id)
+
+    def _add_result(self, payload: dict[str, Any]) -> None: ...
+
+
+class Retrieval(Call):
+    """A search in what the agent knows."""
+
+    __slots__ = ()
+    event_type = "retrieval"
+    output_field = "documents"
+
+    @property
+    def documents(self) -> Any:
+        """What was found; the same as ``output``."""
+        return self.output
+
+    @documents.setter
+    def documents(self, found: Any) -> None:
+        self.output = found
+
+
+class LLMCall(Call):
+    """A call of a language model. What isn't set is taken from the output, where that is a provider's answer.
+
+    Attributes:
+        model: that answered.
+        input_tokens: including ``cached_tokens``.
+        cost_usd: what it cost, in US dollars; from the prices where it isn't set, and absent where they don't tell.
+    """
+
+    __slots__ = ("_prices", "cache_write_tokens", "cached_tokens", "cost_usd", "input_tokens", "model", "output_tokens")
+    event_type = "llm_call"
+    leads_on = True
+
+    def __init__(
+        self, recorder: Recorder, payload: dict[str, Any], context: dict[str, Any], prices: Mapping[str, Price]
+    ) -> None:
+        super().__init__(recorder, payload, context)
+        self._prices = prices
+        self.model: str | None = payload["model"]
+        self._unknown()
+
+    def _unknown(self) -> None:
+        self.input_tokens: int | None = None
+        self.output_tokens: int | None = None
+        self.cached_tokens: int | None = None
+        self.cache_write_tokens: int | None = None
+        self.cost_usd: float | None = None
+
+    def _anew(self) -> None:
+        super()._anew()
+        self._unknown()
+
+    def used(self, usage: Usage) -> None:
+        """Set the tokens."""
+        self.input_tokens, self.output_tokens = usage.input, usage.output
+        self.cached_tokens, self.cache_write_tokens = usage.cached, usage.cache_write or None
+
+    def _add_result(self, payload: dict[str, Any]) -> None:
+        if self.model is not None:
+            payload["model"] = self.model
+        if self.input_tokens is None and not isinstance(self.output, str) and (usage := usage_of(self.output)):
+            self.used(usage)
+        if self.cost_usd is None and self.input_tokens is not None:
+            counts = self.input_tokens, self.output_tokens, self.cached_tokens, self.cache_write_tokens
+            self.cost_usd = cost_usd(str(self.model), Usage(*(count or 0 for count in counts)), self._prices)
+        for name in ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "cost_usd"):
+            if (value := getattr(self, name)) is not None:
+                payload[name] = value if isinstance(value, int) else float(value)
+
+
+class Delegation(Span):
+    """A task given to another agent: one event when it begins, and one with the result.
+
+    The result has no latency: by it a reader would take the result to begin before the work that led to it.
+    """
+
+    __slots__ = ("_result_id",)
+
+    def __init__(self, recorder: Recorder, payload: dict[str, Any], context: dict[str, Any]) -> None:
+        super().__init__(recorder, payload, context)
+        self._result_id = ""
+
+    def _anew(self) -> None:
+        super()._anew()
+        self._result_id = ""
+
+    def _begun(self) -> None:
+        self._announce_outer()
+        self.recorder.write(self.event_id, "delegation", self._payload, self._context)
+
+    def _ended(self, wrong: str | None, latency_ms: float) -> None:  # noqa: ARG002  a span's signature
+        if self._result_id:
+            return
+        self._result_id = new_event_id()
+        payload: dict[str, Any] = {"from_agent_id": self._payload["to_agent_id"]}
+        if wrong is None or self.output is not None:
+            payload["result"] = self.output
+        if wrong is not None:
+            payload["error"] = wrong
+        self.recorder.write(self._result_id, "delegation_result", payload, {"parent_event_id": self.event_id})
+        self.lead_on()
+
+    def lead_on(self) -> None:
+        """Let what the delegating agent does next follow from the result."""
+        follow(self.recorder, self._result_id)
+
+
+class NoCall(LLMCall, Retrieval):
+    """Stands for any span where recording is switched off: it runs what it is given, and that is all."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self.event_id = self.model = ""
+        self.output = self.error = self.cost_usd = None
+        self.input_tokens = self.output_tokens = self.cached_tokens = self.cache_write_tokens = None
+        self.began = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def run(self, function: Callable[[], T]) -> T:
+        """Call ``function``."""
+        return function()
+
+    def hold(self, recorder: Recorder | None = None) -> None:
+        """Nothing."""
+
+    def given(self, value: Any) -> None:
+        """Nothing."""
+
+    def begin(self, under: Span | None = None, *, cause: str | None = None, told: bool = True) -> None:
+        """Nothing."""
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """Nothing."""
+
+    def announce(self) -> None:
+        """Nothing."""

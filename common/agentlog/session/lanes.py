@@ -1,0 +1,89 @@
+"""Which agent's, or sub-agent run's, lane each step of a session belongs to. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from .step import Lane, Step
+
+
+class Lanes:
+    """The lanes of a session; each step that is added is given its own, parents ahead of their children.
+
+    What follows from a delegation belongs to the run of the sub-agent; what follows from nothing that we know belongs
+    to its agent's newest lane.
+
+    Attributes:
+        all: the session's own lane first, the others as they began; empty while there is no step.
+    """
+
+    def __init__(self, steps: Iterable[Step]) -> None:
+        self.all: list[Lane] = []
+        self._newest: dict[str, Lane] = {}
+        self._runs: dict[Step, Lane] = {}
+        self._unfinished: dict[tuple[str, str], list[Lane]] = defaultdict(list)
+        steps = list(steps)
+        starts = [step for step in steps if step.kind == "session_start" and step.parent is None]
+        for first in (starts or steps)[:1]:
+            self._open(Lane(first.event.agent_id))
+        for step in steps:
+            self.add(step)
+
+    def add(self, step: Step) -> None:
+        """Give ``step`` its lane."""
+        agent, parent = step.event.agent_id, step.parent
+        if not self.all:
+            self._open(Lane(agent))
+        if parent is None:
+            step.lane = self._newest.get(agent, self.all[0])
+        elif _runs_under(step, parent):
+            step.lane = self._runs.get(parent) or self._run(agent, parent)
+        else:
+            step.lane = _own_lane(agent, parent.lane)
+        if step.kind == "delegation_result":
+            self._close(step)
+
+    def _open(self, lane: Lane) -> Lane:
+        self.all.append(lane)
+        self._newest[lane.agent_id] = lane
+        return lane
+
+    def _run(self, agent_id: str, delegation: Step) -> Lane:
+        outer = delegation.lane
+        lane = self._runs[delegation] = self._open(Lane(agent_id, delegation, outer, outer.depth + 1))
+        self._unfinished[delegation.event.agent_id, agent_id].append(lane)
+        return lane
+
+    def _close(self, result: Step) -> None:
+        """Note which run a result is of: its parent's, else the newest unfinished one of the agent that it names."""
+        parent, named = result.parent, result.event.payload.get("from_agent_id")
+        lane = self._runs.get(parent) if parent is not None else None
+        if lane is None and parent is not None and parent.lane.agent_id == named:
+            lane = parent.lane if parent.lane.delegation is not None else None
+        if lane is None and isinstance(named, str):
+            lane = self._newest_unfinished(result.event.agent_id, named)
+        if lane is not None and lane.result is None:
+            lane.result = result
+
+    def _newest_unfinished(self, delegator: str, agent_id: str) -> Lane | None:
+        lanes = self._unfinished[delegator, agent_id]
+        while lanes and lanes[-1].result is not None:
+            lanes.pop()
+        return lanes[-1] if lanes else None
+
+
+def _runs_under(step: Step, parent: Step) -> bool:
+    """A child of a delegation runs in the sub-agent's lane, unless it is the delegator's own next event."""
+    if parent.kind != "delegation" or step.kind == "delegation_result":
+        return False
+    to_agent = parent.event.payload.get("to_agent_id")
+    return step.event.agent_id != parent.event.agent_id or step.event.agent_id == to_agent
+
+
+def _own_lane(agent_id: str, lane: Lane) -> Lane:
+    """The nearest lane outwards that belongs to the agent; that of the parent when none does (a user's message)."""
+    at: Lane | None = lane
+    while at is not None:
+        if at.agent_id == agent_id:
+            return at
+        at = at.parent
+    return lane

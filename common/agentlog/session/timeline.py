@@ -1,0 +1,191 @@
+"""Records -> a session's timeline: its steps in order, lanes, open calls, outcome and totals. Pure."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import fsum
+
+from ..event.event import Record, microseconds, number
+from .lanes import Lanes
+from .order import announces, call_type, in_order, recorded_key
+from .step import Lane, Step
+
+__all__ = ["CALL_TYPES", "Lane", "Live", "Step", "Timeline", "Totals", "alone", "timeline"]
+
+CALL_TYPES = frozenset({"llm_call", "tool_call", "retrieval"})
+BOUNDS = frozenset({"session_start", "session_end"})
+OUTCOMES = frozenset({"succeeded", "failed", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a session amounts to.
+
+    Attributes:
+        calls: how often each tool was called, or model, or a retrieval made, by label; open calls count.
+        failures: of those, how many ended in an error.
+        cost_usd: what the events say; calls without a price count in ``unpriced``.
+        cost_by_model: the cost by model, or by tool where a tool has a price.
+    """
+
+    events: int
+    tool_calls: int
+    llm_calls: int
+    retrievals: int
+    errors: int
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    cost_usd: float
+    unpriced: int
+    calls: dict[str, int]
+    failures: dict[str, int]
+    cost_by_model: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """A session's steps in order, and what can be said of all of them.
+
+    Attributes:
+        outcome: ``succeeded``, ``failed``, ``cancelled``, or what else its end says; None while it hasn't ended.
+        growing: the lanes as they go on when further steps come.
+        duplicates: how many records were copies of another.
+    """
+
+    session_id: str
+    steps: list[Step]
+    lanes: list[Lane]
+    growing: Lanes
+    outcome: str | None
+    totals: Totals
+    duplicates: int
+
+    @property
+    def began(self) -> int:
+        """When the first step began, in microseconds since the epoch; 0 when there is none."""
+        return self.steps[0].began if self.steps else 0
+
+    @property
+    def ended(self) -> int:
+        """When the last event was recorded, in microseconds since the epoch; 0 when there is none."""
+        return max((step.recorded for step in self.steps), default=0)
+
+    @property
+    def goal(self) -> str:
+        """What the session was asked to do, or an empty text."""
+        goals = (s.event.payload.get("goal") for s in self.steps if s.kind == "session_start")
+        return next((goal for goal in goals if isinstance(goal, str)), "")
+
+    def records(self) -> Iterator[Record]:
+        """Every record that counts, in the timeline's order, an announcement ahead of its call."""
+        for step in self.steps:
+            yield from step.announced
+            if not step.is_open:
+                yield step.record
+
+
+def timeline(session_id: str, records: Iterable[Record]) -> Timeline:
+    """The timeline of ``records``, all of one session, in whatever order they come."""
+    steps, duplicates = in_order(records)
+    lanes = Lanes(steps)
+    events = sum(len(step.announced) + (not step.is_open) for step in steps)
+    return Timeline(session_id, steps, lanes.all, lanes, _outcome(steps), _totals(steps, events), duplicates)
+
+
+class Live:
+    """A timeline that goes on: what comes is a step of its own, in the order of its arrival."""
+
+    def __init__(self, known: Timeline) -> None:
+        self._lanes = known.growing
+        self._steps = {step.event.event_id: step for step in known.steps}
+        self._open = {announces(step.event): step for step in known.steps if step.is_open}
+        self._seen = {record.event.event_id for record in known.records()}
+
+    def add(self, record: Record) -> Step | None:
+        """The step that ``record`` makes; None when it is a copy of one that was there."""
+        event = record.event
+        if event.event_id in self._seen:
+            return None
+        self._seen.add(event.event_id)
+        recorded = microseconds(event.timestamp)
+        opened = self._open.pop(event.event_id, None)
+        began = min(opened.began, recorded) if opened else recorded - event.latency_us
+        started = event.event_type == "call_started"
+        announced = (record,) if started else opened.announced if opened else ()
+        step = Step(record, announced, call_type(event) if started else event.event_type, began, recorded)
+        parent = event.parent_event_id or ""
+        step.parent = self._steps.get(parent) or self._open.get(parent)
+        self._lanes.add(step)
+        if step.is_open:
+            self._open[announces(event)] = step
+        self._steps[event.event_id] = step
+        return step
+
+
+def alone(record: Record) -> Step:
+    """The step that a record makes, seen without the rest of its session."""
+    event, recorded = record.event, microseconds(record.event.timestamp)
+    if event.event_type == "call_started":
+        return Step(record, (record,), call_type(event), recorded - event.latency_us, recorded)
+    return Step(record, (), event.event_type, recorded - event.latency_us, recorded)
+
+
+def _outcome(steps: list[Step]) -> str | None:
+    """What the ``session_end`` recorded last in the session's own lane says; else the last status that says it."""
+    bounds = [step for step in steps if step.kind in BOUNDS and step.lane.depth == 0]
+    last = max(bounds, key=recorded_key, default=None)
+    if last is not None and last.kind == "session_end":
+        return end_status(last.event.payload.get("status"), last.event.status)
+    stating = [step for step in steps if step.event.status]
+    if last is not None:
+        stating = [step for step in stating if recorded_key(step) >= recorded_key(last)]
+    status = max(stating, key=recorded_key).event.status if stating else None
+    return status if status in OUTCOMES else None
+
+
+def end_status(said: object, status: str | None) -> str:
+    """How a session ended, by what its ``session_end`` said in its payload, or as its status."""
+    return str(said or status or "ended")
+
+
+def _totals(steps: list[Step], events: int) -> Totals:
+    kinds = Counter(step.kind for step in steps)
+    llm = [step for step in steps if step.kind == "llm_call"]
+    wrong = [step for step in steps if step.error is not None]
+    calls = Counter(step.label or step.kind for step in steps if step.kind in CALL_TYPES)
+    failures = Counter(step.label or step.kind for step in wrong if step.kind in CALL_TYPES)
+    costs = _costs(steps)
+    return Totals(
+        events=events,
+        tool_calls=kinds["tool_call"],
+        llm_calls=len(llm),
+        retrievals=kinds["retrieval"],
+        errors=sum(step.kind != "session_end" for step in wrong),
+        input_tokens=_tokens(llm, "input_tokens"),
+        cached_tokens=_tokens(llm, "cached_tokens"),
+        output_tokens=_tokens(llm, "output_tokens"),
+        cost_usd=_dollars(cost for group in costs.values() for cost in group),
+        unpriced=sum(number(step.event.payload.get("cost_usd")) is None and not step.is_open for step in llm),
+        calls=dict(calls),
+        failures=dict(failures),
+        cost_by_model={label: _dollars(group) for label, group in costs.items()},
+    )
+
+
+def _costs(steps: list[Step]) -> dict[str, list[float]]:
+    """What was paid, by model, or by tool where a tool has a price."""
+    costs: dict[str, list[float]] = defaultdict(list)
+    for step in steps:
+        if "cost_usd" in step.event.payload and (cost := number(step.event.payload["cost_usd"])) is not None:
+            costs[step.label or step.kind].append(cost)
+    return costs
+
+
+def _tokens(steps: list[Step], name: str) -> int:
+    return round(fsum(number(step.event.payload.get(name)) or 0 for step in steps))
+
+
+def _dollars(amounts: Iterable[float]) -> float:
+    """The exact sum, to the billionth: neither the order of the amounts nor binary fractions show."""
+    return round(fsum(amounts), 9)

@@ -1,0 +1,133 @@
+"""A settings file as read: its values, and the lines that its keys stand on."""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import SettingsError
+
+NAME = "agentlog.toml"
+TYPES = {str: "a string", dict: "a table", list: "an array", bool: "true or false", int: "a number", float: "a number"}
+
+Keys = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SettingsFile:
+    """A settings file as read.
+
+    Attributes:
+        path: the file; relative paths in it are relative to its folder.
+        shown: the file as a message names it.
+        data: its tables and values.
+        lines: the line of each key and table, counted from 1, by the keys that lead to it.
+    """
+
+    path: Path
+    shown: str
+    data: Mapping[str, Any] = field(repr=False)
+    lines: Mapping[Keys, int] = field(repr=False)
+
+    def where(self, *keys: str) -> str:
+        """``agentlog.toml:12``, the line of the key or table that ``keys`` lead to."""
+        return f"{self.shown}:{self.lines[keys]}"
+
+
+def find_settings_file(environment: Mapping[str, str], folder: Path) -> SettingsFile | None:
+    """Read ``$AGENTLOG_CONFIG``, else ``agentlog.toml`` in ``folder``, else the one in the user's config folder.
+
+    Raises:
+        SettingsError: when ``$AGENTLOG_CONFIG`` doesn't exist, or the file can't be read or isn't TOML.
+    """
+    if named := environment.get("AGENTLOG_CONFIG"):
+        found = _read(folder / named, named)
+        if found is None:
+            raise SettingsError(f"environment AGENTLOG_CONFIG: there is no file {named}")
+        return found
+    if found := _read(folder / NAME, NAME):
+        return found
+    path = _user_file(environment)
+    return _read(path, str(path)) if path else None
+
+
+def walk(table: Mapping[str, Any], is_leaf: Callable[[Any], bool]) -> Iterator[tuple[Keys, Any]]:
+    """Each value below ``table`` with the keys that lead to it, in order; a table in it that ``is_leaf`` is a value."""
+    waiting: list[tuple[Keys, Any]] = [((key,), value) for key, value in reversed(list(table.items()))]
+    while waiting:
+        keys, value = waiting.pop()
+        yield keys, value
+        if isinstance(value, dict) and not is_leaf(value):
+            waiting += [((*keys, key), below) for key, below in reversed(value.items())]
+
+
+def type_name(value: object) -> str:
+    """The type of a value in the file, in TOML's words."""
+    return TYPES.get(type(value), "a date or time")
+
+
+def _user_file(environment: Mapping[str, str]) -> Path | None:
+    """The file in the user's config folder, as the XDG Base Directory Specification has it: absolute paths only."""
+    folder = environment.get("XDG_CONFIG_HOME", "")
+    if not folder.startswith("/") and "HOME" in environment:
+        folder = f"{environment['HOME']}/.config"
+    return Path(folder) / "agentlog" / NAME if folder.startswith("/") else None
+
+
+def _read(path: Path, shown: str) -> SettingsFile | None:
+    """The file at ``path``, or None when there is none."""
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise SettingsError(f"{shown} can't be read: {error.strerror}") from error
+    try:
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
+        return SettingsFile(path, shown, tomllib.loads(text), _lines(text))
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SettingsError(f"{shown}:{line}: is not UTF-8; TOML is always UTF-8") from error
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(_syntax_error(shown, text, error)) from error
+
+
+def _syntax_error(shown: str, text: str, error: Exception) -> str:
+    what, _, place = str(error).partition(" (at ")
+    if isinstance(error, RecursionError) or not place:
+        return f"{shown}: can't be read: {what}"
+    at_line = re.match(r"line ([0-9]+), column ([0-9]+)", place)
+    line = at_line[1] if at_line else text.rstrip().count("\n") + 1
+    return f"{shown}:{line}: is not TOML: {what}" + (f" (column {at_line[2]})" if at_line else ", at the file's end")
+
+
+def _lines(text: str) -> dict[Keys, int]:
+    """The line of each key and table. tomllib doesn't tell, so it is asked about one statement after the other."""
+    lines: dict[Keys, int] = {}
+    table: Keys = ()
+    for number, is_header, statement in _statements(text.split("\n")):
+        paths = [keys for keys, _ in walk(statement, is_leaf=lambda _: False)]
+        above = () if is_header else table
+        for keys in paths:
+            lines.setdefault((*above, *keys), number)
+        table = paths[-1] if is_header else table
+    return lines
+
+
+def _statements(lines: list[str]) -> Iterator[tuple[int, bool, dict[str, Any]]]:
+    """Each statement of a valid document by itself: its line, whether it is a table's header, and what it says."""
+    start = 0
+    for end in range(1, len(lines) + 1):
+        statement = _parsed("\n".join(lines[start:end]))
+        if statement is not None:
+            yield start + 1, lines[start].lstrip().startswith("["), statement
+            start = end
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    try:
+        return tomllib.loads(text)
+    except ValueError:
+        return None

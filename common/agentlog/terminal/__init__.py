@@ -1,0 +1,1 @@
+"""The terminal: options, exit codes, output, and signals that all tools share."""

@@ -1,0 +1,1 @@
+"""Kafka's record batches, and the decision where a copy goes on."""

@@ -1,0 +1,1 @@
+"""The commands: each one's options, its run, and what it prints."""

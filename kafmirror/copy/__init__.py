@@ -1,0 +1,1 @@
+"""The mirror at work: batches fetched, sent, and resumed."""

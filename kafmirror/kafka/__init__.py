@@ -1,0 +1,1 @@
+"""Requests to both clusters. Only this package imports kafka-python."""

@@ -1,0 +1,115 @@
+"""librdkafka's properties of a cluster, said in kafka-python's words; those that it has no word for are refused."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from agentlog.errors import SettingsError
+from agentlog.settings.clusters import Cluster
+from agentlog.settings.librdkafka_properties import ANY_CLIENT, PROPERTIES
+
+Value = str | int | bool
+Word = tuple[str, Callable[[str], Value]]
+
+_DNS_LOOKUPS = ("use_all_dns_ips", "resolve_canonical_bootstrap_servers_only")
+
+
+def _is_https(value: str) -> bool:
+    if value not in ("https", "none"):
+        raise ValueError("is https or none")
+    return value == "https"
+
+
+def _lookup(value: str) -> str:
+    if value not in _DNS_LOOKUPS:
+        raise ValueError(f"is one of {', '.join(_DNS_LOOKUPS)}")
+    return value
+
+
+WORDS: Mapping[str, Word] = MappingProxyType(
+    {
+        "bootstrap.servers": ("bootstrap_servers", str),
+        "client.dns.lookup": ("client_dns_lookup", _lookup),
+        "client.id": ("client_id", str),
+        "connections.max.idle.ms": ("connections_max_idle_ms", int),
+        "reconnect.backoff.max.ms": ("reconnect_backoff_max_ms", int),
+        "reconnect.backoff.ms": ("reconnect_backoff_ms", int),
+        "sasl.kerberos.service.name": ("sasl_kerberos_service_name", str),
+        "sasl.mechanism": ("sasl_mechanism", str),
+        "sasl.mechanisms": ("sasl_mechanism", str),
+        "sasl.password": ("sasl_plain_password", str),
+        "sasl.username": ("sasl_plain_username", str),
+        "security.protocol": ("security_protocol", str.upper),
+        "socket.connection.setup.timeout.ms": ("socket_connection_setup_timeout_ms", int),
+        "socket.timeout.ms": ("request_timeout_ms", int),
+        "ssl.ca.location": ("ssl_cafile", str),
+        "ssl.certificate.location": ("ssl_certfile", str),
+        "ssl.crl.location": ("ssl_crlfile", str),
+        "ssl.endpoint.identification.algorithm": ("ssl_check_hostname", _is_https),
+        "ssl.key.location": ("ssl_keyfile", str),
+        "ssl.key.password": ("ssl_password", str),
+    }
+)
+
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI")
+
+FIXED: Mapping[str, str] = MappingProxyType(
+    {
+        "allow.auto.create.topics": "false",
+        "api.version.request": "true",
+        "broker.address.family": "any",
+        "enable.ssl.certificate.verification": "true",
+        "socket.keepalive.enable": "true",
+        "socket.nagle.disable": "true",
+    }
+)
+"""Properties that may be given, with the only value that they have here."""
+
+_WITHOUT_EFFECT = """
+api.version.fallback.ms api.version.request.timeout.ms broker.address.ttl broker.version.fallback client.rack debug
+enable.metrics.push enable.random.seed log.connection.close log.thread.name log_level max.in.flight
+max.in.flight.requests.per.connection message.copy.max.bytes message.max.bytes metadata.max.age.ms
+metadata.recovery.rebootstrap.trigger.ms metadata.recovery.strategy receive.message.max.bytes
+reconnect.backoff.jitter.ms retry.backoff.max.ms retry.backoff.ms socket.blocking.max.ms socket.max.fails
+socket.receive.buffer.bytes socket.send.buffer.bytes statistics.interval.ms topic.blacklist
+topic.metadata.propagation.max.ms topic.metadata.refresh.fast.cnt topic.metadata.refresh.fast.interval.ms
+topic.metadata.refresh.interval.ms topic.metadata.refresh.sparse
+"""
+WITHOUT_EFFECT = PROPERTIES - frozenset(ANY_CLIENT.split()) | frozenset(_WITHOUT_EFFECT.split())
+"""How librdkafka reads, writes, waits and logs; a mirror does that in its own way, so nothing is lost without them."""
+
+
+def translated(cluster: Cluster) -> dict[str, Value]:
+    """The configuration of kafka-python's connections to ``cluster``.
+
+    Raises:
+        SettingsError: a property that it has no word for, or a value that it doesn't take.
+    """
+    found: dict[str, Value] = {}
+    for name, value in cluster.properties.items():
+        if name in WORDS:
+            word, read = WORDS[name]
+            found[word] = _read(cluster, name, value, read)
+        elif FIXED.get(name) != value and name not in WITHOUT_EFFECT:
+            raise SettingsError(_unknown(cluster, name))
+    mechanism = found.get("sasl_mechanism")
+    if mechanism is not None and mechanism not in MECHANISMS:
+        origin = cluster.origins.get("sasl.mechanism") or cluster.origins["sasl.mechanisms"]
+        raise SettingsError(f"{origin}: kafmirror knows sasl.mechanism {', '.join(MECHANISMS)}; this is {mechanism}")
+    return found
+
+
+def _read(cluster: Cluster, name: str, value: str, read: Callable[[str], Value]) -> Value:
+    try:
+        return read(value)
+    except ValueError as error:
+        wanted = error if read in (_is_https, _lookup) else "is a whole number"
+        shown = "***" if name in cluster.secrets else repr(value[:60])
+        raise SettingsError(f"{cluster.origins[name]}: {name} {wanted}; this is {shown}") from None
+
+
+def _unknown(cluster: Cluster, name: str) -> str:
+    only = f"; it takes only {FIXED[name]!r}" if name in FIXED else ""
+    return (
+        f"{cluster.origins[name]}: kafmirror's connections can't do {name}{only}; the other tools can. "
+        f"Name the cluster for it in a table of its own, without {name}."
+    )

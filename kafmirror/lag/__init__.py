@@ -1,0 +1,1 @@
+"""How far a copy is behind, and when that is an alert."""

@@ -1,0 +1,1 @@
+"""The plan: what would be mirrored, and what speaks against it."""

@@ -1,0 +1,284 @@
+"""What a mirror would do, and why not if it can't: decided from facts that others gathered. Pure."""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from ..kafka.metadata import Bounds, Setting, Topic
+
+FOREVER = str(2**63 - 1)
+
+EXACT: Mapping[str, str] = {
+    "compression.type": "producer",
+    "message.timestamp.type": "CreateTime",
+    "message.timestamp.before.max.ms": FOREVER,
+    "message.timestamp.after.max.ms": FOREVER,
+}
+"""Settings of every target, so that its brokers take records as they are."""
+
+FOLLOWED = (
+    "cleanup.policy",
+    "delete.retention.ms",
+    "max.compaction.lag.ms",
+    "max.message.bytes",
+    "min.compaction.lag.ms",
+    "retention.bytes",
+    "retention.ms",
+)
+"""Settings that a target gets from the source even where the source has them from its brokers' defaults."""
+
+NOT_FOLLOWED = (
+    "follower.replication.throttled.replicas",
+    "leader.replication.throttled.replicas",
+    "local.retention.bytes",
+    "local.retention.ms",
+    "message.timestamp.difference.max.ms",
+    "min.insync.replicas",
+    "remote.",
+    "unclean.leader.election.enable",
+)
+"""Settings that belong to a cluster, or to its brokers' layout; a name that ends with a dot stands for all below it."""
+
+READ, WRITE, DELETE, ALTER, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS = 3, 4, 6, 7, 8, 10, 11
+_RIGHTS = {
+    READ: "READ",
+    WRITE: "WRITE",
+    DELETE: "DELETE",
+    ALTER: "ALTER",
+    DESCRIBE: "DESCRIBE",
+    DESCRIBE_CONFIGS: "DESCRIBE_CONFIGS",
+    ALTER_CONFIGS: "ALTER_CONFIGS",
+}
+
+
+class Prefix(NamedTuple):
+    """Records in the target that this mirror didn't write: where they end, and how they differ from the source's."""
+
+    end: int
+    differs: str | None
+
+
+class TopicFacts(NamedTuple):
+    """What one side tells of a topic; ``rights`` are Kafka's numbers of what we may do, None where nobody tells."""
+
+    topic: Topic
+    settings: Mapping[str, Setting]
+    bounds: Mapping[int, Bounds]
+    rights: frozenset[int] | None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a topic on both sides.
+
+    Attributes:
+        source, target: the topic there and here; the target None where there is none.
+        target_name: what it is called in the target.
+        held: where the target's partitions hold records of others, by partition.
+        copied_from_target: partitions of the source that a mirror of the target's topic wrote.
+        refused: why the target's topic can't be made, or None.
+        stored_bytes: what the source's partitions take on its brokers' disks; None when unknown.
+    """
+
+    source: TopicFacts
+    target: TopicFacts | None
+    target_name: str
+    held: Mapping[int, Prefix]
+    copied_from_target: tuple[int, ...]
+    refused: str | None
+    stored_bytes: int | None
+
+    def target_end(self, number: int) -> int:
+        """Where a partition of the target ends; 0 where it isn't there."""
+        return self.target.bounds[number].end if self.target and number in self.target.bounds else 0
+
+
+@dataclass(frozen=True)
+class TopicPlan:
+    """What is done for a topic.
+
+    Attributes:
+        source, target: the topic's name on both sides.
+        partitions: how many the source has.
+        create: whether the target's topic is made.
+        widen: whether it gets more partitions.
+        changes: settings to set in the target; None takes one back.
+        adopted: by partition, the end of records in the target that are taken as they are.
+        records: offsets that are still to be copied.
+        stored_bytes: what the source takes on disk, None when unknown.
+        refusals: why it can't be done.
+        warnings: what should be known.
+    """
+
+    source: str
+    target: str
+    partitions: int
+    create: bool
+    widen: bool
+    changes: Mapping[str, str | None]
+    adopted: Mapping[int, int]
+    records: int
+    stored_bytes: int | None
+    refusals: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done in all; nothing is, as long as there are refusals."""
+
+    source: str
+    target: str
+    topics: tuple[TopicPlan, ...]
+    refusals: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def all_refusals(self) -> list[str]:
+        """Those of the whole and of each topic."""
+        return [*self.refusals, *(text for topic in self.topics for text in topic.refusals)]
+
+
+def matching(patterns: list[str], topics: Mapping[str, Topic]) -> list[str]:
+    """The topics that one of ``patterns`` names: a name, or a shell pattern, which never means an internal topic."""
+    return sorted(
+        name
+        for name, topic in topics.items()
+        if name in patterns
+        or (not topic.internal and not name.startswith("__") and any(fnmatchcase(name, each) for each in patterns))
+    )
+
+
+def is_pattern(text: str) -> bool:
+    """Whether ``text`` stands for several topics."""
+    return any(sign in text for sign in "*?[")
+
+
+def wanted_settings(source: Mapping[str, Setting], target_knows: frozenset[str]) -> dict[str, str]:
+    """The settings that a target gets."""
+    wanted = {
+        name: setting.value
+        for name, setting in source.items()
+        if (setting.own or name in FOLLOWED) and setting.value is not None and not _is_local(name)
+    }
+    return {name: value for name, value in {**wanted, **EXACT}.items() if name in target_knows}
+
+
+def _is_local(name: str) -> bool:
+    return any(name == each or (each.endswith(".") and name.startswith(each)) for each in NOT_FOLLOWED)
+
+
+def setting_changes(
+    wanted: Mapping[str, str], has: Mapping[str, Setting], *, holds_records: bool
+) -> dict[str, str | None]:
+    """What must be set, or taken back, so that a target has its settings.
+
+    Compaction never begins in a target that holds records: those behind gaps don't all tell their offset in the source.
+    """
+    policy = has["cleanup.policy"].value if "cleanup.policy" in has else None
+    if holds_records and policy and "compact" not in policy and "compact" in wanted.get("cleanup.policy", ""):
+        wanted = {**wanted, "cleanup.policy": policy}
+    changes: dict[str, str | None] = {
+        name: value for name, value in wanted.items() if name not in has or has[name].value != value
+    }
+    surplus = (name for name, setting in has.items() if setting.own and name not in wanted and not _is_local(name))
+    return {**changes, **dict.fromkeys(surplus)}
+
+
+def plan_topic(facts: Facts, target_knows: frozenset[str]) -> TopicPlan:
+    """What is to be done for a topic; ``target_knows`` are the topic settings that the target's brokers know."""
+    partitions = len(facts.source.topic.leaders)
+    present = len(facts.target.topic.leaders) if facts.target else 0
+    wanted = wanted_settings(facts.source.settings, target_knows)
+    holds = any(facts.target_end(number) for number in range(present))
+    changes = setting_changes(wanted, facts.target.settings if facts.target else {}, holds_records=holds)
+    return TopicPlan(
+        source=facts.source.topic.name,
+        target=facts.target_name,
+        partitions=partitions,
+        create=facts.target is None,
+        widen=0 < present < partitions,
+        changes=changes,
+        adopted={number: prefix.end for number, prefix in facts.held.items() if prefix.differs is None},
+        records=sum(
+            max(end - max(low, facts.target_end(number)), 0) for number, (low, end) in facts.source.bounds.items()
+        ),
+        stored_bytes=facts.stored_bytes,
+        refusals=tuple(_refusals(facts)),
+        warnings=tuple(_warnings(facts)),
+    )
+
+
+def _refusals(facts: Facts) -> list[str]:
+    source, found = facts.source.topic.name, []
+    if facts.refused:
+        found.append(facts.refused)
+    if facts.copied_from_target:
+        found.append(
+            f"a mirror in the other direction writes {source} ({_list(facts.copied_from_target)}): two active regions "
+            "need other names, --target-topic '{source}.{topic}'; the way home is kafmirror failback"
+        )
+    found += _missing(source, "source", facts.source.rights, {READ, DESCRIBE, DESCRIBE_CONFIGS})
+    return found + (_refusals_of(facts, facts.target) if facts.target else [])
+
+
+def _refusals_of(facts: Facts, target: TopicFacts) -> list[str]:
+    """Why a target that is there can't be taken."""
+    name, found = facts.target_name, []
+    present, partitions = len(target.topic.leaders), len(facts.source.topic.leaders)
+    if present > partitions:
+        found.append(
+            f"topic {name} has {present} partitions in the target, and {facts.source.topic.name} has {partitions}: "
+            "partitions can't be taken away"
+        )
+    found += [
+        f"{name}[{number}] holds records that aren't the source's: {prefix.differs}"
+        for number, prefix in facts.held.items()
+        if prefix.differs
+    ]
+    wanted = {READ, WRITE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS}
+    wanted |= {DELETE} if _to_fill(facts) else set()
+    wanted |= {ALTER} if present < partitions else set()
+    return found + _missing(name, "target", target.rights, wanted)
+
+
+def _missing(topic: str, side: str, rights: frozenset[int] | None, wanted: Set[int]) -> list[str]:
+    lacking = [_RIGHTS[each] for each in sorted(wanted) if rights is not None and each not in rights]
+    return [f"not authorised on topic {topic} in the {side}: {', '.join(lacking)} needed"] if lacking else []
+
+
+def _warnings(facts: Facts) -> list[str]:
+    found = []
+    if fresh := _to_fill(facts):
+        found.append(
+            f"the source no longer holds the beginning of {_list(fresh)}: the target begins at the same offsets, "
+            "behind fillers that are deleted at once"
+        )
+    lost = [
+        f"{number} ({facts.target_end(number)} to {bounds.low - 1})"
+        for number, bounds in sorted(facts.source.bounds.items())
+        if 0 < facts.target_end(number) < bounds.low
+    ]
+    if lost:
+        found.append(f"retention in the source may have deleted what wasn't mirrored, in partition {', '.join(lost)}")
+    policy = facts.source.settings.get("cleanup.policy", Setting("delete", own=False)).value or ""
+    if "compact" in policy:
+        found.append(
+            "the topic is compacted: offsets differ behind gaps, batches are opened, each record behind a gap gets the "
+            "header kafmirror.offset"
+        )
+    return found
+
+
+def _to_fill(facts: Facts) -> list[int]:
+    """The partitions whose beginning retention took, and that the target has nothing of."""
+    return [
+        number
+        for number, bounds in sorted(facts.source.bounds.items())
+        if bounds.low > 0 and not facts.target_end(number)
+    ]
+
+
+def _list(numbers: Sequence[int]) -> str:
+    return f"partition {numbers[0]}" if len(numbers) == 1 else f"partitions {', '.join(map(str, numbers))}"

@@ -1,0 +1,1 @@
+"""Source and target compared, record by record."""

@@ -1,0 +1,1 @@
+"""Steps of both sessions matched, and the payloads of each pair compared."""

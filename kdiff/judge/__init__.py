@@ -1,0 +1,1 @@
+"""The verdict: which divergences matter, and which one decided the outcome."""

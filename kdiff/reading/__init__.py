@@ -1,0 +1,1 @@
+"""Two sessions read and made comparable: signatures, ids, noise, and side effects."""

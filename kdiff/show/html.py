@@ -1,0 +1,178 @@
+"""A verdict as one HTML page that needs nothing else: no script, no link, no font. Pure."""
+
+from collections.abc import Iterator
+from html import escape
+
+from agentlog.event.escape import escaped
+from agentlog.session.coverage import sentence
+
+from ..align.step_groups import Move
+from ..judge.divergence import Divergence
+from ..judge.verdict import Answer
+from ..reading.session import totals
+from .hunks import hunks
+from .phrases import MARKS, Row, Told, first_changes, kinds, links, place, rule, value_text
+from .result import Excerpt, Result
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+LONGEST = 1_200
+STYLE = """
+:root{--bg:#fff;--fg:#1b1f24;--soft:#5b6470;--line:#dfe3e8;--pane:#f6f7f9;--bad:#b42318;--badbg:#fdecea;
+--good:#1a7f37;--goodbg:#e7f6ec;--note:#8a5a00;--notebg:#fff5dd;--name:#0b5cad}
+@media(prefers-color-scheme:dark){:root{--bg:#15181c;--fg:#e4e8ec;--soft:#9aa4af;--line:#2e343b;--pane:#1d2126;
+--bad:#ff8a80;--badbg:#3a1f1d;--good:#6fd58a;--goodbg:#17301f;--note:#f0c36a;--notebg:#33290f;--name:#7db8ff}}
+*{box-sizing:border-box}
+body{margin:0 auto;max-width:1280px;padding:24px;background:var(--bg);color:var(--fg);
+font:14px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
+h1{font-size:20px;margin:0 0 4px}h2{font-size:13px;text-transform:uppercase;letter-spacing:.06em;color:var(--soft);
+margin:28px 0 8px}
+code,.m,td.p{font-family:ui-monospace,SFMono-Regular,Menlo,"DejaVu Sans Mono",monospace;font-size:12.5px}
+.m,td.p{overflow-wrap:anywhere}
+.sides{display:grid;grid-template-columns:1fr 1fr;gap:12px}
+.card{border:1px solid var(--line);border-radius:8px;padding:12px 14px;background:var(--pane);min-width:0}
+.card.bad{border-color:var(--bad);background:var(--badbg)}.card.good{border-color:var(--good);background:var(--goodbg)}
+.tag{display:inline-block;border-radius:4px;padding:0 7px;font-size:12px;border:1px solid var(--line)}
+.tag.good{background:var(--goodbg);color:var(--good);border-color:var(--good)}
+.tag.bad{background:var(--badbg);color:var(--bad);border-color:var(--bad)}
+.soft{color:var(--soft)}.why{font-size:16px;font-weight:600;margin:0 0 8px}
+blockquote{margin:6px 0 0;padding:4px 10px;border-left:3px solid var(--note);background:var(--notebg)}
+.chain{display:flex;flex-wrap:wrap;gap:6px;align-items:center}
+table{border-collapse:collapse;width:100%;table-layout:fixed}
+th,td{padding:4px 8px;vertical-align:top;text-align:left;border-top:1px solid var(--line)}
+th{font-weight:600;color:var(--soft);border-top:0}
+.two col.k{width:34px}.two td.k{text-align:center;color:var(--soft)}
+tr.same td{color:var(--soft)}tr.extra td.b,tr.error td.b,tr.repeated td.b{background:var(--notebg)}
+tr.missing td.a,tr.ended td.a{background:var(--notebg)}tr.changed td,tr.moved td{background:var(--pane)}
+tr.decisive td.a,tr.decisive td.b{background:var(--badbg)}
+tr.decisive td{border-top:2px solid var(--bad)}
+.n{color:var(--soft);display:inline-block;min-width:34px}.w{color:var(--name);display:inline-block;min-width:64px}
+.diff td.p{width:34%}.diff{margin-top:8px}.diff td{background:none!important}
+.gap td{text-align:center;color:var(--soft);background:var(--pane)}
+.totals{max-width:520px}.totals td+td,.totals th+th{text-align:right;font-variant-numeric:tabular-nums}
+@media(max-width:720px){.sides{grid-template-columns:1fr}body{padding:12px}.two col.k{width:22px}
+th,td{padding:4px}.n{min-width:0;margin-right:6px}.w{min-width:0;margin-right:6px}}
+@media print{body{max-width:none}}
+"""
+
+
+def html(result: Result, excerpt: Excerpt) -> Iterator[str]:
+    """The page, line by line; every text of an event is escaped."""
+    a, b = result.a.timeline.session_id, result.b.timeline.session_id
+    yield '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+    yield f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    yield '<meta name="viewport" content="width=device-width,initial-scale=1">'
+    yield f"<title>{_safe(a)} against {_safe(b)}</title><style>{STYLE}</style></head><body>"
+    yield f"<h1>{_mono(a)} <span class=soft>against</span> {_mono(b)}</h1>"
+    yield from _heads(result)
+    if result.verdict.answer is Answer.SAME:
+        yield '<h2>Verdict</h2><div class="card good"><p class=why>The same: no divergence</p></div>'
+    else:
+        yield from _verdict(result)
+        yield from _steps(result, excerpt)
+    yield from _foot(result)
+    yield "</body></html>"
+
+
+def _safe(value: str) -> str:
+    return escape(escaped(value if len(value) <= LONGEST else value[:LONGEST] + "..."), quote=True)
+
+
+def _mono(value: str) -> str:
+    return f"<code>{_safe(value)}</code>"
+
+
+def _heads(result: Result) -> Iterator[str]:
+    if len(result.goals) == 1:
+        yield f"<p class=soft>{_safe(result.goals[0])}</p>"
+    yield '<div class="sides">'
+    for name, own in (("A", result.a), ("B", result.b)):
+        ended = own.outcome
+        look = "good" if ended == "succeeded" else "bad"
+        tag, steps = f'<span class="tag {look}">{_safe(ended)}</span>', f"{len(own.timeline.steps):,} steps"
+        yield f'<div class="card"><b>{name}</b> {_mono(own.timeline.session_id)} {tag} {steps}</div>'
+    yield "</div>"
+    for said in result.doubts:
+        yield f"<blockquote>{_safe(said)}</blockquote>"
+
+
+def _verdict(result: Result) -> Iterator[str]:
+    found = result.verdict
+    yield "<h2>Decisive</h2>"
+    if found.decisive is None:
+        said = found.note or "Nothing that differs can explain an outcome."
+        yield f'<div class="card"><p class=why>{_safe(said)}</p></div>'
+    else:
+        yield f'<div class="card bad"><p class=why>{_safe(found.decisive.why)}</p>'
+        yield from _moves(result, ("A", found.decisive.a), ("B", found.decisive.b))
+        yield from _differences(found.decisive)
+        yield f"<p class=soft>{_safe(rule(found.decisive))} {_safe(found.note)}</p></div>"
+    if found.root is not None:
+        yield "<h2>Root</h2><div class=card>"
+        yield from _moves(result, ("B", found.root.b), ("A", found.root.a))
+        yield "</div>"
+    if found.chain:
+        tags = (
+            f"<span class=tag>{_safe(link)}</span>" for link in links(found.decisive, found.chain, result.b.outcome)
+        )
+        yield f'<h2>Chain in B</h2><div class="chain m">{" &rarr; ".join(tags)}</div>'
+    if found.first is not None and found.first is not found.decisive:
+        first = found.first
+        said = f"{place(first)}: {first.label}: {first.why}"
+        yield f"<h2>First difference</h2><p>{_safe(said)}</p>"
+    counts = kinds(result.compared.divergences, result.compared.worded_otherwise)
+    yield f"<h2>All divergences</h2><p>{_safe(counts)}</p>"
+
+
+def _moves(result: Result, *moves: tuple[str, Move | None]) -> Iterator[str]:
+    for name, move in moves:
+        if move is None:
+            yield f"<div class=m><b>{name}</b> <span class=soft>nothing of the kind</span></div>"
+            continue
+        told = result.words.told(move)
+        yield f"<div class=m><b>{name}</b> {_told(told)}</div>"
+        if told.because and told.because != told.text:
+            yield f"<blockquote>{_safe(told.because)}</blockquote>"
+
+
+def _told(told: Told) -> str:
+    return f"<span class=n>{told.place}</span><span class=w>{_safe(told.word)}</span>{_safe(told.text)}"
+
+
+def _differences(found: Divergence) -> Iterator[str]:
+    changes = list(first_changes(found.changes, 30))
+    if changes:
+        yield "<table class=diff><tr><th>what</th><th>A</th><th>B</th></tr>"
+        for each in changes:
+            sides = "".join(f"<td class=m>{_safe(value_text(value))}</td>" for value in (each.a, each.b))
+            yield f"<tr><td class=p>{_safe(each.path)}</td>{sides}</tr>"
+        yield "</table>"
+
+
+def _steps(result: Result, excerpt: Excerpt) -> Iterator[str]:
+    yield '<table class="two"><colgroup><col><col class=k><col></colgroup><tr><th>A</th><th></th><th>B</th></tr>'
+    for hunk in hunks(result.words.rows(result.compared), excerpt):
+        if hunk.skipped > 0:
+            yield f"<tr class=gap><td colspan=3>{hunk.skipped:,} steps that say nothing new</td></tr>"
+        for row in hunk.rows:
+            yield from _row(row, result.verdict.decisive)
+    yield "</table>"
+
+
+def _row(row: Row, decisive: Divergence | None) -> Iterator[str]:
+    found = row.divergence
+    look = "same" if found is None else found.kind + (" decisive" if found is decisive else "")
+    mark = MARKS[found.kind] if found is not None else ""
+    a, b = (f'<span class="m">{_told(side)}</span>' if side is not None else "" for side in (row.a, row.b))
+    yield f'<tr class="{look}"><td class=a>{a}</td><td class=k>{escape(mark)}</td><td class=b>{b}</td></tr>'
+    if found is not None and found.changes and row.a is not None and row.b is not None:
+        yield f'<tr class="{look}"><td colspan=3>'
+        yield from _differences(found)
+        yield "</td></tr>"
+
+
+def _foot(result: Result) -> Iterator[str]:
+    yield "<h2>Side by side</h2><table class=totals><tr><th></th><th>A</th><th>B</th></tr>"
+    yield from (f"<tr><td>{name}</td><td>{a}</td><td>{b}</td></tr>" for name, a, b in totals(result.a, result.b))
+    yield "</table><h2>Read</h2>"
+    for name, own in (("A", result.a), ("B", result.b)):
+        yield f"<p class=soft>{name}: {_safe(sentence(own.found))}</p>"

@@ -1,0 +1,1 @@
+"""What happens now: tail, stats, follow, and which clusters answer."""

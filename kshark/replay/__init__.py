@@ -1,0 +1,1 @@
+"""`kshark replay`: a session step by step, in five formats."""

@@ -1,0 +1,1 @@
+"""`kshark report`: a session as one HTML page that needs nothing else."""

@@ -1,0 +1,90 @@
+"""A session as one HTML page that needs nothing else: markup, style, script and data, put together."""
+
+import gzip
+import json
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
+from importlib.resources import files
+from string import Template
+
+from agentlog.event.event import Unreadable
+from agentlog.session.coverage import Coverage
+from agentlog.session.timeline import Step, Timeline
+
+from ..replay.command import ndjson
+from .step_columns import columns
+from .summary_html import foot, head, safe
+
+SCRIPTS = ("words", "data", "find", "rows", "list", "details", "axis", "picture", "tables", "keys", "main")
+"""In this order they make one script."""
+CHUNK = 2_000_000
+"""So many bytes of events are packed together: a browser unpacks one in a few milliseconds."""
+
+
+def page(timeline: Timeline, found: Coverage, unreadable: Sequence[Unreadable]) -> Iterator[bytes]:
+    """The page, piece by piece."""
+    style, script = _asset("report.css"), "\n".join(_asset(f"{name}.js") for name in SCRIPTS)
+    before, after = _asset("report.html").split("$data")
+    shown = {
+        "policy": _policy(style, script),
+        "title": safe(timeline.session_id, 120),
+        "style": style,
+        "script": script,
+        "head": head(timeline, found, unreadable),
+        "foot": foot(timeline, found),
+    }
+    yield Template(before).substitute(shown).encode()
+    yield from _packed("columns", [columns(timeline)])
+    yield from _packed("events", ndjson(timeline.steps))
+    yield from _packed("wholes", _wholes(timeline.steps))
+    yield Template(after).substitute(shown).encode()
+
+
+def _asset(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """Our own style and script, known by their hashes; nothing else, and no address at all."""
+    rules = {
+        "default-src": "'none'",
+        "style-src": _hash(style),
+        "script-src": _hash(script),
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "'none'",
+    }
+    return "; ".join(f"{name} {value}" for name, value in rules.items())
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def _packed(name: str, lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Blocks of lines that the browser takes for no script and no markup: base64 has no ``<``."""
+    for chunk in _chunks(lines):
+        yield f'<script type="text/plain" class="{name}">'.encode()
+        yield b64encode(gzip.compress(chunk, 6, mtime=0))
+        yield b"</script>\n"
+
+
+def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
+    chunk: list[bytes] = []
+    size = 0
+    for line in lines:
+        if size + len(line) > CHUNK and chunk:
+            yield b"".join(chunk)
+            chunk, size = [], 0
+        chunk.append(line)
+        size += len(line)
+    yield b"".join(chunk)
+
+
+def _wholes(steps: Iterable[Step]) -> Iterator[bytes]:
+    """The payloads into which something was fetched: the number of the step, and the payload."""
+    for number, step in enumerate(steps):
+        if step.event is not step.record.event:
+            yield f"{json.dumps([number, step.event.payload], ensure_ascii=False)}\n".encode(errors="replace")

@@ -1,0 +1,1 @@
+"""`kshark sessions`: a row for each session, and the choice of one."""

@@ -1,0 +1,87 @@
+"""Ordinary work on long lists: mails to sort, returns to look through, dependencies to bring up to date."""
+
+from .agents import CODER, REFUNDER, SUPPORTER
+from .session_writer import Pen, Scene
+
+
+def lists(scene: Scene) -> None:
+    """All ordinary sessions that go through a list, one entry after another."""
+    _sorts_mail(scene.opens("sess_support_4135", SUPPORTER, 17.6))
+    _looks_through_returns(scene.opens("sess_refund_5536", REFUNDER, 71.3))
+    _updates_dependencies(scene.opens("sess_coding_1079", CODER, 0.4))
+
+
+def _sorts_mail(pen: Pen) -> None:
+    pen.starts("Sort the mail of the morning", mailbox="service", mails=64)
+    pen.calls("mail.list", {"mailbox": "service", "unread": True}, {"count": 64})
+    for number in range(1, 65):
+        subject, queue, why = pen.rng.choice(SUBJECTS)
+        mail = f"m_{number:03}"
+        pen.calls("mail.read", {"mail": mail}, {"subject": subject, "words": pen.between(12, 420)})
+        pen.thinks(f"{mail}: {subject}", f"To {queue}.")
+        pen.decides(f"move {mail} to {queue}", why, round(pen.rng.uniform(0.71, 0.99), 2), "leave it to a person")
+        pen.calls("mail.move", {"mail": mail, "queue": queue}, {"moved": True})
+        pen.waits(pen.rng.uniform(5, 55))
+    pen.remembers("mail.2026-01-15", {"sorted": 64})
+    pen.ends("succeeded", result={"sorted": 64})
+
+
+SUBJECTS = (
+    ("Where is my order?", "parcels", "It asks for a parcel and names an order."),
+    ("Wrong size", "returns", "The goods came and don't fit."),
+    ("Invoice missing", "billing", "It wants a document about a payment."),
+    ("Re: Re: Re: still waiting", "parcels", "The third mail in four days goes first."),
+    ("Your website logged me out", "technical", "It describes a fault of the site."),
+    ("Cooperation offer", "archive", "Advertising, and nobody asked for it."),
+    ("Please delete my data", "privacy", "A request under the law on data protection has a time limit."),
+    ("Thank you!", "praise", "Nothing to do; the team likes to read these."),
+    ("Broken on arrival", "returns", "It has photos of the damage."),
+    ("Change of address", "accounts", "Only a change of the account."),
+)
+
+
+def _looks_through_returns(pen: Pen) -> None:
+    pen.starts("Look through yesterday's returns", returns=44)
+    for number in range(1, 45):
+        order, missing = f"70-{pen.between(1000, 9999)}", pen.rng.random() < 0.12
+        pen.calls("returns.get", {"return": f"rt_{number:03}"}, {"order": order, "reason": pen.rng.choice(REASONS)})
+        pen.calls("returns.weigh", {"order": order}, {"difference_g": pen.between(90, 700) if missing else 0})
+        if missing:
+            pen.thinks(f"{order}: lighter than it was sent", "Something is missing in the box.")
+            pen.decides(f"hold {order}", "The box is lighter than when it left us.", 0.83, "pay and write it off")
+            pen.calls("returns.hold", {"order": order}, {"queue": "warehouse"})
+        else:
+            pen.calls("payments.refund", {"order": order, "idempotency_key": f"refund-{order}"}, {"state": "sent"})
+        pen.waits(pen.rng.uniform(4, 50))
+    pen.ends("succeeded", result={"returns": 44})
+
+
+REASONS = ("too small", "too large", "not as shown", "ordered twice", "arrived late", "broken")
+
+
+def _updates_dependencies(pen: Pen) -> None:
+    pen.starts("Bring the dependencies of parcel-api up to date", repository="parcel-api", branch="deps-january")
+    pen.calls("shell.run", {"command": "pip list --outdated"}, f"{len(PACKAGES)} packages", 2_900)
+    for package in PACKAGES:
+        pen.calls("web.fetch", {"url": f"https://changelogs.example/{package}"}, {"chars": pen.between(600, 9_000)})
+        pen.thinks(f"Changelog of {package}", f"Nothing that we use in {package} has changed its meaning.")
+        pen.calls("editor.replace", {"path": "pyproject.toml", "package": package}, {"changed_lines": 1}, 39)
+        _tests(pen, package)
+        pen.waits(pen.rng.uniform(5, 40))
+    pen.calls("git.push", {"branch": "deps-january"}, {"pull_request": 518}, 1_420)
+    pen.ends("succeeded", result={"packages": len(PACKAGES), "pull_request": 518})
+
+
+def _tests(pen: Pen, package: str) -> None:
+    if pen.rng.random() < 0.2:
+        failure = "exit status 1\n1 failed, 211 passed: a warning is now an error"
+        pen.is_refused("shell.run", {"command": "pytest -q"}, failure, pen.between(9_000, 30_000))
+        pen.thinks(f"One test fails with the new {package}", "The warning names the replacement. I'll use that.")
+        pen.calls("editor.replace", {"path": "parcel/compat.py"}, {"changed_lines": 2}, 41)
+    pen.calls("shell.run", {"command": "pytest -q"}, "212 passed", pen.between(9_000, 30_000))
+
+
+PACKAGES = (
+    "httpx", "attrs", "pydantic", "sqlalchemy", "alembic", "click", "jinja2", "rich", "uvicorn", "redis", "pillow",
+    "tenacity", "orjson", "boto3", "lxml", "babel", "arrow", "celery",
+)  # fmt: skip
