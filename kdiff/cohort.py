@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from agentlog.cli import Where
 from agentlog.errors import UsageError
 from agentlog.event.escape import code, escaped
-from agentlog.log.source import Span
+from agentlog.event.position import Span
 from agentlog.terminal.output import clipped, page, write, write_bytes
 
 from .align.payload_compare import Payloads

@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 
 from agentlog.cli import Where
-from agentlog.log.source import Span
+from agentlog.event.position import Span
 from agentlog.terminal.output import page, paint_for, width, write, write_bytes
 
 from .align.payload_compare import Payloads

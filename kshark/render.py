@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from agentlog.event.escape import escaped
 from agentlog.event.event import EPOCH
-from agentlog.session.coverage import Coverage, asked, sentence
+from agentlog.formatting import counted, dollars, duration
+from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import CALL_TYPES, Lane, Step, Timeline
 from agentlog.terminal.output import Paint, Style, cell_width, clipped, flowing, wrapped
-from agentlog.text.formatting import counted, dollars, duration
+from agentlog.text.coverage_text import asked, sentence
 from agentlog.text.step_text import Detail, Run, details, folded, headline, run_text, word
 
 OUTCOME_STYLES = {"succeeded": Style.GOOD, "failed": Style.BAD, "cancelled": Style.NOTICE}

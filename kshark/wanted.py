@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from agentlog.cli import Where
 
 if TYPE_CHECKING:
-    from agentlog.log.source import Span
+    from agentlog.event.position import Span
 
 
 class Wanted(NamedTuple):

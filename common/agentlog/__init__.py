@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     from .errors import KafkaUnavailable as KafkaUnavailable
     from .errors import SettingsError as SettingsError
     from .errors import TopicNotFound as TopicNotFound
-    from .recording.prices import Price as Price
+    from .recording.delivery.accounting import Stats as Stats
+    from .recording.prepare.prices import Price as Price
     from .recording.spans.context import ContextThreadPoolExecutor as ContextThreadPoolExecutor
     from .recording.spans.context import carry as carry
-    from .recording.stats import Stats as Stats
     from .tracer import AgentTracer as AgentTracer
 
 _HOMES = {
     "AgentTracer": "tracer",
     "AgentlogError": "errors",
-    "ContextThreadPoolExecutor": "recording.scope",
+    "ContextThreadPoolExecutor": "recording.spans.context",
     "KafkaError": "errors",
     "KafkaRefused": "errors",
     "KafkaUnavailable": "errors",
-    "Price": "recording.prices",
+    "Price": "recording.prepare.prices",
     "SettingsError": "errors",
-    "Stats": "recording.stats",
+    "Stats": "recording.delivery.accounting",
     "TopicNotFound": "errors",
-    "carry": "recording.scope",
+    "carry": "recording.spans.context",
 }
 __all__ = sorted(_HOMES)  # noqa: PLE0605  the names above
 

@@ -20,8 +20,8 @@ import click
 from .errors import AgentlogError, Stopped, UsageError
 
 if TYPE_CHECKING:
-    from .event.position import Moment
-    from .log.source import Source, Span
+    from .event.position import Moment, Span
+    from .log.source import Source
     from .settings.clusters import Cluster, Settings
 
 BUG = 70
@@ -195,7 +195,7 @@ def opened(where: Where) -> "Iterator[Source]":
     """
     if where.file is not None:
         file_alone(where)
-        from .log.source import CaptureSource
+        from .log.capture_file import CaptureSource
 
         yield CaptureSource(where.file, sys.stdin.buffer)  # type: ignore[arg-type]
         return
@@ -213,7 +213,8 @@ def chosen_moment(option: str, text: str) -> "Moment":
     Raises:
         UsageError: it isn't understood, or is an offset.
     """
-    from .event.position import Moment, parse_position
+    from .event.position import Moment
+    from .settings.time_expression import parse_position
 
     position = parse_position(text, datetime.now(local_zone()))
     if not isinstance(position, Moment):
@@ -227,8 +228,8 @@ def span(start: str | None, end: str | None) -> "Span":
     Raises:
         PositionError: one isn't understood, or the end lies before the beginning.
     """
-    from .event.position import check_range, parse_position
-    from .log.source import Span
+    from .event.position import Span
+    from .settings.time_expression import check_range, parse_position
 
     now = datetime.now(local_zone())
     first = parse_position(start, now) if start is not None else None

@@ -9,21 +9,21 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from .errors import UsageError
+from .recording.delivery.accounting import Stats
 from .recording.delivery.delivery import Delivery
+from .recording.delivery.options import SPOOL, OnOutage, Options
 from .recording.delivery.process import PROCESS
-from .recording.ids import new_event_id, new_session_id
-from .recording.options import SPOOL, OnOutage, Options
-from .recording.outbound import MAX_NAME, Author, is_name
+from .recording.delivery.target import target_of
+from .recording.prepare.ids import new_event_id, new_session_id
+from .recording.prepare.prices import PRICES, Price
 from .recording.prepare.redaction import Redact
 from .recording.prepare.snapshot import error_fields, error_text
-from .recording.prices import PRICES, Price
+from .recording.sinks.outbound import MAX_NAME, Author, is_name
 from .recording.spans.call_spans import Delegation
 from .recording.spans.context import Held, enter, leave, scope_of
 from .recording.spans.methods import Verbs
 from .recording.spans.propagation import joined, to_join
 from .recording.spans.recorder import Recorder
-from .recording.stats import Stats
-from .recording.target import target_of
 
 NOTHING: Mapping[str, Price] = MappingProxyType({})
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .offset_header import is_filler, source_position
+from .filler import is_filler
+from .offset_header import source_position
 from .record import opened
 from .record_batch import Batch, is_written_by
 

@@ -3,24 +3,13 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from .compression import ZSTD, decompress
-from .record import (
-    Opened,
-    built,
-    first_record,
-    headers,
-    opened,
-    with_first_changed,
-    with_header,
-    without_last_header,
-)
+from .compression import decompress
+from .record import Opened, headers, opened, with_first_changed, with_header, without_last_header
 from .record_batch import Batch, Stamp, first, stamped
 
 OFFSET_HEADER = b"kafmirror.offset"
 """Header of a record whose offset in the target isn't its offset in the source: ``OFFSET PRODUCER-ID``, in hex."""
 
-FILLER_HEADER = b"kafmirror.filler"
-"""Header of the first record of a batch that only fills offsets which the source no longer holds."""
 
 FILLER_COUNT = 100_000
 
@@ -52,27 +41,12 @@ def _named(rest: bytes, offset: int, producer: int) -> bytes:
     return with_header(rest, OFFSET_HEADER, b"%d %016x" % (offset, producer))
 
 
-def filler(count: int, stamp: Stamp, timestamp: int) -> bytes:
-    """A batch of ``count`` empty records that only take up offsets, to be deleted at once."""
-    empty = b"\x01\x01\x00"  # no key, no value, no headers
-    first_one = with_header(empty, FILLER_HEADER, b"")
-    records = [Opened(stamp.offset + n, timestamp, empty if n else first_one) for n in range(count)]
-    return built(records, stamp, ZSTD)
-
-
 def restamped(prepared: bytes, stamp: Stamp) -> bytes:
     """A batch that was made for another offset, for this one."""
     batch = first(prepared)
     if batch is None:
         raise ValueError("not a whole batch")
     return stamped(batch, stamp)
-
-
-def is_filler(batch: Batch, producer: int) -> bool:
-    """Whether a mirror wrote the batch only to fill offsets."""
-    if batch.codec != ZSTD or batch.producer_id != producer or not batch.record_count:
-        return False
-    return any(name == FILLER_HEADER for name, _ in headers(first_record(batch).rest))
 
 
 def source_position(batch: Batch, producer: int) -> int:

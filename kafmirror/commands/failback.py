@@ -14,8 +14,8 @@ from agentlog.errors import TopicNotFound, UsageError
 from agentlog.event import capture
 from agentlog.event.escape import escaped
 from agentlog.event.event import Place
+from agentlog.formatting import counted
 from agentlog.terminal.output import Paint, Style, paint_for, write, write_bytes
-from agentlog.text.formatting import counted
 
 from ..batches.offset_header import source_position
 from ..batches.record import Opened, headers, key_value, opened

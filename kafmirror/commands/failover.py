@@ -11,8 +11,8 @@ import orjson
 
 from agentlog.errors import KafkaUnavailable, NothingToShow
 from agentlog.event.escape import escaped
+from agentlog.formatting import counted
 from agentlog.terminal.output import Paint, Style, paint_for, write, write_bytes
-from agentlog.text.formatting import counted
 
 from ..batches.record import key_value, opened
 from ..copy.group_offsets import Copied, Grouping, Moved

@@ -6,8 +6,8 @@ from math import inf
 from typing import Any, NamedTuple
 
 from agentlog.event.escape import escaped
+from agentlog.formatting import counted
 from agentlog.terminal.output import Paint, Style, clipped, wrapped
-from agentlog.text.formatting import counted
 
 from ..kafka.metadata import Partition
 from ..lag.lag import worst

@@ -13,8 +13,8 @@ import orjson
 
 from agentlog.errors import UsageError
 from agentlog.event.position import Moment, Position
+from agentlog.formatting import counted
 from agentlog.terminal.output import Paint, Style, paint_for, progress, write, write_bytes
-from agentlog.text.formatting import counted
 
 from ..batches.offset_header import as_in_source
 from ..copy.offset_translation import target_offset

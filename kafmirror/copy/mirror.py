@@ -11,9 +11,10 @@ from ..kafka import topic_admin
 from ..kafka.cluster_view import Side
 from ..kafka.connection import LATEST, Wire
 from ..kafka.metadata import Partition, Topic
+from ..kafka.topic_selection import Wanted
 from ..lag.lag import UNKNOWN, lag
 from ..lag.partition_status import Standing
-from ..plan.gather import Gathering, Wanted
+from ..plan.gather import Gathering
 from ..plan.plan import Plan, TopicPlan, setting_changes, wanted_settings
 from .group_offsets import Copied, Grouping
 from .mirror_state import Running

@@ -1,11 +1,11 @@
 """One partition on its way: what was fetched, what is sent next, what is acknowledged. Pure: no network, no clock."""
 
-import heapq
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ..batches.aborted_transactions import Aborted
 from ..batches.offset_header import Naming, named, with_first_named
 from ..batches.record import Opened, built, opened
 from ..batches.record_batch import Batch, Stamp, is_intact, split, stamped
@@ -44,24 +44,6 @@ class Outgoing(NamedTuple):
 
 class Damaged(ValueError):
     """A batch in the source whose checksum doesn't fit."""
-
-
-class Aborted:
-    """Which batches of a fetch belong to aborted transactions; asked about each batch once, in order."""
-
-    def __init__(self, transactions: Iterable[tuple[int, int]]) -> None:
-        self._coming = [(first_offset, producer) for producer, first_offset in transactions]
-        heapq.heapify(self._coming)
-        self._open: set[int] = set()
-
-    def holds(self, batch: Batch) -> bool:
-        """Whether nobody who reads committed records sees the batch."""
-        while self._coming and self._coming[0][0] < batch.next_offset:
-            self._open.add(heapq.heappop(self._coming)[1])
-        if batch.is_control:
-            self._open.discard(batch.producer_id)
-            return True
-        return batch.is_transactional and batch.producer_id in self._open
 
 
 @dataclass(slots=True)

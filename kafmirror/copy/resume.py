@@ -3,7 +3,8 @@
 import time
 
 from ..batches.checkpoint import Fill, Go, Held, Lost, Refuse, Trim, decide
-from ..batches.offset_header import FILLER_COUNT, as_in_source, filler, is_filler, restamped
+from ..batches.filler import filler, is_filler
+from ..batches.offset_header import FILLER_COUNT, as_in_source, restamped
 from ..batches.record import opened
 from ..batches.record_batch import Stamp
 from ..errors import MirrorStopped

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from agentlog.cli import settings
 from agentlog.errors import UsageError
 
-from ..plan.gather import Wanted, check_target_topic
 from .cluster_view import Side
 from .connection import Wire
 from .event_loop import Loop
+from .topic_selection import Wanted, check_target_topic
 
 
 class Named(NamedTuple):

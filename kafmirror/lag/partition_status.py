@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from agentlog.text.formatting import counted, duration
+from agentlog.formatting import counted, duration
 
 from ..kafka.metadata import Partition
 from .lag import Lag

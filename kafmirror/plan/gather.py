@@ -2,45 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import NamedTuple
 
-from agentlog.errors import AgentlogError, KafkaUnavailable, TopicNotFound, UsageError
+from agentlog.errors import AgentlogError, KafkaUnavailable, TopicNotFound
 
 from ..batches.record_batch import Batch, is_written_by
 from ..kafka import topic_admin
 from ..kafka.cluster_view import Side
 from ..kafka.connection import Wire
 from ..kafka.metadata import Bounds, Metadata, Partition, Setting
+from ..kafka.topic_selection import Wanted
 from ..verify.compare import Comparison, Pair, Span
 from .plan import Facts, Plan, Prefix, TopicFacts, is_pattern, matching, plan_topic
-
-
-class Wanted(NamedTuple):
-    """What the user wants to be mirrored.
-
-    Attributes:
-        patterns: names of topics, or shell patterns.
-        target_topic: what a topic is called in the target; ``{source}`` and ``{topic}`` stand for names.
-    """
-
-    patterns: list[str]
-    target_topic: str = "{topic}"
-
-    def leaves_out(self, target: Wire, topic: str) -> bool:
-        """Whether no pattern means ``topic``, as a mirror from ``target`` names its copies so."""
-        before, _, behind = self.target_topic.replace("{source}", target.name).partition("{topic}")
-        return "{source}" in self.target_topic and topic.startswith(before) and topic.endswith(behind)
-
-    def target_name(self, source: Wire, topic: str) -> str:
-        """What ``topic`` is called in the target."""
-        return self.target_topic.replace("{source}", source.name).replace("{topic}", topic)
-
-
-def check_target_topic(template: str) -> str:
-    """``--target-topic`` as given; raises UsageError when it would make several topics one."""
-    if "{topic}" not in template:
-        raise UsageError(f"--target-topic {template[:60]!r} must hold {{topic}}, and may hold {{source}}")
-    return template
 
 
 class Gathering:

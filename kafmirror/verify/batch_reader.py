@@ -3,8 +3,8 @@
 from collections import deque
 from collections.abc import Iterable
 
+from ..batches.aborted_transactions import Aborted
 from ..batches.record_batch import Batch, is_intact, split
-from ..copy.partition_buffer import Aborted
 from ..errors import MirrorStopped
 from ..kafka.cluster_view import Side
 from ..kafka.connection import is_transient

@@ -10,11 +10,13 @@ import msgspec
 from agentlog.cli import Where, opened
 from agentlog.errors import NothingToShow, UsageError
 from agentlog.event.event import Unreadable
-from agentlog.log.source import Searched, Source, Span
-from agentlog.session.coverage import coverage, not_found
+from agentlog.event.position import Span
+from agentlog.log.source import Source
+from agentlog.session.coverage import Searched, coverage
 from agentlog.session.timeline import timeline
 from agentlog.terminal.output import progress
 from agentlog.terminal.unreadable_report import name_first
+from agentlog.text.coverage_text import not_found
 
 from .session import Session
 from .signature import Sketch, Sketcher

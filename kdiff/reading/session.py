@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agentlog.event.event import Unreadable
+from agentlog.formatting import counted, dollars, duration
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Timeline
-from agentlog.text.formatting import counted, dollars, duration
 
 from .spill import Shelf
 

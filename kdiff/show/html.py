@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 
 from agentlog.event.escape import escaped
-from agentlog.session.coverage import sentence
+from agentlog.text.coverage_text import sentence
 
 from ..align.step_groups import Move
 from ..judge.divergence import Divergence

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from agentlog.event.escape import code, plain
-from agentlog.session.coverage import sentence
+from agentlog.text.coverage_text import sentence
 
 from ..align.step_groups import Move
 from ..judge.divergence import Divergence

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from agentlog.event.event import Record, number
+from agentlog.formatting import counted
 from agentlog.session.step import Step
-from agentlog.text.formatting import counted
 from agentlog.text.step_text import headline, shown, word
 
 from ..align.payload_compare import Payloads

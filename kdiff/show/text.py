@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agentlog.event.escape import escaped
-from agentlog.session.coverage import sentence
 from agentlog.terminal.output import Paint, Style, cell_width, clipped, flowing
+from agentlog.text.coverage_text import sentence
 
 from ..judge.divergence import Divergence
 from ..judge.verdict import Answer, Verdict

@@ -11,10 +11,10 @@ from typing import NamedTuple, Self
 from agentlog.event import capture, codec
 from agentlog.event.event import Place, Record, Unreadable
 from agentlog.event.partial_decode import glances
-from agentlog.log.source import Searched
+from agentlog.log.capture_file import copied
 from agentlog.session.accumulator import Sums
+from agentlog.session.coverage import Searched
 
-from ..transfer.lock import copied
 from .recompute import light
 from .store import Store, Unread
 from .write_batch import CHUNK, Chunk, Found

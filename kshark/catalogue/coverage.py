@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agentlog.session.coverage import NEVER_CAPTURED, counts_read, where_read
+from agentlog.text.coverage_text import NEVER_CAPTURED, counts_read, where_read
 
 
 @dataclass(frozen=True)

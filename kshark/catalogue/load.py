@@ -11,11 +11,11 @@ from agentlog.cli import Where, chosen_cluster, file_alone
 from agentlog.event.event import Place, Unreadable
 from agentlog.log.admin import Identification
 from agentlog.log.reader import KafkaReader
-from agentlog.log.source import Searched
+from agentlog.session.coverage import Searched
 from agentlog.settings.clusters import BOOTSTRAP
 from agentlog.terminal.output import progress
+from agentlog.text.coverage_text import progress_text
 
-from ..replay.command import reading
 from .capture_index import Lines
 from .coverage import Read
 from .files import discard, opened, path_of
@@ -91,7 +91,7 @@ def _known(reader: KafkaReader, topic: str, store: Store) -> Gathered | None:
 
 def _from_topic(reader: KafkaReader, topic: str, store: Store) -> Gathered:
     searched = Searched(f"topic {topic} of {reader.cluster.name}")
-    with progress(lambda: reading(searched)):
+    with progress(lambda: progress_text(searched)):
         Update(reader, topic, store, searched).run()
         while unsure := store.unsure():
             for group in groups(unsure):
@@ -115,7 +115,7 @@ def _from_topic(reader: KafkaReader, topic: str, store: Store) -> Gathered:
 
 def _from_file(path: str, store: Store) -> Gathered:
     searched = Searched("standard input" if path == "-" else path)
-    with progress(lambda: reading(searched)), Lines(path, searched) as lines:
+    with progress(lambda: progress_text(searched)), Lines(path, searched) as lines:
         lines.add_to(store)
         while unsure := store.unsure():
             for group in groups(unsure):

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from agentlog.event.position import Moment, Position
-from agentlog.log.source import Span
+from agentlog.event.position import Moment, Position, Span
 from agentlog.session.summary import Summary
 
 from .store import Store

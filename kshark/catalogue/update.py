@@ -5,8 +5,8 @@ import os
 from contextlib import ExitStack, suppress
 
 from agentlog.log.reader import Bounds, KafkaReader
-from agentlog.log.source import Searched
 from agentlog.session.accumulator import Sums
+from agentlog.session.coverage import Searched
 
 from .assignment import Share, shares
 from .store import Mark, Store

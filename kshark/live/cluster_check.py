@@ -11,10 +11,10 @@ from agentlog.cli import settings
 from agentlog.errors import AgentlogError, KafkaError, SettingsError, TopicNotFound
 from agentlog.event import codec
 from agentlog.event.escape import escaped
+from agentlog.formatting import counted
 from agentlog.log.reader import KafkaReader
 from agentlog.settings.clusters import BOOTSTRAP, Settings
 from agentlog.terminal.output import Style, cell_width, complain, paint_for, width, wrapped, write, write_bytes
-from agentlog.text.formatting import counted
 
 LEAST_WIDTH = 30
 

@@ -3,7 +3,7 @@
 from agentlog.errors import UsageError
 from agentlog.event import capture
 from agentlog.event.event import Record, Unreadable
-from agentlog.log.source import Span
+from agentlog.event.position import Span
 from agentlog.log.topic_source import TopicSource
 from agentlog.session.coverage import coverage
 from agentlog.session.timeline import Live, Step, Timeline, timeline

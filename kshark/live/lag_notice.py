@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from agentlog.formatting import counted, duration
 from agentlog.log.reader import Message
 from agentlog.log.topic_stream import TopicStream
-from agentlog.text.formatting import counted, duration
 
 EVERY_S = 5.0
 WORTH_SAYING = 2_000

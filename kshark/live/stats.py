@@ -11,9 +11,9 @@ from agentlog.cli import Where, chosen_cluster, chosen_moment
 from agentlog.errors import UsageError
 from agentlog.event import codec
 from agentlog.event.event import Unreadable
-from agentlog.event.position import check_range
 from agentlog.log.reader import KafkaReader, Message
 from agentlog.log.topic_stream import TopicStream, found_in
+from agentlog.settings.time_expression import check_range
 from agentlog.terminal.live_screen import Screen
 from agentlog.terminal.output import complain, paint_for, progress, width, write, write_bytes
 from agentlog.terminal.unreadable_report import Naming

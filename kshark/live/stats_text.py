@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentlog.event.escape import escaped
-from agentlog.recording.prepare.payload_offload import MAX_EVENT
+from agentlog.event.event import MAX_EVENT
+from agentlog.formatting import counted, dollars, duration
 from agentlog.terminal.output import Paint, Style, clipped, flowing, wrapped
-from agentlog.text.formatting import counted, dollars, duration
 from agentlog.text.step_text import WORDS
 
 from ..render import moment

@@ -8,12 +8,12 @@ from agentlog.cli import Where, chosen_cluster, chosen_moment
 from agentlog.errors import Stopped
 from agentlog.event import capture
 from agentlog.event.event import Record, Unreadable
+from agentlog.formatting import counted
 from agentlog.log.reader import KafkaReader, Message
 from agentlog.log.topic_stream import TopicStream, found_in
 from agentlog.session.timeline import Step, alone
 from agentlog.terminal.output import complain, paint_for, width, write, write_bytes
 from agentlog.terminal.unreadable_report import NAMED, name_unreadable
-from agentlog.text.formatting import counted
 
 from ..replay.command import Choice
 from .event_line import EventLines

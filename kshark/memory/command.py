@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from agentlog.analysis.causality import Causes
 from agentlog.event import codec
+from agentlog.formatting import counted
 from agentlog.terminal.output import complain, page, paint_for, width, write_bytes
-from agentlog.text.formatting import counted
 
 from ..render import Look
 from ..replay.command import Read, read_session

@@ -1,8 +1,8 @@
 """What `kshark memory` says of a point and of a lane, in words. Pure; the text is as recorded."""
 
 from agentlog.analysis.causality import Causes
+from agentlog.formatting import counted, duration
 from agentlog.session.timeline import Step
-from agentlog.text.formatting import counted, duration
 from agentlog.text.step_text import headline, shown, word
 
 from ..view.chat_messages import as_messages

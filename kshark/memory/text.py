@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from agentlog.event.escape import escaped
-from agentlog.session.coverage import Coverage, sentence
+from agentlog.formatting import counted
+from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step
 from agentlog.terminal.output import Style, cell_width, clipped, wrapped
-from agentlog.text.formatting import counted
+from agentlog.text.coverage_text import sentence
 from agentlog.text.step_text import folded
 
 from ..render import Look, header

@@ -8,11 +8,12 @@ from typing import NamedTuple
 from agentlog.errors import NothingToShow
 from agentlog.event import capture
 from agentlog.event.event import Record, Unreadable
-from agentlog.log.source import Searched, Source
-from agentlog.session.coverage import Coverage, asked, coverage, not_found
+from agentlog.log.source import Source
+from agentlog.session.coverage import Coverage, coverage
 from agentlog.session.timeline import Step, Timeline, timeline
 from agentlog.terminal.output import complain, page, paint_for, plain, progress, width, write, write_bytes
 from agentlog.terminal.unreadable_report import name_first
+from agentlog.text.coverage_text import asked, not_found, progress_text
 from agentlog.text.step_text import word
 
 from ..render import Look, text
@@ -87,18 +88,12 @@ def read_session(wanted: Wanted) -> Read:
 
 def gathered(wanted: Wanted, source: Source) -> tuple[list[Record], list[Unreadable]]:
     """All of a session's records; those that can't be read are named on standard error, and come along."""
-    with progress(lambda: reading(source.searched)):
+    with progress(lambda: progress_text(source.searched)):
         found = list(source.records(wanted.session_id, wanted.span))
     records = [item for item in found if isinstance(item, Record)]
     unreadable = sorted((item for item in found if isinstance(item, Unreadable)), key=lambda item: item.place[1:3])
     name_first(unreadable, len(unreadable))
     return records, unreadable
-
-
-def reading(searched: Searched) -> str:
-    """What is being read, and how far that has come."""
-    of = f" of {searched.expected:,}" if searched.expected else ""
-    return f"{searched.what}: read {searched.records:,}{of} records"
 
 
 def show(found: Timeline, covered: Coverage, unreadable: Sequence[Unreadable], choice: Choice) -> None:

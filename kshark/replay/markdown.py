@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from agentlog.event.escape import code, plain
+from agentlog.formatting import counted, dollars
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step, Timeline, Totals
-from agentlog.text.formatting import counted, dollars
 from agentlog.text.step_text import Run, details, folded, headline, run_text, word
 
 from ..render import DEEPEST_SHOWN, Look, footer_lines, moment, outcome_text

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from agentlog.atomic_file import replacing
 from agentlog.errors import UsageError
+from agentlog.formatting import counted
 from agentlog.terminal.output import complain, write_bytes
-from agentlog.text.formatting import counted
 
 from ..replay.command import read_session
 from ..wanted import Wanted

@@ -5,15 +5,16 @@ from html import escape
 from urllib.parse import quote
 
 from agentlog.analysis.causality import Causes
-from agentlog.analysis.diagnosis import wrong
 from agentlog.event.escape import escaped
 from agentlog.event.event import Unreadable, number
-from agentlog.session.coverage import Coverage, asked
+from agentlog.formatting import counted, dollars, duration
+from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step, Timeline
-from agentlog.text.formatting import counted, dollars, duration
+from agentlog.text.coverage_text import asked
 from agentlog.text.step_text import Run, error_name, folded, said, word
 
 from ..render import OUTCOME_STYLES, amounts, footer_lines, moment, others, outcome_text
+from ..why.diagnosis import wrong
 from ..why.phrases import verdict
 
 NAMED = 1_000

@@ -6,8 +6,7 @@ from itertools import islice
 
 from agentlog.cli import Where
 from agentlog.errors import UsageError
-from agentlog.event.position import Moment
-from agentlog.log.source import Span
+from agentlog.event.position import Moment, Span
 from agentlog.terminal.output import page, paint_for, width, write_bytes
 from agentlog.terminal.unreadable_report import NAMED, name_first
 

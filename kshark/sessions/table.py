@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from agentlog.event.escape import escaped
 from agentlog.event.event import EPOCH, MICROSECOND
+from agentlog.formatting import counted, dollars, duration
 from agentlog.session.summary import Summary
 from agentlog.terminal.output import Paint, Style, cell_width, clipped, flowing
-from agentlog.text.formatting import counted, dollars, duration
 
 from ..catalogue.coverage import Read, sentence
 from ..catalogue.query import Query, Totals

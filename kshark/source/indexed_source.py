@@ -10,11 +10,13 @@ from pathlib import Path
 from agentlog.cli import chosen_cluster
 from agentlog.cli import opened as opened_source
 from agentlog.event.event import Place, Record, Unreadable
+from agentlog.event.position import Span
 from agentlog.log.admin import Identification
 from agentlog.log.offset_range_reader import Stretch
 from agentlog.log.reader import Bounds, KafkaReader
-from agentlog.log.source import Found, Searched, Source, Span
+from agentlog.log.source import Found, Source
 from agentlog.log.topic_source import TopicSource
+from agentlog.session.coverage import Searched
 
 from ..catalogue.files import folder, path_of
 from ..wanted import Wanted

@@ -7,11 +7,11 @@ from agentlog.atomic_file import new_file
 from agentlog.errors import NothingToShow, UsageError
 from agentlog.event import capture
 from agentlog.event.event import Record, Unreadable
+from agentlog.formatting import counted
 from agentlog.log.source import Source
-from agentlog.session.coverage import not_found
 from agentlog.terminal.output import complain, progress, write_bytes
 from agentlog.terminal.unreadable_report import Naming
-from agentlog.text.formatting import counted
+from agentlog.text.coverage_text import not_found
 
 from ..source.indexed_source import opened
 from ..wanted import Wanted

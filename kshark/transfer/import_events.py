@@ -8,12 +8,12 @@ from agentlog.cli import Where, chosen_cluster, chosen_moment
 from agentlog.errors import NothingToShow, TopicNotFound, UsageError
 from agentlog.event.partitioner import PARTITIONERS, known_partitioner
 from agentlog.event.position import Moment
+from agentlog.formatting import counted, duration
 from agentlog.log.admin import ensure_topic, topic_settings
 from agentlog.log.reader import KafkaReader
 from agentlog.log.writer import Outgoing, Writer
 from agentlog.settings.clusters import Cluster
 from agentlog.terminal.output import complain, progress
-from agentlog.text.formatting import counted, duration
 
 from ..render import moment
 from .dedup import Present, present

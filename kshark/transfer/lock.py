@@ -1,15 +1,14 @@
 """A capture file held while it is imported: no other process sends it meanwhile, and it can be read more than once."""
 
 import fcntl
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from agentlog.errors import UsageError
+from agentlog.log.capture_file import copied
 
 
 class Held(NamedTuple):
@@ -57,12 +56,3 @@ def _lock(file: BinaryIO, path: str) -> None:
         ) from None
     except OSError:  # a file system without locks: nobody else could lock it either
         return
-
-
-@contextmanager
-def copied(stream: BinaryIO) -> Iterator[str]:
-    """Where what comes from ``stream``, which can be read only once, can be read again."""
-    with tempfile.NamedTemporaryFile(prefix="agentlog-") as copy:
-        shutil.copyfileobj(stream, copy)
-        copy.flush()
-        yield copy.name

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from agentlog.text.formatting import duration
+from agentlog.formatting import duration
 
 BATCH_BYTES = 1_048_588
 """Kafka's own ``max.message.bytes``."""

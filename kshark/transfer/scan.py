@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from agentlog.event.event import Record, Unreadable, microseconds
-from agentlog.log.source import Found, every_record
+from agentlog.log.capture_file import every_record
+from agentlog.log.source import Found
 from agentlog.terminal.output import progress
 from agentlog.terminal.unreadable_report import Naming
 

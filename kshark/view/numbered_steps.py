@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agentlog.event.escape import escaped
+from agentlog.formatting import counted
 from agentlog.session.timeline import Step
 from agentlog.terminal.output import Style, flowing, wrapped
-from agentlog.text.formatting import counted
 from agentlog.text.step_text import Detail, Run, details, shown, word
 
 from ..render import Look, detail_lines, own_lines, run_lines

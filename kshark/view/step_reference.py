@@ -1,9 +1,10 @@
 """Which step of a timeline a user means: by its number, its event, or a time. Pure."""
 
 from agentlog.errors import NothingToShow, PositionError, UsageError
-from agentlog.event.position import Moment, parse_position
-from agentlog.session.coverage import nearest
+from agentlog.event.position import Moment
 from agentlog.session.timeline import Step, Timeline
+from agentlog.settings.time_expression import parse_position
+from agentlog.text.coverage_text import nearest
 
 from ..render import moment
 

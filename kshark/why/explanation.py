@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from agentlog.analysis.causality import Causes, Link
-from agentlog.analysis.consequences import Aftermath, aftermath
-from agentlog.analysis.diagnosis import Kind, Wrong, wrong
 from agentlog.analysis.failures import is_failure
 from agentlog.session.timeline import Step, Timeline
 from agentlog.text.step_text import Run, folded
 
 from ..view.numbered_steps import steps_of
+from .consequences import Aftermath, aftermath
+from .diagnosis import Kind, Wrong, wrong
 
 LAST = 6
 """So many links nearest to the step are always shown; of those before it only what set the direction."""

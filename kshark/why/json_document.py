@@ -6,8 +6,6 @@ from typing import Any
 import orjson
 
 from agentlog.analysis.causality import Causes
-from agentlog.analysis.consequences import Aftermath
-from agentlog.analysis.diagnosis import Wrong
 from agentlog.analysis.failures import is_failure
 from agentlog.event import codec
 from agentlog.event.event import Unreadable, timestamp_text
@@ -16,6 +14,8 @@ from agentlog.session.timeline import Step
 
 from ..render import moment
 from ..view.numbered_steps import named_step
+from .consequences import Aftermath
+from .diagnosis import Wrong
 from .explanation import Answer
 from .phrases import verdict
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from agentlog.event.escape import code, plain
-from agentlog.session.coverage import Coverage, sentence
+from agentlog.formatting import counted
+from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step
-from agentlog.text.formatting import counted
+from agentlog.text.coverage_text import sentence
 from agentlog.text.step_text import Run, headline, word
 
 from ..render import Look, outcome_text

@@ -7,12 +7,13 @@ from itertools import pairwise
 from statistics import median
 
 from agentlog.analysis.causality import Causes, Link, Tie
-from agentlog.analysis.consequences import Aftermath
-from agentlog.analysis.diagnosis import Kind, Wrong
 from agentlog.analysis.failures import Loop, error_of, is_act, is_failure
+from agentlog.formatting import counted, dollars, duration
 from agentlog.session.timeline import Step, Timeline
-from agentlog.text.formatting import counted, dollars, duration
 from agentlog.text.step_text import Run, error_name, headline, run_text, shown, word
+
+from .consequences import Aftermath
+from .diagnosis import Kind, Wrong
 
 NAMED = 5
 LONGEST_ERROR = 60

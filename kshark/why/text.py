@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from agentlog.analysis.causality import Tie
 from agentlog.analysis.failures import error_of, is_failure
-from agentlog.session.coverage import Coverage, sentence
+from agentlog.formatting import counted
+from agentlog.session.coverage import Coverage
 from agentlog.terminal.output import Style
-from agentlog.text.formatting import counted
+from agentlog.text.coverage_text import sentence
 from agentlog.text.step_text import Detail, Run, folded, shown
 
 from ..render import Look, header

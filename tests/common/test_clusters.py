@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from agentlog.errors import SettingsError
 from agentlog.event.partitioner import PARTITIONERS, SYNONYMS
-from agentlog.event.position import parse_position
 from agentlog.settings.clusters import TOP_LEVEL, Cluster, Settings, load_settings
 from agentlog.settings.librdkafka_properties import OURS
+from agentlog.settings.time_expression import parse_position
 
 DOCS = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Imports point one way: the core knows no tool, no tool another, and what is pure neither Kafka nor the terminal."""
+"""Imports point one way: from room to room, never from tool to tool, and pure modules know no Kafka and no terminal."""
 
 import ast
 import subprocess
@@ -14,44 +14,55 @@ ROOT = Path(__file__).parents[2]
 TOOLS = ("kshark", "kdiff", "kafmirror")
 FOLDERS = {"agentlog": ROOT / "common" / "agentlog", **{tool: ROOT / tool for tool in TOOLS}}
 
-# A module of the core imports from its own layer and those before it. Where does yours stand?
-LAYERS: tuple[set[str], ...] = (
-    {"errors", "events", "wording", "untrusted"},
-    {"codec", "capture", "steps", "order", "lanes", "session", "positions", "partitions"},
-    {"properties", "settingsfile", "given", "clusters"},
-    {"kafka", *(f"kafka.{name}" for name in ("client", "reader", "admin", "writer", "stretch"))},
-    {"sources", "watch", "stream", "topics", "newfile", "coverage", "describe", "calls", "payloads"},
-    {"glances", "summary", "sums"},
-    {
-        f"recording.{name}"
-        for name in ("snapshot", "secrets", "prices", "usage", "scope", "ids", "stats", "workers", "bell")
-    },
-    {
-        f"recording.{name}"
-        for name in ("search", "redaction", "records", "outlets", "large", "spool", "spare", "ledger", "kafkawriter")
-    },
-    {
-        f"recording.{name}"
-        for name in ("target", "wire", "options", "intake", "preparer", "spools", "handover", "sender", "delivery")
-    },
-    {"recording.process", "recording.recorder"},
-    {f"recording.{name}" for name in ("span", "calls", "generators", "decorate", "verbs")} | {"recording", "tracer"},
-    {"adapters", *(f"adapters.{name}" for name in ("streams", "calling", "openai", "anthropic"))},
-    {"adapters.langchain", "adapters.openai_agents"},
-    {"output", "cli", "naming", "screen"},
-)
-# Beside these whatever of the core and of kdiff says of itself that it is. What renders for a terminal may be, and
-# knows rich.
-PURE = {
-    "agentlog.errors",
-    "agentlog.events",
-    "agentlog.codec",
-    "agentlog.session",
-    "agentlog.positions",
-    "agentlog.partitions",
-    "kafmirror.plan",
-    "kafmirror.batches",
+# A room is a folder, or a module that stands beside the folders. It imports from the rooms before it alone.
+ROOMS: dict[str, tuple[str, ...]] = {
+    "agentlog": (
+        "errors",
+        "formatting",
+        "atomic_file",
+        "event",
+        "session",
+        "analysis",
+        "text",
+        "settings",
+        "log",
+        "payloads",
+        "recording.prepare",
+        "recording.sinks",
+        "recording.delivery",
+        "recording.spans",
+        "recording",
+        "tracer",
+        "adapters",
+        "terminal",
+        "cli",
+    ),
+    "kshark": (
+        "wanted",
+        "story",
+        "catalogue",
+        "source",
+        "completing",
+        "render",
+        "view",
+        "replay",
+        "sessions",
+        "why",
+        "memory",
+        "report",
+        "live",
+        "transfer",
+        "cli",
+        "__main__",
+    ),
+    "kdiff": ("reading", "align", "judge", "show", "settings", "command", "cohort", "cli", "__main__"),
+    "kafmirror": ("errors", "batches", "kafka", "verify", "plan", "lag", "copy", "commands", "cli", "__main__"),
 }
+LARGEST_ROOM = 13
+# Beside these, every module of the core and of kdiff whose first line ends with "Pure."
+PURE = {"agentlog.errors", "agentlog.event.event", "agentlog.event.codec", "agentlog.session.timeline"}
+PURE |= {"agentlog.event.position", "agentlog.event.partitioner", "kafmirror.plan.plan"}
+PURE |= {"kafmirror.batches.record_batch"}
 TERMINAL = {"typer", "click", "rich", "curses"}
 KAFKA = {"confluent_kafka", "kafka"}
 
@@ -59,12 +70,12 @@ KAFKA = {"confluent_kafka", "kafka"}
 @cache
 def modules() -> dict[str, ast.Module]:
     """Every module of the core and of the tools by its full name, read and not run."""
-    found = {}
+    trees = {}
     for package, folder in FOLDERS.items():
         for path in sorted(folder.rglob("*.py")):
             parts = [package, *path.relative_to(folder).with_suffix("").parts]
-            found[".".join(parts).removesuffix(".__init__")] = ast.parse(path.read_text(encoding="utf-8"))
-    return found
+            trees[".".join(parts).removesuffix(".__init__")] = ast.parse(path.read_text(encoding="utf-8"))
+    return trees
 
 
 def is_package(name: str) -> bool:
@@ -75,7 +86,7 @@ def is_package(name: str) -> bool:
 @cache
 def imports(name: str) -> frozenset[str]:
     """What a module imports anywhere in it: our modules by their full names, others by their top name."""
-    return frozenset(_resolved(target) for target in _targets(name))
+    return frozenset(_resolve(target) for target in _targets(name))
 
 
 def _targets(name: str) -> Iterator[str]:
@@ -88,13 +99,13 @@ def _targets(name: str) -> Iterator[str]:
             yield from (f"{source}.{alias.name}" for alias in node.names)
 
 
-def _resolved(target: str) -> str:
+def _resolve(target: str) -> str:
     while target not in modules() and target.split(".", maxsplit=1)[0] in FOLDERS and "." in target:
         target = target.rpartition(".")[0]
     return target if target in modules() else target.split(".")[0]
 
 
-def reached(name: str) -> set[str]:
+def reachable(name: str) -> set[str]:
     """What a module imports, and what that imports, and so on."""
     seen: set[str] = set()
     left = [name]
@@ -105,22 +116,40 @@ def reached(name: str) -> set[str]:
     return seen
 
 
-def core() -> list[str]:
-    return [name.removeprefix("agentlog.") for name in modules() if name.startswith("agentlog.")]
+def room(name: str) -> str:
+    """The room of a module, without the name of its tree: the longest one that holds it."""
+    tree, _, rest = name.partition(".")
+    holds = [each for each in ROOMS[tree] if rest == each or rest.startswith(f"{each}.")]
+    return max(holds, key=len, default="")
 
 
-def test_every_import_is_found() -> None:
-    assert {"agentlog.events", "agentlog.codec", "confluent_kafka"} <= reached("agentlog.topics")
-    assert "agentlog.kafka.reader" in imports("agentlog.topics")
-    assert modules().keys() >= {"agentlog", "agentlog.events", "kshark.cli", "kshark.story"}
+def in_rooms() -> list[str]:
+    return [name for name in modules() if "." in name]
 
 
-@pytest.mark.parametrize("name", core())
-def test_the_core_imports_no_layer_above_its_own(name: str) -> None:
-    places = {module: number for number, layer in enumerate(LAYERS) for module in layer}
-    assert name in places, f"say in {Path(__file__).name} in which layer agentlog.{name} stands"
-    ours = {target.removeprefix("agentlog.") for target in imports(f"agentlog.{name}") if target in modules()}
-    assert {target for target in ours if places.get(target, 0) > places[name]} == set()
+def test_the_imports_are_read_from_the_code() -> None:
+    assert {"agentlog.event.event", "agentlog.event.codec", "confluent_kafka"} <= reachable("agentlog.log.topic_source")
+    assert "agentlog.log.reader" in imports("agentlog.log.topic_source")
+    assert modules().keys() >= {"agentlog", "agentlog.event.event", "kshark.cli", "kshark.story"}
+
+
+@pytest.mark.parametrize("name", in_rooms())
+def test_a_room_imports_only_rooms_before_it(name: str) -> None:
+    tree = name.partition(".")[0]
+    order = ROOMS[tree]
+    assert room(name), f"say in {Path(__file__).name} where the room of {name} stands"
+    targets = {room(target) for target in imports(name) if target.startswith(f"{tree}.")}
+    assert {target for target in targets if order.index(target) > order.index(room(name))} == set()
+
+
+def test_every_room_is_there() -> None:
+    assert {f"{tree}.{each}" for tree, rooms in ROOMS.items() for each in rooms} <= modules().keys()
+
+
+@pytest.mark.parametrize("folder", [name for name in modules() if is_package(name)])
+def test_a_folder_is_small_enough_to_look_through(folder: str) -> None:
+    inside = [name for name in modules() if name.rpartition(".")[0] == folder and not is_package(name)]
+    assert len(inside) <= LARGEST_ROOM, f"{folder} has become a corridor: make two rooms of it"
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
@@ -131,29 +160,30 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 @pytest.mark.parametrize("name", [name for name in modules() if name != "agentlog"])
 def test_a_tool_imports_the_core_and_itself_alone(name: str) -> None:
-    own = name.split(".", maxsplit=1)[0]
+    tree = name.split(".", maxsplit=1)[0]
     foreign = {target.split(".")[0] for target in imports(name)} & {*TOOLS, "devkafka", "tests", "benchmarks"}
-    assert foreign <= ({own} if own in TOOLS else set())
+    assert foreign <= ({tree} if tree in TOOLS else set())
 
 
-def test_one_package_alone_knows_confluent_kafka() -> None:
-    assert {name.rpartition(".")[0] for name in modules() if "confluent_kafka" in imports(name)} == {"agentlog.kafka"}
-    allowed = {f"kafmirror.{name}" for name in ("loop", "wire", "transfer", "topics", "groups")}
-    assert {name for name in modules() if "kafka" in imports(name)} <= allowed
+def test_one_package_alone_imports_each_kafka_client() -> None:
+    assert {name.rpartition(".")[0] for name in modules() if "confluent_kafka" in imports(name)} == {"agentlog.log"}
+    assert {name.rpartition(".")[0] for name in modules() if "kafka" in imports(name)} == {"kafmirror.kafka"}
 
 
 def pure() -> list[str]:
-    held = ("agentlog.", "kdiff.")
-    return [name for name, tree in modules().items() if name in PURE or (name.startswith(held) and _says(tree))]
+    trees = ("agentlog.", "kdiff.")
+    return [name for name, tree in modules().items() if name in PURE or (name.startswith(trees) and _is_pure(tree))]
 
 
-def _says(tree: ast.Module) -> bool:
+def _is_pure(tree: ast.Module) -> bool:
     return (ast.get_docstring(tree) or "").partition("\n")[0].endswith("Pure.")
 
 
 @pytest.mark.parametrize("name", pure())
-def test_what_is_pure_knows_neither_kafka_nor_the_terminal(name: str) -> None:
-    assert reached(name) & (KAFKA | TERMINAL | {"agentlog.kafka", "agentlog.cli", "agentlog.output"}) == set()
+def test_a_pure_module_reaches_neither_kafka_nor_the_terminal(name: str) -> None:
+    reached = reachable(name)
+    assert reached & (KAFKA | TERMINAL) == set()
+    assert {each for each in reached if each.startswith(("agentlog.log", "agentlog.terminal", "agentlog.cli"))} == set()
 
 
 def loaded_by(*names: str) -> set[str]:

@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentlog.errors import PositionError
-from agentlog.event.position import Moment, Offset, Position, check_range, parse_position
+from agentlog.event.position import Moment, Offset, Position
+from agentlog.settings.time_expression import check_range, parse_position
 
 BERLIN = ZoneInfo("Europe/Berlin")
 utc = partial(datetime, tzinfo=UTC)

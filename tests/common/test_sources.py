@@ -18,9 +18,10 @@ import zstandard
 from agentlog.event.capture import write_line
 from agentlog.event.codec import decode
 from agentlog.event.event import Headers, Place, Record, Unreadable
-from agentlog.event.position import Moment, Offset
+from agentlog.event.position import Moment, Offset, Span
+from agentlog.log.capture_file import CaptureSource
 from agentlog.log.reader import KafkaReader
-from agentlog.log.source import CaptureSource, Source, Span
+from agentlog.log.source import Source
 from agentlog.log.topic_source import TopicSource
 from agentlog.session.timeline import timeline
 from agentlog.settings.clusters import Settings

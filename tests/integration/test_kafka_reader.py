@@ -27,9 +27,9 @@ from confluent_kafka.admin import (
 from agentlog.errors import AgentlogError, KafkaRefused, KafkaUnavailable, PositionError, TopicNotFound
 from agentlog.event.event import Record, Unreadable
 from agentlog.event.partitioner import candidates
-from agentlog.event.position import Moment, Offset
+from agentlog.event.position import Moment, Offset, Span
 from agentlog.log.reader import Bounds, KafkaReader
-from agentlog.log.source import Found, Span
+from agentlog.log.source import Found
 from agentlog.log.topic_source import TopicSource
 from agentlog.settings.clusters import Cluster, Settings
 from devkafka import KafkaCluster, Message, create_topic, eventually, produce

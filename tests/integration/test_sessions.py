@@ -13,7 +13,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from agentlog.log.reader import KafkaReader
-from agentlog.log.source import Searched
+from agentlog.session.coverage import Searched
 from agentlog.session.summary import Summary
 from agentlog.settings.clusters import Cluster
 from devkafka import KafkaCluster, create_topic, eventually, produce

@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafmirror.batches import compression, offset_header, record, record_batch
+from kafmirror.batches.aborted_transactions import Aborted
 from kafmirror.batches.offset_header import Naming
 from kafmirror.batches.record import Opened
 from kafmirror.batches.record_batch import Batch, Stamp
-from kafmirror.copy.partition_buffer import PATCHED_BYTES, Aborted, Flow
+from kafmirror.copy.partition_buffer import PATCHED_BYTES, Flow
 
 PRODUCER = record_batch.producer_id("cluster", "topic")
 RESTS = st.tuples(

@@ -11,7 +11,8 @@ import orjson
 import pytest
 
 from agentlog.event.event import Record, Unreadable
-from agentlog.log.source import CaptureSource, Span
+from agentlog.event.position import Span
+from agentlog.log.capture_file import CaptureSource
 from agentlog.session.coverage import Coverage, coverage
 from agentlog.session.timeline import Timeline, timeline
 from kshark.transfer.demo import write_file

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from agentlog.event.escape import escaped
-from agentlog.text.formatting import duration
+from agentlog.formatting import duration
 from kshark.story import placed, story
 from tests.browser import PHONE, WIDE, Browser
 from tests.recording import capture_file, ended, event, tool_call

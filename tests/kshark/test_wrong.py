@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 
 from agentlog.analysis.causality import Causes
-from agentlog.analysis.diagnosis import Kind, Wrong, wrong
 from agentlog.event.event import Record
 from agentlog.session.timeline import Timeline, timeline
+from kshark.why.diagnosis import Kind, Wrong, wrong
 from kshark.why.phrases import verdict
 from tests.common.test_session_properties import any_log, many
 from tests.recording import Event, as_bytes, event, tool_call

@@ -12,7 +12,7 @@ import pytest
 from agentlog import AgentTracer, KafkaUnavailable
 from agentlog.errors import SettingsError
 from agentlog.recording.delivery import dispatcher
-from agentlog.recording.options import Options
+from agentlog.recording.delivery.options import Options
 from agentlog.recording.sinks.kafka_sink import KafkaWriter
 from agentlog.recording.sinks.sink import Outlet
 from agentlog.recording.sinks.standby_producer import Spare

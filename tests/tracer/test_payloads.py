@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentlog import AgentTracer, SettingsError
+from agentlog.event.event import MAX_EVENT
 from agentlog.payloads import open_store, resolve
-from agentlog.recording.prepare.payload_offload import MAX_EVENT, Shrinker, shortened
+from agentlog.recording.prepare.payload_offload import Shrinker, shortened
 from tests.s3_server import s3_server
 from tests.tracing import in_file, ran
 

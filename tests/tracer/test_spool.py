@@ -12,9 +12,9 @@ import orjson
 import pytest
 
 from agentlog.recording.delivery.accounting import Ledger
+from agentlog.recording.delivery.options import Options
 from agentlog.recording.delivery.spool import Spools
-from agentlog.recording.options import Options
-from agentlog.recording.outbound import MILLISECOND, Author, Loss, Outbound
+from agentlog.recording.sinks.outbound import MILLISECOND, Author, Loss, Outbound
 from agentlog.settings.clusters import Settings
 from tests.tracing import in_file
 

@@ -1,1 +1,1 @@
-"""Conclusions about a session: what follows from what, what failed, and where it went wrong."""
+"""Conclusions about a session: what a call came to, what follows from what, and what failed."""

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from agentlog.analysis.call_outcome import THOUGHTS
-from agentlog.session.timeline import Lane, Step, Timeline
+from ..session.timeline import Lane, Step, Timeline
+from .call_outcome import THOUGHTS
 
 REASONS = frozenset({"decision", "llm_call", "agent_message"})
 

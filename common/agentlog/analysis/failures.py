@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from agentlog.analysis.call_outcome import failed, hands_over, period
-from agentlog.analysis.causality import is_thought
-from agentlog.session.timeline import CALL_TYPES, Lane, Step
+from ..session.timeline import CALL_TYPES, Lane, Step
+from .call_outcome import failed, hands_over, period
+from .causality import is_thought
 
 ACTS = frozenset({"tool_call", "retrieval"})
 OFTEN = 4

@@ -123,3 +123,7 @@ def number(value: object) -> float | None:
     except OverflowError:
         return None
     return amount if 0 <= amount <= LARGEST else None
+
+
+MAX_EVENT = 10_000
+"""Bytes of an event as stored; above it values are moved out."""

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator, Mapping
 from ..errors import PositionError
 from ..event.event import Record, Unreadable
 from ..event.partitioner import candidates
+from ..event.position import Span
+from ..session.coverage import Searched
 from .connection_monitor import Watch
 from .offset_range_reader import Stretch
 from .reader import Bounds, KafkaReader, Message
-from .source import Found, Searched, Span, remember
+from .source import Found, remember
 from .topic_stream import beginnings, found_in
 
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..event.event import number
+from ..formatting import counted, dollars, duration
 from ..session.timeline import CALL_TYPES, Step
-from .formatting import counted, dollars, duration
 
 WORDS = {
     "session_start": "start",

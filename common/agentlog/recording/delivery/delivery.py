@@ -8,12 +8,11 @@ from typing import NoReturn
 
 from ...errors import AgentlogError, KafkaUnavailable
 from ...payloads import open_store
-from ..options import Options
-from ..outbound import Outbound
+from ..sinks.outbound import Outbound
 from ..sinks.sink import Outlet
-from ..stats import Stats
-from .accounting import Waiter
+from .accounting import Stats, Waiter
 from .event_queue import DRAINED, Intake, OpenCall
+from .options import Options
 from .sender import Sender
 from .wakeup import Bell
 

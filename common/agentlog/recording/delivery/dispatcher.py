@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import AgentlogError
-from ..options import Options
-from ..outbound import Outbound
+from ..sinks.outbound import Outbound
 from ..sinks.sink import Outlet, Verdict
 from ..sinks.standby_producer import Spare
 from .accounting import Ledger
+from .options import Options
 from .spool import Spools
 from .spool_file import CHUNK
 

@@ -8,8 +8,8 @@ from collections import deque
 from typing import Protocol
 
 from ...errors import AgentlogError
-from ..options import Options, bare
-from ..outbound import HeaderList, Outbound
+from ..sinks.outbound import HeaderList, Outbound
+from .options import Options, bare
 from .wakeup import Bell
 
 DRAINED = 0.75

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 
+from ...event.event import MAX_EVENT
 from ...payloads import open_store
-from ..options import Options
-from ..outbound import Outbound
-from ..prepare.payload_offload import MAX_EVENT, Shrinker, Shrunk, shortened
+from ..prepare.payload_offload import Shrinker, Shrunk, shortened
 from ..prepare.redaction import Redactor
+from ..sinks.outbound import Outbound
 from .accounting import Ledger
+from .options import Options
 
 Waiting = tuple[Outbound, "Future[Shrunk] | None"]
 

@@ -9,8 +9,8 @@ import threading
 import time
 from types import FrameType
 
-from ..options import Options
 from .delivery import Delivery
+from .options import Options
 
 
 class Process:

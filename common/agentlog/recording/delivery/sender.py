@@ -5,12 +5,11 @@ import threading
 import time
 
 from ...errors import AgentlogError
-from ...text.formatting import counted
-from ..ids import new_event_id
-from ..outbound import Loss, Outbound, lost_events
+from ...formatting import counted
+from ..prepare.ids import new_event_id
+from ..sinks.outbound import Loss, Outbound, lost_events
 from ..sinks.sink import Outlet
-from ..stats import Stats
-from .accounting import Ledger
+from .accounting import Ledger, Stats
 from .dispatcher import Handover
 from .event_queue import Intake
 from .pipeline import Preparer

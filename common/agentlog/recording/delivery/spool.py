@@ -3,9 +3,9 @@
 import logging
 from collections import deque
 
-from ..options import Options
-from ..outbound import Outbound
+from ..sinks.outbound import Outbound
 from .accounting import Ledger
+from .options import Options
 from .spool_file import Spool
 
 _log = logging.getLogger("agentlog.recording")

@@ -13,7 +13,7 @@ import msgspec
 from ...event.capture import event_of, write_line
 from ...event.codec import decode
 from ...event.event import EPOCH, Place, Unreadable
-from ..outbound import MILLISECOND, Author, Outbound
+from ..sinks.outbound import MILLISECOND, Author, Outbound
 
 CHUNK = 1_000
 BLOCK = 1024 * 1024

@@ -8,12 +8,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from ...event.event import MAX_EVENT
 from ...payloads import PayloadStore, StoreLost, first_line, name_of, reference
 from .snapshot import plain
 from .thread_pool import Workers
-
-MAX_EVENT = 10_000
-"""Bytes of an event as stored; above it values are moved out."""
 
 WORKERS = 4
 RETRY_S = 1.0

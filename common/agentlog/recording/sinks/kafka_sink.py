@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from ...errors import AgentlogError, KafkaRefused, TopicNotFound
 from ...log.client import Code, KafkaException, Producer, Troubles, client, is_lost
 from ...settings.clusters import Cluster
-from ..outbound import Outbound
+from .outbound import Outbound
 from .sink import Verdict
 
 PROBE_S = 0.5

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeVar
 
-from ..ids import new_event_id
+from ..prepare.ids import new_event_id
+from ..prepare.prices import Price, Usage, cost_usd
 from ..prepare.token_usage import usage_of
-from ..prices import Price, Usage, cost_usd
 from .context import follow
 from .recorder import Recorder
 from .span import Span

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
-from ..outbound import is_name
+from ..sinks.outbound import is_name
 
 SESSION = "agentlog-session-id"
 PARENT = "agentlog-parent-event-id"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..delivery.delivery import Delivery
-from ..outbound import Author, recorded
+from ..sinks.outbound import Author, recorded
 
 _log = logging.getLogger("agentlog.recording")
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from types import GeneratorType, TracebackType
 from typing import Any, Self, TypeVar, cast
 
-from ..ids import new_event_id
+from ..prepare.ids import new_event_id
 from ..prepare.snapshot import error_text, snapshot
 from .context import Held, enter, leave, scope_of
 from .recorder import Recorder

@@ -4,8 +4,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import SettingsError, UsageError
-from ..settings.clusters import DEFAULT_TOPIC, Cluster, cluster_of, load_settings
+from ...errors import SettingsError, UsageError
+from ...settings.clusters import DEFAULT_TOPIC, Cluster, cluster_of, load_settings
 
 
 def target_of(

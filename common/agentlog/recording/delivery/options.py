@@ -6,10 +6,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal, get_args
 
-from ..errors import SettingsError
-from ..settings.clusters import Cluster
-from .prepare.redaction import Redact
-from .sinks.sink import FileWriter, Outlet
+from ...errors import SettingsError
+from ...settings.clusters import Cluster
+from ..prepare.redaction import Redact
+from ..sinks.file_sink import FileWriter
+from ..sinks.sink import Outlet
 
 OnOutage = Literal["raise", "spool", "drop"]
 SPOOL = "agentlog-spool"
@@ -75,7 +76,7 @@ class Options:
         """
         if isinstance(self.target, Path):
             return FileWriter(self.target)
-        from .sinks.kafka_sink import KafkaWriter  # noqa: PLC0415  librdkafka is loaded where Kafka is recorded to
+        from ..sinks.kafka_sink import KafkaWriter  # noqa: PLC0415  librdkafka is loaded where Kafka is recorded to
 
         return KafkaWriter(self.target, self.topic, batch_bytes)
 

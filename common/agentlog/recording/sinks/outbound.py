@@ -6,9 +6,9 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from ..event.event import EPOCH, Headers
-from ..text.formatting import counted
-from .prepare.snapshot import dumps
+from ...event.event import EPOCH, Headers
+from ...formatting import counted
+from ..prepare.snapshot import dumps
 
 HeaderList = list[tuple[str, str | bytes | None]]
 """As the producer takes them."""
