@@ -1,4 +1,4 @@
-"""A process that reads a share of a topic beside the one that was asked: `python -m kshark.catalogue.helper`.
+"""A process that reads a share of a topic beside the one that was asked: `python -m kshark.catalogue.worker`.
 
 It is told what to read on standard input, adds that up in a store of its own, and ends with whoever started it.
 """

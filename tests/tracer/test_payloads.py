@@ -148,7 +148,7 @@ def test_a_store_that_is_away_for_long_is_waited_for_once_and_not_for_each_value
             asked.append(name)
             raise OSError("no route")
 
-    monkeypatch.setattr("agentlog.recording.large.RETRY_S", 0.01)
+    monkeypatch.setattr("agentlog.recording.prepare.payload_offload.RETRY_S", 0.01)
     shrinker = Shrinker(Away, patience_s=0.2)
     event = {"event_id": "evt_1", "payload": {"a": "x" * 20_000}, "context": {}}
     values = [json.dumps(event | {"payload": {"a": str(n) * 20_000}}).encode() for n in range(40)]
