@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .errors import SettingsError as SettingsError
     from .errors import TopicNotFound as TopicNotFound
     from .recording.delivery.accounting import Stats as Stats
-    from .recording.prepare.prices import Price as Price
+    from .recording.prices import Price as Price
     from .recording.spans.context import ContextThreadPoolExecutor as ContextThreadPoolExecutor
     from .recording.spans.context import carry as carry
     from .tracer import AgentTracer as AgentTracer
@@ -26,7 +26,7 @@ _HOMES = {
     "KafkaError": "errors",
     "KafkaRefused": "errors",
     "KafkaUnavailable": "errors",
-    "Price": "recording.prepare.prices",
+    "Price": "recording.prices",
     "SettingsError": "errors",
     "Stats": "recording.delivery.accounting",
     "TopicNotFound": "errors",

@@ -27,6 +27,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "settings",
         "log",
         "payloads",
+        "recording.prices",
         "recording.prepare",
         "recording.sinks",
         "recording.delivery",

@@ -198,8 +198,8 @@ def test_what_parent_and_child_of_a_fork_in_an_outage_record_arrives_once(fragil
 FORK_WITHOUT_CERTIFICATE = """
 import json, os, pathlib, sys
 from agentlog import AgentTracer
-from agentlog.recording import spare
-spare.RENEWED_S = 0.1
+from agentlog.recording.sinks import standby_producer
+standby_producer.RENEWED_S = 0.1
 kafka = json.loads(sys.argv[1])
 tracer = AgentTracer("sess_1", agent_id="agent", kafka=kafka, topic=sys.argv[2])
 tracer.user_message("before")

@@ -239,7 +239,7 @@ def test_a_value_that_another_thread_changes_meanwhile_harms_nobody() -> None:
     status, out, err = ran(
         """
 import json, threading, time
-from agentlog.recording.snapshot import snapshot
+from agentlog.recording.prepare.snapshot import snapshot
 import orjson
 
 class Message:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import orjson
 from anthropic import AsyncStream, Stream
 
-from ..recording.prepare.prices import Usage
+from ..recording.prices import Usage
 from ..recording.prepare.token_usage import counted
 from ..recording.spans.call_spans import LLMCall
 from ..tracer import AgentTracer

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .prices import Usage
+from ..prices import Usage
 
 
 def field(value: Any, name: str) -> Any:

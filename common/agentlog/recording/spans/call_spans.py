@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeVar
 
 from ..prepare.ids import new_event_id
-from ..prepare.prices import Price, Usage, cost_usd
+from ..prices import Price, Usage, cost_usd
 from ..prepare.token_usage import usage_of
 from .context import follow
 from .recorder import Recorder
