@@ -15,9 +15,9 @@ from .recording.delivery.options import SPOOL, OnOutage, Options
 from .recording.delivery.process import PROCESS
 from .recording.delivery.target import target_of
 from .recording.prepare.ids import new_event_id, new_session_id
-from .recording.prices import PRICES, Price
 from .recording.prepare.redaction import Redact
 from .recording.prepare.snapshot import error_fields, error_text
+from .recording.prices import PRICES, Price
 from .recording.sinks.outbound import MAX_NAME, Author, is_name
 from .recording.spans.call_spans import Delegation
 from .recording.spans.context import Held, enter, leave, scope_of

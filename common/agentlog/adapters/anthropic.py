@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import orjson
 from anthropic import AsyncStream, Stream
 
-from ..recording.prices import Usage
 from ..recording.prepare.token_usage import counted
+from ..recording.prices import Usage
 from ..recording.spans.call_spans import LLMCall
 from ..tracer import AgentTracer
 from .method_wrapper import Asking, Kind, begin_with, dumped, record_method

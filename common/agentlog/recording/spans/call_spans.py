@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeVar
 
 from ..prepare.ids import new_event_id
-from ..prices import Price, Usage, cost_usd
 from ..prepare.token_usage import usage_of
+from ..prices import Price, Usage, cost_usd
 from .context import follow
 from .recorder import Recorder
 from .span import Span

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from ..prepare.ids import new_event_id
-from ..prices import Price
 from ..prepare.snapshot import error_fields, snapshot
+from ..prices import Price
 from .call_spans import Call, Delegation, LLMCall, NoCall, Retrieval
 from .context import follow, scope_of
 from .decorators import Begin, decorated, name_of
