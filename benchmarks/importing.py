@@ -9,28 +9,28 @@ from agentlog.event.capture import write_line
 from agentlog.event.event import Place
 from devkafka import KafkaCluster, create_topic
 
-from .measure import Figure, Run, once, show
-from .replay import KSHARK, event
+from .measure import Figure, Run, print_line, run_once
+from .replay import KSHARK, make_event
 
 PARTITIONS = 6
-TIMES = 3
+ROUNDS = 3
 
 
-def capture_file(path: Path, count: int) -> None:
+def write_capture_file(path: Path, count: int) -> None:
     """Events of about 570 bytes in sessions of 1,000, each with where it lay, as `kshark export` writes them."""
     with path.open("wb") as file:
         for number in range(count):
             session = f"sess_{number // 30_000 * 30 + number % 30:08}"
             place = Place("agent-events", number % PARTITIONS, number, 1_768_435_200_000 + number * 20)
-            file.write(write_line(event(number, session), place))
+            file.write(write_line(make_event(number, session), place))
 
 
-def keyed_file(path: Path, count: int) -> None:
+def write_keyed_file(path: Path, count: int) -> None:
     """The same events as kcat takes them: the key, a tab, the value."""
     with path.open("wb") as file:
         for number in range(count):
             session = f"sess_{number // 30_000 * 30 + number % 30:08}"
-            file.write(session.encode() + b"\t" + event(number, session) + b"\n")
+            file.write(session.encode() + b"\t" + make_event(number, session) + b"\n")
 
 
 def main(count: int = 1_000_000) -> None:
@@ -39,26 +39,26 @@ def main(count: int = 1_000_000) -> None:
         raise SystemExit("the peer is kcat: apt-get install kcat")
     with tempfile.TemporaryDirectory() as folder, KafkaCluster("benchmark") as kafka:
         capture, keyed = Path(folder, "run.ndjson"), Path(folder, "run.keyed")
-        capture_file(capture, count)
-        keyed_file(keyed, count)
+        write_capture_file(capture, count)
+        write_keyed_file(keyed, count)
         size = capture.stat().st_size // count
-        show(f"importing {count:,} events, {size} bytes a line, into {PARTITIONS} partitions, lz4")
-        measure(kafka.bootstrap, capture, keyed)
+        print_line(f"importing {count:,} events, {size} bytes a line, into {PARTITIONS} partitions, lz4")
+        measure_import(kafka.bootstrap, capture, keyed)
 
 
-def measure(bootstrap: str, capture: Path, keyed: Path) -> None:
+def measure_import(bootstrap: str, capture: Path, keyed: Path) -> None:
     """Each peer several times, in turn, and each time into a topic of its own."""
     kcat = "kcat -P -b {} -t {} -K '\\t' -l -X partitioner=murmur2_random -X compression.type=lz4 -X linger.ms=20 "
     runs: dict[str, list[Run]] = {"kcat -P": [], "kshark import": [], "kshark import, all there": []}
-    for _ in range(TIMES):
+    for _ in range(ROUNDS):
         topic, other = (create_topic(bootstrap, partitions=PARTITIONS) for _ in range(2))
-        importing = f"{KSHARK} import {capture} --cluster {bootstrap} --topic {other}"
-        runs["kcat -P"].append(once(kcat.format(bootstrap, topic) + str(keyed)))
-        runs["kshark import"].append(once(importing))
-        runs["kshark import, all there"].append(once(importing))
+        import_command = f"{KSHARK} import {capture} --cluster {bootstrap} --topic {other}"
+        runs["kcat -P"].append(run_once(kcat.format(bootstrap, topic) + str(keyed)))
+        runs["kshark import"].append(run_once(import_command))
+        runs["kshark import, all there"].append(run_once(import_command))
     peer = Figure("kcat -P", runs["kcat -P"])
     for name, found in runs.items():
-        show(Figure(name, found).line(None if name == peer.name else peer))
+        print_line(Figure(name, found).format_line(None if name == peer.name else peer))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from pathlib import Path
 import orjson
 from rapidfuzz.distance import Indel
 
-from kdiff.align.sequence import matched
+from kdiff.align.sequence import split_into_ranges
 
 WORDS = [
     f"{a}{b}" for a in ("in", "out", "re", "pro", "con", "sub") for b in ("voice", "line", "turn", "cess", "tract")
@@ -36,10 +36,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         for case in CASES:
-            print_process(f"whole process, {case}", *_pair(path, count, case))
-        print_process("whole process, 25 x 25", *_pair(path, 25, CASES[0]))
+            print_process(f"whole process, {case}", *_write_pair(path, count, case))
+        print_process("whole process, 25 x 25", *_write_pair(path, 25, CASES[0]))
     rng = random.Random(1)  # noqa: S311  figures that come out the same each time
-    tokens = [_signature(rng, count) for _ in range(count)]
+    tokens = [_make_signature(rng, count) for _ in range(count)]
     edited = [token for token in tokens if rng.random() > 0.01]
     cases = {
         "1 % dropped": (tokens, edited),
@@ -50,51 +50,51 @@ def main() -> None:
     for name, (a, b) in cases.items():
         print_alignment(name, a, b)
     for few in (5_000, 10_000, 20_000):
-        print_peer(f"difflib, 1 % dropped, {few:,} x {few:,}", partial(_difflib, tokens[:few], edited[:few]))
+        print_peer(f"difflib, 1 % dropped, {few:,} x {few:,}", partial(_run_difflib, tokens[:few], edited[:few]))
     print_peer(f"rapidfuzz alone, 1 % dropped, {count:,} x {count:,}", lambda: Indel.opcodes(tokens, edited))
 
 
-def _signature(rng: random.Random, count: int) -> int:
+def _make_signature(rng: random.Random, count: int) -> int:
     """Of ten calls six come again and again, as polls and look-ups do, and the others nowhere else."""
     return -rng.randrange(50) if rng.random() < 0.6 else rng.randrange(count * 10)
 
 
-def _pair(folder: Path, count: int, case: str) -> tuple[Path, Path]:
+def _write_pair(folder: Path, count: int, case: str) -> tuple[Path, Path]:
     """Two sessions, and how they differ."""
     paths = folder / "a.ndjson", folder / "b.ndjson"
-    contents = list(_contents(count, 7))
+    contents = list(_make_contents(count, 7))
     if case == "all alike":
         contents = contents[1:2] * count
-    paths[0].write_bytes(b"".join(_events("a", contents)))
+    paths[0].write_bytes(b"".join(_encode_events("a", contents)))
     if case == "nothing in common":
-        contents = list(_contents(count, 8))
-    paths[1].write_bytes(b"".join(_events("b", contents[::-1] if case == "reversed" else contents)))
+        contents = list(_make_contents(count, 8))
+    paths[1].write_bytes(b"".join(_encode_events("b", contents[::-1] if case == "reversed" else contents)))
     return paths
 
 
-def _contents(count: int, seed: int) -> Iterator[tuple[str, dict[str, object]]]:
+def _make_contents(count: int, seed: int) -> Iterator[tuple[str, dict[str, object]]]:
     """Model calls and tool calls of about 1 KB, every third one a model call."""
     rng = random.Random(seed)  # noqa: S311  likewise
     for number in range(count):
         text = " ".join(rng.choices(WORDS, k=90))
         tool = rng.choice(("crm.get", "mail.send", "orders.list"))
-        given = {"n": rng.randrange(count), "q": rng.choice(WORDS)}
-        called: dict[str, object] = {"tool": tool, "input": given, "output": {"rows": text}}
-        yield ("tool_call", called) if number % 3 else ("llm_call", {"model": "m", "output": text})
+        tool_input = {"n": rng.randrange(count), "q": rng.choice(WORDS)}
+        payload: dict[str, object] = {"tool": tool, "input": tool_input, "output": {"rows": text}}
+        yield ("tool_call", payload) if number % 3 else ("llm_call", {"model": "m", "output": text})
 
 
-def _events(name: str, contents: list[tuple[str, dict[str, object]]]) -> Iterator[bytes]:
+def _encode_events(name: str, contents: list[tuple[str, dict[str, object]]]) -> Iterator[bytes]:
     """A session of these; B drops a call in a thousand, and has fresh ids."""
-    own = random.Random(name)  # noqa: S311  likewise
-    before = None
+    rng = random.Random(name)  # noqa: S311  likewise
+    parent_id = None
     for number, (kind, payload) in enumerate(contents):
-        event_id = f"evt_{own.getrandbits(48):012x}"
+        event_id = f"evt_{rng.getrandbits(48):012x}"
         moment = f"2026-01-15T{number // 36000:02}:{number // 600 % 60:02}:{number // 10 % 60:02}.{number % 10}00Z"
         event: dict[str, object] = {"event_id": event_id, "session_id": name, "agent_id": "agent", "timestamp": moment}
-        event |= {"event_type": kind, "payload": {**payload, "latency_ms": own.randint(1, 999)}}
-        if name == "a" or own.random() > 0.001:
-            yield orjson.dumps({**event, "context": {"parent_event_id": before} if before else {}}) + b"\n"
-            before = event_id
+        event |= {"event_type": kind, "payload": {**payload, "latency_ms": rng.randint(1, 999)}}
+        if name == "a" or rng.random() > 0.001:
+            yield orjson.dumps({**event, "context": {"parent_event_id": parent_id} if parent_id else {}}) + b"\n"
+            parent_id = event_id
 
 
 def print_process(name: str, a: Path, b: Path) -> None:
@@ -105,14 +105,14 @@ def print_process(name: str, a: Path, b: Path) -> None:
     _, status, used = os.wait4(process.pid, 0)
     wall, cpu = time.perf_counter() - began, used.ru_utime + used.ru_stime
     code = os.waitstatus_to_exitcode(status)
-    _say(f"{name}: {wall:.2f} s, {cpu:.2f} s of CPU, {used.ru_maxrss / 1024:,.0f} MB, exit {code}")
+    _print_line(f"{name}: {wall:.2f} s, {cpu:.2f} s of CPU, {used.ru_maxrss / 1024:,.0f} MB, exit {code}")
 
 
 def print_alignment(name: str, a: Tokens, b: Tokens) -> None:
     """Time the alignment of two sequences of signatures."""
     began = time.perf_counter()
-    equal = sum(span[1] - span[0] for is_equal, span in matched(a, b, (0, len(a), 0, len(b))) if is_equal)
-    _say(f"align, {name}: {time.perf_counter() - began:.2f} s, {equal:,} of {len(a):,} matched")
+    equal = sum(span[1] - span[0] for is_equal, span in split_into_ranges(a, b, (0, len(a), 0, len(b))) if is_equal)
+    _print_line(f"align, {name}: {time.perf_counter() - began:.2f} s, {equal:,} of {len(a):,} matched")
 
 
 def print_peer(name: str, run: Callable[[], object]) -> None:
@@ -121,14 +121,14 @@ def print_peer(name: str, run: Callable[[], object]) -> None:
     began = time.perf_counter()
     run()
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    _say(f"{name}: {time.perf_counter() - began:.2f} s, {grown:,.0f} MB more")
+    _print_line(f"{name}: {time.perf_counter() - began:.2f} s, {grown:,.0f} MB more")
 
 
-def _difflib(a: Tokens, b: Tokens) -> object:
+def _run_difflib(a: Tokens, b: Tokens) -> object:
     return difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes()
 
 
-def _say(text: str) -> None:
+def _print_line(text: str) -> None:
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

@@ -30,7 +30,7 @@ class Figure:
         """The median of the wall clock, in seconds."""
         return median(run.wall_s for run in self.runs)
 
-    def line(self, peer: "Figure | None" = None) -> str:
+    def format_line(self, peer: "Figure | None" = None) -> str:
         """A row for a person; with ``peer`` how many times as long as the peer it took."""
         walls = sorted(run.wall_s for run in self.runs)
         cpu, memory = median(run.cpu_s for run in self.runs), max(run.memory_mb for run in self.runs)
@@ -39,7 +39,7 @@ class Figure:
         return f"{self.name:<44} {self.wall_s:7.3f} s  ({spread})  cpu {cpu:6.2f} s  {memory:5.0f} MB{ratio}"
 
 
-def once(command: str) -> Run:
+def run_once(command: str) -> Run:
     """Run a shell command to its end, its output thrown away.
 
     Raises:
@@ -49,11 +49,11 @@ def once(command: str) -> Run:
     process = subprocess.Popen(
         ["bash", "-o", "pipefail", "-c", command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_environment()
     )
-    words = process.stderr.read() if process.stderr else b""
+    errors = process.stderr.read() if process.stderr else b""
     _, status, usage = os.wait4(process.pid, 0)
     wall_s = time.perf_counter() - began
     if os.waitstatus_to_exitcode(status):
-        raise RuntimeError(f"{command}: {words[-500:].decode(errors='replace')}")
+        raise RuntimeError(f"{command}: {errors[-500:].decode(errors='replace')}")
     return Run(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
@@ -62,18 +62,18 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
-def in_turn(commands: Mapping[str, str], times: int) -> dict[str, Figure]:
+def run_in_turn(commands: Mapping[str, str], times: int) -> dict[str, Figure]:
     """Run the commands in turn, so that a noisy neighbour meets all of them; the first round isn't counted."""
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     for round_number in range(times + 1):
         for name, command in commands.items():
-            run = once(command)
+            run = run_once(command)
             if round_number:
                 runs[name].append(run)
     return {name: Figure(name, found) for name, found in runs.items()}
 
 
-def show(line: str) -> None:
+def print_line(line: str) -> None:
     """Write a line at once."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()

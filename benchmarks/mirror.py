@@ -19,18 +19,18 @@ from statistics import median, quantiles
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from devkafka import KafkaCluster, create_topic
-from devkafka.client import QUIET
+from devkafka.client import SILENT_LOGGER
 
-from .measure import show
+from .measure import print_line
 
-TOPIC, PARTITIONS, TRANSACTION = "agent-events", 6, 50_000
+TOPIC, PARTITIONS, TRANSACTION_RECORDS = "agent-events", 6, 50_000
 WARM_UP_S = 20
 EVENT = '{"event_id":"evt_%010d","session_id":"sess_%06d","agent_id":"invoice-generator-v2","timestamp":"2026-01-15T14:%02d:%02d.847Z","event_type":"tool_call","payload":{"tool":"stripe.create_invoice","input":{"customer_id":"cus_%08x","amount":%d},"output":{"invoice_id":"inv_%08x","status":"draft"},"latency_ms":%d},"context":{"parent_event_id":"evt_%010d","reasoning":"Customer requested an invoice for milestone %d, and the amount is within what the contract allows for it without another approval","model":"claude-sonnet-4-5","confidence":0.94}}'  # noqa: E501
-WRITTEN = {"compression.type": "lz4", "linger.ms": 20, "enable.idempotence": True}
-COMPACTED = {"cleanup.policy": "compact", "segment.bytes": str(1 << 20), "min.cleanable.dirty.ratio": "0.001"}
-OURS = {"kafmirror": 1, "three at once": 3}
+PRODUCER_PROPERTIES = {"compression.type": "lz4", "linger.ms": 20, "enable.idempotence": True}
+COMPACTED_TOPIC = {"cleanup.policy": "compact", "segment.bytes": str(1 << 20), "min.cleanable.dirty.ratio": "0.001"}
+KAFMIRROR_PROCESSES = {"kafmirror": 1, "three at once": 3}
 """How many processes of kafmirror a row stands for."""
-TUNED = {
+TUNED_SETTINGS = {
     "src.consumer.max.poll.records": "20000",
     "src.consumer.fetch.min.bytes": "100000",
     "src.consumer.max.partition.fetch.bytes": "4194304",
@@ -42,7 +42,7 @@ TUNED = {
 
 
 @dataclass(frozen=True)
-class Copied:
+class CopyRun:
     """One run: seconds to the first record, records a second from there on, seconds of CPU, largest process in MB."""
 
     first_s: float
@@ -55,115 +55,122 @@ def main() -> None:
     """Run the part that is named, or all of them."""
     part, records, runs = [*sys.argv[1:], *("all", "1000000", "3")[len(sys.argv) - 1 :]]
     parts: Mapping[str, Callable[[], None]] = {
-        "copy": lambda: copying(int(records), int(runs)),
-        "three": lambda: copying_by_three(int(records), int(runs)),
-        "gaps": lambda: copying_gaps(int(records), int(runs)),
-        "compacted": lambda: copying_compacted(int(records), int(runs)),
-        "latency": latency,
+        "copy": lambda: benchmark_copy(int(records), int(runs)),
+        "three": lambda: benchmark_three_mirrors(int(records), int(runs)),
+        "gaps": lambda: benchmark_gaps(int(records), int(runs)),
+        "compacted": lambda: benchmark_compacted(int(records), int(runs)),
+        "latency": benchmark_latency,
     }
     for name in parts if part == "all" else [part]:
         parts[name]()
 
 
-def copying(records: int, runs: int) -> None:
+def benchmark_copy(records: int, runs: int) -> None:
     """Whole batches, unopened."""
     with KafkaCluster("us-east-1") as source:
         create_topic(source.bootstrap, TOPIC, partitions=PARTITIONS)
-        fill(source.bootstrap, records)
-        show(f"{records:,} events, lz4, {PARTITIONS} partitions, {runs} runs each, medians")
-        compare(source, records, runs, ("kafmirror", "MirrorMaker 2", "MirrorMaker 2, tuned"))
+        fill_topic(source.bootstrap, records)
+        print_line(f"{records:,} events, lz4, {PARTITIONS} partitions, {runs} runs each, medians")
+        compare_mirrors(source, records, runs, ("kafmirror", "MirrorMaker 2", "MirrorMaker 2, tuned"))
 
 
-def copying_by_three(records: int, runs: int) -> None:
+def benchmark_three_mirrors(records: int, runs: int) -> None:
     """Three mirrors of one topic at once beside one: whoever is first writes, the others stand by."""
     with KafkaCluster("us-east-1") as source:
         create_topic(source.bootstrap, TOPIC, partitions=PARTITIONS)
-        fill(source.bootstrap, records)
-        show(f"{records:,} events, lz4, {PARTITIONS} partitions, {runs} runs each, medians")
-        compare(source, records, runs, ("kafmirror", "three at once"))
+        fill_topic(source.bootstrap, records)
+        print_line(f"{records:,} events, lz4, {PARTITIONS} partitions, {runs} runs each, medians")
+        compare_mirrors(source, records, runs, ("kafmirror", "three at once"))
 
 
-def copying_gaps(records: int, runs: int) -> None:
+def benchmark_gaps(records: int, runs: int) -> None:
     """Written in transactions: the marker of each is a gap, behind which batches must be opened."""
     with KafkaCluster("us-east-1") as source:
         create_topic(source.bootstrap, TOPIC, partitions=PARTITIONS)
-        fill(source.bootstrap, records, in_transactions_of=TRANSACTION)
-        show(f"{records:,} events in transactions of {TRANSACTION:,}, lz4, {PARTITIONS} partitions, {runs} runs each")
-        compare(source, records, runs, ("kafmirror", "MirrorMaker 2"))
+        fill_topic(source.bootstrap, records, in_transactions_of=TRANSACTION_RECORDS)
+        print_line(
+            f"{records:,} events in transactions of {TRANSACTION_RECORDS:,}, lz4, {PARTITIONS} partitions, {runs} runs each"
+        )
+        compare_mirrors(source, records, runs, ("kafmirror", "MirrorMaker 2"))
 
 
-def copying_compacted(records: int, runs: int) -> None:
+def benchmark_compacted(records: int, runs: int) -> None:
     """A compacted topic in batches of 16 KB, Java's size: every fourth event takes the place of one before it."""
-    quick = {"log.cleaner.backoff.ms": "100", "log.initial.task.delay.ms": "100"}
-    with KafkaCluster("us-east-1", properties=quick) as source:
-        create_topic(source.bootstrap, TOPIC, partitions=PARTITIONS, config=COMPACTED)
-        producer = Producer({"bootstrap.servers": source.bootstrap, **WRITTEN, "batch.size": 16 << 10})
-        write(producer, range(records), key=lambda n: n - 2 if n % 4 == 3 else n)
+    broker_properties = {"log.cleaner.backoff.ms": "100", "log.initial.task.delay.ms": "100"}
+    with KafkaCluster("us-east-1", properties=broker_properties) as source:
+        create_topic(source.bootstrap, TOPIC, partitions=PARTITIONS, config=COMPACTED_TOPIC)
+        producer = Producer({"bootstrap.servers": source.bootstrap, **PRODUCER_PROPERTIES, "batch.size": 16 << 10})
+        write_events(producer, range(records), key_of=lambda n: n - 2 if n % 4 == 3 else n)
         producer.flush()
-        left = settled(source.bootstrap, records)
-        show(f"{records:,} events, compacted to {left:,}, lz4, {PARTITIONS} partitions, {runs} runs each, medians")
-        compare(source, left, runs, ("kafmirror", "MirrorMaker 2"))
+        remaining = wait_for_compaction(source.bootstrap, records)
+        print_line(
+            f"{records:,} events, compacted to {remaining:,}, lz4, {PARTITIONS} partitions, {runs} runs each, medians"
+        )
+        compare_mirrors(source, remaining, runs, ("kafmirror", "MirrorMaker 2"))
 
 
-def compare(source: KafkaCluster, records: int, runs: int, names: tuple[str, ...]) -> None:
+def compare_mirrors(source: KafkaCluster, records: int, runs: int, names: tuple[str, ...]) -> None:
     """Let each mirror copy the source into a new target, in turn, and show the medians."""
-    found: dict[str, list[Copied]] = {name: [] for name in names}
+    results: dict[str, list[CopyRun]] = {name: [] for name in names}
     for _ in range(runs):
         for name in names:
-            found[name].append(copied(source, name, records))
-            show(f"  {line(name, found[name][-1:])}")
+            results[name].append(measure_copy(source, name, records))
+            print_line(f"  {format_row(name, results[name][-1:])}")
     for name in names:
-        show(line(name, found[name], found["kafmirror"] if name != "kafmirror" else None))
+        print_line(format_row(name, results[name], results["kafmirror"] if name != "kafmirror" else None))
 
 
-def line(name: str, runs: Sequence[Copied], ours: Sequence[Copied] | None = None) -> str:
-    """A row for a person; with ``ours`` how many times as fast and as cheap kafmirror is."""
+def format_row(name: str, runs: Sequence[CopyRun], kafmirror_runs: Sequence[CopyRun] | None = None) -> str:
+    """A row for a person; with ``kafmirror_runs`` how many times as fast and as cheap kafmirror is."""
     rate, cpu = median(each.rate for each in runs), median(each.cpu_s for each in runs)
     first, memory = median(each.first_s for each in runs), max(each.memory_mb for each in runs)
     row = f"{name:<22} {rate:9,.0f} records/s  first {first:5.2f} s  cpu {cpu:6.2f} s  {memory:4.0f} MB"
-    if ours is None:
+    if kafmirror_runs is None:
         return row
-    faster, cheaper = median(each.rate for each in ours) / rate, cpu / median(each.cpu_s for each in ours)
+    faster, cheaper = (
+        median(each.rate for each in kafmirror_runs) / rate,
+        cpu / median(each.cpu_s for each in kafmirror_runs),
+    )
     return f"{row}   kafmirror: {faster:.1f} x the records/s, 1/{cheaper:.0f} of the CPU time"
 
 
-def fill(bootstrap: str, records: int, in_transactions_of: int | None = None) -> None:
+def fill_topic(bootstrap: str, records: int, in_transactions_of: int | None = None) -> None:
     """Write events of about 570 bytes."""
     transactional = {"transactional.id": "benchmark"} if in_transactions_of else {}
-    producer = Producer({"bootstrap.servers": bootstrap, **WRITTEN, **transactional})
+    producer = Producer({"bootstrap.servers": bootstrap, **PRODUCER_PROPERTIES, **transactional})
     if in_transactions_of:
         producer.init_transactions(60)
     for first in range(0, records, in_transactions_of or records):
         if in_transactions_of:
             producer.begin_transaction()
-        write(producer, range(first, min(first + (in_transactions_of or records), records)))
+        write_events(producer, range(first, min(first + (in_transactions_of or records), records)))
         if in_transactions_of:
             producer.commit_transaction(60)
     producer.flush()
 
 
-def write(producer: Producer, numbers: range, key: Callable[[int], int] = lambda n: n % 5000) -> None:
+def write_events(producer: Producer, numbers: range, key_of: Callable[[int], int] = lambda n: n % 5000) -> None:
     """Hand events over, as fast as they are taken."""
     for n in numbers:
         value = EVENT % (n, n % 5000, n // 60 % 60, n % 60, n * 7919 % 2**32, n % 10_000, n, n % 3000, n - 1, n % 9)
         while True:
             try:
-                producer.produce(TOPIC, value, f"sess_{key(n):06}", partition=key(n) % PARTITIONS)
+                producer.produce(TOPIC, value, f"sess_{key_of(n):06}", partition=key_of(n) % PARTITIONS)
                 break
             except BufferError:
                 producer.poll(0.1)
 
 
-def settled(bootstrap: str, written: int) -> int:
+def wait_for_compaction(bootstrap: str, written: int) -> int:
     """How many records are left, once compaction has no more to do."""
-    before, left = written, readable(bootstrap)
-    while left == written or left < before:
+    previous, remaining = written, count_readable(bootstrap)
+    while remaining == written or remaining < previous:
         time.sleep(5)
-        before, left = left, readable(bootstrap)
-    return left
+        previous, remaining = remaining, count_readable(bootstrap)
+    return remaining
 
 
-def readable(bootstrap: str) -> int:
+def count_readable(bootstrap: str) -> int:
     """How many records a consumer gets."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused", "enable.partition.eof": True})
     consumer.assign([TopicPartition(TOPIC, n, 0) for n in range(PARTITIONS)])
@@ -175,26 +182,26 @@ def readable(bootstrap: str) -> int:
     return count
 
 
-def copied(source: KafkaCluster, name: str, records: int) -> Copied:
+def measure_copy(source: KafkaCluster, name: str, records: int) -> CopyRun:
     """One run into a new target."""
-    with KafkaCluster("eu-west-1") as target, started(source, target, name) as (pids, began):
-        first_s, first = 0.0, 0
-        with ends(target.bootstrap) as end:
-            while (there := end()) < records:
-                if there and not first:
-                    first_s, first = time.monotonic() - began, there
+    with KafkaCluster("eu-west-1") as target, start_mirror(source, target, name) as (pids, began):
+        first_s, first_count = 0.0, 0
+        with open_record_counter(target.bootstrap) as count_records:
+            while (copied_count := count_records()) < records:
+                if copied_count and not first_count:
+                    first_s, first_count = time.monotonic() - began, copied_count
                 time.sleep(0.01)
         took = time.monotonic() - began - first_s
-        return Copied(first_s, (records - first) / took, *used(pids))
+        return CopyRun(first_s, (records - first_count) / took, *measure_usage(pids))
 
 
 @contextmanager
-def started(source: KafkaCluster, target: KafkaCluster, name: str) -> Iterator[tuple[list[int], float]]:
+def start_mirror(source: KafkaCluster, target: KafkaCluster, name: str) -> Iterator[tuple[list[int], float]]:
     """A mirror between two clusters, or several, their process ids, and when they were started."""
     began = time.monotonic()
-    if count := OURS.get(name):
-        between = ["--source", source.bootstrap, "--target", target.bootstrap]
-        command = [sys.executable, "-m", "kafmirror", "replicate", *between]
+    if count := KAFMIRROR_PROCESSES.get(name):
+        endpoints = ["--source", source.bootstrap, "--target", target.bootstrap]
+        command = [sys.executable, "-m", "kafmirror", "replicate", *endpoints]
         processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(count)]
         try:
             yield [each.pid for each in processes], began
@@ -205,14 +212,14 @@ def started(source: KafkaCluster, target: KafkaCluster, name: str) -> Iterator[t
         return
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder, "mm2.properties")
-        settings.write_text(mirror_maker_settings(source, target, tuned="tuned" in name))
-        mirror_maker = target.program("org.apache.kafka.connect.mirror.MirrorMaker", str(settings), heap="1g")
+        settings.write_text(format_mirror_maker_settings(source, target, tuned="tuned" in name))
+        mirror_maker = target.start_program("org.apache.kafka.connect.mirror.MirrorMaker", str(settings), heap="1g")
         mirror_maker.launch()
         yield [mirror_maker.pid or 0], began
         mirror_maker.kill()
 
 
-def mirror_maker_settings(source: KafkaCluster, target: KafkaCluster, *, tuned: bool) -> str:
+def format_mirror_maker_settings(source: KafkaCluster, target: KafkaCluster, *, tuned: bool) -> str:
     """MirrorMaker's settings, with its own topics kept once, as single brokers ask for."""
     internal = ("config.storage", "offset.storage", "status.storage")
     lines = {
@@ -227,17 +234,17 @@ def mirror_maker_settings(source: KafkaCluster, target: KafkaCluster, *, tuned: 
         "replication.factor": "1",
         **{f"{each}.replication.factor": "1" for each in (*internal, "offset-syncs.topic", "checkpoints.topic")},
         "heartbeats.topic.replication.factor": "1",
-        **(TUNED if tuned else {}),
+        **(TUNED_SETTINGS if tuned else {}),
     }
     return "".join(f"{name} = {value}\n" for name, value in lines.items())
 
 
 @contextmanager
-def ends(bootstrap: str) -> Iterator[Callable[[], int]]:
+def open_record_counter(bootstrap: str) -> Iterator[Callable[[], int]]:
     """A function that says how many records the target's topic holds."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused"}, logger=QUIET)
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused"}, logger=SILENT_LOGGER)
 
-    def end() -> int:
+    def count_records() -> int:
         try:
             if TOPIC not in consumer.list_topics(timeout=5).topics:
                 return 0
@@ -247,11 +254,11 @@ def ends(bootstrap: str) -> Iterator[Callable[[], int]]:
         except KafkaException:
             return 0
 
-    yield end
+    yield count_records
     consumer.close()
 
 
-def used(pids: Sequence[int]) -> tuple[float, float]:
+def measure_usage(pids: Sequence[int]) -> tuple[float, float]:
     """The seconds of CPU of processes so far, together, and the largest resident set of one of them in MB."""
     ticks, peaks = 0, list[int]()
     for pid in pids:
@@ -262,35 +269,37 @@ def used(pids: Sequence[int]) -> tuple[float, float]:
     return ticks / os.sysconf("SC_CLK_TCK"), max(peaks) / 1024
 
 
-def latency(rate: int = 1000, seconds: int = 20) -> None:
+def benchmark_latency(rate: int = 1000, seconds: int = 20) -> None:
     """From produced at the source to readable at the target, at an even rate; beside it readable at the source."""
-    show(f"produced to readable at {rate:,} records/s for {seconds} s")
+    print_line(f"produced to readable at {rate:,} records/s for {seconds} s")
     for name in ("the source itself", "kafmirror", "MirrorMaker 2"):
         with KafkaCluster("us-east-1") as source, KafkaCluster("eu-west-1") as target:
             create_topic(source.bootstrap, TOPIC, partitions=PARTITIONS)
             if name == "the source itself":
-                found = delays(source, source, rate, seconds)
+                delays_s = measure_delays(source, source, rate, seconds)
             else:
                 create_topic(target.bootstrap, TOPIC, partitions=PARTITIONS)
-                with started(source, target, name):
-                    found = delays(source, target, rate, seconds)
-        cuts = [cut * 1000 for cut in quantiles(found, n=1000)]
-        show(f"{name:<22} median {cuts[499]:5.0f} ms  99th percentile {cuts[989]:5.0f} ms  99.9th {cuts[998]:5.0f} ms")
+                with start_mirror(source, target, name):
+                    delays_s = measure_delays(source, target, rate, seconds)
+        cuts = [cut * 1000 for cut in quantiles(delays_s, n=1000)]
+        print_line(
+            f"{name:<22} median {cuts[499]:5.0f} ms  99th percentile {cuts[989]:5.0f} ms  99.9th {cuts[998]:5.0f} ms"
+        )
 
 
-def delays(source: KafkaCluster, target: KafkaCluster, rate: int, seconds: int) -> list[float]:
+def measure_delays(source: KafkaCluster, target: KafkaCluster, rate: int, seconds: int) -> list[float]:
     """How long each record took from its producer to a reader of ``target``; the first ones only warm all up."""
-    eager = {"fetch.queue.backoff.ms": 1, "fetch.error.backoff.ms": 1, "fetch.wait.max.ms": 10}
-    consumer = Consumer({"bootstrap.servers": target.bootstrap, "group.id": "unused", **eager})
+    consumer_properties = {"fetch.queue.backoff.ms": 1, "fetch.error.backoff.ms": 1, "fetch.wait.max.ms": 10}
+    consumer = Consumer({"bootstrap.servers": target.bootstrap, "group.id": "unused", **consumer_properties})
     consumer.assign([TopicPartition(TOPIC, n, 0) for n in range(PARTITIONS)])
-    writing = get_context("spawn").Process(target=write_evenly, args=(source.bootstrap, rate, WARM_UP_S + seconds))
-    writing.start()
-    found: list[float] = []
-    while len(found) < rate * (WARM_UP_S + seconds):
-        found += [time.time() - float(each.value() or 0) for each in consumer.consume(1000, 0.005)]
-    writing.join()
+    writer = get_context("spawn").Process(target=write_evenly, args=(source.bootstrap, rate, WARM_UP_S + seconds))
+    writer.start()
+    delays_s: list[float] = []
+    while len(delays_s) < rate * (WARM_UP_S + seconds):
+        delays_s += [time.time() - float(each.value() or 0) for each in consumer.consume(1000, 0.005)]
+    writer.join()
     consumer.close()
-    return found[rate * WARM_UP_S :]
+    return delays_s[rate * WARM_UP_S :]
 
 
 def write_evenly(bootstrap: str, rate: int, seconds: int) -> None:

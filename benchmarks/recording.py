@@ -23,29 +23,29 @@ from agentlog.log.reader import KafkaReader
 from agentlog.settings.clusters import Settings
 from devkafka import KafkaCluster, create_topic
 
-from .measure import show
+from .measure import print_line
 
-WHY = "Customer requested invoice for milestone 2"
+REASONING = "Customer requested invoice for milestone 2"
 ROW = {"sku": "sku_10412", "text": "milestone two of the project", "n": 4500}
-GIVEN = {"customer_id": "cus_xyz", "lines": [ROW] * 15}
-FOUND = {"invoice_id": "inv_abc", "rows": [{"id": 7, "state": "open", "note": "created by the service"}] * 16}
+TOOL_INPUT = {"customer_id": "cus_xyz", "lines": [ROW] * 15}
+TOOL_OUTPUT = {"invoice_id": "inv_abc", "rows": [{"id": 7, "state": "open", "note": "created by the service"}] * 16}
 EVENT = {
     "event_id": "evt_9x7k2m",
     "session_id": "sess_a1b2c3",
     "agent_id": "invoice-generator-v2",
     "timestamp": "2026-01-15T14:23:11.847Z",
     "event_type": "tool_call",
-    "payload": {"tool": "stripe.create_invoice", "input": GIVEN, "output": FOUND, "latency_ms": 1240},
-    "context": {"parent_event_id": "evt_8k3j1n", "reasoning": WHY},
+    "payload": {"tool": "stripe.create_invoice", "input": TOOL_INPUT, "output": TOOL_OUTPUT, "latency_ms": 1240},
+    "context": {"parent_event_id": "evt_8k3j1n", "reasoning": REASONING},
 }
 ROUNDS, TURNS, THREADS = 25, 5, 4
-SAFE = {"enable.idempotence": True, "acks": "all", "linger.ms": 5, "compression.type": "lz4"}
+PRODUCER_PROPERTIES = {"enable.idempotence": True, "acks": "all", "linger.ms": 5, "compression.type": "lz4"}
 
-Record = Callable[[], None]
-Make = Callable[[str, str], tuple[Record, Callable[[], object]]]
+RecordFunction = Callable[[], None]
+RecorderFactory = Callable[[str, str], tuple[RecordFunction, Callable[[], object]]]
 
 
-class Nowhere(SpanExporter):
+class DiscardingExporter(SpanExporter):
     """An exporter that serialises each span, as any that sends has to."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -60,16 +60,18 @@ def main(count: int = 200_000) -> None:
     logging.basicConfig(level=logging.ERROR)
     with KafkaCluster("benchmark") as kafka:
         for burst in (100, 2_000):
-            on_the_callers_thread(kafka.bootstrap, burst)
-        delivered(kafka.bootstrap, count)
-        alone = multiprocessing.get_context("spawn").Process(target=memory, args=(kafka.bootstrap, 1_000_000))
-        alone.start()
-        alone.join()
+            benchmark_caller_thread(kafka.bootstrap, burst)
+        benchmark_delivery(kafka.bootstrap, count)
+        memory_process = multiprocessing.get_context("spawn").Process(
+            target=benchmark_memory, args=(kafka.bootstrap, 1_000_000)
+        )
+        memory_process.start()
+        memory_process.join()
 
 
-def bare(bootstrap: str, topic: str) -> tuple[Record, Callable[[], object]]:
+def make_bare_recorder(bootstrap: str, topic: str) -> tuple[RecordFunction, Callable[[], object]]:
     """The loop that has no promise to keep."""
-    producer = Producer({"bootstrap.servers": bootstrap, **SAFE})
+    producer = Producer({"bootstrap.servers": bootstrap, **PRODUCER_PROPERTIES})
 
     def record() -> None:
         while True:
@@ -84,41 +86,41 @@ def bare(bootstrap: str, topic: str) -> tuple[Record, Callable[[], object]]:
     return record, producer.flush
 
 
-def traced(bootstrap: str, topic: str) -> tuple[Record, Callable[[], object]]:
+def make_traced_recorder(bootstrap: str, topic: str) -> tuple[RecordFunction, Callable[[], object]]:
     """The same by AgentTracer."""
     tracer = AgentTracer(agent_id="invoice-generator-v2", cluster=bootstrap, topic=topic)
 
     def record() -> None:
-        tracer.track_tool_call("stripe.create_invoice", GIVEN, lambda: FOUND, reasoning=WHY)
+        tracer.track_tool_call("stripe.create_invoice", TOOL_INPUT, lambda: TOOL_OUTPUT, reasoning=REASONING)
 
     return record, lambda: tracer.flush(600)
 
 
-def spanned() -> tuple[Record, Callable[[], object]]:
+def make_span_recorder() -> tuple[RecordFunction, Callable[[], object]]:
     """The same by OpenTelemetry."""
     provider = TracerProvider()
-    provider.add_span_processor(BatchSpanProcessor(Nowhere(), max_queue_size=4_096))
+    provider.add_span_processor(BatchSpanProcessor(DiscardingExporter(), max_queue_size=4_096))
     tracer = provider.get_tracer("benchmark")
 
     def record() -> None:
         with tracer.start_as_current_span("stripe.create_invoice") as span:
-            span.set_attribute("input", orjson.dumps(GIVEN).decode())
-            span.set_attribute("output", orjson.dumps(FOUND).decode())
-            span.set_attribute("reasoning", WHY)
+            span.set_attribute("input", orjson.dumps(TOOL_INPUT).decode())
+            span.set_attribute("output", orjson.dumps(TOOL_OUTPUT).decode())
+            span.set_attribute("reasoning", REASONING)
 
     return record, provider.force_flush
 
 
-def on_the_callers_thread(bootstrap: str, burst: int) -> None:
+def benchmark_caller_thread(bootstrap: str, burst: int) -> None:
     """What one event costs who records it, in bursts; the first round isn't counted."""
     topic = create_topic(bootstrap, partitions=6)
     os.environ["AGENTLOG_DISABLED"] = "1"
-    disabled = traced(bootstrap, topic)
+    disabled = make_traced_recorder(bootstrap, topic)
     del os.environ["AGENTLOG_DISABLED"]
     kinds = {
-        "orjson.dumps + produce": bare(bootstrap, topic),
-        "AgentTracer": traced(bootstrap, topic),
-        "OpenTelemetry span": spanned(),
+        "orjson.dumps + produce": make_bare_recorder(bootstrap, topic),
+        "AgentTracer": make_traced_recorder(bootstrap, topic),
+        "OpenTelemetry span": make_span_recorder(),
         "AgentTracer, disabled": disabled,
     }
     walls: dict[str, list[float]] = {name: [] for name in kinds}
@@ -134,32 +136,32 @@ def on_the_callers_thread(bootstrap: str, burst: int) -> None:
                 walls[name].append(wall / burst * 1e6)
                 cpus[name].append(cpu / burst * 1e6)
     size = len(orjson.dumps(EVENT))
-    show(f"on the caller's thread, an event of {size:,} bytes, median (and best) of {ROUNDS} bursts of {burst:,}")
+    print_line(f"on the caller's thread, an event of {size:,} bytes, median (and best) of {ROUNDS} bursts of {burst:,}")
     for name in kinds:
-        show(f"  {name:<24} {_spread(walls[name])}   CPU {_spread(cpus[name])}")
+        print_line(f"  {name:<24} {_format_spread(walls[name])}   CPU {_format_spread(cpus[name])}")
 
 
-def _spread(times: list[float]) -> str:
+def _format_spread(times: list[float]) -> str:
     return f"{median(times):6.1f} us ({min(times):.1f})"
 
 
-def delivered(bootstrap: str, count: int) -> None:
+def benchmark_delivery(bootstrap: str, count: int) -> None:
     """Events a second from the first call to the last acknowledgement, by several threads; in turns, because a broker
     gets faster for minutes after its start."""
-    kinds = {"orjson.dumps + produce": bare, "AgentTracer": traced}
+    kinds = {"orjson.dumps + produce": make_bare_recorder, "AgentTracer": make_traced_recorder}
     rates: dict[str, list[float]] = {name: [] for name in kinds}
     for _ in range(TURNS):
         for name, make in kinds.items():
-            rates[name].append(_rate(bootstrap, make, count))
-    show(f"{THREADS} threads, {count:,} events that arrived, in {TURNS} turns, a second")
+            rates[name].append(_measure_rate(bootstrap, make, count))
+    print_line(f"{THREADS} threads, {count:,} events that arrived, in {TURNS} turns, a second")
     for name, found in rates.items():
-        show(f"  {name:<24} {median(found):10,.0f}   {', '.join(f'{rate:,.0f}' for rate in found)}")
+        print_line(f"  {name:<24} {median(found):10,.0f}   {', '.join(f'{rate:,.0f}' for rate in found)}")
 
 
-def _rate(bootstrap: str, make: Make, count: int) -> float:
+def _measure_rate(bootstrap: str, make: RecorderFactory, count: int) -> float:
     topic = create_topic(bootstrap, partitions=6)
     record, flush = make(bootstrap, topic)
-    threads = [threading.Thread(target=_many, args=(record, count // THREADS)) for _ in range(THREADS)]
+    threads = [threading.Thread(target=_record_many, args=(record, count // THREADS)) for _ in range(THREADS)]
     began = time.perf_counter()
     for thread in threads:
         thread.start()
@@ -167,38 +169,38 @@ def _rate(bootstrap: str, make: Make, count: int) -> float:
         thread.join()
     flush()
     took = time.perf_counter() - began
-    arrived = at_broker(bootstrap, topic)
+    arrived = count_records(bootstrap, topic)
     if arrived != count:
         raise RuntimeError(f"{arrived:,} events arrived of {count:,}")
     return count / took
 
 
-def _many(record: Record, count: int) -> None:
+def _record_many(record: RecordFunction, count: int) -> None:
     for _ in range(count):
         record()
 
 
-def at_broker(bootstrap: str, topic: str) -> int:
+def count_records(bootstrap: str, topic: str) -> int:
     """How many records the topic has."""
-    with KafkaReader(Settings({}, None).cluster(bootstrap)) as reader:
-        bounds = reader.bounds(topic, range(reader.partition_count(topic)))
+    with KafkaReader(Settings({}, None).get_cluster(bootstrap)) as reader:
+        bounds = reader.fetch_bounds(topic, range(reader.partition_count(topic)))
     return sum(high - low for low, high in bounds.values())
 
 
-def memory(bootstrap: str, count: int) -> None:
+def benchmark_memory(bootstrap: str, count: int) -> None:
     """The resident memory over a million events, of a process that does nothing else."""
     topic = create_topic(bootstrap, partitions=6, config={"retention.bytes": "100000000"})
-    record, flush = traced(bootstrap, topic)
+    record, flush = make_traced_recorder(bootstrap, topic)
     sizes = []
     for _ in range(5):
-        _many(record, count // 5)
+        _record_many(record, count // 5)
         flush()
-        sizes.append(f"{memory_mb('VmRSS'):.0f}")
-    told = f"{', '.join(sizes)} MB; peak {memory_mb('VmHWM'):.0f} MB"
-    show(f"memory after each {count // 5:,} of {count:,} events: {told}")
+        sizes.append(f"{read_memory_mb('VmRSS'):.0f}")
+    sizes_text = f"{', '.join(sizes)} MB; peak {read_memory_mb('VmHWM'):.0f} MB"
+    print_line(f"memory after each {count // 5:,} of {count:,} events: {sizes_text}")
 
 
-def memory_mb(kind: str) -> float:
+def read_memory_mb(kind: str) -> float:
     """What the process has in memory, VmRSS, or had at most, VmHWM, in MB; getrusage would tell its parent's peak."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(kind)) / 1024

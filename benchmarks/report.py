@@ -15,25 +15,25 @@ from typing import Any
 
 import orjson
 
-from tests.browser import Browser, chromium
+from tests.browser import Browser, run_chromium
 
-from .measure import Figure, once, show
+from .measure import Figure, print_line, run_once
 
-BEGAN = datetime(2026, 1, 15, tzinfo=UTC)
+START_TIME = datetime(2026, 1, 15, tzinfo=UTC)
 WORDS = ("ledger", "account", "invoice", "customer", "settle", "refund", "audit", "period", "balance", "entry")
 TOOLS = ("ledger.read", "ledger.post", "bank.statement", "crm.find", "mail.send")
 
 
-def events(count: int) -> Iterator[dict[str, Any]]:
+def make_events(count: int) -> Iterator[dict[str, Any]]:
     """A session of ``count`` events of about 1 KB: calls of five tools, a model call and a decision now and then."""
-    chance = random.Random(7)  # noqa: S311  a session, no secret
+    rng = random.Random(7)  # noqa: S311  a session, no secret
 
     def text(length: int) -> str:
-        return " ".join(f"{chance.choice(WORDS)}-{chance.randrange(10_000)}" for _ in range(length))
+        return " ".join(f"{rng.choice(WORDS)}-{rng.randrange(10_000)}" for _ in range(length))
 
     for number in range(count):
         kind = "decision" if number % 40 == 7 else "llm_call" if number % 20 == 3 else "tool_call"
-        latency = chance.lognormvariate(4, 1)
+        latency = rng.lognormvariate(4, 1)
         payload: dict[str, Any] = {"latency_ms": latency, "input": {"account": number % 977, "note": text(20)}}
         payload |= {"output": {"rows": [text(4) for _ in range(8)]}}
         if kind == "llm_call":
@@ -41,29 +41,29 @@ def events(count: int) -> Iterator[dict[str, Any]]:
         elif kind == "decision":
             payload = {"action": text(5), "alternatives": [text(3), text(3)]}
         else:
-            payload |= {"tool": chance.choice(TOOLS)} | ({"error": "rate_limit: slow down"} if number % 50 == 9 else {})
+            payload |= {"tool": rng.choice(TOOLS)} | ({"error": "rate_limit: slow down"} if number % 50 == 9 else {})
         yield {
             "event_id": f"evt_{number:09}",
             "session_id": "sess_large",
             "agent_id": "reconciler-v3",
-            "timestamp": f"{BEGAN + timedelta(milliseconds=number * 300):%Y-%m-%dT%H:%M:%S.%f}Z",
+            "timestamp": f"{START_TIME + timedelta(milliseconds=number * 300):%Y-%m-%dT%H:%M:%S.%f}Z",
             "event_type": kind,
             "payload": payload,
             "context": {"reasoning": text(6), "confidence": 0.9},
         }
 
 
-def plain_table(found: list[dict[str, Any]]) -> str:
+def render_plain_table(session_events: list[dict[str, Any]]) -> str:
     """The peer: every step a row of a table, its event below it in a fold."""
     rows = "".join(
         f"<tr><td>{each['timestamp']}<td>{each['event_type']}<td><details><summary>{each['event_id']}</summary>"
         f"<pre>{escape(orjson.dumps(each, option=orjson.OPT_INDENT_2).decode())}</pre></details>"
-        for each in found
+        for each in session_events
     )
     return f"<!doctype html><meta charset=utf-8><table>{rows}</table><script>performance.mark('steps')</script>"
 
 
-SCROLL = """
+SCROLL_SCRIPT = """
 const done = arguments[arguments.length - 1];
 const frames = [];
 let last = performance.now();
@@ -76,7 +76,7 @@ const next = (now) => {
 };
 requestAnimationFrame(next);
 """
-FIND = """
+FIND_SCRIPT = """
 const done = arguments[arguments.length - 1];
 const field = document.getElementById("find");
 const hits = document.getElementById("hits");
@@ -86,11 +86,11 @@ new MutationObserver(() => hits.textContent.endsWith("...") || done(performance.
 field.value = arguments[0];
 field.dispatchEvent(new Event("input"));
 """
-MARKED = "performance.getEntriesByName('{}')[0]?.startTime"
+MARK_EXPRESSION = "performance.getEntriesByName('{}')[0]?.startTime"
 
 
 @dataclass(frozen=True)
-class Seen:
+class PageTiming:
     """One look at a page: milliseconds until it was painted and could be used, and of its frames in scrolling."""
 
     painted: float
@@ -100,17 +100,17 @@ class Seen:
     memory_mb: float
 
 
-def look(browser: Browser, page: Path) -> Seen:
+def measure_page(browser: Browser, page: Path) -> PageTiming:
     """Open a page, and scroll it from its top to its end in 60 steps."""
     browser.driver.set_script_timeout(120)
     browser.open(page)
-    usable = browser.until(MARKED.format("steps"))
-    painted = browser.until(MARKED.format("first-contentful-paint"))
-    frames = browser.driver.execute_async_script(SCROLL)
-    return Seen(painted, usable, median(frames), frames[-1], memory_mb(browser))
+    usable = browser.wait_for(MARK_EXPRESSION.format("steps"))
+    painted = browser.wait_for(MARK_EXPRESSION.format("first-contentful-paint"))
+    frames = browser.driver.execute_async_script(SCROLL_SCRIPT)
+    return PageTiming(painted, usable, median(frames), frames[-1], read_memory_mb(browser))
 
 
-def memory_mb(browser: Browser) -> float:
+def read_memory_mb(browser: Browser) -> float:
     """The resident set of the process that shows the page: the largest of the browser's renderers."""
     profile = f"--user-data-dir={browser.driver.capabilities['chrome']['userDataDir']}"
     sizes = [0.0]
@@ -126,27 +126,31 @@ def main(count: int = 20_000) -> None:
     """Write both pages, then look at each five times, in turn."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        found = list(events(count))
+        session_events = list(make_events(count))
         pages = {"kshark report": folder / "report.html", "a plain table": folder / "table.html"}
-        (folder / "run.ndjson").write_bytes(b"".join(orjson.dumps(each) + b"\n" for each in found))
-        pages["a plain table"].write_text(plain_table(found))
+        (folder / "run.ndjson").write_bytes(b"".join(orjson.dumps(each) + b"\n" for each in session_events))
+        pages["a plain table"].write_text(render_plain_table(session_events))
         page = f"report sess_large --file {folder}/run.ndjson -o {pages['kshark report']}"
-        show(Figure("kshark report", [once(f"{sys.executable} -m kshark {page}") for _ in range(5)]).line())
-        seen: dict[str, list[Seen]] = {each: [] for each in pages}
+        print_line(
+            Figure("kshark report", [run_once(f"{sys.executable} -m kshark {page}") for _ in range(5)]).format_line()
+        )
+        timings: dict[str, list[PageTiming]] = {each: [] for each in pages}
         for _ in range(5):
             for each, path in pages.items():
-                with chromium() as browser:  # a new one, so that memory is the page's own
-                    seen[each].append(look(browser, path))
-        for each, looks in seen.items():
-            show_page(each, pages[each], looks)
-        with chromium() as browser:
+                with run_chromium() as browser:  # a new one, so that memory is the page's own
+                    timings[each].append(measure_page(browser, path))
+        for each, page_timings in timings.items():
+            show_page(each, pages[each], page_timings)
+        with run_chromium() as browser:
             show_search(browser, pages["kshark report"])
 
 
-def show_page(name: str, page: Path, looks: list[Seen]) -> None:
+def show_page(name: str, page: Path, page_timings: list[PageTiming]) -> None:
     """A row of the figures."""
-    figures = {field: median(getattr(each, field) for each in looks) for field in Seen.__dataclass_fields__}
-    show(
+    figures = {
+        field: median(getattr(each, field) for each in page_timings) for field in PageTiming.__dataclass_fields__
+    }
+    print_line(
         f"{name:<16} {page.stat().st_size / 1e6:5.1f} MB  painted {figures['painted']:5.0f} ms"
         f"  usable {figures['usable']:5.0f} ms  frame {figures['frame']:4.0f} ms, longest {figures['longest']:5.0f} ms"
         f"  {figures['memory_mb']:5.0f} MB"
@@ -156,9 +160,9 @@ def show_page(name: str, page: Path, looks: list[Seen]) -> None:
 def show_search(browser: Browser, page: Path) -> None:
     """How long until everything can be searched, and until a search has gone through all of it."""
     browser.open(page)
-    ready = browser.until(MARKED.format("events"))
-    took = [browser.driver.execute_async_script(FIND, f"{word}-77") for word in WORDS[:5]]
-    show(f"all events unpacked after {ready:.0f} ms, searched in {median(took):.0f} ms")
+    ready = browser.wait_for(MARK_EXPRESSION.format("events"))
+    took = [browser.driver.execute_async_script(FIND_SCRIPT, f"{word}-77") for word in WORDS[:5]]
+    print_line(f"all events unpacked after {ready:.0f} ms, searched in {median(took):.0f} ms")
 
 
 if __name__ == "__main__":

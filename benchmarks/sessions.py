@@ -9,17 +9,17 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from agentlog.event.partitioner import PARTITIONERS
-from agentlog.log.writer import Outgoing, write
+from agentlog.log.writer import OutgoingRecord, write_records
 from agentlog.settings.clusters import Cluster
 from devkafka import KafkaCluster, create_topic
 
-from .measure import Figure, in_turn, once, show
+from .measure import Figure, print_line, run_in_turn, run_once
 from .replay import KSHARK
 
 PARTITIONS = 6
-AT_ONCE = 30
-TIMES = 3
-BEGAN = datetime(2026, 1, 15, tzinfo=UTC)
+PARALLEL_SESSIONS = 30
+ROUNDS = 3
+START_TIME = datetime(2026, 1, 15, tzinfo=UTC)
 STEPS = (
     '"event_type":"llm_call","payload":{"model":"claude-sonnet-4-5","input_tokens":2310,"output_tokens":184,'
     '"cost_usd":0.00969,"latency_ms":1240,"output":"',
@@ -30,8 +30,8 @@ STEPS = (
 )
 START = '"event_type":"session_start","payload":{"goal":"reconcile the ledger","request":"'
 END = '"event_type":"session_end","payload":{"status":"succeeded","result":"'
-SIZE = 570
-SUMS = """
+EVENT_BYTES = 570
+JQ_PROGRAM = """
 reduce inputs as $e ({}; .[$e.session_id] |= (
   .started = ([.started // $e.timestamp, $e.timestamp] | min) | .ended = ([.ended // "", $e.timestamp] | max)
   | .agents[$e.agent_id] = 1 | .events += 1
@@ -44,44 +44,44 @@ reduce inputs as $e ({}; .[$e.session_id] |= (
 """
 
 
-def event(number: int, session: str, step: int, last: int) -> bytes:
+def make_event(number: int, session: str, step: int, last: int) -> bytes:
     """An event of 570 bytes, the session's first, last, or one of those between."""
-    at = BEGAN + timedelta(milliseconds=number * 20)
-    told = START if step == 0 else END if step == last else STEPS[step % len(STEPS)]
-    parent = f'"parent_event_id":"evt_{number - AT_ONCE:09}",' if step else ""
+    timestamp = START_TIME + timedelta(milliseconds=number * 20)
+    body = START if step == 0 else END if step == last else STEPS[step % len(STEPS)]
+    parent = f'"parent_event_id":"evt_{number - PARALLEL_SESSIONS:09}",' if step else ""
     head = (
         f'{{"event_id":"evt_{number:09}","session_id":"{session}","agent_id":"reconciler-v{session[-1]}",'
-        f'"timestamp":"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z",{told}'
+        f'"timestamp":"{timestamp:%Y-%m-%dT%H:%M:%S}.{timestamp.microsecond // 1000:03}Z",{body}'
     )
     tail = f'"}},"context":{{{parent}"reasoning":"the next account is due","confidence":0.9}}}}'
     note = f"step {step} of the nightly reconciliation, account {number % 977}, " * 9
-    return (head + note[: SIZE - len(head) - len(tail)] + tail).encode()
+    return (head + note[: EVENT_BYTES - len(head) - len(tail)] + tail).encode()
 
 
-def records(count: int, length: int) -> Iterator[Outgoing]:
+def make_records(count: int, length: int) -> Iterator[OutgoingRecord]:
     """Sessions of ``length`` events, thirty of them at a time."""
     for number in range(count):
-        session = f"sess_{number // (AT_ONCE * length) * AT_ONCE + number % AT_ONCE:08}"
-        key, step = session.encode(), number // AT_ONCE % length
-        timestamp = int(BEGAN.timestamp() * 1000) + number * 20
-        value = event(number, session, step, length - 1)
-        yield Outgoing(PARTITIONERS["murmur2"](key, PARTITIONS), key, value, timestamp, ())
+        session = f"sess_{number // (PARALLEL_SESSIONS * length) * PARALLEL_SESSIONS + number % PARALLEL_SESSIONS:08}"
+        key, step = session.encode(), number // PARALLEL_SESSIONS % length
+        timestamp = int(START_TIME.timestamp() * 1000) + number * 20
+        value = make_event(number, session, step, length - 1)
+        yield OutgoingRecord(PARTITIONERS["murmur2"](key, PARTITIONS), key, value, timestamp, ())
 
 
-def load(bootstrap: str, topic: str, count: int, length: int) -> None:
+def load_topic(bootstrap: str, topic: str, count: int, length: int) -> None:
     """Write all events into the topic."""
     properties = {"bootstrap.servers": bootstrap, "compression.type": "lz4"}
     origins = dict.fromkeys(properties, "the benchmark")
-    write(Cluster("benchmark", properties, origins, frozenset()), topic, records(count, length))
+    write_records(Cluster("benchmark", properties, origins, frozenset()), topic, make_records(count, length))
 
 
-def loaded(bootstrap: str, count: int, length: int) -> str:
+def create_loaded_topic(bootstrap: str, count: int, length: int) -> str:
     """A topic of so many events in sessions of ``length``."""
     topic = create_topic(bootstrap, partitions=PARTITIONS)
     # In a process of its own: a child begins with its parent's memory in the kernel's books.
-    writing = get_context("spawn").Process(target=load, args=(bootstrap, topic, count, length))
-    writing.start()
-    writing.join()
+    loader = get_context("spawn").Process(target=load_topic, args=(bootstrap, topic, count, length))
+    loader.start()
+    loader.join()
     return topic
 
 
@@ -91,37 +91,37 @@ def main(count: int = 1_000_000) -> None:
         if shutil.which(peer) is None:
             raise SystemExit(f"the peer is kcat with jq: apt-get install {peer}")
     with KafkaCluster("benchmark") as kafka, tempfile.TemporaryDirectory() as folder:
-        show(f"{count:,} events of {SIZE} bytes, {PARTITIONS} partitions, lz4")
-        long, short = (loaded(kafka.bootstrap, count, length) for length in (100, 10))
-        measure(kafka.bootstrap, long, short, count, Path(folder))
+        print_line(f"{count:,} events of {EVENT_BYTES} bytes, {PARTITIONS} partitions, lz4")
+        long, short = (create_loaded_topic(kafka.bootstrap, count, length) for length in (100, 10))
+        measure_sessions(kafka.bootstrap, long, short, count, Path(folder))
 
 
-def measure(bootstrap: str, long: str, short: str, count: int, folder: Path) -> None:
+def measure_sessions(bootstrap: str, long: str, short: str, count: int, folder: Path) -> None:
     """Each command several times, in turn, but for the peer: for all events it takes longer than all of them."""
-    new = f"XDG_CACHE_HOME=$(mktemp -d -p {folder}) {KSHARK}"
-    known = f"XDG_CACHE_HOME={folder} {KSHARK}"
+    cold_kshark = f"XDG_CACHE_HOME=$(mktemp -d -p {folder}) {KSHARK}"
+    warm_kshark = f"XDG_CACHE_HOME={folder} {KSHARK}"
     sessions = f"sessions --cluster {bootstrap} --topic {long} --format text"
-    many = f"sessions --cluster {bootstrap} --topic {short} --format text"
+    many_sessions = f"sessions --cluster {bootstrap} --topic {short} --format text"
     program = folder / "sums.jq"
-    program.write_text(SUMS)
-    some = count // 10
-    jq = f"kcat -b {bootstrap} -C -t {long} -o beginning -c {some} -q -f '%s\\n' | jq -n -c -f {program}"
-    show(_row(Figure(f"kcat | jq, {some:,} of the events", [once(jq)]), some))
+    program.write_text(JQ_PROGRAM)
+    sample_size = count // 10
+    jq = f"kcat -b {bootstrap} -C -t {long} -o beginning -c {sample_size} -q -f '%s\\n' | jq -n -c -f {program}"
+    print_line(_format_row(Figure(f"kcat | jq, {sample_size:,} of the events", [run_once(jq)]), sample_size))
     commands = {
-        f"first, {count // 100:,} sessions": f"{new} {sessions}",
-        f"--no-catalog, {count // 100:,} sessions": f"{known} {sessions} --no-catalog",
-        "again, nothing new": f"{known} {sessions}",
-        "a known session's replay": f"{known} replay sess_00000017 --cluster {bootstrap} --topic {long} --format text",
-        f"first, {count // 10:,} sessions": f"{new} {many}",
-        f"again, {count // 10:,} sessions": f"{known} {many}",
+        f"first, {count // 100:,} sessions": f"{cold_kshark} {sessions}",
+        f"--no-catalog, {count // 100:,} sessions": f"{warm_kshark} {sessions} --no-catalog",
+        "again, nothing new": f"{warm_kshark} {sessions}",
+        "a known session's replay": f"{warm_kshark} replay sess_00000017 --cluster {bootstrap} --topic {long} --format text",
+        f"first, {count // 10:,} sessions": f"{cold_kshark} {many_sessions}",
+        f"again, {count // 10:,} sessions": f"{warm_kshark} {many_sessions}",
     }
-    for name, figure in in_turn(commands, TIMES).items():
-        show(_row(figure, count if name.startswith(("first", "--no-catalog")) else None))
+    for name, figure in run_in_turn(commands, ROUNDS).items():
+        print_line(_format_row(figure, count if name.startswith(("first", "--no-catalog")) else None))
 
 
-def _row(figure: Figure, records: int | None) -> str:
+def _format_row(figure: Figure, records: int | None) -> str:
     """A line for a person; where all records were read, how many a second."""
-    return figure.line() + (f"  {records / figure.wall_s:9,.0f} events/s" if records else "")
+    return figure.format_line() + (f"  {records / figure.wall_s:9,.0f} events/s" if records else "")
 
 
 if __name__ == "__main__":

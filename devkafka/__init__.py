@@ -10,9 +10,9 @@ It needs Java 17 and, the first time, Maven. However the run ends, even by SIGKI
 
 from .broker import Broker
 from .client import Message, create_topic, eventually, produce
-from .cluster import KafkaCluster, running
+from .cluster import KafkaCluster, run_clusters
 from .errors import DevKafkaError, NotInstalled, NotReady
-from .java import java_command
+from .java import build_java_command
 from .process import Process
 
 __all__ = [
@@ -23,9 +23,9 @@ __all__ = [
     "NotInstalled",
     "NotReady",
     "Process",
+    "build_java_command",
     "create_topic",
     "eventually",
-    "java_command",
     "produce",
-    "running",
+    "run_clusters",
 ]

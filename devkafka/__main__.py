@@ -8,7 +8,7 @@ from types import FrameType
 
 from . import local
 from .errors import DevKafkaError
-from .java import java_command, prepare
+from .java import build_java_command, prepare
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -25,7 +25,7 @@ def main() -> int:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
     try:
-        _run(_parser().parse_args())
+        _run_command(_make_parser().parse_args())
     except DevKafkaError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
@@ -44,7 +44,7 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     raise _Stopped(number)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m devkafka", description=local.__doc__)
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("prepare", help="check Java, and fetch Kafka's jars unless they are there")
@@ -55,9 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(options: argparse.Namespace) -> None:
+def _run_command(options: argparse.Namespace) -> None:
     if options.command == "java":
-        command = java_command(options.main_class, *options.arguments, heap=options.heap)
+        command = build_java_command(options.main_class, *options.arguments, heap=options.heap)
         os.execv(command[0], command)  # noqa: S606
     elif options.command == "prepare":
         prepare()

@@ -8,13 +8,13 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from .client import QUIET
+from .client import SILENT_LOGGER
 from .errors import NotReady
 from .process import Process
 
 
 @dataclass(frozen=True)
-class Commands:
+class BrokerCommands:
     """The command that formats a broker's data folder, once, and the one that runs it."""
 
     format: list[str]
@@ -24,9 +24,9 @@ class Commands:
 class Broker(Process):
     """One broker of a cluster; what it acknowledged is still there after it was killed."""
 
-    def __init__(self, cluster: str, node_id: int, bootstrap: str, folder: Path, commands: Commands) -> None:
-        formatted = shlex.quote(str(folder / "formatted"))
-        format_once = f"test -e {formatted} || {{ {shlex.join(commands.format)} && touch {formatted}; }}"
+    def __init__(self, cluster: str, node_id: int, bootstrap: str, folder: Path, commands: BrokerCommands) -> None:
+        marker = shlex.quote(str(folder / "formatted"))
+        format_once = f"test -e {marker} || {{ {shlex.join(commands.format)} && touch {marker}; }}"
         script = f"{{ {format_once}; }} && exec {shlex.join(commands.run)}"
         super().__init__(f"broker {node_id} of {cluster} at {bootstrap}", folder, script)
         self.id = node_id
@@ -35,16 +35,16 @@ class Broker(Process):
     def wait_until_ready(self, timeout: float = 90.0) -> None:
         """Wait until the broker answers a metadata request and is in it; raises NotReady after `timeout` seconds."""
         deadline = time.monotonic() + timeout
-        while not self._answers():
+        while not self._is_answering():
             if self.pid is None:
-                raise NotReady(self.ended())
+                raise NotReady(self.describe_end())
             if time.monotonic() > deadline:
-                raise NotReady(f"{self.name} didn't answer within {timeout:g} s; {self.log_tail()}")
+                raise NotReady(f"{self.name} didn't answer within {timeout:g} s; {self.read_log_tail()}")
 
-    def _answers(self) -> bool:
+    def _is_answering(self) -> bool:
         """Ask with a new client: one that has heard of brokers asks those, and no longer the address it was given."""
         quick = {"reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 200}
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, **quick}, logger=QUIET)
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, **quick}, logger=SILENT_LOGGER)
         try:
             return self.id in admin.list_topics(timeout=2).brokers
         except KafkaException:

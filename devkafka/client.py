@@ -15,8 +15,8 @@ from confluent_kafka.cimpl import NewTopic
 T = TypeVar("T")
 
 # Outside the logging tree: a refused connection is expected while a broker starts, and failures are raised.
-QUIET = logging.Logger("devkafka")
-QUIET.addHandler(logging.NullHandler())
+SILENT_LOGGER = logging.Logger("devkafka")
+SILENT_LOGGER.addHandler(logging.NullHandler())
 
 
 class Message(NamedTuple):
@@ -50,7 +50,7 @@ def create_topic(
     is the cluster's own default.
     """
     name = name or f"test-{uuid.uuid4().hex[:12]}"
-    admin = AdminClient({"bootstrap.servers": bootstrap}, logger=QUIET)
+    admin = AdminClient({"bootstrap.servers": bootstrap}, logger=SILENT_LOGGER)
     new = NewTopic(name, partitions, replication, config={"retention.ms": "-1", **(config or {})})
     admin.create_topics([new])[name].result(timeout=30)
     eventually(lambda: _is_known(admin, name, partitions), timeout=30)
@@ -67,8 +67,10 @@ def _is_known(admin: AdminClient, topic: str, partitions: int) -> bool:
 
 def _has_leaders(broker: str, topic: str, partitions: int) -> bool:
     """Ask one broker, with a new client: one that knows several asks any of them."""
-    found = AdminClient({"bootstrap.servers": broker}, logger=QUIET).list_topics(topic, timeout=5).topics[topic]
-    return len(found.partitions) == partitions and all(each.leader >= 0 for each in found.partitions.values())
+    metadata = (
+        AdminClient({"bootstrap.servers": broker}, logger=SILENT_LOGGER).list_topics(topic, timeout=5).topics[topic]
+    )
+    return len(metadata.partitions) == partitions and all(each.leader >= 0 for each in metadata.partitions.values())
 
 
 def produce(
@@ -80,16 +82,16 @@ def produce(
     Raises KafkaException for the first message that wasn't acknowledged within 60 s.
     """
     safe = {"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 5, "message.timeout.ms": 60_000}
-    producer = Producer({**safe, **(properties or {})}, logger=QUIET)
+    producer = Producer({**safe, **(properties or {})}, logger=SILENT_LOGGER)
     places: dict[int, Place | KafkaError] = {}
     for number, message in enumerate(messages):
-        _send(producer, topic, message, partial(_note, places, number))
+        _send(producer, topic, message, partial(_note_delivery, places, number))
     producer.flush()
-    return [_acknowledged(places[number]) for number in range(len(places))]
+    return [_require_acknowledged(places[number]) for number in range(len(places))]
 
 
 def _send(
-    producer: Producer, topic: str, message: Message, note: Callable[[KafkaError | None, Delivered], None]
+    producer: Producer, topic: str, message: Message, on_delivery: Callable[[KafkaError | None, Delivered], None]
 ) -> None:
     while True:
         try:
@@ -100,7 +102,7 @@ def _send(
                 partition=-1 if message.partition is None else message.partition,
                 timestamp=message.timestamp or 0,
                 headers=list(message.headers),
-                on_delivery=note,
+                on_delivery=on_delivery,
             )
         except BufferError:
             producer.poll(0.1)
@@ -109,12 +111,14 @@ def _send(
             return
 
 
-def _note(places: dict[int, Place | KafkaError], number: int, error: KafkaError | None, record: Delivered) -> None:
+def _note_delivery(
+    places: dict[int, Place | KafkaError], number: int, error: KafkaError | None, record: Delivered
+) -> None:
     partition, offset = record.partition(), record.offset()
     places[number] = error or Place(partition if partition is not None else -1, offset if offset is not None else -1)
 
 
-def _acknowledged(place: Place | KafkaError) -> Place:
+def _require_acknowledged(place: Place | KafkaError) -> Place:
     if isinstance(place, KafkaError):
         raise KafkaException(place)
     return place

@@ -10,12 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from .broker import Broker, Commands
-from .folder import run_folder
-from .java import java_command, prepare
-from .ports import port_of, reserve_port
+from .broker import Broker, BrokerCommands
+from .folder import create_run_folder
+from .java import build_java_command, prepare
+from .ports import get_port, reserve_port
 from .process import Process
-from .properties import Node, properties_text, server_properties
+from .properties import Node, build_server_properties, format_properties
 from .tls import Certificate, make_certificate
 
 
@@ -39,17 +39,17 @@ class KafkaCluster:
         self._nodes: list[Node] = []
         self._folder: Path | None = None
         self._certificate: Certificate | None = None
-        self._ends = ExitStack()
+        self._exit_stack = ExitStack()
 
     @property
     def bootstrap(self) -> str:
         """All brokers' plain listeners, as `127.0.0.1:port,...`."""
-        return ",".join(f"127.0.0.1:{node.plain}" for node in self._nodes)
+        return ",".join(f"127.0.0.1:{node.plain_port}" for node in self._nodes)
 
     @property
     def secure_bootstrap(self) -> str:
         """All brokers' TLS listeners, as `127.0.0.1:port,...`."""
-        return ",".join(f"127.0.0.1:{node.secure}" for node in self._nodes)
+        return ",".join(f"127.0.0.1:{node.secure_port}" for node in self._nodes)
 
     @property
     def ca_file(self) -> Path:
@@ -89,15 +89,20 @@ class KafkaCluster:
     def launch(self) -> None:
         """Start the brokers without waiting for them; raises NotInstalled."""
         prepare()
-        self._folder = self._ends.enter_context(run_folder(f"devkafka-{self.name}-"))
+        self._folder = self._exit_stack.enter_context(create_run_folder(f"devkafka-{self.name}-"))
         self._nodes = [
-            Node(id=number, plain=self._port(), controller=self._port(), secure=self._port())
+            Node(
+                id=number,
+                plain_port=self._reserve_port(),
+                controller_port=self._reserve_port(),
+                secure_port=self._reserve_port(),
+            )
             for number in range(1, self._size + 1)
         ]
         self._certificate = make_certificate(self._folder) if self.users else None
-        self.brokers = [self._broker(node, self._folder / f"broker-{node.id}") for node in self._nodes]
+        self.brokers = [self._make_broker(node, self._folder / f"broker-{node.id}") for node in self._nodes]
         for broker in self.brokers:
-            self._launch(broker)
+            self._launch_process(broker)
 
     def wait_until_ready(self) -> None:
         """Wait until every broker answers; raises NotReady."""
@@ -113,45 +118,47 @@ class KafkaCluster:
                 broker.launch()
         self.wait_until_ready()
 
-    def program(self, main_class: str, *arguments: str, heap: str = "512m") -> Process:
+    def start_program(self, main_class: str, *arguments: str, heap: str = "512m") -> Process:
         """Start one of Kafka's programs, for example MirrorMaker 2, to end with the cluster; raises NotInstalled."""
         if self._folder is None:
             raise ValueError(f"cluster {self.name} isn't launched")
         name = f"{main_class.rpartition('.')[2]}-{uuid.uuid4().hex[:8]}"
-        command = java_command(main_class, *arguments, heap=heap)
+        command = build_java_command(main_class, *arguments, heap=heap)
         program = Process(name, self._folder / name, f"exec {shlex.join(command)}")
-        self._launch(program)
+        self._launch_process(program)
         return program
 
-    def _launch(self, process: Process) -> None:
-        self._ends.callback(process.kill)
+    def _launch_process(self, process: Process) -> None:
+        self._exit_stack.callback(process.kill)
         process.launch()
 
     def end(self) -> None:
         """Kill the brokers and remove their folder: nothing in it is needed any more. A second time does nothing."""
-        self._ends.close()
+        self._exit_stack.close()
 
-    def _port(self) -> int:
-        return port_of(self._ends.enter_context(reserve_port()))
+    def _reserve_port(self) -> int:
+        return get_port(self._exit_stack.enter_context(reserve_port()))
 
-    def _broker(self, node: Node, folder: Path) -> Broker:
+    def _make_broker(self, node: Node, folder: Path) -> Broker:
         folder.mkdir()
         config = folder / "server.properties"
-        own = server_properties(node, self._nodes, self._certificate)
-        config.write_text(properties_text({**own, "log.dirs": str(folder / "data"), **self._properties}))
+        base_properties = build_server_properties(node, self._nodes, self._certificate)
+        config.write_text(format_properties({**base_properties, "log.dirs": str(folder / "data"), **self._properties}))
         scram = [f"SCRAM-SHA-512=[name={user},password={password}]" for user, password in self.users.items()]
         options = [part for each in scram for part in ("--add-scram", each)]
         storage = ["kafka.tools.StorageTool", "format", f"--cluster-id={self.id}", "--config", str(config), *options]
-        commands = Commands(format=java_command(*storage), run=java_command("kafka.Kafka", str(config)))
-        return Broker(self.name, node.id, f"127.0.0.1:{node.plain}", folder, commands)
+        commands = BrokerCommands(
+            format=build_java_command(*storage), run=build_java_command("kafka.Kafka", str(config))
+        )
+        return Broker(self.name, node.id, f"127.0.0.1:{node.plain_port}", folder, commands)
 
 
 @contextmanager
-def running(*clusters: KafkaCluster) -> Iterator[tuple[KafkaCluster, ...]]:
+def run_clusters(*clusters: KafkaCluster) -> Iterator[tuple[KafkaCluster, ...]]:
     """Start several clusters at once, and end them together; raises NotInstalled and NotReady."""
-    with ExitStack() as ends:
+    with ExitStack() as exit_stack:
         for cluster in clusters:
-            ends.callback(cluster.end)
+            exit_stack.callback(cluster.end)
             cluster.launch()
         for cluster in clusters:
             cluster.wait_until_ready()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 # Reading ends when our process, which alone holds the pipe's other end, is gone, however it went.
-_WATCH = """
+_WATCHDOG_SCRIPT = """
 trap '' HUP INT TERM
 read -r _
 for pid in "$1"/*/pid; do kill -s KILL -- "-$(cat "$pid")"; done 2>/dev/null
@@ -17,13 +17,13 @@ until rm -rf -- "$1" 2>/dev/null || [ $tries -ge 50 ]; do tries=$((tries + 1)); 
 
 
 @contextmanager
-def run_folder(prefix: str) -> Iterator[Path]:
+def create_run_folder(prefix: str) -> Iterator[Path]:
     """Yield a new temporary folder, watched by a small process that outlives us just long enough to clean up."""
     path = Path(tempfile.mkdtemp(prefix=prefix))
-    command = ["sh", "-c", _WATCH, "devkafka-watch", str(path)]
-    no = subprocess.DEVNULL
-    watch = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=no, stderr=no, start_new_session=True)
+    command = ["sh", "-c", _WATCHDOG_SCRIPT, "devkafka-watch", str(path)]
+    devnull = subprocess.DEVNULL
+    watchdog = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=devnull, stderr=devnull, start_new_session=True)
     try:
         yield path
     finally:
-        watch.communicate()
+        watchdog.communicate()

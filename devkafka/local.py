@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .cluster import KafkaCluster, running
+from .cluster import KafkaCluster, run_clusters
 from .errors import DevKafkaError, NotReady
 
 CLUSTERS = ("us-east-1", "eu-west-1")
-SETTINGS = Path("agentlog.toml")
-MARK = "# Written by make kafka, which writes it anew each time and removes it when it stops. Yours? Remove this line."
+SETTINGS_PATH = Path("agentlog.toml")
+GENERATED_MARK = (
+    "# Written by make kafka, which writes it anew each time and removes it when it stops. Yours? Remove this line."
+)
 
 
 def run(say: Callable[[str], object]) -> None:
@@ -21,28 +23,28 @@ def run(say: Callable[[str], object]) -> None:
 
     Raises DevKafkaError when something doesn't start, and NotReady when a broker ends by itself.
     """
-    check_settings(SETTINGS)
+    check_settings(SETTINGS_PATH)
     say(f"Starting Kafka clusters {' and '.join(CLUSTERS)} ...\n")
-    with running(*map(KafkaCluster, CLUSTERS)) as clusters, settings_file(SETTINGS, clusters):
+    with run_clusters(*map(KafkaCluster, CLUSTERS)) as clusters, write_settings(SETTINGS_PATH, clusters):
         say("Loading the story ...\n")
         load_story(CLUSTERS[0])
-        say(_what_to_try(clusters))
+        say(_describe_next_steps(clusters))
         brokers = [broker for cluster in clusters for broker in cluster.brokers]
-        while not (ended := [broker.ended() for broker in brokers if not broker.pid]):
+        while not (ended := [broker.describe_end() for broker in brokers if not broker.pid]):
             time.sleep(1)
         raise NotReady("\n".join(ended))
 
 
 def check_settings(path: Path) -> None:
     """Raise DevKafkaError when `path` is a file that somebody else wrote."""
-    if path.exists() and not path.read_text(errors="replace").startswith(MARK):
+    if path.exists() and not path.read_text(errors="replace").startswith(GENERATED_MARK):
         raise DevKafkaError(f"{path} is your own, and would be overwritten: rename it, or start from another folder.")
 
 
 @contextmanager
-def settings_file(path: Path, clusters: Iterable[KafkaCluster]) -> Iterator[None]:
+def write_settings(path: Path, clusters: Iterable[KafkaCluster]) -> Iterator[None]:
     """Write agentlog's settings for `clusters`, the first as the default; remove them at the end unless edited."""
-    text = settings_text({cluster.name: cluster.bootstrap for cluster in clusters})
+    text = format_settings({cluster.name: cluster.bootstrap for cluster in clusters})
     path.write_text(text)
     try:
         yield
@@ -51,29 +53,29 @@ def settings_file(path: Path, clusters: Iterable[KafkaCluster]) -> Iterator[None
             path.unlink()
 
 
-def settings_text(bootstraps: dict[str, str]) -> str:
+def format_settings(bootstraps: dict[str, str]) -> str:
     """Return the content of an `agentlog.toml` for clusters by name, the first as the default."""
     tables = (f'\n[clusters.{name}]\n"bootstrap.servers" = "{address}"\n' for name, address in bootstraps.items())
-    return f'{MARK}\ncluster = "{next(iter(bootstraps))}"\n{"".join(tables)}'
+    return f'{GENERATED_MARK}\ncluster = "{next(iter(bootstraps))}"\n{"".join(tables)}'
 
 
 def load_story(cluster: str) -> None:
     """Let `kshark demo` write the story into a cluster that the settings name; raises DevKafkaError when it fails."""
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "kshark", "demo", "--cluster", cluster], stdin=subprocess.DEVNULL, check=False
     )
-    if done.returncode:
-        raise DevKafkaError(f"The story couldn't be loaded: kshark demo ended with {done.returncode}.")
+    if result.returncode:
+        raise DevKafkaError(f"The story couldn't be loaded: kshark demo ended with {result.returncode}.")
 
 
-def _what_to_try(clusters: Iterable[KafkaCluster]) -> str:
+def _describe_next_steps(clusters: Iterable[KafkaCluster]) -> str:
     lines = [f"  {cluster.name}  {cluster.bootstrap}" for cluster in clusters]
-    kshark = _kshark()
+    kshark = _find_kshark_command()
     return "\n".join(
         [
             "Both clusters are up:",
             *lines,
-            f"\n{SETTINGS} names them. In another terminal, in this folder, try:",
+            f"\n{SETTINGS_PATH} names them. In another terminal, in this folder, try:",
             f"  {kshark} clusters",
             f"  {kshark} replay sess_invoice_847",
             "\nCtrl-C stops both; their data goes with them.\n",
@@ -81,9 +83,9 @@ def _what_to_try(clusters: Iterable[KafkaCluster]) -> str:
     )
 
 
-def _kshark() -> str:
+def _find_kshark_command() -> str:
     """Return how a user at a shell calls the kshark that belongs to our Python."""
-    ours = Path(sys.executable).with_name("kshark")
-    if shutil.which("kshark") == str(ours) or not ours.exists():
+    own_kshark = Path(sys.executable).with_name("kshark")
+    if shutil.which("kshark") == str(own_kshark) or not own_kshark.exists():
         return "kshark"
-    return str(ours.relative_to(Path.cwd()) if ours.is_relative_to(Path.cwd()) else ours)
+    return str(own_kshark.relative_to(Path.cwd()) if own_kshark.is_relative_to(Path.cwd()) else own_kshark)

@@ -14,24 +14,24 @@ def reserve_port() -> socket.socket:
     reserve in the same way, off it. The kernel frees it however the run ends.
     """
     for port in random.sample(_RANGE, k=1000):
-        held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        reservation = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
-            held.bind(("127.0.0.1", port))
-            _check_tcp(port)
+            reservation.bind(("127.0.0.1", port))
+            _check_tcp_port(port)
         except OSError:
-            held.close()
+            reservation.close()
         else:
-            return held
+            return reservation
     raise OSError(f"no free port between {_RANGE.start} and {_RANGE.stop} on 127.0.0.1")
 
 
-def port_of(held: socket.socket) -> int:
+def get_port(reservation: socket.socket) -> int:
     """Return the port number that a socket of `reserve_port` holds."""
-    port: int = held.getsockname()[1]
+    port: int = reservation.getsockname()[1]
     return port
 
 
-def _check_tcp(port: int) -> None:
+def _check_tcp_port(port: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", port))

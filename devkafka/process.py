@@ -20,8 +20,8 @@ class Process:
         folder.mkdir(exist_ok=True)
         self.name = name
         self.log_file = folder / "log"
-        self._registered = folder / "pid"
-        self._script = f"echo $$ > {shlex.quote(str(self._registered))} && {script}"
+        self._pid_file = folder / "pid"
+        self._script = f"echo $$ > {shlex.quote(str(self._pid_file))} && {script}"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -43,7 +43,7 @@ class Process:
         """Let it finish (SIGTERM), and kill it when that takes longer than `timeout` seconds."""
         if self._process and self.pid:
             self.resume()
-            self._signal(signal.SIGTERM)
+            self._send_signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout)
         self.kill()
@@ -54,30 +54,30 @@ class Process:
             if self._process.poll() is None:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-            self._registered.unlink(missing_ok=True)
+            self._pid_file.unlink(missing_ok=True)
             self._process = None
 
     def pause(self) -> None:
         """Stop its clock (SIGSTOP), and return once it stands: connections stay open, and nothing is answered."""
         self.resume()  # so that this stop is a new one, which the system tells of
-        self._signal(signal.SIGSTOP)
+        self._send_signal(signal.SIGSTOP)
         if pid := self.pid:
             os.waitpid(pid, os.WUNTRACED)  # threads on other cores run on for a moment
 
     def resume(self) -> None:
         """Let it go on after a pause (SIGCONT); does nothing when it isn't paused."""
-        self._signal(signal.SIGCONT)
+        self._send_signal(signal.SIGCONT)
 
-    def ended(self) -> str:
+    def describe_end(self) -> str:
         """Say that it doesn't run, with the end of its log."""
-        return f"{self.name} ended; {self.log_tail()}"
+        return f"{self.name} ended; {self.read_log_tail()}"
 
-    def log_tail(self) -> str:
+    def read_log_tail(self) -> str:
         """Return the last lines of its log, for a message."""
         lines = self.log_file.read_text(errors="replace").splitlines()
         return "\n  ".join(["the end of its log:", *lines[-25:]])
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _send_signal(self, number: signal.Signals) -> None:
         if self.pid is None:
             raise NotReady(f"{self.name} doesn't run, so it can't get {number.name}")
         os.killpg(self.pid, number)

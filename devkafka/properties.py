@@ -11,31 +11,31 @@ class Node:
     """A broker's number, from 1, and its ports on 127.0.0.1; `secure` is the port of TLS with SASL/SCRAM."""
 
     id: int
-    plain: int
-    controller: int
-    secure: int
+    plain_port: int
+    controller_port: int
+    secure_port: int
 
 
-def server_properties(node: Node, nodes: list[Node], certificate: Certificate | None) -> dict[str, str]:
+def build_server_properties(node: Node, nodes: list[Node], certificate: Certificate | None) -> dict[str, str]:
     """Return what `node` needs to be broker and controller in a cluster of `nodes`."""
-    listeners = {"PLAIN": node.plain, "SECURE": node.secure} if certificate else {"PLAIN": node.plain}
+    listeners = {"PLAIN": node.plain_port, "SECURE": node.secure_port} if certificate else {"PLAIN": node.plain_port}
     advertised = ",".join(f"{name}://127.0.0.1:{port}" for name, port in listeners.items())
     return {
         "node.id": str(node.id),
         "process.roles": "broker,controller",
-        "controller.quorum.voters": ",".join(f"{each.id}@127.0.0.1:{each.controller}" for each in nodes),
-        "listeners": f"{advertised},CONTROLLER://127.0.0.1:{node.controller}",
+        "controller.quorum.voters": ",".join(f"{each.id}@127.0.0.1:{each.controller_port}" for each in nodes),
+        "listeners": f"{advertised},CONTROLLER://127.0.0.1:{node.controller_port}",
         "advertised.listeners": advertised,
         "listener.security.protocol.map": "PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL",
         "inter.broker.listener.name": "PLAIN",
         "controller.listener.names": "CONTROLLER",
-        **_small_and_quick(),
-        **_replication(len(nodes)),
-        **(_security(certificate) if certificate else {}),
+        **_build_small_broker_properties(),
+        **_build_replication_properties(len(nodes)),
+        **(_build_security_properties(certificate) if certificate else {}),
     }
 
 
-def _small_and_quick() -> dict[str, str]:
+def _build_small_broker_properties() -> dict[str, str]:
     return {
         "auto.create.topics.enable": "false",
         # A killed broker may come back only when its session is over: 9 s by default.
@@ -49,7 +49,7 @@ def _small_and_quick() -> dict[str, str]:
     }
 
 
-def _replication(brokers: int) -> dict[str, str]:
+def _build_replication_properties(brokers: int) -> dict[str, str]:
     factor, in_sync = str(min(brokers, 3)), "2" if brokers > 2 else "1"
     return {
         "default.replication.factor": factor,
@@ -62,7 +62,7 @@ def _replication(brokers: int) -> dict[str, str]:
     }
 
 
-def _security(certificate: Certificate) -> dict[str, str]:
+def _build_security_properties(certificate: Certificate) -> dict[str, str]:
     """Return a TLS listener that knows SCRAM users, and rights for the plain listener and `admin` alone."""
     scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
     return {
@@ -78,6 +78,6 @@ def _security(certificate: Certificate) -> dict[str, str]:
     }
 
 
-def properties_text(properties: Mapping[str, str]) -> str:
+def format_properties(properties: Mapping[str, str]) -> str:
     """Return properties as the lines of a Java properties file."""
     return "".join(f"{name}={value}\n" for name, value in properties.items()).replace("\\", "\\\\")

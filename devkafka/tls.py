@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import DevKafkaError
-from .java import java_program
+from .java import find_java_program
 
 KEYSTORE_PASSWORD = "only-for-this-run"  # noqa: S105 (keytool wants one; the key lives as long as the run's folder)
 
@@ -20,18 +20,20 @@ class Certificate:
 
 def make_certificate(folder: Path) -> Certificate:
     """Make an authority and a certificate by it, for 127.0.0.1 and localhost, in `folder`, with Java's keytool."""
-    made = Certificate(folder / "broker.p12", folder / "ca.pem")
+    certificate = Certificate(folder / "broker.p12", folder / "ca.pem")
     key = ["-keyalg", "EC", "-groupname", "secp256r1", "-validity", "365"]
-    _keytool(made, "-genkeypair", "-alias", "ca", "-dname", "CN=devkafka CA", "-ext", "bc:c=ca:true", *key)
+    _run_keytool(certificate, "-genkeypair", "-alias", "ca", "-dname", "CN=devkafka CA", "-ext", "bc:c=ca:true", *key)
     names = ["-dname", "CN=127.0.0.1", "-ext", "san=ip:127.0.0.1,dns:localhost"]
-    _keytool(made, "-genkeypair", "-alias", "broker", "-signer", "ca", *names, *key)
-    _keytool(made, "-exportcert", "-rfc", "-alias", "ca", "-file", str(made.ca_file))
-    _keytool(made, "-delete", "-alias", "ca")
-    return made
+    _run_keytool(certificate, "-genkeypair", "-alias", "broker", "-signer", "ca", *names, *key)
+    _run_keytool(certificate, "-exportcert", "-rfc", "-alias", "ca", "-file", str(certificate.ca_file))
+    _run_keytool(certificate, "-delete", "-alias", "ca")
+    return certificate
 
 
-def _keytool(certificate: Certificate, *arguments: str) -> None:
+def _run_keytool(certificate: Certificate, *arguments: str) -> None:
     store = ["-keystore", str(certificate.keystore), "-storetype", "PKCS12", "-storepass", KEYSTORE_PASSWORD]
-    done = subprocess.run([java_program("keytool"), *arguments, *store], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [find_java_program("keytool"), *arguments, *store], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise DevKafkaError(f"keytool {arguments[0]} failed: {done.stdout}{done.stderr}")

@@ -14,8 +14,8 @@ from pathlib import Path
 from confluent_kafka import Consumer, KafkaError
 
 from agentlog import AgentTracer
-from devkafka import DevKafkaError, KafkaCluster, eventually, running
-from devkafka.local import settings_text
+from devkafka import DevKafkaError, KafkaCluster, eventually, run_clusters
+from devkafka.local import format_settings
 
 EAST, WEST = "us-east-1", "eu-west-1"
 AWAY, HOME = f"--source {EAST} --target {WEST}", f"--source {WEST} --target {EAST}"
@@ -27,7 +27,7 @@ Places = set[tuple[int, int]]
 
 def main() -> None:
     """Tell the story in a folder of its own."""
-    with tempfile.TemporaryDirectory() as folder, running(KafkaCluster(EAST), KafkaCluster(WEST)) as (east, west):
+    with tempfile.TemporaryDirectory() as folder, run_clusters(KafkaCluster(EAST), KafkaCluster(WEST)) as (east, west):
         os.chdir(folder)
         at = {EAST: east.bootstrap, WEST: west.bootstrap}
         switch_to(EAST, at)
@@ -134,7 +134,7 @@ def read_on(bootstrap: str, count: int | None, group: str = GROUP) -> Places:
 
 def switch_to(first: str, at: Mapping[str, str]) -> None:
     """Write agentlog.toml; tools and agents that name no cluster take the first."""
-    Path("agentlog.toml").write_text(settings_text({first: at[first], **at}))
+    Path("agentlog.toml").write_text(format_settings({first: at[first], **at}))
 
 
 def say(text: str) -> None:

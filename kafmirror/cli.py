@@ -11,7 +11,7 @@ import click
 from agentlog.cli import from_option, log_to_stderr, new_app, property_option, run, span, verbose_option
 
 if TYPE_CHECKING:
-    from .kafka.cluster_pair import Named
+    from .kafka.cluster_pair import MirrorRequest
     from .lag.lag import Threshold
 
 HELP = """\
@@ -53,9 +53,9 @@ format_option = click.option(
 
 
 def _threshold(_context: click.Context, _parameter: click.Parameter, text: str | None) -> "Threshold | None":
-    from .lag.lag import threshold
+    from .lag.lag import parse_threshold
 
-    return None if text is None else threshold(text)
+    return None if text is None else parse_threshold(text)
 
 
 threshold_option = click.option(
@@ -72,9 +72,9 @@ def named_options(command: _Command) -> _Command:
 
     @wraps(command)
     def with_named(**options: Any) -> Any:
-        from .kafka.cluster_pair import Named
+        from .kafka.cluster_pair import MirrorRequest
 
-        named = Named(**{name: options.pop(name) for name in Named._fields})
+        named = MirrorRequest(**{name: options.pop(name) for name in MirrorRequest._fields})
         log_to_stderr(options.pop("verbose"))
         shape = options.pop("shape") or ("text" if sys.stdout.isatty() else "json")
         return command(named=named, shape=shape, **options)
@@ -88,7 +88,7 @@ def named_options(command: _Command) -> _Command:
 @app.command()
 @named_options
 @click.pass_context
-def plan(context: click.Context, named: "Named", shape: str) -> None:
+def plan(context: click.Context, named: "MirrorRequest", shape: str) -> None:
     """Say what replicate would do, and why not if it can't; change nothing.
 
     \b
@@ -109,7 +109,7 @@ def plan(context: click.Context, named: "Named", shape: str) -> None:
 @click.pass_context
 def replicate(
     context: click.Context,
-    named: "Named",
+    named: "MirrorRequest",
     shape: str,
     once: bool,
     limit: "Threshold | None",
@@ -124,12 +124,12 @@ def replicate(
     kafmirror replicate --source us-east-1 --target eu-west-1 --once
     kafmirror replicate --source us-east-1 --target eu-west-1 --groups 'billing-*' --metrics :9400
     """
-    from .commands.replicate import Replication
+    from .commands.replicate import ReplicateOptions
     from .commands.replicate import replicate as run_replicate
-    from .copy.mirror import Options
-    from .kafka.cluster_pair import listed
+    from .copy.mirror import CopyOptions
+    from .kafka.cluster_pair import split_names
 
-    how = Replication(Options(once, accept_loss), limit, metrics, tuple(listed(groups)), shape)
+    how = ReplicateOptions(CopyOptions(once, accept_loss), limit, metrics, tuple(split_names(groups)), shape)
     context.exit(run_replicate(named, how))
 
 
@@ -137,7 +137,7 @@ def replicate(
 @named_options
 @threshold_option
 @click.pass_context
-def status(context: click.Context, named: "Named", shape: str, limit: "Threshold | None") -> None:
+def status(context: click.Context, named: "MirrorRequest", shape: str, limit: "Threshold | None") -> None:
     """Say how far the copy is behind, from both clusters alone; exit 1 when it is over the threshold.
 
     \b
@@ -159,7 +159,7 @@ def status(context: click.Context, named: "Named", shape: str, limit: "Threshold
 @click.pass_context
 def verify(
     context: click.Context,
-    named: "Named",
+    named: "MirrorRequest",
     shape: str,
     start: str | None,
     sample: float | None,
@@ -173,11 +173,11 @@ def verify(
     kafmirror verify --source us-east-1 --target eu-west-1 --from -1h
     kafmirror verify --source us-east-1 --target eu-west-1 --resume verify.json
     """
-    from .commands.verify import Verification
+    from .commands.verify import VerifyOptions
     from .commands.verify import verify as run_verify
 
     begin = span(start, None).start
-    context.exit(run_verify(named, Verification(begin, sample, resume, digest, shape)))
+    context.exit(run_verify(named, VerifyOptions(begin, sample, resume, digest, shape)))
 
 
 @app.command()
@@ -185,17 +185,19 @@ def verify(
 @click.option("--groups", multiple=True, metavar="GROUP,...", help="Set these groups' offsets; patterns too.")
 @click.option("--accept-loss", is_flag=True, help="Give up what the source holds and wasn't mirrored.")
 @click.pass_context
-def failover(context: click.Context, named: "Named", shape: str, groups: tuple[str, ...], accept_loss: bool) -> None:
+def failover(
+    context: click.Context, named: "MirrorRequest", shape: str, groups: tuple[str, ...], accept_loss: bool
+) -> None:
     """Let the target take over: check that the source is quiet or away, verify the tail, set groups, tell what is lost.
 
     \b
     kafmirror failover --source us-east-1 --target eu-west-1 --groups '*'
     """
-    from .commands.failover import Failover
+    from .commands.failover import FailoverOptions
     from .commands.failover import failover as run_failover
-    from .kafka.cluster_pair import listed
+    from .kafka.cluster_pair import split_names
 
-    context.exit(run_failover(named, Failover(tuple(listed(groups)), accept_loss, shape)))
+    context.exit(run_failover(named, FailoverOptions(tuple(split_names(groups)), accept_loss, shape)))
 
 
 @app.command()
@@ -208,7 +210,7 @@ def failover(context: click.Context, named: "Named", shape: str, groups: tuple[s
 )
 @click.option("--yes", is_flag=True, help="Do it; without this it is only told.")
 @click.pass_context
-def failback(context: click.Context, named: "Named", shape: str, save: Path | None, yes: bool) -> None:
+def failback(context: click.Context, named: "MirrorRequest", shape: str, save: Path | None, yes: bool) -> None:
     """Bring topics home: --source is the cluster that took over, --target the old primary.
 
     What only the old primary holds is saved as a capture file, and its topic deleted and made anew.
@@ -217,10 +219,10 @@ def failback(context: click.Context, named: "Named", shape: str, save: Path | No
     kafmirror failback --source eu-west-1 --target us-east-1
     kafmirror failback --source eu-west-1 --target us-east-1 --save never-mirrored.ndjson --yes
     """
-    from .commands.failback import Failback
+    from .commands.failback import FailbackOptions
     from .commands.failback import failback as run_failback
 
-    context.exit(run_failback(named, Failback(save, yes, shape)))
+    context.exit(run_failback(named, FailbackOptions(save, yes, shape)))
 
 
 def main() -> None:

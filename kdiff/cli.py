@@ -88,13 +88,15 @@ def compare(
     kdiff compare sess_good sess_bad --format html > why.html
     """
     from .command import Choice, chosen_format, compare_sessions
-    from .reading.read_sessions import both_places
-    from .settings import from_settings
+    from .reading.read_sessions import resolve_sources
+    from .settings import load_comparison_settings
 
     log_to_stderr(verbose)
     choice = Choice(chosen_format(shape), show_divergence or only_decisive, only_decisive, around, pager)
-    places = both_places(where, other_file, other_cluster)
-    context.exit(compare_sessions((a, b), places, span(start, end), from_settings(ignored, patterns), choice))
+    places = resolve_sources(where, other_file, other_cluster)
+    context.exit(
+        compare_sessions((a, b), places, span(start, end), load_comparison_settings(ignored, patterns), choice)
+    )
 
 
 @app.command(short_help="What sets one bad session apart from several good ones.")
@@ -127,13 +129,15 @@ def cohort(
     \b
     kdiff cohort sess_1 sess_2 sess_3 --against sess_bad
     """
-    from .cohort import against
+    from .cohort import compare_cohort
     from .command import Choice, chosen_format
-    from .settings import from_settings
+    from .settings import load_comparison_settings
 
     log_to_stderr(verbose)
     choice = Choice(chosen_format(shape), pager=pager)
-    context.exit(against((good, bad), where, span(start, end), from_settings(ignored, patterns), choice))
+    context.exit(
+        compare_cohort((good, bad), where, span(start, end), load_comparison_settings(ignored, patterns), choice)
+    )
 
 
 def main() -> None:

@@ -5,27 +5,27 @@ from dataclasses import dataclass, field
 
 from agentlog.cli import Where
 from agentlog.errors import UsageError
-from agentlog.event.escape import code, escaped
-from agentlog.event.position import Span
-from agentlog.terminal.output import clipped, page, write, write_bytes
+from agentlog.event.escape import escape_controls, format_code_span
+from agentlog.event.position import PositionRange
+from agentlog.terminal.output import clip_text, page_lines, write_bytes, write_lines
 
 from .align.payload_compare import Payloads
-from .align.step_groups import Moves, moves
+from .align.step_groups import StepGroups, group_steps
 from .command import Choice
 from .judge.compare import compare
 from .judge.divergence import Divergence, Weight
-from .reading.normalize import Rules
-from .reading.read_sessions import Wanted, read
+from .reading.normalize import IgnoreRules
+from .reading.read_sessions import Wanted, read_session
 from .reading.session import Session
-from .reading.side_effects import Declared
-from .reading.signature import Sketcher
-from .reading.spill import shelf
-from .show.json_document import divergence as as_json
-from .show.json_document import dumped, session
+from .reading.side_effects import ToolPatterns
+from .reading.signature import SignatureBuilder
+from .reading.spill import open_spill
+from .show.json_document import dump_json, encode_session
+from .show.json_document import encode_divergence as as_json
 
-ENOUGH = 20
+MIN_GOOD_SESSIONS = 20
 """With fewer good sessions than these, an order can be shown and nothing be claimed."""
-SHOWN = 30
+MAX_TRAITS_SHOWN = 30
 
 
 @dataclass(slots=True)
@@ -33,11 +33,11 @@ class Trait:
     """A divergence of the bad session, and against how many good ones it shows.
 
     Attributes:
-        apart: the good sessions that differ from the bad one in this.
+        good_without: the good sessions that differ from the bad one in this.
     """
 
     divergence: Divergence
-    apart: set[str] = field(default_factory=set)
+    good_without: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,17 @@ class Cohort:
     bad: Session
     traits: list[Trait]
 
-    def alike(self, trait: Trait) -> int:
+    def count_good_with(self, trait: Trait) -> int:
         """How many good sessions show it too."""
-        return len(self.good) - len(trait.apart)
+        return len(self.good) - len(trait.good_without)
 
 
-def against(
-    sessions: tuple[Sequence[str], str], where: Where, span: Span, how: tuple[Rules, Declared], choice: Choice
+def compare_cohort(
+    sessions: tuple[Sequence[str], str],
+    where: Where,
+    span: PositionRange,
+    rules_and_patterns: tuple[IgnoreRules, ToolPatterns],
+    choice: Choice,
 ) -> int:
     """Compare good sessions with a bad one, and write what sets it apart; 1 when anything does, else 0.
 
@@ -64,108 +68,121 @@ def against(
     """
     if where.file == "-":
         raise UsageError("standard input can be read only once: keep it in a file first")
-    with shelf() as kept:
-        own, *wanted = (
-            Wanted(name, where, span, Sketcher(kept, *how)) for name in (sessions[1], *dict.fromkeys(sessions[0]))
+    with open_spill() as spill:
+        bad_request, *wanted = (
+            Wanted(name, where, span, SignatureBuilder(spill, *rules_and_patterns))
+            for name in (sessions[1], *dict.fromkeys(sessions[0]))
         )
-        bad = read(own)
-        others = [read(each, bad.unreadable) for each in wanted]
-        found = Cohort(others, bad, _traits(others, bad, how[0]))
-        _show(found, choice)
-    return 1 if found.traits else 0
+        bad = read_session(bad_request)
+        good = [read_session(request, bad.unreadable) for request in wanted]
+        cohort = Cohort(good, bad, _find_traits(good, bad, rules_and_patterns[0]))
+        _write_cohort(cohort, choice)
+    return 1 if cohort.traits else 0
 
 
-def _traits(good: list[Session], bad: Session, rules: Rules) -> list[Trait]:
+def _find_traits(good: list[Session], bad: Session, rules: IgnoreRules) -> list[Trait]:
     traits: dict[tuple[object, ...], Trait] = {}
-    for each in good:
-        own_a, own_b = moves(each.timeline, each.shelf), moves(bad.timeline, bad.shelf)
-        for found in compare(own_a, own_b, Payloads(rules, own_a, own_b)).divergences:
-            trait = traits.setdefault(_key(found, own_b), Trait(found))
-            trait.apart.add(each.timeline.session_id)
-            if found.weight > trait.divergence.weight:
-                trait.divergence = found
-    return sorted(traits.values(), key=lambda t: (-int(t.divergence.weight), -len(t.apart), t.divergence.at))
+    for good_session in good:
+        groups_a, groups_b = (
+            group_steps(good_session.timeline, good_session.spill),
+            group_steps(bad.timeline, bad.spill),
+        )
+        for divergence in compare(groups_a, groups_b, Payloads(rules, groups_a, groups_b)).divergences:
+            trait = traits.setdefault(_identify_divergence(divergence, groups_b), Trait(divergence))
+            trait.good_without.add(good_session.timeline.session_id)
+            if divergence.weight > trait.divergence.weight:
+                trait.divergence = divergence
+    return sorted(
+        traits.values(), key=lambda t: (-int(t.divergence.weight), -len(t.good_without), t.divergence.order_key)
+    )
 
 
-def _key(found: Divergence, bad: Moves) -> tuple[object, ...]:
+def _identify_divergence(divergence: Divergence, groups_b: StepGroups) -> tuple[object, ...]:
     """What makes a divergence the same one against two good sessions: the bad one's step, or what it lacks."""
-    if found.kind == "ended":
-        return ("ended", len(bad.all))
-    if found.b is not None:
-        return ("b", found.b.index)
-    return ("a", found.a.sketch.form if found.a is not None and found.a.changes_state else found.label)
+    if divergence.kind == "ended":
+        return ("ended", len(groups_b.groups))
+    if divergence.b is not None:
+        return ("b", divergence.b.index)
+    return (
+        "a",
+        divergence.a.signature.call_form_hash
+        if divergence.a is not None and divergence.a.changes_state
+        else divergence.label,
+    )
 
 
-def _show(found: Cohort, choice: Choice) -> None:
+def _write_cohort(cohort: Cohort, choice: Choice) -> None:
     match choice.format:
         case "json":
-            write_bytes([dumped(_document(found)), b"\n"])
+            write_bytes([dump_json(_encode_cohort(cohort)), b"\n"])
         case "markdown":
-            write(_markdown(found))
+            write_lines(_markdown_lines(cohort))
         case _:
-            page(_text(found), pager=choice.pager)
+            page_lines(_text_lines(cohort), use_pager=choice.pager)
 
 
-def _text(found: Cohort) -> Iterator[str]:
-    good = len(found.good)
-    yield f"bad   {escaped(found.bad.timeline.session_id)}  {escaped(found.bad.outcome)}"
-    yield f"good  {good:,} sessions: {escaped(', '.join(each.timeline.session_id for each in found.good))[:300]}"
+def _text_lines(cohort: Cohort) -> Iterator[str]:
+    good = len(cohort.good)
+    yield f"bad   {escape_controls(cohort.bad.timeline.session_id)}  {escape_controls(cohort.bad.outcome)}"
+    yield f"good  {good:,} sessions: {escape_controls(', '.join(each.timeline.session_id for each in cohort.good))[:300]}"
     yield ""
-    for rank, trait in enumerate(found.traits[:SHOWN], 1):
-        what = f"{trait.divergence.kind:<9} {clipped(trait.divergence.label, 60)}"
-        yield f"{rank:>3}  {_share(found, trait)}  {what}{_where(trait)}"
-    if len(found.traits) > SHOWN:
-        yield f"     {len(found.traits) - SHOWN:,} more; --format json has all"
+    for rank, trait in enumerate(cohort.traits[:MAX_TRAITS_SHOWN], 1):
+        description = f"{trait.divergence.kind:<9} {clip_text(trait.divergence.label, 60)}"
+        yield f"{rank:>3}  {_describe_share(cohort, trait)}  {description}{_describe_step(trait)}"
+    if len(cohort.traits) > MAX_TRAITS_SHOWN:
+        yield f"     {len(cohort.traits) - MAX_TRAITS_SHOWN:,} more; --format json has all"
     yield ""
-    yield _claim(found)
+    yield _describe_confidence(cohort)
 
 
-def _share(found: Cohort, trait: Trait) -> str:
-    return f"in {found.alike(trait)} of {len(found.good)} good ones"
+def _describe_share(cohort: Cohort, trait: Trait) -> str:
+    return f"in {cohort.count_good_with(trait)} of {len(cohort.good)} good ones"
 
 
-def _where(trait: Trait) -> str:
+def _describe_step(trait: Trait) -> str:
     move = trait.divergence.shown_b
     return f", step {move.index}" if move is not None else ""
 
 
-def _claim(found: Cohort) -> str:
+def _describe_confidence(cohort: Cohort) -> str:
     """What may be said of so many sessions; of none in n, less than 3/n with 95 % confidence (the rule of three)."""
-    good = len(found.good)
-    if good < ENOUGH:
-        few = f"{good} good sessions are too few to claim that it is no accident"
-        return f"An order, and no more: {few}; take {ENOUGH} or more."
-    only = sum(found.alike(trait) == 0 and trait.divergence.weight is not Weight.TEXT for trait in found.traits)
+    good = len(cohort.good)
+    if good < MIN_GOOD_SESSIONS:
+        too_few = f"{good} good sessions are too few to claim that it is no accident"
+        return f"An order, and no more: {too_few}; take {MIN_GOOD_SESSIONS} or more."
+    exclusive_count = sum(
+        cohort.count_good_with(trait) == 0 and trait.divergence.weight is not Weight.TEXT for trait in cohort.traits
+    )
     return (
-        f"{only} that no good session shows: each of them would stand in fewer than {300 / good:.0f} % of good "
+        f"{exclusive_count} that no good session shows: each of them would stand in fewer than {300 / good:.0f} % of good "
         f"sessions (95 % confidence, one by one; among many, some will be accidents)."
     )
 
 
-def _markdown(found: Cohort) -> Iterator[str]:
-    yield f"# {code(found.bad.timeline.session_id, 0)} against {len(found.good):,} good sessions"
+def _markdown_lines(cohort: Cohort) -> Iterator[str]:
+    yield f"# {format_code_span(cohort.bad.timeline.session_id, 0)} against {len(cohort.good):,} good sessions"
     yield ""
     yield "| rank | good ones that show it | kind | what |"
     yield "|---:|---:|---|---|"
-    for rank, trait in enumerate(found.traits, 1):
-        what = code(f"{trait.divergence.label}{_where(trait)}", 0).replace("|", "\\|")
-        yield f"| {rank} | {found.alike(trait)} of {len(found.good)} | {trait.divergence.kind} | {what} |"
+    for rank, trait in enumerate(cohort.traits, 1):
+        description = format_code_span(f"{trait.divergence.label}{_describe_step(trait)}", 0).replace("|", "\\|")
+        yield f"| {rank} | {cohort.count_good_with(trait)} of {len(cohort.good)} | {trait.divergence.kind} | {description} |"
     yield ""
-    yield _claim(found)
+    yield _describe_confidence(cohort)
 
 
-def _document(found: Cohort) -> dict[str, object]:
+def _encode_cohort(cohort: Cohort) -> dict[str, object]:
     return {
-        "bad": session(found.bad),
-        "good": [session(each) for each in found.good],
-        "claim": _claim(found),
+        "bad": encode_session(cohort.bad),
+        "good": [encode_session(each) for each in cohort.good],
+        "claim": _describe_confidence(cohort),
         "divergences": [
             {
                 "rank": rank,
-                "good_that_show_it": found.alike(trait),
-                "good_apart": sorted(trait.apart),
+                "good_that_show_it": cohort.count_good_with(trait),
+                "good_apart": sorted(trait.good_without),
                 **as_json(trait.divergence),
             }
-            for rank, trait in enumerate(found.traits, 1)
+            for rank, trait in enumerate(cohort.traits, 1)
         ],
     }

@@ -4,21 +4,21 @@ import sys
 from dataclasses import dataclass
 
 from agentlog.cli import Where
-from agentlog.event.position import Span
-from agentlog.terminal.output import page, paint_for, width, write, write_bytes
+from agentlog.event.position import PositionRange
+from agentlog.terminal.output import choose_paint, get_width, page_lines, write_bytes, write_lines
 
 from .align.payload_compare import Payloads
-from .align.step_groups import moves
+from .align.step_groups import group_steps
 from .judge.compare import compare
-from .judge.verdict import Answer, verdict
-from .reading.normalize import Rules
+from .judge.verdict import VerdictKind, reach_verdict
+from .reading.normalize import IgnoreRules
 from .reading.read_sessions import Wanted, read_both
-from .reading.side_effects import Declared
-from .reading.signature import Sketcher
-from .reading.spill import shelf
-from .show.phrases import Words
+from .reading.side_effects import ToolPatterns
+from .reading.signature import SignatureBuilder
+from .reading.spill import open_spill
+from .show.phrases import StepDescriber
 from .show.result import Result
-from .show.text import Look, Text
+from .show.text import Layout, VerdictText
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,11 @@ def chosen_format(asked_for: str | None) -> str:
 
 
 def compare_sessions(
-    sessions: tuple[str, str], places: tuple[Where, Where], span: Span, how: tuple[Rules, Declared], choice: Choice
+    sessions: tuple[str, str],
+    places: tuple[Where, Where],
+    span: PositionRange,
+    how: tuple[IgnoreRules, ToolPatterns],
+    choice: Choice,
 ) -> int:
     """Compare two sessions and write what came of it; 0 when they are the same, 1 when they differ.
 
@@ -46,34 +50,34 @@ def compare_sessions(
         NothingToShow: no record of one of them could be read.
         AgentlogError: a source can't be read.
     """
-    with shelf() as one, shelf() as other:
+    with open_spill() as one, open_spill() as other:
         a, b = read_both(
-            Wanted(sessions[0], places[0], span, Sketcher(one, *how)),
-            Wanted(sessions[1], places[1], span, Sketcher(other, *how)),
+            Wanted(sessions[0], places[0], span, SignatureBuilder(one, *how)),
+            Wanted(sessions[1], places[1], span, SignatureBuilder(other, *how)),
         )
-        own_a, own_b = moves(a.timeline, a.shelf), moves(b.timeline, b.shelf)
+        own_a, own_b = group_steps(a.timeline, a.spill), group_steps(b.timeline, b.spill)
         payloads = Payloads(how[0], own_a, own_b)
         compared = compare(own_a, own_b, payloads)
-        found = Result(verdict(compared, payloads), compared, a, b, Words(payloads))
+        found = Result(reach_verdict(compared, payloads), compared, a, b, StepDescriber(payloads))
         _show(found, choice)
-    return 0 if found.verdict.answer is Answer.SAME else 1
+    return 0 if found.verdict.kind is VerdictKind.SAME else 1
 
 
 def _show(found: Result, choice: Choice) -> None:
-    excerpt = found.excerpt(choice.context, only_decisive=choice.only_decisive)
+    excerpt = found.select_excerpt(choice.context, only_decisive=choice.only_decisive)
     match choice.format:
         case "json":
-            from .show.json_document import document  # noqa: PLC0415
+            from .show.json_document import render_json  # noqa: PLC0415
 
-            write_bytes(document(found))
+            write_bytes(render_json(found))
         case "markdown":
-            from .show.markdown import markdown  # noqa: PLC0415
+            from .show.markdown import render_markdown  # noqa: PLC0415
 
-            write(markdown(found, excerpt))
+            write_lines(render_markdown(found, excerpt))
         case "html":
-            from .show.html import html  # noqa: PLC0415
+            from .show.html import render_html  # noqa: PLC0415
 
-            write(html(found, excerpt))
+            write_lines(render_html(found, excerpt))
         case _:
-            look = Look(width(), paint_for(sys.stdout), excerpt if choice.show_divergence else None)
-            page(Text(found, look).lines(), pager=choice.pager)
+            look = Layout(get_width(), choose_paint(sys.stdout), excerpt if choice.show_divergence else None)
+            page_lines(VerdictText(found, look).lines(), use_pager=choice.pager)

@@ -5,37 +5,39 @@ from collections.abc import Sequence
 
 from agentlog.cli import settings
 from agentlog.errors import SettingsError, UsageError
-from agentlog.settings.librdkafka_properties import did_you_mean
+from agentlog.settings.librdkafka_properties import suggest_name
 
-from .reading.normalize import Rules, rules
-from .reading.side_effects import Declared
+from .reading.normalize import IgnoreRules, parse_ignore_rules
+from .reading.side_effects import ToolPatterns
 
-LISTS = ("ignore", "ignore_patterns", "changes", "reads")
+SETTING_NAMES = ("ignore", "ignore_patterns", "changes", "reads")
 
 
-def from_settings(ignored: Sequence[str], patterns: Sequence[str]) -> tuple[Rules, Declared]:
+def load_comparison_settings(
+    ignored_paths: Sequence[str], ignored_patterns: Sequence[str]
+) -> tuple[IgnoreRules, ToolPatterns]:
     """What makes no difference, and what tools do: the settings, and ``--ignore`` and ``--ignore-pattern`` besides.
 
     Raises:
         SettingsError: something in the table is wrong, with its line.
         UsageError: a pattern is no regular expression.
     """
-    table = _table()
-    own = table.get("ignore", ()), table.get("ignore_patterns", ())
+    table = _read_table()
+    configured = table.get("ignore", ()), table.get("ignore_patterns", ())
     try:
-        found = rules((*own[0], *ignored), (*own[1], *patterns))
+        ignore_rules = parse_ignore_rules((*configured[0], *ignored_paths), (*configured[1], *ignored_patterns))
     except re.error as error:
         raise UsageError(f"{error.pattern!r} is no pattern that we understand: {error.msg}") from error
-    return found, Declared(tuple(table.get("changes", ())), tuple(table.get("reads", ())))
+    return ignore_rules, ToolPatterns(tuple(table.get("changes", ())), tuple(table.get("reads", ())))
 
 
-def _table() -> dict[str, list[str]]:
+def _read_table() -> dict[str, list[str]]:
     file = settings().file
     table = file.data.get("kdiff", {}) if file else {}
     for key, value in table.items():
-        origin = file.where("kdiff", key) if file else ""
-        if key not in LISTS:
-            raise SettingsError(f"{origin}: unknown setting {key!r} of kdiff{did_you_mean(key, LISTS)}")
+        origin = file.locate("kdiff", key) if file else ""
+        if key not in SETTING_NAMES:
+            raise SettingsError(f"{origin}: unknown setting {key!r} of kdiff{suggest_name(key, SETTING_NAMES)}")
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
             raise SettingsError(f'{origin}: {key} is a list of texts, such as ["payload.input.request_id"]')
     return dict(table)

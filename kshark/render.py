@@ -5,14 +5,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from agentlog.event.escape import escaped
+from agentlog.event.escape import escape_controls
 from agentlog.event.event import EPOCH
-from agentlog.formatting import counted, dollars, duration
+from agentlog.formatting import format_count, format_dollars, format_duration
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import CALL_TYPES, Lane, Step, Timeline
-from agentlog.terminal.output import Paint, Style, cell_width, clipped, flowing, wrapped
-from agentlog.text.coverage_text import asked, sentence
-from agentlog.text.step_text import Detail, Run, details, folded, headline, run_text, word
+from agentlog.terminal.output import Paint, Style, cell_width, clip_text, flow_items, wrap_text
+from agentlog.text.coverage_text import describe_coverage, describe_range
+from agentlog.text.step_text import (
+    CallRun,
+    Detail,
+    describe_run,
+    fold_runs,
+    format_headline,
+    get_step_word,
+    list_details,
+)
 
 OUTCOME_STYLES = {"succeeded": Style.GOOD, "failed": Style.BAD, "cancelled": Style.NOTICE}
 WORD_STYLES = {"user": Style.STRONG, "agent": Style.STRONG, "decision": Style.NOTICE, "error": Style.BAD}
@@ -74,22 +82,24 @@ def text(timeline: Timeline, steps: Sequence[Step], found: Coverage, look: Look)
 def header(timeline: Timeline, found: Coverage, look: Look) -> Iterator[str]:
     """What a person needs first: which session, how it ended, what it did and cost."""
     yield from _title(timeline, look)
-    owner = clipped(timeline.lanes[0].agent_id, min(40, look.columns))
-    first, *rest = flowing([owner + others(timeline), *amounts(timeline)], "   ", look.columns)
+    owner = clip_text(timeline.lanes[0].agent_id, min(40, look.columns))
+    first, *rest = flow_items([owner + others(timeline), *amounts(timeline)], "   ", look.columns)
     yield look.paint(owner, Style.NAME) + first[len(owner) :]
     yield from rest
     began = f"began {moment(timeline.began):%Y-%m-%d %H:%M:%S} UTC"
-    yield from wrapped(began + (f", shown {asked(found.span)}" if any(found.span) else ""), look.columns)
+    yield from wrap_text(
+        began + (f", shown {describe_range(found.position_range)}" if any(found.position_range) else ""), look.columns
+    )
 
 
 def _title(timeline: Timeline, look: Look) -> Iterator[str]:
     """The session, its goal and its outcome; the outcome on a line of its own where the goal would have no room."""
-    name = clipped(timeline.session_id, look.columns)
-    outcome = clipped(outcome_text(timeline), look.columns)
+    name = clip_text(timeline.session_id, look.columns)
+    outcome = clip_text(outcome_text(timeline), look.columns)
     painted = look.paint(outcome, OUTCOME_STYLES.get(timeline.outcome or "", Style.NOTICE))
     room = look.columns - cell_width(name) - 2
     beside = room - cell_width(outcome) - 2
-    goal = clipped(timeline.goal, max(beside if beside >= LEAST_ROOM else room, 0)) if room >= LEAST_ROOM else ""
+    goal = clip_text(timeline.goal, max(beside if beside >= LEAST_ROOM else room, 0)) if room >= LEAST_ROOM else ""
     title = f"{look.paint(name, Style.STRONG)}  {goal}".rstrip()
     if beside >= LEAST_ROOM:
         yield title + " " * (look.columns - cell_width(name) - 2 - cell_width(goal) - cell_width(outcome)) + painted
@@ -99,29 +109,31 @@ def _title(timeline: Timeline, look: Look) -> Iterator[str]:
 
 def outcome_text(timeline: Timeline) -> str:
     """How it ended and after what time."""
-    took = duration(timeline.ended - timeline.began)
+    took = format_duration(timeline.ended - timeline.began)
     return f"{timeline.outcome} after {took}" if timeline.outcome else f"not ended, {took} so far"
 
 
 def others(timeline: Timeline) -> str:
     """How many agents there are beside the session's own, the user not counted."""
     agents = {step.event.agent_id for step in timeline.steps} - {"user"}
-    return f" and {counted(len(agents) - 1, 'other agent')}" if len(agents) > 1 else ""
+    return f" and {format_count(len(agents) - 1, 'other agent')}" if len(agents) > 1 else ""
 
 
 def amounts(timeline: Timeline) -> Iterator[str]:
     """What the session did and cost: calls, searches, tokens, dollars, events."""
     totals = timeline.totals
-    errors = f", {counted(totals.errors, 'error')}" if totals.errors else ""
-    yield f"{counted(totals.tool_calls, 'tool call')}{errors}"
+    errors = f", {format_count(totals.errors, 'error')}" if totals.errors else ""
+    yield f"{format_count(totals.tool_calls, 'tool call')}{errors}"
     if totals.retrievals:
-        yield counted(totals.retrievals, "search", "searches")
+        yield format_count(totals.retrievals, "search", "searches")
     if totals.llm_calls:
         tokens = totals.input_tokens + totals.output_tokens
-        cost = dollars(totals.cost_usd) if totals.cost_usd or not totals.unpriced else "cost unknown"
-        unpriced = f" and {counted(totals.unpriced, 'call')} unpriced" if totals.unpriced and totals.cost_usd else ""
-        yield f"{counted(totals.llm_calls, 'llm call')}, {counted(tokens, 'token')}, {cost}{unpriced}"
-    yield counted(totals.events, "event")
+        cost = format_dollars(totals.cost_usd) if totals.cost_usd or not totals.unpriced else "cost unknown"
+        unpriced = (
+            f" and {format_count(totals.unpriced, 'call')} unpriced" if totals.unpriced and totals.cost_usd else ""
+        )
+        yield f"{format_count(totals.llm_calls, 'llm call')}, {format_count(tokens, 'token')}, {cost}{unpriced}"
+    yield format_count(totals.events, "event")
 
 
 def moment(microseconds: int) -> datetime:
@@ -136,41 +148,43 @@ def body(timeline: Timeline, steps: Iterable[Step], look: Look) -> Iterator[str]
     """The steps, a line each and more where there is more to say; like calls in a row folded."""
     day = moment(timeline.began).date()
     reasons: dict[Lane, object] = {}
-    for item in steps if look.full else folded(steps):
-        step = item.first if isinstance(item, Run) else item
+    for item in steps if look.full else fold_runs(steps):
+        step = item.first if isinstance(item, CallRun) else item
         if (today := moment(step.began).date()) != day:
             day = today
             yield look.paint(f"{day:%Y-%m-%d}", Style.FAINT)
         yield from step_lines(step, look, reasons.get(step.lane))
         reasons[step.lane] = step.event.context.get("reasoning")
-        if isinstance(item, Run):
+        if isinstance(item, CallRun):
             yield from run_lines(item, look)
 
 
-def run_lines(run: Run, look: Look) -> Iterator[str]:
+def run_lines(run: CallRun, look: Look) -> Iterator[str]:
     """The others of a run, in a line or more."""
     left = _left(run.others[0], f"x{len(run.others)}", Style.STRONG, look)
-    yield from _valued(left, Detail("", run_text(run)), WRAPPED_LINES, look)
+    yield from _valued(left, Detail("", describe_run(run)), WRAPPED_LINES, look)
 
 
 def step_lines(step: Step, look: Look, known: object = None) -> Iterator[str]:
     """A step's own line, and those below it; its reasoning unless ``known``, from the step before it in its lane."""
     yield from own_lines(step, look)
-    yield from detail_lines(step, details(step, look.full, known), look)
+    yield from detail_lines(step, list_details(step, look.full, known), look)
 
 
 def own_lines(step: Step, look: Look) -> Iterator[str]:
     """A step's own line, or lines where its name is long."""
     other = "" if step.event.agent_id in (step.lane.agent_id, "user") else f"({step.event.agent_id}) "
-    left = _left(step, clipped(word(step), 20), word_style(step), look)
-    yield from _valued(left, Detail("", other + headline(step)), WRAPPED_LINES if step.kind in CALL_TYPES else 1, look)
+    left = _left(step, clip_text(get_step_word(step), 20), word_style(step), look)
+    yield from _valued(
+        left, Detail("", other + format_headline(step)), WRAPPED_LINES if step.kind in CALL_TYPES else 1, look
+    )
 
 
 def detail_lines(step: Step, told: Iterable[Detail], look: Look, most: int = 1) -> Iterator[str]:
     """What stands below a step's own line: reasons and errors in about six lines, the rest in ``most``."""
     lead = " " * look.times + look.bars(step.lane)
     for detail in told:
-        key, style = clipped(detail.key, 18), DETAIL_STYLES.get(detail.key, Style.FAINT)
+        key, style = clip_text(detail.key, 18), DETAIL_STYLES.get(detail.key, Style.FAINT)
         left = _Left(f"{lead}  {look.paint(key, style)}", len(lead) + 2 + cell_width(key), len(lead) + WORD)
         yield from _valued(left, detail, WRAPPED_LINES if detail.key in DETAIL_STYLES else most, look)
 
@@ -197,7 +211,7 @@ def since(step: Step, look: Look) -> str:
     seconds = (step.began - look.began) / 1_000_000
     if seconds < 9_999.95:
         return f"{seconds:,.1f} s"
-    return f"{seconds:,.0f} s" if seconds < 999_999.5 else clipped(duration(step.began - look.began), 10)
+    return f"{seconds:,.0f} s" if seconds < 999_999.5 else clip_text(format_duration(step.began - look.began), 10)
 
 
 def _valued(left: _Left, value: Detail, lines: int, look: Look) -> Iterator[str]:
@@ -214,22 +228,22 @@ def _lines(value: Detail, lines: int, room: int, look: Look) -> list[str]:
     """A value in as many lines as there may be, or as much of it as was asked for."""
     text, limit = value.text, look.limit
     if limit is None and lines == 1:
-        return [clipped(text, room)]
+        return [clip_text(text, room)]
     if limit is None:  # a cut is said on a line of its own, so it has to save more than one
         limit = room * lines if len(text) > room * (lines + 1) else 0
     cut = f"... {len(text) - limit:,} more characters" if 0 < limit < len(text) else ""
-    return wrapped(escaped(text[:limit] if limit else text) + cut + escaped(value.behind), room)
+    return wrap_text(escape_controls(text[:limit] if limit else text) + cut + escape_controls(value.suffix), room)
 
 
 def word_style(step: Step) -> Style:
     """The colour of a step's word."""
-    return Style.BAD if step.error is not None else WORD_STYLES.get(word(step), Style.NAME)
+    return Style.BAD if step.error is not None else WORD_STYLES.get(get_step_word(step), Style.NAME)
 
 
 def footer(timeline: Timeline, steps: Sequence[Step], found: Coverage, look: Look) -> Iterator[str]:
     """Where time and money went, what never ended, and how far it can be trusted."""
     for name, items in footer_lines(timeline, steps, found):
-        first, *rest = flowing(map(escaped, items), ", ", look.columns - 9)
+        first, *rest = flow_items(map(escape_controls, items), ", ", look.columns - 9)
         yield look.paint(f"{name:<9}", Style.FAINT) + first
         yield from (" " * 9 + line for line in rest)
 
@@ -238,13 +252,13 @@ def footer_lines(timeline: Timeline, steps: Sequence[Step], found: Coverage) -> 
     """The footer's lines: a name, and the items that it says."""
     totals = timeline.totals
     if len(steps) < len(timeline.steps):
-        yield "chosen", [f"{len(steps):,} of {counted(len(timeline.steps), 'step')}"]
+        yield "chosen", [f"{len(steps):,} of {format_count(len(timeline.steps), 'step')}"]
     slowest = sorted((s for s in timeline.steps if s.duration_us), key=lambda s: -s.duration_us)[:3]
     if slowest:
         yield "slowest", [_slow(step, timeline.began) for step in slowest]
     if totals.cost_by_model:
         costs = sorted(totals.cost_by_model.items(), key=lambda item: -item[1])
-        yield "cost", [f"{name} {dollars(cost)}" for name, cost in costs]
+        yield "cost", [f"{name} {format_dollars(cost)}" for name, cost in costs]
     if totals.calls:
         yield "most", list(_most(timeline))
     still_open = [step for step in timeline.steps if step.is_open]
@@ -252,15 +266,15 @@ def footer_lines(timeline: Timeline, steps: Sequence[Step], found: Coverage) -> 
         yield "open", [_name(step) for step in still_open[:5]] + _more(len(still_open) - 5)
     if timeline.outcome is None:
         yield "end", ["there is no session_end: it is still running, or it died"]
-    yield "read", [sentence(found)]
+    yield "read", [describe_coverage(found)]
 
 
 def _slow(step: Step, began: int) -> str:
-    return f"{_name(step)} {duration(step.duration_us)} at {(step.began - began) / 1_000_000:,.1f} s"
+    return f"{_name(step)} {format_duration(step.duration_us)} at {(step.began - began) / 1_000_000:,.1f} s"
 
 
 def _name(step: Step) -> str:
-    return step.label or word(step)
+    return step.label or get_step_word(step)
 
 
 def _most(timeline: Timeline) -> Iterator[str]:
@@ -268,7 +282,7 @@ def _most(timeline: Timeline) -> Iterator[str]:
     calls = sorted(timeline.totals.calls.items(), key=lambda item: -item[1])
     for label, count in calls[:5]:
         failures = timeline.totals.failures.get(label, 0)
-        yield f"{label} {count:,}" + (f" ({counted(failures, 'error')})" if failures else "")
+        yield f"{label} {count:,}" + (f" ({format_count(failures, 'error')})" if failures else "")
     yield from _more(len(calls) - 5)
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from agentlog.cli import Where
 
 if TYPE_CHECKING:
-    from agentlog.event.position import Span
+    from agentlog.event.position import PositionRange
 
 
 class Wanted(NamedTuple):
@@ -13,5 +13,5 @@ class Wanted(NamedTuple):
 
     session_id: str
     where: Where
-    span: "Span"
+    span: "PositionRange"
     catalogue: bool = True

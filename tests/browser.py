@@ -18,8 +18,8 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-WIDE = (1280, 900)
-PHONE = (400, 800)
+DESKTOP_SIZE = (1280, 900)
+PHONE_SIZE = (400, 800)
 FLAGS = (
     "--headless",
     "--disable-background-networking",
@@ -40,7 +40,13 @@ class Browser:
         self.driver = driver
 
     def open(
-        self, page: Path, fragment: str = "", *, size: tuple[int, int] = WIDE, dark: bool = False, media: str = ""
+        self,
+        page: Path,
+        fragment: str = "",
+        *,
+        size: tuple[int, int] = DESKTOP_SIZE,
+        dark: bool = False,
+        media: str = "",
     ) -> None:
         """Load a local file anew, in a window of ``size``; ``media`` may be ``print``."""
         width, height = size
@@ -51,20 +57,20 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": scheme})
         self.driver.get(page.absolute().as_uri() + (f"#{quote(fragment)}" if fragment else ""))
 
-    def run(self, script: str, *arguments: object) -> Any:
+    def run_script(self, script: str, *arguments: object) -> Any:
         """What ``script`` returns, run in the page as the body of a function."""
         return self.driver.execute_script(script, *arguments)
 
-    def until(self, script: str, *arguments: object) -> Any:
+    def wait_for(self, script: str, *arguments: object) -> Any:
         """What the expression ``script`` is in the page, once that is true; raises TimeoutException."""
         waiting = WebDriverWait(self.driver, 30, poll_frequency=0.02)
         return waiting.until(lambda driver: driver.execute_script(f"return {script}", *arguments), script)
 
-    def one(self, css: str) -> WebElement:
+    def find(self, css: str) -> WebElement:
         """The first element that ``css`` selects."""
         return self.driver.find_element(By.CSS_SELECTOR, css)
 
-    def all(self, css: str) -> list[WebElement]:
+    def find_all(self, css: str) -> list[WebElement]:
         """Every element that ``css`` selects."""
         return self.driver.find_elements(By.CSS_SELECTOR, css)
 
@@ -72,41 +78,41 @@ class Browser:
         """Type ``keys`` where the focus is; selenium's `Keys` has those without a letter."""
         ActionChains(self.driver).send_keys(*keys).perform()
 
-    def picture(self, path: Path) -> None:
+    def save_screenshot(self, path: Path) -> None:
         """Write what the window shows, as PNG."""
         path.write_bytes(self.driver.get_screenshot_as_png())
 
-    def console(self) -> list[str]:
+    def read_console(self) -> list[str]:
         """The warnings and errors that the page wrote since the last time this was asked."""
         return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] != "INFO"]
 
-    def requests(self) -> list[str]:
+    def read_requests(self) -> list[str]:
         """The addresses asked for since the last time this was asked, the page's own first."""
         messages = (json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance"))
         sent = (each["params"] for each in messages if each["method"] == "Network.requestWillBeSent")
         return [each["request"]["url"] for each in sent if each["request"]["url"] != "about:blank"]
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Leave the page, and what it wrote and asked for."""
         self.driver.get("about:blank")
-        self.console()
-        self.requests()
+        self.read_console()
+        self.read_requests()
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def run_chromium() -> Iterator[Browser]:
     """A browser with a profile of its own, both gone afterwards. Raises FileNotFoundError when it isn't installed."""
     with TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
-        driver = Chrome(_options(profile), Service(_program("chromedriver")))
+        driver = Chrome(_make_options(profile), Service(_find_program("chromedriver")))
         try:
             yield Browser(driver)
         finally:
             driver.quit()
 
 
-def _options(profile: str) -> ChromeOptions:
+def _make_options(profile: str) -> ChromeOptions:
     options = ChromeOptions()
-    options.binary_location = _program(*CHROMIUM)
+    options.binary_location = _find_program(*CHROMIUM)
     sandbox = () if os.geteuid() else ("--no-sandbox",)
     for flag in (*FLAGS, *sandbox, f"--user-data-dir={profile}"):
         options.add_argument(flag)
@@ -114,7 +120,7 @@ def _options(profile: str) -> ChromeOptions:
     return options
 
 
-def _program(*names: str) -> str:
+def _find_program(*names: str) -> str:
     for name in names:
         if found := shutil.which(name):
             return found

@@ -10,8 +10,8 @@ from confluent_kafka.admin import AdminClient
 from hypothesis import settings
 
 from devkafka import DevKafkaError, KafkaCluster, create_topic
-from devkafka.client import QUIET
-from tests.browser import Browser, chromium
+from devkafka.client import SILENT_LOGGER
+from tests.browser import Browser, run_chromium
 
 settings.register_profile("no timings", deadline=None)  # how long an example takes says more of the machine
 settings.load_profile("no timings")
@@ -29,15 +29,15 @@ class TopicFactory(Protocol):
 def kafka() -> Iterator[str]:
     """The bootstrap address of a broker that tests share: DEV_BOOTSTRAP, or one started for this session."""
     if named := os.environ.get("DEV_BOOTSTRAP"):
-        yield _answering(named)
+        yield _check_answering(named)
         return
     with KafkaCluster("tests") as cluster:
         yield cluster.bootstrap
 
 
-def _answering(bootstrap: str) -> str:
+def _check_answering(bootstrap: str) -> str:
     try:
-        AdminClient({"bootstrap.servers": bootstrap}, logger=QUIET).list_topics(timeout=10)
+        AdminClient({"bootstrap.servers": bootstrap}, logger=SILENT_LOGGER).list_topics(timeout=10)
     except KafkaException as error:
         raise DevKafkaError(f"DEV_BOOTSTRAP is {bootstrap}, where no broker answers: {error}") from None
     return bootstrap
@@ -46,17 +46,17 @@ def _answering(bootstrap: str) -> str:
 @pytest.fixture(scope="session")
 def topic(kafka: str) -> Iterator[TopicFactory]:
     """A function that makes a new topic on `kafka`, until the end of the session."""
-    made: list[str] = []
+    topics: list[str] = []
 
     def make(name: str | None = None, *, partitions: int = 1, config: dict[str, str] | None = None) -> str:
-        made.append(create_topic(kafka, name, partitions=partitions, config=config))
-        return made[-1]
+        topics.append(create_topic(kafka, name, partitions=partitions, config=config))
+        return topics[-1]
 
     yield make
-    _delete(kafka, made)
+    _delete_topics(kafka, topics)
 
 
-def _delete(bootstrap: str, topics: list[str]) -> None:
+def _delete_topics(bootstrap: str, topics: list[str]) -> None:
     admin = AdminClient({"bootstrap.servers": bootstrap})
     for deleted in admin.delete_topics(topics).values() if topics else ():
         deleted.exception(timeout=30)
@@ -84,13 +84,13 @@ def fragile_kafka(_breakable_kafka: KafkaCluster) -> Iterator[KafkaCluster]:
 
 @pytest.fixture(scope="session")
 def _chromium() -> Iterator[Browser]:
-    with chromium() as found:
+    with run_chromium() as found:
         yield found
 
 
 @pytest.fixture
 def browser(_chromium: Browser) -> Iterator[Browser]:
     """Headless Chromium; a page that writes a warning or an error on the console fails its test."""
-    _chromium.forget()
+    _chromium.reset()
     yield _chromium
-    assert _chromium.console() == []
+    assert _chromium.read_console() == []

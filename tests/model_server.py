@@ -54,7 +54,11 @@ class _Handler(BaseHTTPRequestHandler):
             )
             return
         path = self.path.partition("?")[0]  # Anthropic's beta is a query
-        answer = {"/v1/chat/completions": _chat, "/v1/responses": _response, "/v1/messages": _claude}[path](body)
+        answer = {
+            "/v1/chat/completions": _answer_chat,
+            "/v1/responses": _answer_responses,
+            "/v1/messages": _answer_messages,
+        }[path](body)
         if isinstance(answer, dict):
             self._send(200, "application/json", orjson.dumps(answer))
         else:
@@ -73,11 +77,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def _chat(body: dict[str, Any]) -> dict[str, Any] | Events:
+def _answer_chat(body: dict[str, Any]) -> dict[str, Any] | Events:
     wants_tool = bool(body.get("tools")) and body["messages"][-1]["role"] == "user"
     call = {"id": "t1", "type": "function", "function": TOOL}
     if not body.get("stream"):
-        message = {"role": "assistant", "content": None, "tool_calls": [call]} if wants_tool else _says()
+        message = {"role": "assistant", "content": None, "tool_calls": [call]} if wants_tool else _make_text_message()
         reason = "length" if "max_tokens" in body else "stop"
         return CHAT | {"choices": [{"index": 0, "finish_reason": reason, "message": message}], "usage": CHAT_USAGE}
     deltas: list[dict[str, Any]] = [{"content": part} for part in TEXT]
@@ -92,19 +96,25 @@ def _chat(body: dict[str, Any]) -> dict[str, Any] | Events:
     return [*events, (None, chunk | {"choices": [], "usage": CHAT_USAGE})]
 
 
-def _says() -> dict[str, Any]:
+def _make_text_message() -> dict[str, Any]:
     return {"role": "assistant", "content": "".join(TEXT)}
 
 
-def _response(body: dict[str, Any]) -> dict[str, Any] | Events:
+def _answer_responses(body: dict[str, Any]) -> dict[str, Any] | Events:
     text = {"type": "output_text", "text": "".join(TEXT), "annotations": []}
     message = {"id": "o1", "type": "message", "role": "assistant", "status": "completed", "content": [text]}
-    called = {"id": "f1", "type": "function_call", "call_id": f"t{len(body['input'])}", "status": "completed", **TOOL}
+    tool_call = {
+        "id": "f1",
+        "type": "function_call",
+        "call_id": f"t{len(body['input'])}",
+        "status": "completed",
+        **TOOL,
+    }
     asked_last = body["input"] if isinstance(body["input"], str) else body["input"][-1].get("role")
     wants_tool = asked_last == "user" or body.get("instructions") == "Call your tool"
-    output = called if body.get("tools") and wants_tool else message
-    whole = {"id": "r1", "object": "response", "created_at": 1, "model": "gpt-4o", "status": "completed"}
-    whole |= {
+    output = tool_call if body.get("tools") and wants_tool else message
+    response = {"id": "r1", "object": "response", "created_at": 1, "model": "gpt-4o", "status": "completed"}
+    response |= {
         "output": [output],
         "usage": RESPONSE_USAGE,
         "tools": [],
@@ -112,10 +122,10 @@ def _response(body: dict[str, Any]) -> dict[str, Any] | Events:
         "parallel_tool_calls": True,
     }
     if not body.get("stream"):
-        return whole
-    at = {"item_id": "o1", "output_index": 0, "content_index": 0, "logprobs": []}
-    begun: Events = [
-        ("response.created", {"type": "response.created", "response": whole | {"output": []}, "sequence_number": 0}),
+        return response
+    text_position = {"item_id": "o1", "output_index": 0, "content_index": 0, "logprobs": []}
+    opening_events: Events = [
+        ("response.created", {"type": "response.created", "response": response | {"output": []}, "sequence_number": 0}),
         (
             "response.output_item.added",
             {
@@ -127,24 +137,24 @@ def _response(body: dict[str, Any]) -> dict[str, Any] | Events:
         ),
         (
             "response.content_part.added",
-            {"type": "response.content_part.added", "part": text | {"text": ""}, "sequence_number": 2, **at},
+            {"type": "response.content_part.added", "part": text | {"text": ""}, "sequence_number": 2, **text_position},
         ),
     ]
     deltas: Events = [
         (
             "response.output_text.delta",
-            {"type": "response.output_text.delta", "delta": part, "sequence_number": n, **at},
+            {"type": "response.output_text.delta", "delta": part, "sequence_number": n, **text_position},
         )
         for n, part in enumerate(TEXT)
     ]
     return [
-        *begun,
+        *opening_events,
         *deltas,
-        ("response.completed", {"type": "response.completed", "response": whole, "sequence_number": 9}),
+        ("response.completed", {"type": "response.completed", "response": response, "sequence_number": 9}),
     ]
 
 
-def _claude(body: dict[str, Any]) -> dict[str, Any] | Events:
+def _answer_messages(body: dict[str, Any]) -> dict[str, Any] | Events:
     if not body.get("stream"):
         content = [{"type": "text", "text": "".join(TEXT)}]
         return CLAUDE | {"content": content, "stop_reason": "end_turn", "usage": CLAUDE_USAGE}
@@ -165,7 +175,7 @@ def _claude(body: dict[str, Any]) -> dict[str, Any] | Events:
 
 
 @contextmanager
-def model_server() -> Iterator[str]:
+def run_model_server() -> Iterator[str]:
     """The server's address, while it runs."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True

@@ -11,54 +11,54 @@ from devkafka import Message
 
 Event = dict[str, Any]
 
-BEGAN = datetime(2026, 1, 15, 14, 0, tzinfo=UTC)
+START_TIME = datetime(2026, 1, 15, 14, 0, tzinfo=UTC)
 
 
-def event(number: int, event_type: str = "tool_call", **fields: Any) -> Event:
+def make_event(number: int, event_type: str = "tool_call", **fields: Any) -> Event:
     """The event of this number in session `sess_1`, recorded as many seconds after 14:00."""
-    moment = (BEGAN + timedelta(seconds=number)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    given = {"event_id": f"evt_{number}", "session_id": "sess_1", "agent_id": "agent", "timestamp": moment}
-    return {**given, "event_type": event_type, "payload": {}, "context": {}, **fields}
+    moment = (START_TIME + timedelta(seconds=number)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    base_fields = {"event_id": f"evt_{number}", "session_id": "sess_1", "agent_id": "agent", "timestamp": moment}
+    return {**base_fields, "event_type": event_type, "payload": {}, "context": {}, **fields}
 
 
-def tool_call(number: int, tool: str = "mail.send", /, **fields: Any) -> Event:
+def make_tool_call(number: int, tool: str = "mail.send", /, **fields: Any) -> Event:
     """A tool call of 250 ms; `fields` are the event's, but for those that a payload has."""
     payload = {name: fields.pop(name) for name in ("input", "output", "error", "latency_ms") if name in fields}
-    return event(number, "tool_call", payload={"tool": tool, "latency_ms": 250, **payload}, **fields)
+    return make_event(number, "tool_call", payload={"tool": tool, "latency_ms": 250, **payload}, **fields)
 
 
-def started(number: int, call_id: str, tool: str = "mail.send") -> Event:
+def make_call_started(number: int, call_id: str, tool: str = "mail.send") -> Event:
     """What announces the call whose own event will be `call_id`."""
-    return event(number, "call_started", payload={"call_id": call_id, "call_type": "tool_call", "tool": tool})
+    return make_event(number, "call_started", payload={"call_id": call_id, "call_type": "tool_call", "tool": tool})
 
 
-def ended(number: int, status: str = "succeeded") -> Event:
+def make_session_end(number: int, status: str = "succeeded") -> Event:
     """The end of the session."""
-    return event(number, "session_end", payload={"status": status})
+    return make_event(number, "session_end", payload={"status": status})
 
 
-RUN = [
-    event(0, "session_start", payload={"goal": "send mail"}),
-    started(1, "evt_2"),
-    tool_call(2),
-    tool_call(2),
-    ended(3),
+SESSION_EVENTS = [
+    make_event(0, "session_start", payload={"goal": "send mail"}),
+    make_call_started(1, "evt_2"),
+    make_tool_call(2),
+    make_tool_call(2),
+    make_session_end(3),
 ]
 """A session of five records, one of them a copy."""
 
 
-def as_bytes(events: Iterable[Event]) -> bytes:
+def encode_events(events: Iterable[Event]) -> bytes:
     """The content of a capture file."""
     return b"".join(orjson.dumps(each) + b"\n" for each in events)
 
 
-def capture_file(path: Path, *events: Event) -> Path:
+def write_capture_file(path: Path, *events: Event) -> Path:
     """Write a capture file, and return its path."""
-    path.write_bytes(as_bytes(events))
+    path.write_bytes(encode_events(events))
     return path
 
 
-def as_messages(events: Iterable[Event], partition: int | None = None) -> list[Message]:
+def make_messages(events: Iterable[Event], partition: int | None = None) -> list[Message]:
     """The records of events: keyed by their session, with their time."""
     return [
         Message(

@@ -20,10 +20,10 @@ import click
 import pexpect
 import pyte
 
-from agentlog.cli import _code as exit_code
+from agentlog.cli import _run_for_exit_code as exit_code
 from devkafka import eventually
 
-OURS = ("AGENTLOG_", "COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PAGER", "LESS", "LV", "TERM", "TZ")
+CLEARED_VARIABLES = ("AGENTLOG_", "COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PAGER", "LESS", "LV", "TERM", "TZ")
 
 
 def feed(pipe: IO[bytes], data: bytes, pid: int) -> None:
@@ -32,20 +32,20 @@ def feed(pipe: IO[bytes], data: bytes, pid: int) -> None:
     A signal that comes between the interpreter's look for one and its next read is heard only when that ends.
     """
     pipe.write(data)
-    eventually(lambda: not _unread(pipe) and _sleeps(pid), timeout=30)
+    eventually(lambda: not _count_unread(pipe) and _is_sleeping(pid), timeout=30)
 
 
-def _unread(pipe: IO[bytes]) -> int:
+def _count_unread(pipe: IO[bytes]) -> int:
     (count,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))
     return int(count)
 
 
-def _sleeps(pid: int) -> bool:
-    asked = subprocess.run(["ps", "-o", "state=", "-p", str(pid)], check=False, capture_output=True)
-    return asked.stdout.startswith(b"S")
+def _is_sleeping(pid: int) -> bool:
+    result = subprocess.run(["ps", "-o", "state=", "-p", str(pid)], check=False, capture_output=True)
+    return result.stdout.startswith(b"S")
 
 
-class Ran(NamedTuple):
+class CompletedRun(NamedTuple):
     """How a run ended, and what it wrote."""
 
     code: int
@@ -63,18 +63,18 @@ class Ran(NamedTuple):
         return self.text.splitlines()
 
     @property
-    def told(self) -> str:
+    def error_text(self) -> str:
         """Standard error as text."""
         return self.err.decode()
 
 
-def environment(**variables: str) -> dict[str, str]:
+def make_environment(**variables: str) -> dict[str, str]:
     """The environment without what would change how a tool writes, but for ``variables``."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(CLEARED_VARIABLES)}
     return {**clean, "TZ": "UTC", **variables}
 
 
-def command(tool: str, *arguments: str | Path) -> list[str]:
+def make_command(tool: str, *arguments: str | Path) -> list[str]:
     """The command that runs a tool with this Python."""
     return [sys.executable, "-m", tool, *map(str, arguments)]
 
@@ -85,47 +85,47 @@ def run(
     stdin: bytes = b"",
     cwd: Path | None = None,
     variables: Mapping[str, str] | None = None,
-) -> Ran:
+) -> CompletedRun:
     """Run a tool with pipes in place of a terminal, to its end."""
-    done = subprocess.run(
-        command(tool, *arguments),
+    result = subprocess.run(
+        make_command(tool, *arguments),
         input=stdin,
         capture_output=True,
         check=False,
         cwd=cwd,
-        env=environment(**(variables or {})),
+        env=make_environment(**(variables or {})),
         timeout=60,
     )
-    return Ran(done.returncode, done.stdout, done.stderr)
+    return CompletedRun(result.returncode, result.stdout, result.stderr)
 
 
-def call(
+def run_in_process(
     app: click.Group,
     *arguments: str | Path,
     stdin: bytes = b"",
     cwd: Path | None = None,
     variables: Mapping[str, str] | None = None,
-) -> Ran:
+) -> CompletedRun:
     """As `run`, but in this process, which is quick: for tables of cases that need no process of their own."""
     out, err = (io.TextIOWrapper(io.BytesIO(), write_through=True) for _ in range(2))
-    given = io.TextIOWrapper(io.BufferedReader(io.BytesIO(stdin)))  # type: ignore[type-var]
-    env = {"COLUMNS": "80", **environment(**(variables or {}))}
+    stdin_stream = io.TextIOWrapper(io.BufferedReader(io.BytesIO(stdin)))  # type: ignore[type-var]
+    env = {"COLUMNS": "80", **make_environment(**(variables or {}))}
     with (
-        patch.multiple(sys, argv=["kshark", *map(str, arguments)], stdin=given, stdout=out, stderr=err),
+        patch.multiple(sys, argv=["kshark", *map(str, arguments)], stdin=stdin_stream, stdout=out, stderr=err),
         patch.dict(os.environ, env, clear=True),
         chdir(cwd or Path.cwd()),
     ):
         code = exit_code(app, "kshark")
-    return Ran(code, *(stream.buffer.getvalue() for stream in (out, err)))  # type: ignore[attr-defined]
+    return CompletedRun(code, *(stream.buffer.getvalue() for stream in (out, err)))  # type: ignore[attr-defined]
 
 
-class Running:
+class RunningTool:
     """A tool that goes on until it is stopped, and the lines that it writes."""
 
     def __init__(self, tool: str, *arguments: str) -> None:
         self._process = subprocess.Popen(
-            command(tool, *arguments),
-            env=environment(),
+            make_command(tool, *arguments),
+            env=make_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -134,32 +134,35 @@ class Running:
         self.kill = self._process.kill
         self.send_signal = self._process.send_signal
         self._streams = [self._process.stdout, self._process.stderr]
-        self._lines, self._told = queue.Queue[str](), queue.Queue[str]()
-        self._readers = [self._read(self._process.stdout, self._lines), self._read(self._process.stderr, self._told)]
+        self._lines, self._error_lines = queue.Queue[str](), queue.Queue[str]()
+        self._readers = [
+            self._start_reader(self._process.stdout, self._lines),
+            self._start_reader(self._process.stderr, self._error_lines),
+        ]
 
     @staticmethod
-    def _read(stream: IO[str] | None, into: queue.Queue[str]) -> threading.Thread:
+    def _start_reader(stream: IO[str] | None, lines: queue.Queue[str]) -> threading.Thread:
         assert stream is not None
-        reader = threading.Thread(target=lambda: [into.put(line.rstrip("\n")) for line in stream], daemon=True)
+        reader = threading.Thread(target=lambda: [lines.put(line.rstrip("\n")) for line in stream], daemon=True)
         reader.start()
         return reader
 
-    def line(self) -> str:
+    def read_line(self) -> str:
         """The next line of standard output."""
         return self._lines.get(timeout=60)
 
-    def lines_to(self, part: str) -> list[str]:
+    def read_lines_until(self, part: str) -> list[str]:
         """The next lines, up to the one that has ``part`` in it."""
-        found = [self.line()]
-        while part not in found[-1]:
-            found.append(self.line())
-        return found
+        lines = [self.read_line()]
+        while part not in lines[-1]:
+            lines.append(self.read_line())
+        return lines
 
-    def told(self) -> str:
+    def read_error_line(self) -> str:
         """The next line of standard error."""
-        return self._told.get(timeout=60)
+        return self._error_lines.get(timeout=60)
 
-    def end(self) -> tuple[int, list[str], list[str]]:
+    def wait_for_end(self) -> tuple[int, list[str], list[str]]:
         """The exit code, and what was written since, on either stream."""
         code = self._process.wait(timeout=60)
         for reader in self._readers:
@@ -167,7 +170,7 @@ class Running:
         for stream in self._streams:
             assert stream is not None
             stream.close()
-        return code, list(self._lines.queue), list(self._told.queue)
+        return code, list(self._lines.queue), list(self._error_lines.queue)
 
 
 class Terminal:
@@ -182,8 +185,8 @@ class Terminal:
         cwd: Path | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> None:
-        program, *rest = command(tool, *arguments)
-        env = environment(**{"TERM": "xterm-256color", "LESSHISTFILE": "-", **(variables or {})})
+        program, *rest = make_command(tool, *arguments)
+        env = make_environment(**{"TERM": "xterm-256color", "LESSHISTFILE": "-", **(variables or {})})
         self.screen = pyte.HistoryScreen(columns, rows, history=10_000)
         self.raw = b""
         self._stream = pyte.ByteStream(self.screen)
@@ -197,40 +200,40 @@ class Terminal:
             echo=False,  # type: ignore[arg-type]
         )
 
-    def shows(self, text: str) -> None:
+    def wait_for_text(self, text: str) -> None:
         """Read until ``text`` stands on the screen or above it; raises TimeoutError, with what stands there."""
-        self.until(lambda: text in "\n".join(self.lines), text)
+        self.wait_until(lambda: text in "\n".join(self.lines), text)
 
     def press(self, key: str, text: str) -> None:
         """Press ``key`` until ``text`` is shown: less throws away what is pressed while it deals with Ctrl-C."""
         for _ in range(30):
             self.process.send(key)
             with suppress(TimeoutError):
-                self.until(lambda: text in "\n".join(self.lines), text, timeout=1)
+                self.wait_until(lambda: text in "\n".join(self.lines), text, timeout=1)
                 return
         raise TimeoutError(f"{key} didn't show {text!r} but:\n" + "\n".join(self.lines))
 
-    def until(self, condition: Callable[[], bool], wanted: str, timeout: float = 30) -> None:
+    def wait_until(self, condition: Callable[[], bool], expected: str, timeout: float = 30) -> None:
         """Read until ``condition`` holds; raises TimeoutError, with what stands there, after so long without output."""
         while not condition():
             try:
-                self._take(self.process.read_nonblocking(65536, timeout=timeout))
+                self._feed(self.process.read_nonblocking(65536, timeout=timeout))
             except (pexpect.TIMEOUT, pexpect.EOF) as ended:
                 if not condition():
-                    raise TimeoutError(f"no {wanted!r} but:\n" + "\n".join(self.lines)) from ended
+                    raise TimeoutError(f"no {expected!r} but:\n" + "\n".join(self.lines)) from ended
 
-    def _take(self, data: bytes) -> None:
+    def _feed(self, data: bytes) -> None:
         self.raw += data
         self._stream.feed(data)
 
-    def end(self) -> int:
+    def wait_for_end(self) -> int:
         """Read to the end; the exit code as a shell tells it."""
         began = time.monotonic()
         while True:
             if time.monotonic() - began > 90:
                 raise TimeoutError("it goes on and on:\n" + "\n".join(self.lines))
             try:
-                self._take(self.process.read_nonblocking(65536, timeout=30))
+                self._feed(self.process.read_nonblocking(65536, timeout=30))
             except pexpect.EOF:
                 break
         self.process.wait()

@@ -10,14 +10,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from devkafka import eventually
-from devkafka.java import java_program
-from devkafka.ports import port_of, reserve_port
+from devkafka.java import find_java_program
+from devkafka.ports import get_port, reserve_port
 
 POM = Path(__file__).with_name("s3proxy") / "pom.xml"
 KEY, SECRET = "local-identity", "local-credential"
 
 
-def _jars() -> Path:
+def _ensure_jars() -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "agentlog"
     folder = cache / f"s3proxy-{hashlib.sha256(POM.read_bytes()).hexdigest()[:8]}"
     if not folder.exists():
@@ -29,11 +29,11 @@ def _jars() -> Path:
 
 
 @contextmanager
-def s3_server(folder: Path) -> Iterator[dict[str, str]]:
+def run_s3_server(folder: Path) -> Iterator[dict[str, str]]:
     """The variables by which its clients reach a server whose only bucket is `bucket`."""
     (folder / "data" / "bucket").mkdir(parents=True)
-    with ExitStack() as ends:
-        endpoint = f"http://127.0.0.1:{port_of(ends.enter_context(reserve_port()))}"
+    with ExitStack() as exit_stack:
+        endpoint = f"http://127.0.0.1:{get_port(exit_stack.enter_context(reserve_port()))}"
         settings = {
             "s3proxy.endpoint": endpoint,
             "s3proxy.authorization": "aws-v2-or-v4",
@@ -46,13 +46,13 @@ def s3_server(folder: Path) -> Iterator[dict[str, str]]:
         }
         config = folder / "s3proxy.properties"
         config.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-        options = ["-Xmx128m", "-XX:+UseSerialGC", "-cp", f"{_jars()}/*", "org.gaul.s3proxy.Main"]
+        options = ["-Xmx128m", "-XX:+UseSerialGC", "-cp", f"{_ensure_jars()}/*", "org.gaul.s3proxy.Main"]
         with (folder / "log").open("wb") as log:
-            command = [java_program("java"), *options, "--properties", str(config)]
+            command = [find_java_program("java"), *options, "--properties", str(config)]
             process = subprocess.Popen(command, stdout=log, stderr=log)
-        ends.callback(process.wait)
-        ends.callback(process.kill)
-        eventually(lambda: _answers(endpoint, process), timeout=60)
+        exit_stack.callback(process.wait)
+        exit_stack.callback(process.kill)
+        eventually(lambda: _is_answering(endpoint, process), timeout=60)
         yield {
             "AWS_ENDPOINT_URL": endpoint,
             "AWS_ACCESS_KEY_ID": KEY,
@@ -62,7 +62,7 @@ def s3_server(folder: Path) -> Iterator[dict[str, str]]:
         }
 
 
-def _answers(endpoint: str, process: "subprocess.Popen[bytes]") -> bool:
+def _is_answering(endpoint: str, process: "subprocess.Popen[bytes]") -> bool:
     assert process.poll() is None, "the S3 server ended"
     try:
         urllib.request.urlopen(endpoint, timeout=1).close()

@@ -11,14 +11,14 @@ import orjson
 from confluent_kafka import Consumer, TopicPartition
 
 from agentlog import AgentTracer, KafkaError
-from agentlog.event.capture import event_of
+from agentlog.event.capture import split_line
 from agentlog.event.event import Place
-from devkafka.client import QUIET
+from devkafka.client import SILENT_LOGGER
 
 ROOT = Path(__file__).parents[1]
 
 
-class Stored(NamedTuple):
+class StoredRecord(NamedTuple):
     """A record as the broker has it."""
 
     partition: int
@@ -29,14 +29,14 @@ class Stored(NamedTuple):
     headers: dict[str, bytes]
 
 
-def stored(bootstrap: str, topic: str) -> list[Stored]:
+def read_records(bootstrap: str, topic: str) -> list[StoredRecord]:
     """All records of `topic`, partition by partition in their order."""
     consumer = Consumer(
-        {"bootstrap.servers": bootstrap, "group.id": "tests", "enable.partition.eof": True}, logger=QUIET
+        {"bootstrap.servers": bootstrap, "group.id": "tests", "enable.partition.eof": True}, logger=SILENT_LOGGER
     )
     partitions = list(consumer.list_topics(topic, timeout=20).topics[topic].partitions)
     consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
-    found, ended = [], 0
+    records, ended = [], 0
     while ended < len(partitions):
         message = consumer.poll(20)
         assert message is not None, "the broker doesn't answer"
@@ -45,13 +45,13 @@ def stored(bootstrap: str, topic: str) -> list[Stored]:
             continue
         event = orjson.loads(message.value())
         headers = dict(message.headers() or [])
-        at = message.partition(), message.offset()
-        found.append(Stored(*at, message.key(), event, message.timestamp()[1], headers))
+        place = message.partition(), message.offset()
+        records.append(StoredRecord(*place, message.key(), event, message.timestamp()[1], headers))
     consumer.close()
-    return sorted(found, key=lambda record: record[:2])
+    return sorted(records, key=lambda record: record[:2])
 
 
-def by_session(records: list[Stored]) -> dict[str, list[dict[str, Any]]]:
+def group_by_session(records: list[StoredRecord]) -> dict[str, list[dict[str, Any]]]:
     """The events of each session in the order of the log."""
     sessions = defaultdict(list)
     for record in records:
@@ -59,31 +59,31 @@ def by_session(records: list[Stored]) -> dict[str, list[dict[str, Any]]]:
     return dict(sessions)
 
 
-def numbers(events: list[dict[str, Any]]) -> list[int]:
+def list_call_numbers(events: list[dict[str, Any]]) -> list[int]:
     """What `n` the tool calls among `events` were given."""
     return [event["payload"]["input"]["n"] for event in events if event["event_type"] == "tool_call"]
 
 
-def in_file(path: Path) -> list[dict[str, Any]]:
+def read_file_events(path: Path) -> list[dict[str, Any]]:
     """The events of a capture file in the order of its lines."""
-    return [orjson.loads(event_of(line, Place(None, -1, 0))[0]) for line in path.read_bytes().splitlines()]
+    return [orjson.loads(split_line(line, Place(None, -1, 0))[0]) for line in path.read_bytes().splitlines()]
 
 
-def told(tracer: AgentTracer, kind: type[KafkaError]) -> str:
+def get_error(tracer: AgentTracer, kind: type[KafkaError]) -> str:
     """What the tracer's next call would raise, where that is of this kind; nothing while all is well."""
     try:
-        tracer._recorder.check()
+        tracer._recorder.check_delivery()
     except kind as error:
         return str(error)
     return ""
 
 
-def program(text: str, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+def start_program(text: str, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
     """Start a Python program that records; its standard output and error are to be read."""
-    return python("-c", text, *arguments, **variables)
+    return start_python("-c", text, *arguments, **variables)
 
 
-def python(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
+def start_python(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
     """Start Python with what is ours on its path."""
     paths = os.pathsep.join([str(ROOT / "common"), str(ROOT)])
     environment = {**os.environ, "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1", **variables}
@@ -97,8 +97,8 @@ def python(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
     )
 
 
-def ran(text: str, *arguments: str, **variables: str) -> tuple[int, str, str]:
+def run_program(text: str, *arguments: str, **variables: str) -> tuple[int, str, str]:
     """Run such a program to its end: its status, output and errors."""
-    process = program(text, *arguments, **variables)
+    process = start_program(text, *arguments, **variables)
     out, err = process.communicate(timeout=60)
     return process.returncode, out, err

@@ -10,12 +10,12 @@ from typing import BinaryIO, cast
 
 from .errors import UsageError
 
-LONGEST_NAME = 50
+MAX_KEPT_NAME = 50
 """So much of a name is kept beside it, so that any file system takes it."""
 
 
 @contextmanager
-def new_file(path: str) -> Iterator[BinaryIO]:
+def open_output_file(path: str) -> Iterator[BinaryIO]:
     """A new file in place of what is at ``path``; when the block fails, what is there stays.
 
     ``.gz`` and ``.zst`` are packed. What is no regular file, as a pipe, is written as it comes.
@@ -23,16 +23,16 @@ def new_file(path: str) -> Iterator[BinaryIO]:
     Raises:
         UsageError: it can't be written, or zstd isn't installed.
     """
-    packer = _packer(path)
+    compress = _choose_compressor(path)
     try:
-        with replacing(Path(path)) as raw, packer(raw) as file:
+        with open_replacement(Path(path)) as raw, compress(raw) as file:
             yield file
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from error
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[io.BufferedWriter]:
+def open_replacement(path: Path) -> Iterator[io.BufferedWriter]:
     """What is to stand at ``path``, moved there once it is whole; what is no regular file is written as it comes.
 
     Raises:
@@ -43,16 +43,16 @@ def replacing(path: Path) -> Iterator[io.BufferedWriter]:
             yield file
         return
     target = Path(os.path.realpath(path))
-    beside = target.with_name(f".{target.name[:LONGEST_NAME]}.{os.getpid()}.part")
+    temporary_path = target.with_name(f".{target.name[:MAX_KEPT_NAME]}.{os.getpid()}.part")
     try:
-        with beside.open("wb") as file:
+        with temporary_path.open("wb") as file:
             yield file
-        beside.replace(target)
+        temporary_path.replace(target)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary_path.unlink(missing_ok=True)
 
 
-def _packer(path: str) -> Callable[[io.BufferedWriter], BinaryIO]:
+def _choose_compressor(path: str) -> Callable[[io.BufferedWriter], BinaryIO]:
     match Path(path).suffix:
         case ".gz":
             return lambda raw: cast(BinaryIO, gzip.GzipFile("", "wb", 6, raw, mtime=0))

@@ -20,12 +20,12 @@ import click
 from .errors import AgentlogError, Stopped, UsageError
 
 if TYPE_CHECKING:
-    from .event.position import Moment, Span
+    from .event.position import Moment, PositionRange
     from .log.source import Source
     from .settings.clusters import Cluster, Settings
 
-BUG = 70
-_signals: list[int] = []  # the one that ends this process, once it has come
+BUG_EXIT_CODE = 70
+_received_signals: list[int] = []  # the one that ends this process, once it has come
 
 Command = Callable[..., Any]
 
@@ -85,19 +85,19 @@ def new_app(help_text: str) -> click.Group:
 def run(app: click.Group) -> None:
     """Run a tool and end the process with its exit code; nothing but a message reaches the user."""
     gc.disable()  # a command lives for seconds, and walking its records again and again would double them
-    _ready_streams()
+    _prepare_streams()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
-    sys.exit(_code(app, _tool()))
+        signal.signal(number, _handle_stop_signal)
+    sys.exit(_run_for_exit_code(app, _get_tool_name()))
 
 
-def _tool() -> str:
+def _get_tool_name() -> str:
     """The name that the user called the tool by; of ``python -m kshark`` the package's."""
     program = Path(sys.argv[0])
     return program.parent.name if program.stem == "__main__" else program.stem
 
 
-def _ready_streams() -> None:
+def _prepare_streams() -> None:
     """What an encoding can't hold is escaped; a stream that was closed goes nowhere, and no file takes its number."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
@@ -107,59 +107,59 @@ def _ready_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _code(app: click.Group, tool: str) -> int:
+def _run_for_exit_code(app: click.Group, tool_name: str) -> int:
     try:
-        app(prog_name=tool)
+        app(prog_name=tool_name)
     except AgentlogError as error:
-        _complain(f"{tool}: {error}")
+        _write_stderr(f"{tool_name}: {error}")
         return error.exit_code
     except Stopped as stopped:
         return stopped.exit_code
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0
     except Exception as error:
-        if _signals:  # it came while C code called Python, which complains of that in place of Stopped
-            return 128 + _signals[0]
+        if _received_signals:  # it came while C code called Python, which complains of that in place of Stopped
+            return 128 + _received_signals[0]
         if os.environ.get("AGENTLOG_DEBUG"):
             raise
-        _complain(
-            f"{tool}: a bug, {type(error).__name__}: {error}\nPlease report it, with what AGENTLOG_DEBUG=1 shows."
+        _write_stderr(
+            f"{tool_name}: a bug, {type(error).__name__}: {error}\nPlease report it, with what AGENTLOG_DEBUG=1 shows."
         )
-        return BUG
+        return BUG_EXIT_CODE
     return 0
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
+def _handle_stop_signal(signal_number: int, frame: FrameType | None) -> None:
     """The first signal finishes cleanly; the second meets no handler of ours."""
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_DFL)
-    if _is_loading(frame):  # C code that is being imported may not survive an error: wait until it is there
-        signal.signal(signal.SIGALRM, lambda _, later: _stop(number, later))
+    for stop_signal in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop_signal, signal.SIG_DFL)
+    if _is_importing(frame):  # C code that is being imported may not survive an error: wait until it is there
+        signal.signal(signal.SIGALRM, lambda _, later: _handle_stop_signal(signal_number, later))
         signal.setitimer(signal.ITIMER_REAL, 0.01)
         return
-    _signals.append(number)
-    raise Stopped(128 + number)
+    _received_signals.append(signal_number)
+    raise Stopped(128 + signal_number)
 
 
-def _is_loading(frame: FrameType | None) -> bool:
+def _is_importing(frame: FrameType | None) -> bool:
     while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
         frame = frame.f_back
     return frame is not None
 
 
-def _complain(text: str) -> None:
-    from .terminal.output import complain
+def _write_stderr(text: str) -> None:
+    from .terminal.output import write_stderr
 
-    complain(text)
+    write_stderr(text)
 
 
-def log_to_stderr(verbose: bool) -> None:
-    """Warnings go to standard error; with ``verbose`` all that we do, and librdkafka's own lines, in the same tree."""
+def log_to_stderr(is_verbose: bool) -> None:
+    """Warnings go to standard error; with ``is_verbose`` all that we do, and librdkafka's own lines, in the same tree."""
     import logging
 
-    logging.basicConfig(stream=sys.stderr, format=f"{_tool()}: %(message)s")
-    logging.getLogger().setLevel(logging.INFO if verbose else logging.WARNING)
-    logging.getLogger("agentlog.librdkafka").setLevel(logging.DEBUG if verbose else logging.CRITICAL)
+    logging.basicConfig(stream=sys.stderr, format=f"{_get_tool_name()}: %(message)s")
+    logging.getLogger().setLevel(logging.INFO if is_verbose else logging.WARNING)
+    logging.getLogger("agentlog.librdkafka").setLevel(logging.DEBUG if is_verbose else logging.CRITICAL)
 
 
 def settings() -> "Settings":
@@ -176,11 +176,11 @@ def settings() -> "Settings":
 def chosen_cluster(where: Where) -> "tuple[Cluster, str, str | None]":
     """The cluster, the topic, and the partitioner of its clients where that is known."""
     known = settings()
-    topic = known.topic(where.topic)
-    return known.cluster(where.cluster, where.properties), topic, known.partitioner(topic)
+    topic = known.get_topic(where.topic)
+    return known.get_cluster(where.cluster, where.properties), topic, known.get_partitioner(topic)
 
 
-def file_alone(where: Where) -> None:
+def check_file_alone(where: Where) -> None:
     """Raise UsageError when both a file and a cluster are given."""
     if where.cluster or where.properties or where.topic:
         raise UsageError("--file takes the place of --cluster, --topic and -X; give one or the other")
@@ -194,7 +194,7 @@ def opened(where: Where) -> "Iterator[Source]":
         UsageError: both a file and a cluster.
     """
     if where.file is not None:
-        file_alone(where)
+        check_file_alone(where)
         from .log.capture_file import CaptureSource
 
         yield CaptureSource(where.file, sys.stdin.buffer)  # type: ignore[arg-type]
@@ -207,7 +207,7 @@ def opened(where: Where) -> "Iterator[Source]":
         yield TopicSource(reader, topic, partitioner, where.all_partitions)
 
 
-def chosen_moment(option: str, text: str) -> "Moment":
+def parse_moment(option: str, text: str) -> "Moment":
     """What an option says that takes a time.
 
     Raises:
@@ -216,29 +216,29 @@ def chosen_moment(option: str, text: str) -> "Moment":
     from .event.position import Moment
     from .settings.time_expression import parse_position
 
-    position = parse_position(text, datetime.now(local_zone()))
+    position = parse_position(text, datetime.now(get_local_zone()))
     if not isinstance(position, Moment):
         raise UsageError(f"{option} takes a time, not {position.describe()}")
     return position
 
 
-def span(start: str | None, end: str | None) -> "Span":
+def span(start: str | None, end: str | None) -> "PositionRange":
     """What ``--from`` and ``--to`` say.
 
     Raises:
         PositionError: one isn't understood, or the end lies before the beginning.
     """
-    from .event.position import Span
+    from .event.position import PositionRange
     from .settings.time_expression import check_range, parse_position
 
-    now = datetime.now(local_zone())
+    now = datetime.now(get_local_zone())
     first = parse_position(start, now) if start is not None else None
     last = parse_position(end, now) if end is not None else None
     check_range(first, last)
-    return Span(first, last)
+    return PositionRange(first, last)
 
 
-def local_zone() -> tzinfo:
+def get_local_zone() -> tzinfo:
     """The user's time zone with its daylight saving time, which the offset of now doesn't tell."""
     from zoneinfo import ZoneInfo
 
@@ -247,10 +247,10 @@ def local_zone() -> tzinfo:
         if name:
             return ZoneInfo(name)
         with Path("/etc/localtime").open("rb") as rules:
-            return ZoneInfo.from_file(rules, key=_zone_name())
+            return ZoneInfo.from_file(rules, key=_get_zone_name())
     except (OSError, ValueError, KeyError):
         return datetime.now().astimezone().tzinfo or UTC
 
 
-def _zone_name() -> str | None:
+def _get_zone_name() -> str | None:
     return str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2] or None

@@ -1,7 +1,7 @@
 """Counts, spans of time and amounts of money, as a person says them. Pure."""
 
 
-def duration(microseconds: int) -> str:
+def format_duration(microseconds: int) -> str:
     """A span of time as a person says it: ``0.21 s``, ``4 m 12 s``, ``2 h 5 m``, ``3 d 4 h``."""
     seconds = microseconds / 1_000_000
     if seconds < 1:
@@ -16,11 +16,11 @@ def duration(microseconds: int) -> str:
     return f"{hours} h {minutes} m" if hours else f"{minutes} m {rest} s"
 
 
-def counted(number: int, one: str, many: str = "") -> str:
+def format_count(number: int, singular: str, plural: str = "") -> str:
     """``1 error``, ``2 errors``."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
-def dollars(amount: float) -> str:
+def format_dollars(amount: float) -> str:
     """``$4.31``, and small amounts to the first digits that say something."""
     return f"${amount:,.2f}" if amount >= 0.1 or not amount else f"${amount:.4f}"

@@ -23,8 +23,8 @@ from uuid import uuid4
 from .errors import SettingsError
 
 SCHEMES = frozenset({"s3", "s3a", "gs", "az", "azure", "abfs", "abfss"})
-MAX_BYTES = 256 * 1024 * 1024
-PREVIEW = 200
+MAX_PAYLOAD_BYTES = 256 * 1024 * 1024
+PREVIEW_CHARACTERS = 200
 
 
 class PayloadStore(Protocol):
@@ -46,20 +46,20 @@ class FolderStore:
         path = self._folder / name
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = path.with_name(f".{path.name}.{uuid4().hex}")
+            temporary_path = path.with_name(f".{path.name}.{uuid4().hex}")
             try:
-                unfinished.write_bytes(content)
-                unfinished.replace(path)
+                temporary_path.write_bytes(content)
+                temporary_path.replace(path)
             finally:
-                unfinished.unlink(missing_ok=True)
+                temporary_path.unlink(missing_ok=True)
         return path.as_uri()
 
 
-class StoreLost(Exception):
+class StoreUsedBeforeForkError(Exception):
     """The store's client can't be used in this process: it was used before the process was forked, and would hang."""
 
 
-class _Users:
+class _ForkGuard:
     """The process that first used obstore: its threads, and so its use, don't survive a fork."""
 
     def __init__(self) -> None:
@@ -68,10 +68,12 @@ class _Users:
     def check(self) -> None:
         self.pid = self.pid or os.getpid()
         if self.pid != os.getpid():
-            raise StoreLost("the store was used before this process was forked; open it in the children only")
+            raise StoreUsedBeforeForkError(
+                "the store was used before this process was forked; open it in the children only"
+            )
 
 
-_USERS = _Users()
+_FORK_GUARD = _ForkGuard()
 
 
 class ObjectStore:
@@ -79,7 +81,7 @@ class ObjectStore:
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
-        self._store = _obstore(url).from_url(self._url, retry_config=_RETRY)
+        self._store = _import_obstore(url).from_url(self._url, retry_config=_RETRY)
 
     def put(self, name: str, content: bytes) -> str:
         """Keep ``content``; what is there under the same hash is the same.
@@ -87,7 +89,7 @@ class ObjectStore:
         Raises:
             StoreLost: in a forked child of a process that has used a store.
         """
-        _USERS.check()
+        _FORK_GUARD.check()
         try:
             self._store.head(name)
         except FileNotFoundError:
@@ -98,23 +100,23 @@ class ObjectStore:
 _RETRY: Any = {"max_retries": 2}
 
 
-def open_store(where: str) -> PayloadStore:
-    """The store that ``where`` names, a folder or a URL; nothing is asked of it yet.
+def open_store(location: str) -> PayloadStore:
+    """The store that ``location`` names, a folder or a URL; nothing is asked of it yet.
 
     Raises:
         SettingsError: a kind of store that we don't know, or the extra for it isn't installed.
     """
-    scheme, separator, path = where.partition("://")
+    scheme, separator, path = location.partition("://")
     if not separator:
-        return FolderStore(Path(where).expanduser())
+        return FolderStore(Path(location).expanduser())
     if scheme == "file":
         return FolderStore(Path(unquote(path)))
     if scheme not in SCHEMES:
         raise SettingsError(f"payloads: {scheme}:// is no store that we know; name a folder, or s3://BUCKET/PREFIX")
-    return ObjectStore(where)
+    return ObjectStore(location)
 
 
-def _obstore(url: str) -> Any:
+def _import_obstore(url: str) -> Any:
     try:
         import obstore.store  # noqa: PLC0415  an extra
     except ImportError:
@@ -122,15 +124,15 @@ def _obstore(url: str) -> Any:
     return obstore.store
 
 
-def name_of(content: bytes, suffix: str) -> str:
+def make_object_name(content: bytes, suffix: str) -> str:
     """Where ``content`` lies in a store: equal contents lie at the same place."""
     digest = sha256(content).hexdigest()
     return f"{digest[:2]}/{digest}{suffix}"
 
 
-def reference(url: str | None, content: bytes) -> dict[str, Any]:
+def make_reference(url: str | None, content: bytes) -> dict[str, Any]:
     """What an event keeps of ``content``; ``url`` is None where the whole isn't kept."""
-    preview = content[: PREVIEW * 4].decode(errors="ignore")[:PREVIEW]
+    preview = content[: PREVIEW_CHARACTERS * 4].decode(errors="ignore")[:PREVIEW_CHARACTERS]
     return {"$ref": url, "bytes": len(content), "sha256": sha256(content).hexdigest(), "preview": preview}
 
 
@@ -144,17 +146,17 @@ def resolve(reference: Mapping[str, Any]) -> bytes | str:
         case {"$ref": None}:
             return "it was shortened when it was recorded, and the whole was not kept"
         case {"$ref": str(url), "bytes": int(size), "sha256": str(digest)}:
-            return _verified(url, size, digest)
+            return _fetch_verified(url, size, digest)
     return "the reference lacks its $ref, bytes or sha256"
 
 
-def _verified(url: str, size: int, digest: str) -> bytes | str:
-    if size > MAX_BYTES:
-        return f"{size:,} bytes, more than the {MAX_BYTES:,} that we take"
+def _fetch_verified(url: str, size: int, digest: str) -> bytes | str:
+    if size > MAX_PAYLOAD_BYTES:
+        return f"{size:,} bytes, more than the {MAX_PAYLOAD_BYTES:,} that we take"
     try:
-        content = _content(url, size)
+        content = _fetch_content(url, size)
     except Exception as error:  # noqa: BLE001  each store's library has its own errors
-        return f"{url}: {first_line(error)}"
+        return f"{url}: {summarize_store_error(error)}"
     if isinstance(content, str):
         return f"{url}: {content}"
     if len(content) != size or sha256(content).hexdigest() != digest:
@@ -162,24 +164,24 @@ def _verified(url: str, size: int, digest: str) -> bytes | str:
     return content
 
 
-def _content(url: str, size: int) -> bytes | str:
+def _fetch_content(url: str, size: int) -> bytes | str:
     """What lies at ``url``, or why it can't be had; not read when it isn't of the ``size`` that it should have."""
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         path = Path(unquote(parts.path))
         if not path.is_file():
             return "there is no such file"
-        found, read = path.stat().st_size, path.read_bytes
+        actual_size, read_content = path.stat().st_size, path.read_bytes
     elif parts.scheme in SCHEMES and parts.netloc:
-        store = _obstore(url).from_url(f"{parts.scheme}://{parts.netloc}", retry_config=_RETRY)
-        got = store.get(unquote(parts.path).lstrip("/"))
-        found, read = got.meta["size"], lambda: bytes(got.bytes())
+        store = _import_obstore(url).from_url(f"{parts.scheme}://{parts.netloc}", retry_config=_RETRY)
+        stored_object = store.get(unquote(parts.path).lstrip("/"))
+        actual_size, read_content = stored_object.meta["size"], lambda: bytes(stored_object.bytes())
     else:
         return "not a folder, nor an object store that we know"
-    return read() if found == size else f"{found:,} bytes lie there, not {size:,}"
+    return read_content() if actual_size == size else f"{actual_size:,} bytes lie there, not {size:,}"
 
 
-def first_line(error: Exception) -> str:
+def summarize_store_error(error: Exception) -> str:
     """What a store's error says, without what its library knows of itself."""
     if isinstance(error, FileNotFoundError):
         return "there is no such object"

@@ -11,24 +11,24 @@ from typing import Any, Self
 from .errors import UsageError
 from .recording.delivery.accounting import Stats
 from .recording.delivery.delivery import Delivery
-from .recording.delivery.options import SPOOL, OnOutage, Options
-from .recording.delivery.process import PROCESS
-from .recording.delivery.target import target_of
+from .recording.delivery.options import DEFAULT_SPOOL, OnOutage, RecordingOptions
+from .recording.delivery.process import DELIVERIES
+from .recording.delivery.target import resolve_target
 from .recording.prepare.ids import new_event_id, new_session_id
 from .recording.prepare.redaction import Redact
-from .recording.prepare.snapshot import error_fields, error_text
+from .recording.prepare.snapshot import format_error, make_error_fields
 from .recording.prices import PRICES, Price
-from .recording.sinks.outbound import MAX_NAME, Author, is_name
+from .recording.sinks.outbound import MAX_NAME_LENGTH, Author, is_valid_name
 from .recording.spans.call_spans import Delegation
-from .recording.spans.context import Held, enter, leave, scope_of
-from .recording.spans.methods import Verbs
-from .recording.spans.propagation import joined, to_join
+from .recording.spans.context import ScopeToken, enter_scope, find_scope, leave_scope
+from .recording.spans.methods import RecordingMethods
+from .recording.spans.propagation import make_headers, parse_headers
 from .recording.spans.recorder import Recorder
 
-NOTHING: Mapping[str, Price] = MappingProxyType({})
+NO_PRICES: Mapping[str, Price] = MappingProxyType({})
 
 
-class AgentTracer(Verbs):
+class AgentTracer(RecordingMethods):
     """Records the events of one agent in one session.
 
         with AgentTracer(agent_id="invoice-agent", goal="Invoice Acme", cluster="us-east-1") as tracer:
@@ -75,40 +75,42 @@ class AgentTracer(Verbs):
         topic: str | None = None,
         redact: bool | Redact = True,
         payloads: str | Path | None = None,
-        prices: Mapping[str, Price] = NOTHING,
+        prices: Mapping[str, Price] = NO_PRICES,
         outage_s: float = 60.0,
         on_outage: OnOutage = "raise",
-        spool: str | Path = SPOOL,
+        spool: str | Path = DEFAULT_SPOOL,
         queue_mb: float = 128,
         exit_s: float = 10.0,
     ) -> None:
         self._recorder: Recorder | None = None  # the first that pickle meets, because it says what to do instead
-        self._author = Author(_checked("session_id", session_id or new_session_id()), _checked("agent_id", agent_id))
+        self._author = Author(
+            _check_name("session_id", session_id or new_session_id()), _check_name("agent_id", agent_id)
+        )
         self._goal, self._prices = goal, {**PRICES, **prices}
         self._parent: str | None = None
-        self._own_session, self._started, self._ended = True, False, False
+        self._owns_session, self._has_started, self._has_ended = True, False, False
         self._delegation: Delegation | None = None
-        self._held: Held | None = None
+        self._scope_token: ScopeToken | None = None
         if os.environ.get("AGENTLOG_DISABLED", "") in ("", "0"):
-            target, topic = target_of(cluster, kafka, file, topic)
-            options = Options(
+            target, topic = resolve_target(cluster, kafka, file, topic)
+            options = RecordingOptions(
                 target=target,
                 topic=topic,
                 redact=redact if callable(redact) else None,
-                ready_rules=bool(redact),
-                payloads=None if payloads is None else _found_again(payloads),
-                outage_s=outage_s,
+                use_builtin_rules=bool(redact),
+                payload_store=None if payloads is None else _make_absolute(payloads),
+                outage_timeout_s=outage_s,
                 on_outage=on_outage,
-                spool=Path(spool).absolute(),
+                spool_folder=Path(spool).absolute(),
                 queue_bytes=round(queue_mb * 1024 * 1024),
-                exit_s=exit_s,
+                shutdown_timeout_s=exit_s,
             )
-            self._record_by(PROCESS.delivery(options))
+            self._attach_recorder(DELIVERIES.get_delivery(options))
 
-    def _record_by(self, delivery: Delivery) -> None:
-        self._recorder, self._began_in = Recorder(self._author, delivery, self._parent), delivery.process
-        if self._own_session and self._goal is not None:
-            self._recorder.starting = self._start
+    def _attach_recorder(self, delivery: Delivery) -> None:
+        self._recorder, self._began_in_process = Recorder(self._author, delivery, self._parent), delivery.process
+        if self._owns_session and self._goal is not None:
+            self._recorder.start_session = self._start
 
     @classmethod
     def from_headers(cls, headers: Mapping[Any, Any], *, agent_id: str, **options: Any) -> Self:
@@ -120,17 +122,17 @@ class AgentTracer(Verbs):
             headers: of the request, as ``headers()`` made them; names in any case, values text or bytes.
             options: as of ``AgentTracer``; a ``session_id`` counts where the headers name none.
         """
-        session_id, parent = joined(headers)
-        own = options.pop("session_id", None)
-        tracer = cls(session_id or own, agent_id=agent_id, **options)
+        session_id, parent = parse_headers(headers)
+        fallback_session_id = options.pop("session_id", None)
+        tracer = cls(session_id or fallback_session_id, agent_id=agent_id, **options)
         if session_id is not None:
-            tracer._join(parent)
+            tracer._join_session(parent)
         return tracer
 
-    def _join(self, parent: str | None) -> None:
-        self._parent, self._own_session = parent, False
+    def _join_session(self, parent: str | None) -> None:
+        self._parent, self._owns_session = parent, False
         if self._recorder is not None:
-            self._record_by(self._recorder.delivery)
+            self._attach_recorder(self._recorder.delivery)
 
     @property
     def session_id(self) -> str:
@@ -145,11 +147,11 @@ class AgentTracer(Verbs):
     def headers(self) -> dict[str, str]:
         """Headers that carry the session and the current parent to another process."""
         if self._recorder is None:
-            return to_join(self.session_id, self._parent)
-        scope = scope_of(self._recorder)
+            return make_headers(self.session_id, self._parent)
+        scope = find_scope(self._recorder)
         if scope is not None and scope.call is not None:
             scope.call.announce()
-        return to_join(self.session_id, scope.cause if scope is not None else self._recorder.root)
+        return make_headers(self.session_id, scope.cause if scope is not None else self._recorder.root)
 
     def start(self, **request: Any) -> None:
         """Record ``session_start``; the ``with`` block does so by itself.
@@ -157,18 +159,18 @@ class AgentTracer(Verbs):
         Args:
             request: anything to be kept about the request.
         """
-        if self._recorder is not None and self._own_session and not self._started:
-            self._recorder.delivery.check()
+        if self._recorder is not None and self._owns_session and not self._has_started:
+            self._recorder.delivery.raise_failure()
             self._start(**request)
 
     def _start(self, **request: Any) -> None:
         recorder = self._recorder
         if recorder is None:
             return
-        self._started, recorder.starting = True, None
+        self._has_started, recorder.start_session = True, None
         goal = {} if self._goal is None else {"goal": self._goal}
         parent = {} if recorder.root is None else {"parent_event_id": recorder.root}
-        recorder.root, self._began_in = new_event_id(), recorder.delivery.process
+        recorder.root, self._began_in_process = new_event_id(), recorder.delivery.process
         recorder.write(recorder.root, "session_start", goal | request, parent)
 
     def end(self, status: str | None = None, *, result: Any = None, error: str | None = None) -> None:
@@ -183,44 +185,46 @@ class AgentTracer(Verbs):
             error: what went wrong.
         """
         recorder = self._recorder
-        if self._ended or recorder is None or self._began_in != recorder.delivery.process:
+        if self._has_ended or recorder is None or self._began_in_process != recorder.delivery.process:
             return
-        self._ended = True
+        self._has_ended = True
         status = status or ("succeeded" if error is None else "failed")
         if self._delegation is not None:
-            self._delegation.output, self._delegation.error = result, error or _error_of(status)
+            self._delegation.output, self._delegation.error = result, error or _get_delegation_error(status)
             self._delegation.finish()
-        if self._own_session:
-            told = {"status": status, "result": result, "error": error}
-            self._put(recorder, "session_end", {name: value for name, value in told.items() if value is not None}, {})
+        if self._owns_session:
+            end_fields = {"status": status, "result": result, "error": error}
+            self._record_unchecked(
+                recorder, "session_end", {name: value for name, value in end_fields.items() if value is not None}, {}
+            )
 
     def __enter__(self) -> Self:
         self.start()
         if self._recorder is not None:
-            self._held = enter(self._recorder, self._recorder.root, None)
+            self._scope_token = enter_scope(self._recorder, self._recorder.root, None)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None and self._recorder is not None and not self._tells_by_its_end(error):
-            self._put(self._recorder, "error", error_fields(error), {})
+        if error is not None and self._recorder is not None and not self._is_error_in_end(error):
+            self._record_unchecked(self._recorder, "error", make_error_fields(error), {})
         if error is None:
             self.end()
         else:
-            status = _status_after(error)
-            self.end(status, error=None if status == "succeeded" else error_text(error))
-        if self._held is not None:
-            leave(self._held)
-            self._held = None
+            status = _get_status_after(error)
+            self.end(status, error=None if status == "succeeded" else format_error(error))
+        if self._scope_token is not None:
+            leave_scope(self._scope_token)
+            self._scope_token = None
         if self._delegation is not None:
-            self._delegation.lead_on()
+            self._delegation.set_as_cause()
 
-    def _tells_by_its_end(self, error: BaseException) -> bool:
+    def _is_error_in_end(self, error: BaseException) -> bool:
         """Whether nothing but the end is to be recorded when ``error`` leaves the block."""
-        if self._ended:  # with a status of its own, which what went wrong afterwards doesn't change
-            return _status_after(error) != "failed"
-        return self._own_session or self._delegation is not None
+        if self._has_ended:  # with a status of its own, which what went wrong afterwards doesn't change
+            return _get_status_after(error) != "failed"
+        return self._owns_session or self._delegation is not None
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -241,19 +245,21 @@ class AgentTracer(Verbs):
             why: ``reasoning`` and ``confidence``.
         """
         delegation = self.delegation(agent_id, task, child_session_id=session_id, **why)
-        tracer = self._by(agent_id, delegation, session_id, None if session_id is None else task)
+        tracer = self._make_sub_tracer(agent_id, delegation, session_id, None if session_id is None else task)
         delegation.begin()
         return tracer
 
-    def _by(self, agent_id: str, delegation: Delegation, session_id: str | None = None, goal: Any = None) -> Self:
+    def _make_sub_tracer(
+        self, agent_id: str, delegation: Delegation, session_id: str | None = None, goal: Any = None
+    ) -> Self:
         """The tracer of the agent that does the work of ``delegation``."""
         tracer = copy(self)
-        tracer._author = Author(session_id or self.session_id, _checked("agent_id", agent_id))
-        tracer._goal, tracer._held, tracer._delegation = goal, None, None
-        tracer._own_session, tracer._started, tracer._ended = session_id is not None, False, False
+        tracer._author = Author(session_id or self.session_id, _check_name("agent_id", agent_id))
+        tracer._goal, tracer._scope_token, tracer._delegation = goal, None, None
+        tracer._owns_session, tracer._has_started, tracer._has_ended = session_id is not None, False, False
         if self._recorder is not None:
             tracer._delegation, tracer._parent = delegation, delegation.event_id
-            tracer._record_by(self._recorder.delivery)
+            tracer._attach_recorder(self._recorder.delivery)
         return tracer
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -269,7 +275,7 @@ class AgentTracer(Verbs):
         if self._recorder is None:
             return True
         delivery = self._recorder.delivery
-        return delivery.flush(delivery.options.exit_s if timeout_s is None else timeout_s)
+        return delivery.flush(delivery.options.shutdown_timeout_s if timeout_s is None else timeout_s)
 
     def close(self, timeout_s: float | None = None) -> None:
         """End the session if it was started here and hasn't ended, and wait like ``flush``.
@@ -277,36 +283,36 @@ class AgentTracer(Verbs):
         Raises:
             KafkaUnavailable: not everything is delivered, and ``on_outage="raise"``. It goes on being sent.
         """
-        if self._started or self._delegation is not None:
+        if self._has_started or self._delegation is not None:
             self.end()
         if self._recorder is not None and not self.flush(timeout_s):
             delivery = self._recorder.delivery
             if delivery.options.on_outage == "raise":
-                raise delivery.undelivered()
+                raise delivery.explain_undelivered()
 
     def stats(self) -> Stats:
         """What became of all that this process recorded to the same place, by whichever tracer."""
         return Stats() if self._recorder is None else self._recorder.delivery.stats()
 
 
-def _found_again(payloads: str | Path) -> str:
-    """The store that ``payloads`` names, also once the program has gone to another folder."""
-    where = str(payloads)
-    return where if "://" in where else str(Path(where).expanduser().absolute())
+def _make_absolute(payload_store: str | Path) -> str:
+    """The store that ``payload_store`` names, also once the program has gone to another folder."""
+    location = str(payload_store)
+    return location if "://" in location else str(Path(location).expanduser().absolute())
 
 
-def _checked(what: str, name: str) -> str:
-    if not is_name(name):
-        raise UsageError(f"{what} is {name!r:.60}; it takes a text of 1 to {MAX_NAME} printable characters")
+def _check_name(setting: str, name: str) -> str:
+    if not is_valid_name(name):
+        raise UsageError(f"{setting} is {name!r:.60}; it takes a text of 1 to {MAX_NAME_LENGTH} printable characters")
     return name
 
 
-def _error_of(status: str) -> str | None:
+def _get_delegation_error(status: str) -> str | None:
     """What a ``delegation_result``, which has no status, says of a sub-agent that ended so."""
     return None if status == "succeeded" else status
 
 
-def _status_after(error: BaseException) -> str:
+def _get_status_after(error: BaseException) -> str:
     """What a session that ``error`` left came to."""
     if isinstance(error, asyncio.CancelledError | KeyboardInterrupt | GeneratorExit):
         return "cancelled"

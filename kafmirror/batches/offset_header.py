@@ -4,52 +4,63 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from .compression import decompress
-from .record import Opened, headers, opened, with_first_changed, with_header, without_last_header
-from .record_batch import Batch, Stamp, first, stamped
+from .record import (
+    DecodedRecord,
+    decode_headers,
+    decode_records,
+    with_first_body_changed,
+    with_header,
+    without_last_header,
+)
+from .record_batch import Batch, Stamp, read_first_batch, stamp_batch
 
 OFFSET_HEADER = b"kafmirror.offset"
 """Header of a record whose offset in the target isn't its offset in the source: ``OFFSET PRODUCER-ID``, in hex."""
 
 
-FILLER_COUNT = 100_000
+MAX_FILLER_RECORDS = 100_000
 
 
-class Naming(NamedTuple):
-    """Which records of a batch get a ``kafmirror.offset`` header: the first and each behind a gap, or ``every`` one."""
+class HeaderPolicy(NamedTuple):
+    """Which records of a batch get a ``kafmirror.offset`` header: the first and each behind a gap, or ``is_for_every_record`` one."""
 
-    producer: int
-    every: bool
+    producer_id: int
+    is_for_every_record: bool
 
 
-def named(records: Iterable[Opened], naming: Naming) -> list[Opened]:
-    """Records in the order of their offsets in the source, those that ``naming`` means with the header."""
-    found, expected = list[Opened](), -1
+def with_offset_headers(records: Iterable[DecodedRecord], policy: HeaderPolicy) -> list[DecodedRecord]:
+    """Records in the order of their offsets in the source, those that ``policy`` means with the header."""
+    result, expected = list[DecodedRecord](), -1
     for record in records:
-        offset, timestamp, rest = record
-        is_meant = naming.every or offset != expected
-        found.append(Opened(offset, timestamp, _named(rest, offset, naming.producer)) if is_meant else record)
+        offset, timestamp, body = record
+        is_meant = policy.is_for_every_record or offset != expected
+        result.append(
+            DecodedRecord(offset, timestamp, _with_offset_header(body, offset, policy.producer_id))
+            if is_meant
+            else record
+        )
         expected = offset + 1
-    return found
+    return result
 
 
-def with_first_named(batch: Batch, producer: int) -> Batch:
+def with_first_offset_header(batch: Batch, producer_id: int) -> Batch:
     """A dense batch whose first record tells its offset in the source; the others aren't opened."""
-    return with_first_changed(batch, lambda rest: _named(rest, batch.base_offset, producer))
+    return with_first_body_changed(batch, lambda body: _with_offset_header(body, batch.base_offset, producer_id))
 
 
-def _named(rest: bytes, offset: int, producer: int) -> bytes:
-    return with_header(rest, OFFSET_HEADER, b"%d %016x" % (offset, producer))
+def _with_offset_header(body: bytes, offset: int, producer_id: int) -> bytes:
+    return with_header(body, OFFSET_HEADER, b"%d %016x" % (offset, producer_id))
 
 
-def restamped(prepared: bytes, stamp: Stamp) -> bytes:
+def with_new_offset(prepared: bytes, stamp: Stamp) -> bytes:
     """A batch that was made for another offset, for this one."""
-    batch = first(prepared)
+    batch = read_first_batch(prepared)
     if batch is None:
         raise ValueError("not a whole batch")
-    return stamped(batch, stamp)
+    return stamp_batch(batch, stamp)
 
 
-def source_position(batch: Batch, producer: int) -> int:
+def find_next_source_offset(batch: Batch, producer_id: int) -> int:
     """The offset in the source that follows the batch's last record; ``batch`` was written by a mirror.
 
     Raises:
@@ -57,29 +68,29 @@ def source_position(batch: Batch, producer: int) -> int:
     """
     if not batch.record_count or OFFSET_HEADER not in decompress(batch.codec, batch.body):
         return batch.next_offset
-    for record in reversed(opened(batch)):
-        told = told_offset(record.rest, producer)
-        if told is not None:
-            return told + batch.next_offset - record.offset
+    for record in reversed(decode_records(batch)):
+        source_offset = parse_offset_header(record.body, producer_id)
+        if source_offset is not None:
+            return source_offset + batch.next_offset - record.offset
     return batch.next_offset
 
 
-def told_offset(rest: bytes, producer: int) -> int | None:
+def parse_offset_header(body: bytes, producer_id: int) -> int | None:
     """A record's offset in the source as its own mirror's header tells it, None where there is none."""
-    for name, value in reversed(headers(rest)):
-        if name == OFFSET_HEADER and value is not None and value.endswith(b" %016x" % producer):
+    for name, value in reversed(decode_headers(body)):
+        if name == OFFSET_HEADER and value is not None and value.endswith(b" %016x" % producer_id):
             return int(value.split()[0])
     return None
 
 
-def as_in_source(batch: Batch, producer: int) -> list[Opened]:
+def restore_source_records(batch: Batch, producer_id: int) -> list[DecodedRecord]:
     """The records of a mirrored batch, with the offsets and headers that they have in the source."""
     if OFFSET_HEADER not in decompress(batch.codec, batch.body):
-        return opened(batch)
-    found, shift = [], 0
-    for record in opened(batch):
-        told = told_offset(record.rest, producer)
-        rest = record.rest if told is None else without_last_header(record.rest)
-        shift = shift if told is None else told - record.offset
-        found.append(Opened(record.offset + shift, record.timestamp, rest))
-    return found
+        return decode_records(batch)
+    result, shift = [], 0
+    for record in decode_records(batch):
+        source_offset = parse_offset_header(record.body, producer_id)
+        body = record.body if source_offset is None else without_last_header(record.body)
+        shift = shift if source_offset is None else source_offset - record.offset
+        result.append(DecodedRecord(record.offset + shift, record.timestamp, body))
+    return result

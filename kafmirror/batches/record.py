@@ -4,149 +4,159 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from .compression import compress, decompress
-from .record_batch import Batch, Stamp, serialised
+from .record_batch import Batch, Stamp, serialize_batch
 
 
-class Opened(NamedTuple):
-    """A record; ``rest`` is its key, value and headers as they stand in a batch."""
+class DecodedRecord(NamedTuple):
+    """A record; ``body`` is its key, value and headers as they stand in a batch."""
 
     offset: int
     timestamp: int
-    rest: bytes
+    body: bytes
 
 
-def opened(batch: Batch) -> list[Opened]:
+def decode_records(batch: Batch) -> list[DecodedRecord]:
     """The batch's records.
 
     Raises:
         ValueError: it is damaged, or compressed in a way that we don't know.
     """
     data = decompress(batch.codec, batch.body)
-    found, behind = _records(batch, data, batch.record_count)
-    if behind != len(data):
-        raise ValueError(f"the batch at offset {batch.base_offset} has {len(data)} bytes where {behind} are told")
-    return found
+    records, end = _decode_first(batch, data, batch.record_count)
+    if end != len(data):
+        raise ValueError(f"the batch at offset {batch.base_offset} has {len(data)} bytes where {end} are told")
+    return records
 
 
-def first_record(batch: Batch) -> Opened:
-    """The first record of a batch that isn't empty; raises ValueError like ``opened``."""
-    return _records(batch, decompress(batch.codec, batch.body), 1)[0][0]
+def decode_first_record(batch: Batch) -> DecodedRecord:
+    """The first record of a batch that isn't empty; raises ValueError like ``decode_records``."""
+    return _decode_first(batch, decompress(batch.codec, batch.body), 1)[0][0]
 
 
-def _records(batch: Batch, data: bytes, count: int) -> tuple[list[Opened], int]:
+def _decode_first(batch: Batch, data: bytes, count: int) -> tuple[list[DecodedRecord], int]:
     """The first ``count`` records, and the place behind them."""
-    base, found, at = batch.base_timestamp, list[Opened](), 0
-    fixed = batch.max_timestamp if batch.has_append_time else None
+    base, records, position = batch.base_timestamp, list[DecodedRecord](), 0
+    append_time = batch.max_timestamp if batch.has_append_time else None
     try:
         for _ in range(count):
-            length, start = _varint(data, at)
-            time_delta, place = _varint(data, start + 1)
-            offset_delta, place = _varint(data, place)
-            at = start + length
-            time = base + time_delta if fixed is None else fixed
-            found.append(Opened(batch.base_offset + offset_delta, time, data[place:at]))
+            length, start = _decode_varint(data, position)
+            time_delta, field_position = _decode_varint(data, start + 1)
+            offset_delta, field_position = _decode_varint(data, field_position)
+            position = start + length
+            timestamp = base + time_delta if append_time is None else append_time
+            records.append(DecodedRecord(batch.base_offset + offset_delta, timestamp, data[field_position:position]))
     except IndexError:
         raise ValueError(f"the batch at offset {batch.base_offset} is damaged") from None
-    return found, at
+    return records, position
 
 
-def built(records: Sequence[Opened], stamp: Stamp, codec: int) -> bytes:
+def encode_batch(records: Sequence[DecodedRecord], stamp: Stamp, codec: int) -> bytes:
     """A batch of ``records``, at consecutive offsets from ``stamp.offset`` on whatever theirs are."""
-    base, out = records[0].timestamp, bytearray()
-    for delta, (_, timestamp, rest) in enumerate(records):
-        body = b"".join((b"\0", varint(timestamp - base), varint(delta), rest))
-        out += varint(len(body))
-        out += body
+    base, encoded_records = records[0].timestamp, bytearray()
+    for delta, (_, timestamp, body) in enumerate(records):
+        encoded = b"".join((b"\0", encode_varint(timestamp - base), encode_varint(delta), body))
+        encoded_records += encode_varint(len(encoded))
+        encoded_records += encoded
     times = (base, max(record.timestamp for record in records))
-    return serialised(codec, times, stamp, len(records), compress(codec, bytes(out)))
+    return serialize_batch(codec, times, stamp, len(records), compress(codec, bytes(encoded_records)))
 
 
-def with_first_changed(batch: Batch, change: Callable[[bytes], bytes]) -> Batch:
+def with_first_body_changed(batch: Batch, change: Callable[[bytes], bytes]) -> Batch:
     """A batch whose first record has another ``rest``; the records behind it aren't opened."""
     data = decompress(batch.codec, batch.body)
-    length, start = _varint(data, 0)
-    _, place = _varint(data, _varint(data, start + 1)[1])
-    body = data[start:place] + change(data[place : start + length])
-    body = compress(batch.codec, b"".join((varint(len(body)), body, data[start + length :])))
+    length, start = _decode_varint(data, 0)
+    _, body_start = _decode_varint(data, _decode_varint(data, start + 1)[1])
+    body = data[start:body_start] + change(data[body_start : start + length])
+    body = compress(batch.codec, b"".join((encode_varint(len(body)), body, data[start + length :])))
     return batch._replace(length=batch.length + len(body) - len(batch.body), body=body)
 
 
-def same_records(one: Batch, other: Batch) -> bool:
+def has_same_records(batch: Batch, other: Batch) -> bool:
     """Whether two batches hold the same records at the same offsets; opened only where their bytes differ."""
-    if one.base_offset == other.base_offset and one.content == other.content:
+    if batch.base_offset == other.base_offset and batch.content == other.content:
         return True
     return (
-        one.base_offset == other.base_offset and one.record_count == other.record_count and opened(one) == opened(other)
+        batch.base_offset == other.base_offset
+        and batch.record_count == other.record_count
+        and decode_records(batch) == decode_records(other)
     )
 
 
-def key_value(rest: bytes) -> tuple[bytes | None, bytes | None]:
+def decode_key_value(body: bytes) -> tuple[bytes | None, bytes | None]:
     """A record's key and value."""
-    key, at = _bytes(rest, 0)
-    value, _ = _bytes(rest, at)
+    key, position = _decode_bytes(body, 0)
+    value, _ = _decode_bytes(body, position)
     return key, value
 
 
-def headers(rest: bytes) -> list[tuple[bytes, bytes | None]]:
+def decode_headers(body: bytes) -> list[tuple[bytes, bytes | None]]:
     """A record's headers, in their order."""
-    count, at = _varint(rest, _behind_value(rest))
-    found = []
+    count, position = _decode_varint(body, _skip_key_value(body))
+    result = []
     for _ in range(count):
-        name, at = _bytes(rest, at)
-        value, at = _bytes(rest, at)
-        found.append((name or b"", value))
-    return found
+        name, position = _decode_bytes(body, position)
+        value, position = _decode_bytes(body, position)
+        result.append((name or b"", value))
+    return result
 
 
-def with_header(rest: bytes, name: bytes, value: bytes) -> bytes:
-    """A record's ``rest`` with one more header, the last."""
-    place = _behind_value(rest)
-    count, behind = _varint(rest, place)
-    parts = (rest[:place], varint(count + 1), rest[behind:], varint(len(name)), name, varint(len(value)), value)
+def with_header(body: bytes, name: bytes, value: bytes) -> bytes:
+    """A record's ``body`` with one more header, the last."""
+    headers_start = _skip_key_value(body)
+    count, first_header = _decode_varint(body, headers_start)
+    parts = (
+        body[:headers_start],
+        encode_varint(count + 1),
+        body[first_header:],
+        encode_varint(len(name)),
+        name,
+        encode_varint(len(value)),
+        value,
+    )
     return b"".join(parts)
 
 
-def without_last_header(rest: bytes) -> bytes:
-    """A record's ``rest`` without its last header."""
-    place = _behind_value(rest)
-    count, behind = _varint(rest, place)
-    at = behind
+def without_last_header(body: bytes) -> bytes:
+    """A record's ``body`` without its last header."""
+    headers_start = _skip_key_value(body)
+    count, first_header = _decode_varint(body, headers_start)
+    position = first_header
     for _ in range(count - 1):
-        at = _behind_bytes(rest, _behind_bytes(rest, at))
-    return b"".join((rest[:place], varint(count - 1), rest[behind:at]))
+        position = _skip_bytes(body, _skip_bytes(body, position))
+    return b"".join((body[:headers_start], encode_varint(count - 1), body[first_header:position]))
 
 
-def _behind_value(rest: bytes) -> int:
-    return _behind_bytes(rest, _behind_bytes(rest, 0))
+def _skip_key_value(body: bytes) -> int:
+    return _skip_bytes(body, _skip_bytes(body, 0))
 
 
-def _behind_bytes(data: bytes, at: int) -> int:
-    length, at = _varint(data, at)
-    return at + length if length > 0 else at
+def _skip_bytes(data: bytes, position: int) -> int:
+    length, position = _decode_varint(data, position)
+    return position + length if length > 0 else position
 
 
-def _bytes(data: bytes, at: int) -> tuple[bytes | None, int]:
-    length, at = _varint(data, at)
-    return (None, at) if length < 0 else (data[at : at + length], at + length)
+def _decode_bytes(data: bytes, position: int) -> tuple[bytes | None, int]:
+    length, position = _decode_varint(data, position)
+    return (None, position) if length < 0 else (data[position : position + length], position + length)
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def _decode_varint(data: bytes, position: int) -> tuple[int, int]:
     """The zigzag number at a place, and the place behind it."""
-    byte = data[at]
-    at += 1
+    byte = data[position]
+    position += 1
     if byte < 0x80:
-        return (byte >> 1) ^ -(byte & 1), at
+        return (byte >> 1) ^ -(byte & 1), position
     number, shift = byte & 0x7F, 7
     while True:
-        byte = data[at]
-        at += 1
+        byte = data[position]
+        position += 1
         number |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return (number >> 1) ^ -(number & 1), at
+            return (number >> 1) ^ -(number & 1), position
         shift += 7
 
 
-def varint(number: int) -> bytes:
+def encode_varint(number: int) -> bytes:
     """A number as it stands in a record: zigzag, seven bits a byte."""
     number = (number << 1) ^ (number >> 63)
     if number < 0x80:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import google_crc32c
 
 _HEADER = struct.Struct(">qiibIhiqqqhii")  # the 61 bytes in front of a batch's records
-_LENGTH_FROM = 12  # a batch's length is counted from here on
-_CHECKED = struct.Struct(">hiqqqhii")  # the part of the header that the checksum covers
-_FRONT = struct.Struct(">qiibI")
+_LENGTH_OFFSET = 12  # a batch's length is counted from here on
+_CHECKSUMMED = struct.Struct(">hiqqqhii")  # the part of the header that the checksum covers
+_PREFIX = struct.Struct(">qiibI")
 _CODEC, _LOG_APPEND_TIME, _TRANSACTIONAL, _CONTROL, _DELETE_HORIZON = 0x07, 0x08, 0x10, 0x20, 0x40
 
 
@@ -43,7 +43,7 @@ class Batch(NamedTuple):
     @property
     def size(self) -> int:
         """Its bytes as stored."""
-        return self.length + _LENGTH_FROM
+        return self.length + _LENGTH_OFFSET
 
     @property
     def codec(self) -> int:
@@ -71,7 +71,7 @@ class Batch(NamedTuple):
         return self.record_count == self.last_offset_delta + 1
 
     @property
-    def goes_whole(self) -> bool:
+    def is_copyable_unopened(self) -> bool:
         """Whether it can be copied unopened, when its offsets stay."""
         return self.is_dense and not self.attributes & (_CONTROL | _LOG_APPEND_TIME | _DELETE_HORIZON)
 
@@ -104,13 +104,13 @@ class Stamp(NamedTuple):
         return self.offset & 0x7FFFFFFF
 
 
-def producer_id(cluster_id: str, topic_id: str) -> int:
+def derive_producer_id(cluster_id: str, topic_id: str) -> int:
     """The producer id of every mirror of one source topic: above 2^62, where brokers allot none."""
     digest = hashlib.sha256(f"{cluster_id}/{topic_id}".encode()).digest()
     return 1 << 62 | int.from_bytes(digest[:7], "big")
 
 
-def split(records: bytes) -> Iterator[Batch]:
+def split_batches(records: bytes) -> Iterator[Batch]:
     """The whole batches in ``records``, as a fetch returns them: its last one may be cut off.
 
     Raises:
@@ -121,38 +121,38 @@ def split(records: bytes) -> Iterator[Batch]:
         fields = _HEADER.unpack_from(records, start)
         if fields[3] != 2:
             raise OldFormat(f"at offset {fields[0]}: records in message format {fields[3]}, from before Kafka 0.11")
-        behind = start + _LENGTH_FROM + fields[1]
-        if behind > end:
+        batch_end = start + _LENGTH_OFFSET + fields[1]
+        if batch_end > end:
             return
-        yield Batch._make((*fields, records[start + _HEADER.size : behind]))
-        start = behind
+        yield Batch._make((*fields, records[start + _HEADER.size : batch_end]))
+        start = batch_end
 
 
-def first(records: bytes) -> Batch | None:
+def read_first_batch(records: bytes) -> Batch | None:
     """The first batch of ``records``, None when it isn't there as a whole."""
-    return next(split(records), None)
+    return next(split_batches(records), None)
 
 
-def is_written_by(batch: Batch, producer: int) -> bool:
+def is_written_by(batch: Batch, producer_id: int) -> bool:
     """Whether a mirror wrote the batch, at the offset at which it meant to."""
-    return batch.producer_id == producer and batch.base_sequence == Stamp(producer, batch.base_offset).sequence
+    return batch.producer_id == producer_id and batch.base_sequence == Stamp(producer_id, batch.base_offset).sequence
 
 
-def stamped(batch: Batch, stamp: Stamp) -> bytes:
+def stamp_batch(batch: Batch, stamp: Stamp) -> bytes:
     """A dense batch as it goes into a produce request, its records untouched."""
     plain = batch.attributes & ~_TRANSACTIONAL
     times = (batch.base_timestamp, batch.max_timestamp)
-    return serialised(plain, times, stamp, batch.record_count, batch.body)
+    return serialize_batch(plain, times, stamp, batch.record_count, batch.body)
 
 
-def serialised(attributes: int, times: tuple[int, int], stamp: Stamp, count: int, body: bytes) -> bytes:
+def serialize_batch(attributes: int, times: tuple[int, int], stamp: Stamp, count: int, body: bytes) -> bytes:
     """A batch as it goes into a produce request; ``times`` are its base and its largest timestamp."""
-    checked = _CHECKED.pack(attributes, count - 1, *times, stamp.producer_id, 0, stamp.sequence, count)
+    checked = _CHECKSUMMED.pack(attributes, count - 1, *times, stamp.producer_id, 0, stamp.sequence, count)
     crc = google_crc32c.extend(google_crc32c.value(checked), body)
-    length = _HEADER.size - _LENGTH_FROM + len(body)
-    return b"".join((_FRONT.pack(0, length, -1, 2, crc), checked, body))
+    length = _HEADER.size - _LENGTH_OFFSET + len(body)
+    return b"".join((_PREFIX.pack(0, length, -1, 2, crc), checked, body))
 
 
 def is_intact(batch: Batch) -> bool:
     """Whether the checksum fits."""
-    return bool(google_crc32c.extend(google_crc32c.value(_CHECKED.pack(*batch[5:13])), batch.body) == batch.crc)
+    return bool(google_crc32c.extend(google_crc32c.value(_CHECKSUMMED.pack(*batch[5:13])), batch.body) == batch.crc)

@@ -10,167 +10,180 @@ from typing import Any, NamedTuple
 import orjson
 
 from agentlog.errors import KafkaUnavailable, NothingToShow
-from agentlog.event.escape import escaped
-from agentlog.formatting import counted
-from agentlog.terminal.output import Paint, Style, paint_for, write, write_bytes
+from agentlog.event.escape import escape_controls
+from agentlog.formatting import format_count
+from agentlog.terminal.output import Paint, Style, choose_paint, write_bytes, write_lines
 
-from ..batches.record import key_value, opened
-from ..copy.group_offsets import Copied, Grouping, Moved
-from ..copy.offset_translation import target_offset
-from ..kafka.cluster_pair import Named, Sides
-from ..kafka.cluster_pair import opened as sides_opened
-from ..kafka.cluster_view import Side
+from ..batches.record import decode_key_value, decode_records
+from ..copy.group_offsets import CopyProgress, GroupOffsetResult, GroupOffsetSync
+from ..copy.offset_translation import translate_offset
+from ..kafka.cluster_pair import ClusterPair, MirrorRequest
+from ..kafka.cluster_pair import open_clusters as sides_opened
+from ..kafka.cluster_view import ClusterView
 from ..kafka.metadata import Bounds, Partition
 from ..lag import read_status
-from ..lag.partition_status import Standing
-from ..plan.plan import matching
-from ..verify.batch_reader import Reader
-from ..verify.compare import Comparison, Pair, Span
+from ..lag.partition_status import PartitionStatus
+from ..plan.plan import match_topics
+from ..verify.batch_reader import BatchReader
+from ..verify.compare import OffsetRanges, PartitionComparison, PartitionPair
 
 QUIET_S = 3.0
-TAIL = 1000
-NAMED_SESSIONS = 20
+TAIL_RECORDS = 1000
+MAX_SESSIONS_SHOWN = 20
 
 _log = logging.getLogger("kafmirror")
 
 
-class Failover(NamedTuple):
+class FailoverOptions(NamedTuple):
     """How `kafmirror failover` was called."""
 
     groups: tuple[str, ...]
     accept_loss: bool
-    shape: str
+    output_format: str
 
 
 @dataclass
-class Outcome:
+class FailoverOutcome:
     """What the failover found and did.
 
     Attributes:
-        source_answers: whether the source could be asked.
+        is_source_reachable: whether the source could be asked.
         refusals: why the target can't take over yet.
         lost: partitions with the source's offsets that aren't in the target.
         lost_records: how many records those are, by session; the rest of the sessions under an empty name.
-        moved: what became of the groups' offsets.
+        group_results: what became of the groups' offsets.
         ends: the target's partitions with their ends.
     """
 
-    source_answers: bool
+    is_source_reachable: bool
     refusals: list[str] = field(default_factory=list)
     lost: dict[Partition, tuple[int, int]] = field(default_factory=dict)
     lost_records: Counter[str] = field(default_factory=Counter)
-    moved: list[Moved] = field(default_factory=list)
+    group_results: list[GroupOffsetResult] = field(default_factory=list)
     ends: dict[Partition, int] = field(default_factory=dict)
 
 
-def failover(named: Named, how: Failover) -> int:
+def failover(request: MirrorRequest, options: FailoverOptions) -> int:
     """Let the target take over; the exit code: 1 when it must not.
 
     Raises:
         KafkaError: the target doesn't answer.
         NothingToShow: the target has no such topic.
     """
-    with sides_opened(named) as sides:
-        outcome = sides.loop.run(_outcome, sides, how)
-    if how.shape == "json":
-        write_bytes([orjson.dumps(_as_json(outcome, named)), b"\n"])
+    with sides_opened(request) as clusters:
+        outcome = clusters.loop.run(_run_failover, clusters, options)
+    if options.output_format == "json":
+        write_bytes([orjson.dumps(_encode_outcome(outcome, request)), b"\n"])
     else:
-        write(_lines(outcome, named, paint_for(sys.stdout)))
+        write_lines(_outcome_lines(outcome, request, choose_paint(sys.stdout)))
     return 1 if outcome.refusals else 0
 
 
-async def _outcome(sides: Sides, how: Failover) -> Outcome:
+async def _run_failover(clusters: ClusterPair, options: FailoverOptions) -> FailoverOutcome:
     try:
-        await sides.source.connect()
+        await clusters.source.connect()
     except KafkaUnavailable as error:
         _log.warning("the source doesn't answer: %s", error)
-        return await _without_source(sides)
-    return await _with_source(sides, how)
+        return await _fail_over_without_source(clusters)
+    return await _fail_over_with_source(clusters, options)
 
 
-async def _without_source(sides: Sides) -> Outcome:
+async def _fail_over_without_source(clusters: ClusterPair) -> FailoverOutcome:
     """What the target holds is all that is left; the groups have been taken along as far as they were known."""
-    outcome = Outcome(source_answers=False)
-    metadata = await sides.target.metadata(None)
-    names = [sides.wanted.target_name(sides.source, name) for name in sides.wanted.patterns]
-    there = matching(names, metadata.topics)
-    side = Side(sides.target, metadata, {name: topic.id for name, topic in metadata.topics.items()})
-    for name in there:
-        bounds = await side.all_bounds(name)
-        outcome.ends |= {Partition(name, number): each.end for number, each in bounds.items()}
+    outcome = FailoverOutcome(is_source_reachable=False)
+    metadata = await clusters.target.fetch_metadata(None)
+    names = [clusters.selection.make_target_name(clusters.source, name) for name in clusters.selection.patterns]
+    existing = match_topics(names, metadata.topics)
+    view = ClusterView(clusters.target, metadata, {name: topic.id for name, topic in metadata.topics.items()})
+    for name in existing:
+        bounds = await view.fetch_all_bounds(name)
+        outcome.ends |= {
+            Partition(name, number): bounds_of_partition.end for number, bounds_of_partition in bounds.items()
+        }
     if not outcome.ends:
-        raise NothingToShow(f"cluster {sides.target.name} has no topic {', '.join(names)}")
+        raise NothingToShow(f"cluster {clusters.target.name} has no topic {', '.join(names)}")
     return outcome
 
 
-async def _with_source(sides: Sides, how: Failover) -> Outcome:
-    outcome = Outcome(source_answers=True)
-    before = {each.source: each.end for each in await read_status.standings(sides)}
-    await sides.loop.sleep(QUIET_S)
-    standings = await read_status.standings(sides)
-    for each in standings:
-        if each.end != before.get(each.source):
+async def _fail_over_with_source(clusters: ClusterPair, options: FailoverOptions) -> FailoverOutcome:
+    outcome = FailoverOutcome(is_source_reachable=True)
+    ends_before = {each.source: each.source_end for each in await read_status.read_statuses(clusters)}
+    await clusters.loop.sleep(QUIET_S)
+    statuses = await read_status.read_statuses(clusters)
+    for each in statuses:
+        if each.source_end != ends_before.get(each.source):
             outcome.refusals.append(f"{each.source} is still being written: stop its writers first")
-        await _look_at(sides, each, outcome)
-    if outcome.lost and not how.accept_loss:
+        await _check_partition(clusters, each, outcome)
+    if outcome.lost and not options.accept_loss:
         outcome.refusals.append(
             "the source answers and holds records that aren't mirrored: let kafmirror replicate --once finish, or give "
             "them up with --accept-loss"
         )
-    if not outcome.refusals and how.groups:
-        outcome.moved = await _move_groups(sides, standings, how.groups)
+    if not outcome.refusals and options.groups:
+        outcome.group_results = await _move_groups(clusters, statuses, options.groups)
     return outcome
 
 
-async def _look_at(sides: Sides, standing: Standing, outcome: Outcome) -> None:
+async def _check_partition(clusters: ClusterPair, status: PartitionStatus, outcome: FailoverOutcome) -> None:
     """Verify a partition's tail, and tell what of it isn't in the target."""
-    if standing.position is None or standing.end is None or standing.target_end is None:
-        outcome.refusals.append(standing.problem or f"{standing.source}: it isn't known how far it is mirrored")
+    if status.position is None or status.source_end is None or status.target_end is None:
+        outcome.refusals.append(status.problem or f"{status.source}: it isn't known how far it is mirrored")
         return
-    outcome.ends[standing.target] = standing.target_end
-    source, target = await sides.of(standing.source.topic, standing.target.topic)
-    producer = source.producer(standing.source.topic)
-    bounds = await source.bounds(standing.source, stable=True)
-    begin = max(bounds.low, standing.position - TAIL)
-    if begin < standing.position:
-        pair = Pair(standing.source, standing.target, producer)
-        here = await target_offset(target, pair.target, producer, begin)
-        found = await Comparison(pair, source, target, Span(begin, standing.position, here, standing.target_end)).run()
-        if found.differing:
-            outcome.refusals.append(f"{standing.source}: the last {TAIL} records differ; kafmirror verify tells where")
-    if standing.position < standing.end:
-        outcome.lost[standing.source] = (standing.position, standing.end - 1)
-        outcome.lost_records += await _sessions(source, standing.source, Bounds(standing.position, standing.end))
+    outcome.ends[status.target] = status.target_end
+    source, target = await clusters.fetch_views(status.source.topic, status.target.topic)
+    producer_id = source.derive_mirror_producer_id(status.source.topic)
+    bounds = await source.fetch_bounds(status.source, is_read_committed=True)
+    start = max(bounds.low, status.position - TAIL_RECORDS)
+    if start < status.position:
+        pair = PartitionPair(status.source, status.target, producer_id)
+        target_start = await translate_offset(target, pair.target, producer_id, start)
+        result = await PartitionComparison(
+            pair, source, target, OffsetRanges(start, status.position, target_start, status.target_end)
+        ).run()
+        if result.differing:
+            outcome.refusals.append(
+                f"{status.source}: the last {TAIL_RECORDS} records differ; kafmirror verify tells where"
+            )
+    if status.position < status.source_end:
+        outcome.lost[status.source] = (status.position, status.source_end - 1)
+        outcome.lost_records += await _count_by_session(
+            source, status.source, Bounds(status.position, status.source_end)
+        )
 
 
-async def _sessions(source: Side, partition: Partition, bounds: Bounds) -> Counter[str]:
+async def _count_by_session(source: ClusterView, partition: Partition, bounds: Bounds) -> Counter[str]:
     """How many records of each session lie within bounds."""
-    found: Counter[str] = Counter()
-    reader = Reader(source, partition, bounds.low, bounds.end)
-    while batch := await reader.next():
-        keys = (key_value(each.rest)[0] for each in opened(batch) if each.offset >= bounds.low)
-        found.update((key or b"").decode(errors="replace") for key in keys)
-    return found
+    counts: Counter[str] = Counter()
+    reader = BatchReader(source, partition, bounds.low, bounds.end)
+    while batch := await reader.read_next():
+        keys = (decode_key_value(each.body)[0] for each in decode_records(batch) if each.offset >= bounds.low)
+        counts.update((key or b"").decode(errors="replace") for key in keys)
+    return counts
 
 
-async def _move_groups(sides: Sides, standings: list[Standing], patterns: tuple[str, ...]) -> list[Moved]:
+async def _move_groups(
+    clusters: ClusterPair, statuses: list[PartitionStatus], patterns: tuple[str, ...]
+) -> list[GroupOffsetResult]:
     """Set the groups' offsets in the target, a last time."""
-    moved: list[Moved] = []
-    for topic in sorted({each.source.topic for each in standings}):
-        mine = [each for each in standings if each.source.topic == topic]
-        source, target = await sides.of(topic, mine[0].target.topic)
-        producer = source.producer(topic)
-        held = {each.source: Copied(each.target, producer, each.position or 0, each.target_end or 0) for each in mine}
-        moved += await Grouping(source, target, patterns).take_along(held)
-    return moved
+    results: list[GroupOffsetResult] = []
+    for topic in sorted({each.source.topic for each in statuses}):
+        topic_statuses = [each for each in statuses if each.source.topic == topic]
+        source, target = await clusters.fetch_views(topic, topic_statuses[0].target.topic)
+        producer_id = source.derive_mirror_producer_id(topic)
+        copies = {
+            each.source: CopyProgress(each.target, producer_id, each.position or 0, each.target_end or 0)
+            for each in topic_statuses
+        }
+        results += await GroupOffsetSync(source, target, patterns).sync(copies)
+    return results
 
 
-def _as_json(outcome: Outcome, named: Named) -> dict[str, Any]:
+def _encode_outcome(outcome: FailoverOutcome, request: MirrorRequest) -> dict[str, Any]:
     return {
-        "source": named.source,
-        "target": named.target,
+        "source": request.source,
+        "target": request.target,
         "possible": not outcome.refusals,
-        "source_answers": outcome.source_answers,
+        "source_answers": outcome.is_source_reachable,
         "refusals": outcome.refusals,
         "lost": [
             {"topic": each.topic, "partition": each.number, "from": a, "to": b} for each, (a, b) in outcome.lost.items()
@@ -184,32 +197,32 @@ def _as_json(outcome: Outcome, named: Named) -> dict[str, Any]:
                 "partition": each.partition.number,
                 "source_offset": each.source_offset,
                 "target_offset": each.target_offset,
-                "skipped": each.skipped,
+                "skipped": each.skip_reason,
             }
-            for each in outcome.moved
+            for each in outcome.group_results
         ],
     }
 
 
-def _lines(outcome: Outcome, named: Named, paint: Paint) -> Iterator[str]:
-    source, target = escaped(named.source), escaped(named.target)
-    yield f"{source} {'answers' if outcome.source_answers else 'does not answer'}"
-    if not outcome.source_answers:
+def _outcome_lines(outcome: FailoverOutcome, request: MirrorRequest, paint: Paint) -> Iterator[str]:
+    source, target = escape_controls(request.source), escape_controls(request.target)
+    yield f"{source} {'answers' if outcome.is_source_reachable else 'does not answer'}"
+    if not outcome.is_source_reachable:
         yield "what it held beyond the ends below isn't known; groups stand where the mirror last took them"
     for partition, end in sorted(outcome.ends.items()):
         yield f"  {partition} in {target} ends at {end}"
     for partition, (first, last) in sorted(outcome.lost.items()):
         yield f"  {paint('not mirrored', Style.NOTICE)}  {partition} offsets {first} to {last}"
-    for session, count in outcome.lost_records.most_common(NAMED_SESSIONS):
-        yield f"    {escaped(session) or '(no key)'}  {counted(count, 'record')}"
-    if len(outcome.lost_records) > NAMED_SESSIONS:
-        yield f"    and {len(outcome.lost_records) - NAMED_SESSIONS} more sessions"
-    for each in outcome.moved:
-        text = f"skipped: {each.skipped}" if each.skipped else f"set to {each.target_offset}"
-        yield f"  group {escaped(each.group)}  {each.partition}  {text}"
+    for session, count in outcome.lost_records.most_common(MAX_SESSIONS_SHOWN):
+        yield f"    {escape_controls(session) or '(no key)'}  {format_count(count, 'record')}"
+    if len(outcome.lost_records) > MAX_SESSIONS_SHOWN:
+        yield f"    and {len(outcome.lost_records) - MAX_SESSIONS_SHOWN} more sessions"
+    for each in outcome.group_results:
+        text = f"skipped: {each.skip_reason}" if each.skip_reason else f"set to {each.target_offset}"
+        yield f"  group {escape_controls(each.group)}  {each.partition}  {text}"
     yield ""
     for refusal in outcome.refusals:
-        yield f"{paint('refused', Style.BAD)}  {escaped(refusal)}"
+        yield f"{paint('refused', Style.BAD)}  {escape_controls(refusal)}"
     if not outcome.refusals:
         yield f"{paint(f'{target} can take over.', Style.GOOD)} In agentlog.toml, at the top:"
         yield ""

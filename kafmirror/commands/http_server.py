@@ -8,17 +8,17 @@ from typing import Any
 
 from agentlog.errors import UsageError
 
-from .metrics import Page
+from .metrics import StatusPage
 
 
 @contextmanager
-def served(page: Page, address: str) -> Iterator[None]:
+def serve_page(page: StatusPage, address: str) -> Iterator[None]:
     """Serve a page at ``HOST:PORT`` while the block runs.
 
     Raises:
         UsageError: the address can't be had, or the extra isn't installed.
     """
-    server = _server(address, page)
+    server = _create_server(address, page)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield
@@ -27,7 +27,7 @@ def served(page: Page, address: str) -> Iterator[None]:
         server.server_close()
 
 
-def _server(address: str, page: Page) -> ThreadingHTTPServer:
+def _create_server(address: str, page: StatusPage) -> ThreadingHTTPServer:
     try:
         from prometheus_client import CollectorRegistry  # noqa: PLC0415  an extra
     except ImportError:
@@ -43,7 +43,7 @@ def _server(address: str, page: Page) -> ThreadingHTTPServer:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    page: Page
+    page: StatusPage
     registry: Any
 
     def do_GET(self) -> None:
@@ -51,17 +51,17 @@ class _Handler(BaseHTTPRequestHandler):
             from prometheus_client.exposition import choose_encoder  # noqa: PLC0415  an extra
 
             encode, kind = choose_encoder(self.headers.get("Accept", ""))
-            self._answer(200, encode(self.registry), kind)
+            self._respond(200, encode(self.registry), kind)
         elif self.path == "/healthz":
-            code, text = self.page.health()
-            self._answer(code, f"{text}\n".encode(), "text/plain; charset=utf-8")
+            code, text = self.page.check_health()
+            self._respond(code, f"{text}\n".encode(), "text/plain; charset=utf-8")
         elif self.path == "/readyz":
-            code, text = self.page.readiness()
-            self._answer(code, f"{text}\n".encode(), "text/plain; charset=utf-8")
+            code, text = self.page.check_readiness()
+            self._respond(code, f"{text}\n".encode(), "text/plain; charset=utf-8")
         else:
-            self._answer(404, b"there are /metrics, /healthz and /readyz\n", "text/plain; charset=utf-8")
+            self._respond(404, b"there are /metrics, /healthz and /readyz\n", "text/plain; charset=utf-8")
 
-    def _answer(self, code: int, body: bytes, kind: str) -> None:
+    def _respond(self, code: int, body: bytes, kind: str) -> None:
         self.send_response(code)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))

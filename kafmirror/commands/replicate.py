@@ -14,47 +14,49 @@ from typing import NamedTuple
 import orjson
 
 from agentlog.errors import Stopped
-from agentlog.terminal.live_screen import Screen, above
-from agentlog.terminal.output import columns, paint_for, width, write, write_bytes
+from agentlog.terminal.live_screen import Screen, write_log_above
+from agentlog.terminal.output import choose_paint, get_columns, get_width, write_bytes, write_lines
 
-from ..copy.mirror import Mirror, Options
-from ..kafka.cluster_pair import Named, Sides, opened
+from ..copy.mirror import CopyOptions, Mirror
+from ..kafka.cluster_pair import ClusterPair, MirrorRequest, open_clusters
 from ..kafka.metadata import Partition
-from ..lag.lag import Threshold, worst
-from ..lag.partition_status import Standing, as_json
-from ..lag.threshold_alerts import Watch
+from ..lag.lag import Threshold, combine_lags
+from ..lag.partition_status import PartitionStatus, encode_status
+from ..lag.threshold_alerts import ThresholdAlerts
 from ..plan.plan import Plan
-from .metrics import Page
-from .text import Rates, Room, live_lines, plan_json, plan_lines, summary, table_lines
+from .metrics import StatusPage
+from .text import Rates, Terminal, encode_plan, live_lines, plan_lines, summarize, table_lines
 
-LOOK_S = 1.0
-LOG_EVERY_S = 30.0
+REFRESH_INTERVAL_S = 1.0
+LOG_INTERVAL_S = 30.0
 
 _log = logging.getLogger("kafmirror")
 
 
-class Replication(NamedTuple):
+class ReplicateOptions(NamedTuple):
     """How `kafmirror replicate` was called."""
 
-    options: Options
+    copy_options: CopyOptions
     threshold: Threshold | None
-    metrics: str | None
+    metrics_address: str | None
     groups: tuple[str, ...]
-    shape: str
+    output_format: str
 
 
-def plan(named: Named, shape: str) -> int:
+def plan(request: MirrorRequest, output_format: str) -> int:
     """Show what `replicate` would do; the exit code: 1 when it can't be done."""
-    with opened(named) as sides:
-        found = sides.loop.run(Mirror(sides.source, sides.target, sides.wanted, Options()).plan)
-    if shape == "json":
-        write_bytes([orjson.dumps(plan_json(found)), b"\n"])
+    with open_clusters(request) as clusters:
+        mirror_plan = clusters.loop.run(
+            Mirror(clusters.source, clusters.target, clusters.selection, CopyOptions()).make_plan
+        )
+    if output_format == "json":
+        write_bytes([orjson.dumps(encode_plan(mirror_plan)), b"\n"])
     else:
-        write(plan_lines(found, paint_for(sys.stdout), columns()))
-    return 1 if found.all_refusals else 0
+        write_lines(plan_lines(mirror_plan, choose_paint(sys.stdout), get_columns()))
+    return 1 if mirror_plan.all_refusals else 0
 
 
-def replicate(named: Named, how: Replication) -> int:
+def replicate(request: MirrorRequest, options: ReplicateOptions) -> int:
     """Mirror until stopped, or with ``once`` to the end; the exit code: 1 when it ends over the threshold.
 
     Raises:
@@ -65,123 +67,127 @@ def replicate(named: Named, how: Replication) -> int:
     """
     gc.freeze()  # what was imported stays
     gc.enable()  # it may run for months
-    with opened(named) as sides:
-        mirror = Mirror(sides.source, sides.target, sides.wanted, how.options, how.groups)
-        found = sides.loop.run(mirror.plan)
-        _show_plan(found)
-        with _signals(mirror) as caught, _shown(sides, mirror, how):
-            sides.loop.run(mirror.run, found)
-        standings = sides.loop.run(mirror.standings)
-        _report(standings, mirror, how.shape)
-        if caught:
-            raise Stopped(128 + caught[0])
-    exceeded = how.threshold is not None and how.threshold.is_exceeded(worst([each.lag for each in standings]))
-    return 1 if exceeded or mirror.losses else 0
+    with open_clusters(request) as clusters:
+        mirror = Mirror(clusters.source, clusters.target, clusters.selection, options.copy_options, options.groups)
+        mirror_plan = clusters.loop.run(mirror.make_plan)
+        _show_plan(mirror_plan)
+        with _handle_signals(mirror) as signals, _show_progress(clusters, mirror, options):
+            clusters.loop.run(mirror.run, mirror_plan)
+        statuses = clusters.loop.run(mirror.list_statuses)
+        _write_result(statuses, mirror, options.output_format)
+        if signals:
+            raise Stopped(128 + signals[0])
+    is_exceeded = options.threshold is not None and options.threshold.is_exceeded(
+        combine_lags([each.lag for each in statuses])
+    )
+    return 1 if is_exceeded or mirror.losses else 0
 
 
-def _show_plan(found: Plan) -> None:
+def _show_plan(mirror_plan: Plan) -> None:
     if sys.stderr.isatty():
-        lines = (*plan_lines(found, paint_for(sys.stderr), width()), "")
+        lines = (*plan_lines(mirror_plan, choose_paint(sys.stderr), get_width()), "")
         sys.stderr.write("".join(f"{line}\n" for line in lines))
         return
-    for topic in found.topics:
+    for topic in mirror_plan.topics:
         _log.info("%s: %d partitions, %d records to copy", topic.source, topic.partitions, topic.records)
         for warning in topic.warnings:
             _log.warning("topic %s: %s", topic.source, warning)
-    for warning in found.warnings:
+    for warning in mirror_plan.warnings:
         _log.warning("%s", warning)
 
 
 @contextmanager
-def _signals(mirror: Mirror) -> Iterator[list[int]]:
+def _handle_signals(mirror: Mirror) -> Iterator[list[int]]:
     """The first signal lets the mirror end cleanly, the second ends the process at once."""
-    caught: list[int] = []
+    signals: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        caught.append(number)
+        signals.append(number)
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_DFL)
-        mirror.source.loop.soon(mirror.stop)
+        mirror.source.loop.call_soon(mirror.stop)
 
-    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+    previous_handlers = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield caught
+        yield signals
     finally:
-        if not caught:
-            for each, handler in before.items():
+        if not signals:
+            for each, handler in previous_handlers.items():
                 signal.signal(each, handler)
 
 
 @contextmanager
-def _shown(sides: Sides, mirror: Mirror, how: Replication) -> Iterator[None]:
+def _show_progress(clusters: ClusterPair, mirror: Mirror, options: ReplicateOptions) -> Iterator[None]:
     """Show how far the mirror is, and watch the lag, while the block runs."""
-    over, watch = threading.Event(), Watch(how.threshold)
+    stop_event, alerts = threading.Event(), ThresholdAlerts(options.threshold)
     screen = Screen(sys.stderr)
-    show = _table(mirror, screen) if sys.stderr.isatty() else _log_lines(mirror)
-    page = Page()
-    with _served(page, how.metrics), above(screen, sys.stderr):
+    show = _make_table_display(mirror, screen) if sys.stderr.isatty() else _make_log_display(mirror)
+    page = StatusPage()
+    with _serve_if_asked(page, options.metrics_address), write_log_above(screen, sys.stderr):
 
-        def look() -> None:
-            while not over.wait(LOOK_S):
-                standings = sides.loop.run(mirror.standings)
-                watch.look(standings, time.monotonic())
-                page.tell(standings, watch.complaints(time.monotonic()), mirror.troubles())
-                show(standings)
+        def refresh() -> None:
+            while not stop_event.wait(REFRESH_INTERVAL_S):
+                statuses = clusters.loop.run(mirror.list_statuses)
+                alerts.update(statuses, time.monotonic())
+                page.update(statuses, alerts.describe_alerts(time.monotonic()), mirror.list_waits())
+                show(statuses)
 
-        watching = threading.Thread(target=look, daemon=True)
-        watching.start()
+        thread = threading.Thread(target=refresh, daemon=True)
+        thread.start()
         try:
             yield
         finally:
-            over.set()
-            watching.join()
+            stop_event.set()
+            thread.join()
 
 
-def _served(page: Page, address: str | None) -> AbstractContextManager[None]:
+def _serve_if_asked(page: StatusPage, address: str | None) -> AbstractContextManager[None]:
     """Serve a page where an address is given."""
     if address is None:
         return nullcontext()
-    from .http_server import served  # noqa: PLC0415  an HTTP server takes a while to load
+    from .http_server import serve_page  # noqa: PLC0415  an HTTP server takes a while to load
 
-    return served(page, address)
+    return serve_page(page, address)
 
 
-def _log_lines(mirror: Mirror) -> Callable[[list[Standing]], None]:
+def _make_log_display(mirror: Mirror) -> Callable[[list[PartitionStatus]], None]:
     """A line on the log now and then."""
-    last = time.monotonic()
+    last_logged = time.monotonic()
 
-    def show(standings: list[Standing]) -> None:
-        nonlocal last
-        if standings and time.monotonic() - last >= LOG_EVERY_S:
-            last = time.monotonic()
-            _log.warning("%s%s", summary(standings), "".join(f"; {text}" for text in mirror.troubles()))
+    def show(statuses: list[PartitionStatus]) -> None:
+        nonlocal last_logged
+        if statuses and time.monotonic() - last_logged >= LOG_INTERVAL_S:
+            last_logged = time.monotonic()
+            _log.warning("%s%s", summarize(statuses), "".join(f"; {text}" for text in mirror.list_waits()))
 
     return show
 
 
-def _table(mirror: Mirror, screen: Screen) -> Callable[[list[Standing]], None]:
+def _make_table_display(mirror: Mirror, screen: Screen) -> Callable[[list[PartitionStatus]], None]:
     """A table on the terminal, drawn over itself."""
-    paint, before = paint_for(sys.stderr), dict[Partition, tuple[int, int]]()
+    paint, previous_counts = choose_paint(sys.stderr), dict[Partition, tuple[int, int]]()
 
-    def show(standings: list[Standing]) -> None:
-        rates: Rates = {each.source: _rate(before, each) for each in standings}
-        room = Room(width() - 1, screen.height, paint)
-        screen.draw(live_lines(standings, rates, mirror.troubles(), room))
+    def show(statuses: list[PartitionStatus]) -> None:
+        rates: Rates = {each.source: _update_rate(previous_counts, each) for each in statuses}
+        room = Terminal(get_width() - 1, screen.height, paint)
+        screen.draw(live_lines(statuses, rates, mirror.list_waits(), room))
 
     return show
 
 
-def _rate(before: dict[Partition, tuple[int, int]], standing: Standing) -> tuple[float, float]:
-    records, sent = before.get(standing.source, (standing.records, standing.sent_bytes))
-    before[standing.source] = (standing.records, standing.sent_bytes)
-    return (standing.records - records) / LOOK_S, (standing.sent_bytes - sent) / LOOK_S
+def _update_rate(previous_counts: dict[Partition, tuple[int, int]], status: PartitionStatus) -> tuple[float, float]:
+    records, sent_bytes = previous_counts.get(status.source, (status.records, status.sent_bytes))
+    previous_counts[status.source] = (status.records, status.sent_bytes)
+    return (status.records - records) / REFRESH_INTERVAL_S, (status.sent_bytes - sent_bytes) / REFRESH_INTERVAL_S
 
 
-def _report(standings: list[Standing], mirror: Mirror, shape: str) -> None:
-    if shape == "json":
-        partitions = [{**as_json(each), "records": each.records} for each in standings]
+def _write_result(statuses: list[PartitionStatus], mirror: Mirror, output_format: str) -> None:
+    if output_format == "json":
+        partitions = [{**encode_status(each), "records": each.records} for each in statuses]
         write_bytes([orjson.dumps({"partitions": partitions, "lost": mirror.losses}), b"\n"])
         return
-    copied = sum(each.records for each in standings)
-    write(table_lines(standings, paint_for(sys.stdout), columns()))
-    write([f"{copied:,} records copied; {summary(standings)}", *(f"lost: {text}" for text in mirror.losses)])
+    copied_count = sum(each.records for each in statuses)
+    write_lines(table_lines(statuses, choose_paint(sys.stdout), get_columns()))
+    write_lines(
+        [f"{copied_count:,} records copied; {summarize(statuses)}", *(f"lost: {text}" for text in mirror.losses)]
+    )

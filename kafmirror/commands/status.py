@@ -4,37 +4,37 @@ import sys
 
 import orjson
 
-from agentlog.terminal.output import columns, paint_for, write, write_bytes
+from agentlog.terminal.output import choose_paint, get_columns, write_bytes, write_lines
 
-from ..kafka.cluster_pair import Named, opened
-from ..lag.lag import Threshold, worst
-from ..lag.partition_status import Standing, as_json, seconds_text
-from ..lag.read_status import standings
-from .text import summary, table_lines
+from ..kafka.cluster_pair import MirrorRequest, open_clusters
+from ..lag.lag import Threshold, combine_lags
+from ..lag.partition_status import PartitionStatus, encode_status, format_lag_time
+from ..lag.read_status import read_statuses
+from .text import summarize, table_lines
 
 
-def status(named: Named, shape: str, threshold: Threshold | None) -> int:
+def status(request: MirrorRequest, output_format: str, threshold: Threshold | None) -> int:
     """Show where the copy stands; the exit code: 1 when it is over the threshold, or can't go on.
 
     Raises:
         KafkaError: a side doesn't answer, or has no such topic.
     """
-    with opened(named) as sides:
-        found = sides.loop.run(standings, sides)
-    total = worst([each.lag for each in found])
-    exceeded = threshold is not None and threshold.is_exceeded(total)
-    if shape == "json":
-        said = {"lag_records": total.records, "lag_seconds": total.seconds, "over_threshold": exceeded}
-        partitions = [as_json(each) for each in found]
-        about = {"source": named.source, "target": named.target}
-        write_bytes([orjson.dumps({**about, **said, "partitions": partitions}), b"\n"])
+    with open_clusters(request) as sides:
+        statuses = sides.loop.run(read_statuses, sides)
+    total = combine_lags([each.lag for each in statuses])
+    is_exceeded = threshold is not None and threshold.is_exceeded(total)
+    if output_format == "json":
+        lag_fields = {"lag_records": total.records, "lag_seconds": total.seconds, "over_threshold": is_exceeded}
+        partitions = [encode_status(each) for each in statuses]
+        cluster_fields = {"source": request.source, "target": request.target}
+        write_bytes([orjson.dumps({**cluster_fields, **lag_fields, "partitions": partitions}), b"\n"])
     else:
-        write([*table_lines(found, paint_for(sys.stdout), columns()), summary(found)])
-        if exceeded:
-            write([f"over the threshold of {threshold}: {', '.join(_over(found, threshold))}"])
-    return 1 if exceeded or any(each.problem for each in found) else 0
+        write_lines([*table_lines(statuses, choose_paint(sys.stdout), get_columns()), summarize(statuses)])
+        if is_exceeded:
+            write_lines([f"over the threshold of {threshold}: {', '.join(_list_exceeded(statuses, threshold))}"])
+    return 1 if is_exceeded or any(each.problem for each in statuses) else 0
 
 
-def _over(found: list[Standing], threshold: Threshold | None) -> list[str]:
-    over = (each for each in found if threshold is not None and threshold.is_exceeded(each.lag))
-    return [f"{each.source} ({seconds_text(each.lag)})" for each in over]
+def _list_exceeded(statuses: list[PartitionStatus], threshold: Threshold | None) -> list[str]:
+    exceeding = (each for each in statuses if threshold is not None and threshold.is_exceeded(each.lag))
+    return [f"{each.source} ({format_lag_time(each.lag)})" for each in exceeding]

@@ -5,17 +5,17 @@ from dataclasses import asdict
 from math import inf
 from typing import Any, NamedTuple
 
-from agentlog.event.escape import escaped
-from agentlog.formatting import counted
-from agentlog.terminal.output import Paint, Style, clipped, wrapped
+from agentlog.event.escape import escape_controls
+from agentlog.formatting import format_count
+from agentlog.terminal.output import Paint, Style, clip_text, wrap_text
 
 from ..kafka.metadata import Partition
-from ..lag.lag import worst
-from ..lag.partition_status import Standing, seconds_text
+from ..lag.lag import combine_lags
+from ..lag.partition_status import PartitionStatus, format_lag_time
 from ..plan.plan import Plan, TopicPlan
 
 
-def plan_json(plan: Plan) -> dict[str, Any]:
+def encode_plan(plan: Plan) -> dict[str, Any]:
     """A plan as documented in docs/kafmirror.md."""
     topics = [
         {**asdict(topic), "adopted": {str(number): end for number, end in topic.adopted.items()}}
@@ -33,11 +33,11 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 
 def plan_lines(plan: Plan, paint: Paint, columns: int | None = None) -> Iterator[str]:
     """A plan for a person, its texts broken to ``columns``."""
-    yield f"{escaped(plan.source)} to {escaped(plan.target)}: {counted(len(plan.topics), 'topic')}"
+    yield f"{escape_controls(plan.source)} to {escape_controls(plan.target)}: {format_count(len(plan.topics), 'topic')}"
     for topic in plan.topics:
         yield ""
         yield paint(topic.source if topic.source == topic.target else f"{topic.source} as {topic.target}", Style.STRONG)
-        for field in _told(topic):
+        for field in _plan_fields(topic):
             yield from _field_lines(field, paint, columns)
     yield ""
     for text in plan.warnings:
@@ -54,31 +54,33 @@ class _Field(NamedTuple):
     style: Style | None = None
 
 
-def _told(topic: TopicPlan) -> Iterator[_Field]:
+def _plan_fields(topic: TopicPlan) -> Iterator[_Field]:
     """What a plan says of a topic."""
-    stored = f", {size(topic.stored_bytes)} on disk" if topic.stored_bytes is not None else ""
-    yield _Field("made" if topic.create else "taken", f"{counted(topic.partitions, 'partition')}{stored}")
+    stored_text = f", {format_bytes(topic.stored_bytes)} on disk" if topic.stored_bytes is not None else ""
+    yield _Field("made" if topic.create else "taken", f"{format_count(topic.partitions, 'partition')}{stored_text}")
     if topic.widen:
-        yield _Field("widened", f"to {counted(topic.partitions, 'partition')}")
+        yield _Field("widened", f"to {format_count(topic.partitions, 'partition')}")
     for number, end in sorted(topic.adopted.items()):
         yield _Field("adopted", f"partition {number} up to offset {end}: the same records as in the source")
     if topic.changes:
-        changed = (f"{name}={'(default)' if value is None else value}" for name, value in sorted(topic.changes.items()))
-        yield _Field("settings", "  ".join(changed))
-    yield _Field("to copy", counted(topic.records, "record"))
+        settings = (
+            f"{name}={'(default)' if value is None else value}" for name, value in sorted(topic.changes.items())
+        )
+        yield _Field("settings", "  ".join(settings))
+    yield _Field("to copy", format_count(topic.records, "record"))
     yield from (_Field("note", text, Style.NOTICE) for text in topic.warnings)
     yield from (_Field("refused", text, Style.BAD) for text in topic.refusals)
 
 
 def _field_lines(field: _Field, paint: Paint, columns: int | None) -> Iterator[str]:
     """A label, and beside it a text, broken to the columns."""
-    first, *more = wrapped(escaped(field.text), columns - 12) if columns else [escaped(field.text)]
+    first, *further = wrap_text(escape_controls(field.text), columns - 12) if columns else [escape_controls(field.text)]
     label = f"{field.label:<8}"
     yield f"  {paint(label, field.style) if field.style else label}  {first}"
-    yield from (f"{'':12}{line}" for line in more)
+    yield from (f"{'':12}{line}" for line in further)
 
 
-def size(number: int) -> str:
+def format_bytes(number: int) -> str:
     """Bytes for a person."""
     value, unit = float(number), "B"
     for unit in ("B", "kB", "MB", "GB", "TB"):
@@ -91,7 +93,7 @@ def size(number: int) -> str:
 Rates = Mapping[Partition, tuple[float, float]]
 
 
-class Room(NamedTuple):
+class Terminal(NamedTuple):
     """A terminal: its size, and how it shows colours."""
 
     columns: int
@@ -100,81 +102,89 @@ class Room(NamedTuple):
 
 
 def table_lines(
-    standings: Sequence[Standing], paint: Paint, columns: int | None = None, rates: Rates | None = None
+    statuses: Sequence[PartitionStatus], paint: Paint, columns: int | None = None, rates: Rates | None = None
 ) -> list[str]:
     """A partition a line, below the heads; what doesn't fit into ``columns`` is left out, the least needed first.
 
     ``rates`` are records/s and bytes/s by partition of the source.
     """
-    table = [HEADS, *(_row(each, rates) for each in standings)]
+    table = [COLUMN_HEADS, *(_table_row(each, rates) for each in statuses)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    kept = _kept(widths, HEADS if rates is not None else HEADS[:-2], columns)
-    lines = [_line([row[n] for n in kept], [widths[n] for n in kept], columns) for row in table]
-    told = [paint(lines[0], Style.FAINT)]
-    for line, standing in zip(lines[1:], standings, strict=True):
-        told.append(paint(line, Style.NOTICE) if standing.lag.records != 0 else line)
-        if standing.problem:
-            problem = wrapped(escaped(standing.problem), columns - 2) if columns else [escaped(standing.problem)]
-            told += [f"  {paint(text, Style.BAD)}" for text in problem]
-    return told
+    shown_columns = _select_columns(widths, COLUMN_HEADS if rates is not None else COLUMN_HEADS[:-2], columns)
+    lines = [
+        _align_cells([row[n] for n in shown_columns], [widths[n] for n in shown_columns], columns) for row in table
+    ]
+    output = [paint(lines[0], Style.FAINT)]
+    for line, status in zip(lines[1:], statuses, strict=True):
+        output.append(paint(line, Style.NOTICE) if status.lag.records != 0 else line)
+        if status.problem:
+            problem = (
+                wrap_text(escape_controls(status.problem), columns - 2)
+                if columns
+                else [escape_controls(status.problem)]
+            )
+            output += [f"  {paint(text, Style.BAD)}" for text in problem]
+    return output
 
 
-HEADS = ("partition", "position", "source end", "behind", "lag", "records/s", "data/s")
-_WORTH = ("partition", "lag", "behind", "records/s", "position", "source end", "data/s")
+COLUMN_HEADS = ("partition", "position", "source end", "behind", "lag", "records/s", "data/s")
+_COLUMN_PRIORITY = ("partition", "lag", "behind", "records/s", "position", "source end", "data/s")
 
 
-def _kept(widths: Sequence[int], heads: Sequence[str], columns: int | None) -> list[int]:
+def _select_columns(widths: Sequence[int], heads: Sequence[str], columns: int | None) -> list[int]:
     """The numbers of the columns that fit."""
-    room, kept = columns, list[int]()
-    for number in sorted(range(len(heads)), key=lambda number: _WORTH.index(HEADS[number])):
-        needed = widths[number] + (2 if kept else 0)
-        if room is not None and kept and needed > room:
+    remaining, selected = columns, list[int]()
+    for number in sorted(range(len(heads)), key=lambda number: _COLUMN_PRIORITY.index(COLUMN_HEADS[number])):
+        needed_columns = widths[number] + (2 if selected else 0)
+        if remaining is not None and selected and needed_columns > remaining:
             break
-        room = room - needed if room is not None else None
-        kept.append(number)
-    return sorted(kept)
+        remaining = remaining - needed_columns if remaining is not None else None
+        selected.append(number)
+    return sorted(selected)
 
 
-def _row(standing: Standing, rates: Rates | None) -> tuple[str, ...]:
-    records, sent = (rates or {}).get(standing.source, (0.0, 0.0))
+def _table_row(status: PartitionStatus, rates: Rates | None) -> tuple[str, ...]:
+    records, sent_bytes = (rates or {}).get(status.source, (0.0, 0.0))
     return (
-        str(standing.source) if standing.source == standing.target else f"{standing.source} as {standing.target}",
-        _number(standing.position),
-        _number(standing.end),
-        _number(standing.lag.records),
-        seconds_text(standing.lag),
+        str(status.source) if status.source == status.target else f"{status.source} as {status.target}",
+        _format_number(status.position),
+        _format_number(status.source_end),
+        _format_number(status.lag.records),
+        format_lag_time(status.lag),
         f"{records:,.0f}",
-        f"{size(int(sent))}/s",
+        f"{format_bytes(int(sent_bytes))}/s",
     )
 
 
-def _number(number: int | None) -> str:
+def _format_number(number: int | None) -> str:
     return "unknown" if number is None else f"{number:,}"
 
 
-def _line(cells: Sequence[str], widths: Sequence[int], columns: int | None) -> str:
-    others = (f"{cell:>{width}}" for cell, width in zip(cells[1:], widths[1:], strict=True))
-    line = "  ".join([f"{cells[0]:<{widths[0]}}", *others]).rstrip()
-    return line if columns is None else clipped(line, columns)
+def _align_cells(cells: Sequence[str], widths: Sequence[int], columns: int | None) -> str:
+    aligned = (f"{cell:>{width}}" for cell, width in zip(cells[1:], widths[1:], strict=True))
+    line = "  ".join([f"{cells[0]:<{widths[0]}}", *aligned]).rstrip()
+    return line if columns is None else clip_text(line, columns)
 
 
-def live_lines(standings: Sequence[Standing], rates: Rates, troubles: Sequence[str], room: Room) -> list[str]:
+def live_lines(
+    statuses: Sequence[PartitionStatus], rates: Rates, waits: Sequence[str], terminal: Terminal
+) -> list[str]:
     """A running mirror on a terminal; where it has too few lines, the partitions that are furthest behind."""
-    shown = sorted(standings, key=_how_far, reverse=True)[: max(room.rows - 4, 1)]
-    lines = table_lines(sorted(shown, key=lambda each: each.source), room.paint, room.columns, rates)
-    if len(shown) < len(standings):
-        lines.append(clipped(f"and {len(standings) - len(shown)} more, none further behind", room.columns))
-    lines += (clipped(text, room.columns) for text in (summary(standings), *troubles))
-    return lines[: room.rows - 1]
+    shown = sorted(statuses, key=_lag_sort_key, reverse=True)[: max(terminal.rows - 4, 1)]
+    lines = table_lines(sorted(shown, key=lambda each: each.source), terminal.paint, terminal.columns, rates)
+    if len(shown) < len(statuses):
+        lines.append(clip_text(f"and {len(statuses) - len(shown)} more, none further behind", terminal.columns))
+    lines += (clip_text(text, terminal.columns) for text in (summarize(statuses), *waits))
+    return lines[: terminal.rows - 1]
 
 
-def _how_far(standing: Standing) -> tuple[float, float]:
-    records, seconds = standing.lag
+def _lag_sort_key(status: PartitionStatus) -> tuple[float, float]:
+    records, seconds = status.lag
     return (inf if seconds is None else seconds, inf if records is None else records)
 
 
-def summary(standings: Sequence[Standing]) -> str:
+def summarize(statuses: Sequence[PartitionStatus]) -> str:
     """One line over all partitions."""
-    total = worst([each.lag for each in standings])
-    behind = "an unknown number of records" if total.records is None else counted(total.records, "record")
-    return f"{counted(len(standings), 'partition')}, {behind} behind, lag {seconds_text(total)}"
+    total = combine_lags([each.lag for each in statuses])
+    behind = "an unknown number of records" if total.records is None else format_count(total.records, "record")
+    return f"{format_count(len(statuses), 'partition')}, {behind} behind, lag {format_lag_time(total)}"

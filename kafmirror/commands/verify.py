@@ -13,47 +13,47 @@ import orjson
 
 from agentlog.errors import UsageError
 from agentlog.event.position import Moment, Position
-from agentlog.formatting import counted
-from agentlog.terminal.output import Paint, Style, paint_for, progress, write, write_bytes
+from agentlog.formatting import format_count
+from agentlog.terminal.output import Paint, Style, choose_paint, show_progress, write_bytes, write_lines
 
-from ..batches.offset_header import as_in_source
-from ..copy.offset_translation import target_offset
+from ..batches.offset_header import restore_source_records
+from ..copy.offset_translation import translate_offset
 from ..kafka import topic_admin
-from ..kafka.cluster_pair import Named, Sides, opened
-from ..kafka.cluster_view import Side
+from ..kafka.cluster_pair import ClusterPair, MirrorRequest, open_clusters
+from ..kafka.cluster_view import ClusterView
 from ..kafka.metadata import Partition
 from ..lag import read_status
-from ..lag.partition_status import Standing
-from ..verify.compare import Compared, Comparison, Pair, Span
+from ..lag.partition_status import PartitionStatus
+from ..verify.compare import ComparisonResult, OffsetRanges, PartitionComparison, PartitionPair
 
 SAMPLE_OFFSETS = 1000
-KEPT_EVERY_S = 2.0
+SAVE_INTERVAL_S = 2.0
 
 
-class Verification(NamedTuple):
+class VerifyOptions(NamedTuple):
     """How `kafmirror verify` was called.
 
     Attributes:
         start: where to begin, None for the beginning.
         sample: the share of the offsets to compare, None for all.
-        resume: a file that keeps how far it is, and is gone on from.
+        resume_path: a file that keeps how far it is, and is gone on from.
         digest: whether to compute a digest of each partition's records.
     """
 
     start: Position | None
     sample: float | None
-    resume: Path | None
+    resume_path: Path | None
     digest: bool
-    shape: str
+    output_format: str
 
 
 @dataclass
-class Verified:
+class PartitionVerification:
     """What came of a partition.
 
     Attributes:
         start, end: the source's offsets that were compared; the end isn't included.
-        compacted: whether compaction may have taken records on either side.
+        is_compacted: whether compaction may have taken records on either side.
         problem: why it wasn't compared, or None.
     """
 
@@ -61,181 +61,194 @@ class Verified:
     target: Partition
     start: int
     end: int
-    compacted: bool = False
+    is_compacted: bool = False
     problem: str | None = None
-    found: Compared = field(default_factory=Compared)
+    result: ComparisonResult = field(default_factory=ComparisonResult)
 
     @property
     def is_exact(self) -> bool:
         """Whether nothing is wrong with it."""
-        missing = [] if self.compacted else [*self.found.missing, *self.found.extra]
-        return not (self.found.differing or missing or self.problem)
+        missing = [] if self.is_compacted else [*self.result.missing, *self.result.extra]
+        return not (self.result.differing or missing or self.problem)
 
 
-def verify(named: Named, how: Verification) -> int:
+def verify(request: MirrorRequest, options: VerifyOptions) -> int:
     """Compare, and show what differs; the exit code: 1 when anything does.
 
     Raises:
         KafkaError: a side doesn't answer.
         UsageError: the file to resume from is another run's, or a digest of what isn't read in one go was asked for.
     """
-    if how.digest and (how.sample is not None or how.resume is not None):
+    if options.digest and (options.sample is not None or options.resume_path is not None):
         raise UsageError("--digest reads all records in one go: it goes neither with --sample nor with --resume")
-    with opened(named) as sides:
-        run = Run(sides, how)
-        with progress(run.progress):
-            sides.loop.run(run.all)
-    exact = all(each.is_exact for each in run.verified)
-    if how.shape == "json":
-        partitions = [_as_json(each) for each in run.verified]
-        about = {"source": named.source, "target": named.target, "exact": exact, "sample": how.sample}
-        write_bytes([orjson.dumps({**about, "partitions": partitions}), b"\n"])
+    with open_clusters(request) as clusters:
+        verification_run = VerificationRun(clusters, options)
+        with show_progress(verification_run.progress_text):
+            clusters.loop.run(verification_run.compare_all)
+    is_exact = all(each.is_exact for each in verification_run.verifications)
+    if options.output_format == "json":
+        partitions = [_encode_verification(each) for each in verification_run.verifications]
+        request_fields = {
+            "source": request.source,
+            "target": request.target,
+            "exact": is_exact,
+            "sample": options.sample,
+        }
+        write_bytes([orjson.dumps({**request_fields, "partitions": partitions}), b"\n"])
     else:
-        write(_lines(run.verified, how, paint_for(sys.stdout)))
-    return 0 if exact else 1
+        write_lines(_verification_lines(verification_run.verifications, options, choose_paint(sys.stdout)))
+    return 0 if is_exact else 1
 
 
-class Run:
+class VerificationRun:
     """One verification of all partitions."""
 
-    def __init__(self, sides: Sides, how: Verification) -> None:
-        self._sides, self._how = sides, how
-        self.verified: list[Verified] = []
-        self._done: dict[str, dict[str, Any]] = _kept(how.resume)
-        self._kept_at = 0.0
-        self._current: Comparison | None = None
-        self._total, self._before = 0, 0
+    def __init__(self, clusters: ClusterPair, options: VerifyOptions) -> None:
+        self._clusters, self._options = clusters, options
+        self.verifications: list[PartitionVerification] = []
+        self._saved: dict[str, dict[str, Any]] = _load_progress(options.resume_path)
+        self._saved_at = 0.0
+        self._current: PartitionComparison | None = None
+        self._total_records, self._records_before = 0, 0
 
-    def progress(self) -> str:
+    def progress_text(self) -> str:
         """How far it is."""
         if self._current is None:
             return "asking both sides ..."
-        found = self._current.found
-        compared = self._before + found.equal + found.differing
-        return f"comparing {self._current.pair.source}: {compared:,} of {self._total:,} records"
+        result = self._current.result
+        compared = self._records_before + result.equal + result.differing
+        return f"comparing {self._current.pair.source}: {compared:,} of {self._total_records:,} records"
 
-    async def all(self) -> None:
+    async def compare_all(self) -> None:
         """Compare each partition."""
-        standings = await read_status.standings(self._sides)
-        self._total = sum(each.position or 0 for each in standings)
-        for standing in standings:
-            self.verified.append(await self._partition(standing))
-            self._before += self.verified[-1].found.equal
-        if self._how.resume is not None:
-            self._how.resume.unlink(missing_ok=True)
+        statuses = await read_status.read_statuses(self._clusters)
+        self._total_records = sum(each.position or 0 for each in statuses)
+        for status in statuses:
+            self.verifications.append(await self._verify_partition(status))
+            self._records_before += self.verifications[-1].result.equal
+        if self._options.resume_path is not None:
+            self._options.resume_path.unlink(missing_ok=True)
 
-    async def _partition(self, standing: Standing) -> Verified:
-        source, target = await self._sides.of(standing.source.topic, standing.target.topic)
-        verified = Verified(standing.source, standing.target, 0, standing.position or 0)
-        if standing.position is None or standing.problem:
-            verified.problem = standing.problem or "it isn't known how far it is mirrored"
-            return verified
-        settings = await topic_admin.settings(self._sides.source, standing.source.topic)
-        verified.compacted = "compact" in (settings["cleanup.policy"].value or "")
-        pair = Pair(standing.source, standing.target, source.producer(standing.source.topic))
-        verified.start = await self._start(pair, source, target)
-        await self._compare(verified, pair, source, target)
-        return verified
+    async def _verify_partition(self, status: PartitionStatus) -> PartitionVerification:
+        source, target = await self._clusters.fetch_views(status.source.topic, status.target.topic)
+        verification = PartitionVerification(status.source, status.target, 0, status.position or 0)
+        if status.position is None or status.problem:
+            verification.problem = status.problem or "it isn't known how far it is mirrored"
+            return verification
+        settings = await topic_admin.fetch_settings(self._clusters.source, status.source.topic)
+        verification.is_compacted = "compact" in (settings["cleanup.policy"].value or "")
+        pair = PartitionPair(status.source, status.target, source.derive_mirror_producer_id(status.source.topic))
+        verification.start = await self._find_start(pair, source, target)
+        await self._compare(verification, pair, source, target)
+        return verification
 
-    async def _start(self, pair: Pair, source: Side, target: Side) -> int:
+    async def _find_start(self, pair: PartitionPair, source: ClusterView, target: ClusterView) -> int:
         """The first offset that both sides still hold and that was asked for."""
-        low = (await source.bounds(pair.source)).low
-        held = await target.bounds(pair.target)
-        if held.end > held.low and (batch := await target.batch_at(pair.target, held.low)):
-            low = max(low, next((each.offset for each in as_in_source(batch, pair.producer)), low))
-        wanted = self._how.start
-        if isinstance(wanted, Moment):
-            at = await source.wire.offsets(source.metadata, [pair.source], wanted.microseconds // 1000)
-            return max(low, at[pair.source]) if at[pair.source] >= 0 else 2**62
-        if wanted is not None and wanted.partition in (None, pair.source.number):
-            return max(low, wanted.offset)
-        return low if wanted is None else 2**62
+        low = (await source.fetch_bounds(pair.source)).low
+        target_bounds = await target.fetch_bounds(pair.target)
+        if target_bounds.end > target_bounds.low and (
+            batch := await target.fetch_batch_at(pair.target, target_bounds.low)
+        ):
+            low = max(low, next((each.offset for each in restore_source_records(batch, pair.producer_id)), low))
+        start = self._options.start
+        if isinstance(start, Moment):
+            offsets = await source.connection.list_offsets(source.metadata, [pair.source], start.microseconds // 1000)
+            return max(low, offsets[pair.source]) if offsets[pair.source] >= 0 else 2**62
+        if start is not None and start.partition in (None, pair.source.number):
+            return max(low, start.offset)
+        return low if start is None else 2**62
 
-    async def _compare(self, verified: Verified, pair: Pair, source: Side, target: Side) -> None:
-        kept = self._done.get(str(pair.source))
-        if kept is not None:
-            verified.found = Compared(**kept)
-        begin = max(verified.start, verified.found.position)
-        for start, end in self._windows(begin, verified.end):
-            here = await target_offset(target, pair.target, pair.producer, start)
-            there = await target_offset(target, pair.target, pair.producer, end)
-            span = Span(start, end, here, there)
-            comparison = Comparison(pair, source, target, span, digest=self._how.digest).adding_to(verified.found)
+    async def _compare(
+        self, verification: PartitionVerification, pair: PartitionPair, source: ClusterView, target: ClusterView
+    ) -> None:
+        saved = self._saved.get(str(pair.source))
+        if saved is not None:
+            verification.result = ComparisonResult(**saved)
+        first_offset = max(verification.start, verification.result.position)
+        for start, end in self._list_windows(first_offset, verification.end):
+            target_start = await translate_offset(target, pair.target, pair.producer_id, start)
+            target_end = await translate_offset(target, pair.target, pair.producer_id, end)
+            ranges = OffsetRanges(start, end, target_start, target_end)
+            comparison = PartitionComparison(pair, source, target, ranges, has_digest=self._options.digest).add_to(
+                verification.result
+            )
             self._current = comparison
-            while await comparison.step():
-                self._keep(verified)
-            verified.found.position = end
-        self._keep(verified, now=True)
+            while await comparison.compare_next():
+                self._save_progress(verification)
+            verification.result.position = end
+        self._save_progress(verification, is_forced=True)
 
-    def _windows(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+    def _list_windows(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """The spans to compare: all, or as many samples as asked for."""
-        if self._how.sample is None:
+        if self._options.sample is None:
             if start < end:
                 yield start, end
             return
         count = -(-(end - start) // SAMPLE_OFFSETS)
-        chosen = max(round(count * self._how.sample), 1)
-        for number in sorted(random.SystemRandom().sample(range(count), min(chosen, count))) if count > 0 else ():
+        sample_count = max(round(count * self._options.sample), 1)
+        for number in sorted(random.SystemRandom().sample(range(count), min(sample_count, count))) if count > 0 else ():
             yield start + number * SAMPLE_OFFSETS, min(start + (number + 1) * SAMPLE_OFFSETS, end)
 
-    def _keep(self, verified: Verified, *, now: bool = False) -> None:
+    def _save_progress(self, verification: PartitionVerification, *, is_forced: bool = False) -> None:
         """Write down how far it is, now and then."""
-        if self._how.resume is None or not (now or time.monotonic() - self._kept_at > KEPT_EVERY_S):
+        if self._options.resume_path is None or not (is_forced or time.monotonic() - self._saved_at > SAVE_INTERVAL_S):
             return
-        self._kept_at = time.monotonic()
-        self._done[str(verified.source)] = asdict(verified.found)
-        part = self._how.resume.with_name(f"{self._how.resume.name}.part")
-        part.write_text(json.dumps(self._done))
-        part.replace(self._how.resume)
+        self._saved_at = time.monotonic()
+        self._saved[str(verification.source)] = asdict(verification.result)
+        temporary = self._options.resume_path.with_name(f"{self._options.resume_path.name}.part")
+        temporary.write_text(json.dumps(self._saved))
+        temporary.replace(self._options.resume_path)
 
 
-def _kept(path: Path | None) -> dict[str, dict[str, Any]]:
+def _load_progress(path: Path | None) -> dict[str, dict[str, Any]]:
     """What an interrupted run wrote down."""
     if path is None or not path.exists():
         return {}
     try:
-        kept: dict[str, dict[str, Any]] = json.loads(path.read_text())
-        return {name: {**asdict(Compared(**each))} for name, each in kept.items()}
+        saved: dict[str, dict[str, Any]] = json.loads(path.read_text())
+        return {name: {**asdict(ComparisonResult(**each))} for name, each in saved.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         raise UsageError(f"--resume {path}: it isn't what an interrupted verify wrote; name another file") from None
 
 
-def _as_json(verified: Verified) -> dict[str, Any]:
-    found = verified.found
-    first = found.first_difference
+def _encode_verification(verification: PartitionVerification) -> dict[str, Any]:
+    result = verification.result
+    first = result.first_difference
     return {
-        "topic": verified.source.topic,
-        "partition": verified.source.number,
-        "from": verified.start,
-        "to": verified.end,
-        "exact": verified.is_exact,
-        "equal": found.equal,
-        "differing": found.differing,
+        "topic": verification.source.topic,
+        "partition": verification.source.number,
+        "from": verification.start,
+        "to": verification.end,
+        "exact": verification.is_exact,
+        "equal": result.equal,
+        "differing": result.differing,
         "first_difference": {"offset": first[0], "in": first[1]} if first else None,
-        "missing": found.missing,
-        "extra": found.extra,
-        "compacted": verified.compacted,
-        "digest": found.digest,
-        "problem": verified.problem,
+        "missing": result.missing,
+        "extra": result.extra,
+        "compacted": verification.is_compacted,
+        "digest": result.digest,
+        "problem": verification.problem,
     }
 
 
-def _lines(verified: Sequence[Verified], how: Verification, paint: Paint) -> Iterator[str]:
-    for each in verified:
-        found = each.found
-        said = paint("same", Style.GOOD) if each.is_exact else paint("DIFFERS", Style.BAD)
-        yield f"{each.source}  {said}  {counted(found.equal, 'record')} of offsets {each.start} to {each.end - 1}"
-        if found.digest:
-            yield f"  sha256   {found.digest}"
-        if found.first_difference:
-            offset, what = found.first_difference
-            yield f"  differ   {counted(found.differing, 'record')}, the first at offset {offset} in {what}"
-        only = "only there (compaction)" if each.compacted else "missing"
-        yield from (f"  {only} in the target: offsets {a} to {b}" for a, b in found.missing)
-        yield from (f"  only in the target: offsets {a} to {b} of the source" for a, b in found.extra)
-        if each.problem:
-            yield f"  {paint(each.problem, Style.BAD)}"
-    sampled = f", a sample of {how.sample:.2%}" if how.sample is not None else ""
-    total = sum(each.found.equal for each in verified)
-    differ = sum(not each.is_exact for each in verified)
-    yield f"{counted(len(verified), 'partition')}, {counted(total, 'record')} the same{sampled}, {differ} differ"
+def _verification_lines(
+    verifications: Sequence[PartitionVerification], options: VerifyOptions, paint: Paint
+) -> Iterator[str]:
+    for verification in verifications:
+        result = verification.result
+        verdict = paint("same", Style.GOOD) if verification.is_exact else paint("DIFFERS", Style.BAD)
+        yield f"{verification.source}  {verdict}  {format_count(result.equal, 'record')} of offsets {verification.start} to {verification.end - 1}"
+        if result.digest:
+            yield f"  sha256   {result.digest}"
+        if result.first_difference:
+            offset, what = result.first_difference
+            yield f"  differ   {format_count(result.differing, 'record')}, the first at offset {offset} in {what}"
+        missing_text = "only there (compaction)" if verification.is_compacted else "missing"
+        yield from (f"  {missing_text} in the target: offsets {a} to {b}" for a, b in result.missing)
+        yield from (f"  only in the target: offsets {a} to {b} of the source" for a, b in result.extra)
+        if verification.problem:
+            yield f"  {paint(verification.problem, Style.BAD)}"
+    sampled = f", a sample of {options.sample:.2%}" if options.sample is not None else ""
+    total = sum(verification.result.equal for verification in verifications)
+    differ = sum(not verification.is_exact for verification in verifications)
+    yield f"{format_count(len(verifications), 'partition')}, {format_count(total, 'record')} the same{sampled}, {differ} differ"

@@ -5,32 +5,32 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from ..kafka import consumer_groups
-from ..kafka.cluster_view import Side
-from ..kafka.consumer_groups import Committed
+from ..kafka.cluster_view import ClusterView
+from ..kafka.consumer_groups import CommittedOffset
 from ..kafka.metadata import Partition
-from .offset_translation import target_offset
+from .offset_translation import translate_offset
 
 
-class Copied(NamedTuple):
+class CopyProgress(NamedTuple):
     """A partition's copy: the target's partition, its mirror's producer id, and how far it goes on both sides."""
 
     target: Partition
-    producer: int
+    producer_id: int
     done_source: int
     done_target: int
 
 
-class Moved(NamedTuple):
-    """What became of a group's offset of a partition; ``skipped`` is why it wasn't set."""
+class GroupOffsetResult(NamedTuple):
+    """What became of a group's offset of a partition; ``skip_reason`` is why it wasn't set."""
 
     group: str
     partition: Partition
     source_offset: int
     target_offset: int
-    skipped: str | None
+    skip_reason: str | None
 
 
-class Grouping:
+class GroupOffsetSync:
     """Sets offsets of the source's groups in the target.
 
     Args:
@@ -38,55 +38,66 @@ class Grouping:
         patterns: names of groups, or shell patterns.
     """
 
-    def __init__(self, source: Side, target: Side, patterns: Sequence[str]) -> None:
+    def __init__(self, source: ClusterView, target: ClusterView, patterns: Sequence[str]) -> None:
         self._source, self._target, self._patterns = source, target, patterns
         self._settled: dict[tuple[str, Partition], int] = {}
 
-    async def take_along(self, held: Mapping[Partition, Copied]) -> list[Moved]:
-        """Set the offsets that have changed since the last time, of the partitions in ``held`` by the source's name.
+    async def sync(self, copies: Mapping[Partition, CopyProgress]) -> list[GroupOffsetResult]:
+        """Set the offsets that have changed since the last time, of the partitions in ``copies`` by the source's name.
 
         Raises:
             KafkaUnavailable, KafkaRefused: a side doesn't answer.
         """
-        moved: list[Moved] = []
-        for group in sorted(await consumer_groups.all_groups(self._source.wire)):
+        results: list[GroupOffsetResult] = []
+        for group in sorted(await consumer_groups.list_groups(self._source.connection)):
             if not group.startswith("kafmirror-") and any(fnmatchcase(group, each) for each in self._patterns):
-                moved += await self._take(group, held)
-        return moved
+                results += await self._sync_group(group, copies)
+        return results
 
-    async def _take(self, group: str, held: Mapping[Partition, Copied]) -> list[Moved]:
-        there = await consumer_groups.committed(self._source.wire, group)
+    async def _sync_group(self, group: str, copies: Mapping[Partition, CopyProgress]) -> list[GroupOffsetResult]:
+        source_offsets = await consumer_groups.fetch_committed_offsets(self._source.connection, group)
         changed = {
-            each: at for each, at in there.items() if each in held and self._settled.get((group, each)) != at.offset
+            each: committed
+            for each, committed in source_offsets.items()
+            if each in copies and self._settled.get((group, each)) != committed.offset
         }
         if not changed:
             return []
-        here = await consumer_groups.committed(self._target.wire, group)
-        busy = (
+        target_offsets = await consumer_groups.fetch_committed_offsets(self._target.connection, group)
+        busy_reason = (
             "consumers use the group in the target"
-            if await consumer_groups.has_members(self._target.wire, group)
+            if await consumer_groups.has_members(self._target.connection, group)
             else None
         )
-        moved = []
-        for partition, at in changed.items():
-            wanted = await self._in_target(held[partition], at.offset)
-            has = here[held[partition].target].offset if held[partition].target in here else -1
-            skipped = busy or (f"it is at {has} already" if has >= wanted else None)
-            moved.append(Moved(group, partition, at.offset, wanted, skipped))
-        await self._set(group, held, {each: changed[each.partition] for each in moved if each.skipped is None})
-        return moved
+        results = []
+        for partition, committed in changed.items():
+            new_offset = await self._translate(copies[partition], committed.offset)
+            current_offset = (
+                target_offsets[copies[partition].target].offset if copies[partition].target in target_offsets else -1
+            )
+            skip_reason = busy_reason or (
+                f"it is at {current_offset} already" if current_offset >= new_offset else None
+            )
+            results.append(GroupOffsetResult(group, partition, committed.offset, new_offset, skip_reason))
+        await self._commit(
+            group, copies, {each: changed[each.partition] for each in results if each.skip_reason is None}
+        )
+        return results
 
-    async def _in_target(self, held: Copied, offset: int) -> int:
-        if offset >= held.done_source:
-            return held.done_target
-        return await target_offset(self._target, held.target, held.producer, offset)
+    async def _translate(self, copy: CopyProgress, offset: int) -> int:
+        if offset >= copy.done_source:
+            return copy.done_target
+        return await translate_offset(self._target, copy.target, copy.producer_id, offset)
 
-    async def _set(self, group: str, held: Mapping[Partition, Copied], moved: Mapping[Moved, Committed]) -> None:
-        if moved:
+    async def _commit(
+        self, group: str, copies: Mapping[Partition, CopyProgress], results: Mapping[GroupOffsetResult, CommittedOffset]
+    ) -> None:
+        if results:
             offsets = {
-                held[each.partition].target: Committed(each.target_offset, at.metadata) for each, at in moved.items()
+                copies[each.partition].target: CommittedOffset(each.target_offset, committed.metadata)
+                for each, committed in results.items()
             }
-            await consumer_groups.commit(self._target.wire, group, offsets)
-        for each in moved:
-            if each.source_offset <= held[each.partition].done_source:
+            await consumer_groups.commit_offsets(self._target.connection, group, offsets)
+        for each in results:
+            if each.source_offset <= copies[each.partition].done_source:
                 self._settled[group, each.partition] = each.source_offset

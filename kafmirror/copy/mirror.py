@@ -8,28 +8,28 @@ from agentlog.errors import AgentlogError, KafkaUnavailable
 
 from ..errors import Refused
 from ..kafka import topic_admin
-from ..kafka.cluster_view import Side
-from ..kafka.connection import LATEST, Wire
+from ..kafka.cluster_view import ClusterView
+from ..kafka.connection import LATEST, ClusterConnection
 from ..kafka.metadata import Partition, Topic
-from ..kafka.topic_selection import Wanted
-from ..lag.lag import UNKNOWN, lag
-from ..lag.partition_status import Standing
-from ..plan.gather import Gathering
-from ..plan.plan import Plan, TopicPlan, setting_changes, wanted_settings
-from .group_offsets import Copied, Grouping
-from .mirror_state import Running
-from .partition_buffer import Flow
-from .partition_copy import Copying, State
+from ..kafka.topic_selection import TopicSelection
+from ..lag.lag import UNKNOWN_LAG, compute_lag
+from ..lag.partition_status import PartitionStatus
+from ..plan.gather import FactCollector
+from ..plan.plan import Plan, TopicPlan, compute_setting_changes, compute_target_settings
+from .group_offsets import CopyProgress, GroupOffsetSync
+from .mirror_state import MirrorState
+from .partition_buffer import PartitionBuffer
+from .partition_copy import CopyState, PartitionCopy
 from .pump import Pump
 
-FOLLOW_S = 3.0
-KNOWN_FOR_S = 10.0
-PATIENCE_S = 30.0
+FOLLOW_INTERVAL_S = 3.0
+MAX_END_AGE_S = 10.0
+GROUPS_TIMEOUT_S = 30.0
 
 _log = logging.getLogger("kafmirror")
 
 
-class Options(NamedTuple):
+class CopyOptions(NamedTuple):
     """How to mirror.
 
     Attributes:
@@ -45,29 +45,34 @@ class Mirror:
     """Mirrors topics of one cluster into another."""
 
     def __init__(
-        self, source: Wire, target: Wire, wanted: Wanted, options: Options, groups: tuple[str, ...] = ()
+        self,
+        source: ClusterConnection,
+        target: ClusterConnection,
+        selection: TopicSelection,
+        options: CopyOptions,
+        groups: tuple[str, ...] = (),
     ) -> None:
         self.source, self.target = source, target
-        self._wanted, self._options = wanted, options
-        self._gathering = Gathering(source, target, wanted)
-        self.running: Running | None = None
-        self._names: dict[str, str] = {}
+        self._selection, self._options = selection, options
+        self._collector = FactCollector(source, target, selection)
+        self.state: MirrorState | None = None
+        self._target_names: dict[str, str] = {}
         self._groups = groups
-        self._grouping: Grouping | None = None
-        self._stopping = False
+        self._group_sync: GroupOffsetSync | None = None
+        self._is_stopping = False
 
     @property
     def losses(self) -> list[str]:
         """What retention deleted before it was copied, and was accepted."""
-        return self.running.losses if self.running else []
+        return self.state.losses if self.state else []
 
-    def troubles(self) -> list[str]:
+    def list_waits(self) -> list[str]:
         """What the mirror waits for."""
-        return self.running.troubles.all() if self.running else []
+        return self.state.waits.list_waits() if self.state else []
 
-    async def plan(self) -> Plan:
-        """What would be done; raises as ``Gathering.plan`` does."""
-        return await self._gathering.plan()
+    async def make_plan(self) -> Plan:
+        """What would be done; raises as ``FactCollector.make_plan`` does."""
+        return await self._collector.make_plan()
 
     async def run(self, plan: Plan) -> None:
         """Do what ``plan`` says, and copy: to the end with ``once``, else until ``stop``.
@@ -79,99 +84,117 @@ class Mirror:
         """
         if plan.all_refusals:
             raise Refused("\n".join(["nothing was mirrored:", *(f"  {text}" for text in plan.all_refusals)]))
-        there, here = self.source.loop.spawn(self.source.metadata), await self.target.metadata()
-        running = Running(
-            self.source.loop, Side(self.source, await there, {}), Side(self.target, here, {}), self._options.accept_loss
+        source_metadata, target_metadata = (
+            self.source.loop.spawn(self.source.fetch_metadata),
+            await self.target.fetch_metadata(),
         )
-        await self.source.loop.each(self._apply, plan.topics)
+        state = MirrorState(
+            self.source.loop,
+            ClusterView(self.source, await source_metadata, {}),
+            ClusterView(self.target, target_metadata, {}),
+            self._options.accept_loss,
+        )
+        await self.source.loop.map_concurrently(self._apply, plan.topics)
         for topic in plan.topics:
-            await self._take_up(running, topic)
-        self.running = running
-        running.stopping = self._stopping
+            await self._start_copying(state, topic)
+        self.state = state
+        state.is_stopping = self._is_stopping
         if self._options.once:
-            await self._set_goals(running)
-            running.stopping = running.stopping or not running.copies
+            await self._set_goals_to_ends(state)
+            state.is_stopping = state.is_stopping or not state.copies
         else:
-            running.loop.spawn(self._follow, running)
+            state.loop.spawn(self._follow_source, state)
         try:
-            await Pump(running).run()
+            await Pump(state).run()
         finally:
-            if self._groups and running.error is None:
-                await self._take_groups_at_the_end(running)
+            if self._groups and state.error is None:
+                await self._sync_groups_at_end(state)
 
-    async def _take_groups_at_the_end(self, running: Running) -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        while problem := await self._take_groups(running):
+    async def _sync_groups_at_end(self, state: MirrorState) -> None:
+        deadline = time.monotonic() + GROUPS_TIMEOUT_S
+        while problem := await self._sync_groups(state):
             if time.monotonic() > deadline:
                 _log.warning("groups' offsets weren't taken along: %s", problem)
                 return
-            await running.loop.sleep(0.5)
+            await state.loop.sleep(0.5)
 
-    async def _take_groups(self, running: Running) -> str | None:
+    async def _sync_groups(self, state: MirrorState) -> str | None:
         """Take the groups' offsets along; why it wasn't done, or None."""
-        held = {
-            each.source: Copied(each.target, each.flow.producer, each.flow.done_source, each.flow.done_target)
-            for each in running.copies.values()
-            if each.state is State.COPIED
+        copies = {
+            each.source: CopyProgress(
+                each.target, each.buffer.producer_id, each.buffer.done_source, each.buffer.done_target
+            )
+            for each in state.copies.values()
+            if each.state is CopyState.COPYING
         }
         try:
-            self._grouping = self._grouping or Grouping(running.source, running.target, self._groups)
-            await self._grouping.take_along(held)
+            self._group_sync = self._group_sync or GroupOffsetSync(state.source, state.target, self._groups)
+            await self._group_sync.sync(copies)
         except AgentlogError as error:
-            running.troubles.note("groups", f"groups: {error}")
+            state.waits.report("groups", f"groups: {error}")
             return str(error)
-        running.troubles.over("groups")
+        state.waits.resolve("groups")
         return None
 
     def stop(self) -> None:
         """End cleanly: what was sent is waited for, nothing new is."""
-        self._stopping = True
-        if self.running is not None:
-            self.running.stopping = True
-            self.running.changed.ring()
+        self._is_stopping = True
+        if self.state is not None:
+            self.state.is_stopping = True
+            self.state.progress_wakeup.set()
 
     async def _apply(self, plan: TopicPlan) -> None:
         settings = {name: value for name, value in plan.changes.items() if value is not None}
         if plan.create:
-            await topic_admin.create(self.target, plan.target, plan.partitions, settings)
+            await topic_admin.create_topic(self.target, plan.target, plan.partitions, settings)
         elif plan.changes:
-            await topic_admin.change(self.target, plan.target, plan.changes)
+            await topic_admin.alter_settings(self.target, plan.target, plan.changes)
         if plan.widen:
-            await topic_admin.widen(self.target, plan.target, plan.partitions)
+            await topic_admin.add_partitions(self.target, plan.target, plan.partitions)
 
-    async def _take_up(self, running: Running, plan: TopicPlan) -> None:
+    async def _start_copying(self, state: MirrorState, plan: TopicPlan) -> None:
         """Begin to copy a topic that is there on both sides."""
-        spawn = running.loop.spawn
-        settings, asked = spawn(topic_admin.settings, self.source, plan.source), spawn(self.source.topic, plan.source)
-        target = await self._ready(plan.target, plan.partitions)
-        source, of_target = await asked, spawn(topic_admin.settings, self.target, plan.target)
-        running.source.ids = {**running.source.ids, plan.source: source.id}
-        running.target.ids = {**running.target.ids, plan.target: target.id}
-        there = spawn(self.source.metadata, running.source.ids)
-        running.target.metadata = await self.target.metadata(running.target.ids)
-        running.source.metadata = await there
-        self._names[plan.source] = plan.target
-        largest = int((await of_target)["max.message.bytes"].value or 1 << 20)
+        spawn = state.loop.spawn
+        settings, source_topic = (
+            spawn(topic_admin.fetch_settings, self.source, plan.source),
+            spawn(self.source.fetch_topic, plan.source),
+        )
+        target_description = await self._wait_for_leaders(plan.target, plan.partitions)
+        source_description, target_settings = (
+            await source_topic,
+            spawn(topic_admin.fetch_settings, self.target, plan.target),
+        )
+        state.source.topic_ids = {**state.source.topic_ids, plan.source: source_description.id}
+        state.target.topic_ids = {**state.target.topic_ids, plan.target: target_description.id}
+        source_metadata = spawn(self.source.fetch_metadata, state.source.topic_ids)
+        state.target.metadata = await self.target.fetch_metadata(state.target.topic_ids)
+        state.source.metadata = await source_metadata
+        self._target_names[plan.source] = plan.target
+        max_batch_bytes = int((await target_settings)["max.message.bytes"].value or 1 << 20)
         is_compacted = "compact" in ((await settings)["cleanup.policy"].value or "")
-        producer = running.source.producer(plan.source)
-        known = {copying.source for copying in running.copies.values()}
-        fresh = [number for number in sorted(source.leaders) if Partition(plan.source, number) not in known]
-        running.add(
-            Copying(
+        producer_id = state.source.derive_mirror_producer_id(plan.source)
+        known_partitions = {copy.source for copy in state.copies.values()}
+        new_numbers = [
+            number
+            for number in sorted(source_description.leaders)
+            if Partition(plan.source, number) not in known_partitions
+        ]
+        state.add(
+            PartitionCopy(
                 Partition(plan.source, number),
                 Partition(plan.target, number),
-                Flow(producer, is_compacted),
-                largest,
-                adopted=plan.adopted.get(number),
+                PartitionBuffer(producer_id, is_compacted),
+                max_batch_bytes,
+                adopted_end=plan.adopted.get(number),
             )
-            for number in fresh
+            for number in new_numbers
         )
 
-    async def _ready(self, name: str, partitions: int) -> Topic:
+    async def _wait_for_leaders(self, name: str, partitions: int) -> Topic:
         """A topic of the target, once all its partitions have leaders; it may just have been made."""
         deadline = time.monotonic() + 30
         while True:
-            topic = (await self.target.metadata([name])).topics[name]
+            topic = (await self.target.fetch_metadata([name])).topics[name]
             led = [leader for leader in topic.leaders.values() if leader.node >= 0]
             if not topic.error and len(led) >= partitions:
                 return topic
@@ -179,88 +202,92 @@ class Mirror:
                 raise KafkaUnavailable(f"cluster {self.target.name}: topic {name} has no leaders after 30 s")
             await self.target.loop.sleep(0.05)
 
-    async def _set_goals(self, running: Running) -> None:
-        ends = await self.source.offsets(running.source.metadata, running.copies, LATEST, stable=True)
+    async def _set_goals_to_ends(self, state: MirrorState) -> None:
+        ends = await self.source.list_offsets(state.source.metadata, state.copies, LATEST, is_read_committed=True)
         for partition, end in ends.items():
-            running.copies[partition].goal = end
+            state.copies[partition].goal = end
 
-    async def _follow(self, running: Running) -> None:
+    async def _follow_source(self, state: MirrorState) -> None:
         """Take up new topics and partitions, and pass on changed settings, until the mirror stops."""
-        while not running.stopping:
-            await running.loop.sleep(FOLLOW_S)
+        while not state.is_stopping:
+            await state.loop.sleep(FOLLOW_INTERVAL_S)
             try:
-                await self._follow_once(running)
+                await self._follow_source_once(state)
             except KafkaUnavailable as error:
-                running.troubles.note("follow", str(error))
+                state.waits.report("follow", str(error))
             except Exception as error:  # noqa: BLE001  a task's error would be lost
-                running.fail(error)
+                state.fail(error)
             else:
-                running.troubles.over("follow")
+                state.waits.resolve("follow")
                 if self._groups:
-                    await self._take_groups(running)
+                    await self._sync_groups(state)
 
-    async def _follow_once(self, running: Running) -> None:
-        there = await self.source.metadata(None)
-        for name in self._gathering.matched(there):
-            if name not in self._names:
-                await self._join(running, name)
+    async def _follow_source_once(self, state: MirrorState) -> None:
+        source_metadata = await self.source.fetch_metadata(None)
+        for name in self._collector.select_topics(source_metadata):
+            if name not in self._target_names:
+                await self._add_topic(state, name)
             else:
-                await self._widen(running, there.topics[name])
-                await self._pass_on_settings(running, name)
+                await self._add_partitions(state, source_metadata.topics[name])
+                await self._pass_on_settings(state, name)
 
-    async def _join(self, running: Running, name: str) -> None:
-        plan = await Gathering(self.source, self.target, self._wanted._replace(patterns=[name])).plan()
+    async def _add_topic(self, state: MirrorState, name: str) -> None:
+        plan = await FactCollector(self.source, self.target, self._selection._replace(patterns=[name])).make_plan()
         if plan.all_refusals:
-            running.troubles.note(("join", name), f"topic {name} can't be mirrored: {'; '.join(plan.all_refusals)}")
+            state.waits.report(("join", name), f"topic {name} can't be mirrored: {'; '.join(plan.all_refusals)}")
             return
         for topic in plan.topics:
             await self._apply(topic)
-            await self._take_up(running, topic)
-            running.stale.ring()
+            await self._start_copying(state, topic)
+            state.refresh_wakeup.set()
 
-    async def _widen(self, running: Running, topic: Topic) -> None:
-        known = [each for each in running.copies if each.topic == topic.name]
-        if len(topic.leaders) > len(known) and topic.id == running.source.ids[topic.name]:
-            target = self._names[topic.name]
-            await topic_admin.widen(self.target, target, len(topic.leaders))
-            await self._take_up(running, _widened(topic, target))
-            running.stale.ring()
+    async def _add_partitions(self, state: MirrorState, topic: Topic) -> None:
+        known_partitions = [each for each in state.copies if each.topic == topic.name]
+        if len(topic.leaders) > len(known_partitions) and topic.id == state.source.topic_ids[topic.name]:
+            target = self._target_names[topic.name]
+            await topic_admin.add_partitions(self.target, target, len(topic.leaders))
+            await self._start_copying(state, _plan_widening(topic, target))
+            state.refresh_wakeup.set()
 
-    async def _pass_on_settings(self, running: Running, name: str) -> None:
-        target = self._names[name]
-        has = await topic_admin.settings(self.target, target)
-        settings = await topic_admin.settings(self.source, name)
-        holds = any(each.flow.done_target for each in running.copies.values() if each.source.topic == name)
-        if changes := setting_changes(wanted_settings(settings, frozenset(has)), has, holds_records=holds):
-            await topic_admin.change(self.target, target, changes)
-        for copying in running.copies.values():
-            if copying.source.topic == name:
-                copying.flow.compacted = "compact" in (settings["cleanup.policy"].value or "")
-                copying.largest = int(has["max.message.bytes"].value or copying.largest)
+    async def _pass_on_settings(self, state: MirrorState, name: str) -> None:
+        target = self._target_names[name]
+        target_settings = await topic_admin.fetch_settings(self.target, target)
+        source_settings = await topic_admin.fetch_settings(self.source, name)
+        has_records = any(each.buffer.done_target for each in state.copies.values() if each.source.topic == name)
+        if changes := compute_setting_changes(
+            compute_target_settings(source_settings, frozenset(target_settings)),
+            target_settings,
+            holds_records=has_records,
+        ):
+            await topic_admin.alter_settings(self.target, target, changes)
+        for copy in state.copies.values():
+            if copy.source.topic == name:
+                copy.buffer.is_compacted = "compact" in (source_settings["cleanup.policy"].value or "")
+                copy.max_batch_bytes = int(target_settings["max.message.bytes"].value or copy.max_batch_bytes)
 
-    async def standings(self) -> list[Standing]:
+    async def list_statuses(self) -> list[PartitionStatus]:
         """Where each partition stands at this moment."""
         now, now_ms = time.monotonic(), time.time() * 1000
-        copies = self.running.copies.values() if self.running else ()
-        return [_standing(each, now, now_ms) for each in sorted(copies, key=lambda each: each.source)]
+        copies = self.state.copies.values() if self.state else ()
+        return [_build_status(each, now, now_ms) for each in sorted(copies, key=lambda each: each.source)]
 
 
-def _widened(topic: Topic, target: str) -> TopicPlan:
+def _plan_widening(topic: Topic, target: str) -> TopicPlan:
     return TopicPlan(topic.name, target, len(topic.leaders), False, True, {}, {}, 0, None, (), ())
 
 
-def _standing(copying: Copying, now: float, now_ms: float) -> Standing:
-    flow = copying.flow
-    is_known = copying.source_end is not None and now - copying.end_known_at < KNOWN_FOR_S
-    was_placed = flow.done_target > 0 or copying.state is State.COPIED
-    behind = lag(flow.done_source, copying.source_end, copying.first_timestamp, now_ms) if is_known else UNKNOWN
-    return Standing(
-        copying.source,
-        copying.target,
-        flow.done_source if was_placed else None,
-        copying.source_end,
-        flow.done_target if was_placed else None,
-        behind if was_placed else UNKNOWN,
-        flow.records_sent,
-        flow.bytes_sent,
+def _build_status(copy: PartitionCopy, now: float, now_ms: float) -> PartitionStatus:
+    buffer = copy.buffer
+    is_known = copy.source_end is not None and now - copy.source_end_known_at < MAX_END_AGE_S
+    is_position_known = buffer.done_target > 0 or copy.state is CopyState.COPYING
+    behind = compute_lag(buffer.done_source, copy.source_end, copy.first_timestamp, now_ms) if is_known else UNKNOWN_LAG
+    return PartitionStatus(
+        copy.source,
+        copy.target,
+        buffer.done_source if is_position_known else None,
+        copy.source_end,
+        buffer.done_target if is_position_known else None,
+        behind if is_position_known else UNKNOWN_LAG,
+        buffer.records_sent,
+        buffer.bytes_sent,
     )

@@ -3,65 +3,69 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ..kafka.cluster_view import Side
-from ..kafka.event_loop import Loop, Signal
+from ..kafka.cluster_view import ClusterView
+from ..kafka.event_loop import EventLoop, Wakeup
 from ..kafka.metadata import Partition
-from .partition_copy import Copying, State
-from .wait_log import Troubles
+from .partition_copy import CopyState, PartitionCopy
+from .wait_log import WaitLog
 
 
 @dataclass(eq=False)
-class Running:
+class MirrorState:
     """A running mirror.
 
     Attributes:
         copies, by_target: its partitions, by their source and by their target.
         error: what stopped it.
-        stopping: whether nothing new is to be fetched or sent.
-        changed: rung when something is acknowledged, or stops it.
-        again: partitions whose place must be looked up again.
-        stale: rung when the leaders of either side must be asked for anew.
+        is_stopping: whether nothing new is to be fetched or sent.
+        progress_wakeup: rung when something is acknowledged, or stops it.
+        resume_wakeup: partitions whose place must be looked up again.
+        refresh_wakeup: rung when the leaders of either side must be asked for anew.
     """
 
-    loop: Loop
-    source: Side
-    target: Side
-    accept_loss: bool = False
-    troubles: Troubles = field(default_factory=Troubles)
-    copies: dict[Partition, Copying] = field(default_factory=dict)
-    by_target: dict[Partition, Copying] = field(default_factory=dict)
+    loop: EventLoop
+    source: ClusterView
+    target: ClusterView
+    is_loss_accepted: bool = False
+    waits: WaitLog = field(default_factory=WaitLog)
+    copies: dict[Partition, PartitionCopy] = field(default_factory=dict)
+    copies_by_target: dict[Partition, PartitionCopy] = field(default_factory=dict)
     error: BaseException | None = None
-    stopping: bool = False
+    is_stopping: bool = False
     losses: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.changed, self.stale, self.again = Signal(self.loop), Signal(self.loop), Signal(self.loop)
-        self.to_examine: list[Copying] = []
-        self.send_bells: dict[int, Signal] = {}
-        self.fetch_bells: dict[int, Signal] = {}
+        self.progress_wakeup, self.refresh_wakeup, self.resume_wakeup = (
+            Wakeup(self.loop),
+            Wakeup(self.loop),
+            Wakeup(self.loop),
+        )
+        self.to_resume: list[PartitionCopy] = []
+        self.sender_wakeups: dict[int, Wakeup] = {}
+        self.fetcher_wakeups: dict[int, Wakeup] = {}
 
-    def add(self, copies: Iterable[Copying]) -> None:
+    def add(self, copies: Iterable[PartitionCopy]) -> None:
         """Take up further partitions."""
-        for copying in copies:
-            self.copies[copying.source] = self.by_target[copying.target] = copying
-            self.look_again(copying)
+        for copy in copies:
+            self.copies[copy.source] = self.copies_by_target[copy.target] = copy
+            self.reexamine(copy)
 
-    def look_again(self, copying: Copying) -> None:
+    def reexamine(self, copy: PartitionCopy) -> None:
         """Look up where the target's partition ends; what was fetched or is under way no longer counts."""
-        if copying.state is not State.EXAMINED:
-            copying.state = State.EXAMINED
-            copying.generation += 1
-            copying.flow.drop()
-            self.to_examine.append(copying)
-            self.again.ring()
+        if copy.state is not CopyState.EXAMINING:
+            copy.state = CopyState.EXAMINING
+            copy.generation += 1
+            copy.buffer.clear()
+            self.to_resume.append(copy)
+            self.resume_wakeup.set()
 
     def fail(self, error: BaseException) -> None:
         """Stop all; the first error is the one that is told."""
         self.error = self.error or error
-        self.stopping = True
-        self.changed.ring()
+        self.is_stopping = True
+        self.progress_wakeup.set()
 
-    def ring(self) -> None:
+    def wake_workers(self) -> None:
         """Something may be to fetch or to send."""
-        for bell in (*self.send_bells.values(), *self.fetch_bells.values()):
-            bell.ring()
+        for wakeup in (*self.sender_wakeups.values(), *self.fetcher_wakeups.values()):
+            wakeup.set()

@@ -10,22 +10,22 @@ from uuid import UUID
 
 from agentlog.errors import AgentlogError, KafkaUnavailable
 
-from ..batches.checkpoint import Go, Lost
+from ..batches.checkpoint import CopyFrom, RecordsLost
 from ..errors import MirrorStopped
-from ..kafka.cluster_view import Side
-from ..kafka.connection import LATEST, UNKNOWN_TOPIC, WireError
-from ..kafka.event_loop import Signal
-from .fetcher import fetch_from
-from .mirror_state import Running
-from .partition_copy import Copying, State
-from .resume import place
-from .sender import Sender, note
+from ..kafka.cluster_view import ClusterView
+from ..kafka.connection import LATEST, UNKNOWN_TOPIC, BrokerError
+from ..kafka.event_loop import Wakeup
+from .fetcher import run_fetcher
+from .mirror_state import MirrorState
+from .partition_copy import CopyState, PartitionCopy
+from .resume import find_resume_point
+from .sender import Sender, commit_offset_note
 
-REFRESH_S = 3.0
-GONE_AFTER_S = 10.0
-DRAIN_S = 10.0
-STAND_BY_S = 2.0
-QUIET_S = 15.0
+REFRESH_INTERVAL_S = 3.0
+DELETED_AFTER_S = 10.0
+DRAIN_TIMEOUT_S = 10.0
+STANDBY_S = 2.0
+LOSS_QUIET_S = 15.0
 """How long the target must stand still before the mirror goes on behind an accepted loss.
 
 By then every other mirror that still holds the lost records has written them, or looks up where the target ends.
@@ -35,225 +35,242 @@ By then every other mirror that still holds the lost records has written them, o
 class Pump:
     """Copies the partitions of a ``Running`` mirror."""
 
-    def __init__(self, running: Running) -> None:
-        self._running = running
-        self._gone_since: dict[tuple[str, str], float] = {}
+    def __init__(self, state: MirrorState) -> None:
+        self._state = state
+        self._missing_since: dict[tuple[str, str], float] = {}
 
     async def run(self) -> None:
-        """Copy until all goals are reached or ``running.stopping`` is set; then wait for what is under way.
+        """Copy until all goals are reached or ``state.stopping`` is set; then wait for what is under way.
 
         Raises:
             MirrorStopped: going on wouldn't be exact.
             KafkaRefused: a side refuses the mirror.
         """
-        running = self._running
+        state = self._state
         self._start_tasks()
-        running.loop.spawn(self._guarded, self._examine_all)
-        running.loop.spawn(self._guarded, self._keep_fresh)
-        while not running.stopping and not self._all_done():
-            await running.changed.wait(0.5)
-        running.stopping = True
-        running.ring()
+        state.loop.spawn(self._run_guarded, self._resume_all)
+        state.loop.spawn(self._run_guarded, self._refresh_until_stopped)
+        while not state.is_stopping and not self._is_all_done():
+            await state.progress_wakeup.wait(0.5)
+        state.is_stopping = True
+        state.wake_workers()
         await self._drain()
         await self._write_notes()
-        if running.error is not None:
-            raise running.error
+        if state.error is not None:
+            raise state.error
 
-    def _all_done(self) -> bool:
-        return bool(self._running.copies) and all(each.is_done for each in self._running.copies.values())
+    def _is_all_done(self) -> bool:
+        return bool(self._state.copies) and all(each.is_done for each in self._state.copies.values())
 
     async def _drain(self) -> None:
-        deadline = time.monotonic() + DRAIN_S
-        while time.monotonic() < deadline and any(each.flow.in_flight for each in self._running.copies.values()):
-            await self._running.changed.wait(0.05)
+        deadline = time.monotonic() + DRAIN_TIMEOUT_S
+        while time.monotonic() < deadline and any(each.buffer.in_flight_count for each in self._state.copies.values()):
+            await self._state.progress_wakeup.wait(0.05)
 
-    async def _guarded(self, coroutine: Callable[[], Awaitable[None]]) -> None:
+    async def _run_guarded(self, coroutine: Callable[[], Awaitable[None]]) -> None:
         try:
             await coroutine()
         except BaseException as error:  # noqa: BLE001  a task's error would be lost
-            self._running.fail(error)
+            self._state.fail(error)
 
     def _start_tasks(self) -> None:
         """A fetcher and a sender for each broker that has none yet."""
-        running = self._running
-        for node in running.source.wire.brokers():
-            if node not in running.fetch_bells:
-                running.fetch_bells[node] = Signal(running.loop)
-                running.loop.spawn(self._guarded, lambda node=node: fetch_from(running, node))
-        for node in running.target.wire.brokers():
-            if node not in running.send_bells:
-                running.send_bells[node] = Signal(running.loop)
-                running.loop.spawn(self._guarded, Sender(running, node).run)
+        state = self._state
+        for node in state.source.connection.list_brokers():
+            if node not in state.fetcher_wakeups:
+                state.fetcher_wakeups[node] = Wakeup(state.loop)
+                state.loop.spawn(self._run_guarded, lambda node=node: run_fetcher(state, node))
+        for node in state.target.connection.list_brokers():
+            if node not in state.sender_wakeups:
+                state.sender_wakeups[node] = Wakeup(state.loop)
+                state.loop.spawn(self._run_guarded, Sender(state, node).run)
 
-    async def _examine_all(self) -> None:
-        running = self._running
-        while not running.stopping:
-            for copying in running.to_examine:
-                running.loop.spawn(self._guarded, lambda copying=copying: self._examine(copying))
-            running.to_examine.clear()
-            await running.again.wait(1.0)
+    async def _resume_all(self) -> None:
+        state = self._state
+        while not state.is_stopping:
+            for copy in state.to_resume:
+                state.loop.spawn(self._run_guarded, lambda copy=copy: self._resume_copy(copy))
+            state.to_resume.clear()
+            await state.resume_wakeup.wait(1.0)
 
-    async def _examine(self, copying: Copying) -> None:
+    async def _resume_copy(self, copy: PartitionCopy) -> None:
         """Look up where a partition's copy goes on, with patience, and let it go on."""
-        running, what, pause = self._running, ("examine", copying.target), 0.05
-        while copying.flow.in_flight and not running.stopping:
-            await running.loop.sleep(0.005)
-        while not running.stopping:
+        state, key, pause_s = self._state, ("examine", copy.target), 0.05
+        while copy.buffer.in_flight_count and not state.is_stopping:
+            await state.loop.sleep(0.005)
+        while not state.is_stopping:
             try:
-                found = await place(copying, running.source, running.target)
-                if isinstance(found, Go) and copying.races and await self._another_writes(copying, found):
+                decision = await find_resume_point(copy, state.source, state.target)
+                if (
+                    isinstance(decision, CopyFrom)
+                    and copy.race_count
+                    and await self._is_other_mirror_writing(copy, decision)
+                ):
                     continue
-                if isinstance(found, Lost):
-                    await self._accept(copying, found)
+                if isinstance(decision, RecordsLost):
+                    await self._accept_loss(copy, decision)
             except KafkaUnavailable as error:
-                running.troubles.note(what, str(error))
-                running.stale.ring()
-                await running.loop.sleep(pause)
-                pause = min(pause * 2, 1.0)
+                state.waits.report(key, str(error))
+                state.refresh_wakeup.set()
+                await state.loop.sleep(pause_s)
+                pause_s = min(pause_s * 2, 1.0)
             else:
-                running.troubles.over(what)
-                if isinstance(found, Lost) and not await self._is_quiet(copying, found.target):
+                state.waits.resolve(key)
+                if isinstance(decision, RecordsLost) and not await self._is_target_quiet(copy, decision.target):
                     continue
-                self._go(copying, Go(found.behind, found.target, True) if isinstance(found, Lost) else found)
+                self._start_copying(
+                    copy,
+                    CopyFrom(decision.next_source, decision.target, True)
+                    if isinstance(decision, RecordsLost)
+                    else decision,
+                )
                 return
 
-    async def _another_writes(self, copying: Copying, found: Go) -> bool:
+    async def _is_other_mirror_writing(self, copy: PartitionCopy, resume_point: CopyFrom) -> bool:
         """Whether another mirror takes care of a partition, after it was first: then this one stands by.
 
         It does so until the target's end stands still although the source has more.
         """
-        running = self._running
-        copying.flow.start(found.source, found.target)
-        if copying.goal is not None and found.source >= copying.goal:
+        state = self._state
+        copy.buffer.restart(resume_point.source, resume_point.target)
+        if copy.goal is not None and resume_point.source >= copy.goal:
             return False
-        await running.loop.sleep(STAND_BY_S)
-        end = (await running.target.bounds(copying.target)).end
-        source_end = (await running.source.bounds(copying.source, stable=True)).end
-        copying.know_source(source_end)
-        return end != found.target or source_end <= found.source
+        await state.loop.sleep(STANDBY_S)
+        target_end = (await state.target.fetch_bounds(copy.target)).end
+        source_end = (await state.source.fetch_bounds(copy.source, is_read_committed=True)).end
+        copy.update_source_end(source_end)
+        return target_end != resume_point.target or source_end <= resume_point.source
 
-    def _go(self, copying: Copying, go: Go) -> None:
-        copying.flow.start(go.source, go.target)
-        copying.alone, copying.state = go.alone, State.COPIED
-        copying.know_target()
-        self._running.ring()
-        self._running.changed.ring()
+    def _start_copying(self, copy: PartitionCopy, resume_point: CopyFrom) -> None:
+        copy.buffer.restart(resume_point.source, resume_point.target)
+        copy.should_read_back_first, copy.state = resume_point.should_read_back_first, CopyState.COPYING
+        copy.confirm_target_end()
+        self._state.wake_workers()
+        self._state.progress_wakeup.set()
 
-    async def _accept(self, copying: Copying, lost: Lost) -> None:
-        name = self._running.source.wire.name
+    async def _accept_loss(self, copy: PartitionCopy, records_lost: RecordsLost) -> None:
+        name = self._state.source.connection.name
         text = (
-            f"{copying.source} in {name}: retention deleted offsets {lost.first} to {lost.behind - 1} before they were "
+            f"{copy.source} in {name}: retention deleted offsets {records_lost.first} to {records_lost.next_source - 1} before they were "
             "mirrored"
         )
-        if not self._running.accept_loss:
+        if not self._state.is_loss_accepted:
             raise MirrorStopped(f"{text}. With --accept-loss the mirror goes on behind them")
-        if text not in self._running.losses:
-            self._running.losses.append(text)
+        if text not in self._state.losses:
+            self._state.losses.append(text)
 
-    async def _is_quiet(self, copying: Copying, end: int) -> bool:
+    async def _is_target_quiet(self, copy: PartitionCopy, end: int) -> bool:
         """Whether the target stands still long enough."""
-        for _ in range(int(QUIET_S / 0.5)):
-            await self._running.loop.sleep(0.5)
-            if (await self._running.target.bounds(copying.target))[1] != end:
+        for _ in range(int(LOSS_QUIET_S / 0.5)):
+            await self._state.loop.sleep(0.5)
+            if (await self._state.target.fetch_bounds(copy.target))[1] != end:
                 return False
         return True
 
-    async def _keep_fresh(self) -> None:
+    async def _refresh_until_stopped(self) -> None:
         """Ask for leaders, topics and the target's ends anew, every few seconds and when rung."""
-        running = self._running
-        while not running.stopping:
-            await running.stale.wait(REFRESH_S)
-            for side in (running.source, running.target):
-                await self._refresh(side)
+        state = self._state
+        while not state.is_stopping:
+            await state.refresh_wakeup.wait(REFRESH_INTERVAL_S)
+            for view in (state.source, state.target):
+                await self._refresh(view)
             self._start_tasks()
             self._forget_idle_brokers()
             await self._check_ends()
-            await self._ask_source()
+            await self._update_source_ends()
             await self._write_notes()
-            running.ring()
-            await running.loop.sleep(0.1)
+            state.wake_workers()
+            await state.loop.sleep(0.1)
 
     def _forget_idle_brokers(self) -> None:
         """A broker that leads nothing any more isn't waited for."""
-        running = self._running
-        for what, side, bells in (
-            ("fetch", running.source, running.fetch_bells),
-            ("produce", running.target, running.send_bells),
+        state = self._state
+        for key, view, wakeups in (
+            ("fetch", state.source, state.fetcher_wakeups),
+            ("produce", state.target, state.sender_wakeups),
         ):
-            leading = {leader.node for topic in side.metadata.topics.values() for leader in topic.leaders.values()}
-            for node in bells.keys() - leading:
-                running.troubles.over((what, node))
+            leaders = {leader.node for topic in view.metadata.topics.values() for leader in topic.leaders.values()}
+            for node in wakeups.keys() - leaders:
+                state.waits.resolve((key, node))
 
-    async def _refresh(self, side: Side) -> None:
-        what, asked = ("metadata", side.wire.name), side.ids
+    async def _refresh(self, view: ClusterView) -> None:
+        key, topic_ids = ("metadata", view.connection.name), view.topic_ids
         try:
-            told = await side.wire.metadata(asked)
+            metadata = await view.connection.fetch_metadata(topic_ids)
         except KafkaUnavailable as error:
-            self._running.troubles.note(what, str(error))
+            self._state.waits.report(key, str(error))
             return
-        self._running.troubles.over(what)
-        if side.ids is not asked:
+        self._state.waits.resolve(key)
+        if view.topic_ids is not topic_ids:
             return  # a topic joined meanwhile, and brought newer metadata
-        side.metadata = told
-        for name, known in asked.items():
-            self._check_identity(side, name, known)
+        view.metadata = metadata
+        for name, expected_id in topic_ids.items():
+            self._check_identity(view, name, expected_id)
 
-    def _check_identity(self, side: Side, name: str, known: UUID) -> None:
-        topic, key = side.metadata.topics[name], (side.wire.name, name)
+    def _check_identity(self, view: ClusterView, name: str, expected_id: UUID) -> None:
+        topic, key = view.metadata.topics[name], (view.connection.name, name)
         if topic.error == UNKNOWN_TOPIC:
-            since = self._gone_since.setdefault(key, time.monotonic())
-            if time.monotonic() - since > GONE_AFTER_S:
-                raise MirrorStopped(f"cluster {side.wire.name}: topic {name} was deleted")
-            self._running.troubles.note(("gone", *key), f"cluster {side.wire.name} has no topic {name}")
+            missing_since = self._missing_since.setdefault(key, time.monotonic())
+            if time.monotonic() - missing_since > DELETED_AFTER_S:
+                raise MirrorStopped(f"cluster {view.connection.name}: topic {name} was deleted")
+            self._state.waits.report(("gone", *key), f"cluster {view.connection.name} has no topic {name}")
             return
-        self._gone_since.pop(key, None)
-        self._running.troubles.over(("gone", *key))
-        if not topic.error and topic.id != known:
+        self._missing_since.pop(key, None)
+        self._state.waits.resolve(("gone", *key))
+        if not topic.error and topic.id != expected_id:
             raise MirrorStopped(
-                f"cluster {side.wire.name}: topic {name} was deleted and made anew: its id is {topic.id}, and was "
-                f"{known}. What the target holds is of the old one"
+                f"cluster {view.connection.name}: topic {name} was deleted and made anew: its id is {topic.id}, and was "
+                f"{expected_id}. What the target holds is of the old one"
             )
 
     async def _check_ends(self) -> None:
         """Whether the target's partitions that are idle still end where the mirror thinks."""
-        running, now = self._running, time.monotonic()
-        idle = [each for each in running.copies.values() if each.state is State.COPIED and not each.flow.in_flight]
+        state, now = self._state, time.monotonic()
+        idle = [
+            each
+            for each in state.copies.values()
+            if each.state is CopyState.COPYING and not each.buffer.in_flight_count
+        ]
         expected = {
-            each.target: (each, each.flow.done_target, each.generation) for each in idle if not each.flow.has_waiting
+            each.target: (each, each.buffer.done_target, each.generation)
+            for each in idle
+            if not each.buffer.has_waiting
         }
         try:
-            ends = await running.target.wire.offsets(running.target.metadata, expected, LATEST)
-        except WireError as error:
-            running.troubles.note("ends", str(error))
-            running.stale.ring()
+            ends = await state.target.connection.list_offsets(state.target.metadata, expected, LATEST)
+        except BrokerError as error:
+            state.waits.report("ends", str(error))
+            state.refresh_wakeup.set()
             return
         except KafkaUnavailable as error:
-            running.troubles.note("ends", str(error))
+            state.waits.report("ends", str(error))
             return
-        running.troubles.over("ends")
-        for partition, (copying, end, generation) in expected.items():
+        state.waits.resolve("ends")
+        for partition, (copy, end, generation) in expected.items():
             if ends[partition] == end:
-                copying.known_at = max(copying.known_at, now)
-            elif copying.generation == generation and copying.flow.done_target == end and not copying.flow.in_flight:
-                running.look_again(copying)
+                copy.target_end_known_at = max(copy.target_end_known_at, now)
+            elif copy.generation == generation and copy.buffer.done_target == end and not copy.buffer.in_flight_count:
+                state.reexamine(copy)
 
-    async def _ask_source(self) -> None:
+    async def _update_source_ends(self) -> None:
         """Where the source ends: a partition whose target stands still isn't fetched, and falls behind all the same."""
-        running = self._running
+        state = self._state
         try:
-            ends = await running.source.wire.offsets(running.source.metadata, running.copies, LATEST, stable=True)
+            ends = await state.source.connection.list_offsets(
+                state.source.metadata, state.copies, LATEST, is_read_committed=True
+            )
         except AgentlogError as error:
-            running.troubles.note("source ends", str(error))
+            state.waits.report("source ends", str(error))
             return
-        running.troubles.over("source ends")
+        state.waits.resolve("source ends")
         for partition, end in ends.items():
-            running.copies[partition].know_source(end)
+            state.copies[partition].update_source_end(end)
 
     async def _write_notes(self) -> None:
-        for copying in self._running.copies.values():
-            if copying.note_due:
+        for copy in self._state.copies.values():
+            if copy.is_note_due:
                 try:
-                    await note(self._running, copying)
+                    await commit_offset_note(self._state, copy)
                 except AgentlogError as error:
-                    copying.note_due = True
-                    self._running.troubles.note(("note", copying.target), str(error))
+                    copy.is_note_due = True
+                    self._state.waits.report(("note", copy.target), str(error))

@@ -2,114 +2,130 @@
 
 import time
 
-from ..batches.checkpoint import Fill, Go, Held, Lost, Refuse, Trim, decide
-from ..batches.filler import filler, is_filler
-from ..batches.offset_header import FILLER_COUNT, as_in_source, restamped
-from ..batches.record import opened
+from ..batches.checkpoint import CopyFrom, Fill, RecordsLost, Refuse, ReplicaState, Trim, decide
+from ..batches.filler import build_filler, is_filler
+from ..batches.offset_header import MAX_FILLER_RECORDS, restore_source_records, with_new_offset
+from ..batches.record import decode_records
 from ..batches.record_batch import Stamp
 from ..errors import MirrorStopped
 from ..kafka import topic_admin
-from ..kafka.cluster_view import Side
-from ..kafka.connection import WireError
-from ..kafka.fetch_produce import produce, produced
-from .partition_copy import Copying
+from ..kafka.cluster_view import ClusterView
+from ..kafka.connection import BrokerError
+from ..kafka.fetch_produce import parse_produce_response, produce
+from .partition_copy import PartitionCopy
 
 
-async def place(copying: Copying, source: Side, target: Side) -> Go | Lost:
+async def find_resume_point(copy: PartitionCopy, source: ClusterView, target: ClusterView) -> CopyFrom | RecordsLost:
     """Where the copy goes on; fillers are written and deleted on the way.
 
     Raises:
         MirrorStopped: nowhere, and why.
         KafkaUnavailable, KafkaRefused: a side doesn't answer.
     """
-    asked_twice = False
+    has_retried = False
     while True:
-        held = await _held(copying, source, target)
-        decision = decide(held, copying.flow.producer)
-        if isinstance(decision, Lost) and copying.trimmed == decision.first == held.end and held.last is None:
-            decision = Fill(held.source_low)  # the source lost more of its beginning while we filled
+        replica = await _read_replica_state(copy, source, target)
+        decision = decide(replica, copy.buffer.producer_id)
+        if (
+            isinstance(decision, RecordsLost)
+            and copy.trimmed_below == decision.first == replica.target_end
+            and replica.last_batch is None
+        ):
+            decision = Fill(replica.source_low)  # the source lost more of its beginning while we filled
         match decision:
             case Fill(up_to):
-                await _fill(copying, target, held.end, up_to)
+                await _write_fillers(copy, target, replica.target_end, up_to)
             case Trim(below):
-                await topic_admin.delete_records(target.wire, target.metadata, copying.target, below)
-                copying.trimmed = below
-            case Refuse() if not asked_twice:
-                asked_twice = True  # a broker that has just become a leader may not know the end yet
-                await target.wire.loop.sleep(1.0)
+                await topic_admin.delete_records(target.connection, target.metadata, copy.target, below)
+                copy.trimmed_below = below
+            case Refuse() if not has_retried:
+                has_retried = True  # a broker that has just become a leader may not know the end yet
+                await target.connection.loop.sleep(1.0)
             case Refuse(reason):
-                raise MirrorStopped(f"{copying.source} to {target.wire.name}, {copying.target}: {reason}")
-            case Go() | Lost():
-                await _check_tail(copying, held, source)
+                raise MirrorStopped(f"{copy.source} to {target.connection.name}, {copy.target}: {reason}")
+            case CopyFrom() | RecordsLost():
+                await _check_last_record(copy, replica, source)
                 return decision
 
 
-async def _held(copying: Copying, source: Side, target: Side) -> Held:
+async def _read_replica_state(copy: PartitionCopy, source: ClusterView, target: ClusterView) -> ReplicaState:
     """What both sides hold; the target is asked first, so that no other mirror makes it look ahead of the source."""
-    low, end = await target.bounds(copying.target)
-    last = await target.batch_at(copying.target, end - 1) if end > low else None
-    is_whole = end == 0 or (last is not None and last.is_dense)
-    committed = None if is_whole else await target.noted(copying.target, copying.flow.producer)
-    if end > low and (last is None or last.next_offset < end):
-        raise WireError(
-            f"cluster {target.wire.name}: {copying.target} ends at {end} and doesn't show its last batch", 9
+    target_low, target_end = await target.fetch_bounds(copy.target)
+    last_batch = await target.fetch_batch_at(copy.target, target_end - 1) if target_end > target_low else None
+    is_position_in_batch = target_end == 0 or (last_batch is not None and last_batch.is_dense)
+    noted_offsets = (
+        None if is_position_in_batch else await target.fetch_noted_offsets(copy.target, copy.buffer.producer_id)
+    )
+    if target_end > target_low and (last_batch is None or last_batch.next_offset < target_end):
+        raise BrokerError(
+            f"cluster {target.connection.name}: {copy.target} ends at {target_end} and doesn't show its last batch", 9
         )
-    source_low, source_end = await source.bounds(copying.source, stable=True)
-    return Held(
-        source_low, source_end, low, end if last is None else last.next_offset, last, copying.adopted, committed
+    source_low, source_end = await source.fetch_bounds(copy.source, is_read_committed=True)
+    return ReplicaState(
+        source_low,
+        source_end,
+        target_low,
+        target_end if last_batch is None else last_batch.next_offset,
+        last_batch,
+        copy.adopted_end,
+        noted_offsets,
     )
 
 
-async def _fill(copying: Copying, target: Side, end: int, up_to: int) -> None:
+async def _write_fillers(copy: PartitionCopy, target: ClusterView, end: int, up_to: int) -> None:
     """Write fillers from ``end`` to ``up_to``; another mirror's fillers or records there end it early."""
-    producer = copying.flow.producer
+    producer_id = copy.buffer.producer_id
     now = int(time.time() * 1000)
-    prepared = filler(min(FILLER_COUNT, up_to - end), Stamp(producer, end), now)
+    full_filler = build_filler(min(MAX_FILLER_RECORDS, up_to - end), Stamp(producer_id, end), now)
     while end < up_to:
-        count = min(FILLER_COUNT, up_to - end)
-        stamp = Stamp(producer, end)
-        data = restamped(prepared, stamp) if count == FILLER_COUNT else filler(count, stamp, now)
-        if not await _filled(copying, target, data, end, producer):
+        count = min(MAX_FILLER_RECORDS, up_to - end)
+        stamp = Stamp(producer_id, end)
+        data = with_new_offset(full_filler, stamp) if count == MAX_FILLER_RECORDS else build_filler(count, stamp, now)
+        if not await _write_filler(copy, target, data, end, producer_id):
             return
         end += count
 
 
-async def _filled(copying: Copying, target: Side, data: bytes, base: int, producer: int) -> bool:
-    """Whether a filler stands at ``base``, this or another mirror's."""
-    future = produce(target.wire, target.node(copying.target), {copying.target: data}, target.ids)
-    answer = await target.wire.answered(future)
-    told = produced(answer, target.ids)[copying.target]
-    if told.error:
+async def _write_filler(
+    copy: PartitionCopy, target: ClusterView, data: bytes, base_offset: int, producer_id: int
+) -> bool:
+    """Whether a filler stands at ``base_offset``, this or another mirror's."""
+    future = produce(target.connection, target.find_leader_node(copy.target), {copy.target: data}, target.topic_ids)
+    response = await target.connection.await_response(future)
+    result = parse_produce_response(response, target.topic_ids)[copy.target]
+    if result.error:
         return False
-    if told.base_offset != base:
-        raise MirrorStopped(foreign(copying, target.wire.name, base, told.base_offset))
-    there = await target.batch_at(copying.target, base)
-    return there is not None and there.base_offset == base and is_filler(there, producer)
-
-
-def foreign(copying: Copying, cluster: str, meant: int, got: int) -> str:
-    """What to say when a batch was acknowledged at another offset."""
+    if result.base_offset != base_offset:
+        raise MirrorStopped(describe_foreign_write(copy, target.connection.name, base_offset, result.base_offset))
+    written_batch = await target.fetch_batch_at(copy.target, base_offset)
     return (
-        f"{copying.source} to {cluster}, {copying.target}: somebody else writes into the target: "
-        f"what belongs at offset {meant} was put at {got}. Offsets {meant} to {got - 1} hold their records, and from "
-        f"{got} on the copy isn't exact: find the writer, then make the target topic anew"
+        written_batch is not None and written_batch.base_offset == base_offset and is_filler(written_batch, producer_id)
     )
 
 
-async def _check_tail(copying: Copying, held: Held, source: Side) -> None:
+def describe_foreign_write(copy: PartitionCopy, cluster: str, expected_offset: int, actual_offset: int) -> str:
+    """What to say when a batch was acknowledged at another offset."""
+    return (
+        f"{copy.source} to {cluster}, {copy.target}: somebody else writes into the target: "
+        f"what belongs at offset {expected_offset} was put at {actual_offset}. Offsets {expected_offset} to {actual_offset - 1} hold their records, and from "
+        f"{actual_offset} on the copy isn't exact: find the writer, then make the target topic anew"
+    )
+
+
+async def _check_last_record(copy: PartitionCopy, replica: ReplicaState, source: ClusterView) -> None:
     """The last record that the target holds is the source's record at that place.
 
     A source that lost records in an unclean election and took others in their place is found so, while leader epochs
     tell of it only where the mirror went on fetching.
     """
-    if held.last is None or copying.flow.compacted or copying.adopted == held.end:
+    if replica.last_batch is None or copy.buffer.is_compacted or copy.adopted_end == replica.target_end:
         return
-    mirrored = as_in_source(held.last, copying.flow.producer)
-    ours = mirrored[-1] if mirrored else None
-    if ours is not None and ours.offset >= held.source_low:
-        theirs = await source.batch_at(copying.source, ours.offset)
-        if theirs is None or ours not in opened(theirs):
+    target_records = restore_source_records(replica.last_batch, copy.buffer.producer_id)
+    target_record = target_records[-1] if target_records else None
+    if target_record is not None and target_record.offset >= replica.source_low:
+        source_batch = await source.fetch_batch_at(copy.source, target_record.offset)
+        if source_batch is None or target_record not in decode_records(source_batch):
             raise MirrorStopped(
-                f"{copying.source}: the source's record at offset {ours.offset} isn't the one that was mirrored: its "
+                f"{copy.source}: the source's record at offset {target_record.offset} isn't the one that was mirrored: its "
                 "log was replaced (an unclean leader election). The target holds what it had before"
             )

@@ -6,212 +6,219 @@ from typing import Any, NamedTuple
 
 from agentlog.errors import AgentlogError, KafkaUnavailable
 
-from ..batches.record import same_records
-from ..batches.record_batch import Batch, first
+from ..batches.record import has_same_records
+from ..batches.record_batch import Batch, read_first_batch
 from ..errors import MirrorStopped
 from ..kafka import consumer_groups
-from ..kafka.cluster_view import mirror_group
+from ..kafka.cluster_view import name_mirror_group
 from ..kafka.connection import DUPLICATE_SEQUENCE, MESSAGE_TOO_LARGE, OUT_OF_ORDER_SEQUENCE, error_name, is_transient
-from ..kafka.consumer_groups import Committed
-from ..kafka.fetch_produce import Produced, produce, produced
+from ..kafka.consumer_groups import CommittedOffset
+from ..kafka.fetch_produce import ProduceResult, parse_produce_response, produce
 from ..kafka.metadata import Partition
-from .mirror_state import Running
-from .partition_buffer import Outgoing
-from .partition_copy import Copying, State
-from .resume import foreign
+from .mirror_state import MirrorState
+from .partition_buffer import OutgoingBatch
+from .partition_copy import CopyState, PartitionCopy
+from .resume import describe_foreign_write
 
-REQUEST_BYTES = 2 << 20
-IN_FLIGHT_BYTES = 16 << 20
-IN_FLIGHT_OF_ONE = 16
+MAX_REQUEST_BYTES = 2 << 20
+MAX_IN_FLIGHT_BYTES = 16 << 20
+MAX_IN_FLIGHT_PER_PARTITION = 16
 
 
-class Sent(NamedTuple):
+class SentBatch(NamedTuple):
     """A batch under way, and of which generation of its copy it is."""
 
-    copying: Copying
-    outgoing: Outgoing
+    copy: PartitionCopy
+    outgoing: OutgoingBatch
     generation: int
 
 
 class Sender:
     """Sends to one broker of the target, for all partitions that it leads."""
 
-    def __init__(self, running: Running, node: int) -> None:
-        self._running, self._node = running, node
-        self._bell = running.send_bells[node]
+    def __init__(self, state: MirrorState, node: int) -> None:
+        self._state, self._node = state, node
+        self._wakeup = state.sender_wakeups[node]
         self._turn = 0
-        self._under_way = self._bytes_in_flight = 0
+        self._request_count = self._bytes_in_flight = 0
 
     async def run(self) -> None:
         """Send until the mirror stops."""
-        while not self._running.stopping:
+        while not self._state.is_stopping:
             try:
-                sent = self._gather() if self._bytes_in_flight < IN_FLIGHT_BYTES else {}
+                sent = self._collect_batches() if self._bytes_in_flight < MAX_IN_FLIGHT_BYTES else {}
             except AgentlogError as error:
-                self._running.fail(error)
+                self._state.fail(error)
                 return
             if sent:
                 self._send(sent)
-                await self._running.loop.sleep(0)
+                await self._state.loop.sleep(0)
             else:
-                await self._bell.wait(0.2)
+                await self._wakeup.wait(0.2)
 
-    def _gather(self) -> dict[Partition, Sent]:
+    def _collect_batches(self) -> dict[Partition, SentBatch]:
         """One batch of each partition that has one ready, as far as they fit into a request."""
-        copies = [each for each in self._running.copies.values() if self._leads(each)]
+        copies = [each for each in self._state.copies.values() if self._leads(each)]
         self._turn += 1
-        room, sent, now = REQUEST_BYTES, dict[Partition, Sent](), time.monotonic()
+        remaining_bytes, sent, now = MAX_REQUEST_BYTES, dict[Partition, SentBatch](), time.monotonic()
         for number in range(len(copies)):
-            copying = copies[(self._turn + number) % len(copies)]
-            if room > 0 and self._is_ready(copying, now) and (outgoing := self._next(copying)):
-                sent[copying.target] = Sent(copying, outgoing, copying.generation)
-                room -= len(outgoing.data)
+            copy = copies[(self._turn + number) % len(copies)]
+            if remaining_bytes > 0 and self._is_ready(copy, now) and (outgoing := self._build_next_batch(copy)):
+                sent[copy.target] = SentBatch(copy, outgoing, copy.generation)
+                remaining_bytes -= len(outgoing.data)
         return sent
 
-    def _leads(self, copying: Copying) -> bool:
-        leader = self._running.target.metadata.leader(copying.target)
+    def _leads(self, copy: PartitionCopy) -> bool:
+        leader = self._state.target.metadata.find_leader(copy.target)
         return leader is not None and leader.node == self._node
 
-    def _is_ready(self, copying: Copying, now: float) -> bool:
-        flow = copying.flow
-        if copying.state is not State.COPIED or not flow.has_waiting:
+    def _is_ready(self, copy: PartitionCopy, now: float) -> bool:
+        buffer = copy.buffer
+        if copy.state is not CopyState.COPYING or not buffer.has_waiting:
             return False
-        if copying.is_stale(now):
-            self._running.look_again(copying)
+        if copy.is_stale(now):
+            self._state.reexamine(copy)
             return False
-        if (copying.read_back or flow.enters_gap) and flow.in_flight:
+        if (copy.should_read_back or buffer.enters_gap) and buffer.in_flight_count:
             return False
-        if (flow.enters_gap or flow.shifted) and not copying.noted:
-            copying.state = State.NEW  # until the note is written
-            self._running.loop.spawn(self._note_first_gap, copying, copying.generation)
+        if (buffer.enters_gap or buffer.is_shifted) and not copy.is_gap_noted:
+            copy.state = CopyState.NEW  # until the note is written
+            self._state.loop.spawn(self._note_first_gap, copy, copy.generation)
             return False
-        if self._under_way and flow.has_little:  # the broker takes up one request of a connection after the other
+        if self._request_count and buffer.has_little:  # the broker takes up one request of a connection after the other
             return False
-        return flow.in_flight < IN_FLIGHT_OF_ONE
+        return buffer.in_flight_count < MAX_IN_FLIGHT_PER_PARTITION
 
-    def _next(self, copying: Copying) -> Outgoing | None:
+    def _build_next_batch(self, copy: PartitionCopy) -> OutgoingBatch | None:
         try:
-            return copying.flow.next_outgoing(copying.largest)
+            return copy.buffer.build_next_batch(copy.max_batch_bytes)
         except ValueError as error:
-            raise MirrorStopped(f"{copying.source} in {self._running.source.wire.name}: {error}") from error
+            raise MirrorStopped(f"{copy.source} in {self._state.source.connection.name}: {error}") from error
 
-    async def _note_first_gap(self, copying: Copying, generation: int) -> None:
+    async def _note_first_gap(self, copy: PartitionCopy, generation: int) -> None:
         """Say under the mirror's group that offsets part here, before the first batch that needs it."""
         try:
-            await note(self._running, copying)
+            await commit_offset_note(self._state, copy)
         except KafkaUnavailable as error:
-            self._running.troubles.note(("note", copying.target), str(error))
-            await self._running.loop.sleep(0.2)
+            self._state.waits.report(("note", copy.target), str(error))
+            await self._state.loop.sleep(0.2)
         except AgentlogError as error:
-            self._running.fail(error)
+            self._state.fail(error)
         else:
-            self._running.troubles.over(("note", copying.target))
-            copying.noted = True
-        if copying.generation == generation:
-            copying.state = State.COPIED
-        self._bell.ring()
+            self._state.waits.resolve(("note", copy.target))
+            copy.is_gap_noted = True
+        if copy.generation == generation:
+            copy.state = CopyState.COPYING
+        self._wakeup.set()
 
-    def _send(self, sent: dict[Partition, Sent]) -> None:
+    def _send(self, sent: dict[Partition, SentBatch]) -> None:
         batches = {partition: each.outgoing.data for partition, each in sent.items()}
-        self._under_way += 1
+        self._request_count += 1
         self._bytes_in_flight += sum(map(len, batches.values()))
-        target = self._running.target
-        future = produce(target.wire, self._node, batches, target.ids)
-        future.add_both(partial(self._answered, sent, future))
+        target = self._state.target
+        future = produce(target.connection, self._node, batches, target.topic_ids)
+        future.add_both(partial(self._handle_response, sent, future))
 
-    def _answered(self, sent: dict[Partition, Sent], future: Any, _: Any) -> None:
-        self._under_way -= 1
+    def _handle_response(self, sent: dict[Partition, SentBatch], future: Any, _: Any) -> None:
+        self._request_count -= 1
         self._bytes_in_flight -= sum(len(each.outgoing.data) for each in sent.values())
         try:
             if future.exception is not None:
-                self._unanswered(sent, future.exception)
+                self._handle_failure(sent, future.exception)
             else:
-                answer = produced(future.value, self._running.target.ids)
-                self._running.troubles.over(("produce", self._node))
+                response = parse_produce_response(future.value, self._state.target.topic_ids)
+                self._state.waits.resolve(("produce", self._node))
                 for partition, each in sent.items():
-                    self._settle(each, answer[partition])
+                    self._settle(each, response[partition])
         except BaseException as error:  # noqa: BLE001  a callback's error would be lost
-            self._running.fail(error)
-        self._running.changed.ring()
-        self._running.ring()
+            self._state.fail(error)
+        self._state.progress_wakeup.set()
+        self._state.wake_workers()
 
-    def _unanswered(self, sent: dict[Partition, Sent], failure: BaseException) -> None:
+    def _handle_failure(self, sent: dict[Partition, SentBatch], failure: BaseException) -> None:
         """Nobody knows whether the target took them; where it ends now tells."""
-        explained = self._running.target.wire.explained(failure, "writing")
-        if not isinstance(explained, KafkaUnavailable):
-            raise explained
-        self._running.troubles.note(("produce", self._node), str(explained))
-        self._running.stale.ring()
+        error = self._state.target.connection.translate_error(failure, "writing")
+        if not isinstance(error, KafkaUnavailable):
+            raise error
+        self._state.waits.report(("produce", self._node), str(error))
+        self._state.refresh_wakeup.set()
         for each in sent.values():
-            each.copying.flow.in_flight -= 1
-            if each.generation == each.copying.generation:
-                self._running.look_again(each.copying)
+            each.copy.buffer.in_flight_count -= 1
+            if each.generation == each.copy.generation:
+                self._state.reexamine(each.copy)
 
-    def _settle(self, sent: Sent, produced: Produced) -> None:
-        copying, outgoing, generation = sent
-        if produced.error == 0 and produced.base_offset != outgoing.base:
-            name = self._running.target.wire.name
-            raise MirrorStopped(foreign(copying, name, outgoing.base, produced.base_offset))
-        is_current = generation == copying.generation
-        if produced.error == 0 and is_current and copying.read_back:
-            self._running.loop.spawn(self._read_back, sent)
+    def _settle(self, sent: SentBatch, result: ProduceResult) -> None:
+        copy, outgoing, generation = sent
+        if result.error == 0 and result.base_offset != outgoing.base_offset:
+            name = self._state.target.connection.name
+            raise MirrorStopped(describe_foreign_write(copy, name, outgoing.base_offset, result.base_offset))
+        is_current = generation == copy.generation
+        if result.error == 0 and is_current and copy.should_read_back:
+            self._state.loop.spawn(self._confirm_by_reading, sent)
             return
-        copying.flow.in_flight -= 1
-        if produced.error == 0 and is_current:
+        copy.buffer.in_flight_count -= 1
+        if result.error == 0 and is_current:
             self._acknowledge(sent)
-        elif produced.error and is_current:
-            self._refused(copying, produced)
+        elif result.error and is_current:
+            self._handle_error(copy, result)
 
-    def _acknowledge(self, sent: Sent) -> None:
-        copying, outgoing, _ = sent
-        copying.flow.acknowledged(outgoing)
-        copying.know_target()
-        copying.alone, copying.races, copying.note_due = False, 0, copying.flow.shifted
-        self._running.troubles.over(("produce", copying.target))
+    def _acknowledge(self, sent: SentBatch) -> None:
+        copy, outgoing, _ = sent
+        copy.buffer.acknowledge(outgoing)
+        copy.confirm_target_end()
+        copy.should_read_back_first, copy.race_count, copy.is_note_due = False, 0, copy.buffer.is_shifted
+        self._state.waits.resolve(("produce", copy.target))
 
-    def _refused(self, copying: Copying, produced: Produced) -> None:
-        name, code = self._running.target.wire.name, produced.error
-        what = f"cluster {name}, {copying.target}: {produced.message or error_name(code)}"
+    def _handle_error(self, copy: PartitionCopy, result: ProduceResult) -> None:
+        name, code = self._state.target.connection.name, result.error
+        message = f"cluster {name}, {copy.target}: {result.message or error_name(code)}"
         if code in (OUT_OF_ORDER_SEQUENCE, DUPLICATE_SEQUENCE):
-            copying.races += 1
+            copy.race_count += 1
         elif is_transient(code):
-            copying.races += 1
-            self._running.troubles.note(("produce", copying.target), what)
-            self._running.stale.ring()
+            copy.race_count += 1
+            self._state.waits.report(("produce", copy.target), message)
+            self._state.refresh_wakeup.set()
         elif code == MESSAGE_TOO_LARGE:
-            raise MirrorStopped(f"{what}. Its max.message.bytes must be raised to that of the source")
+            raise MirrorStopped(f"{message}. Its max.message.bytes must be raised to that of the source")
         else:
-            raise self._running.target.wire.problem(code, f"writing {copying.target}", produced.message)
-        self._running.look_again(copying)
+            raise self._state.target.connection.make_broker_error(code, f"writing {copy.target}", result.message)
+        self._state.reexamine(copy)
 
-    async def _read_back(self, sent: Sent) -> None:
+    async def _confirm_by_reading(self, sent: SentBatch) -> None:
         """Count an acknowledgement only when the target holds this batch, not another mirror's of the same numbers."""
-        copying, outgoing, generation = sent
+        copy, outgoing, generation = sent
         try:
-            there = await self._running.target.batch_at(copying.target, outgoing.base)
-            ours = first(outgoing.data)
-            same = there is not None and ours is not None and _is_same(there, ours, outgoing.base)
+            target_batch = await self._state.target.fetch_batch_at(copy.target, outgoing.base_offset)
+            sent_batch = read_first_batch(outgoing.data)
+            is_same = (
+                target_batch is not None
+                and sent_batch is not None
+                and _is_same_batch(target_batch, sent_batch, outgoing.base_offset)
+            )
         except KafkaUnavailable as error:
-            self._running.troubles.note(("produce", copying.target), str(error))
-            same = False
+            self._state.waits.report(("produce", copy.target), str(error))
+            is_same = False
         except Exception as error:  # noqa: BLE001  a task's error would be lost
-            self._running.fail(error)
+            self._state.fail(error)
             return
-        copying.flow.in_flight -= 1
-        if generation == copying.generation:
-            self._acknowledge(sent) if same else self._running.look_again(copying)
-        self._running.changed.ring()
-        self._running.ring()
+        copy.buffer.in_flight_count -= 1
+        if generation == copy.generation:
+            self._acknowledge(sent) if is_same else self._state.reexamine(copy)
+        self._state.progress_wakeup.set()
+        self._state.wake_workers()
 
 
-def _is_same(there: Batch, ours: Batch, base: int) -> bool:
-    at_its_place = there.base_offset == base
-    return at_its_place and (there.crc == ours.crc or same_records(there, ours._replace(base_offset=base)))
+def _is_same_batch(target_batch: Batch, sent_batch: Batch, base_offset: int) -> bool:
+    is_at_base = target_batch.base_offset == base_offset
+    return is_at_base and (
+        target_batch.crc == sent_batch.crc
+        or has_same_records(target_batch, sent_batch._replace(base_offset=base_offset))
+    )
 
 
-async def note(running: Running, copying: Copying) -> None:
+async def commit_offset_note(state: MirrorState, copy: PartitionCopy) -> None:
     """Commit under the mirror's group where the target stands, and which offset of the source that is."""
-    here = Committed(copying.flow.done_target, str(copying.flow.done_source))
-    copying.note_due = False
-    group = mirror_group(copying.flow.producer)
-    await consumer_groups.commit(running.target.wire, group, {copying.target: here})
+    position = CommittedOffset(copy.buffer.done_target, str(copy.buffer.done_source))
+    copy.is_note_due = False
+    group = name_mirror_group(copy.buffer.producer_id)
+    await consumer_groups.commit_offsets(state.target.connection, group, {copy.target: position})

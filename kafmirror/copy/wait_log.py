@@ -5,40 +5,40 @@ import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-SAID_AFTER_S = 1.0
-SAID_AGAIN_S = 30.0
+LOG_AFTER_S = 1.0
+LOG_AGAIN_S = 30.0
 
 _log = logging.getLogger("kafmirror")
 
 
 @dataclass
-class _Trouble:
+class _Wait:
     text: str
     since: float
-    said: float | None = None
+    last_logged: float | None = None
 
 
-class Troubles:
+class WaitLog:
     """Open troubles by what they concern; ``clock`` counts seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._open: dict[Hashable, _Trouble] = {}
+        self._waits: dict[Hashable, _Wait] = {}
 
-    def note(self, what: Hashable, text: str) -> None:
+    def report(self, key: Hashable, text: str) -> None:
         """Something doesn't work, still or again."""
         now = self._clock()
-        trouble = self._open.setdefault(what, _Trouble(text, now))
-        trouble.text = text
-        if now - (trouble.said or trouble.since) >= (SAID_AGAIN_S if trouble.said else SAID_AFTER_S):
-            trouble.said = now
-            _log.warning("waiting since %.0f s: %s", now - trouble.since, text)
+        wait = self._waits.setdefault(key, _Wait(text, now))
+        wait.text = text
+        if now - (wait.last_logged or wait.since) >= (LOG_AGAIN_S if wait.last_logged else LOG_AFTER_S):
+            wait.last_logged = now
+            _log.warning("waiting since %.0f s: %s", now - wait.since, text)
 
-    def over(self, what: Hashable) -> None:
+    def resolve(self, key: Hashable) -> None:
         """It works."""
-        if self._open and (trouble := self._open.pop(what, None)) and trouble.said:
-            _log.warning("going on after %.0f s: %s", self._clock() - trouble.since, trouble.text)
+        if self._waits and (wait := self._waits.pop(key, None)) and wait.last_logged:
+            _log.warning("going on after %.0f s: %s", self._clock() - wait.since, wait.text)
 
-    def all(self) -> list[str]:
+    def list_waits(self) -> list[str]:
         """What the mirror waits for."""
-        return [trouble.text for trouble in self._open.values()]
+        return [wait.text for wait in self._waits.values()]

@@ -5,30 +5,30 @@ from types import MappingProxyType
 
 from agentlog.errors import SettingsError
 from agentlog.settings.clusters import Cluster
-from agentlog.settings.librdkafka_properties import ANY_CLIENT, PROPERTIES
+from agentlog.settings.librdkafka_properties import ALL_PROPERTIES, ANY_CLIENT
 
 Value = str | int | bool
-Word = tuple[str, Callable[[str], Value]]
+PropertyMapping = tuple[str, Callable[[str], Value]]
 
 _DNS_LOOKUPS = ("use_all_dns_ips", "resolve_canonical_bootstrap_servers_only")
 
 
-def _is_https(value: str) -> bool:
+def _parse_https(value: str) -> bool:
     if value not in ("https", "none"):
         raise ValueError("is https or none")
     return value == "https"
 
 
-def _lookup(value: str) -> str:
+def _check_dns_lookup(value: str) -> str:
     if value not in _DNS_LOOKUPS:
         raise ValueError(f"is one of {', '.join(_DNS_LOOKUPS)}")
     return value
 
 
-WORDS: Mapping[str, Word] = MappingProxyType(
+KAFKA_PYTHON_NAMES: Mapping[str, PropertyMapping] = MappingProxyType(
     {
         "bootstrap.servers": ("bootstrap_servers", str),
-        "client.dns.lookup": ("client_dns_lookup", _lookup),
+        "client.dns.lookup": ("client_dns_lookup", _check_dns_lookup),
         "client.id": ("client_id", str),
         "connections.max.idle.ms": ("connections_max_idle_ms", int),
         "reconnect.backoff.max.ms": ("reconnect_backoff_max_ms", int),
@@ -44,15 +44,15 @@ WORDS: Mapping[str, Word] = MappingProxyType(
         "ssl.ca.location": ("ssl_cafile", str),
         "ssl.certificate.location": ("ssl_certfile", str),
         "ssl.crl.location": ("ssl_crlfile", str),
-        "ssl.endpoint.identification.algorithm": ("ssl_check_hostname", _is_https),
+        "ssl.endpoint.identification.algorithm": ("ssl_check_hostname", _parse_https),
         "ssl.key.location": ("ssl_keyfile", str),
         "ssl.key.password": ("ssl_password", str),
     }
 )
 
-MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI")
+SASL_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI")
 
-FIXED: Mapping[str, str] = MappingProxyType(
+FIXED_VALUES: Mapping[str, str] = MappingProxyType(
     {
         "allow.auto.create.topics": "false",
         "api.version.request": "true",
@@ -64,7 +64,7 @@ FIXED: Mapping[str, str] = MappingProxyType(
 )
 """Properties that may be given, with the only value that they have here."""
 
-_WITHOUT_EFFECT = """
+_IGNORED_PROPERTIES = """
 api.version.fallback.ms api.version.request.timeout.ms broker.address.ttl broker.version.fallback client.rack debug
 enable.metrics.push enable.random.seed log.connection.close log.thread.name log_level max.in.flight
 max.in.flight.requests.per.connection message.copy.max.bytes message.max.bytes metadata.max.age.ms
@@ -74,42 +74,44 @@ socket.receive.buffer.bytes socket.send.buffer.bytes statistics.interval.ms topi
 topic.metadata.propagation.max.ms topic.metadata.refresh.fast.cnt topic.metadata.refresh.fast.interval.ms
 topic.metadata.refresh.interval.ms topic.metadata.refresh.sparse
 """
-WITHOUT_EFFECT = PROPERTIES - frozenset(ANY_CLIENT.split()) | frozenset(_WITHOUT_EFFECT.split())
+IGNORED_PROPERTIES = ALL_PROPERTIES - frozenset(ANY_CLIENT.split()) | frozenset(_IGNORED_PROPERTIES.split())
 """How librdkafka reads, writes, waits and logs; a mirror does that in its own way, so nothing is lost without them."""
 
 
-def translated(cluster: Cluster) -> dict[str, Value]:
+def translate_properties(cluster: Cluster) -> dict[str, Value]:
     """The configuration of kafka-python's connections to ``cluster``.
 
     Raises:
         SettingsError: a property that it has no word for, or a value that it doesn't take.
     """
-    found: dict[str, Value] = {}
+    config: dict[str, Value] = {}
     for name, value in cluster.properties.items():
-        if name in WORDS:
-            word, read = WORDS[name]
-            found[word] = _read(cluster, name, value, read)
-        elif FIXED.get(name) != value and name not in WITHOUT_EFFECT:
-            raise SettingsError(_unknown(cluster, name))
-    mechanism = found.get("sasl_mechanism")
-    if mechanism is not None and mechanism not in MECHANISMS:
+        if name in KAFKA_PYTHON_NAMES:
+            config_name, convert = KAFKA_PYTHON_NAMES[name]
+            config[config_name] = _convert_value(cluster, name, value, convert)
+        elif FIXED_VALUES.get(name) != value and name not in IGNORED_PROPERTIES:
+            raise SettingsError(_describe_unsupported(cluster, name))
+    mechanism = config.get("sasl_mechanism")
+    if mechanism is not None and mechanism not in SASL_MECHANISMS:
         origin = cluster.origins.get("sasl.mechanism") or cluster.origins["sasl.mechanisms"]
-        raise SettingsError(f"{origin}: kafmirror knows sasl.mechanism {', '.join(MECHANISMS)}; this is {mechanism}")
-    return found
+        raise SettingsError(
+            f"{origin}: kafmirror knows sasl.mechanism {', '.join(SASL_MECHANISMS)}; this is {mechanism}"
+        )
+    return config
 
 
-def _read(cluster: Cluster, name: str, value: str, read: Callable[[str], Value]) -> Value:
+def _convert_value(cluster: Cluster, name: str, value: str, convert: Callable[[str], Value]) -> Value:
     try:
-        return read(value)
+        return convert(value)
     except ValueError as error:
-        wanted = error if read in (_is_https, _lookup) else "is a whole number"
-        shown = "***" if name in cluster.secrets else repr(value[:60])
-        raise SettingsError(f"{cluster.origins[name]}: {name} {wanted}; this is {shown}") from None
+        expected = error if convert in (_parse_https, _check_dns_lookup) else "is a whole number"
+        shown_value = "***" if name in cluster.secrets else repr(value[:60])
+        raise SettingsError(f"{cluster.origins[name]}: {name} {expected}; this is {shown_value}") from None
 
 
-def _unknown(cluster: Cluster, name: str) -> str:
-    only = f"; it takes only {FIXED[name]!r}" if name in FIXED else ""
+def _describe_unsupported(cluster: Cluster, name: str) -> str:
+    only_value = f"; it takes only {FIXED_VALUES[name]!r}" if name in FIXED_VALUES else ""
     return (
-        f"{cluster.origins[name]}: kafmirror's connections can't do {name}{only}; the other tools can. "
+        f"{cluster.origins[name]}: kafmirror's connections can't do {name}{only_value}; the other tools can. "
         f"Name the cluster for it in a table of its own, without {name}."
     )

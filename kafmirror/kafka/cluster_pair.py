@@ -7,13 +7,13 @@ from typing import NamedTuple
 from agentlog.cli import settings
 from agentlog.errors import UsageError
 
-from .cluster_view import Side
-from .connection import Wire
-from .event_loop import Loop
-from .topic_selection import Wanted, check_target_topic
+from .cluster_view import ClusterView
+from .connection import ClusterConnection
+from .event_loop import EventLoop
+from .topic_selection import TopicSelection, check_target_topic
 
 
-class Named(NamedTuple):
+class MirrorRequest(NamedTuple):
     """What the options say about both clusters and their topics."""
 
     source: str
@@ -23,42 +23,46 @@ class Named(NamedTuple):
     properties: Sequence[str] = ()
 
 
-class Sides(NamedTuple):
+class ClusterPair(NamedTuple):
     """Connections to both clusters, in one thread, and what is to be mirrored."""
 
-    loop: Loop
-    source: Wire
-    target: Wire
-    wanted: Wanted
+    loop: EventLoop
+    source: ClusterConnection
+    target: ClusterConnection
+    selection: TopicSelection
 
-    async def of(self, source_topic: str, target_topic: str) -> tuple[Side, Side]:
+    async def fetch_views(self, source_topic: str, target_topic: str) -> tuple[ClusterView, ClusterView]:
         """Both sides as they are used for one topic."""
-        asked = self.loop.spawn(self.source.metadata, [source_topic])
-        here = await self.target.metadata([target_topic])
-        return Side.of(self.source, await asked, source_topic), Side.of(self.target, here, target_topic)
+        source_metadata = self.loop.spawn(self.source.fetch_metadata, [source_topic])
+        target_metadata = await self.target.fetch_metadata([target_topic])
+        return ClusterView.for_topic(self.source, await source_metadata, source_topic), ClusterView.for_topic(
+            self.target, target_metadata, target_topic
+        )
 
 
-def listed(given: Iterable[str]) -> list[str]:
+def split_names(values: Iterable[str]) -> list[str]:
     """Names that were given between commas, or one by one."""
-    return [name.strip() for each in given for name in each.split(",") if name.strip()]
+    return [name.strip() for value in values for name in value.split(",") if name.strip()]
 
 
 @contextmanager
-def opened(named: Named) -> Iterator[Sides]:
+def open_clusters(request: MirrorRequest) -> Iterator[ClusterPair]:
     """Both clusters; nothing is connected yet.
 
     Raises:
         SettingsError: a cluster that isn't known, or a property that kafmirror has no word for.
         UsageError: options that contradict each other.
     """
-    known = settings()
-    wanted = Wanted(listed(named.topics) or [known.topic(None)], check_target_topic(named.target_topic))
-    if named.source == named.target:
-        raise UsageError(f"--source and --target are the same: {named.source[:60]}")
-    loop = Loop()
-    source = Wire(loop, known.cluster(named.source, named.properties))
-    target = Wire(loop, known.cluster(named.target, named.properties))
+    user_settings = settings()
+    selection = TopicSelection(
+        split_names(request.topics) or [user_settings.get_topic(None)], check_target_topic(request.target_topic)
+    )
+    if request.source == request.target:
+        raise UsageError(f"--source and --target are the same: {request.source[:60]}")
+    loop = EventLoop()
+    source = ClusterConnection(loop, user_settings.get_cluster(request.source, request.properties))
+    target = ClusterConnection(loop, user_settings.get_cluster(request.target, request.properties))
     try:
-        yield Sides(loop, source, target, wanted)
+        yield ClusterPair(loop, source, target, selection)
     finally:
-        loop.end(source.close, target.close)
+        loop.stop(source.close, target.close)

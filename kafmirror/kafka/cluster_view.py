@@ -5,100 +5,106 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from ..batches.checkpoint import mirrored_up_to
-from ..batches.record_batch import Batch, first, producer_id
+from ..batches.checkpoint import find_mirrored_position
+from ..batches.record_batch import Batch, derive_producer_id, read_first_batch
 from . import consumer_groups
-from .connection import EARLIEST, LATEST, Wire, WireError, is_transient
-from .fetch_produce import Asked, fetch
+from .connection import EARLIEST, LATEST, BrokerError, ClusterConnection, is_transient
+from .fetch_produce import PartitionFetch, fetch
 from .metadata import Bounds, Metadata, Partition
 
-PATIENCE_S = 10.0
+LEADER_TIMEOUT_S = 10.0
 
 
 @dataclass
-class Side:
+class ClusterView:
     """A cluster as a mirror uses it: its connections, and what was last heard of its topics."""
 
-    wire: Wire
+    connection: ClusterConnection
     metadata: Metadata
-    ids: Mapping[str, UUID]
+    topic_ids: Mapping[str, UUID]
 
     @classmethod
-    def of(cls, wire: Wire, metadata: Metadata, topic: str) -> "Side":
+    def for_topic(cls, connection: ClusterConnection, metadata: Metadata, topic: str) -> "ClusterView":
         """A cluster as it is used for one topic, which needn't be there yet."""
-        return cls(wire, metadata, {topic: metadata.topics[topic].id} if topic in metadata.topics else {})
+        return cls(connection, metadata, {topic: metadata.topics[topic].id} if topic in metadata.topics else {})
 
-    def producer(self, topic: str) -> int:
+    def derive_mirror_producer_id(self, topic: str) -> int:
         """The producer id of every mirror of one of its topics."""
-        return producer_id(self.metadata.cluster_id, str(self.ids[topic]))
+        return derive_producer_id(self.metadata.cluster_id, str(self.topic_ids[topic]))
 
-    def node(self, partition: Partition) -> int:
+    def find_leader_node(self, partition: Partition) -> int:
         """The broker that leads a partition; raises WireError when none does."""
-        leader = self.metadata.leader(partition)
+        leader = self.metadata.find_leader(partition)
         if leader is None:
-            raise WireError(f"cluster {self.wire.name}: {partition} has no leader", 5)
+            raise BrokerError(f"cluster {self.connection.name}: {partition} has no leader", 5)
         return leader.node
 
-    async def bounds(self, partition: Partition, *, stable: bool = False) -> Bounds:
+    async def fetch_bounds(self, partition: Partition, *, is_read_committed: bool = False) -> Bounds:
         """The first offset that a partition holds, and the one behind its last."""
-        return (await self._bounds([partition], stable=stable))[partition]
+        return (await self._fetch_bounds([partition], is_read_committed=is_read_committed))[partition]
 
-    async def all_bounds(self, topic: str, *, stable: bool = False) -> dict[int, Bounds]:
+    async def fetch_all_bounds(self, topic: str, *, is_read_committed: bool = False) -> dict[int, Bounds]:
         """The bounds of each partition of a topic; a broker that has just come back is given a moment."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + LEADER_TIMEOUT_S
         while True:
             partitions = [Partition(topic, number) for number in sorted(self.metadata.topics[topic].leaders)]
             try:
-                found = await self._bounds(partitions, stable=stable)
-            except WireError as error:
+                bounds_by_partition = await self._fetch_bounds(partitions, is_read_committed=is_read_committed)
+            except BrokerError as error:
                 if not is_transient(error.code) or time.monotonic() > deadline:
                     raise
-                await self.wire.loop.sleep(0.2)
-                self.metadata = await self.wire.metadata(self.ids)
+                await self.connection.loop.sleep(0.2)
+                self.metadata = await self.connection.fetch_metadata(self.topic_ids)
             else:
-                return {each.number: bounds for each, bounds in found.items()}
+                return {each.number: bounds for each, bounds in bounds_by_partition.items()}
 
-    async def _bounds(self, partitions: Sequence[Partition], *, stable: bool) -> dict[Partition, Bounds]:
-        begins = self.wire.loop.spawn(self.wire.offsets, self.metadata, partitions, EARLIEST)
-        ends = await self.wire.offsets(self.metadata, partitions, LATEST, stable=stable)
-        lows = await begins
+    async def _fetch_bounds(
+        self, partitions: Sequence[Partition], *, is_read_committed: bool
+    ) -> dict[Partition, Bounds]:
+        lows_future = self.connection.loop.spawn(self.connection.list_offsets, self.metadata, partitions, EARLIEST)
+        ends = await self.connection.list_offsets(
+            self.metadata, partitions, LATEST, is_read_committed=is_read_committed
+        )
+        lows = await lows_future
         return {each: Bounds(lows[each], ends[each]) for each in partitions}
 
-    async def noted(self, partition: Partition, producer: int) -> tuple[int, int] | None:
+    async def fetch_noted_offsets(self, partition: Partition, producer_id: int) -> tuple[int, int] | None:
         """The target's and the source's offset as a mirror last noted them for a partition with gaps."""
-        notes = await consumer_groups.committed(
-            self.wire, mirror_group(producer), {partition.topic: partition.number + 1}
+        notes = await consumer_groups.fetch_committed_offsets(
+            self.connection, name_mirror_group(producer_id), {partition.topic: partition.number + 1}
         )
         note = notes.get(partition)
         return (note.offset, int(note.metadata)) if note else None
 
-    async def position(self, partition: Partition, bounds: Bounds, producer: int) -> int:
+    async def fetch_mirrored_position(self, partition: Partition, bounds: Bounds, producer_id: int) -> int:
         """The source's offset that follows what the target holds.
 
         Raises:
             ValueError: nobody knows.
         """
-        last = await self.last_batch(partition, bounds)
-        is_whole = bounds.end == 0 or (last is not None and last.is_dense)
-        committed = None if is_whole else await self.noted(partition, producer)
-        found = mirrored_up_to(last, bounds.end, committed, producer)
-        if found is None:
+        last_batch = await self.fetch_last_batch(partition, bounds)
+        is_position_in_batch = bounds.end == 0 or (last_batch is not None and last_batch.is_dense)
+        noted_offsets = None if is_position_in_batch else await self.fetch_noted_offsets(partition, producer_id)
+        position = find_mirrored_position(last_batch, bounds.end, noted_offsets, producer_id)
+        if position is None:
             raise ValueError(f"{partition}: the target's log and the mirror's note no longer tell where it stands")
-        return found
+        return position
 
-    async def last_batch(self, partition: Partition, bounds: Bounds) -> Batch | None:
+    async def fetch_last_batch(self, partition: Partition, bounds: Bounds) -> Batch | None:
         """The batch that holds the last offset within bounds; None where there is none."""
-        return await self.batch_at(partition, bounds.end - 1) if bounds.end > bounds.low else None
+        return await self.fetch_batch_at(partition, bounds.end - 1) if bounds.end > bounds.low else None
 
-    async def batch_at(self, partition: Partition, offset: int) -> Batch | None:
+    async def fetch_batch_at(self, partition: Partition, offset: int) -> Batch | None:
         """The batch that holds an offset, or the one behind it; None where there is none."""
-        asked = {partition: Asked(offset, -1)}
-        answer = (await fetch(self.wire, self.node(partition), asked, self.ids, 500))[partition]
-        if answer.error:
-            raise self.wire.problem(answer.error, str(partition))
-        return first(answer.records)
+        requests = {partition: PartitionFetch(offset, -1)}
+        result = (await fetch(self.connection, self.find_leader_node(partition), requests, self.topic_ids, 500))[
+            partition
+        ]
+        if result.error:
+            raise self.connection.make_broker_error(result.error, str(partition))
+        return read_first_batch(result.records)
 
 
-def mirror_group(producer: int) -> str:
+def name_mirror_group(producer_id: int) -> str:
     """The group under which a mirror notes where partitions with gaps stand."""
-    return f"kafmirror-{producer:016x}"
+    return f"kafmirror-{producer_id:016x}"

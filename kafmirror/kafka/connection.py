@@ -15,9 +15,9 @@ from kafka.protocol.metadata import MetadataRequest
 from agentlog.errors import AgentlogError, KafkaRefused, KafkaUnavailable, TopicNotFound
 from agentlog.settings.clusters import BOOTSTRAP, Cluster
 
-from .client_properties import Value, translated
-from .event_loop import Loop
-from .metadata import NO_ID, Leader, Metadata, Partition, Topic
+from .client_properties import Value, translate_properties
+from .event_loop import EventLoop
+from .metadata import NO_TOPIC_ID, Leader, Metadata, Partition, Topic
 
 OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC, MESSAGE_TOO_LARGE = 1, 3, 10
 NOT_AUTHORISED = frozenset({29, 30, 31})
@@ -25,7 +25,7 @@ OUT_OF_ORDER_SEQUENCE, DUPLICATE_SEQUENCE = 45, 46
 
 EARLIEST, LATEST = -2, -1
 
-_OURS: Mapping[str, Value] = {
+_DEFAULTS: Mapping[str, Value] = {
     "client_id": "kafmirror",
     "receive_message_max_bytes": 1 << 30,
     "max_in_flight_requests_per_connection": 1000,  # the pump bounds its own
@@ -42,7 +42,7 @@ _REFUSED_LOGIN = (
 )
 
 
-class WireError(KafkaUnavailable):
+class BrokerError(KafkaUnavailable):
     """A broker answered with an error; ``code`` is Kafka's number for it."""
 
     def __init__(self, message: str, code: int) -> None:
@@ -61,16 +61,16 @@ def is_transient(code: int) -> bool:
     return bool(getattr(kafka_errors.for_code(code), "retriable", False))
 
 
-class Wire:
+class ClusterConnection:
     """Connections to all brokers of a cluster.
 
     Raises:
         SettingsError: a property that kafka-python has no word for.
     """
 
-    def __init__(self, loop: Loop, cluster: Cluster) -> None:
+    def __init__(self, loop: EventLoop, cluster: Cluster) -> None:
         self.loop, self.cluster = loop, cluster
-        self._config: dict[str, Value] = {**_OURS, **translated(cluster)}
+        self._config: dict[str, Value] = {**_DEFAULTS, **translate_properties(cluster)}
         self._manager: Any = None
         self._last_contact = time.monotonic()
         self._connecting: Awaitable[None] | None = None
@@ -97,19 +97,19 @@ class Wire:
         self.close()
         self._manager = KafkaConnectionManager(self.loop.net, **self._config)
         self._manager.cluster.config["allow_auto_create_topics"] = False
-        failed: Exception = KafkaUnavailable("no address")
+        last_error: Exception = KafkaUnavailable("no address")
         for broker in self._manager.cluster.bootstrap_brokers():
             try:
                 connection = self._manager.get_connection(broker.node_id, refresh_metadata_on_err=False)
                 await connection
                 await self._manager.cluster.refresh_metadata(broker.node_id)
             except Exception as error:  # noqa: BLE001  whatever it is, it's told below
-                failed = error
+                last_error = error
             else:
                 connection.close()
                 self._last_contact = time.monotonic()
                 return
-        raise self.explained(failed, "connecting")
+        raise self.translate_error(last_error, "connecting")
 
     def close(self) -> None:
         """Close all connections."""
@@ -117,7 +117,7 @@ class Wire:
             self._manager.close()
             self._manager = None
 
-    def brokers(self) -> list[int]:
+    def list_brokers(self) -> list[int]:
         """The numbers of the cluster's brokers."""
         return [broker.node_id for broker in self._manager.cluster.brokers()]
 
@@ -132,16 +132,16 @@ class Wire:
         Raises:
             KafkaUnavailable, KafkaRefused: there is none.
         """
-        return await self.answered(self.post(request, node, timeout_ms))
+        return await self.await_response(self.post(request, node, timeout_ms))
 
-    async def answered(self, future: Any) -> Any:
+    async def await_response(self, future: Any) -> Any:
         """What the future of ``post`` or ``produce`` brings; raises as ``send`` does."""
         try:
-            answer = await future
+            response = await future
         except Exception as error:
-            raise self.explained(error, "asking it") from error
+            raise self.translate_error(error, "asking it") from error
         self._last_contact = time.monotonic()
-        return answer
+        return response
 
     def post(self, request: Any, node: int | None = None, timeout_ms: int | None = None) -> Any:
         """Send a request at once, and return the future of its answer."""
@@ -152,26 +152,26 @@ class Wire:
         except Exception as error:  # noqa: BLE001  an unknown broker, a refused password
             return Future().failure(error)
 
-    def explained(self, error: BaseException, doing: str) -> AgentlogError:
+    def translate_error(self, error: BaseException, action: str) -> AgentlogError:
         """A failure of kafka-python as one of our errors; what isn't such a failure is raised as it is."""
         text = self.cluster.redact(str(error)) or type(error).__name__
         address = self.cluster.properties[BOOTSTRAP]
-        who = f"cluster {self.name}" + (f" ({address})" if address != self.name else "")
+        cluster_text = f"cluster {self.name}" + (f" ({address})" if address != self.name else "")
         if isinstance(error, AgentlogError):
             return error
         if isinstance(error, _REFUSED_LOGIN):
-            return KafkaRefused(f"{who} refused the log-in, by its user name, password or mechanism: {text}")
-        if "socket disconnected" in text and doing == "connecting" and "sasl_mechanism" in self._config:
-            return KafkaRefused(f"{who} closed the connection as we logged in: a wrong user name or password")
+            return KafkaRefused(f"{cluster_text} refused the log-in, by its user name, password or mechanism: {text}")
+        if "socket disconnected" in text and action == "connecting" and "sasl_mechanism" in self._config:
+            return KafkaRefused(f"{cluster_text} closed the connection as we logged in: a wrong user name or password")
         if "Handshake failed" in text:
-            return KafkaRefused(f"{who}: no TLS connection while {doing}: {text}")
+            return KafkaRefused(f"{cluster_text}: no TLS connection while {action}: {text}")
         if isinstance(error, kafka_errors.IncompatibleBrokerVersion):
-            return KafkaRefused(f"{who} is too old for kafmirror: {text}")
+            return KafkaRefused(f"{cluster_text} is too old for kafmirror: {text}")
         if isinstance(error, OSError | kafka_errors.KafkaError):
-            return KafkaUnavailable(f"{who} can't be reached while {doing}: {text}")
+            return KafkaUnavailable(f"{cluster_text} can't be reached while {action}: {text}")
         raise error
 
-    async def metadata(self, topics: Iterable[str] | None = ()) -> Metadata:
+    async def fetch_metadata(self, topics: Iterable[str] | None = ()) -> Metadata:
         """What a broker knows of ``topics``, of all topics when None.
 
         Raises:
@@ -180,35 +180,35 @@ class Wire:
         """
         if self._manager is None or time.monotonic() - self._last_contact > 5:
             await self.connect()
-        asked = None
+        requested = None
         if topics is not None:
-            asked = [MetadataRequest.MetadataRequestTopic(name=name, topic_id=NO_ID) for name in topics]
-        request = MetadataRequest(topics=asked, allow_auto_topic_creation=False, max_version=12)
-        answer = await self.send(request, timeout_ms=10_000)
-        self._manager.cluster.update_metadata(answer)
-        found = [_topic(each) for each in answer.topics]
-        return Metadata(answer.cluster_id, answer.controller_id, {topic.name: topic for topic in found})
+            requested = [MetadataRequest.MetadataRequestTopic(name=name, topic_id=NO_TOPIC_ID) for name in topics]
+        request = MetadataRequest(topics=requested, allow_auto_topic_creation=False, max_version=12)
+        response = await self.send(request, timeout_ms=10_000)
+        self._manager.cluster.update_metadata(response)
+        found_topics = [_parse_topic(each) for each in response.topics]
+        return Metadata(response.cluster_id, response.controller_id, {topic.name: topic for topic in found_topics})
 
-    async def topic(self, name: str) -> Topic:
+    async def fetch_topic(self, name: str) -> Topic:
         """A topic that is there.
 
         Raises:
             TopicNotFound, KafkaRefused, KafkaUnavailable: it isn't, or nobody tells.
         """
-        found = (await self.metadata([name])).topics[name]
-        if found.error == UNKNOWN_TOPIC:
+        topic = (await self.fetch_metadata([name])).topics[name]
+        if topic.error == UNKNOWN_TOPIC:
             raise TopicNotFound(f"cluster {self.name} has no topic {name}")
-        if found.error:
-            raise self.problem(found.error, f"topic {name}")
-        return found
+        if topic.error:
+            raise self.make_broker_error(topic.error, f"topic {name}")
+        return topic
 
-    def problem(self, code: int, what: str, told: str | None = None) -> AgentlogError:
+    def make_broker_error(self, code: int, action: str, broker_message: str | None = None) -> AgentlogError:
         """An error that a broker answered with, as one of ours."""
-        text = f"cluster {self.name}, {what}: {told or error_name(code)}"
-        return KafkaRefused(text) if code in NOT_AUTHORISED else WireError(text, code)
+        text = f"cluster {self.name}, {action}: {broker_message or error_name(code)}"
+        return KafkaRefused(text) if code in NOT_AUTHORISED else BrokerError(text, code)
 
-    async def offsets(
-        self, metadata: Metadata, partitions: Iterable[Partition], timestamp: int, *, stable: bool = False
+    async def list_offsets(
+        self, metadata: Metadata, partitions: Iterable[Partition], timestamp: int, *, is_read_committed: bool = False
     ) -> dict[Partition, int]:
         """An offset of each partition: ``EARLIEST``, ``LATEST``, or the first of a time in milliseconds (-1 for none).
 
@@ -216,48 +216,59 @@ class Wire:
             metadata: that knows their leaders.
             partitions: to ask about.
             timestamp: which offset.
-            stable: whether ``LATEST`` is the end of what no open transaction holds back.
+            is_read_committed: whether ``LATEST`` is the end of what no open transaction holds back.
 
         Raises:
             KafkaUnavailable, KafkaRefused: for the first that isn't told.
         """
-        kind = ListOffsetsRequest.ListOffsetsTopic
-        waiting = []
-        for node, numbers in _by_leader(metadata, partitions, self).items():
+        topic_type = ListOffsetsRequest.ListOffsetsTopic
+        responses = []
+        for node, numbers in _group_by_leader(metadata, partitions, self).items():
             topics = [
-                kind(
+                topic_type(
                     name=name,
                     partitions=[
-                        kind.ListOffsetsPartition(partition_index=n, current_leader_epoch=-1, timestamp=timestamp)
-                        for n in some
+                        topic_type.ListOffsetsPartition(partition_index=n, current_leader_epoch=-1, timestamp=timestamp)
+                        for n in partition_numbers
                     ],
                 )
-                for name, some in numbers.items()
+                for name, partition_numbers in numbers.items()
             ]
-            request = ListOffsetsRequest(replica_id=-1, isolation_level=int(stable), topics=topics, max_version=6)
-            waiting.append(self.loop.spawn(self.send, request, node))
-        found = {}
-        for answer in waiting:
-            for topic in (await answer).topics:
+            request = ListOffsetsRequest(
+                replica_id=-1, isolation_level=int(is_read_committed), topics=topics, max_version=6
+            )
+            responses.append(self.loop.spawn(self.send, request, node))
+        offsets = {}
+        for response in responses:
+            for topic in (await response).topics:
                 for each in topic.partitions:
                     partition = Partition(topic.name, each.partition_index)
                     if each.error_code:
-                        raise self.problem(each.error_code, str(partition))
-                    found[partition] = each.offset
-        return found
+                        raise self.make_broker_error(each.error_code, str(partition))
+                    offsets[partition] = each.offset
+        return offsets
 
 
-def _topic(told: Any) -> Topic:
-    leaders = {each.partition_index: Leader(each.leader_id, each.leader_epoch) for each in told.partitions}
-    replication = min((len(each.replica_nodes) for each in told.partitions), default=0)
-    return Topic(told.name, told.topic_id or NO_ID, told.is_internal, leaders, replication, told.error_code)
+def _parse_topic(topic_metadata: Any) -> Topic:
+    leaders = {each.partition_index: Leader(each.leader_id, each.leader_epoch) for each in topic_metadata.partitions}
+    replication = min((len(each.replica_nodes) for each in topic_metadata.partitions), default=0)
+    return Topic(
+        topic_metadata.name,
+        topic_metadata.topic_id or NO_TOPIC_ID,
+        topic_metadata.is_internal,
+        leaders,
+        replication,
+        topic_metadata.error_code,
+    )
 
 
-def _by_leader(metadata: Metadata, partitions: Iterable[Partition], wire: Wire) -> dict[int, dict[str, list[int]]]:
-    found: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+def _group_by_leader(
+    metadata: Metadata, partitions: Iterable[Partition], connection: ClusterConnection
+) -> dict[int, dict[str, list[int]]]:
+    numbers_by_node: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for partition in partitions:
-        leader = metadata.leader(partition)
+        leader = metadata.find_leader(partition)
         if leader is None:
-            raise WireError(f"cluster {wire.name}: {partition} has no leader", 5)
-        found[leader.node][partition.topic].append(partition.number)
-    return found
+            raise BrokerError(f"cluster {connection.name}: {partition} has no leader", 5)
+        numbers_by_node[leader.node][partition.topic].append(partition.number)
+    return numbers_by_node

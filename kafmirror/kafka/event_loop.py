@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 from kafka.future import Future
 from kafka.net.selector import NetworkSelector
 
-AT_ONCE = 20
+MAX_CONCURRENT = 20
 
 S = TypeVar("S")
 T = TypeVar("T")
 
 
-class Loop:
+class EventLoop:
     """The thread in which all connections live."""
 
     def __init__(self) -> None:
@@ -34,16 +34,16 @@ class Loop:
         future: Awaitable[T] = self.net.call_soon_with_future(coroutine, *args)
         return future
 
-    async def each(self, coroutine: Callable[[S], Awaitable[T]], items: Iterable[S]) -> list[T]:
+    async def map_concurrently(self, coroutine: Callable[[S], Awaitable[T]], items: Iterable[S]) -> list[T]:
         """What a coroutine returns for each of the items, a few of them under way at once."""
-        found, waiting = list[T](), deque[Awaitable[T]]()
+        results, futures = list[T](), deque[Awaitable[T]]()
         for item in items:
-            if len(waiting) == AT_ONCE:
-                found.append(await waiting.popleft())
-            waiting.append(self.spawn(coroutine, item))
-        return found + [await each for each in waiting]
+            if len(futures) == MAX_CONCURRENT:
+                results.append(await futures.popleft())
+            futures.append(self.spawn(coroutine, item))
+        return results + [await each for each in futures]
 
-    def soon(self, function: Callable[[], None]) -> None:
+    def call_soon(self, function: Callable[[], None]) -> None:
         """Call a function in the loop's thread; from a signal's handler too."""
         self.net.call_soon_threadsafe(function)
 
@@ -51,36 +51,38 @@ class Loop:
         """Let others run for so long."""
         await self.net.sleep(seconds)
 
-    def end(self, *lasts: Callable[[], None]) -> None:
+    def stop(self, *final_calls: Callable[[], None]) -> None:
         """Call these a last time in the loop's thread, and end it, with which a command ends."""
-        for last in lasts:
-            self.soon(last)
+        for final_call in final_calls:
+            self.call_soon(final_call)
         self.net.stop(timeout_ms=2000)
-        sys.unraisablehook = _forget  # what still waits for a closed connection is thrown away, and stumbles over it
+        sys.unraisablehook = (
+            _ignore_unraisable  # what still waits for a closed connection is thrown away, and stumbles over it
+        )
 
 
-def _forget(_: object) -> None: ...
+def _ignore_unraisable(_: object) -> None: ...
 
 
-class Signal:
+class Wakeup:
     """Wakes who waits for it; a ring before the wait counts."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: EventLoop) -> None:
         self._loop = loop
         self._future: Future | None = None
-        self._rung = False
+        self._is_set = False
 
-    def ring(self) -> None:
+    def set(self) -> None:
         """Wake the one that waits, or the next one that will; from the loop's own thread."""
-        self._rung = True
+        self._is_set = True
         if self._future is not None and not self._future.is_done:
             self._future.success(None)
 
     async def wait(self, seconds: float) -> None:
         """Wait for a ring, at most so long. One waiter at a time."""
-        if not self._rung:
+        if not self._is_set:
             self._future = Future()
-            timer = self._loop.net.call_later(seconds, self.ring)
+            timer = self._loop.net.call_later(seconds, self.set)
             await self._future
             self._loop.net.cancel(timer)
-        self._rung, self._future = False, None
+        self._is_set, self._future = False, None

@@ -8,22 +8,22 @@ from typing import Any, NamedTuple
 from kafka.protocol.consumer import FetchRequest
 from kafka.protocol.producer import ProduceRequest
 
-from .connection import Wire
-from .metadata import NO_ID, Partition
+from .connection import ClusterConnection
+from .metadata import NO_TOPIC_ID, Partition
 
 
-class Fetched(NamedTuple):
-    """A fetch's answer for one partition. ``diverged`` is where its log parts from what was fetched before, or None."""
+class FetchResult(NamedTuple):
+    """A fetch's answer for one partition. ``diverged_at`` is where its log parts from what was fetched before, or None."""
 
     error: int
     records: bytes
     stable_end: int
     log_start: int
     aborted: list[tuple[int, int]]
-    diverged: int | None
+    diverged_at: int | None
 
 
-class Asked(NamedTuple):
+class PartitionFetch(NamedTuple):
     """What to fetch of one partition; epochs are -1 where they aren't known."""
 
     offset: int
@@ -32,7 +32,7 @@ class Asked(NamedTuple):
     max_bytes: int = 1 << 20
 
 
-class Produced(NamedTuple):
+class ProduceResult(NamedTuple):
     """A produce request's answer for one partition."""
 
     error: int
@@ -41,27 +41,31 @@ class Produced(NamedTuple):
 
 
 async def fetch(
-    wire: Wire, node: int, wanted: Mapping[Partition, Asked], ids: Mapping[str, uuid.UUID], wait_ms: int
-) -> dict[Partition, Fetched]:
+    connection: ClusterConnection,
+    node: int,
+    requests: Mapping[Partition, PartitionFetch],
+    topic_ids: Mapping[str, uuid.UUID],
+    wait_ms: int,
+) -> dict[Partition, FetchResult]:
     """Records from each partition that ``node`` leads, once there are any, at the latest after ``wait_ms``.
 
     Raises:
         KafkaUnavailable, KafkaRefused: no answer.
     """
     topics: dict[str, list[Any]] = defaultdict(list)
-    kind = FetchRequest.FetchTopic
-    for partition, asked in wanted.items():
+    topic_type = FetchRequest.FetchTopic
+    for partition, partition_fetch in requests.items():
         topics[partition.topic].append(
-            kind.FetchPartition(
+            topic_type.FetchPartition(
                 partition=partition.number,
-                current_leader_epoch=asked.leader_epoch,
-                fetch_offset=asked.offset,
-                last_fetched_epoch=asked.last_epoch,
+                current_leader_epoch=partition_fetch.leader_epoch,
+                fetch_offset=partition_fetch.offset,
+                last_fetched_epoch=partition_fetch.last_epoch,
                 log_start_offset=-1,
-                partition_max_bytes=asked.max_bytes,
+                partition_max_bytes=partition_fetch.max_bytes,
             )
         )
-    by_id = all(ids[name] != NO_ID for name in topics)
+    has_topic_ids = all(topic_ids[name] != NO_TOPIC_ID for name in topics)
     request = FetchRequest(
         replica_id=-1,
         max_wait_ms=wait_ms,
@@ -70,54 +74,69 @@ async def fetch(
         isolation_level=1,
         session_id=0,
         session_epoch=-1,
-        topics=[kind(topic=name, topic_id=ids[name], partitions=some) for name, some in topics.items()],
+        topics=[
+            topic_type(topic=name, topic_id=topic_ids[name], partitions=partitions)
+            for name, partitions in topics.items()
+        ],
         forgotten_topics_data=[],
         rack_id="",
-        max_version=13 if by_id else 12,
+        max_version=13 if has_topic_ids else 12,
     )
-    answer = await wire.send(request, node)
-    if answer.error_code:
-        raise wire.problem(answer.error_code, "fetching")
-    names = {ids[name]: name for name in topics}
+    response = await connection.send(request, node)
+    if response.error_code:
+        raise connection.make_broker_error(response.error_code, "fetching")
+    names = {topic_ids[name]: name for name in topics}
     return {
-        Partition(topic.topic or names[topic.topic_id], each.partition_index): _fetched(each)
-        for topic in answer.responses
+        Partition(topic.topic or names[topic.topic_id], each.partition_index): _parse_fetched(each)
+        for topic in response.responses
         for each in topic.partitions
     }
 
 
-def produce(wire: Wire, node: int, batches: Mapping[Partition, bytes], ids: Mapping[str, uuid.UUID]) -> Any:
-    """Send one batch for each partition that ``node`` leads; the answer is a future, for ``produced``."""
-    kind = ProduceRequest.TopicProduceData
+def produce(
+    connection: ClusterConnection, node: int, batches: Mapping[Partition, bytes], topic_ids: Mapping[str, uuid.UUID]
+) -> Any:
+    """Send one batch for each partition that ``node`` leads; the answer is a future, for ``parse_produce_response``."""
+    topic_type = ProduceRequest.TopicProduceData
     topics: dict[str, list[Any]] = defaultdict(list)
     for partition, batch in batches.items():
-        topics[partition.topic].append(kind.PartitionProduceData(index=partition.number, records=batch))
-    by_id = all(ids[name] != NO_ID for name in topics)
+        topics[partition.topic].append(topic_type.PartitionProduceData(index=partition.number, records=batch))
+    has_topic_ids = all(topic_ids[name] != NO_TOPIC_ID for name in topics)
     request = ProduceRequest(
         transactional_id=None,
         acks=-1,
         timeout_ms=30_000,
-        topic_data=[kind(name=name, topic_id=ids[name], partition_data=some) for name, some in topics.items()],
-        max_version=13 if by_id else 12,
+        topic_data=[
+            topic_type(name=name, topic_id=topic_ids[name], partition_data=partitions)
+            for name, partitions in topics.items()
+        ],
+        max_version=13 if has_topic_ids else 12,
     )
-    return wire.post(request, node)
+    return connection.post(request, node)
 
 
-def produced(answer: Any, ids: Mapping[str, uuid.UUID]) -> dict[Partition, Produced]:
+def parse_produce_response(response: Any, topic_ids: Mapping[str, uuid.UUID]) -> dict[Partition, ProduceResult]:
     """What a produce request's answer says of each partition."""
-    names = {known: name for name, known in ids.items()}
+    names = {topic_id: name for name, topic_id in topic_ids.items()}
     return {
-        Partition(topic.name or names[topic.topic_id], each.index): Produced(
+        Partition(topic.name or names[topic.topic_id], each.index): ProduceResult(
             each.error_code, each.base_offset, each.error_message or ""
         )
-        for topic in answer.responses
+        for topic in response.responses
         for each in topic.partition_responses
     }
 
 
-def _fetched(told: Any) -> Fetched:
-    aborted = [(each.producer_id, each.first_offset) for each in told.aborted_transactions or ()]
-    diverging = told.diverging_epoch
-    diverged = diverging.end_offset if diverging is not None and diverging.epoch >= 0 else None
-    records = bytes(told.records or b"")
-    return Fetched(told.error_code, records, told.last_stable_offset, told.log_start_offset, aborted, diverged)
+def _parse_fetched(partition_response: Any) -> FetchResult:
+    aborted = [(each.producer_id, each.first_offset) for each in partition_response.aborted_transactions or ()]
+    diverging_epoch = partition_response.diverging_epoch
+    diverged_at = diverging_epoch.end_offset if diverging_epoch is not None and diverging_epoch.epoch >= 0 else None
+    records = bytes(partition_response.records or b"")
+    return FetchResult(
+        partition_response.error_code,
+        records,
+        partition_response.last_stable_offset,
+        partition_response.log_start_offset,
+        aborted,
+        diverged_at,
+    )

@@ -3,7 +3,7 @@
 import uuid
 from typing import NamedTuple
 
-NO_ID = uuid.UUID(int=0)
+NO_TOPIC_ID = uuid.UUID(int=0)
 
 
 class Partition(NamedTuple):
@@ -28,7 +28,7 @@ class Topic(NamedTuple):
 
     name: str
     id: uuid.UUID
-    internal: bool
+    is_internal: bool
     leaders: dict[int, Leader]
     replication: int
     error: int
@@ -41,18 +41,18 @@ class Metadata(NamedTuple):
     controller: int
     topics: dict[str, Topic]
 
-    def leader(self, partition: Partition) -> Leader | None:
+    def find_leader(self, partition: Partition) -> Leader | None:
         """Who leads a partition, None where nobody does."""
         topic = self.topics.get(partition.topic)
-        found = topic.leaders.get(partition.number) if topic else None
-        return found if found and found.node >= 0 else None
+        leader = topic.leaders.get(partition.number) if topic else None
+        return leader if leader and leader.node >= 0 else None
 
 
 class Setting(NamedTuple):
     """A topic's setting, and whether it is the topic's own, not the broker's default."""
 
     value: str | None
-    own: bool
+    is_overridden: bool
 
 
 class Bounds(NamedTuple):

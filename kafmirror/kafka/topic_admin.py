@@ -16,57 +16,61 @@ from kafka.protocol.metadata import MetadataRequest
 
 from agentlog.errors import KafkaError
 
-from .connection import UNKNOWN_TOPIC, Wire, WireError
-from .metadata import NO_ID, Metadata, Partition, Setting, Topic
+from .connection import UNKNOWN_TOPIC, BrokerError, ClusterConnection
+from .metadata import NO_TOPIC_ID, Metadata, Partition, Setting, Topic
 
-_TOPIC, _BROKER = 2, 4
-_OF_TOPIC = 1  # DescribeConfigs' source of a setting that is the topic's own
+_TOPIC_RESOURCE, _BROKER_RESOURCE = 2, 4
+_TOPIC_SOURCE = 1  # DescribeConfigs' source of a setting that is the topic's own
 _SET, _DELETE = 0, 1
 TOPIC_EXISTS, INVALID_PARTITIONS = 36, 37
 _TIMEOUT_MS = 30_000
 
 
-async def settings(wire: Wire, topic: str) -> dict[str, Setting]:
+async def fetch_settings(connection: ClusterConnection, topic: str) -> dict[str, Setting]:
     """All settings of a topic.
 
     Raises:
         KafkaUnavailable, KafkaRefused: they aren't told.
     """
-    return await _described(wire, _TOPIC, topic, None)
+    return await _describe_configs(connection, _TOPIC_RESOURCE, topic, None)
 
 
-async def broker_settings(wire: Wire, node: int) -> dict[str, Setting]:
-    """All settings of a broker; raises as ``settings`` does."""
-    return await _described(wire, _BROKER, str(node), node)
+async def fetch_broker_settings(connection: ClusterConnection, node: int) -> dict[str, Setting]:
+    """All settings of a broker; raises as ``fetch_settings`` does."""
+    return await _describe_configs(connection, _BROKER_RESOURCE, str(node), node)
 
 
-async def _described(wire: Wire, kind: int, name: str, node: int | None) -> dict[str, Setting]:
+async def _describe_configs(
+    connection: ClusterConnection, kind: int, name: str, node: int | None
+) -> dict[str, Setting]:
     resource = DescribeConfigsRequest.DescribeConfigsResource(
         resource_type=kind, resource_name=name, configuration_keys=None
     )
     request = DescribeConfigsRequest(resources=[resource], include_synonyms=False, include_documentation=False)
-    [told] = (await wire.send(request, node)).results
-    if told.error_code:
-        raise wire.problem(told.error_code, f"settings of {name}", told.error_message)
-    return {each.name: Setting(each.value, each.config_source == _OF_TOPIC) for each in told.configs}
+    [result] = (await connection.send(request, node)).results
+    if result.error_code:
+        raise connection.make_broker_error(result.error_code, f"settings of {name}", result.error_message)
+    return {each.name: Setting(each.value, each.config_source == _TOPIC_SOURCE) for each in result.configs}
 
 
-async def create(wire: Wire, name: str, partitions: int, own: Mapping[str, str], *, only_try: bool = False) -> None:
+async def create_topic(
+    connection: ClusterConnection, name: str, partitions: int, settings: Mapping[str, str], *, is_dry_run: bool = False
+) -> None:
     """Make a topic with the cluster's default replication; it's no error when it is there already.
 
     Raises:
         KafkaUnavailable, KafkaRefused: it isn't made.
     """
-    kind = CreateTopicsRequest.CreatableTopic
-    configs = [kind.CreatableTopicConfig(name=key, value=value) for key, value in own.items()]
-    topic = kind(name=name, num_partitions=partitions, replication_factor=-1, assignments=[], configs=configs)
-    request = CreateTopicsRequest(topics=[topic], timeout_ms=_TIMEOUT_MS, validate_only=only_try)
-    [told] = (await wire.send(request, await _controller(wire))).topics
-    if told.error_code not in (0, TOPIC_EXISTS):
-        raise wire.problem(told.error_code, f"creating topic {name}", told.error_message)
+    topic_type = CreateTopicsRequest.CreatableTopic
+    configs = [topic_type.CreatableTopicConfig(name=key, value=value) for key, value in settings.items()]
+    topic = topic_type(name=name, num_partitions=partitions, replication_factor=-1, assignments=[], configs=configs)
+    request = CreateTopicsRequest(topics=[topic], timeout_ms=_TIMEOUT_MS, validate_only=is_dry_run)
+    [result] = (await connection.send(request, await _find_controller(connection))).topics
+    if result.error_code not in (0, TOPIC_EXISTS):
+        raise connection.make_broker_error(result.error_code, f"creating topic {name}", result.error_message)
 
 
-async def widen(wire: Wire, name: str, partitions: int) -> None:
+async def add_partitions(connection: ClusterConnection, name: str, partitions: int) -> None:
     """Give a topic more partitions; it's no error when it has them already.
 
     Raises:
@@ -74,88 +78,91 @@ async def widen(wire: Wire, name: str, partitions: int) -> None:
     """
     topic = CreatePartitionsRequest.CreatePartitionsTopic(name=name, count=partitions, assignments=None)
     request = CreatePartitionsRequest(topics=[topic], timeout_ms=_TIMEOUT_MS, validate_only=False)
-    [told] = (await wire.send(request, await _controller(wire))).results
-    if told.error_code not in (0, INVALID_PARTITIONS):
-        raise wire.problem(told.error_code, f"widening topic {name}", told.error_message)
+    [result] = (await connection.send(request, await _find_controller(connection))).results
+    if result.error_code not in (0, INVALID_PARTITIONS):
+        raise connection.make_broker_error(result.error_code, f"widening topic {name}", result.error_message)
 
 
-async def change(wire: Wire, name: str, changes: Mapping[str, str | None]) -> None:
+async def alter_settings(connection: ClusterConnection, name: str, changes: Mapping[str, str | None]) -> None:
     """Set settings of a topic, or take back those whose value is None.
 
     Raises:
         KafkaUnavailable, KafkaRefused: it isn't done.
     """
-    kind = IncrementalAlterConfigsRequest.AlterConfigsResource
+    resource_type = IncrementalAlterConfigsRequest.AlterConfigsResource
     configs = [
-        kind.AlterableConfig(name=key, config_operation=_DELETE if value is None else _SET, value=value)
+        resource_type.AlterableConfig(name=key, config_operation=_DELETE if value is None else _SET, value=value)
         for key, value in changes.items()
     ]
-    resource = kind(resource_type=_TOPIC, resource_name=name, configs=configs)
+    resource = resource_type(resource_type=_TOPIC_RESOURCE, resource_name=name, configs=configs)
     request = IncrementalAlterConfigsRequest(resources=[resource], validate_only=False)
-    [told] = (await wire.send(request, await _controller(wire))).responses
-    if told.error_code:
-        raise wire.problem(told.error_code, f"settings of topic {name}", told.error_message)
+    [result] = (await connection.send(request, await _find_controller(connection))).responses
+    if result.error_code:
+        raise connection.make_broker_error(result.error_code, f"settings of topic {name}", result.error_message)
 
 
-async def delete(wire: Wire, name: str) -> None:
+async def delete_topic(connection: ClusterConnection, name: str) -> None:
     """Delete a topic.
 
     Raises:
         KafkaUnavailable, KafkaRefused: it isn't done.
     """
     request = DeleteTopicsRequest(topic_names=[name], timeout_ms=_TIMEOUT_MS, max_version=5)
-    [told] = (await wire.send(request, await _controller(wire))).responses
-    if told.error_code:
-        raise wire.problem(told.error_code, f"deleting topic {name}", told.error_message)
+    [result] = (await connection.send(request, await _find_controller(connection))).responses
+    if result.error_code:
+        raise connection.make_broker_error(result.error_code, f"deleting topic {name}", result.error_message)
 
 
-async def delete_records(wire: Wire, metadata: Metadata, partition: Partition, below: int) -> None:
+async def delete_records(
+    connection: ClusterConnection, metadata: Metadata, partition: Partition, before_offset: int
+) -> None:
     """Delete all records of a partition below an offset.
 
     Raises:
         KafkaUnavailable, KafkaRefused: it isn't done.
     """
-    leader = metadata.leader(partition)
+    leader = metadata.find_leader(partition)
     if leader is None:
-        raise WireError(f"cluster {wire.name}: {partition} has no leader", 5)
-    kind = DeleteRecordsRequest.DeleteRecordsTopic
-    asked = kind(
-        name=partition.topic, partitions=[kind.DeleteRecordsPartition(partition_index=partition.number, offset=below)]
+        raise BrokerError(f"cluster {connection.name}: {partition} has no leader", 5)
+    topic_type = DeleteRecordsRequest.DeleteRecordsTopic
+    requested = topic_type(
+        name=partition.topic,
+        partitions=[topic_type.DeleteRecordsPartition(partition_index=partition.number, offset=before_offset)],
     )
-    answer = await wire.send(DeleteRecordsRequest(topics=[asked], timeout_ms=_TIMEOUT_MS), leader.node)
-    code = answer.topics[0].partitions[0].error_code
+    response = await connection.send(DeleteRecordsRequest(topics=[requested], timeout_ms=_TIMEOUT_MS), leader.node)
+    code = response.topics[0].partitions[0].error_code
     if code:
-        raise wire.problem(code, f"deleting the fillers of {partition}")
+        raise connection.make_broker_error(code, f"deleting the fillers of {partition}")
 
 
-async def rights(wire: Wire, topic: str) -> frozenset[int] | None:
+async def fetch_rights(connection: ClusterConnection, topic: str) -> frozenset[int] | None:
     """What we may do with a topic, None where the broker doesn't tell."""
-    asked = [MetadataRequest.MetadataRequestTopic(name=topic, topic_id=NO_ID)]
+    requested = [MetadataRequest.MetadataRequestTopic(name=topic, topic_id=NO_TOPIC_ID)]
     request = MetadataRequest(
-        topics=asked, allow_auto_topic_creation=False, include_topic_authorized_operations=True, max_version=12
+        topics=requested, allow_auto_topic_creation=False, include_topic_authorized_operations=True, max_version=12
     )
-    [told] = (await wire.send(request)).topics
-    if told.error_code == UNKNOWN_TOPIC or told.authorized_operations is None:
+    [result] = (await connection.send(request)).topics
+    if result.error_code == UNKNOWN_TOPIC or result.authorized_operations is None:
         return None
-    rights = frozenset(int(each) for each in told.authorized_operations)
+    rights = frozenset(int(each) for each in result.authorized_operations)
     return rights if rights and max(rights) < 31 else None
 
 
-async def stored_bytes(wire: Wire, topic: Topic) -> int | None:
+async def measure_stored_bytes(connection: ClusterConnection, topic: Topic) -> int | None:
     """What a topic takes on its brokers' disks, its replicas counted once; None where we may not know."""
     largest: dict[int, int] = {}
-    asked = DescribeLogDirsRequest.DescribableLogDirTopic(topic=topic.name, partitions=sorted(topic.leaders))
-    for node in wire.brokers():
+    requested = DescribeLogDirsRequest.DescribableLogDirTopic(topic=topic.name, partitions=sorted(topic.leaders))
+    for node in connection.list_brokers():
         try:
-            answer = await wire.send(DescribeLogDirsRequest(topics=[asked]), node)
+            response = await connection.send(DescribeLogDirsRequest(topics=[requested]), node)
         except KafkaError:
             return None
-        if not answer.results or any(result.error_code for result in answer.results):
+        if not response.results or any(result.error_code for result in response.results):
             return None
-        for each in (part for result in answer.results for told in result.topics for part in told.partitions):
+        for each in (part for result in response.results for told in result.topics for part in told.partitions):
             largest[each.partition_index] = max(largest.get(each.partition_index, 0), each.partition_size)
     return sum(largest.values())
 
 
-async def _controller(wire: Wire) -> Any:
-    return (await wire.metadata()).controller
+async def _find_controller(connection: ClusterConnection) -> Any:
+    return (await connection.fetch_metadata()).controller

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 from agentlog.errors import UsageError
 
-from .connection import Wire
+from .connection import ClusterConnection
 
 
-class Wanted(NamedTuple):
+class TopicSelection(NamedTuple):
     """What the user wants to be mirrored.
 
     Attributes:
@@ -18,12 +18,12 @@ class Wanted(NamedTuple):
     patterns: list[str]
     target_topic: str = "{topic}"
 
-    def leaves_out(self, target: Wire, topic: str) -> bool:
+    def is_excluded(self, target: ClusterConnection, topic: str) -> bool:
         """Whether no pattern means ``topic``, as a mirror from ``target`` names its copies so."""
-        before, _, behind = self.target_topic.replace("{source}", target.name).partition("{topic}")
-        return "{source}" in self.target_topic and topic.startswith(before) and topic.endswith(behind)
+        prefix, _, suffix = self.target_topic.replace("{source}", target.name).partition("{topic}")
+        return "{source}" in self.target_topic and topic.startswith(prefix) and topic.endswith(suffix)
 
-    def target_name(self, source: Wire, topic: str) -> str:
+    def make_target_name(self, source: ClusterConnection, topic: str) -> str:
         """What ``topic`` is called in the target."""
         return self.target_topic.replace("{source}", source.name).replace("{topic}", topic)
 

@@ -16,28 +16,30 @@ class Lag(NamedTuple):
     seconds: float | None
 
 
-UNKNOWN = Lag(None, None)
-NOTHING = Lag(0, 0.0)
+UNKNOWN_LAG = Lag(None, None)
+NO_LAG = Lag(0, 0.0)
 
 
-def lag(done: int | None, end: int | None, first_timestamp: float | None, now_ms: float) -> Lag:
+def compute_lag(
+    mirrored_offset: int | None, source_end: int | None, first_timestamp: float | None, now_ms: float
+) -> Lag:
     """How far a partition is behind.
 
     Args:
-        done: the source's offset up to which it is mirrored.
-        end: the source's end.
+        mirrored_offset: the source's offset up to which it is mirrored.
+        source_end: the source's end.
         first_timestamp: the timestamp of the first record that isn't mirrored, in milliseconds since 1970.
         now_ms: the time, in milliseconds since 1970.
     """
-    if done is None or end is None:
-        return UNKNOWN
-    if done >= end:
-        return NOTHING
+    if mirrored_offset is None or source_end is None:
+        return UNKNOWN_LAG
+    if mirrored_offset >= source_end:
+        return NO_LAG
     seconds = None if first_timestamp is None else max(now_ms - first_timestamp, 0) / 1000
-    return Lag(end - done, seconds)
+    return Lag(source_end - mirrored_offset, seconds)
 
 
-def worst(lags: list[Lag]) -> Lag:
+def combine_lags(lags: list[Lag]) -> Lag:
     """The lag of them all: the records together, the seconds of the slowest; unknown as soon as one is."""
     records = [each.records for each in lags]
     seconds = [each.seconds for each in lags]
@@ -54,20 +56,20 @@ class Threshold:
     seconds: float | None = None
     records: int | None = None
 
-    def measure(self, of: Lag) -> float | None:
+    def measure(self, lag: Lag) -> float | None:
         """What counts of a lag, its seconds or its records; None where that isn't known."""
-        return of.records if self.seconds is None else of.seconds
+        return lag.records if self.seconds is None else lag.seconds
 
-    def is_exceeded(self, by: Lag) -> bool:
+    def is_exceeded(self, lag: Lag) -> bool:
         """Whether a lag is too large; one that isn't known is."""
-        measured, most = self.measure(by), self.records or 0 if self.seconds is None else self.seconds
-        return measured is None or measured > most
+        measured, limit = self.measure(lag), self.records or 0 if self.seconds is None else self.seconds
+        return measured is None or measured > limit
 
     def __str__(self) -> str:
         return f"{self.seconds:g} s" if self.seconds is not None else f"{self.records:,} records"
 
 
-def threshold(text: str) -> Threshold:
+def parse_threshold(text: str) -> Threshold:
     """What ``--lag-threshold`` says: ``10s``, ``500ms``, ``2m``, or a number of records.
 
     Raises:

@@ -4,66 +4,92 @@ import time
 
 from agentlog.errors import AgentlogError
 
-from ..batches.record import opened
-from ..kafka.cluster_pair import Sides
-from ..kafka.cluster_view import Side
+from ..batches.record import decode_records
+from ..kafka.cluster_pair import ClusterPair
+from ..kafka.cluster_view import ClusterView
 from ..kafka.metadata import Bounds, Partition
-from ..plan.gather import Gathering
-from .lag import UNKNOWN, lag
-from .partition_status import Standing
+from ..plan.gather import FactCollector
+from .lag import UNKNOWN_LAG, compute_lag
+from .partition_status import PartitionStatus
 
 
-async def standings(sides: Sides) -> list[Standing]:
+async def read_statuses(clusters: ClusterPair) -> list[PartitionStatus]:
     """Where each partition of the topics stands.
 
     Raises:
         KafkaUnavailable, KafkaRefused: a side doesn't answer.
         TopicNotFound: the source has no such topic.
     """
-    asked = sides.loop.spawn(sides.source.metadata, None)
-    here = await sides.target.metadata(None)
-    there = await asked
-    names = Gathering(sides.source, sides.target, sides.wanted).names(there)
+    source_metadata_future = clusters.loop.spawn(clusters.source.fetch_metadata, None)
+    target_metadata = await clusters.target.fetch_metadata(None)
+    source_metadata = await source_metadata_future
+    names = FactCollector(clusters.source, clusters.target, clusters.selection).find_topics(source_metadata)
 
-    async def of(name: str) -> list[Standing]:
-        target_name = sides.wanted.target_name(sides.source, name)
-        source, target = Side.of(sides.source, there, name), Side.of(sides.target, here, target_name)
-        return await _of_topic(source, target, name, target_name)
+    async def read_topic(name: str) -> list[PartitionStatus]:
+        target_name = clusters.selection.make_target_name(clusters.source, name)
+        source, target = (
+            ClusterView.for_topic(clusters.source, source_metadata, name),
+            ClusterView.for_topic(clusters.target, target_metadata, target_name),
+        )
+        return await _read_topic_statuses(source, target, name, target_name)
 
-    return [each for some in await sides.loop.each(of, names) for each in some]
+    return [each for statuses in await clusters.loop.map_concurrently(read_topic, names) for each in statuses]
 
 
-async def _of_topic(source: Side, target: Side, name: str, target_name: str) -> list[Standing]:
-    ours = await target.all_bounds(target_name) if target_name in target.ids else {}
-    theirs = await source.all_bounds(name, stable=True)
+async def _read_topic_statuses(
+    source: ClusterView, target: ClusterView, name: str, target_name: str
+) -> list[PartitionStatus]:
+    target_bounds = await target.fetch_all_bounds(target_name) if target_name in target.topic_ids else {}
+    source_bounds = await source.fetch_all_bounds(name, is_read_committed=True)
 
-    async def of(number: int) -> Standing:
+    async def read_partition(number: int) -> PartitionStatus:
         pair = (Partition(name, number), Partition(target_name, number))
-        return await _standing(source, target, pair, theirs[number], ours.get(number))
+        return await _read_partition_status(source, target, pair, source_bounds[number], target_bounds.get(number))
 
-    return await source.wire.loop.each(of, sorted(theirs))
+    return await source.connection.loop.map_concurrently(read_partition, sorted(source_bounds))
 
 
-async def _standing(
-    source: Side, target: Side, pair: tuple[Partition, Partition], theirs: Bounds, ours: Bounds | None
-) -> Standing:
-    if ours is None:
-        return Standing(*pair, None, theirs.end, None, UNKNOWN, problem=f"{target.wire.name} has no {pair[1]}")
+async def _read_partition_status(
+    source: ClusterView,
+    target: ClusterView,
+    pair: tuple[Partition, Partition],
+    source_bounds: Bounds,
+    target_bounds: Bounds | None,
+) -> PartitionStatus:
+    if target_bounds is None:
+        return PartitionStatus(
+            *pair, None, source_bounds.end, None, UNKNOWN_LAG, problem=f"{target.connection.name} has no {pair[1]}"
+        )
     try:
-        position = await target.position(pair[1], ours, source.producer(pair[0].topic))
-        first = await _first_timestamp(source, pair[0], max(position, theirs.low)) if position < theirs.end else None
+        position = await target.fetch_mirrored_position(
+            pair[1], target_bounds, source.derive_mirror_producer_id(pair[0].topic)
+        )
+        first_timestamp = (
+            await _read_first_timestamp(source, pair[0], max(position, source_bounds.low))
+            if position < source_bounds.end
+            else None
+        )
     except (AgentlogError, ValueError) as error:
-        return Standing(*pair, None, theirs.end, ours.end, UNKNOWN, problem=str(error))
-    lost = f"retention deleted offsets {position} to {theirs.low - 1} of the source before they were mirrored"
-    behind = lag(position, theirs.end, first, time.time() * 1000)
-    return Standing(*pair, position, theirs.end, ours.end, behind, problem=lost if 0 < position < theirs.low else None)
+        return PartitionStatus(*pair, None, source_bounds.end, target_bounds.end, UNKNOWN_LAG, problem=str(error))
+    loss_text = (
+        f"retention deleted offsets {position} to {source_bounds.low - 1} of the source before they were mirrored"
+    )
+    lag = compute_lag(position, source_bounds.end, first_timestamp, time.time() * 1000)
+    return PartitionStatus(
+        *pair,
+        position,
+        source_bounds.end,
+        target_bounds.end,
+        lag,
+        problem=loss_text if 0 < position < source_bounds.low else None,
+    )
 
 
-async def _first_timestamp(source: Side, partition: Partition, offset: int) -> int | None:
+async def _read_first_timestamp(source: ClusterView, partition: Partition, offset: int) -> int | None:
     """The timestamp of the first record from ``offset`` on."""
-    batch = await source.batch_at(partition, offset)
+    batch = await source.fetch_batch_at(partition, offset)
     if batch is None or batch.is_control:
         return None
     if batch.base_offset >= offset:
         return batch.first_timestamp
-    return next((record.timestamp for record in opened(batch) if record.offset >= offset), None)
+    return next((record.timestamp for record in decode_records(batch) if record.offset >= offset), None)

@@ -7,51 +7,51 @@ from math import inf
 
 from ..kafka.metadata import Partition
 from .lag import Lag, Threshold
-from .partition_status import Standing, lag_text
+from .partition_status import PartitionStatus, format_lag
 
-SAID_AGAIN_S = 30.0
+LOG_AGAIN_S = 30.0
 
 _log = logging.getLogger("kafmirror")
 
 
 @dataclass
-class _Over:
+class _Alert:
     threshold: Threshold
     lag: Lag
     since: float
-    said: float
+    last_logged: float
 
-    def told(self, partition: Partition, now: float) -> str:
+    def describe(self, partition: Partition, now: float) -> str:
         """A sentence about it."""
         verb = "counts as" if self.threshold.measure(self.lag) is None else "is"
         since = f" since {now - self.since:.0f} s" if now > self.since else ""
-        return f"{partition} {verb} over {self.threshold}{since}: {lag_text(self.lag)}"
+        return f"{partition} {verb} over {self.threshold}{since}: {format_lag(self.lag)}"
 
 
 @dataclass
-class Watch:
-    """What is over the threshold; times are seconds of the clock that ``look`` is given."""
+class ThresholdAlerts:
+    """What is over the threshold; times are seconds of the clock that ``update`` is given."""
 
     threshold: Threshold | None
-    over: dict[Partition, _Over] = field(default_factory=dict)
+    alerts: dict[Partition, _Alert] = field(default_factory=dict)
 
-    def look(self, standings: Iterable[Standing], now: float) -> None:
+    def update(self, statuses: Iterable[PartitionStatus], now: float) -> None:
         """Take notice of where all partitions stand."""
         if self.threshold is None:
             return
-        for each in standings:
+        for each in statuses:
             if self.threshold.is_exceeded(each.lag):
-                self._exceeds(each, self.threshold, now)
-            elif over := self.over.pop(each.source, None):
-                _log.warning("%s is within %s again, after %.0f s", each.source, self.threshold, now - over.since)
+                self._raise_alert(each, self.threshold, now)
+            elif alert := self.alerts.pop(each.source, None):
+                _log.warning("%s is within %s again, after %.0f s", each.source, self.threshold, now - alert.since)
 
-    def _exceeds(self, standing: Standing, threshold: Threshold, now: float) -> None:
-        over = self.over.setdefault(standing.source, _Over(threshold, standing.lag, now, -inf))
-        over.lag = standing.lag
-        if now - over.said >= SAID_AGAIN_S:
-            over.said = now
-            _log.warning("%s", over.told(standing.source, now))
+    def _raise_alert(self, status: PartitionStatus, threshold: Threshold, now: float) -> None:
+        alert = self.alerts.setdefault(status.source, _Alert(threshold, status.lag, now, -inf))
+        alert.lag = status.lag
+        if now - alert.last_logged >= LOG_AGAIN_S:
+            alert.last_logged = now
+            _log.warning("%s", alert.describe(status.source, now))
 
-    def complaints(self, now: float) -> list[str]:
+    def describe_alerts(self, now: float) -> list[str]:
         """A sentence for each partition that is over it."""
-        return [over.told(partition, now) for partition, over in self.over.items()]
+        return [alert.describe(partition, now) for partition, alert in self.alerts.items()]

@@ -7,86 +7,107 @@ from agentlog.errors import AgentlogError, KafkaUnavailable, TopicNotFound
 
 from ..batches.record_batch import Batch, is_written_by
 from ..kafka import topic_admin
-from ..kafka.cluster_view import Side
-from ..kafka.connection import Wire
+from ..kafka.cluster_view import ClusterView
+from ..kafka.connection import ClusterConnection
 from ..kafka.metadata import Bounds, Metadata, Partition, Setting
-from ..kafka.topic_selection import Wanted
-from ..verify.compare import Comparison, Pair, Span
-from .plan import Facts, Plan, Prefix, TopicFacts, is_pattern, matching, plan_topic
+from ..kafka.topic_selection import TopicSelection
+from ..verify.compare import OffsetRanges, PartitionComparison, PartitionPair
+from .plan import ForeignPrefix, Plan, TopicFacts, TopicPairFacts, is_pattern, match_topics, plan_topic
 
 
-class Gathering:
+class FactCollector:
     """Gathers the facts about topics that are to be mirrored."""
 
-    def __init__(self, source: Wire, target: Wire, wanted: Wanted) -> None:
-        self._source, self._target, self._wanted = source, target, wanted
+    def __init__(self, source: ClusterConnection, target: ClusterConnection, selection: TopicSelection) -> None:
+        self._source, self._target, self._selection = source, target, selection
 
-    async def plan(self) -> Plan:
+    async def make_plan(self) -> Plan:
         """The plan.
 
         Raises:
             KafkaUnavailable, KafkaRefused: a side doesn't answer.
             TopicNotFound: a name that is no topic of the source.
         """
-        asked = self._source.loop.spawn(self._source.metadata, None)
-        here = await self._target.metadata(None)
-        there = await asked
-        names = self.names(there)
-        if there.cluster_id == here.cluster_id:
-            same = f"source and target are the same cluster: its id is {there.cluster_id}"
-            return Plan(self._source.name, self._target.name, (), (same,))
-        settings = self._target.loop.spawn(topic_admin.broker_settings, self._target, min(self._target.brokers()))
-        found = await self._source.loop.each(lambda name: self._facts(there, here, name), names)
+        source_metadata_future = self._source.loop.spawn(self._source.fetch_metadata, None)
+        target_metadata = await self._target.fetch_metadata(None)
+        source_metadata = await source_metadata_future
+        names = self.find_topics(source_metadata)
+        if source_metadata.cluster_id == target_metadata.cluster_id:
+            refusal = f"source and target are the same cluster: its id is {source_metadata.cluster_id}"
+            return Plan(self._source.name, self._target.name, (), (refusal,))
+        settings = self._target.loop.spawn(
+            topic_admin.fetch_broker_settings, self._target, min(self._target.list_brokers())
+        )
+        topic_facts = await self._source.loop.map_concurrently(
+            lambda name: self._collect_facts(source_metadata, target_metadata, name), names
+        )
         defaults = await settings
-        knows = _topic_settings(defaults)
-        plans = [plan_topic(facts, knows) for facts in found]
-        warnings = (*self._left_out(there), *_broker_warnings(defaults))
+        known_settings = _list_topic_settings(defaults)
+        plans = [plan_topic(facts, known_settings) for facts in topic_facts]
+        warnings = (*self._describe_left_out(source_metadata), *_check_idle_timeout(defaults))
         return Plan(self._source.name, self._target.name, tuple(plans), (), warnings)
 
-    def names(self, there: Metadata) -> list[str]:
+    def find_topics(self, source_metadata: Metadata) -> list[str]:
         """The source's topics that are wanted; raises TopicNotFound for a name that is none."""
-        for pattern in self._wanted.patterns:
-            if not matching([pattern], there.topics) and not is_pattern(pattern):
-                names = sorted(name for name in there.topics if not name.startswith("__"))
-                some = ", ".join(dict.fromkeys([*get_close_matches(pattern, names), *names]))
+        for pattern in self._selection.patterns:
+            if not match_topics([pattern], source_metadata.topics) and not is_pattern(pattern):
+                names = sorted(name for name in source_metadata.topics if not name.startswith("__"))
+                candidates = ", ".join(dict.fromkeys([*get_close_matches(pattern, names), *names]))
                 raise TopicNotFound(
                     f"cluster {self._source.name} has no topic {pattern}, or its rights don't let us see it; "
-                    f"we see {some[:500] or 'none'}"
+                    f"we see {candidates[:500] or 'none'}"
                 )
-        return self.matched(there)
+        return self.select_topics(source_metadata)
 
-    def matched(self, there: Metadata) -> list[str]:
+    def select_topics(self, source_metadata: Metadata) -> list[str]:
         """The source's topics that are named, or meant by a pattern and no copies of the target's."""
         return [
             name
-            for name in matching(self._wanted.patterns, there.topics)
-            if name in self._wanted.patterns or not self._wanted.leaves_out(self._target, name)
+            for name in match_topics(self._selection.patterns, source_metadata.topics)
+            if name in self._selection.patterns or not self._selection.is_excluded(self._target, name)
         ]
 
-    def _left_out(self, there: Metadata) -> Iterator[str]:
+    def _describe_left_out(self, source_metadata: Metadata) -> Iterator[str]:
         """What a pattern might have been thought to mean."""
-        for pattern in self._wanted.patterns:
-            if not matching([pattern], there.topics):
+        for pattern in self._selection.patterns:
+            if not match_topics([pattern], source_metadata.topics):
                 yield f"no topic of {self._source.name} matches {pattern} yet"
-        if copies := set(matching(self._wanted.patterns, there.topics)) - set(self.matched(there)):
+        if copies := set(match_topics(self._selection.patterns, source_metadata.topics)) - set(
+            self.select_topics(source_metadata)
+        ):
             yield f"left out, being copies of what {self._target.name} has: {', '.join(sorted(copies))}"
 
-    async def _facts(self, there: Metadata, here: Metadata, name: str) -> Facts:
-        spawn, target_name = self._source.loop.spawn, self._wanted.target_name(self._source, name)
-        source, target = Side.of(self._source, there, name), Side.of(self._target, here, target_name)
-        stored_bytes = spawn(topic_admin.stored_bytes, self._source, there.topics[name])
-        theirs = spawn(lambda: _of_topic(source, name, stable=True))
-        if target_name not in here.topics:
-            refused = await self._try_to_create(target_name, len(there.topics[name].leaders))
-            return Facts(await theirs, None, target_name, {}, (), refused, await stored_bytes)
-        ours = await _of_topic(target, target_name, stable=False)
-        held = spawn(_held, source, target, await theirs, ours)
-        copied = await _written_by(source, await theirs, target.producer(target_name))
-        return Facts(await theirs, ours, target_name, await held, copied, None, await stored_bytes)
+    async def _collect_facts(self, source_metadata: Metadata, target_metadata: Metadata, name: str) -> TopicPairFacts:
+        spawn, target_name = self._source.loop.spawn, self._selection.make_target_name(self._source, name)
+        source, target = (
+            ClusterView.for_topic(self._source, source_metadata, name),
+            ClusterView.for_topic(self._target, target_metadata, target_name),
+        )
+        stored_bytes = spawn(topic_admin.measure_stored_bytes, self._source, source_metadata.topics[name])
+        source_facts_future = spawn(lambda: _collect_topic_facts(source, name, is_read_committed=True))
+        if target_name not in target_metadata.topics:
+            create_error = await self._try_to_create(target_name, len(source_metadata.topics[name].leaders))
+            return TopicPairFacts(
+                await source_facts_future, None, target_name, {}, (), create_error, await stored_bytes
+            )
+        target_facts = await _collect_topic_facts(target, target_name, is_read_committed=False)
+        foreign_prefixes = spawn(_compare_foreign_tails, source, target, await source_facts_future, target_facts)
+        copied_from_target = await _find_partitions_written_by(
+            source, await source_facts_future, target.derive_mirror_producer_id(target_name)
+        )
+        return TopicPairFacts(
+            await source_facts_future,
+            target_facts,
+            target_name,
+            await foreign_prefixes,
+            copied_from_target,
+            None,
+            await stored_bytes,
+        )
 
     async def _try_to_create(self, name: str, partitions: int) -> str | None:
         try:
-            await topic_admin.create(self._target, name, partitions, {}, only_try=True)
+            await topic_admin.create_topic(self._target, name, partitions, {}, is_dry_run=True)
         except KafkaUnavailable as error:
             if getattr(error, "code", None) is None:
                 raise
@@ -96,61 +117,74 @@ class Gathering:
         return None
 
 
-async def _of_topic(side: Side, name: str, *, stable: bool) -> TopicFacts:
-    settings = side.wire.loop.spawn(topic_admin.settings, side.wire, name)
-    rights = side.wire.loop.spawn(topic_admin.rights, side.wire, name)
-    bounds = await side.all_bounds(name, stable=stable)
-    return TopicFacts(side.metadata.topics[name], await settings, bounds, await rights)
+async def _collect_topic_facts(view: ClusterView, name: str, *, is_read_committed: bool) -> TopicFacts:
+    settings = view.connection.loop.spawn(topic_admin.fetch_settings, view.connection, name)
+    rights = view.connection.loop.spawn(topic_admin.fetch_rights, view.connection, name)
+    bounds = await view.fetch_all_bounds(name, is_read_committed=is_read_committed)
+    return TopicFacts(view.metadata.topics[name], await settings, bounds, await rights)
 
 
-async def _held(source: Side, target: Side, theirs: TopicFacts, ours: TopicFacts) -> dict[int, Prefix]:
+async def _compare_foreign_tails(
+    source: ClusterView, target: ClusterView, source_facts: TopicFacts, target_facts: TopicFacts
+) -> dict[int, ForeignPrefix]:
     """Partitions whose last batch in the target isn't this mirror's, compared with the source."""
-    producer = source.producer(theirs.topic.name)
+    producer_id = source.derive_mirror_producer_id(source_facts.topic.name)
 
-    async def held(number: int) -> Prefix | None:
-        partition = Partition(ours.topic.name, number)
-        last = await target.last_batch(partition, ours.bounds[number])
-        if last is None or is_written_by(last, producer):
+    async def compare_partition(number: int) -> ForeignPrefix | None:
+        partition = Partition(target_facts.topic.name, number)
+        last = await target.fetch_last_batch(partition, target_facts.bounds[number])
+        if last is None or is_written_by(last, producer_id):
             return None
-        pair = Pair(Partition(theirs.topic.name, number), partition, producer)
-        return await _compared(pair, source, target, theirs.bounds[number], ours.bounds[number])
+        pair = PartitionPair(Partition(source_facts.topic.name, number), partition, producer_id)
+        return await _compare_tail(pair, source, target, source_facts.bounds[number], target_facts.bounds[number])
 
-    numbers = [number for number in ours.bounds if number in theirs.bounds]
-    found = zip(numbers, await target.wire.loop.each(held, numbers), strict=True)
-    return {number: prefix for number, prefix in found if prefix}
-
-
-async def _compared(pair: Pair, source: Side, target: Side, theirs: Bounds, ours: Bounds) -> Prefix:
-    start = max(theirs.low, ours.low)
-    if ours.end > theirs.end:
-        return Prefix(ours.end, f"it ends at {ours.end}, and the source at {theirs.end}")
-    if ours.low > theirs.low or start >= ours.end:
-        return Prefix(ours.end, f"it holds offsets {ours.low} to {ours.end - 1}, and the source begins at {theirs.low}")
-    found = await Comparison(pair, source, target, Span(start, ours.end, start, ours.end)).run()
-    if found.is_exact:
-        return Prefix(ours.end, None)
-    if found.first_difference:
-        offset, what = found.first_difference
-        return Prefix(ours.end, f"at offset {offset} they differ in {what}")
-    first = min([*found.missing, *found.extra])
-    return Prefix(ours.end, f"offset {first[0]} is only on one side")
+    numbers = [number for number in target_facts.bounds if number in source_facts.bounds]
+    prefixes = zip(numbers, await target.connection.loop.map_concurrently(compare_partition, numbers), strict=True)
+    return {number: prefix for number, prefix in prefixes if prefix}
 
 
-async def _written_by(source: Side, facts: TopicFacts, producer: int) -> tuple[int, ...]:
+async def _compare_tail(
+    pair: PartitionPair, source: ClusterView, target: ClusterView, source_bounds: Bounds, target_bounds: Bounds
+) -> ForeignPrefix:
+    start = max(source_bounds.low, target_bounds.low)
+    if target_bounds.end > source_bounds.end:
+        return ForeignPrefix(
+            target_bounds.end, f"it ends at {target_bounds.end}, and the source at {source_bounds.end}"
+        )
+    if target_bounds.low > source_bounds.low or start >= target_bounds.end:
+        return ForeignPrefix(
+            target_bounds.end,
+            f"it holds offsets {target_bounds.low} to {target_bounds.end - 1}, and the source begins at {source_bounds.low}",
+        )
+    result = await PartitionComparison(
+        pair, source, target, OffsetRanges(start, target_bounds.end, start, target_bounds.end)
+    ).run()
+    if result.is_exact:
+        return ForeignPrefix(target_bounds.end, None)
+    if result.first_difference:
+        offset, difference = result.first_difference
+        return ForeignPrefix(target_bounds.end, f"at offset {offset} they differ in {difference}")
+    first_range = min([*result.missing, *result.extra])
+    return ForeignPrefix(target_bounds.end, f"offset {first_range[0]} is only on one side")
+
+
+async def _find_partitions_written_by(source: ClusterView, facts: TopicFacts, producer_id: int) -> tuple[int, ...]:
     """The partitions of a topic that hold records, when a mirror of the target's topic wrote the last batch of each.
 
     Where others have written behind it, that mirror is over: the copy has taken over, and this is the way home.
     """
 
-    async def last(number: int) -> Batch | None:
-        return await source.last_batch(Partition(facts.topic.name, number), facts.bounds[number])
+    async def fetch_last(number: int) -> Batch | None:
+        return await source.fetch_last_batch(Partition(facts.topic.name, number), facts.bounds[number])
 
-    lasts = zip(facts.bounds, await source.wire.loop.each(last, facts.bounds), strict=True)
-    found = {number: batch for number, batch in lasts if batch is not None}
-    return tuple(found) if all(batch.producer_id == producer for batch in found.values()) else ()
+    last_batches = zip(
+        facts.bounds, await source.connection.loop.map_concurrently(fetch_last, facts.bounds), strict=True
+    )
+    batches = {number: batch for number, batch in last_batches if batch is not None}
+    return tuple(batches) if all(batch.producer_id == producer_id for batch in batches.values()) else ()
 
 
-_OTHERWISE_CALLED = {
+_BROKER_NAMES = {
     "file.delete.delay.ms": "log.segment.delete.delay.ms",
     "flush.messages": "log.flush.interval.messages",
     "flush.ms": "log.flush.interval.ms",
@@ -162,19 +196,19 @@ _OTHERWISE_CALLED = {
 }
 
 
-def _topic_settings(defaults: Mapping[str, Setting]) -> frozenset[str]:
+def _list_topic_settings(defaults: Mapping[str, Setting]) -> frozenset[str]:
     """The topic settings that a broker knows, told by its defaults for them."""
-    known = {name.removeprefix("log.").removeprefix("cleaner.") for name in defaults if name.startswith("log.")}
-    known |= {name for name, broker in _OTHERWISE_CALLED.items() if broker in defaults}
-    return frozenset(known | {"compression.type"})
+    names = {name.removeprefix("log.").removeprefix("cleaner.") for name in defaults if name.startswith("log.")}
+    names |= {name for name, broker in _BROKER_NAMES.items() if broker in defaults}
+    return frozenset(names | {"compression.type"})
 
 
-def _broker_warnings(defaults: Mapping[str, Setting]) -> list[str]:
-    def number(name: str) -> int | None:
+def _check_idle_timeout(defaults: Mapping[str, Setting]) -> list[str]:
+    def read_number(name: str) -> int | None:
         value = defaults[name].value if name in defaults else None
         return int(value) if value is not None else None
 
-    expiry, idle = number("producer.id.expiration.ms"), number("connections.max.idle.ms")
+    expiry, idle = read_number("producer.id.expiration.ms"), read_number("connections.max.idle.ms")
     if expiry is not None and idle is not None and not 0 <= idle < expiry:
         return [
             f"the target forgets producers after {expiry} ms (producer.id.expiration.ms) and closes idle connections "

@@ -9,7 +9,7 @@ from ..kafka.metadata import Bounds, Setting, Topic
 
 FOREVER = str(2**63 - 1)
 
-EXACT: Mapping[str, str] = {
+EXACT_COPY_SETTINGS: Mapping[str, str] = {
     "compression.type": "producer",
     "message.timestamp.type": "CreateTime",
     "message.timestamp.before.max.ms": FOREVER,
@@ -17,7 +17,7 @@ EXACT: Mapping[str, str] = {
 }
 """Settings of every target, so that its brokers take records as they are."""
 
-FOLLOWED = (
+FOLLOWED_SETTINGS = (
     "cleanup.policy",
     "delete.retention.ms",
     "max.compaction.lag.ms",
@@ -28,7 +28,7 @@ FOLLOWED = (
 )
 """Settings that a target gets from the source even where the source has them from its brokers' defaults."""
 
-NOT_FOLLOWED = (
+LOCAL_SETTINGS = (
     "follower.replication.throttled.replicas",
     "leader.replication.throttled.replicas",
     "local.retention.bytes",
@@ -41,7 +41,7 @@ NOT_FOLLOWED = (
 """Settings that belong to a cluster, or to its brokers' layout; a name that ends with a dot stands for all below it."""
 
 READ, WRITE, DELETE, ALTER, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS = 3, 4, 6, 7, 8, 10, 11
-_RIGHTS = {
+_RIGHT_NAMES = {
     READ: "READ",
     WRITE: "WRITE",
     DELETE: "DELETE",
@@ -52,11 +52,11 @@ _RIGHTS = {
 }
 
 
-class Prefix(NamedTuple):
+class ForeignPrefix(NamedTuple):
     """Records in the target that this mirror didn't write: where they end, and how they differ from the source's."""
 
     end: int
-    differs: str | None
+    difference: str | None
 
 
 class TopicFacts(NamedTuple):
@@ -69,27 +69,27 @@ class TopicFacts(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Facts:
+class TopicPairFacts:
     """What is known of a topic on both sides.
 
     Attributes:
         source, target: the topic there and here; the target None where there is none.
         target_name: what it is called in the target.
-        held: where the target's partitions hold records of others, by partition.
+        foreign_prefixes: where the target's partitions hold records of others, by partition.
         copied_from_target: partitions of the source that a mirror of the target's topic wrote.
-        refused: why the target's topic can't be made, or None.
+        create_error: why the target's topic can't be made, or None.
         stored_bytes: what the source's partitions take on its brokers' disks; None when unknown.
     """
 
     source: TopicFacts
     target: TopicFacts | None
     target_name: str
-    held: Mapping[int, Prefix]
+    foreign_prefixes: Mapping[int, ForeignPrefix]
     copied_from_target: tuple[int, ...]
-    refused: str | None
+    create_error: str | None
     stored_bytes: int | None
 
-    def target_end(self, number: int) -> int:
+    def get_target_end(self, number: int) -> int:
         """Where a partition of the target ends; 0 where it isn't there."""
         return self.target.bounds[number].end if self.target and number in self.target.bounds else 0
 
@@ -140,13 +140,13 @@ class Plan:
         return [*self.refusals, *(text for topic in self.topics for text in topic.refusals)]
 
 
-def matching(patterns: list[str], topics: Mapping[str, Topic]) -> list[str]:
+def match_topics(patterns: list[str], topics: Mapping[str, Topic]) -> list[str]:
     """The topics that one of ``patterns`` names: a name, or a shell pattern, which never means an internal topic."""
     return sorted(
         name
         for name, topic in topics.items()
         if name in patterns
-        or (not topic.internal and not name.startswith("__") and any(fnmatchcase(name, each) for each in patterns))
+        or (not topic.is_internal and not name.startswith("__") and any(fnmatchcase(name, each) for each in patterns))
     )
 
 
@@ -155,130 +155,140 @@ def is_pattern(text: str) -> bool:
     return any(sign in text for sign in "*?[")
 
 
-def wanted_settings(source: Mapping[str, Setting], target_knows: frozenset[str]) -> dict[str, str]:
+def compute_target_settings(source: Mapping[str, Setting], known_settings: frozenset[str]) -> dict[str, str]:
     """The settings that a target gets."""
-    wanted = {
+    desired = {
         name: setting.value
         for name, setting in source.items()
-        if (setting.own or name in FOLLOWED) and setting.value is not None and not _is_local(name)
+        if (setting.is_overridden or name in FOLLOWED_SETTINGS) and setting.value is not None and not _is_local(name)
     }
-    return {name: value for name, value in {**wanted, **EXACT}.items() if name in target_knows}
+    return {name: value for name, value in {**desired, **EXACT_COPY_SETTINGS}.items() if name in known_settings}
 
 
 def _is_local(name: str) -> bool:
-    return any(name == each or (each.endswith(".") and name.startswith(each)) for each in NOT_FOLLOWED)
+    return any(name == each or (each.endswith(".") and name.startswith(each)) for each in LOCAL_SETTINGS)
 
 
-def setting_changes(
-    wanted: Mapping[str, str], has: Mapping[str, Setting], *, holds_records: bool
+def compute_setting_changes(
+    desired_settings: Mapping[str, str], current_settings: Mapping[str, Setting], *, holds_records: bool
 ) -> dict[str, str | None]:
     """What must be set, or taken back, so that a target has its settings.
 
     Compaction never begins in a target that holds records: those behind gaps don't all tell their offset in the source.
     """
-    policy = has["cleanup.policy"].value if "cleanup.policy" in has else None
-    if holds_records and policy and "compact" not in policy and "compact" in wanted.get("cleanup.policy", ""):
-        wanted = {**wanted, "cleanup.policy": policy}
+    policy = current_settings["cleanup.policy"].value if "cleanup.policy" in current_settings else None
+    if holds_records and policy and "compact" not in policy and "compact" in desired_settings.get("cleanup.policy", ""):
+        desired_settings = {**desired_settings, "cleanup.policy": policy}
     changes: dict[str, str | None] = {
-        name: value for name, value in wanted.items() if name not in has or has[name].value != value
+        name: value
+        for name, value in desired_settings.items()
+        if name not in current_settings or current_settings[name].value != value
     }
-    surplus = (name for name, setting in has.items() if setting.own and name not in wanted and not _is_local(name))
+    surplus = (
+        name
+        for name, setting in current_settings.items()
+        if setting.is_overridden and name not in desired_settings and not _is_local(name)
+    )
     return {**changes, **dict.fromkeys(surplus)}
 
 
-def plan_topic(facts: Facts, target_knows: frozenset[str]) -> TopicPlan:
-    """What is to be done for a topic; ``target_knows`` are the topic settings that the target's brokers know."""
+def plan_topic(facts: TopicPairFacts, known_settings: frozenset[str]) -> TopicPlan:
+    """What is to be done for a topic; ``known_settings`` are the topic settings that the target's brokers know."""
     partitions = len(facts.source.topic.leaders)
-    present = len(facts.target.topic.leaders) if facts.target else 0
-    wanted = wanted_settings(facts.source.settings, target_knows)
-    holds = any(facts.target_end(number) for number in range(present))
-    changes = setting_changes(wanted, facts.target.settings if facts.target else {}, holds_records=holds)
+    existing_count = len(facts.target.topic.leaders) if facts.target else 0
+    desired_settings = compute_target_settings(facts.source.settings, known_settings)
+    has_records = any(facts.get_target_end(number) for number in range(existing_count))
+    changes = compute_setting_changes(
+        desired_settings, facts.target.settings if facts.target else {}, holds_records=has_records
+    )
     return TopicPlan(
         source=facts.source.topic.name,
         target=facts.target_name,
         partitions=partitions,
         create=facts.target is None,
-        widen=0 < present < partitions,
+        widen=0 < existing_count < partitions,
         changes=changes,
-        adopted={number: prefix.end for number, prefix in facts.held.items() if prefix.differs is None},
+        adopted={number: prefix.end for number, prefix in facts.foreign_prefixes.items() if prefix.difference is None},
         records=sum(
-            max(end - max(low, facts.target_end(number)), 0) for number, (low, end) in facts.source.bounds.items()
+            max(end - max(low, facts.get_target_end(number)), 0) for number, (low, end) in facts.source.bounds.items()
         ),
         stored_bytes=facts.stored_bytes,
-        refusals=tuple(_refusals(facts)),
-        warnings=tuple(_warnings(facts)),
+        refusals=tuple(_find_refusals(facts)),
+        warnings=tuple(_find_warnings(facts)),
     )
 
 
-def _refusals(facts: Facts) -> list[str]:
-    source, found = facts.source.topic.name, []
-    if facts.refused:
-        found.append(facts.refused)
+def _find_refusals(facts: TopicPairFacts) -> list[str]:
+    source, refusals = facts.source.topic.name, []
+    if facts.create_error:
+        refusals.append(facts.create_error)
     if facts.copied_from_target:
-        found.append(
-            f"a mirror in the other direction writes {source} ({_list(facts.copied_from_target)}): two active regions "
+        refusals.append(
+            f"a mirror in the other direction writes {source} ({_format_partitions(facts.copied_from_target)}): two active regions "
             "need other names, --target-topic '{source}.{topic}'; the way home is kafmirror failback"
         )
-    found += _missing(source, "source", facts.source.rights, {READ, DESCRIBE, DESCRIBE_CONFIGS})
-    return found + (_refusals_of(facts, facts.target) if facts.target else [])
+    refusals += _find_missing_rights(source, "source", facts.source.rights, {READ, DESCRIBE, DESCRIBE_CONFIGS})
+    return refusals + (_find_target_refusals(facts, facts.target) if facts.target else [])
 
 
-def _refusals_of(facts: Facts, target: TopicFacts) -> list[str]:
+def _find_target_refusals(facts: TopicPairFacts, target: TopicFacts) -> list[str]:
     """Why a target that is there can't be taken."""
-    name, found = facts.target_name, []
-    present, partitions = len(target.topic.leaders), len(facts.source.topic.leaders)
-    if present > partitions:
-        found.append(
-            f"topic {name} has {present} partitions in the target, and {facts.source.topic.name} has {partitions}: "
+    name, refusals = facts.target_name, []
+    existing_count, partitions = len(target.topic.leaders), len(facts.source.topic.leaders)
+    if existing_count > partitions:
+        refusals.append(
+            f"topic {name} has {existing_count} partitions in the target, and {facts.source.topic.name} has {partitions}: "
             "partitions can't be taken away"
         )
-    found += [
-        f"{name}[{number}] holds records that aren't the source's: {prefix.differs}"
-        for number, prefix in facts.held.items()
-        if prefix.differs
+    refusals += [
+        f"{name}[{number}] holds records that aren't the source's: {prefix.difference}"
+        for number, prefix in facts.foreign_prefixes.items()
+        if prefix.difference
     ]
-    wanted = {READ, WRITE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS}
-    wanted |= {DELETE} if _to_fill(facts) else set()
-    wanted |= {ALTER} if present < partitions else set()
-    return found + _missing(name, "target", target.rights, wanted)
+    needed_rights = {READ, WRITE, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS}
+    needed_rights |= {DELETE} if _find_partitions_to_fill(facts) else set()
+    needed_rights |= {ALTER} if existing_count < partitions else set()
+    return refusals + _find_missing_rights(name, "target", target.rights, needed_rights)
 
 
-def _missing(topic: str, side: str, rights: frozenset[int] | None, wanted: Set[int]) -> list[str]:
-    lacking = [_RIGHTS[each] for each in sorted(wanted) if rights is not None and each not in rights]
+def _find_missing_rights(topic: str, side: str, rights: frozenset[int] | None, needed_rights: Set[int]) -> list[str]:
+    lacking = [_RIGHT_NAMES[each] for each in sorted(needed_rights) if rights is not None and each not in rights]
     return [f"not authorised on topic {topic} in the {side}: {', '.join(lacking)} needed"] if lacking else []
 
 
-def _warnings(facts: Facts) -> list[str]:
-    found = []
-    if fresh := _to_fill(facts):
-        found.append(
-            f"the source no longer holds the beginning of {_list(fresh)}: the target begins at the same offsets, "
+def _find_warnings(facts: TopicPairFacts) -> list[str]:
+    warnings = []
+    if partitions_to_fill := _find_partitions_to_fill(facts):
+        warnings.append(
+            f"the source no longer holds the beginning of {_format_partitions(partitions_to_fill)}: the target begins at the same offsets, "
             "behind fillers that are deleted at once"
         )
-    lost = [
-        f"{number} ({facts.target_end(number)} to {bounds.low - 1})"
+    lost_ranges = [
+        f"{number} ({facts.get_target_end(number)} to {bounds.low - 1})"
         for number, bounds in sorted(facts.source.bounds.items())
-        if 0 < facts.target_end(number) < bounds.low
+        if 0 < facts.get_target_end(number) < bounds.low
     ]
-    if lost:
-        found.append(f"retention in the source may have deleted what wasn't mirrored, in partition {', '.join(lost)}")
-    policy = facts.source.settings.get("cleanup.policy", Setting("delete", own=False)).value or ""
+    if lost_ranges:
+        warnings.append(
+            f"retention in the source may have deleted what wasn't mirrored, in partition {', '.join(lost_ranges)}"
+        )
+    policy = facts.source.settings.get("cleanup.policy", Setting("delete", is_overridden=False)).value or ""
     if "compact" in policy:
-        found.append(
+        warnings.append(
             "the topic is compacted: offsets differ behind gaps, batches are opened, each record behind a gap gets the "
             "header kafmirror.offset"
         )
-    return found
+    return warnings
 
 
-def _to_fill(facts: Facts) -> list[int]:
+def _find_partitions_to_fill(facts: TopicPairFacts) -> list[int]:
     """The partitions whose beginning retention took, and that the target has nothing of."""
     return [
         number
         for number, bounds in sorted(facts.source.bounds.items())
-        if bounds.low > 0 and not facts.target_end(number)
+        if bounds.low > 0 and not facts.get_target_end(number)
     ]
 
 
-def _list(numbers: Sequence[int]) -> str:
+def _format_partitions(numbers: Sequence[int]) -> str:
     return f"partition {numbers[0]}" if len(numbers) == 1 else f"partitions {', '.join(map(str, numbers))}"

@@ -5,23 +5,23 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ..batches.offset_header import as_in_source
-from ..batches.record import Opened, headers, key_value, opened, same_records
+from ..batches.offset_header import restore_source_records
+from ..batches.record import DecodedRecord, decode_headers, decode_key_value, decode_records, has_same_records
 from ..batches.record_batch import Batch
-from ..kafka.cluster_view import Side
+from ..kafka.cluster_view import ClusterView
 from ..kafka.metadata import Partition
-from .batch_reader import Reader
+from .batch_reader import BatchReader
 
 
-class Pair(NamedTuple):
+class PartitionPair(NamedTuple):
     """A partition on both sides, and who mirrors it."""
 
     source: Partition
     target: Partition
-    producer: int
+    producer_id: int
 
 
-class Span(NamedTuple):
+class OffsetRanges(NamedTuple):
     """What to compare: offsets of the source, and of the target the offset to begin with and the end."""
 
     start: int
@@ -31,7 +31,7 @@ class Span(NamedTuple):
 
 
 @dataclass
-class Compared:
+class ComparisonResult:
     """What a comparison found; offsets are the source's.
 
     Attributes:
@@ -57,110 +57,133 @@ class Compared:
         return not (self.differing or self.missing or self.extra)
 
 
-class Comparison:
+class PartitionComparison:
     """Compares one partition, in memory bounded by a fetch of each side."""
 
-    def __init__(self, pair: Pair, source: Side, target: Side, span: Span, *, digest: bool = False) -> None:
-        self.pair, self.span = pair, span
-        self.found = Compared(position=span.start)
+    def __init__(
+        self,
+        pair: PartitionPair,
+        source: ClusterView,
+        target: ClusterView,
+        ranges: OffsetRanges,
+        *,
+        has_digest: bool = False,
+    ) -> None:
+        self.pair, self.ranges = pair, ranges
+        self.result = ComparisonResult(position=ranges.start)
         self._readers = (
-            Reader(source, pair.source, span.start, span.end),
-            Reader(target, pair.target, span.target_start, span.target_end),
+            BatchReader(source, pair.source, ranges.start, ranges.end),
+            BatchReader(target, pair.target, ranges.target_start, ranges.target_end),
         )
-        self._theirs: deque[Opened] = deque()
-        self._ours: deque[Opened] = deque()
-        self._sha = hashlib.sha256() if digest else None
+        self._source_records: deque[DecodedRecord] = deque()
+        self._target_records: deque[DecodedRecord] = deque()
+        self._hash = hashlib.sha256() if has_digest else None
 
-    def adding_to(self, found: Compared) -> "Comparison":
+    def add_to(self, result: ComparisonResult) -> "PartitionComparison":
         """Itself, with what it finds added to what was found before."""
-        found.position = self.span.start
-        self.found = found
+        result.position = self.ranges.start
+        self.result = result
         return self
 
-    async def run(self) -> Compared:
+    async def run(self) -> ComparisonResult:
         """Compare all of it.
 
         Raises:
             MirrorStopped, KafkaUnavailable, KafkaRefused: a side can't be read to the end.
         """
-        while await self.step():
+        while await self.compare_next():
             pass
-        return self.found
+        return self.result
 
-    async def step(self) -> bool:
+    async def compare_next(self) -> bool:
         """Compare a batch; False when there's none left."""
         source, target = self._readers
-        theirs = None if self._theirs else await source.next()
-        ours = None if self._ours else await target.next()
-        if theirs and ours and self._sha is None and self._is_inside(theirs) and same_bytes(theirs, ours):
-            self.found.equal += theirs.record_count
-            self.found.position = theirs.next_offset
+        source_batch = None if self._source_records else await source.read_next()
+        target_batch = None if self._target_records else await target.read_next()
+        if (
+            source_batch
+            and target_batch
+            and self._hash is None
+            and self._is_inside(source_batch)
+            and has_same_bytes(source_batch, target_batch)
+        ):
+            self.result.equal += source_batch.record_count
+            self.result.position = source_batch.next_offset
             return True
-        if theirs:
-            self._theirs.extend(each for each in opened(theirs) if self.span.start <= each.offset < self.span.end)
-        if ours:
-            records = as_in_source(ours, self.pair.producer)
-            self._ours.extend(each for each in records if self.span.start <= each.offset < self.span.end)
-        self._match(source_over=source.is_over, target_over=target.is_over)
-        return bool(theirs or ours or self._theirs or self._ours)
+        if source_batch:
+            self._source_records.extend(
+                each for each in decode_records(source_batch) if self.ranges.start <= each.offset < self.ranges.end
+            )
+        if target_batch:
+            records = restore_source_records(target_batch, self.pair.producer_id)
+            self._target_records.extend(each for each in records if self.ranges.start <= each.offset < self.ranges.end)
+        self._match_records(is_source_exhausted=source.is_exhausted, is_target_exhausted=target.is_exhausted)
+        return bool(source_batch or target_batch or self._source_records or self._target_records)
 
     def _is_inside(self, batch: Batch) -> bool:
-        return self.span.start <= batch.base_offset and batch.next_offset <= self.span.end
+        return self.ranges.start <= batch.base_offset and batch.next_offset <= self.ranges.end
 
-    def _match(self, *, source_over: bool, target_over: bool) -> None:
+    def _match_records(self, *, is_source_exhausted: bool, is_target_exhausted: bool) -> None:
         """Compare opened records as far as both sides are known."""
-        theirs, ours = self._theirs, self._ours
-        while theirs and ours:
-            if theirs[0].offset == ours[0].offset:
-                self._pair(theirs.popleft(), ours.popleft())
-            elif theirs[0].offset < ours[0].offset:
-                self._missing(theirs.popleft())
+        source_records, target_records = self._source_records, self._target_records
+        while source_records and target_records:
+            if source_records[0].offset == target_records[0].offset:
+                self._compare_records(source_records.popleft(), target_records.popleft())
+            elif source_records[0].offset < target_records[0].offset:
+                self._add_missing(source_records.popleft())
             else:
-                _extend(self.found.extra, ours.popleft().offset)
-        while theirs and not ours and target_over:
-            self._missing(theirs.popleft())
-        while ours and not theirs and source_over:
-            _extend(self.found.extra, ours.popleft().offset)
+                _extend_ranges(self.result.extra, target_records.popleft().offset)
+        while source_records and not target_records and is_target_exhausted:
+            self._add_missing(source_records.popleft())
+        while target_records and not source_records and is_source_exhausted:
+            _extend_ranges(self.result.extra, target_records.popleft().offset)
 
-    def _missing(self, record: Opened) -> None:
-        self._digest(record)
-        self.found.position = record.offset + 1
-        _extend(self.found.missing, record.offset)
+    def _add_missing(self, record: DecodedRecord) -> None:
+        self._update_digest(record)
+        self.result.position = record.offset + 1
+        _extend_ranges(self.result.missing, record.offset)
 
-    def _pair(self, theirs: Opened, ours: Opened) -> None:
-        self._digest(theirs)
-        self.found.position = theirs.offset + 1
-        if theirs == ours:
-            self.found.equal += 1
+    def _compare_records(self, source_record: DecodedRecord, target_record: DecodedRecord) -> None:
+        self._update_digest(source_record)
+        self.result.position = source_record.offset + 1
+        if source_record == target_record:
+            self.result.equal += 1
             return
-        self.found.differing += 1
-        if self.found.first_difference is None:
-            self.found.first_difference = (theirs.offset, difference(theirs, ours))
+        self.result.differing += 1
+        if self.result.first_difference is None:
+            self.result.first_difference = (source_record.offset, describe_difference(source_record, target_record))
 
-    def _digest(self, record: Opened) -> None:
-        if self._sha is not None:
-            self._sha.update(b"%d %d %d " % (record.offset, record.timestamp, len(record.rest)) + record.rest)
-            self.found.digest = self._sha.hexdigest()
+    def _update_digest(self, record: DecodedRecord) -> None:
+        if self._hash is not None:
+            self._hash.update(b"%d %d %d " % (record.offset, record.timestamp, len(record.body)) + record.body)
+            self.result.digest = self._hash.hexdigest()
 
 
-def same_bytes(one: Batch, other: Batch) -> bool:
+def has_same_bytes(source_batch: Batch, target_batch: Batch) -> bool:
     """Whether two batches are the same without opening them."""
-    return one.base_offset == other.base_offset and one.body == other.body and same_records(one, other)
+    return (
+        source_batch.base_offset == target_batch.base_offset
+        and source_batch.body == target_batch.body
+        and has_same_records(source_batch, target_batch)
+    )
 
 
-def difference(theirs: Opened, ours: Opened) -> str:
+def describe_difference(source_record: DecodedRecord, target_record: DecodedRecord) -> str:
     """In what two records of one offset differ."""
     parts = []
-    if theirs.timestamp != ours.timestamp:
-        parts.append(f"timestamp ({theirs.timestamp} and {ours.timestamp})")
-    (their_key, their_value), (our_key, our_value) = key_value(theirs.rest), key_value(ours.rest)
-    parts += ["key"] if their_key != our_key else []
-    parts += ["value"] if their_value != our_value else []
-    parts += ["headers"] if headers(theirs.rest) != headers(ours.rest) else []
+    if source_record.timestamp != target_record.timestamp:
+        parts.append(f"timestamp ({source_record.timestamp} and {target_record.timestamp})")
+    (source_key, source_value), (target_key, target_value) = (
+        decode_key_value(source_record.body),
+        decode_key_value(target_record.body),
+    )
+    parts += ["key"] if source_key != target_key else []
+    parts += ["value"] if source_value != target_value else []
+    parts += ["headers"] if decode_headers(source_record.body) != decode_headers(target_record.body) else []
     return ", ".join(parts)
 
 
-def _extend(ranges: list[tuple[int, int]], offset: int) -> None:
+def _extend_ranges(ranges: list[tuple[int, int]], offset: int) -> None:
     if ranges and ranges[-1][1] == offset - 1:
         ranges[-1] = (ranges[-1][0], offset)
     else:

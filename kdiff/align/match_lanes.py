@@ -6,119 +6,135 @@ from typing import NamedTuple
 
 from agentlog.session.step import Lane
 
-from ..reading.normalize import Rules, reading
-from .step_groups import Move, Moves, Stream
+from ..reading.normalize import IgnoreRules, normalize_text
+from .step_groups import StepGroup, StepGroups, Stream
 
-Weigh = Callable[[Move, Move], float]
-ENOUGH = 4.0
+Similarity = Callable[[StepGroup, StepGroup], float]
+MIN_SIMILARITY = 4.0
 
 
-class Paired(NamedTuple):
+class MatchedStreams(NamedTuple):
     """Both sessions' streams side by side.
 
     Attributes:
         streams: what each agent did in each lane; an empty list where the other side has nothing like it.
-        fixed: delegations, and what came of them, that belong to lanes which answer to each other.
+        matched_delegations: delegations, and what came of them, that belong to lanes which answer to each other.
     """
 
-    streams: list[tuple[list[Move], list[Move]]]
-    fixed: dict[Move, Move]
+    streams: list[tuple[list[StepGroup], list[StepGroup]]]
+    matched_delegations: dict[StepGroup, StepGroup]
 
 
-def paired(a: Moves, b: Moves, weigh: Weigh) -> Paired:
+def match_streams(a: StepGroups, b: StepGroups, similarity: Similarity) -> MatchedStreams:
     """Match lanes, and in them agents. Lanes that ran side by side may stand in any order."""
-    lanes = _paired_lanes(a, b, weigh)
-    fixed = dict(_ends(a, b, lanes))
-    kept = set(fixed.values())
-    left = {stream: [move for move in own if move not in kept] for stream, own in b.streams.items()}
+    lanes = _match_lanes(a, b, similarity)
+    matched_delegations = dict(_match_delegations(a, b, lanes))
+    matched_b = set(matched_delegations.values())
+    remaining_b = {
+        stream: [group for group in stream_groups if group not in matched_b]
+        for stream, stream_groups in b.streams.items()
+    }
     streams = []
-    for stream, own in a.streams.items():
-        other = _answering(stream, lanes.get(stream.lane), left)
-        streams.append(([m for m in own if m not in fixed], left.pop(other) if other is not None else []))
-    return Paired([*streams, *(([], own) for own in left.values())], fixed)
+    for stream, stream_groups in a.streams.items():
+        other = _find_stream(stream, lanes.get(stream.lane), remaining_b)
+        streams.append(
+            (
+                [m for m in stream_groups if m not in matched_delegations],
+                remaining_b.pop(other) if other is not None else [],
+            )
+        )
+    return MatchedStreams(
+        [*streams, *(([], stream_groups) for stream_groups in remaining_b.values())], matched_delegations
+    )
 
 
-def _ends(a: Moves, b: Moves, lanes: dict[Lane, Lane]) -> Iterator[tuple[Move, Move]]:
-    for own, other in lanes.items():
-        for step, answering in ((own.delegation, other.delegation), (own.result, other.result)):
-            if step is not None and answering is not None:
-                yield a.of[step], b.of[answering]
+def _match_delegations(a: StepGroups, b: StepGroups, lanes: dict[Lane, Lane]) -> Iterator[tuple[StepGroup, StepGroup]]:
+    for lane_a, lane_b in lanes.items():
+        for step_a, step_b in ((lane_a.delegation, lane_b.delegation), (lane_a.result, lane_b.result)):
+            if step_a is not None and step_b is not None:
+                yield a.by_step[step_a], b.by_step[step_b]
 
 
-def _answering(stream: Stream, lane: Lane | None, left: dict[Stream, list[Move]]) -> Stream | None:
+def _find_stream(stream: Stream, lane: Lane | None, candidates: dict[Stream, list[StepGroup]]) -> Stream | None:
     if lane is None:
         return None
     if stream.agent == stream.lane.agent_id:
-        return next((s for s in left if s.lane is lane and s.agent == lane.agent_id), None)
-    named = reading(stream.agent, Rules()).literal
-    return next((s for s in left if s.lane is lane and reading(s.agent, Rules()).literal == named), None)
+        return next((s for s in candidates if s.lane is lane and s.agent == lane.agent_id), None)
+    agent_name = normalize_text(stream.agent, IgnoreRules()).literal
+    return next(
+        (s for s in candidates if s.lane is lane and normalize_text(s.agent, IgnoreRules()).literal == agent_name), None
+    )
 
 
-def _paired_lanes(a: Moves, b: Moves, weigh: Weigh) -> dict[Lane, Lane]:
+def _match_lanes(a: StepGroups, b: StepGroups, similarity: Similarity) -> dict[Lane, Lane]:
     if not a.timeline.lanes or not b.timeline.lanes:
         return {}
-    pairs = {a.timeline.lanes[0]: b.timeline.lanes[0]}
-    children_a, children_b = _children(a), _children(b)
-    waiting = [(a.timeline.lanes[0], b.timeline.lanes[0])]
-    while waiting:
-        own_a, own_b = waiting.pop()
-        for pair in _match(a, b, children_a[own_a], children_b[own_b], weigh):
-            pairs[pair[0]] = pair[1]
-            waiting.append(pair)
-    return pairs
+    lane_pairs = {a.timeline.lanes[0]: b.timeline.lanes[0]}
+    children_a, children_b = _collect_child_lanes(a), _collect_child_lanes(b)
+    to_visit = [(a.timeline.lanes[0], b.timeline.lanes[0])]
+    while to_visit:
+        lane_a, lane_b = to_visit.pop()
+        for pair in _match_child_lanes(a, b, children_a[lane_a], children_b[lane_b], similarity):
+            lane_pairs[pair[0]] = pair[1]
+            to_visit.append(pair)
+    return lane_pairs
 
 
-def _children(moves: Moves) -> dict[Lane, list[Lane]]:
+def _collect_child_lanes(groups: StepGroups) -> dict[Lane, list[Lane]]:
     children: dict[Lane, list[Lane]] = defaultdict(list)
-    for lane in moves.timeline.lanes:
+    for lane in groups.timeline.lanes:
         if lane.parent is not None:
             children[lane.parent].append(lane)
     return children
 
 
-def _match(a: Moves, b: Moves, own_a: list[Lane], own_b: list[Lane], weigh: Weigh) -> list[tuple[Lane, Lane]]:
+def _match_child_lanes(
+    a: StepGroups, b: StepGroups, lanes_a: list[Lane], lanes_b: list[Lane], similarity: Similarity
+) -> list[tuple[Lane, Lane]]:
     """Lanes whose delegations say the same; of the others those that are most alike; then those of one agent."""
     pairs: list[tuple[Lane, Lane]] = []
-    for key in (_act, _form):
-        pairs += _by_key(a, b, own_a, own_b, key)
-        own_a, own_b = _left(own_a, own_b, pairs)
-    if len(own_a) * len(own_b) <= 2_500:
+    for key in (_get_call_hash, _get_call_form_hash):
+        pairs += _match_by_key(a, b, lanes_a, lanes_b, key)
+        lanes_a, lanes_b = _drop_matched(lanes_a, lanes_b, pairs)
+    if len(lanes_a) * len(lanes_b) <= 2_500:
         weights = (
-            (weigh(_delegation(a, x), _delegation(b, y)), -n, -m, x, y)
-            for n, x in enumerate(own_a)
-            for m, y in enumerate(own_b)
+            (similarity(_get_delegation(a, lane_a), _get_delegation(b, lane_b)), -n, -m, lane_a, lane_b)
+            for n, lane_a in enumerate(lanes_a)
+            for m, lane_b in enumerate(lanes_b)
         )
-        for weight, _, _, x, y in sorted(weights, key=lambda each: each[:3], reverse=True):
-            if weight >= ENOUGH and x in own_a and y in own_b:
-                pairs.append((x, y))
-                own_a, own_b = _left(own_a, own_b, pairs)
-    return pairs + _by_key(a, b, own_a, own_b, lambda move: move.label)
+        for weight, _, _, lane_a, lane_b in sorted(weights, key=lambda each: each[:3], reverse=True):
+            if weight >= MIN_SIMILARITY and lane_a in lanes_a and lane_b in lanes_b:
+                pairs.append((lane_a, lane_b))
+                lanes_a, lanes_b = _drop_matched(lanes_a, lanes_b, pairs)
+    return pairs + _match_by_key(a, b, lanes_a, lanes_b, lambda group: group.label)
 
 
-def _by_key(
-    a: Moves, b: Moves, own_a: list[Lane], own_b: list[Lane], key: Callable[[Move], Hashable]
+def _match_by_key(
+    a: StepGroups, b: StepGroups, lanes_a: list[Lane], lanes_b: list[Lane], key: Callable[[StepGroup], Hashable]
 ) -> list[tuple[Lane, Lane]]:
-    waiting: dict[Hashable, list[Lane]] = defaultdict(list)
-    for lane in reversed(own_b):
-        waiting[key(_delegation(b, lane))].append(lane)
-    found = ((lane, waiting[key(_delegation(a, lane))]) for lane in own_a)
-    return [(lane, others.pop()) for lane, others in found if others]
+    unmatched_b: dict[Hashable, list[Lane]] = defaultdict(list)
+    for lane in reversed(lanes_b):
+        unmatched_b[key(_get_delegation(b, lane))].append(lane)
+    candidates = ((lane, unmatched_b[key(_get_delegation(a, lane))]) for lane in lanes_a)
+    return [(lane, lanes.pop()) for lane, lanes in candidates if lanes]
 
 
-def _left(own_a: list[Lane], own_b: list[Lane], pairs: list[tuple[Lane, Lane]]) -> tuple[list[Lane], list[Lane]]:
-    gone_a, gone_b = {pair[0] for pair in pairs}, {pair[1] for pair in pairs}
-    return [lane for lane in own_a if lane not in gone_a], [lane for lane in own_b if lane not in gone_b]
+def _drop_matched(
+    lanes_a: list[Lane], lanes_b: list[Lane], pairs: list[tuple[Lane, Lane]]
+) -> tuple[list[Lane], list[Lane]]:
+    matched_a, matched_b = {pair[0] for pair in pairs}, {pair[1] for pair in pairs}
+    return [lane for lane in lanes_a if lane not in matched_a], [lane for lane in lanes_b if lane not in matched_b]
 
 
-def _delegation(moves: Moves, lane: Lane) -> Move:
+def _get_delegation(groups: StepGroups, lane: Lane) -> StepGroup:
     if lane.delegation is None:
         raise TypeError("a sub-agent's lane without a delegation")
-    return moves.of[lane.delegation]
+    return groups.by_step[lane.delegation]
 
 
-def _act(move: Move) -> int:
-    return move.sketch.act
+def _get_call_hash(group: StepGroup) -> int:
+    return group.signature.call_hash
 
 
-def _form(move: Move) -> int:
-    return move.sketch.form
+def _get_call_form_hash(group: StepGroup) -> int:
+    return group.signature.call_form_hash

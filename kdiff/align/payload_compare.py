@@ -12,10 +12,10 @@ from rapidfuzz import fuzz
 from agentlog.event import codec
 from agentlog.event.event import Event, Unreadable
 
-from ..reading.normalize import METRICS, Rules, reading
-from ..reading.signature import CALLS, text_of
+from ..reading.normalize import METRICS, IgnoreRules, normalize_text
+from ..reading.signature import CALL_KINDS, extract_text
 from .payload_diff import Change, Ids, Side, changes
-from .step_groups import Move, Moves
+from .step_groups import StepGroup, StepGroups
 
 _MADE_OF = {"tool_call": "input", "retrieval": "query", "delegation": "task", "memory_write": "value"}
 _FREE = {
@@ -46,7 +46,7 @@ class Payloads:
         shallow: how many pairs differ and were not compared path by path.
     """
 
-    def __init__(self, rules: Rules, a: Moves, b: Moves) -> None:
+    def __init__(self, rules: IgnoreRules, a: StepGroups, b: StepGroups) -> None:
         self.rules = rules
         self._a, self._b = a, b
         self._seen: tuple[Sequence[int], Sequence[int]] | None = None
@@ -55,37 +55,37 @@ class Payloads:
         self._text = lru_cache(maxsize=1_000)(self._read_text)
         self._alike = lru_cache(maxsize=20_000)(self._measure)
 
-    def event(self, move: Move) -> Event:
+    def event(self, move: StepGroup) -> Event:
         """A move's event, whole."""
-        found = codec.decode(move.value, move.sketch.place, "")
+        found = codec.decode(move.value, move.signature.place, "")
         if isinstance(found, Unreadable):
             raise TypeError(found.reason)
         return found.event
 
-    def text(self, move: Move) -> str:
+    def text(self, move: StepGroup) -> str:
         """What a move says, or is given, as one text."""
         return self._text(move)
 
-    def given(self, move: Move) -> Any:
+    def given(self, move: StepGroup) -> Any:
         """What a call is given, as recorded."""
         return self.event(move).payload.get(_MADE_OF.get(move.kind, ""))
 
-    def _read_text(self, move: Move) -> str:
-        return text_of(move.kind, self.event(move).payload)
+    def _read_text(self, move: StepGroup) -> str:
+        return extract_text(move.kind, self.event(move).payload)
 
-    def _measure(self, a: Move, b: Move) -> float:
+    def _measure(self, a: StepGroup, b: StepGroup) -> float:
         return fuzz.ratio(self._text(a)[:2000], self._text(b)[:2000])
 
-    def weigh(self, a: Move, b: Move) -> float:  # noqa: PLR0911  one kind of pair a line
+    def weigh(self, a: StepGroup, b: StepGroup) -> float:  # noqa: PLR0911  one kind of pair a line
         """How well two moves answer to each other; 0 where they don't."""
         if a.is_call != b.is_call or (a.kind != b.kind and not a.is_call):
             return 0.0
-        if a.sketch.act == b.sketch.act:
+        if a.signature.call_hash == b.signature.call_hash:
             return (14.0 if a.changes_state else 12.0) if a.is_call else 6.0
         if a.kind in ("session_start", "session_end"):
             return 8.0
         same_name = a.label == b.label and a.kind == b.kind
-        if a.is_call and same_name and a.sketch.form == b.sketch.form:
+        if a.is_call and same_name and a.signature.call_form_hash == b.signature.call_form_hash:
             return 8.0 + self._alike(a, b) / 100
         share = self._alike(a, b) / 100
         if a.is_call:
@@ -96,11 +96,11 @@ class Payloads:
             return 0.0
         return 1 + 4 * share if share >= _LIKE else 1.0
 
-    def share(self, a: Move, b: Move) -> float:
+    def share(self, a: StepGroup, b: StepGroup) -> float:
         """How much of what they are given two calls share, in percent."""
         return self._alike(a, b)
 
-    def differences(self, a: Move, b: Move) -> tuple[list[Change], list[Change]]:
+    def differences(self, a: StepGroup, b: StepGroup) -> tuple[list[Change], list[Change]]:
         """What differs in what two moves were given, and in what they answered or say."""
         if self.same(a, b):
             return [], []
@@ -120,22 +120,26 @@ class Payloads:
         third = self._compare(_only(own_a, free), _only(own_b, free), told=told, free=True)
         return first, second + third
 
-    def same(self, a: Move, b: Move) -> bool:
+    def same(self, a: StepGroup, b: StepGroup) -> bool:
         """Whether all is the same but for ids, and those answer to each other: the quick way, by signatures alone."""
-        x, y = a.sketch, b.sketch
-        if a.step.is_open != b.step.is_open or x.form != y.form or x.shape != y.shape:
+        x, y = a.signature, b.signature
+        if (
+            a.step.is_open != b.step.is_open
+            or x.call_form_hash != y.call_form_hash
+            or x.result_form_hash != y.result_form_hash
+        ):
             return False
-        if x.act == y.act and x.rest == y.rest:
+        if x.call_hash == y.call_hash and x.result_hash == y.result_hash:
             return True
         told = a.kind != "agent_message"
-        return self._ids.answer_all(a.given_ids, b.given_ids, told=False, made=False) and self._ids.answer_all(
-            a.other_ids, b.other_ids, told=told, made=told and a.changes_state
+        return self._ids.answer_all(a.call_ids, b.call_ids, told=False, made=False) and self._ids.answer_all(
+            a.result_ids, b.result_ids, told=told, made=told and a.changes_state
         )
 
-    def _shallow(self, a: Move, b: Move, given: str) -> tuple[list[Change], list[Change]]:
+    def _shallow(self, a: StepGroup, b: StepGroup, given: str) -> tuple[list[Change], list[Change]]:
         """By signature alone, for sessions that differ nearly everywhere."""
         self.shallow += 1
-        if given and a.sketch.act != b.sketch.act:
+        if given and a.signature.call_hash != b.signature.call_hash:
             return [Change(f"payload.{given}", "not looked into", "not looked into")], []
         return [], [Change("payload", "not looked into", "not looked into")]
 
@@ -146,21 +150,21 @@ class Payloads:
         except RecursionError:
             return [Change("payload", "nested too deep to be compared", "nested too deep to be compared")]
 
-    def worded_otherwise(self, a: Move, b: Move) -> bool:
+    def worded_otherwise(self, a: StepGroup, b: StepGroup) -> bool:
         """Whether two texts that count as the same are not the same word for word."""
         return (
-            a.kind not in CALLS
-            and a.sketch.act != b.sketch.act
-            and reading(self.text(a), self.rules).literal != reading(self.text(b), self.rules).literal
+            a.kind not in CALL_KINDS
+            and a.signature.call_hash != b.signature.call_hash
+            and normalize_text(self.text(a), self.rules).literal != normalize_text(self.text(b), self.rules).literal
         )
 
     def _occurs(self, mark: int) -> tuple[bool, bool]:
         if self._seen is None:
-            self._seen = self._all_ids(self._a.all), self._all_ids(self._b.all)
+            self._seen = self._all_ids(self._a.groups), self._all_ids(self._b.groups)
         return _holds(self._seen[0], mark), _holds(self._seen[1], mark)
 
-    def _all_ids(self, every: Iterable[Move]) -> Sequence[int]:
-        return array("q", sorted({mark for move in every for ids in (move.given_ids, move.other_ids) for mark in ids}))
+    def _all_ids(self, every: Iterable[StepGroup]) -> Sequence[int]:
+        return array("q", sorted({mark for move in every for ids in (move.call_ids, move.result_ids) for mark in ids}))
 
 
 def _holds(ordered: Sequence[int], mark: int) -> bool:

@@ -6,8 +6,17 @@ from typing import Any, NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
-from ..reading.id_words import is_random, mark
-from ..reading.normalize import METRICS, Rules, flat, is_id_key, reading, unpacked, volatile, worded_otherwise
+from ..reading.id_words import hash_id, is_random_id
+from ..reading.normalize import (
+    METRICS,
+    IgnoreRules,
+    is_id_key,
+    is_rewording,
+    is_volatile_key,
+    normalize_text,
+    parse_json_text,
+    to_text,
+)
 
 FREE = frozenset(["text", "message", "reasoning", "task", "summary", "thought", "explanation", "comment", "rationale"])
 """Members in which a model writes free text, whatever the tool."""
@@ -61,7 +70,7 @@ class Ids:
         """
         if a in self._of_a or b in self._of_b:
             return self._of_a.get(a) == b
-        if a != b and not made and not (told or is_random(a)):
+        if a != b and not made and not (told or is_random_id(a)):
             return False
         if a != b and not made and (self._seen(a)[1] or self._seen(b)[0]):
             return False
@@ -86,7 +95,7 @@ class Side:
         free: they are a model's text.
     """
 
-    rules: Rules
+    rules: IgnoreRules
     ids: Ids
     told: bool = False
     made: bool = False
@@ -116,25 +125,25 @@ def _equal(a: Any, b: Any, how: Side, path: Path) -> bool:
         is_number = isinstance(a, int | float) and isinstance(b, int | float)
         return bool(a == b) and (is_number or type(a) is type(b)) and not (isinstance(a, bool) ^ isinstance(b, bool))
     if a != b and isinstance(a, int) and is_id_key(path[-1]):
-        return how.answer((mark(str(a)),), (mark(str(b)),))
+        return how.answer((hash_id(str(a)),), (hash_id(str(b)),))
     return bool(a == b)
 
 
 def _texts(a: str, b: str, how: Side, path: Path) -> Iterator[Change]:
     if a == b and len(a) > 200:
         return
-    inner_a, inner_b = unpacked(a), unpacked(b)
+    inner_a, inner_b = parse_json_text(a), parse_json_text(b)
     if type(inner_a) is type(inner_b) and not isinstance(inner_a, str):
         yield from changes(inner_a, inner_b, how, path)
         return
-    own_a, own_b = (reading(text, how.rules, spans=how.told) for text in (a, b))
-    if is_id_key(path[-1]) and not own_a.ids and not own_b.ids and " " not in a + b:
-        answers = how.answer((mark(a),), (mark(b),))
+    own_a, own_b = (normalize_text(text, how.rules, should_mask_durations=how.told) for text in (a, b))
+    if is_id_key(path[-1]) and not own_a.id_hashes and not own_b.id_hashes and " " not in a + b:
+        answers = how.answer((hash_id(a),), (hash_id(b),))
     else:
-        answers = own_a.form == own_b.form and how.answer(own_a.ids, own_b.ids)
+        answers = own_a.form == own_b.form and how.answer(own_a.id_hashes, own_b.id_hashes)
     if answers:
         return
-    if how.free and worded_otherwise(a, b):
+    if how.free and is_rewording(a, b):
         return
     yield Change(".".join(path), a, b)
 
@@ -142,7 +151,7 @@ def _texts(a: str, b: str, how: Side, path: Path) -> Iterator[Change]:
 def _members(a: Mapping[str, Any], b: Mapping[str, Any], how: Side, path: Path) -> Iterator[Change]:
     for name, other in _paired(a, b, how):
         key = name if name is not None else other or ""
-        if volatile(key) or (len(path) == 1 and key in METRICS):
+        if is_volatile_key(key) or (len(path) == 1 and key in METRICS):
             continue
         own_a = a[name] if name is not None else ABSENT
         own_b = b[other] if other is not None else ABSENT
@@ -165,11 +174,11 @@ def _paired(a: Mapping[str, Any], b: Mapping[str, Any], how: Side) -> Iterator[t
     if lone_a and lone_b:
         forms: dict[str, list[str]] = {}
         for name in lone_b:
-            forms.setdefault(reading(name, how.rules).form, []).append(name)
+            forms.setdefault(normalize_text(name, how.rules).form, []).append(name)
         for name in lone_a:
-            own = reading(name, how.rules)
+            own = normalize_text(name, how.rules)
             others = forms.get(own.form, [])
-            if own.ids and others and how.answer(own.ids, reading(others[0], how.rules).ids):
+            if own.id_hashes and others and how.answer(own.id_hashes, normalize_text(others[0], how.rules).id_hashes):
                 answers[name] = others.pop(0)
     yield from ((name, name if name in b else answers.get(name)) for name in a)
     yield from ((None, name) for name in lone_b if name not in answers.values())
@@ -192,5 +201,5 @@ def _items(a: Sequence[Any], b: Sequence[Any], how: Side, path: Path) -> Iterato
             yield from (Change(".".join((*path, str(n))), ABSENT, b[n]) for n in range(j, j2))
 
 
-def _form(value: Any, rules: Rules) -> str:
-    return reading(flat(value), rules, spans=True).form
+def _form(value: Any, rules: IgnoreRules) -> str:
+    return normalize_text(to_text(value), rules, should_mask_durations=True).form

@@ -7,73 +7,82 @@ from functools import cache
 
 from rapidfuzz.distance import Levenshtein
 
-from .step_groups import Move
+from .step_groups import StepGroup
 
-SMALL = 10_000
+MAX_WEIGHED_PAIRS = 10_000
 """Up to so many pairs of moves each pair is weighed; beyond that, equal signatures are matched first."""
 
-Pair = tuple[int | None, int | None]
-Weigh = Callable[[Move, Move], float]
-Span = tuple[int, int, int, int]
+IndexPair = tuple[int | None, int | None]
+Similarity = Callable[[StepGroup, StepGroup], float]
+RangePair = tuple[int, int, int, int]
 
 
-def align(a: Sequence[Move], b: Sequence[Move], weigh: Weigh) -> list[tuple[Move | None, Move | None]]:
+def align(
+    a: Sequence[StepGroup], b: Sequence[StepGroup], similarity: Similarity
+) -> list[tuple[StepGroup | None, StepGroup | None]]:
     """The moves of both sides in one order, those that answer to each other side by side.
 
     Args:
-        weigh: how well two moves answer to each other; 0 or less where they don't.
+        similarity: how well two moves answer to each other; 0 or less where they don't.
     """
-    return [(None if i is None else a[i], None if j is None else b[j]) for i, j in _pairs(a, b, weigh)]
+    return [(None if i is None else a[i], None if j is None else b[j]) for i, j in _align_indexes(a, b, similarity)]
 
 
-def _pairs(a: Sequence[Move], b: Sequence[Move], weigh: Weigh) -> Iterator[Pair]:
+def _align_indexes(a: Sequence[StepGroup], b: Sequence[StepGroup], similarity: Similarity) -> Iterator[IndexPair]:
     """Equal acts first; between them equal forms; between those, equal kinds and labels. What is small is weighed."""
 
-    def acts(span: Span) -> Iterator[Pair]:
-        return _levelled([m.sketch.act for m in a], [m.sketch.act for m in b], span, forms)
+    def align_by_call(ranges: RangePair) -> Iterator[IndexPair]:
+        return _align_equal(
+            [m.signature.call_hash for m in a], [m.signature.call_hash for m in b], ranges, align_by_form
+        )
 
-    def forms(span: Span) -> Iterator[Pair]:
-        return small(span) or _levelled(*form_keys(), span, names)
+    def align_by_form(ranges: RangePair) -> Iterator[IndexPair]:
+        return align_if_small(ranges) or _align_equal(*get_form_keys(), ranges, align_by_kind_and_label)
 
-    def names(span: Span) -> Iterator[Pair]:
-        return small(span) or _levelled(*name_keys(), span, _apart)
-
-    @cache
-    def form_keys() -> tuple[list[int], list[int]]:
-        return [m.sketch.form for m in a], [m.sketch.form for m in b]
+    def align_by_kind_and_label(ranges: RangePair) -> Iterator[IndexPair]:
+        return align_if_small(ranges) or _align_equal(*get_name_keys(), ranges, _leave_unmatched)
 
     @cache
-    def name_keys() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    def get_form_keys() -> tuple[list[int], list[int]]:
+        return [m.signature.call_form_hash for m in a], [m.signature.call_form_hash for m in b]
+
+    @cache
+    def get_name_keys() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
         return [(m.kind, m.label) for m in a], [(m.kind, m.label) for m in b]
 
-    def small(span: Span) -> Iterator[Pair] | None:
-        i, i2, j, j2 = span
-        return _weighed(a, b, span, weigh) if (i2 - i) * (j2 - j) <= SMALL else None
+    def align_if_small(ranges: RangePair) -> Iterator[IndexPair] | None:
+        i, i2, j, j2 = ranges
+        return _align_by_similarity(a, b, ranges, similarity) if (i2 - i) * (j2 - j) <= MAX_WEIGHED_PAIRS else None
 
-    whole = (0, len(a), 0, len(b))
-    return small(whole) or acts(whole)
+    full_range = (0, len(a), 0, len(b))
+    return align_if_small(full_range) or align_by_call(full_range)
 
 
-def _levelled(
-    a: Sequence[Hashable], b: Sequence[Hashable], span: Span, between: Callable[[Span], Iterator[Pair]]
-) -> Iterator[Pair]:
-    for is_equal, (i, i2, j, j2) in matched(a, b, span):
+def _align_equal(
+    a: Sequence[Hashable],
+    b: Sequence[Hashable],
+    ranges: RangePair,
+    align_between: Callable[[RangePair], Iterator[IndexPair]],
+) -> Iterator[IndexPair]:
+    for is_equal, (i, i2, j, j2) in split_into_ranges(a, b, ranges):
         if is_equal:
             yield from zip(range(i, i2), range(j, j2), strict=True)
         else:
-            yield from between((i, i2, j, j2))
+            yield from align_between((i, i2, j, j2))
 
 
-def _apart(span: Span) -> Iterator[Pair]:
-    i, i2, j, j2 = span
+def _leave_unmatched(ranges: RangePair) -> Iterator[IndexPair]:
+    i, i2, j, j2 = ranges
     yield from ((n, None) for n in range(i, i2))
     yield from ((None, n) for n in range(j, j2))
 
 
-def matched(a: Sequence[Hashable], b: Sequence[Hashable], whole: Span) -> Iterator[tuple[bool, Span]]:
-    """Spans that cover ``whole`` in order: whether it is an equal one, and the span."""
-    i, i2, j, j2 = whole
-    for p, p2, q, q2 in _equal_spans(a, b, whole):
+def split_into_ranges(
+    a: Sequence[Hashable], b: Sequence[Hashable], ranges: RangePair
+) -> Iterator[tuple[bool, RangePair]]:
+    """Spans that cover ``ranges`` in order: whether it is an equal one, and the span."""
+    i, i2, j, j2 = ranges
+    for p, p2, q, q2 in _find_equal_ranges(a, b, ranges):
         if (i, j) != (p, q):
             yield False, (i, p, j, q)
         yield True, (p, p2, q, q2)
@@ -82,9 +91,9 @@ def matched(a: Sequence[Hashable], b: Sequence[Hashable], whole: Span) -> Iterat
         yield False, (i, i2, j, j2)
 
 
-def _equal_spans(a: Sequence[Hashable], b: Sequence[Hashable], whole: Span) -> Iterator[Span]:
+def _find_equal_ranges(a: Sequence[Hashable], b: Sequence[Hashable], ranges: RangePair) -> Iterator[RangePair]:
     """Equal spans in order: a common beginning, what is unique on both sides and what is equal between, an end."""
-    i, i2, j, j2 = whole
+    i, i2, j, j2 = ranges
     start = 0
     while i + start < i2 and j + start < j2 and a[i + start] == b[j + start]:
         start += 1
@@ -93,78 +102,82 @@ def _equal_spans(a: Sequence[Hashable], b: Sequence[Hashable], whole: Span) -> I
         end += 1
     if start:
         yield i, i + start, j, j + start
-    yield from _between((i + start, i2 - end, j + start, j2 - end), a, b)
+    yield from _match_middle((i + start, i2 - end, j + start, j2 - end), a, b)
     if end:
         yield i2 - end, i2, j2 - end, j2
 
 
-def _between(span: Span, a: Sequence[Hashable], b: Sequence[Hashable]) -> Iterator[Span]:
-    i, i2, j, j2 = span
+def _match_middle(ranges: RangePair, a: Sequence[Hashable], b: Sequence[Hashable]) -> Iterator[RangePair]:
+    i, i2, j, j2 = ranges
     if i == i2 or j == j2:
         return
-    for p, q in [*_anchors(a, b, span), (i2, j2)]:
+    for p, q in [*_find_anchors(a, b, ranges), (i2, j2)]:
         if i < p and j < q:
-            yield from _edited(a, b, (i, p, j, q))
+            yield from _match_by_edit_distance(a, b, (i, p, j, q))
         if p < i2 and q < j2:
             yield p, p + 1, q, q + 1
         i, j = p + 1, q + 1
 
 
-def _anchors(a: Sequence[Hashable], b: Sequence[Hashable], span: Span) -> list[tuple[int, int]]:
+def _find_anchors(a: Sequence[Hashable], b: Sequence[Hashable], ranges: RangePair) -> list[tuple[int, int]]:
     """Places of what occurs once on each side, the longest run of them that is in order on both."""
-    i, i2, j, j2 = span
+    i, i2, j, j2 = ranges
     once_a, once_b = Counter(a[i:i2]), Counter(b[j:j2])
-    at_b = {b[n]: n for n in range(j, j2) if once_b[b[n]] == 1}
-    return _rising([(n, at_b[a[n]]) for n in range(i, i2) if once_a[a[n]] == 1 and a[n] in at_b])
+    index_in_b = {b[n]: n for n in range(j, j2) if once_b[b[n]] == 1}
+    return _find_longest_rising(
+        [(n, index_in_b[a[n]]) for n in range(i, i2) if once_a[a[n]] == 1 and a[n] in index_in_b]
+    )
 
 
-def _rising(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def _find_longest_rising(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The longest subsequence whose second members rise."""
     tops: list[int] = []
     last: list[int] = []
-    before: list[int] = []
+    previous: list[int] = []
     for n, (_, q) in enumerate(pairs):
-        at = bisect_left(tops, q)
-        tops[at : at + 1] = [q]
-        last[at : at + 1] = [n]
-        before.append(last[at - 1] if at else -1)
-    found = []
+        position = bisect_left(tops, q)
+        tops[position : position + 1] = [q]
+        last[position : position + 1] = [n]
+        previous.append(last[position - 1] if position else -1)
+    rising = []
     n = last[-1] if last else -1
     while n >= 0:
-        found.append(pairs[n])
-        n = before[n]
-    return found[::-1]
+        rising.append(pairs[n])
+        n = previous[n]
+    return rising[::-1]
 
 
-def _edited(a: Sequence[Hashable], b: Sequence[Hashable], span: Span) -> Iterator[Span]:
-    i, i2, j, j2 = span
+def _match_by_edit_distance(a: Sequence[Hashable], b: Sequence[Hashable], ranges: RangePair) -> Iterator[RangePair]:
+    i, i2, j, j2 = ranges
     shared = set(a[i:i2]).intersection(b[j:j2])
     if not shared:
         return
-    own_a = [n for n in range(i, i2) if a[n] in shared]
-    own_b = [n for n in range(j, j2) if b[n] in shared]
-    for block in Levenshtein.opcodes([a[n] for n in own_a], [b[n] for n in own_b]):
+    indexes_a = [n for n in range(i, i2) if a[n] in shared]
+    indexes_b = [n for n in range(j, j2) if b[n] in shared]
+    for block in Levenshtein.opcodes([a[n] for n in indexes_a], [b[n] for n in indexes_b]):
         if block.tag == "equal":
             for n in range(block.src_end - block.src_start):
-                p, q = own_a[block.src_start + n], own_b[block.dest_start + n]
+                p, q = indexes_a[block.src_start + n], indexes_b[block.dest_start + n]
                 yield p, p + 1, q, q + 1
 
 
-def _weighed(a: Sequence[Move], b: Sequence[Move], span: Span, weigh: Weigh) -> Iterator[Pair]:
+def _align_by_similarity(
+    a: Sequence[StepGroup], b: Sequence[StepGroup], ranges: RangePair, similarity: Similarity
+) -> Iterator[IndexPair]:
     """The alignment of the greatest weight (Needleman and Wunsch), gaps costing nothing."""
-    i, i2, j, j2 = span
+    i, i2, j, j2 = ranges
     rows, columns = i2 - i, j2 - j
-    weights = [[weigh(a[i + r], b[j + c]) for c in range(columns)] for r in range(rows)]
+    weights = [[similarity(a[i + r], b[j + c]) for c in range(columns)] for r in range(rows)]
     best = [[0.0] * (columns + 1) for _ in range(rows + 1)]
     for r in range(rows - 1, -1, -1):
-        below, own, weight = best[r + 1], best[r], weights[r]
+        below, row, weight = best[r + 1], best[r], weights[r]
         for c in range(columns - 1, -1, -1):
-            taken = below[c + 1] + weight[c] if weight[c] > 0 else 0.0
-            own[c] = max(taken, below[c], own[c + 1])
+            paired = below[c + 1] + weight[c] if weight[c] > 0 else 0.0
+            row[c] = max(paired, below[c], row[c + 1])
     r = c = 0
     while r < rows and c < columns:
-        weight_here = weights[r][c]
-        if weight_here > 0 and best[r][c] == best[r + 1][c + 1] + weight_here:
+        pair_weight = weights[r][c]
+        if pair_weight > 0 and best[r][c] == best[r + 1][c + 1] + pair_weight:
             yield i + r, j + c
             r, c = r + 1, c + 1
         elif best[r][c] == best[r + 1][c]:

@@ -5,39 +5,39 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from agentlog.analysis.call_outcome import THOUGHTS, period
+from agentlog.analysis.call_outcome import THOUGHT_TOOLS, find_period
 from agentlog.session.step import Lane, Step
 from agentlog.session.timeline import Timeline
 
 from ..reading.side_effects import Effect
-from ..reading.signature import CALLS, Sketch, sketched
-from ..reading.spill import Shelf
+from ..reading.signature import CALL_KINDS, RecordSignature, get_signature
+from ..reading.spill import SpillFile
 
-ABSORBED = frozenset({"llm_call", "decision", "error"})
+ABSORBED_KINDS = frozenset({"llm_call", "decision", "error"})
 """What an agent does between two tries of one call. A message in between makes the second one a new call."""
-NAMED = CALLS | {"llm_call", "decision", "delegation_result"}
+LABELLED_KINDS = CALL_KINDS | {"llm_call", "decision", "delegation_result"}
 
 
 @dataclass(slots=True, eq=False)
-class Move:
+class StepGroup:
     """A step, together with the repetitions of it that follow.
 
     Attributes:
         index: its place in the timeline, the first being 1.
-        shelf: where its payload waits.
-        again: the repetitions, in order.
+        spill: where its payload waits.
+        repeats: the repetitions, in order.
         is_call: whether it does something, in place of saying something.
     """
 
     step: Step
     index: int
-    sketch: Sketch
-    shelf: Shelf
-    again: list["Move"] = field(default_factory=list)
+    signature: RecordSignature
+    spill: SpillFile
+    repeats: list["StepGroup"] = field(default_factory=list)
     is_call: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.is_call = self.step.kind in CALLS
+        self.is_call = self.step.kind in CALL_KINDS
 
     @property
     def kind(self) -> str:
@@ -47,47 +47,49 @@ class Move:
     @property
     def is_thought(self) -> bool:
         """Whether the call is to a tool that merely takes down what the model thinks."""
-        return self.step.kind == "tool_call" and self.step.label.lower() in THOUGHTS
+        return self.step.kind == "tool_call" and self.step.label.lower() in THOUGHT_TOOLS
 
     @property
     def changes_state(self) -> bool:
         """Whether it changes the world, as far as we can tell."""
-        return self.sketch.effect is Effect.CHANGES
+        return self.signature.effect is Effect.CHANGES
 
     @property
     def times(self) -> int:
         """How often it was done in a row."""
-        return 1 + len(self.again)
+        return 1 + len(self.repeats)
 
     @property
-    def succeeded(self) -> int:
+    def success_count(self) -> int:
         """How many of the times didn't end in an error, and aren't still open."""
-        return sum(not each.sketch.failed and not each.step.is_open for each in (self, *self.again))
+        return sum(not each.signature.has_failed and not each.step.is_open for each in (self, *self.repeats))
 
     @property
-    def recorded(self) -> int:
+    def last_recorded(self) -> int:
         """When the last of the repetitions was recorded."""
-        return max(each.step.recorded for each in (self, *self.again)) if self.again else self.step.recorded
+        return max(each.step.recorded for each in (self, *self.repeats)) if self.repeats else self.step.recorded
 
     @property
     def value(self) -> bytes:
         """The event as stored."""
-        return self.shelf.value(self.sketch.at, self.sketch.size)
+        return self.spill.read_value(self.signature.value_offset, self.signature.value_size)
 
     @property
-    def given_ids(self) -> Sequence[int]:
+    def call_ids(self) -> Sequence[int]:
         """The marks of the ids in what it was given."""
-        return self.shelf.marks(self.sketch.ids_at, self.sketch.given_ids)
+        return self.spill.get_id_hashes(self.signature.ids_start, self.signature.call_id_count)
 
     @property
-    def other_ids(self) -> Sequence[int]:
+    def result_ids(self) -> Sequence[int]:
         """The marks of the ids in what it answered, or holds besides."""
-        return self.shelf.marks(self.sketch.ids_at + self.sketch.given_ids, self.sketch.rest_ids)
+        return self.spill.get_id_hashes(
+            self.signature.ids_start + self.signature.call_id_count, self.signature.result_id_count
+        )
 
     @property
     def label(self) -> str:
         """What names it: the tool, the model, the agent; of a message its kind."""
-        return (self.step.label if self.step.kind in NAMED else "") or self.step.kind
+        return (self.step.label if self.step.kind in LABELLED_KINDS else "") or self.step.kind
 
 
 class Stream(NamedTuple):
@@ -98,60 +100,60 @@ class Stream(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Moves:
+class StepGroups:
     """All moves of a session.
 
     Attributes:
-        all: in the timeline's order, repetitions too.
+        groups: in the timeline's order, repetitions too.
         streams: of each lane and agent, in order, repetitions folded into the first.
-        of: by step.
+        by_step: by step.
     """
 
     timeline: Timeline
-    all: list[Move]
-    streams: dict[Stream, list[Move]]
-    of: dict[Step, Move]
+    groups: list[StepGroup]
+    streams: dict[Stream, list[StepGroup]]
+    by_step: dict[Step, StepGroup]
 
 
-def moves(timeline: Timeline, shelf: Shelf) -> Moves:
-    """The moves of a timeline that was made of sketches, their payloads being on ``shelf``."""
-    every = [Move(step, n, sketched(step), shelf) for n, step in enumerate(timeline.steps, 1)]
-    acting = {move.step.event.agent_id for move in every if move.is_call or move.kind == "llm_call"}
-    streams: dict[Stream, list[Move]] = defaultdict(list)
-    for move in every:
-        agent, lane = move.step.event.agent_id, move.step.lane
-        streams[Stream(lane, agent if agent in acting else lane.agent_id)].append(move)
-    folded = {stream: list(_folded(own)) for stream, own in streams.items()}
-    return Moves(timeline, every, folded, {move.step: move for move in every})
+def group_steps(timeline: Timeline, spill: SpillFile) -> StepGroups:
+    """The moves of a timeline that was made of sketches, their payloads being on ``spill``."""
+    groups = [StepGroup(step, n, get_signature(step), spill) for n, step in enumerate(timeline.steps, 1)]
+    acting_agents = {group.step.event.agent_id for group in groups if group.is_call or group.kind == "llm_call"}
+    streams: dict[Stream, list[StepGroup]] = defaultdict(list)
+    for group in groups:
+        agent, lane = group.step.event.agent_id, group.step.lane
+        streams[Stream(lane, agent if agent in acting_agents else lane.agent_id)].append(group)
+    folded = {stream: list(_fold_repeats(stream_groups)) for stream, stream_groups in streams.items()}
+    return StepGroups(timeline, groups, folded, {group.step: group for group in groups})
 
 
-def _folded(own: Sequence[Move]) -> Iterator[Move]:
-    again: set[Move] = set()
-    for run in _runs(own):
-        for first, repeated in _repeats(run):
-            first.again.extend(repeated)
-            again.update(repeated)
-    return (move for move in own if move not in again)
+def _fold_repeats(groups: Sequence[StepGroup]) -> Iterator[StepGroup]:
+    folded: set[StepGroup] = set()
+    for run in _split_into_runs(groups):
+        for first, repeated in _find_repeats(run):
+            first.repeats.extend(repeated)
+            folded.update(repeated)
+    return (group for group in groups if group not in folded)
 
 
-def _runs(own: Iterable[Move]) -> Iterator[list[Move]]:
+def _split_into_runs(groups: Iterable[StepGroup]) -> Iterator[list[StepGroup]]:
     """Calls in a row, what is merely thought between them left out."""
-    run: list[Move] = []
-    for move in own:
-        if move.is_call and move.kind != "delegation" and not move.is_thought:
-            run.append(move)
-        elif move.kind not in ABSORBED and not move.is_thought:
+    run: list[StepGroup] = []
+    for group in groups:
+        if group.is_call and group.kind != "delegation" and not group.is_thought:
+            run.append(group)
+        elif group.kind not in ABSORBED_KINDS and not group.is_thought:
             yield run
             run = []
     yield run
 
 
-def _repeats(run: list[Move]) -> Iterator[tuple[Move, list[Move]]]:
-    acts = [move.sketch.act for move in run]
-    at = 0
-    while at < len(run):
-        length, times = period(acts, at)
+def _find_repeats(run: list[StepGroup]) -> Iterator[tuple[StepGroup, list[StepGroup]]]:
+    call_hashes = [group.signature.call_hash for group in run]
+    start = 0
+    while start < len(run):
+        length, times = find_period(call_hashes, start)
         if times > 1:
-            for n in range(at, at + length):
-                yield run[n], run[n + length : at + length * times : length]
-        at += length * times
+            for first in range(start, start + length):
+                yield run[first], run[first + length : start + length * times : length]
+        start += length * times

@@ -7,22 +7,30 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
-from ..align.match_lanes import paired
+from ..align.match_lanes import match_streams
 from ..align.payload_compare import Payloads
 from ..align.sequence import align
-from ..align.step_groups import Move, Moves
-from .divergence import Divergence, Weight, both, extra, grouped, missing, moved
+from ..align.step_groups import StepGroup, StepGroups
+from .divergence import (
+    Divergence,
+    Weight,
+    classify_extra,
+    classify_missing,
+    classify_moved,
+    classify_pair,
+    merge_neighbours,
+)
 
-At = tuple[int, int, int]
-SHARED = 50.0
+OrderKey = tuple[int, int, int]
+MIN_SHARED_PERCENT = 50.0
 
 
 class Pair(NamedTuple):
     """Moves that answer to each other, or a move that nothing answers to, and where it stands in the order of both."""
 
-    a: Move | None
-    b: Move | None
-    at: At
+    a: StepGroup | None
+    b: StepGroup | None
+    order_key: OrderKey
     is_moved: bool = False
 
 
@@ -33,235 +41,272 @@ class Comparison:
     Attributes:
         pairs: all moves, those that answer to each other side by side, in the order of both.
         divergences: in that order.
-        worded_otherwise: how many texts say the same in other words.
+        reworded_count: how many texts say the same in other words.
     """
 
-    a: Moves
-    b: Moves
+    a: StepGroups
+    b: StepGroups
     pairs: list[Pair]
     divergences: list[Divergence]
-    worded_otherwise: int
+    reworded_count: int
 
 
-def compare(a: Moves, b: Moves, payloads: Payloads) -> Comparison:
+def compare(a: StepGroups, b: StepGroups, payloads: Payloads) -> Comparison:
     """Compare two sessions."""
-    pairs = sorted(_answered_elsewhere(list(_aligned(a, b, payloads)), payloads), key=lambda pair: pair.at)
-    found, worded = [], 0
+    pairs = sorted(_pair_moved_calls(list(_align_streams(a, b, payloads)), payloads), key=lambda pair: pair.order_key)
+    divergences, reworded_count = [], 0
     for pair in pairs:
-        divergence = _judged(pair, payloads)
+        divergence = _judge_pair(pair, payloads)
         if divergence is not None:
-            found.append(divergence)
+            divergences.append(divergence)
         elif pair.a is not None and pair.b is not None:
-            worded += payloads.worded_otherwise(pair.a, pair.b)
-    found = list(grouped(_made_up_for(_ended(found, pairs, a, b, payloads), pairs)))
-    return Comparison(a, b, pairs, sorted(found, key=lambda each: each.at), worded)
+            reworded_count += payloads.worded_otherwise(pair.a, pair.b)
+    divergences = list(
+        merge_neighbours(_discount_recovered_errors(_merge_early_end(divergences, pairs, a, b, payloads), pairs))
+    )
+    return Comparison(a, b, pairs, sorted(divergences, key=lambda each: each.order_key), reworded_count)
 
 
-def _aligned(a: Moves, b: Moves, payloads: Payloads) -> Iterator[Pair]:
-    matched = paired(a, b, payloads.weigh)
-    answers = {move.index: other.index for move, other in matched.fixed.items()}
-    rest = []
-    for own_a, own_b in matched.streams:
-        together = align(own_a, own_b, payloads.weigh)
-        answers.update({x.index: y.index for x, y in together if x is not None and y is not None})
-        rest.append(together)
-    before = _Before(answers)
-    yield from (Pair(x, y, (y.index, 0, 0)) for x, y in matched.fixed.items())
-    for together in rest:
+def _align_streams(a: StepGroups, b: StepGroups, payloads: Payloads) -> Iterator[Pair]:
+    matched_streams = match_streams(a, b, payloads.weigh)
+    index_b_by_a = {group_a.index: group_b.index for group_a, group_b in matched_streams.matched_delegations.items()}
+    alignments = []
+    for stream_a, stream_b in matched_streams.streams:
+        alignment = align(stream_a, stream_b, payloads.weigh)
+        index_b_by_a.update({x.index: y.index for x, y in alignment if x is not None and y is not None})
+        alignments.append(alignment)
+    paired_before = _PairedBefore(index_b_by_a)
+    yield from (Pair(x, y, (y.index, 0, 0)) for x, y in matched_streams.matched_delegations.items())
+    for alignment in alignments:
         last = 0
-        for x, y in together:
+        for x, y in alignment:
             if y is not None:
                 last = y.index
                 yield Pair(x, y, (last, 0, 0))
             elif x is not None:
-                yield Pair(x, None, (last or before.place(x.index), 1, x.index))
+                yield Pair(x, None, (last or paired_before.find_index_b(x.index), 1, x.index))
 
 
-class _Before:
+class _PairedBefore:
     """Where in B the last move stands that answers to one before a place in A."""
 
-    def __init__(self, answers: dict[int, int]) -> None:
-        self._own = sorted(answers)
-        self._answers = answers
+    def __init__(self, index_b_by_a: dict[int, int]) -> None:
+        self._indexes_a = sorted(index_b_by_a)
+        self._index_b_by_a = index_b_by_a
 
-    def place(self, index: int) -> int:
-        at = bisect_right(self._own, index)
-        return self._answers[self._own[at - 1]] if at else 0
+    def find_index_b(self, index: int) -> int:
+        position = bisect_right(self._indexes_a, index)
+        return self._index_b_by_a[self._indexes_a[position - 1]] if position else 0
 
 
-def _answered_elsewhere(pairs: list[Pair], payloads: Payloads) -> Iterator[Pair]:
+def _pair_moved_calls(pairs: list[Pair], payloads: Payloads) -> Iterator[Pair]:
     """Calls that nothing stands beside, paired with an equal one in another place; of changes, with the most alike."""
-    pairs = list(_refolded(pairs))
-    lone_a = [pair for pair in pairs if pair.b is None and pair.a is not None and pair.a.is_call]
-    lone_b = [pair for pair in pairs if pair.a is None and pair.b is not None and pair.b.is_call]
-    elsewhere = _equal(lone_a, lone_b, lambda move: move.sketch.act)
-    gone = {move for pair in elsewhere for move in (pair.a, pair.b)}
-    elsewhere += _most_alike([p for p in lone_a if p.a not in gone], [p for p in lone_b if p.b not in gone], payloads)
-    gone = {move for pair in elsewhere for move in (pair.a, pair.b)}
-    yield from (pair for pair in pairs if pair.a not in gone and pair.b not in gone)
-    yield from elsewhere
+    pairs = list(_unfold_interrupted_repeats(pairs))
+    unmatched_a = [pair for pair in pairs if pair.b is None and pair.a is not None and pair.a.is_call]
+    unmatched_b = [pair for pair in pairs if pair.a is None and pair.b is not None and pair.b.is_call]
+    moved_pairs = _pair_equal(unmatched_a, unmatched_b, lambda group: group.signature.call_hash)
+    paired = {group for pair in moved_pairs for group in (pair.a, pair.b)}
+    moved_pairs += _pair_most_similar(
+        [p for p in unmatched_a if p.a not in paired], [p for p in unmatched_b if p.b not in paired], payloads
+    )
+    paired = {group for pair in moved_pairs for group in (pair.a, pair.b)}
+    yield from (pair for pair in pairs if pair.a not in paired and pair.b not in paired)
+    yield from moved_pairs
 
 
-def _refolded(pairs: list[Pair]) -> Iterator[Pair]:
+def _unfold_interrupted_repeats(pairs: list[Pair]) -> Iterator[Pair]:
     """Where a call was folded on one side, and something stands between its repetitions on the other, undo it there."""
-    gone: set[Move] = set()
-    calls_a, calls_b = _calls(pairs, in_b=False), _calls(pairs, in_b=True)
+    repaired: set[StepGroup] = set()
+    calls_a, calls_b = _list_calls(pairs, in_b=False), _list_calls(pairs, in_b=True)
     for pair in pairs:
         if pair.a is None or pair.b is None or pair.a.times == pair.b.times:
             continue
         long, short = (pair.a, pair.b) if pair.a.times > pair.b.times else (pair.b, pair.a)
-        lone = _lone_behind(short, calls_b if short is pair.b else calls_a)
-        same = [each for each in lone if each.sketch.act == short.sketch.act][: long.times - short.times]
-        short.again.extend(every for each in same for every in (each, *each.again))
-        others = [each for each in lone if each.sketch.act != short.sketch.act]
-        gone.update(same)
-        if len(others) == long.times - short.times:
-            gone.update(others)
-            yield from _unfolded(long.again, others, in_b=short is pair.b)
-    yield from (pair for pair in pairs if (pair.a or pair.b) not in gone or (pair.a is not None and pair.b is not None))
+        unmatched = _find_unmatched_after(short, calls_b if short is pair.b else calls_a)
+        repeats = [each for each in unmatched if each.signature.call_hash == short.signature.call_hash][
+            : long.times - short.times
+        ]
+        short.repeats.extend(repeat for each in repeats for repeat in (each, *each.repeats))
+        other_calls = [each for each in unmatched if each.signature.call_hash != short.signature.call_hash]
+        repaired.update(repeats)
+        if len(other_calls) == long.times - short.times:
+            repaired.update(other_calls)
+            yield from _pair_repeats(long.repeats, other_calls, in_b=short is pair.b)
+    yield from (
+        pair for pair in pairs if (pair.a or pair.b) not in repaired or (pair.a is not None and pair.b is not None)
+    )
 
 
-def _unfolded(again: list[Move], others: list[Move], *, in_b: bool) -> Iterator[Pair]:
-    for lone in others:
-        other = _like(lone, again)
-        again.remove(other)
-        yield Pair(other, lone, (lone.index, 0, 0)) if in_b else Pair(lone, other, (other.index, 0, 0))
+def _pair_repeats(repeats: list[StepGroup], unmatched_calls: list[StepGroup], *, in_b: bool) -> Iterator[Pair]:
+    for unmatched in unmatched_calls:
+        repeat = _pick_most_similar(unmatched, repeats)
+        repeats.remove(repeat)
+        yield (
+            Pair(repeat, unmatched, (unmatched.index, 0, 0)) if in_b else Pair(unmatched, repeat, (repeat.index, 0, 0))
+        )
 
 
-def _like(move: Move, among: list[Move]) -> Move:
-    return next((each for each in among if each.sketch.failed == move.sketch.failed), among[-1])
+def _pick_most_similar(group: StepGroup, candidates: list[StepGroup]) -> StepGroup:
+    return next(
+        (each for each in candidates if each.signature.has_failed == group.signature.has_failed), candidates[-1]
+    )
 
 
-Calls = list[tuple[Move, bool]]
+SideCalls = list[tuple[StepGroup, bool]]
 
 
-def _calls(pairs: list[Pair], *, in_b: bool) -> Calls:
+def _list_calls(pairs: list[Pair], *, in_b: bool) -> SideCalls:
     """One side's calls in order, and whether nothing answers to each."""
-    own = ((pair.b if in_b else pair.a, pair.a is None or pair.b is None) for pair in pairs)
-    return sorted(((move, is_lone) for move, is_lone in own if move is not None and move.is_call), key=_index)
+    side_calls = ((pair.b if in_b else pair.a, pair.a is None or pair.b is None) for pair in pairs)
+    return sorted(
+        ((group, is_unmatched) for group, is_unmatched in side_calls if group is not None and group.is_call),
+        key=_get_index,
+    )
 
 
-def _lone_behind(move: Move, calls: Calls) -> list[Move]:
+def _find_unmatched_after(group: StepGroup, calls: SideCalls) -> list[StepGroup]:
     """What nothing answers to behind a call, up to the next that is shared, the last being one to the same tool."""
-    found: list[Move] = []
-    for each, is_lone in islice(calls, bisect_right(calls, move.index, key=_index), None):
-        if not is_lone:
+    unmatched: list[StepGroup] = []
+    for call, is_unmatched in islice(calls, bisect_right(calls, group.index, key=_get_index), None):
+        if not is_unmatched:
             break
-        found.append(each)
-    while found and found[-1].label != move.label:
-        found.pop()
-    return found
+        unmatched.append(call)
+    while unmatched and unmatched[-1].label != group.label:
+        unmatched.pop()
+    return unmatched
 
 
-def _index(own: tuple[Move, bool]) -> int:
-    return own[0].index
+def _get_index(call: tuple[StepGroup, bool]) -> int:
+    return call[0].index
 
 
-def _equal(lone_a: Iterable[Pair], lone_b: Iterable[Pair], key: Callable[[Move], int]) -> list[Pair]:
-    waiting: dict[int, list[Move]] = defaultdict(list)
-    for pair in lone_a:
+def _pair_equal(
+    unmatched_a: Iterable[Pair], unmatched_b: Iterable[Pair], key: Callable[[StepGroup], int]
+) -> list[Pair]:
+    unmatched_by_key: dict[int, list[StepGroup]] = defaultdict(list)
+    for pair in unmatched_a:
         if pair.a is not None:
-            waiting[key(pair.a)].append(pair.a)
+            unmatched_by_key[key(pair.a)].append(pair.a)
     return [
-        Pair(waiting[key(pair.b)].pop(0), pair.b, pair.at, is_moved=True)
-        for pair in lone_b
-        if pair.b is not None and waiting[key(pair.b)]
+        Pair(unmatched_by_key[key(pair.b)].pop(0), pair.b, pair.order_key, is_moved=True)
+        for pair in unmatched_b
+        if pair.b is not None and unmatched_by_key[key(pair.b)]
     ]
 
 
-def _most_alike(lone_a: list[Pair], lone_b: list[Pair], payloads: Payloads) -> list[Pair]:
+def _pair_most_similar(unmatched_a: list[Pair], unmatched_b: list[Pair], payloads: Payloads) -> list[Pair]:
     """Changes of state by one tool that both made, far apart and not with the same arguments."""
-    own_a = [p.a for p in lone_a if p.a is not None and p.a.changes_state and p.a.succeeded]
-    own_b = [p.b for p in lone_b if p.b is not None and p.b.changes_state and p.b.succeeded]
-    if len(own_a) * len(own_b) > 2_500:
+    changes_a = [p.a for p in unmatched_a if p.a is not None and p.a.changes_state and p.a.success_count]
+    changes_b = [p.b for p in unmatched_b if p.b is not None and p.b.changes_state and p.b.success_count]
+    if len(changes_a) * len(changes_b) > 2_500:
         return []
-    weighed = sorted(
-        ((payloads.share(x, y), -y.index, -x.index, x, y) for x in own_a for y in own_b if x.label == y.label),
+    candidates = sorted(
+        ((payloads.share(x, y), -y.index, -x.index, x, y) for x in changes_a for y in changes_b if x.label == y.label),
         key=lambda each: each[:3],
         reverse=True,
     )
-    found: dict[Move, Pair] = {}
-    for share, _, _, x, y in weighed:
-        if share >= SHARED and x not in found and y not in found:
-            found[x] = found[y] = Pair(x, y, (y.index, 0, 0))
-    return list(dict.fromkeys(found.values()))
+    pair_by_group: dict[StepGroup, Pair] = {}
+    for shared_percent, _, _, x, y in candidates:
+        if shared_percent >= MIN_SHARED_PERCENT and x not in pair_by_group and y not in pair_by_group:
+            pair_by_group[x] = pair_by_group[y] = Pair(x, y, (y.index, 0, 0))
+    return list(dict.fromkeys(pair_by_group.values()))
 
 
-def _judged(pair: Pair, payloads: Payloads) -> Divergence | None:
+def _judge_pair(pair: Pair, payloads: Payloads) -> Divergence | None:
     a, b = pair.a, pair.b
     if a is None or b is None:
-        return extra(b, pair.at) if b is not None else missing(a, pair.at) if a is not None else None
-    if not a.again and not b.again and payloads.same(a, b):
-        return moved(a, b, pair.at) if pair.is_moved else None
-    given, answered = payloads.differences(a, b)
-    for again_a, again_b in zip(a.again, b.again, strict=False):
-        more = payloads.differences(again_a, again_b)
-        given, answered = given + more[0], answered + more[1]
-    found = both(a, b, given, answered, pair.at)
-    return moved(a, b, pair.at) if found is None and pair.is_moved else found
+        return (
+            classify_extra(b, pair.order_key)
+            if b is not None
+            else classify_missing(a, pair.order_key)
+            if a is not None
+            else None
+        )
+    if not a.repeats and not b.repeats and payloads.same(a, b):
+        return classify_moved(a, b, pair.order_key) if pair.is_moved else None
+    input_changes, output_changes = payloads.differences(a, b)
+    for repeat_a, repeat_b in zip(a.repeats, b.repeats, strict=False):
+        more = payloads.differences(repeat_a, repeat_b)
+        input_changes, output_changes = input_changes + more[0], output_changes + more[1]
+    divergence = classify_pair(a, b, input_changes, output_changes, pair.order_key)
+    return classify_moved(a, b, pair.order_key) if divergence is None and pair.is_moved else divergence
 
 
-def _made_up_for(divergences: list[Divergence], pairs: list[Pair]) -> list[Divergence]:
+def _discount_recovered_errors(divergences: list[Divergence], pairs: list[Pair]) -> list[Divergence]:
     """An error that B got over explains nothing: it tried again, and then it went."""
     retries: dict[str, int] = {}
     for pair in pairs:
-        if pair.b is not None and pair.b.is_call and pair.b.succeeded and (pair.a is None or pair.is_moved):
+        if pair.b is not None and pair.b.is_call and pair.b.success_count and (pair.a is None or pair.is_moved):
             retries[pair.b.label] = pair.b.index
-    for found in divergences:
-        move = found.b
-        if found.kind != "error" or found.a is None or move is None or not move.is_call or move.changes_state:
+    for divergence in divergences:
+        group = divergence.b
+        if (
+            divergence.kind != "error"
+            or divergence.a is None
+            or group is None
+            or not group.is_call
+            or group.changes_state
+        ):
             continue
-        if retries.get(move.label, 0) > move.index:
-            found.weight, found.why = Weight.TEXT, f"{move.label} failed in B at first, and succeeded later"
+        if retries.get(group.label, 0) > group.index:
+            divergence.weight, divergence.why = Weight.TEXT, f"{group.label} failed in B at first, and succeeded later"
     return divergences
 
 
-def _ended(found: list[Divergence], pairs: list[Pair], a: Moves, b: Moves, payloads: Payloads) -> list[Divergence]:
+def _merge_early_end(
+    divergences: list[Divergence], pairs: list[Pair], a: StepGroups, b: StepGroups, payloads: Payloads
+) -> list[Divergence]:
     """Where B stops at something that both share, all that A did from there on is one divergence: B ended."""
     shared = [p for p in pairs if _is_shared(p)]
     if not shared:
-        return found
-    last_a, last_b = max(shared, key=_recorded_in_a), max(shared, key=_recorded_in_b)
-    if last_b.a is None or last_b.b is None or last_a.a is None or _unlike(last_b.a, last_b.b, payloads):
-        return found
-    cut_a, cut_b = _recorded_in_a(last_a), _recorded_in_b(last_b)
-    if any(p.a is None and p.b is not None and p.b.kind not in _ENDS and p.b.step.recorded > cut_b for p in pairs):
-        return found
-    tail = [p.a for p in pairs if p.a is not None and p.a.kind != "session_end" and not _is_shared(p)]
-    tail = sorted((move for move in tail if move.step.recorded >= cut_a), key=lambda move: move.step.recorded)
-    ending = _ending(a, b, tail, last_b.b) if tail else None
-    gone = set(tail)
-    return [*(each for each in found if each.a not in gone), ending] if ending is not None else found
+        return divergences
+    last_a, last_b = max(shared, key=_get_recorded_a), max(shared, key=_get_recorded_b)
+    if last_b.a is None or last_b.b is None or last_a.a is None or _is_dissimilar(last_b.a, last_b.b, payloads):
+        return divergences
+    cut_a, cut_b = _get_recorded_a(last_a), _get_recorded_b(last_b)
+    if any(p.a is None and p.b is not None and p.b.kind not in _END_KINDS and p.b.step.recorded > cut_b for p in pairs):
+        return divergences
+    tail_a = [p.a for p in pairs if p.a is not None and p.a.kind != "session_end" and not _is_shared(p)]
+    tail_a = sorted((group for group in tail_a if group.step.recorded >= cut_a), key=lambda group: group.step.recorded)
+    early_end = _build_early_end(a, b, tail_a, last_b.b) if tail_a else None
+    merged = set(tail_a)
+    return (
+        [*(divergence for divergence in divergences if divergence.a not in merged), early_end]
+        if early_end is not None
+        else divergences
+    )
 
 
-_ENDS = ("session_end", "error")
+_END_KINDS = ("session_end", "error")
 
 
 def _is_shared(pair: Pair) -> bool:
     return pair.a is not None and pair.b is not None and pair.a.kind != "session_end" and not pair.b.step.is_open
 
 
-def _recorded_in_a(pair: Pair) -> int:
-    return pair.a.recorded if pair.a is not None else 0
+def _get_recorded_a(pair: Pair) -> int:
+    return pair.a.last_recorded if pair.a is not None else 0
 
 
-def _recorded_in_b(pair: Pair) -> int:
-    return pair.b.recorded if pair.b is not None else 0
+def _get_recorded_b(pair: Pair) -> int:
+    return pair.b.last_recorded if pair.b is not None else 0
 
 
-def _unlike(a: Move, b: Move, payloads: Payloads) -> bool:
+def _is_dissimilar(a: StepGroup, b: StepGroup, payloads: Payloads) -> bool:
     """Whether two moves merely stand side by side: then one isn't the last that both sessions share."""
-    return a.sketch.form != b.sketch.form and payloads.share(a, b) < SHARED
+    return a.signature.call_form_hash != b.signature.call_form_hash and payloads.share(a, b) < MIN_SHARED_PERCENT
 
 
-def _ending(a: Moves, b: Moves, tail: list[Move], last: Move) -> Divergence | None:
-    calls = [move for move in tail if move.is_call and move.succeeded]
-    changing = [move for move in calls if move.changes_state]
-    stopped = a.timeline.outcome is not None and b.timeline.outcome != a.timeline.outcome
-    if len(tail) == 1 and not stopped:
+def _build_early_end(a: StepGroups, b: StepGroups, tail_a: list[StepGroup], last_b: StepGroup) -> Divergence | None:
+    succeeded_calls = [group for group in tail_a if group.is_call and group.success_count]
+    state_changes = [group for group in succeeded_calls if group.changes_state]
+    is_outcome_different = a.timeline.outcome is not None and b.timeline.outcome != a.timeline.outcome
+    if len(tail_a) == 1 and not is_outcome_different:
         return None
-    weight = Weight.EXPLAINS if changing or stopped else Weight.MAY
-    named = ", ".join(dict.fromkeys(move.label for move in changing or calls))
-    told = f", among them {named}" if named else ""
-    why = f"B ended here; A went on for {len(tail)} steps{told}"
-    return Divergence("ended", tail[0], last, (last.index, 1, tail[0].index), why, weight, also=tail[1:])
+    weight = Weight.EXPLAINS if state_changes or is_outcome_different else Weight.MAY_EXPLAIN
+    labels = ", ".join(dict.fromkeys(group.label for group in state_changes or succeeded_calls))
+    examples = f", among them {labels}" if labels else ""
+    why = f"B ended here; A went on for {len(tail_a)} steps{examples}"
+    return Divergence(
+        "ended", tail_a[0], last_b, (last_b.index, 1, tail_a[0].index), why, weight, further_groups=tail_a[1:]
+    )

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from ..align.payload_diff import Change
-from ..align.step_groups import Move
+from ..align.step_groups import StepGroup
 from ..reading.side_effects import Effect
 
-LOOP = 5
+MIN_LOOP_REPEATS = 5
 """Done so often in a row, and three times as often as on the other side, a call is a loop."""
-MANY = 20
+MIN_LOOP_CALLS = 20
 """So many calls of one tool in a row that the other side hasn't got may be a loop, whatever they are given."""
 
 
@@ -19,7 +19,7 @@ class Weight(IntEnum):
 
     TEXT = 0
     ANSWER = 1
-    MAY = 2
+    MAY_EXPLAIN = 2
     EXPLAINS = 3
 
 
@@ -30,207 +30,238 @@ class Divergence:
     Attributes:
         kind: ``changed``, ``extra`` (in B alone), ``missing`` (in A alone), ``moved``, ``repeated``, ``ended`` or
             ``error``.
-        at: where it stands in the order of both: B's index; what B misses stands behind the last that both have.
+        order_key: where it stands in the order of both: B's index; what B misses stands behind the last that both have.
         why: what it means, one sentence.
-        also: further moves that it holds, of the side that the first one is from.
+        further_groups: further moves that it holds, of the side that the first one is from.
     """
 
     kind: str
-    a: Move | None
-    b: Move | None
-    at: tuple[int, int, int]
+    a: StepGroup | None
+    b: StepGroup | None
+    order_key: tuple[int, int, int]
     why: str
     weight: Weight
     changes: Sequence[Change] = ()
-    also: list[Move] = field(default_factory=list)
+    further_groups: list[StepGroup] = field(default_factory=list)
 
     @property
-    def move(self) -> Move:
+    def group(self) -> StepGroup:
         """B's move, or A's where B has none."""
-        found = self.b or self.a
-        if found is None:
+        group = self.b or self.a
+        if group is None:
             raise TypeError("a divergence of nothing")
-        return found
+        return group
 
     @property
-    def shown_b(self) -> Move | None:
+    def shown_b(self) -> StepGroup | None:
         """B's move as it is named: of a loop the first that A hasn't got."""
         if self.kind == "repeated" and self.a is not None and self.b is not None:
-            return [self.b, *self.b.again][min(self.a.times, len(self.b.again))]
+            return [self.b, *self.b.repeats][min(self.a.times, len(self.b.repeats))]
         return self.b
 
     @property
     def label(self) -> str:
         """What it is about: a tool, a model, a kind."""
-        return (self.a or self.move).label if self.kind in ("missing", "ended") else self.move.label
+        return (self.a or self.group).label if self.kind in ("missing", "ended") else self.group.label
 
     @property
     def count(self) -> int:
         """How many moves of one side it holds, repetitions too."""
-        return sum(move.times for move in (self.move, *self.also))
+        return sum(group.times for group in (self.group, *self.further_groups))
 
 
-def both(  # noqa: PLR0911  one case a line
-    a: Move, b: Move, given: list[Change], answered: list[Change], at: tuple[int, int, int]
+def classify_pair(  # noqa: PLR0911  one case a line
+    a: StepGroup,
+    b: StepGroup,
+    input_changes: list[Change],
+    output_changes: list[Change],
+    order_key: tuple[int, int, int],
 ) -> Divergence | None:
     """What two moves that answer to each other differ in; None where in nothing that matters."""
     if not a.is_call:
-        return _said(a, b, given + answered, at)
+        return _classify_statement(a, b, input_changes + output_changes, order_key)
     if b.step.is_open and not a.step.is_open:
-        weight = Weight.EXPLAINS if b.changes_state else Weight.MAY
-        return Divergence("error", a, b, at, f"{b.label} never came back in B; in A it did", weight, given)
-    if a.succeeded and not b.succeeded and b.sketch.failed:
+        weight = Weight.EXPLAINS if b.changes_state else Weight.MAY_EXPLAIN
+        return Divergence(
+            "error", a, b, order_key, f"{b.label} never came back in B; in A it did", weight, input_changes
+        )
+    if a.success_count and not b.success_count and b.signature.has_failed:
         why = f"{b.label} failed in B and never succeeded there; in A it did"
-        return Divergence("error", a, b, at, why, Weight.EXPLAINS, [*given, *answered])
-    found = _repeated(a, b, at)
-    if found is not None and (found.weight is Weight.EXPLAINS or not (given or answered)):
-        found.changes = [*given, *answered]
-        return found
-    if given or a.label != b.label or a.kind != b.kind:
-        return _changed(a, b, [*given, *answered], at)
-    if answered:
-        return _answered(a, b, answered, at)
-    return found
+        return Divergence("error", a, b, order_key, why, Weight.EXPLAINS, [*input_changes, *output_changes])
+    divergence = _classify_repeats(a, b, order_key)
+    if divergence is not None and (divergence.weight is Weight.EXPLAINS or not (input_changes or output_changes)):
+        divergence.changes = [*input_changes, *output_changes]
+        return divergence
+    if input_changes or a.label != b.label or a.kind != b.kind:
+        return _classify_changed_call(a, b, [*input_changes, *output_changes], order_key)
+    if output_changes:
+        return _classify_changed_answer(a, b, output_changes, order_key)
+    return divergence
 
 
-def _said(a: Move, b: Move, found: list[Change], at: tuple[int, int, int]) -> Divergence | None:
-    if not found:
+def _classify_statement(
+    a: StepGroup, b: StepGroup, changes: list[Change], order_key: tuple[int, int, int]
+) -> Divergence | None:
+    if not changes:
         return None
     if a.kind == "delegation_result":
-        failed = b.sketch.failed and not a.sketch.failed
-        why = f"{b.label} came back with {'an error' if failed else 'another result'}"
-        return Divergence("error" if failed else "changed", a, b, at, why, Weight.EXPLAINS, found)
+        has_failed = b.signature.has_failed and not a.signature.has_failed
+        why = f"{b.label} came back with {'an error' if has_failed else 'another result'}"
+        return Divergence("error" if has_failed else "changed", a, b, order_key, why, Weight.EXPLAINS, changes)
     if a.kind == "session_start":
-        return Divergence("changed", a, b, at, "B was asked for something else", Weight.MAY, found)
+        return Divergence("changed", a, b, order_key, "B was asked for something else", Weight.MAY_EXPLAIN, changes)
     why = {"session_end": "it ended otherwise", "decision": "it decided otherwise"}.get(
         a.kind, "it says something else"
     )
-    return Divergence("changed", a, b, at, why, Weight.TEXT, found)
+    return Divergence("changed", a, b, order_key, why, Weight.TEXT, changes)
 
 
-def _changed(a: Move, b: Move, found: list[Change], at: tuple[int, int, int]) -> Divergence:
-    swapped = a.label != b.label or a.kind != b.kind
-    if swapped:
-        found = [Change("payload.tool", a.label, b.label), *found]
+def _classify_changed_call(
+    a: StepGroup, b: StepGroup, changes: list[Change], order_key: tuple[int, int, int]
+) -> Divergence:
+    is_other_tool = a.label != b.label or a.kind != b.kind
+    if is_other_tool:
+        changes = [Change("payload.tool", a.label, b.label), *changes]
     changes_state = a.changes_state or b.changes_state
-    worded = not swapped and all(each.is_text for each in found if each.path.startswith("payload.input"))
-    what = f"{b.label} in place of {a.label}" if swapped else f"{b.label} with other arguments"
-    if a.sketch.failed and b.sketch.failed and not b.succeeded and not a.succeeded:
-        return Divergence("changed", a, b, at, f"{what}; it failed on both sides", Weight.ANSWER, found)
-    if worded:
+    is_only_text = not is_other_tool and all(each.is_text for each in changes if each.path.startswith("payload.input"))
+    description = f"{b.label} in place of {a.label}" if is_other_tool else f"{b.label} with other arguments"
+    if a.signature.has_failed and b.signature.has_failed and not b.success_count and not a.success_count:
+        return Divergence("changed", a, b, order_key, f"{description}; it failed on both sides", Weight.ANSWER, changes)
+    if is_only_text:
         return Divergence(
-            "changed", a, b, at, f"{b.label} was given a text that says something else", Weight.ANSWER, found
+            "changed", a, b, order_key, f"{b.label} was given a text that says something else", Weight.ANSWER, changes
         )
     if changes_state:
-        where = "where A's call failed" if not a.succeeded else "where A did otherwise"
-        return Divergence("changed", a, b, at, f"B changed state {where}: {what}", Weight.EXPLAINS, found)
-    return Divergence("changed", a, b, at, f"B called {what}", _read(a, b), found)
-
-
-def _read(*moves: Move) -> Weight:
-    """A read may explain what came of it; a thought says something, and no more."""
-    return Weight.ANSWER if any(move.is_thought for move in moves) else Weight.MAY
-
-
-def _answered(a: Move, b: Move, found: list[Change], at: tuple[int, int, int]) -> Divergence:
-    if b.succeeded and not a.succeeded and a.sketch.failed:
-        weight = Weight.EXPLAINS if b.changes_state else Weight.TEXT
-        return Divergence("changed", a, b, at, f"{b.label} went through in B; in A it failed", weight, found)
-    if not a.succeeded and not b.succeeded:
+        context = "where A's call failed" if not a.success_count else "where A did otherwise"
         return Divergence(
-            "changed", a, b, at, f"{b.label} failed on both sides, for another reason", Weight.ANSWER, found
+            "changed", a, b, order_key, f"B changed state {context}: {description}", Weight.EXPLAINS, changes
         )
-    return Divergence("changed", a, b, at, f"{b.label} got another answer", Weight.ANSWER, found)
+    return Divergence("changed", a, b, order_key, f"B called {description}", _weigh_read(a, b), changes)
 
 
-def _repeated(a: Move, b: Move, at: tuple[int, int, int]) -> Divergence | None:
+def _weigh_read(*groups: StepGroup) -> Weight:
+    """A read may explain what came of it; a thought says something, and no more."""
+    return Weight.ANSWER if any(group.is_thought for group in groups) else Weight.MAY_EXPLAIN
+
+
+def _classify_changed_answer(
+    a: StepGroup, b: StepGroup, changes: list[Change], order_key: tuple[int, int, int]
+) -> Divergence:
+    if b.success_count and not a.success_count and a.signature.has_failed:
+        weight = Weight.EXPLAINS if b.changes_state else Weight.TEXT
+        return Divergence("changed", a, b, order_key, f"{b.label} went through in B; in A it failed", weight, changes)
+    if not a.success_count and not b.success_count:
+        return Divergence(
+            "changed", a, b, order_key, f"{b.label} failed on both sides, for another reason", Weight.ANSWER, changes
+        )
+    return Divergence("changed", a, b, order_key, f"{b.label} got another answer", Weight.ANSWER, changes)
+
+
+def _classify_repeats(a: StepGroup, b: StepGroup, order_key: tuple[int, int, int]) -> Divergence | None:
     if a.times == b.times:
         return None
-    what = f"{b.label} {b.times} times in a row in B, {a.times} in A"
-    if (a.changes_state or b.changes_state) and a.succeeded != b.succeeded and b.succeeded and a.succeeded:
+    description = f"{b.label} {b.times} times in a row in B, {a.times} in A"
+    if (
+        (a.changes_state or b.changes_state)
+        and a.success_count != b.success_count
+        and b.success_count
+        and a.success_count
+    ):
         return Divergence(
-            "repeated", a, b, at, f"{what}: it changed state {b.succeeded} times, not {a.succeeded}", Weight.EXPLAINS
+            "repeated",
+            a,
+            b,
+            order_key,
+            f"{description}: it changed state {b.success_count} times, not {a.success_count}",
+            Weight.EXPLAINS,
         )
-    if b.times >= max(LOOP, 3 * a.times):
-        failures = b.times - b.succeeded
-        told = f", {failures} of them failed" if failures else ""
-        return Divergence("repeated", a, b, at, f"a loop: {what}{told}", Weight.EXPLAINS)
-    return Divergence("repeated", a, b, at, what, Weight.ANSWER)
+    if b.times >= max(MIN_LOOP_REPEATS, 3 * a.times):
+        failures = b.times - b.success_count
+        failure_text = f", {failures} of them failed" if failures else ""
+        return Divergence("repeated", a, b, order_key, f"a loop: {description}{failure_text}", Weight.EXPLAINS)
+    return Divergence("repeated", a, b, order_key, description, Weight.ANSWER)
 
 
-def missing(a: Move, at: tuple[int, int, int]) -> Divergence:
+def classify_missing(a: StepGroup, order_key: tuple[int, int, int]) -> Divergence:
     """What A has and B has not."""
     if not a.is_call:
-        return Divergence("missing", a, None, at, "B says nothing of the kind", Weight.TEXT)
-    if not a.succeeded:
-        return Divergence("missing", a, None, at, f"{a.label}, which failed in A, is not in B", Weight.ANSWER)
-    if a.sketch.effect is Effect.HANDS_OVER:
-        return Divergence("missing", a, None, at, f"A handed over ({a.label}), B did not", Weight.MAY)
+        return Divergence("missing", a, None, order_key, "B says nothing of the kind", Weight.TEXT)
+    if not a.success_count:
+        return Divergence("missing", a, None, order_key, f"{a.label}, which failed in A, is not in B", Weight.ANSWER)
+    if a.signature.effect is Effect.HANDS_OVER:
+        return Divergence("missing", a, None, order_key, f"A handed over ({a.label}), B did not", Weight.MAY_EXPLAIN)
     if a.changes_state:
-        return Divergence("missing", a, None, at, f"A changed state with {a.label}; B never did", Weight.EXPLAINS)
-    return Divergence("missing", a, None, at, f"B never called {a.label} for this", _read(a))
+        return Divergence(
+            "missing", a, None, order_key, f"A changed state with {a.label}; B never did", Weight.EXPLAINS
+        )
+    return Divergence("missing", a, None, order_key, f"B never called {a.label} for this", _weigh_read(a))
 
 
-def extra(b: Move, at: tuple[int, int, int]) -> Divergence:  # noqa: PLR0911  one case a line
+def classify_extra(b: StepGroup, order_key: tuple[int, int, int]) -> Divergence:  # noqa: PLR0911  one case a line
     """What B has and A has not."""
     if b.kind == "error":
-        return Divergence("error", None, b, at, "an error in B that A doesn't have", Weight.MAY)
-    if b.kind == "delegation_result" and b.sketch.failed:
-        return Divergence("error", None, b, at, f"{b.label} came back with an error", Weight.MAY)
+        return Divergence("error", None, b, order_key, "an error in B that A doesn't have", Weight.MAY_EXPLAIN)
+    if b.kind == "delegation_result" and b.signature.has_failed:
+        return Divergence("error", None, b, order_key, f"{b.label} came back with an error", Weight.MAY_EXPLAIN)
     if not b.is_call:
-        return Divergence("extra", None, b, at, "A says nothing of the kind", Weight.TEXT)
-    if b.times >= LOOP:
+        return Divergence("extra", None, b, order_key, "A says nothing of the kind", Weight.TEXT)
+    if b.times >= MIN_LOOP_REPEATS:
         return Divergence(
-            "repeated", None, b, at, f"a loop: {b.label} {b.times} times in a row in B, never in A", Weight.EXPLAINS
+            "repeated",
+            None,
+            b,
+            order_key,
+            f"a loop: {b.label} {b.times} times in a row in B, never in A",
+            Weight.EXPLAINS,
         )
-    if b.sketch.failed and not b.succeeded:
-        return Divergence("error", None, b, at, f"{b.label} failed in B; A never called it here", Weight.ANSWER)
-    if b.sketch.effect is Effect.HANDS_OVER:
-        return Divergence("extra", None, b, at, f"B handed over ({b.label}), A did not", Weight.MAY)
+    if b.signature.has_failed and not b.success_count:
+        return Divergence("error", None, b, order_key, f"{b.label} failed in B; A never called it here", Weight.ANSWER)
+    if b.signature.effect is Effect.HANDS_OVER:
+        return Divergence("extra", None, b, order_key, f"B handed over ({b.label}), A did not", Weight.MAY_EXPLAIN)
     if b.changes_state:
-        return Divergence("extra", None, b, at, f"B changed state with {b.label}; A never did", Weight.EXPLAINS)
-    return Divergence("extra", None, b, at, f"B called {b.label} besides; it only reads", Weight.TEXT)
+        return Divergence("extra", None, b, order_key, f"B changed state with {b.label}; A never did", Weight.EXPLAINS)
+    return Divergence("extra", None, b, order_key, f"B called {b.label} besides; it only reads", Weight.TEXT)
 
 
-def moved(a: Move, b: Move, at: tuple[int, int, int]) -> Divergence:
+def classify_moved(a: StepGroup, b: StepGroup, order_key: tuple[int, int, int]) -> Divergence:
     """The same call in another place."""
-    weight = Weight.MAY if a.changes_state and b.changes_state else Weight.TEXT
-    return Divergence("moved", a, b, at, f"{b.label} is the same call, in another place", weight)
+    weight = Weight.MAY_EXPLAIN if a.changes_state and b.changes_state else Weight.TEXT
+    return Divergence("moved", a, b, order_key, f"{b.label} is the same call, in another place", weight)
 
 
-def grouped(divergences: Sequence[Divergence]) -> Iterator[Divergence]:
+def merge_neighbours(divergences: Sequence[Divergence]) -> Iterator[Divergence]:
     """Neighbours of one kind and label become one; many calls in a row that only B has are a loop."""
-    open_groups: dict[tuple[str, str, str, bool], Divergence] = {}
-    for found in divergences:
-        lone = found.kind in ("extra", "missing") and found.weight is not Weight.EXPLAINS
-        if not lone:
-            if found.move.is_call:
-                yield from _closed(open_groups)
-            yield found
+    open_merged: dict[tuple[str, str, str, bool], Divergence] = {}
+    for divergence in divergences:
+        is_mergeable = divergence.kind in ("extra", "missing") and divergence.weight is not Weight.EXPLAINS
+        if not is_mergeable:
+            if divergence.group.is_call:
+                yield from _close_merged(open_merged)
+            yield divergence
             continue
-        key = (found.kind, found.move.label, found.move.step.event.agent_id, found.move.is_call)
-        if found.move.is_call:
-            yield from _closed(open_groups, but=key)
-        if key in open_groups:
-            open_groups[key].also.append(found.move)
+        key = (divergence.kind, divergence.group.label, divergence.group.step.event.agent_id, divergence.group.is_call)
+        if divergence.group.is_call:
+            yield from _close_merged(open_merged, kept_key=key)
+        if key in open_merged:
+            open_merged[key].further_groups.append(divergence.group)
         else:
-            open_groups[key] = found
-    yield from _closed(open_groups)
+            open_merged[key] = divergence
+    yield from _close_merged(open_merged)
 
 
-def _closed(
-    groups: dict[tuple[str, str, str, bool], Divergence], but: tuple[str, str, str, bool] | None = None
+def _close_merged(
+    open_merged: dict[tuple[str, str, str, bool], Divergence], kept_key: tuple[str, str, str, bool] | None = None
 ) -> Iterator[Divergence]:
-    for key in [key for key in groups if key != but and (but is None or key[3])]:
-        yield _judged_as_one(groups.pop(key))
+    for key in [key for key in open_merged if key != kept_key and (kept_key is None or key[3])]:
+        yield _describe_merged(open_merged.pop(key))
 
 
-def _judged_as_one(found: Divergence) -> Divergence:
-    if found.kind == "extra" and found.move.is_call and found.count >= MANY:
-        found.kind, found.weight = "repeated", Weight.MAY
-        alike = len({move.sketch.act for move in (found.move, *found.also)}) == 1
-        how = "with the same arguments" if alike else "each with other arguments"
-        found.why = f"{found.label} {found.count} times in a row in B, {how}; not in A"
-    elif found.also:
-        found.why = f"{found.why} ({found.count} times)"
-    return found
+def _describe_merged(divergence: Divergence) -> Divergence:
+    if divergence.kind == "extra" and divergence.group.is_call and divergence.count >= MIN_LOOP_CALLS:
+        divergence.kind, divergence.weight = "repeated", Weight.MAY_EXPLAIN
+        is_same_call = len({group.signature.call_hash for group in (divergence.group, *divergence.further_groups)}) == 1
+        argument_text = "with the same arguments" if is_same_call else "each with other arguments"
+        divergence.why = f"{divergence.label} {divergence.count} times in a row in B, {argument_text}; not in A"
+    elif divergence.further_groups:
+        divergence.why = f"{divergence.why} ({divergence.count} times)"
+    return divergence

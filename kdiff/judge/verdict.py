@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ..align.payload_compare import Payloads
-from ..align.step_groups import Move
+from ..align.step_groups import StepGroup
 from .compare import Comparison
 from .divergence import Divergence, Weight
-from .root_cause import Root, root
+from .root_cause import RootCause, find_root_cause
 
-FEW = 3
+MAX_UNCERTAIN = 3
 """Where nothing explains the outcome and more differences than these may, none of them is named."""
-CHAIN = 12
+MAX_CHAIN_EVENTS = 12
 """The chain names at most so many events."""
 
 
-class Answer(Enum):
+class VerdictKind(Enum):
     """Whether two sessions are the same."""
 
     SAME = "same"
@@ -34,55 +34,59 @@ class Verdict:
         note: what has to be said besides, one sentence; empty when nothing.
     """
 
-    answer: Answer
+    kind: VerdictKind
     decisive: Divergence | None
-    root: Root | None
+    root_cause: RootCause | None
     first: Divergence | None
-    chain: list[Move]
+    chain: list[StepGroup]
     note: str
 
 
-def verdict(compared: Comparison, payloads: Payloads) -> Verdict:
+def reach_verdict(comparison: Comparison, payloads: Payloads) -> Verdict:
     """The verdict on a comparison."""
-    divergences = compared.divergences
-    same_end = compared.a.timeline.outcome == compared.b.timeline.outcome
-    answer = Answer.SAME if not divergences and same_end else Answer.DIFFERENT
-    decisive = _decisive(divergences)
-    led_by = root(decisive, compared, payloads) if decisive is not None else None
+    divergences = comparison.divergences
+    is_same_outcome = comparison.a.timeline.outcome == comparison.b.timeline.outcome
+    kind = VerdictKind.SAME if not divergences and is_same_outcome else VerdictKind.DIFFERENT
+    decisive = _find_decisive(divergences)
+    root_cause = find_root_cause(decisive, comparison, payloads) if decisive is not None else None
     first = divergences[0] if divergences else None
-    chain = _chain(decisive, led_by, compared)
-    return Verdict(answer, decisive, led_by, first, chain, _note(decisive, same_end, divergences))
+    chain = _build_chain(decisive, root_cause, comparison)
+    return Verdict(kind, decisive, root_cause, first, chain, _describe_outcome(decisive, is_same_outcome, divergences))
 
 
-def _decisive(divergences: Sequence[Divergence]) -> Divergence | None:
-    for weight in (Weight.EXPLAINS, Weight.MAY, Weight.ANSWER):
-        found = [each for each in divergences if each.weight is weight]
-        if found and (weight is Weight.EXPLAINS or len(found) <= FEW):
-            return found[0]
+def _find_decisive(divergences: Sequence[Divergence]) -> Divergence | None:
+    for weight in (Weight.EXPLAINS, Weight.MAY_EXPLAIN, Weight.ANSWER):
+        candidates = [each for each in divergences if each.weight is weight]
+        if candidates and (weight is Weight.EXPLAINS or len(candidates) <= MAX_UNCERTAIN):
+            return candidates[0]
     return None
 
 
-def _note(decisive: Divergence | None, same_end: bool, divergences: Sequence[Divergence]) -> str:
-    if decisive is None and divergences and not same_end:
+def _describe_outcome(decisive: Divergence | None, is_same_outcome: bool, divergences: Sequence[Divergence]) -> str:
+    if decisive is None and divergences and not is_same_outcome:
         return "They ended otherwise, and no cause can be named: what they did to the world is the same."
-    if decisive is not None and decisive.weight is not Weight.EXPLAINS and not same_end:
+    if decisive is not None and decisive.weight is not Weight.EXPLAINS and not is_same_outcome:
         return "No change of state, error or loop explains the outcome; this is the first difference that may."
-    if decisive is not None and same_end:
+    if decisive is not None and is_same_outcome:
         return "Both ended alike."
     return ""
 
 
-def _chain(decisive: Divergence | None, led_by: Root | None, compared: Comparison) -> list[Move]:
+def _build_chain(decisive: Divergence | None, root_cause: RootCause | None, comparison: Comparison) -> list[StepGroup]:
     """B's root, what it led to, what else went another way from there, and B's end."""
-    if decisive is None or not compared.b.all:
+    if decisive is None or not comparison.b.groups:
         return []
-    links = [each for each in (led_by.b if led_by else None, decisive.shown_b) if each is not None]
-    after = [d for d in compared.divergences if d.at > decisive.at and d.b is not None and d is not decisive]
-    links += [d.b for d in after if d.b is not None and _leads_on(d)][: CHAIN - 3]
-    ends = [move for move in compared.b.all if move.kind in ("error", "session_end")]
-    links += [*(move for move in ends[-2:] if move.index > decisive.at[0]), compared.b.all[-1]]
-    return sorted(dict.fromkeys(links), key=lambda move: move.index)
+    chain = [each for each in (root_cause.b if root_cause else None, decisive.shown_b) if each is not None]
+    later = [
+        d for d in comparison.divergences if d.order_key > decisive.order_key and d.b is not None and d is not decisive
+    ]
+    chain += [d.b for d in later if d.b is not None and _leads_on(d)][: MAX_CHAIN_EVENTS - 3]
+    end_groups = [group for group in comparison.b.groups if group.kind in ("error", "session_end")]
+    chain += [*(group for group in end_groups[-2:] if group.index > decisive.order_key[0]), comparison.b.groups[-1]]
+    return sorted(dict.fromkeys(chain), key=lambda group: group.index)
 
 
-def _leads_on(found: Divergence) -> bool:
-    return found.weight is Weight.EXPLAINS or (found.weight is Weight.MAY and found.kind in ("repeated", "error"))
+def _leads_on(divergence: Divergence) -> bool:
+    return divergence.weight is Weight.EXPLAINS or (
+        divergence.weight is Weight.MAY_EXPLAIN and divergence.kind in ("repeated", "error")
+    )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 from rapidfuzz import fuzz
 
-from .id_words import figure, figured
+from .id_words import classify_word, find_digit_words
 
 METRICS = frozenset({
     "cached_tokens", "completion_tokens", "cost", "cost_usd", "duration_ms", "elapsed_ms", "input_tokens",
@@ -17,105 +17,108 @@ METRICS = frozenset({
 })  # fmt: skip
 """Members of a payload that say what a step cost. They are compared as totals, never step by step."""
 
-_CLOCKS = (
+_TIME_KEYS = (
     r"(?:.*_)?(?:timestamp|ts|created|updated|modified|created_at|updated_at|modified_at|started_at|ended_at|"
     r"finished_at|completed_at|fetched_at|received_at|expires_at|expires|now|latency_ms|duration|duration_ms|"
     r"duration_s|elapsed|elapsed_ms|elapsed_s|took|took_ms)"
 )
-_FRESH = r"(?:request|trace|span|correlation|run|attempt|operation|invocation)_?id|nonce|etag|x-request-id|traceparent"
-_SECRETS = r"(?:access_|refresh_|auth_|id_|session_|api_)?token|authorization|signature|cookie|api_key"
-_VOLATILE_KEY = re.compile(rf"(?:{_CLOCKS}|{_FRESH}|{_SECRETS})", re.I)
+_REQUEST_ID_KEYS = (
+    r"(?:request|trace|span|correlation|run|attempt|operation|invocation)_?id|nonce|etag|x-request-id|traceparent"
+)
+_CREDENTIAL_KEYS = r"(?:access_|refresh_|auth_|id_|session_|api_)?token|authorization|signature|cookie|api_key"
+_VOLATILE_KEY = re.compile(rf"(?:{_TIME_KEYS}|{_REQUEST_ID_KEYS}|{_CREDENTIAL_KEYS})", re.I)
 _ID_KEY = re.compile(r"(?:.*[_-])?(?:id|uuid|guid|key|ref)|.*(?:Id|Uuid|Key|Ref)|(?:call|invoice|order)_?number", re.A)
 
-_NOT_TEXT = re.compile(
+_FIGURES_AND_NEGATIONS = re.compile(
     r"\d+(?:[.,:]\d+)*|\b(?:no|not|never|none|without|cannot|can't|don't|doesn't|won't|didn't)\b", re.I
 )
 
-LIKE = 60.0
+MIN_REWORDING_SIMILARITY = 60.0
 """Two texts that share this much of their words, in percent, and all their figures, say the same in other words."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class IgnoreRules:
     """What a user says makes no difference.
 
     Attributes:
-        ignored: paths inside an event (``payload.input.request_id``; ``*`` stands for one member), each with all below.
+        ignored_paths: paths inside an event (``payload.input.request_id``; ``*`` stands for one member), each with all below.
         patterns: what matches in a text counts as one and the same.
-        keys: for speed, the last members of ``ignored``.
+        keys: for speed, the last members of ``ignored_paths``.
     """
 
-    ignored: tuple[tuple[str, ...], ...] = ()
+    ignored_paths: tuple[tuple[str, ...], ...] = ()
     patterns: tuple[re.Pattern[str], ...] = ()
 
     def ignores(self, path: tuple[str, ...]) -> bool:
         """Whether what lies at ``path`` makes no difference."""
-        return any(_matches(rule, path) for rule in self.ignored)
+        return any(_is_below(ignored, path) for ignored in self.ignored_paths)
 
 
-def _matches(rule: tuple[str, ...], path: tuple[str, ...]) -> bool:
-    named = tuple(part for part in path if not part.isdigit()) if len(path) > len(rule) else path
+def _is_below(ignored: tuple[str, ...], path: tuple[str, ...]) -> bool:
+    named_path = tuple(part for part in path if not part.isdigit()) if len(path) > len(ignored) else path
     return any(
-        len(own) >= len(rule) and all(r in ("*", p) for r, p in zip(rule, own, strict=False)) for own in (path, named)
+        len(candidate) >= len(ignored) and all(r in ("*", p) for r, p in zip(ignored, candidate, strict=False))
+        for candidate in (path, named_path)
     )
 
 
-def rules(ignored: Iterable[str], patterns: Iterable[str]) -> Rules:
+def parse_ignore_rules(ignored: Iterable[str], patterns: Iterable[str]) -> IgnoreRules:
     """Rules as a user writes them; ``re.error`` where a pattern is none."""
     paths = (tuple(part for part in path.replace("[", ".").replace("]", "").split(".") if part) for path in ignored)
-    return Rules(tuple(p for p in paths if p), tuple(re.compile(pattern) for pattern in patterns))
+    return IgnoreRules(tuple(p for p in paths if p), tuple(re.compile(pattern) for pattern in patterns))
 
 
 @lru_cache(maxsize=65_536)
-def volatile(key: str) -> bool:
+def is_volatile_key(key: str) -> bool:
     """Whether a member of this name differs from run to run without meaning anything."""
     return _VOLATILE_KEY.fullmatch(key) is not None
 
 
-class Reading(NamedTuple):
+class NormalizedText(NamedTuple):
     """A text without what differs from run to run.
 
     Attributes:
         literal: without what differs by itself: clocks, durations, random ids.
         form: with a placeholder for each id too.
-        ids: the marks of the ids, in their order.
+        id_hashes: the marks of the ids, in their order.
     """
 
     literal: str
     form: str
-    ids: tuple[int, ...]
+    id_hashes: tuple[int, ...]
 
 
-def reading(text: str, own: Rules, *, spans: bool = False) -> Reading:
+def normalize_text(text: str, rules: IgnoreRules, *, should_mask_durations: bool = False) -> NormalizedText:
     """How ``text`` is compared.
 
-    Durations stay in the form as they are unless ``spans``: in what a call answers they are noise, in what it is given
+    Durations stay in the form as they are unless ``should_mask_durations``: in what a call answers they are noise, in what it is given
     they aren't.
     """
-    text = _patterned(text, own)
+    text = _mask_patterns(text, rules)
     literal: list[str] = []
     form: list[str] = []
-    ids: list[int] = []
-    at = 0
-    for start, word in figured(text):
-        stands, kind, mark = figure(word)
+    id_hashes: list[int] = []
+    position = 0
+    for start, word in find_digit_words(text):
+        placeholder, kind, id_hash = classify_word(word)
         if not kind:
             continue
-        before, at = text[at:start], start + len(word)
-        literal += before, stands if kind in _BY_ITSELF else word
-        form += before, word if kind == "span" and not spans else stands
-        if mark:
-            ids.append(mark)
-    if not at:
-        return Reading(text, text, ())
-    return Reading("".join([*literal, text[at:]]), "".join([*form, text[at:]]), tuple(ids))
+        between, position = text[position:start], start + len(word)
+        literal += between, placeholder if kind in _VOLATILE_KINDS else word
+        form += between, word if kind == "span" and not should_mask_durations else placeholder
+        if id_hash:
+            id_hashes.append(id_hash)
+    if not position:
+        return NormalizedText(text, text, ())
+    return NormalizedText("".join([*literal, text[position:]]), "".join([*form, text[position:]]), tuple(id_hashes))
 
 
-_BY_ITSELF = frozenset({"clock", "random"})
+_VOLATILE_KINDS = frozenset({"clock", "random"})
 
 
-def _patterned(text: str, own: Rules) -> str:
-    for pattern in own.patterns:
+def _mask_patterns(text: str, rules: IgnoreRules) -> str:
+    for pattern in rules.patterns:
         text = pattern.sub("<ignored>", text)
     return text
 
@@ -126,21 +129,24 @@ def is_id_key(key: str) -> bool:
     return _ID_KEY.fullmatch(key) is not None
 
 
-def pruned(value: Any, own: Rules, path: tuple[str, ...], but: frozenset[str] = frozenset()) -> Any:
-    """``value`` without the members that make no difference, and at its top without those in ``but``."""
+def drop_ignored(value: Any, rules: IgnoreRules, path: tuple[str, ...], excluded: frozenset[str] = frozenset()) -> Any:
+    """``value`` without the members that make no difference, and at its top without those in ``excluded``."""
     if isinstance(value, dict):
-        gone = _left_out(tuple(value), but)
-        if own.ignored:
-            gone = gone.union(key for key in value if own.ignores((*path, key)))
-        if not gone and not any(each.__class__ in _NESTED for each in value.values()):
+        ignored_names = _select_ignored_names(tuple(value), excluded)
+        if rules.ignored_paths:
+            ignored_names = ignored_names.union(key for key in value if rules.ignores((*path, key)))
+        if not ignored_names and not any(member.__class__ in _NESTED for member in value.values()):
             return value
         return {
-            key: pruned(each, own, (*path, key)) if each.__class__ in _NESTED else each
-            for key, each in value.items()
-            if key not in gone
+            key: drop_ignored(member, rules, (*path, key)) if member.__class__ in _NESTED else member
+            for key, member in value.items()
+            if key not in ignored_names
         }
-    if isinstance(value, list) and any(each.__class__ in _NESTED for each in value):
-        return [pruned(v, own, (*path, str(n))) if v.__class__ in _NESTED else v for n, v in enumerate(value)]
+    if isinstance(value, list) and any(member.__class__ in _NESTED for member in value):
+        return [
+            drop_ignored(item, rules, (*path, str(index))) if item.__class__ in _NESTED else item
+            for index, item in enumerate(value)
+        ]
     return value
 
 
@@ -148,18 +154,18 @@ _NESTED = (dict, list)
 
 
 @lru_cache(maxsize=4_096)
-def _left_out(names: tuple[str, ...], but: frozenset[str]) -> frozenset[str]:
-    return frozenset(name for name in names if name in but or volatile(name))
+def _select_ignored_names(names: tuple[str, ...], excluded: frozenset[str]) -> frozenset[str]:
+    return frozenset(name for name in names if name in excluded or is_volatile_key(name))
 
 
-def flat(value: Any) -> str:
+def to_text(value: Any) -> str:
     """``value`` as one text; a text is itself."""
     if isinstance(value, str):
         return value
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str).decode()
 
 
-def unpacked(text: str) -> Any:
+def parse_json_text(text: str) -> Any:
     """What a JSON text holds, when it is an object or a list; else the text."""
     if text[:1] in ("{", "["):
         try:
@@ -169,16 +175,18 @@ def unpacked(text: str) -> Any:
     return text
 
 
-def alike(a: str, b: str) -> float:
+def measure_similarity(a: str, b: str) -> float:
     """How much of their words two texts share, 0 to 100."""
     return fuzz.token_sort_ratio(a[:4000], b[:4000])
 
 
-def worded_otherwise(a: str, b: str) -> bool:
+def is_rewording(a: str, b: str) -> bool:
     """Whether two texts say the same in other words, as far as that can be told without understanding them.
 
     Figures and negations must be the same ones, the rest must share most of its words.
     """
-    if sorted(m.lower() for m in _NOT_TEXT.findall(a)) != sorted(m.lower() for m in _NOT_TEXT.findall(b)):
+    if sorted(match.lower() for match in _FIGURES_AND_NEGATIONS.findall(a)) != sorted(
+        match.lower() for match in _FIGURES_AND_NEGATIONS.findall(b)
+    ):
         return False
-    return alike(a.lower(), b.lower()) >= LIKE
+    return measure_similarity(a.lower(), b.lower()) >= MIN_REWORDING_SIMILARITY

@@ -10,21 +10,21 @@ import msgspec
 from agentlog.cli import Where, opened
 from agentlog.errors import NothingToShow, UsageError
 from agentlog.event.event import Unreadable
-from agentlog.event.position import Span
+from agentlog.event.position import PositionRange
 from agentlog.log.source import Source
-from agentlog.session.coverage import Searched, coverage
-from agentlog.session.timeline import timeline
-from agentlog.terminal.output import progress
-from agentlog.terminal.unreadable_report import name_first
-from agentlog.text.coverage_text import not_found
+from agentlog.session.coverage import SearchReport, measure_coverage
+from agentlog.session.timeline import build_timeline
+from agentlog.terminal.output import show_progress
+from agentlog.terminal.unreadable_report import report_first
+from agentlog.text.coverage_text import describe_not_found
 
 from .session import Session
-from .signature import Sketch, Sketcher
-from .worker import beside
+from .signature import RecordSignature, SignatureBuilder
+from .worker import run_in_fork
 
-NAMED = 20
+MAX_REPORTED = 20
 """How many unreadable records are named one by one."""
-BATCH = 1_000
+BATCH_SIZE = 1_000
 
 
 class Wanted(NamedTuple):
@@ -32,29 +32,29 @@ class Wanted(NamedTuple):
 
     session_id: str
     where: Where
-    span: Span
-    sketcher: Sketcher
+    span: PositionRange
+    signature_builder: SignatureBuilder
 
 
-class _Gathered(NamedTuple):
+class _ReadRecords(NamedTuple):
     """What a session was made of, and what was looked at to find it."""
 
-    sketches: Iterable[Sketch]
+    signatures: Iterable[RecordSignature]
     unreadable: list[Unreadable]
-    searched: Searched
+    searched: SearchReport
 
 
-def read(wanted: Wanted, named: Iterable[Unreadable] = ()) -> Session:
-    """Read a session. What can't be read is named on standard error, but for what was ``named`` before.
+def read_session(wanted: Wanted, already_reported: Iterable[Unreadable] = ()) -> Session:
+    """Read a session. What can't be read is named on standard error, but for what was ``already_reported`` before.
 
     Raises:
         NothingToShow: no record of it could be read.
         AgentlogError: the source can't be read.
     """
-    with opened(wanted.where) as source, progress(lambda: _told(source.searched)):
+    with opened(wanted.where) as source, show_progress(lambda: _progress_text(source.searched)):
         unreadable: list[Unreadable] = []
-        sketches = list(_sketches(wanted, source, unreadable))
-    return _session(wanted, _Gathered(sketches, unreadable, source.searched), named)
+        signatures = list(_read_signatures(wanted, source, unreadable))
+    return _build_session(wanted, _ReadRecords(signatures, unreadable, source.searched), already_reported)
 
 
 def read_both(a: Wanted, b: Wanted) -> tuple[Session, Session]:
@@ -64,60 +64,67 @@ def read_both(a: Wanted, b: Wanted) -> tuple[Session, Session]:
         NothingToShow: no record of one of them could be read.
         AgentlogError: a source can't be read.
     """
-    with TemporaryFile() as file, beside(lambda: _gather_into(file, b)) as other:
-        own = read(a)
-        unreadable, searched, ids = other()
-        b.sketcher.shelf.ids.frombytes(ids)
-        return own, _session(b, _Gathered(_written_in(file), unreadable, searched), own.unreadable)
+    with TemporaryFile() as file, run_in_fork(lambda: _read_into(file, b)) as wait_for_b:
+        session_a = read_session(a)
+        unreadable, searched, id_hashes = wait_for_b()
+        b.signature_builder.spill.id_hashes.frombytes(id_hashes)
+        return session_a, _build_session(
+            b, _ReadRecords(_decode_signatures(file), unreadable, searched), session_a.unreadable
+        )
 
 
-def _gather_into(file: IO[bytes], wanted: Wanted) -> tuple[list[Unreadable], Searched, bytes]:
+def _read_into(file: IO[bytes], wanted: Wanted) -> tuple[list[Unreadable], SearchReport, bytes]:
     unreadable: list[Unreadable] = []
     encode = msgspec.msgpack.Encoder().encode
     with opened(wanted.where) as source:
-        sketches = _sketches(wanted, source, unreadable)
-        while batch := list(islice(sketches, BATCH)):
+        signatures = _read_signatures(wanted, source, unreadable)
+        while batch := list(islice(signatures, BATCH_SIZE)):
             encoded = encode(batch)
             file.write(len(encoded).to_bytes(8, "big") + encoded)
     file.flush()
-    wanted.sketcher.shelf.flush()
-    return unreadable, source.searched, wanted.sketcher.shelf.ids.tobytes()
+    wanted.signature_builder.spill.flush()
+    return unreadable, source.searched, wanted.signature_builder.spill.id_hashes.tobytes()
 
 
-def _written_in(file: IO[bytes]) -> Iterator[Sketch]:
-    decode = msgspec.msgpack.Decoder(list[Sketch]).decode
+def _decode_signatures(file: IO[bytes]) -> Iterator[RecordSignature]:
+    decode = msgspec.msgpack.Decoder(list[RecordSignature]).decode
     file.seek(0)
     while size := file.read(8):
         yield from decode(file.read(int.from_bytes(size, "big")))
 
 
-def _sketches(wanted: Wanted, source: Source, unreadable: list[Unreadable]) -> Iterator[Sketch]:
-    sketch = wanted.sketcher.sketch
+def _read_signatures(wanted: Wanted, source: Source, unreadable: list[Unreadable]) -> Iterator[RecordSignature]:
+    build_signature = wanted.signature_builder.build_signature
     for item in source.records(wanted.session_id, wanted.span):
         if isinstance(item, Unreadable):
             unreadable.append(item)
         else:
-            yield sketch(item)
+            yield build_signature(item)
 
 
-def _session(wanted: Wanted, gathered: _Gathered, named: Iterable[Unreadable]) -> Session:
-    session_id, span, searched = wanted.session_id, wanted.span, gathered.searched
-    sketches = list(gathered.sketches)
-    known = set(named)
-    fresh = [each for each in gathered.unreadable if each not in known]
-    name_first(fresh, len(fresh), NAMED)
-    if not sketches:
-        raise NothingToShow(not_found(session_id, searched, span))
-    found = timeline(session_id, sketches)
-    return Session(found, coverage(searched, found, span), gathered.unreadable, wanted.sketcher.shelf)
+def _build_session(wanted: Wanted, records: _ReadRecords, already_reported: Iterable[Unreadable]) -> Session:
+    session_id, span, searched = wanted.session_id, wanted.span, records.searched
+    signatures = list(records.signatures)
+    reported = set(already_reported)
+    unreported = [each for each in records.unreadable if each not in reported]
+    report_first(unreported, len(unreported), MAX_REPORTED)
+    if not signatures:
+        raise NothingToShow(describe_not_found(session_id, searched, span))
+    session_timeline = build_timeline(session_id, signatures)
+    return Session(
+        session_timeline,
+        measure_coverage(searched, session_timeline, span),
+        records.unreadable,
+        wanted.signature_builder.spill,
+    )
 
 
-def _told(searched: Searched) -> str:
-    of = f" of {searched.expected:,}" if searched.expected else ""
-    return f"{searched.what}: read {searched.records:,}{of} records"
+def _progress_text(searched: SearchReport) -> str:
+    total_text = f" of {searched.expected:,}" if searched.expected else ""
+    return f"{searched.what}: read {searched.records:,}{total_text} records"
 
 
-def both_places(where: Where, other_file: str | None, other_cluster: str | None) -> tuple[Where, Where]:
+def resolve_sources(where: Where, other_file: str | None, other_cluster: str | None) -> tuple[Where, Where]:
     """Where A is, and where B is: at the same place unless another one is given.
 
     Raises:
@@ -126,11 +133,11 @@ def both_places(where: Where, other_file: str | None, other_cluster: str | None)
     if other_file and other_cluster:
         raise UsageError("--other-file and --other-cluster: B can only be in one place")
     if other_cluster is None:
-        other = where if other_file is None else Where(file=other_file)
-        places = where, other
+        source_b = where if other_file is None else Where(file=other_file)
+        sources = where, source_b
     else:
-        own = where if where.file is None else Where(file=where.file)
-        places = own, where._replace(file=None, cluster=other_cluster)
-    if places[0].file == places[1].file == "-":
+        source_a = where if where.file is None else Where(file=where.file)
+        sources = source_a, where._replace(file=None, cluster=other_cluster)
+    if sources[0].file == sources[1].file == "-":
         raise UsageError("standard input can be read only once: keep it in a file first")
-    return places
+    return sources

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agentlog.event.event import Unreadable
-from agentlog.formatting import counted, dollars, duration
+from agentlog.formatting import format_count, format_dollars, format_duration
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Timeline
 
-from .spill import Shelf
+from .spill import SpillFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +16,13 @@ class Session:
     """A session as read, and how far that can be trusted.
 
     Attributes:
-        shelf: where its payloads wait.
+        spill: where its payloads wait.
     """
 
     timeline: Timeline
-    found: Coverage
+    coverage: Coverage
     unreadable: list[Unreadable]
-    shelf: Shelf
+    spill: SpillFile
 
     @property
     def outcome(self) -> str:
@@ -30,37 +30,37 @@ class Session:
         return self.timeline.outcome or "not ended"
 
 
-def totals(a: Session, b: Session) -> list[tuple[str, str, str]]:
+def compare_totals(a: Session, b: Session) -> list[tuple[str, str, str]]:
     """Costs, tokens, latencies and calls side by side: what, in A, in B."""
     rows = []
-    for name, get in _TOTALS:
-        one, other = get(a.timeline), get(b.timeline)
-        if one not in ("0", "$0.00") or other not in ("0", "$0.00"):
-            rows.append((name, one, other))
+    for name, format_total in _TOTALS:
+        value_a, value_b = format_total(a.timeline), format_total(b.timeline)
+        if value_a not in ("0", "$0.00") or value_b not in ("0", "$0.00"):
+            rows.append((name, value_a, value_b))
     return rows
 
 
 _TOTALS: tuple[tuple[str, Callable[[Timeline], str]], ...] = (
     ("steps", lambda own: f"{len(own.steps):,}"),
-    ("duration", lambda own: duration(own.ended - own.began)),
+    ("duration", lambda own: format_duration(own.ended - own.began)),
     ("tool calls", lambda own: f"{own.totals.tool_calls:,}"),
     ("llm calls", lambda own: f"{own.totals.llm_calls:,}"),
     ("errors", lambda own: f"{own.totals.errors:,}"),
     ("tokens in", lambda own: f"{own.totals.input_tokens:,}"),
     ("tokens out", lambda own: f"{own.totals.output_tokens:,}"),
-    ("cost", lambda own: dollars(own.totals.cost_usd)),
-    ("time in calls", lambda own: duration(sum(step.duration_us for step in own.steps))),
+    ("cost", lambda own: format_dollars(own.totals.cost_usd)),
+    ("time in calls", lambda own: format_duration(sum(step.duration_us for step in own.steps))),
 )
 
 
-def limits(a: Session, b: Session) -> list[str]:
+def list_limitations(a: Session, b: Session) -> list[str]:
     """What limits a comparison: a session that still runs, or is only partly there."""
-    said = []
-    for name, own in (("A", a), ("B", b)):
-        if own.timeline.outcome is None:
-            said.append(f"{name} has no end: it still runs, or was cut off; compared as far as it goes")
-        if own.found.beginning == "trimmed":
-            said.append(f"{name}'s beginning may be missing, deleted by retention")
-        if own.unreadable:
-            said.append(f"{name}: {counted(len(own.unreadable), 'record')} could not be read")
-    return said
+    limitations = []
+    for name, session in (("A", a), ("B", b)):
+        if session.timeline.outcome is None:
+            limitations.append(f"{name} has no end: it still runs, or was cut off; compared as far as it goes")
+        if session.coverage.beginning == "trimmed":
+            limitations.append(f"{name}'s beginning may be missing, deleted by retention")
+        if session.unreadable:
+            limitations.append(f"{name}: {format_count(len(session.unreadable), 'record')} could not be read")
+    return limitations

@@ -6,16 +6,16 @@ from typing import Any
 
 import orjson
 
-from agentlog.analysis.call_outcome import failed
+from agentlog.analysis.call_outcome import has_failed
 from agentlog.event.event import Event, Place, Record
-from agentlog.session.order import call_type
+from agentlog.session.order import get_announced_type
 from agentlog.session.step import Step
 
-from .normalize import METRICS, Reading, Rules, flat, pruned, reading
-from .side_effects import Declared, Effect, effect
-from .spill import Shelf
+from .normalize import METRICS, IgnoreRules, NormalizedText, drop_ignored, normalize_text, to_text
+from .side_effects import Effect, ToolPatterns, judge_effect
+from .spill import SpillFile
 
-_KEPT = METRICS.union(
+_KEPT_MEMBERS = METRICS.union(
     [
         "tool",
         "model",
@@ -30,153 +30,157 @@ _KEPT = METRICS.union(
         "status",
     ]
 )
-_GIVEN = {
+_INPUT_MEMBER = {
     "tool_call": "input",
     "retrieval": "query",
     "delegation": "task",
     "memory_write": "value",
     "decision": "action",
 }
-_SKIPPED = {kind: METRICS.union({name}) for kind, name in _GIVEN.items()}
+_SKIPPED_MEMBERS = {kind: METRICS.union({name}) for kind, name in _INPUT_MEMBER.items()}
 _NO_PAYLOAD: dict[str, Any] = {}
 
-CALLS = frozenset({"tool_call", "retrieval", "memory_write", "delegation"})
+CALL_KINDS = frozenset({"tool_call", "retrieval", "memory_write", "delegation"})
 """Steps that do something; all others say something, or hold what came back."""
 
 
-class Sketch(Record, frozen=True, gc=False):
+class RecordSignature(Record, frozen=True, gc=False):
     """A record whose payload and bytes have been put on a shelf. It can be sent to another process of the same hashes.
 
     Attributes:
-        act: a hash of what was done: kind, label, arguments without clocks and random ids. Of a text, the text.
-        form: the same with a placeholder for each id.
-        rest: a hash of all that is compared besides, such as what a call answered, as it reads.
-        shape: the same with a placeholder for each id.
+        call_hash: a hash of what was done: kind, label, arguments without clocks and random ids. Of a text, the text.
+        call_form_hash: the same with a placeholder for each id.
+        result_hash: a hash of all that is compared besides, such as what a call answered, as it reads.
+        result_form_hash: the same with a placeholder for each id.
         at, size: where the bytes are on the shelf.
-        ids_at, given_ids, rest_ids: where the marks of its ids are, and how many of them ``form`` and ``shape`` hold.
+        ids_at, given_ids, rest_ids: where the marks of its ids are, and how many of them ``call_form_hash`` and ``result_form_hash`` hold.
         effect: what it does to the world, by ``rule``.
     """
 
-    act: int
-    form: int
-    rest: int
-    shape: int
-    at: int
-    size: int
-    ids_at: int
-    given_ids: int
-    rest_ids: int
+    call_hash: int
+    call_form_hash: int
+    result_hash: int
+    result_form_hash: int
+    value_offset: int
+    value_size: int
+    ids_start: int
+    call_id_count: int
+    result_id_count: int
     effect: Effect
     rule: str
-    failed: bool
+    has_failed: bool
 
 
-def sketched(step: Step) -> Sketch:
+def get_signature(step: Step) -> RecordSignature:
     """The sketch that a step was made of."""
     record = step.record
-    if not isinstance(record, Sketch):
+    if not isinstance(record, RecordSignature):
         raise TypeError("a step that was not made of a sketch")
     return record
 
 
-class Sketcher:
+class SignatureBuilder:
     """Makes sketches of one session's records; equal names become one object.
 
     Attributes:
-        shelf: where it puts the payloads.
+        spill: where it puts the payloads.
     """
 
-    def __init__(self, onto: Shelf, rules: Rules, declared: Declared) -> None:
-        self.shelf, self._rules, self._declared = onto, rules, declared
+    def __init__(self, spill: SpillFile, rules: IgnoreRules, tool_patterns: ToolPatterns) -> None:
+        self.spill, self._rules, self._tool_patterns = spill, rules, tool_patterns
         self._names: dict[str, str] = {}
 
-    def sketch(self, record: Record) -> Sketch:
+    def build_signature(self, record: Record) -> RecordSignature:
         """``record`` without what can wait."""
         event = record.event
-        kind, label = _kind(event), _label(event)
-        judged = effect(kind, label, event.payload, self._declared)
-        name = _GIVEN.get(kind)
-        given = self._given(kind, name, event.payload)
-        rest = self._rest(kind, event.payload)
-        ids_at = len(self.shelf.ids)
-        self.shelf.ids.extend(given.ids)
-        self.shelf.ids.extend(rest.ids)
-        who = kind, label, _who(event.agent_id, self._rules)
-        act = hash((who, given.literal))
-        shape = hash(rest.form)
-        return Sketch(
-            self._slim(event),
-            self._place(record.place),
+        kind, label = _find_kind(event), _find_label(event)
+        judgement = judge_effect(kind, label, event.payload, self._tool_patterns)
+        input_member = _INPUT_MEMBER.get(kind)
+        call_text = self._normalize_input(kind, input_member, event.payload)
+        result_text = self._normalize_result(kind, event.payload)
+        ids_start = len(self.spill.id_hashes)
+        self.spill.id_hashes.extend(call_text.id_hashes)
+        self.spill.id_hashes.extend(result_text.id_hashes)
+        call_key = kind, label, _normalize_agent(event.agent_id, self._rules)
+        call_hash = hash((call_key, call_text.literal))
+        result_form_hash = hash(result_text.form)
+        return RecordSignature(
+            self._drop_details(event),
+            self._intern_place(record.place),
             b"",
-            act,
-            act if given.form is given.literal else hash((who, given.form)),
-            shape if rest.literal is rest.form else hash(rest.literal),
-            shape,
-            self.shelf.put(record.value),
+            call_hash,
+            call_hash if call_text.form is call_text.literal else hash((call_key, call_text.form)),
+            result_form_hash if result_text.literal is result_text.form else hash(result_text.literal),
+            result_form_hash,
+            self.spill.append(record.value),
             len(record.value),
-            ids_at,
-            len(given.ids),
-            len(rest.ids),
-            judged.effect,
-            self._name(judged.rule),
-            failed(kind, event.payload),
+            ids_start,
+            len(call_text.id_hashes),
+            len(result_text.id_hashes),
+            judgement.effect,
+            self._intern(judgement.rule),
+            has_failed(kind, event.payload),
         )
 
-    def _given(self, kind: str, name: str | None, payload: Mapping[str, Any]) -> Reading:
+    def _normalize_input(self, kind: str, input_member: str | None, payload: Mapping[str, Any]) -> NormalizedText:
         """What it was given, or what it says."""
-        if name is None:
-            return Reading(text := text_of(kind, payload), text, ())
-        return reading(flat(pruned(payload.get(name), self._rules, ("payload", name))), self._rules)
+        if input_member is None:
+            return NormalizedText(text := extract_text(kind, payload), text, ())
+        return normalize_text(
+            to_text(drop_ignored(payload.get(input_member), self._rules, ("payload", input_member))), self._rules
+        )
 
-    def _rest(self, kind: str, payload: Mapping[str, Any]) -> Reading:
-        text = flat(pruned(payload, self._rules, ("payload",), _SKIPPED.get(kind, METRICS)))
-        return reading(text, self._rules, spans=kind != "agent_message")
+    def _normalize_result(self, kind: str, payload: Mapping[str, Any]) -> NormalizedText:
+        text = to_text(drop_ignored(payload, self._rules, ("payload",), _SKIPPED_MEMBERS.get(kind, METRICS)))
+        return normalize_text(text, self._rules, should_mask_durations=kind != "agent_message")
 
-    def _slim(self, event: Event) -> Event:
-        payload = {name: self._short(value) for name, value in event.payload.items() if name in _KEPT}
+    def _drop_details(self, event: Event) -> Event:
+        payload = {name: self._shorten(value) for name, value in event.payload.items() if name in _KEPT_MEMBERS}
         if event.payload.get("error"):
             payload["error"] = True
         context: dict[str, Any] = {n: event.context[n] for n in ("parent_event_id", "model") if n in event.context}
         return Event(
             event_id=event.event_id,
-            session_id=self._name(event.session_id),
-            agent_id=self._name(event.agent_id),
+            session_id=self._intern(event.session_id),
+            agent_id=self._intern(event.agent_id),
             timestamp=event.timestamp,
-            event_type=self._name(event.event_type),
+            event_type=self._intern(event.event_type),
             payload=payload or _NO_PAYLOAD,
             context=context or _NO_PAYLOAD,
             status=event.status,
         )
 
-    def _place(self, place: Place) -> Place:
+    def _intern_place(self, place: Place) -> Place:
         if place.topic is None and not place.headers:
             return place
-        process = tuple(each for each in place.headers if each[0] == "agentlog.process")
-        return Place(self._name(place.topic) if place.topic else None, place.partition, place.offset, None, process)
+        process_headers = tuple(each for each in place.headers if each[0] == "agentlog.process")
+        return Place(
+            self._intern(place.topic) if place.topic else None, place.partition, place.offset, None, process_headers
+        )
 
-    def _short(self, value: Any) -> Any:
+    def _shorten(self, value: Any) -> Any:
         if isinstance(value, str):
-            return self._name(value) if len(value) < 50 else value[:200]
+            return self._intern(value) if len(value) < 50 else value[:200]
         return value if isinstance(value, int | float) else None
 
-    def _name(self, text: str) -> str:
+    def _intern(self, text: str) -> str:
         return self._names.setdefault(text, text)
 
 
 @lru_cache(maxsize=4096)
-def _who(agent_id: str, rules: Rules) -> str:
+def _normalize_agent(agent_id: str, rules: IgnoreRules) -> str:
     """An agent without what is random in its name: workers are often numbered so."""
-    return reading(agent_id, rules).literal
+    return normalize_text(agent_id, rules).literal
 
 
-def _kind(event: Event) -> str:
+def _find_kind(event: Event) -> str:
     """The event type; of a call that was announced that of the call."""
     if event.event_type != "call_started":
         return event.event_type
-    return call_type(event)
+    return get_announced_type(event)
 
 
-def _label(event: Event) -> str:
+def _find_label(event: Event) -> str:
     for name in ("tool", "model", "to_agent_id", "from_agent_id", "key"):
         label = event.payload.get(name)
         if isinstance(label, str):
@@ -184,7 +188,7 @@ def _label(event: Event) -> str:
     return ""
 
 
-def text_of(kind: str, payload: Mapping[str, Any]) -> str:
+def extract_text(kind: str, payload: Mapping[str, Any]) -> str:
     """The text that a step says, as one: its message, its output, its result."""
     names = {
         "llm_call": ("output", "error"),
@@ -197,5 +201,5 @@ def text_of(kind: str, payload: Mapping[str, Any]) -> str:
         "delegation": ("task",),
         "memory_write": ("value",),
     }.get(kind, ("text", "message"))
-    said = [flat(payload[name]) for name in names if payload.get(name) is not None]
-    return " ".join(said) if said else orjson.dumps(payload, default=str).decode()
+    texts = [to_text(payload[name]) for name in names if payload.get(name) is not None]
+    return " ".join(texts) if texts else orjson.dumps(payload, default=str).decode()

@@ -9,44 +9,44 @@ from typing import IO
 from agentlog.errors import UsageError
 
 
-class Shelf:
+class SpillFile:
     """Bytes, and beside them the marks of the ids that they hold.
 
     Attributes:
-        ids: the marks, one record's behind the other's.
+        id_hashes: the marks, one record's behind the other's.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
-        self.ids = array("q")
+        self.id_hashes = array("q")
         self._file = file
         self._end = 0
-        self._was_read = False
+        self._is_read_last = False
 
-    def put(self, value: bytes) -> int:
+    def append(self, value: bytes) -> int:
         """Keep ``value``, and say where.
 
         Raises:
             UsageError: there is no room for it.
         """
         try:
-            if self._was_read:
+            if self._is_read_last:
                 self._file.seek(self._end)
-                self._was_read = False
+                self._is_read_last = False
             self._file.write(value)
         except OSError as error:
             raise UsageError(f"{gettempdir()}: {error.strerror}. TMPDIR names another folder to work in.") from error
-        at, self._end = self._end, self._end + len(value)
-        return at
+        offset, self._end = self._end, self._end + len(value)
+        return offset
 
-    def value(self, at: int, size: int) -> bytes:
+    def read_value(self, offset: int, size: int) -> bytes:
         """The bytes that were put there."""
-        self._was_read = True
-        self._file.seek(at)
+        self._is_read_last = True
+        self._file.seek(offset)
         return self._file.read(size)
 
-    def marks(self, start: int, count: int) -> Sequence[int]:
+    def get_id_hashes(self, start: int, count: int) -> Sequence[int]:
         """So many marks of ids."""
-        return self.ids[start : start + count]
+        return self.id_hashes[start : start + count]
 
     def flush(self) -> None:
         """Hand everything to the file, so that another process finds it there."""
@@ -54,7 +54,7 @@ class Shelf:
 
 
 @contextmanager
-def shelf() -> Iterator[Shelf]:
+def open_spill() -> Iterator[SpillFile]:
     """A shelf that is gone afterwards."""
     with TemporaryFile() as file:
-        yield Shelf(file)
+        yield SpillFile(file)

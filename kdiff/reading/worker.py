@@ -15,24 +15,24 @@ Returned = TypeVar("Returned")
 
 
 @contextmanager
-def beside(work: Callable[[], Returned]) -> Iterator[Callable[[], Returned]]:
+def run_in_fork(work: Callable[[], Returned]) -> Iterator[Callable[[], Returned]]:
     """Begin ``work``; what is yielded waits for its end, and returns what it returned or raises what it raised."""
     fork = get_context("fork")
-    ours, theirs = fork.Pipe(duplex=False)
-    child = fork.Process(target=_work, args=(work, theirs), daemon=True)
-    child.start()
-    theirs.close()
+    receiver, sender = fork.Pipe(duplex=False)
+    process = fork.Process(target=_run_and_send, args=(work, sender), daemon=True)
+    process.start()
+    sender.close()
     try:
-        yield lambda: _outcome(ours)
+        yield lambda: _receive_result(receiver)
     finally:
-        ours.close()
-        child.kill()
-        child.join()
+        receiver.close()
+        process.kill()
+        process.join()
 
 
-def _outcome(ours: Connection) -> Returned:  # type: ignore[type-var]
+def _receive_result(receiver: Connection) -> Returned:  # type: ignore[type-var]
     try:
-        error, returned = ours.recv()
+        error, returned = receiver.recv()
     except EOFError:
         raise AgentlogError("the process that read the other session has ended: was it killed?") from None
     if error is not None:
@@ -40,14 +40,14 @@ def _outcome(ours: Connection) -> Returned:  # type: ignore[type-var]
     return returned  # type: ignore[no-any-return]
 
 
-def _work(work: Callable[[], object], theirs: Connection) -> None:
+def _run_and_send(work: Callable[[], object], sender: Connection) -> None:
     """A signal is the parent's to answer: it ends us."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
     try:
-        theirs.send((None, work()))
+        sender.send((None, work()))
     except BrokenPipeError:
         os._exit(1)
     except Exception as error:  # noqa: BLE001  whatever it is, the parent raises it
         error.add_note(traceback.format_exc())
-        theirs.send((error, None))
+        sender.send((error, None))

@@ -3,19 +3,29 @@
 from collections.abc import Iterator
 from html import escape
 
-from agentlog.event.escape import escaped
-from agentlog.text.coverage_text import sentence
+from agentlog.event.escape import escape_controls
+from agentlog.text.coverage_text import describe_coverage
 
-from ..align.step_groups import Move
+from ..align.step_groups import StepGroup
 from ..judge.divergence import Divergence
-from ..judge.verdict import Answer
-from ..reading.session import totals
-from .hunks import hunks
-from .phrases import MARKS, Row, Told, first_changes, kinds, links, place, rule, value_text
+from ..judge.verdict import VerdictKind
+from ..reading.session import compare_totals
+from .hunks import build_hunks
+from .phrases import (
+    MARKS,
+    Row,
+    StepText,
+    describe_chain,
+    describe_position,
+    describe_rule,
+    format_change_value,
+    select_changes,
+    summarize_kinds,
+)
 from .result import Excerpt, Result
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-LONGEST = 1_200
+MAX_TEXT_CHARS = 1_200
 STYLE = """
 :root{--bg:#fff;--fg:#1b1f24;--soft:#5b6470;--line:#dfe3e8;--pane:#f6f7f9;--bad:#b42318;--badbg:#fdecea;
 --good:#1a7f37;--goodbg:#e7f6ec;--note:#8a5a00;--notebg:#fff5dd;--name:#0b5cad}
@@ -55,102 +65,110 @@ th,td{padding:4px}.n{min-width:0;margin-right:6px}.w{min-width:0;margin-right:6p
 """
 
 
-def html(result: Result, excerpt: Excerpt) -> Iterator[str]:
+def render_html(result: Result, excerpt: Excerpt) -> Iterator[str]:
     """The page, line by line; every text of an event is escaped."""
     a, b = result.a.timeline.session_id, result.b.timeline.session_id
     yield '<!doctype html><html lang="en"><head><meta charset="utf-8">'
     yield f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
     yield '<meta name="viewport" content="width=device-width,initial-scale=1">'
-    yield f"<title>{_safe(a)} against {_safe(b)}</title><style>{STYLE}</style></head><body>"
-    yield f"<h1>{_mono(a)} <span class=soft>against</span> {_mono(b)}</h1>"
-    yield from _heads(result)
-    if result.verdict.answer is Answer.SAME:
+    yield f"<title>{_escape_text(a)} against {_escape_text(b)}</title><style>{STYLE}</style></head><body>"
+    yield f"<h1>{_code_html(a)} <span class=soft>against</span> {_code_html(b)}</h1>"
+    yield from _session_cards(result)
+    if result.verdict.kind is VerdictKind.SAME:
         yield '<h2>Verdict</h2><div class="card good"><p class=why>The same: no divergence</p></div>'
     else:
         yield from _verdict(result)
         yield from _steps(result, excerpt)
-    yield from _foot(result)
+    yield from _footer(result)
     yield "</body></html>"
 
 
-def _safe(value: str) -> str:
-    return escape(escaped(value if len(value) <= LONGEST else value[:LONGEST] + "..."), quote=True)
+def _escape_text(value: str) -> str:
+    return escape(
+        escape_controls(value if len(value) <= MAX_TEXT_CHARS else value[:MAX_TEXT_CHARS] + "..."), quote=True
+    )
 
 
-def _mono(value: str) -> str:
-    return f"<code>{_safe(value)}</code>"
+def _code_html(value: str) -> str:
+    return f"<code>{_escape_text(value)}</code>"
 
 
-def _heads(result: Result) -> Iterator[str]:
+def _session_cards(result: Result) -> Iterator[str]:
     if len(result.goals) == 1:
-        yield f"<p class=soft>{_safe(result.goals[0])}</p>"
+        yield f"<p class=soft>{_escape_text(result.goals[0])}</p>"
     yield '<div class="sides">'
-    for name, own in (("A", result.a), ("B", result.b)):
-        ended = own.outcome
-        look = "good" if ended == "succeeded" else "bad"
-        tag, steps = f'<span class="tag {look}">{_safe(ended)}</span>', f"{len(own.timeline.steps):,} steps"
-        yield f'<div class="card"><b>{name}</b> {_mono(own.timeline.session_id)} {tag} {steps}</div>'
+    for name, session in (("A", result.a), ("B", result.b)):
+        outcome = session.outcome
+        css_class = "good" if outcome == "succeeded" else "bad"
+        tag, steps = (
+            f'<span class="tag {css_class}">{_escape_text(outcome)}</span>',
+            f"{len(session.timeline.steps):,} steps",
+        )
+        yield f'<div class="card"><b>{name}</b> {_code_html(session.timeline.session_id)} {tag} {steps}</div>'
     yield "</div>"
-    for said in result.doubts:
-        yield f"<blockquote>{_safe(said)}</blockquote>"
+    for limitation in result.limitations:
+        yield f"<blockquote>{_escape_text(limitation)}</blockquote>"
 
 
 def _verdict(result: Result) -> Iterator[str]:
-    found = result.verdict
+    verdict = result.verdict
     yield "<h2>Decisive</h2>"
-    if found.decisive is None:
-        said = found.note or "Nothing that differs can explain an outcome."
-        yield f'<div class="card"><p class=why>{_safe(said)}</p></div>'
+    if verdict.decisive is None:
+        text = verdict.note or "Nothing that differs can explain an outcome."
+        yield f'<div class="card"><p class=why>{_escape_text(text)}</p></div>'
     else:
-        yield f'<div class="card bad"><p class=why>{_safe(found.decisive.why)}</p>'
-        yield from _moves(result, ("A", found.decisive.a), ("B", found.decisive.b))
-        yield from _differences(found.decisive)
-        yield f"<p class=soft>{_safe(rule(found.decisive))} {_safe(found.note)}</p></div>"
-    if found.root is not None:
+        yield f'<div class="card bad"><p class=why>{_escape_text(verdict.decisive.why)}</p>'
+        yield from _step_lines(result, ("A", verdict.decisive.a), ("B", verdict.decisive.b))
+        yield from _changes_table(verdict.decisive)
+        yield f"<p class=soft>{_escape_text(describe_rule(verdict.decisive))} {_escape_text(verdict.note)}</p></div>"
+    if verdict.root_cause is not None:
         yield "<h2>Root</h2><div class=card>"
-        yield from _moves(result, ("B", found.root.b), ("A", found.root.a))
+        yield from _step_lines(result, ("B", verdict.root_cause.b), ("A", verdict.root_cause.a))
         yield "</div>"
-    if found.chain:
+    if verdict.chain:
         tags = (
-            f"<span class=tag>{_safe(link)}</span>" for link in links(found.decisive, found.chain, result.b.outcome)
+            f"<span class=tag>{_escape_text(link)}</span>"
+            for link in describe_chain(verdict.decisive, verdict.chain, result.b.outcome)
         )
         yield f'<h2>Chain in B</h2><div class="chain m">{" &rarr; ".join(tags)}</div>'
-    if found.first is not None and found.first is not found.decisive:
-        first = found.first
-        said = f"{place(first)}: {first.label}: {first.why}"
-        yield f"<h2>First difference</h2><p>{_safe(said)}</p>"
-    counts = kinds(result.compared.divergences, result.compared.worded_otherwise)
-    yield f"<h2>All divergences</h2><p>{_safe(counts)}</p>"
+    if verdict.first is not None and verdict.first is not verdict.decisive:
+        first = verdict.first
+        text = f"{describe_position(first)}: {first.label}: {first.why}"
+        yield f"<h2>First difference</h2><p>{_escape_text(text)}</p>"
+    counts = summarize_kinds(result.comparison.divergences, result.comparison.reworded_count)
+    yield f"<h2>All divergences</h2><p>{_escape_text(counts)}</p>"
 
 
-def _moves(result: Result, *moves: tuple[str, Move | None]) -> Iterator[str]:
-    for name, move in moves:
-        if move is None:
+def _step_lines(result: Result, *named_groups: tuple[str, StepGroup | None]) -> Iterator[str]:
+    for name, group in named_groups:
+        if group is None:
             yield f"<div class=m><b>{name}</b> <span class=soft>nothing of the kind</span></div>"
             continue
-        told = result.words.told(move)
-        yield f"<div class=m><b>{name}</b> {_told(told)}</div>"
-        if told.because and told.because != told.text:
-            yield f"<blockquote>{_safe(told.because)}</blockquote>"
+        step_text = result.describer.describe_step(group)
+        yield f"<div class=m><b>{name}</b> {_step_html(step_text)}</div>"
+        if step_text.reasoning and step_text.reasoning != step_text.text:
+            yield f"<blockquote>{_escape_text(step_text.reasoning)}</blockquote>"
 
 
-def _told(told: Told) -> str:
-    return f"<span class=n>{told.place}</span><span class=w>{_safe(told.word)}</span>{_safe(told.text)}"
+def _step_html(step_text: StepText) -> str:
+    return f"<span class=n>{step_text.position}</span><span class=w>{_escape_text(step_text.word)}</span>{_escape_text(step_text.text)}"
 
 
-def _differences(found: Divergence) -> Iterator[str]:
-    changes = list(first_changes(found.changes, 30))
+def _changes_table(divergence: Divergence) -> Iterator[str]:
+    changes = list(select_changes(divergence.changes, 30))
     if changes:
         yield "<table class=diff><tr><th>what</th><th>A</th><th>B</th></tr>"
-        for each in changes:
-            sides = "".join(f"<td class=m>{_safe(value_text(value))}</td>" for value in (each.a, each.b))
-            yield f"<tr><td class=p>{_safe(each.path)}</td>{sides}</tr>"
+        for change in changes:
+            sides = "".join(
+                f"<td class=m>{_escape_text(format_change_value(value))}</td>" for value in (change.a, change.b)
+            )
+            yield f"<tr><td class=p>{_escape_text(change.path)}</td>{sides}</tr>"
         yield "</table>"
 
 
 def _steps(result: Result, excerpt: Excerpt) -> Iterator[str]:
     yield '<table class="two"><colgroup><col><col class=k><col></colgroup><tr><th>A</th><th></th><th>B</th></tr>'
-    for hunk in hunks(result.words.rows(result.compared), excerpt):
+    for hunk in build_hunks(result.describer.build_rows(result.comparison), excerpt):
         if hunk.skipped > 0:
             yield f"<tr class=gap><td colspan=3>{hunk.skipped:,} steps that say nothing new</td></tr>"
         for row in hunk.rows:
@@ -159,20 +177,22 @@ def _steps(result: Result, excerpt: Excerpt) -> Iterator[str]:
 
 
 def _row(row: Row, decisive: Divergence | None) -> Iterator[str]:
-    found = row.divergence
-    look = "same" if found is None else found.kind + (" decisive" if found is decisive else "")
-    mark = MARKS[found.kind] if found is not None else ""
-    a, b = (f'<span class="m">{_told(side)}</span>' if side is not None else "" for side in (row.a, row.b))
-    yield f'<tr class="{look}"><td class=a>{a}</td><td class=k>{escape(mark)}</td><td class=b>{b}</td></tr>'
-    if found is not None and found.changes and row.a is not None and row.b is not None:
-        yield f'<tr class="{look}"><td colspan=3>'
-        yield from _differences(found)
+    divergence = row.divergence
+    css_classes = "same" if divergence is None else divergence.kind + (" decisive" if divergence is decisive else "")
+    mark = MARKS[divergence.kind] if divergence is not None else ""
+    a, b = (f'<span class="m">{_step_html(side)}</span>' if side is not None else "" for side in (row.a, row.b))
+    yield f'<tr class="{css_classes}"><td class=a>{a}</td><td class=k>{escape(mark)}</td><td class=b>{b}</td></tr>'
+    if divergence is not None and divergence.changes and row.a is not None and row.b is not None:
+        yield f'<tr class="{css_classes}"><td colspan=3>'
+        yield from _changes_table(divergence)
         yield "</td></tr>"
 
 
-def _foot(result: Result) -> Iterator[str]:
+def _footer(result: Result) -> Iterator[str]:
     yield "<h2>Side by side</h2><table class=totals><tr><th></th><th>A</th><th>B</th></tr>"
-    yield from (f"<tr><td>{name}</td><td>{a}</td><td>{b}</td></tr>" for name, a, b in totals(result.a, result.b))
+    yield from (
+        f"<tr><td>{name}</td><td>{a}</td><td>{b}</td></tr>" for name, a, b in compare_totals(result.a, result.b)
+    )
     yield "</table><h2>Read</h2>"
-    for name, own in (("A", result.a), ("B", result.b)):
-        yield f"<p class=soft>{name}: {_safe(sentence(own.found))}</p>"
+    for name, session in (("A", result.a), ("B", result.b)):
+        yield f"<p class=soft>{name}: {_escape_text(describe_coverage(session.coverage))}</p>"

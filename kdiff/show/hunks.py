@@ -7,7 +7,7 @@ from typing import NamedTuple
 from .phrases import Row
 from .result import Excerpt
 
-MOST = 300
+MAX_ROWS = 300
 """So many rows with a divergence are shown; JSON has all."""
 
 
@@ -18,27 +18,27 @@ class Hunk(NamedTuple):
     skipped: int
 
 
-def hunks(rows: Iterable[Row], excerpt: Excerpt) -> Iterator[Hunk]:
+def build_hunks(rows: Iterable[Row], excerpt: Excerpt) -> Iterator[Hunk]:
     """The rows with a divergence that is to be shown, each with so many rows before and behind it."""
-    wanted, context = set(excerpt.divergences), excerpt.context
+    shown_divergences, context = set(excerpt.divergences), excerpt.context
     before: deque[Row] = deque(maxlen=context)
     open_rows: list[Row] = []
-    skipped = behind = shown = 0
+    skipped = rows_after = shown_count = 0
     for row in rows:
-        if row.divergence in wanted:
+        if row.divergence in shown_divergences:
             if not open_rows:
                 skipped -= len(before)
             open_rows += [*before, row]
             before.clear()
-            behind, shown = context, shown + 1
-        elif open_rows and behind:
+            rows_after, shown_count = context, shown_count + 1
+        elif open_rows and rows_after:
             open_rows.append(row)
-            behind -= 1
+            rows_after -= 1
         else:
             if open_rows and len(before) == context:
                 yield Hunk(open_rows, skipped)
                 open_rows, skipped = [], len(before)
-                if shown >= MOST:
+                if shown_count >= MAX_ROWS:
                     return
             before.append(row)
             skipped += not open_rows

@@ -7,117 +7,121 @@ from typing import Any
 import orjson
 
 from agentlog.event import capture, codec
-from agentlog.event.event import timestamp_text
-from agentlog.session.coverage import as_json
+from agentlog.event.event import format_timestamp
+from agentlog.session.coverage import coverage_to_json
 
 from ..align.payload_diff import ABSENT, Change
-from ..align.step_groups import Move
+from ..align.step_groups import StepGroup
 from ..judge.divergence import Divergence
 from ..reading.session import Session
-from .phrases import Words
+from .phrases import StepDescriber
 from .result import Result
 
 WEIGHTS = {0: "text", 1: "answer", 2: "may_explain", 3: "explains"}
 
 
-def document(result: Result) -> Iterator[bytes]:
+def render_json(result: Result) -> Iterator[bytes]:
     """The verdict and how far it can be trusted, then all divergences, one after the other: there may be many."""
-    yield dumped(_verdict(result))[:-1] + b',"divergences":['
-    for number, each in enumerate(result.compared.divergences):
-        yield (b"," if number else b"") + dumped(divergence(each))
+    yield dump_json(_encode_verdict(result))[:-1] + b',"divergences":['
+    for number, divergence in enumerate(result.comparison.divergences):
+        yield (b"," if number else b"") + dump_json(encode_divergence(divergence))
     yield b"]}\n"
 
 
-def _verdict(result: Result) -> dict[str, Any]:
-    found, words = result.verdict, result.words
-    root = found.root
-    side = "b" if root is not None and root.b is not None else "a"
-    named = (root.b or root.a) if root is not None else None
+def _encode_verdict(result: Result) -> dict[str, Any]:
+    verdict, describer = result.verdict, result.describer
+    root_cause = verdict.root_cause
+    side = "b" if root_cause is not None and root_cause.b is not None else "a"
+    root_group = (root_cause.b or root_cause.a) if root_cause is not None else None
     return {
-        "verdict": found.answer.value,
-        "note": found.note or None,
-        "doubts": result.doubts,
-        "a": session(result.a),
-        "b": session(result.b),
-        "decisive": divergence(found.decisive) if found.decisive else None,
+        "verdict": verdict.kind.value,
+        "note": verdict.note or None,
+        "doubts": result.limitations,
+        "a": encode_session(result.a),
+        "b": encode_session(result.b),
+        "decisive": encode_divergence(verdict.decisive) if verdict.decisive else None,
         "root": None
-        if named is None or root is None
+        if root_group is None or root_cause is None
         else {
             "side": side,
-            "event": event(named),
-            "text": words.payloads.text(named),
-            "reasoning": words.because(named) or None,
-            "other": _other(root.a if side == "b" else None, words),
+            "event": encode_event(root_group),
+            "text": describer.payloads.text(root_group),
+            "reasoning": describer.describe_reasoning(root_group) or None,
+            "other": _encode_step(root_cause.a if side == "b" else None, describer),
         },
-        "chain": [event(move) for move in found.chain],
-        "first": divergence(found.first) if found.first else None,
-        "worded_otherwise": result.compared.worded_otherwise,
+        "chain": [encode_event(group) for group in verdict.chain],
+        "first": encode_divergence(verdict.first) if verdict.first else None,
+        "worded_otherwise": result.comparison.reworded_count,
     }
 
 
-def dumped(value: Any) -> bytes:
+def dump_json(value: Any) -> bytes:
     """JSON in which no control or steering character is left as it is."""
-    return codec.one_line(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS, default=_large))
+    return codec.flatten_json(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS, default=_encode_large_number))
 
 
-def _large(value: object) -> Any:
+def _encode_large_number(value: object) -> Any:
     return str(value)  # whole numbers beyond 64 bits
 
 
-def _other(move: Move | None, words: Words) -> dict[str, Any] | None:
-    if move is None:
+def _encode_step(group: StepGroup | None, describer: StepDescriber) -> dict[str, Any] | None:
+    if group is None:
         return None
-    return {"event": event(move), "text": words.payloads.text(move), "reasoning": words.because(move) or None}
+    return {
+        "event": encode_event(group),
+        "text": describer.payloads.text(group),
+        "reasoning": describer.describe_reasoning(group) or None,
+    }
 
 
-def session(own: Session) -> dict[str, Any]:
+def encode_session(session: Session) -> dict[str, Any]:
     """A session: its outcome, its totals, and what was read."""
-    line = own.timeline
+    timeline = session.timeline
     return {
-        "session_id": line.session_id,
-        "outcome": line.outcome,
-        "events": line.totals.events,
-        "steps": len(line.steps),
-        "goal": line.goal or None,
-        "duration_ms": (line.ended - line.began) / 1000,
-        "totals": asdict(line.totals),
-        "searched": as_json(own.found, own.unreadable),
+        "session_id": timeline.session_id,
+        "outcome": timeline.outcome,
+        "events": timeline.totals.events,
+        "steps": len(timeline.steps),
+        "goal": timeline.goal or None,
+        "duration_ms": (timeline.ended - timeline.began) / 1000,
+        "totals": asdict(timeline.totals),
+        "searched": coverage_to_json(session.coverage, session.unreadable),
     }
 
 
-def event(move: Move) -> dict[str, Any]:
+def encode_event(group: StepGroup) -> dict[str, Any]:
     """What names an event, and where it lies."""
-    own = move.step.event
+    event = group.step.event
     return {
-        "event_id": own.event_id,
-        "event_type": own.event_type,
-        "agent_id": own.agent_id,
-        "label": move.label,
-        "index": move.index,
-        "timestamp": timestamp_text(own.timestamp),
-        "record": orjson.Fragment(codec.one_line(capture.lay(move.sketch.place))),
+        "event_id": event.event_id,
+        "event_type": event.event_type,
+        "agent_id": event.agent_id,
+        "label": group.label,
+        "index": group.index,
+        "timestamp": format_timestamp(event.timestamp),
+        "record": orjson.Fragment(codec.flatten_json(capture.encode_place(group.signature.place))),
     }
 
 
-def divergence(found: Divergence) -> dict[str, Any]:
+def encode_divergence(divergence: Divergence) -> dict[str, Any]:
     """A divergence."""
-    move = found.b if found.b is not None and found.b.is_call else found.a
+    group = divergence.b if divergence.b is not None and divergence.b.is_call else divergence.a
     return {
-        "kind": found.kind,
-        "label": found.label,
-        "why": found.why,
-        "weight": WEIGHTS[int(found.weight)],
-        "effect": move.sketch.effect.name.lower() if move is not None and move.is_call else None,
-        "effect_rule": move.sketch.rule if move is not None and move.is_call else None,
-        "count": found.count,
-        "times": {"a": found.a.times if found.a else 0, "b": found.b.times if found.b else 0},
-        "a": event(found.a) if found.a else None,
-        "b": event(found.shown_b) if found.shown_b else None,
-        "also": [each.step.event.event_id for each in found.also],
-        "changes": [_change(each) for each in found.changes],
+        "kind": divergence.kind,
+        "label": divergence.label,
+        "why": divergence.why,
+        "weight": WEIGHTS[int(divergence.weight)],
+        "effect": group.signature.effect.name.lower() if group is not None and group.is_call else None,
+        "effect_rule": group.signature.rule if group is not None and group.is_call else None,
+        "count": divergence.count,
+        "times": {"a": divergence.a.times if divergence.a else 0, "b": divergence.b.times if divergence.b else 0},
+        "a": encode_event(divergence.a) if divergence.a else None,
+        "b": encode_event(divergence.shown_b) if divergence.shown_b else None,
+        "also": [each.step.event.event_id for each in divergence.further_groups],
+        "changes": [_encode_change(each) for each in divergence.changes],
     }
 
 
-def _change(change: Change) -> dict[str, Any]:
+def _encode_change(change: Change) -> dict[str, Any]:
     sides = {"a": change.a, "b": change.b}
     return {"path": change.path, **{side: value for side, value in sides.items() if value is not ABSENT}}

@@ -2,28 +2,38 @@
 
 from collections.abc import Iterator
 
-from agentlog.event.escape import code, plain
-from agentlog.text.coverage_text import sentence
+from agentlog.event.escape import format_code_span, format_name
+from agentlog.text.coverage_text import describe_coverage
 
-from ..align.step_groups import Move
+from ..align.step_groups import StepGroup
 from ..judge.divergence import Divergence
-from ..judge.verdict import Answer
-from ..reading.session import totals
-from .phrases import first_changes, kinds, links, place, rule, value_text
+from ..judge.verdict import VerdictKind
+from ..reading.session import compare_totals
+from .phrases import (
+    describe_chain,
+    describe_position,
+    describe_rule,
+    format_change_value,
+    select_changes,
+    summarize_kinds,
+)
 from .result import Excerpt, Result
 
-LONGEST = 400
+MAX_TEXT_CHARS = 400
 
 
-def markdown(result: Result, excerpt: Excerpt) -> Iterator[str]:
+def render_markdown(result: Result, excerpt: Excerpt) -> Iterator[str]:
     """A heading, the verdict, the divergences and the totals as tables."""
-    found = result.verdict
-    yield f"# {code(result.a.timeline.session_id, 0)} against {code(result.b.timeline.session_id, 0)}"
+    verdict = result.verdict
+    yield f"# {format_code_span(result.a.timeline.session_id, 0)} against {format_code_span(result.b.timeline.session_id, 0)}"
     yield ""
-    ends = [f"{code(own.outcome, 0)}, {len(own.timeline.steps):,} steps" for own in (result.a, result.b)]
-    yield f"A {ends[0]}; B {ends[1]}."
+    outcomes = [
+        f"{format_code_span(session.outcome, 0)}, {len(session.timeline.steps):,} steps"
+        for session in (result.a, result.b)
+    ]
+    yield f"A {outcomes[0]}; B {outcomes[1]}."
     yield ""
-    if found.answer is Answer.SAME:
+    if verdict.kind is VerdictKind.SAME:
         yield "**The same**: no divergence."
     else:
         yield from _verdict(result)
@@ -31,67 +41,67 @@ def markdown(result: Result, excerpt: Excerpt) -> Iterator[str]:
     yield ""
     yield "| | A | B |"
     yield "|---|---:|---:|"
-    yield from (f"| {name} | {a} | {b} |" for name, a, b in totals(result.a, result.b))
+    yield from (f"| {name} | {a} | {b} |" for name, a, b in compare_totals(result.a, result.b))
     yield ""
-    for name, own in (("A", result.a), ("B", result.b)):
-        yield f"- {name}: {code(sentence(own.found), 0)}"
-    yield from (f"- {code(said, 0)}" for said in result.doubts)
+    for name, session in (("A", result.a), ("B", result.b)):
+        yield f"- {name}: {format_code_span(describe_coverage(session.coverage), 0)}"
+    yield from (f"- {format_code_span(limitation, 0)}" for limitation in result.limitations)
 
 
 def _verdict(result: Result) -> Iterator[str]:
-    found = result.verdict
-    if found.decisive is None:
-        yield f"**Decisive**: none. {found.note}"
+    verdict = result.verdict
+    if verdict.decisive is None:
+        yield f"**Decisive**: none. {verdict.note}"
     else:
-        yield f"**Decisive** ({place(found.decisive)}): {code(found.decisive.why, 0)}"
+        yield f"**Decisive** ({describe_position(verdict.decisive)}): {format_code_span(verdict.decisive.why, 0)}"
         yield ""
-        yield from _moves(result, ("A", found.decisive.a), ("B", found.decisive.b))
-        yield from _changes(found.decisive)
-        if rule(found.decisive):
-            yield f"- rule: {code(rule(found.decisive), 0)}"
-        if found.note:
-            yield f"- {found.note}"
-    if found.root is not None:
+        yield from _step_lines(result, ("A", verdict.decisive.a), ("B", verdict.decisive.b))
+        yield from _changes(verdict.decisive)
+        if describe_rule(verdict.decisive):
+            yield f"- rule: {format_code_span(describe_rule(verdict.decisive), 0)}"
+        if verdict.note:
+            yield f"- {verdict.note}"
+    if verdict.root_cause is not None:
         yield ""
         yield "**Root**"
         yield ""
-        yield from _moves(result, ("B", found.root.b), ("A", found.root.a))
-    if found.chain:
+        yield from _step_lines(result, ("B", verdict.root_cause.b), ("A", verdict.root_cause.a))
+    if verdict.chain:
         yield ""
-        own = links(found.decisive, found.chain, result.b.outcome)
-        yield f"**Chain**: B {' → '.join(code(link, 80) for link in own)}"
-    if found.first is not None:
+        chain = describe_chain(verdict.decisive, verdict.chain, result.b.outcome)
+        yield f"**Chain**: B {' → '.join(format_code_span(link, 80) for link in chain)}"
+    if verdict.first is not None:
         yield ""
-        yield f"**First** ({place(found.first)}): {code(f'{found.first.label}: {found.first.why}', 0)}"
+        yield f"**First** ({describe_position(verdict.first)}): {format_code_span(f'{verdict.first.label}: {verdict.first.why}', 0)}"
 
 
-def _moves(result: Result, *moves: tuple[str, Move | None]) -> Iterator[str]:
-    for name, move in moves:
-        if move is not None:
-            told = result.words.told(move)
-            yield f"- {name} {told.place} **{plain(told.word)}** {code(told.text, LONGEST)}"
-            if told.because:
-                yield f"  - because {code(told.because, LONGEST)}"
+def _step_lines(result: Result, *named_groups: tuple[str, StepGroup | None]) -> Iterator[str]:
+    for name, group in named_groups:
+        if group is not None:
+            step_text = result.describer.describe_step(group)
+            yield f"- {name} {step_text.position} **{format_name(step_text.word)}** {format_code_span(step_text.text, MAX_TEXT_CHARS)}"
+            if step_text.reasoning:
+                yield f"  - because {format_code_span(step_text.reasoning, MAX_TEXT_CHARS)}"
 
 
-def _changes(found: Divergence) -> Iterator[str]:
-    for change in first_changes(found.changes, 12):
-        yield f"- {code(change.path, 0)}: {code(value_text(change.a), LONGEST)} → {code(value_text(change.b), LONGEST)}"
+def _changes(divergence: Divergence) -> Iterator[str]:
+    for change in select_changes(divergence.changes, 12):
+        yield f"- {format_code_span(change.path, 0)}: {format_code_span(format_change_value(change.a), MAX_TEXT_CHARS)} → {format_code_span(format_change_value(change.b), MAX_TEXT_CHARS)}"
 
 
 def _divergences(result: Result, excerpt: Excerpt) -> Iterator[str]:
     shown = excerpt.divergences
     yield ""
-    yield f"## Divergences: {code(kinds(shown, result.compared.worded_otherwise), 0)}"
+    yield f"## Divergences: {format_code_span(summarize_kinds(shown, result.comparison.reworded_count), 0)}"
     yield ""
     yield "| where | kind | what | why |"
     yield "|---|---|---|---|"
-    for each in shown[:300]:
-        yield f"| {place(each)} | {each.kind} | {_cell(each.label)} | {_cell(each.why)} |"
+    for divergence in shown[:300]:
+        yield f"| {describe_position(divergence)} | {divergence.kind} | {_cell(divergence.label)} | {_cell(divergence.why)} |"
     if len(shown) > 300:
         yield ""
         yield f"{len(shown) - 300:,} more; `--format json` has all."
 
 
 def _cell(text: str) -> str:
-    return code(text, LONGEST).replace("|", "\\|")
+    return format_code_span(text, MAX_TEXT_CHARS).replace("|", "\\|")

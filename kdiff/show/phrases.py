@@ -5,148 +5,168 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from agentlog.event.event import Record, number
-from agentlog.formatting import counted
+from agentlog.event.event import Record, parse_amount
+from agentlog.formatting import format_count
 from agentlog.session.step import Step
-from agentlog.text.step_text import headline, shown, word
+from agentlog.text.step_text import format_headline, format_payload_value, get_step_word
 
 from ..align.payload_compare import Payloads
 from ..align.payload_diff import ABSENT, Change
-from ..align.step_groups import Move
+from ..align.step_groups import StepGroup
 from ..judge.compare import Comparison
 from ..judge.divergence import Divergence
 from ..reading.side_effects import Effect
 
-LONGEST = 2_000
+MAX_TEXT_CHARS = 2_000
 MARKS = {"changed": "~", "moved": "~", "error": "~", "repeated": "~", "extra": ">", "missing": "<", "ended": "<"}
 
 
-class Told(NamedTuple):
+class StepText(NamedTuple):
     """A move in words.
 
     Attributes:
-        place: its number in its timeline; of a loop, from which to which.
+        position: its number in its timeline; of a loop, from which to which.
         word: what it is: ``tool``, ``llm``, ``decision``.
         text: what it did or said, in one line.
-        because: the reasoning, where it has one.
+        reasoning: the reasoning, where it has one.
     """
 
-    place: str
+    position: str
     word: str
     text: str
-    because: str
+    reasoning: str
 
 
 class Row(NamedTuple):
     """A line of two columns: what both have, or what one of them has; and the divergence that stands there."""
 
-    a: Told | None
-    b: Told | None
+    a: StepText | None
+    b: StepText | None
     divergence: Divergence | None
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class StepDescriber:
     """Puts moves of one comparison into words."""
 
     payloads: Payloads
 
-    def whole(self, move: Move) -> Step:
+    def load_step(self, group: StepGroup) -> Step:
         """A move's step with its event whole."""
-        event = self.payloads.event(move)
-        return replace(move.step, record=Record(event, move.sketch.place, b""))
+        event = self.payloads.event(group)
+        return replace(group.step, record=Record(event, group.signature.place, b""))
 
-    def told(self, move: Move, times: int = 0) -> Told:
+    def describe_step(self, group: StepGroup, times: int = 0) -> StepText:
         """A move in words. ``times``: how often it was done, when more than the move itself knows."""
-        step = self.whole(move)
-        place = str(move.index)
-        many = max(times, move.times)
-        text = " ".join(filter(None, [headline(step), f"x{many}" if many > 1 else "", _failed(step), _given(step)]))
-        return Told(place, word(step), _one_line(text), self.because(move))
+        step = self.load_step(group)
+        position = str(group.index)
+        count = max(times, group.times)
+        text = " ".join(
+            filter(
+                None,
+                [format_headline(step), f"x{count}" if count > 1 else "", _describe_error(step), _describe_input(step)],
+            )
+        )
+        return StepText(position, get_step_word(step), _to_one_line(text), self.describe_reasoning(group))
 
-    def because(self, move: Move) -> str:
+    def describe_reasoning(self, group: StepGroup) -> str:
         """Why a move was made, in the model's own words, with its confidence; empty when it says nothing."""
-        step = self.whole(move)
-        said = step.event.context.get("reasoning")
-        reason = shown(said) if said not in (None, "") else ""
-        if not reason and move.kind == "llm_call":
-            reason = shown(step.event.payload.get("output") or "")
-        if not reason and move.is_thought:
-            given = step.event.payload.get("input")
-            reason = shown(next(iter(given.values()), "") if isinstance(given, dict) else given or "")
+        step = self.load_step(group)
+        recorded_reasoning = step.event.context.get("reasoning")
+        reason = format_payload_value(recorded_reasoning) if recorded_reasoning not in (None, "") else ""
+        if not reason and group.kind == "llm_call":
+            reason = format_payload_value(step.event.payload.get("output") or "")
+        if not reason and group.is_thought:
+            arguments = step.event.payload.get("input")
+            reason = format_payload_value(
+                next(iter(arguments.values()), "") if isinstance(arguments, dict) else arguments or ""
+            )
         confidence = step.event.context.get("confidence")
-        sure = f" (confidence {confidence:g})" if reason and number(confidence) is not None else ""
-        return _one_line(reason) + sure
+        confidence_text = f" (confidence {confidence:g})" if reason and parse_amount(confidence) is not None else ""
+        return _to_one_line(reason) + confidence_text
 
-    def rows(self, compared: Comparison) -> Iterator[Row]:
+    def build_rows(self, comparison: Comparison) -> Iterator[Row]:
         """All moves in the order of both, what is held by a divergence of several folded into its first."""
-        at = {id(d.b or d.a): d for d in compared.divergences if d.kind != "ended"}
-        ends = {id(d.a): d for d in compared.divergences if d.kind == "ended"}
-        held = {id(move) for d in compared.divergences for move in d.also}
-        for pair in compared.pairs:
-            move = pair.b or pair.a
-            if move is None or id(move) in held or (pair.b is None and id(pair.a) in held):
+        divergence_by_group = {id(d.b or d.a): d for d in comparison.divergences if d.kind != "ended"}
+        early_end_by_group = {id(d.a): d for d in comparison.divergences if d.kind == "ended"}
+        merged_groups = {id(group) for d in comparison.divergences for group in d.further_groups}
+        for pair in comparison.pairs:
+            group = pair.b or pair.a
+            if group is None or id(group) in merged_groups or (pair.b is None and id(pair.a) in merged_groups):
                 continue
-            divergence = ends.get(id(pair.a)) or at.get(id(move))
-            times = divergence.count if divergence is not None and divergence.also and divergence.kind != "ended" else 0
+            divergence = early_end_by_group.get(id(pair.a)) or divergence_by_group.get(id(group))
+            times = (
+                divergence.count
+                if divergence is not None and divergence.further_groups and divergence.kind != "ended"
+                else 0
+            )
             yield Row(
-                self.told(pair.a, times if pair.b is None else 0) if pair.a is not None else None,
-                self.told(pair.b, times) if pair.b is not None else None,
+                self.describe_step(pair.a, times if pair.b is None else 0) if pair.a is not None else None,
+                self.describe_step(pair.b, times) if pair.b is not None else None,
                 divergence,
             )
 
 
-def _given(step: Step) -> str:
+def _describe_input(step: Step) -> str:
     value = step.event.payload.get("input") if step.kind == "tool_call" else None
-    return shown(value) if value not in (None, "", {}, []) else ""
+    return format_payload_value(value) if value not in (None, "", {}, []) else ""
 
 
-def _failed(step: Step) -> str:
+def _describe_error(step: Step) -> str:
     error = step.event.payload.get("error")
-    return f"failed: {shown(error)}" if error and step.kind in ("tool_call", "llm_call", "retrieval") else ""
+    return (
+        f"failed: {format_payload_value(error)}"
+        if error and step.kind in ("tool_call", "llm_call", "retrieval")
+        else ""
+    )
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text[:LONGEST].split())
+def _to_one_line(text: str) -> str:
+    return " ".join(text[:MAX_TEXT_CHARS].split())
 
 
-def value_text(value: Any) -> str:
+def format_change_value(value: Any) -> str:
     """A value in a difference; an absent one says so."""
-    return "(absent)" if value is ABSENT else _one_line(shown(value))
+    return "(absent)" if value is ABSENT else _to_one_line(format_payload_value(value))
 
 
-def place(divergence: Divergence) -> str:
+def describe_position(divergence: Divergence) -> str:
     """Where a divergence stands: ``A 10, B 13 to 175``."""
     a = f"A {divergence.a.index}" if divergence.a is not None else ""
     b = divergence.shown_b
-    ends = [move.index for move in ([b, *b.again, *divergence.also] if b and divergence.kind == "repeated" else [])]
-    span = f" to {max(ends)}" if len(ends) > 1 else ""
-    return ", ".join(filter(None, [a, f"B {b.index}{span}" if b is not None else ""]))
+    indexes = [
+        group.index
+        for group in ([b, *b.repeats, *divergence.further_groups] if b and divergence.kind == "repeated" else [])
+    ]
+    range_text = f" to {max(indexes)}" if len(indexes) > 1 else ""
+    return ", ".join(filter(None, [a, f"B {b.index}{range_text}" if b is not None else ""]))
 
 
-def links(decisive: Divergence | None, chain: Sequence[Move], ending: str) -> Iterator[str]:
+def describe_chain(decisive: Divergence | None, chain: Sequence[StepGroup], ending: str) -> Iterator[str]:
     """The chain's moves, each with its number and its name."""
-    for move in chain:
-        times = decisive.count if decisive is not None and move is decisive.shown_b else move.times
-        label = move.label if move.is_call else ending if move.kind == "session_end" else move.kind.replace("_", " ")
-        yield f"{move.index} {label}" + (f" x{times}" if times > 1 else "")
+    for group in chain:
+        times = decisive.count if decisive is not None and group is decisive.shown_b else group.times
+        label = (
+            group.label if group.is_call else ending if group.kind == "session_end" else group.kind.replace("_", " ")
+        )
+        yield f"{group.index} {label}" + (f" x{times}" if times > 1 else "")
 
 
-def rule(divergence: Divergence) -> str:
+def describe_rule(divergence: Divergence) -> str:
     """By which rule a call counts as changing state, where that matters; else empty."""
-    move = divergence.b if divergence.b is not None and divergence.b.is_call else divergence.a
-    if move is None or not move.is_call or move.sketch.effect is Effect.TELLS:
+    group = divergence.b if divergence.b is not None and divergence.b.is_call else divergence.a
+    if group is None or not group.is_call or group.signature.effect is Effect.TELLS:
         return ""
-    return f"{move.label} {move.sketch.effect.value}: {move.sketch.rule}"
+    return f"{group.label} {group.signature.effect.value}: {group.signature.rule}"
 
 
-def first_changes(changes: Sequence[Change], most: int) -> Iterator[Change]:
+def select_changes(changes: Sequence[Change], max_count: int) -> Iterator[Change]:
     """The differences that say most: what was given before what was answered; none that repeats another."""
-    given = [c for c in changes if not c.path.startswith(("payload.output", "payload.documents"))]
-    yield from (given or list(changes))[:most]
+    input_changes = [c for c in changes if not c.path.startswith(("payload.output", "payload.documents"))]
+    yield from (input_changes or list(changes))[:max_count]
 
 
-def kinds(divergences: Sequence[Divergence], worded: int) -> str:
+def summarize_kinds(divergences: Sequence[Divergence], reworded_count: int) -> str:
     """How many divergences of each kind, in one line."""
     names = {
         "changed": "changed",
@@ -156,8 +176,8 @@ def kinds(divergences: Sequence[Divergence], worded: int) -> str:
         "ended": "ended early",
     }
     names |= {"repeated": "repeated", "error": "failed in B"}
-    count = Counter(names.get(each.kind, each.kind) for each in divergences)
-    told = [f"{number:,} {name}" for name, number in count.most_common()]
-    if worded:
-        told.append(counted(worded, "text worded otherwise", "texts worded otherwise"))
-    return ", ".join(told)
+    count = Counter(names.get(divergence.kind, divergence.kind) for divergence in divergences)
+    parts = [f"{number:,} {name}" for name, number in count.most_common()]
+    if reworded_count:
+        parts.append(format_count(reworded_count, "text worded otherwise", "texts worded otherwise"))
+    return ", ".join(parts)

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from ..judge.compare import Comparison
 from ..judge.divergence import Divergence
 from ..judge.verdict import Verdict
-from ..reading.session import Session, limits
-from .phrases import Words
+from ..reading.session import Session, list_limitations
+from .phrases import StepDescriber
 
 
 class Excerpt(NamedTuple):
@@ -23,24 +23,24 @@ class Result:
     """The verdict on two sessions, what it was found by, and how far it can be trusted."""
 
     verdict: Verdict
-    compared: Comparison
+    comparison: Comparison
     a: Session
     b: Session
-    words: Words
+    describer: StepDescriber
 
     @property
-    def doubts(self) -> list[str]:
+    def limitations(self) -> list[str]:
         """What limits the comparison."""
-        shallow = self.words.payloads.shallow
-        said = [f"{shallow:,} further pairs differ and were not looked into path by path"] if shallow else []
-        return said + limits(self.a, self.b)
+        shallow = self.describer.payloads.shallow
+        limitations = [f"{shallow:,} further pairs differ and were not looked into path by path"] if shallow else []
+        return limitations + list_limitations(self.a, self.b)
 
     @property
     def goals(self) -> list[str]:
         """What the sessions were asked to do: one text where both were asked for the same."""
-        return list(dict.fromkeys(own.timeline.goal for own in (self.a, self.b) if own.timeline.goal))
+        return list(dict.fromkeys(session.timeline.goal for session in (self.a, self.b) if session.timeline.goal))
 
-    def excerpt(self, context: int, *, only_decisive: bool) -> Excerpt:
+    def select_excerpt(self, context: int, *, only_decisive: bool) -> Excerpt:
         """All divergences, or the decisive one alone."""
         decisive = [self.verdict.decisive] if self.verdict.decisive is not None else []
-        return Excerpt(decisive if only_decisive else self.compared.divergences, context)
+        return Excerpt(decisive if only_decisive else self.comparison.divergences, context)

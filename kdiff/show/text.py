@@ -4,28 +4,39 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from agentlog.event.escape import escaped
-from agentlog.terminal.output import Paint, Style, cell_width, clipped, flowing
-from agentlog.text.coverage_text import sentence
+from agentlog.event.escape import escape_controls
+from agentlog.terminal.output import Paint, Style, cell_width, clip_text, flow_items
+from agentlog.text.coverage_text import describe_coverage
 
 from ..judge.divergence import Divergence
-from ..judge.verdict import Answer, Verdict
-from ..reading.session import totals
-from .hunks import Hunk, hunks
-from .phrases import MARKS, Row, Told, Words, first_changes, kinds, links, place, rule, value_text
+from ..judge.verdict import Verdict, VerdictKind
+from ..reading.session import compare_totals
+from .hunks import Hunk, build_hunks
+from .phrases import (
+    MARKS,
+    Row,
+    StepDescriber,
+    StepText,
+    describe_chain,
+    describe_position,
+    describe_rule,
+    format_change_value,
+    select_changes,
+    summarize_kinds,
+)
 from .result import Excerpt, Result
 
-KEY = 10
-NARROW = 100
+KEY_COLUMNS = 10
+MIN_SIDE_BY_SIDE_COLUMNS = 100
 """Below so many columns the two sides stand one under the other."""
-MOST_CHANGES = 12
-SAID = 500
+MAX_CHANGES = 12
+MAX_REASON_CHARS = 500
 """So many characters of a reason are shown."""
-GOOD = ("succeeded",)
+GOOD_OUTCOMES = ("succeeded",)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Layout:
     """How text is to be written, and what is shown step by step."""
 
     width: int
@@ -34,200 +45,218 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class VerdictText:
     """Writes one verdict."""
 
     result: Result
-    look: Look
+    layout: Layout
 
     @property
-    def found(self) -> Verdict:
+    def verdict(self) -> Verdict:
         """The verdict."""
         return self.result.verdict
 
     @property
-    def words(self) -> Words:
+    def describer(self) -> StepDescriber:
         """What puts moves into words."""
-        return self.result.words
+        return self.result.describer
 
     def lines(self) -> Iterator[str]:
         """All lines, controls escaped."""
         yield from self._header()
         yield ""
         yield from self._verdict()
-        if self.look.excerpt is not None:
-            for hunk in hunks(self.words.rows(self.result.compared), self.look.excerpt):
+        if self.layout.excerpt is not None:
+            for hunk in build_hunks(self.describer.build_rows(self.result.comparison), self.layout.excerpt):
                 yield ""
                 yield from self._hunk(hunk)
         yield ""
         yield from self._footer()
 
     def _header(self) -> Iterator[str]:
-        for name, own in (("A", self.result.a), ("B", self.result.b)):
-            ended = own.outcome
-            style = Style.GOOD if ended in GOOD else Style.BAD
-            head = f"{escaped(own.timeline.session_id)}  {self._paint(escaped(ended), style)}"
-            yield f"{self._paint(name, Style.STRONG)}  {head}, {len(own.timeline.steps):,} steps"
+        for name, session in (("A", self.result.a), ("B", self.result.b)):
+            outcome = session.outcome
+            style = Style.GOOD if outcome in GOOD_OUTCOMES else Style.BAD
+            head = f"{escape_controls(session.timeline.session_id)}  {self._paint(escape_controls(outcome), style)}"
+            yield f"{self._paint(name, Style.STRONG)}  {head}, {len(session.timeline.steps):,} steps"
         if len(self.result.goals) == 1:
-            yield f"   {clipped(self.result.goals[0], self.look.width - 3)}"
+            yield f"   {clip_text(self.result.goals[0], self.layout.width - 3)}"
 
     def _verdict(self) -> Iterator[str]:
-        if self.found.answer is Answer.SAME:
-            yield self._keyed("same", "no divergence" + self._worded(), Style.GOOD)
+        if self.verdict.kind is VerdictKind.SAME:
+            yield self._keyed_line("same", "no divergence" + self._reworded_note(), Style.GOOD)
             return
-        if self.found.decisive is None:
-            yield self._keyed(
-                "decisive", self.found.note or "none: nothing that differs can explain an outcome", Style.NOTICE
+        if self.verdict.decisive is None:
+            yield self._keyed_line(
+                "decisive", self.verdict.note or "none: nothing that differs can explain an outcome", Style.NOTICE
             )
         else:
-            yield from self._decisive(self.found.decisive)
+            yield from self._decisive(self.verdict.decisive)
         yield from self._root()
         yield from self._chain()
         yield from self._first()
-        yield from self._wrapped("also", kinds(self._others(), self.result.compared.worded_otherwise))
+        yield from self._wrapped_lines("also", summarize_kinds(self._others(), self.result.comparison.reworded_count))
 
-    def _worded(self) -> str:
-        many = self.result.compared.worded_otherwise
-        return f"; {many:,} texts worded otherwise" if many else ""
+    def _reworded_note(self) -> str:
+        count = self.result.comparison.reworded_count
+        return f"; {count:,} texts worded otherwise" if count else ""
 
     def _others(self) -> Sequence[Divergence]:
-        return [each for each in self.result.compared.divergences if each is not self.found.decisive]
+        return [
+            divergence for divergence in self.result.comparison.divergences if divergence is not self.verdict.decisive
+        ]
 
     def _decisive(self, decisive: Divergence) -> Iterator[str]:
-        yield from self._wrapped("decisive", decisive.why, Style.BAD)
+        yield from self._wrapped_lines("decisive", decisive.why, Style.BAD)
         yield from self._sides(decisive)
-        for change in first_changes(decisive.changes, MOST_CHANGES):
-            yield from self._change(change.path, value_text(change.a), value_text(change.b))
-        yield from self._wrapped("", rule(decisive), Style.FAINT)
-        yield from self._wrapped("", self.found.note, Style.NOTICE)
+        for change in select_changes(decisive.changes, MAX_CHANGES):
+            yield from self._change(change.path, format_change_value(change.a), format_change_value(change.b))
+        yield from self._wrapped_lines("", describe_rule(decisive), Style.FAINT)
+        yield from self._wrapped_lines("", self.verdict.note, Style.NOTICE)
 
     def _sides(self, decisive: Divergence) -> Iterator[str]:
-        for name, move in (("A", decisive.a), ("B", decisive.shown_b)):
-            if move is not None:
-                own = decisive.b if name == "B" and decisive.b is not None else move
-                told = self.words.told(own)._replace(
-                    place=place(decisive).rpartition("B ")[2] if name == "B" else str(own.index)
+        for name, group in (("A", decisive.a), ("B", decisive.shown_b)):
+            if group is not None:
+                numbered_group = decisive.b if name == "B" and decisive.b is not None else group
+                step_text = self.describer.describe_step(numbered_group)._replace(
+                    position=describe_position(decisive).rpartition("B ")[2]
+                    if name == "B"
+                    else str(numbered_group.index)
                 )
-                yield self._told(name, told)
+                yield self._step_line(name, step_text)
             elif decisive.kind in ("missing", "extra", "error", "repeated"):
-                yield self._keyed("", f"{name}  -", Style.FAINT)
+                yield self._keyed_line("", f"{name}  -", Style.FAINT)
 
-    def _told(self, name: str, told: Told) -> str:
-        head = f"{name} {told.place}  {clipped(told.word, 12):<9}"
-        return self._keyed("", f"{head} {clipped(told.text, max(self.look.width - KEY - len(head) - 1, 20))}")
+    def _step_line(self, name: str, step_text: StepText) -> str:
+        head = f"{name} {step_text.position}  {clip_text(step_text.word, 12):<9}"
+        return self._keyed_line(
+            "", f"{head} {clip_text(step_text.text, max(self.layout.width - KEY_COLUMNS - len(head) - 1, 20))}"
+        )
 
     def _root(self) -> Iterator[str]:
-        root = self.found.root
-        for key, name, move in (("root", "B", root.b if root else None), ("", "A", root.a if root else None)):
-            if move is None:
+        root_cause = self.verdict.root_cause
+        for key, name, group in (
+            ("root", "B", root_cause.b if root_cause else None),
+            ("", "A", root_cause.a if root_cause else None),
+        ):
+            if group is None:
                 continue
-            told = self.words.told(move)
-            head = f"{name} {told.place}  {clipped(told.word, 12):<9}"
-            said = told.text if told.because else told.text[:SAID]
-            lines = list(self._wrapped("", said, indent=len(head) + 1)) or [""]
-            yield self._keyed(key, f"{head} {lines[0].strip()}", Style.NOTICE)
-            yield from lines[1:2] if told.because else lines[1:]
-            if told.because and told.because != told.text:
-                yield from self._wrapped("", f'"{told.because[:SAID]}"', indent=len(head) + 1)
+            step_text = self.describer.describe_step(group)
+            head = f"{name} {step_text.position}  {clip_text(step_text.word, 12):<9}"
+            text = step_text.text if step_text.reasoning else step_text.text[:MAX_REASON_CHARS]
+            lines = list(self._wrapped_lines("", text, indent=len(head) + 1)) or [""]
+            yield self._keyed_line(key, f"{head} {lines[0].strip()}", Style.NOTICE)
+            yield from lines[1:2] if step_text.reasoning else lines[1:]
+            if step_text.reasoning and step_text.reasoning != step_text.text:
+                yield from self._wrapped_lines("", f'"{step_text.reasoning[:MAX_REASON_CHARS]}"', indent=len(head) + 1)
 
     def _chain(self) -> Iterator[str]:
-        if len(self.found.chain) > 1:
-            own = [clipped(link, 60) for link in links(self.found.decisive, self.found.chain, self.result.b.outcome)]
-            for n, line in enumerate(flowing([f"B {own[0]}", *own[1:]], " -> ", self.look.width - KEY)):
-                yield self._keyed("" if n else "chain", line)
+        if len(self.verdict.chain) > 1:
+            steps = [
+                clip_text(link, 60)
+                for link in describe_chain(self.verdict.decisive, self.verdict.chain, self.result.b.outcome)
+            ]
+            for n, line in enumerate(
+                flow_items([f"B {steps[0]}", *steps[1:]], " -> ", self.layout.width - KEY_COLUMNS)
+            ):
+                yield self._keyed_line("" if n else "chain", line)
 
     def _first(self) -> Iterator[str]:
-        first = self.found.first
-        if first is not None and first is not self.found.decisive:
-            made = "" if int(first.weight) else "; it explains nothing by itself"
-            yield from self._wrapped("first", f"{place(first)}: {first.label}: {first.why}{made}")
+        first = self.verdict.first
+        if first is not None and first is not self.verdict.decisive:
+            weight_note = "" if int(first.weight) else "; it explains nothing by itself"
+            yield from self._wrapped_lines(
+                "first", f"{describe_position(first)}: {first.label}: {first.why}{weight_note}"
+            )
 
     def _hunk(self, hunk: Hunk) -> Iterator[str]:
-        wide = self.look.width >= NARROW
-        column = (self.look.width - 3) // 2
+        is_wide = self.layout.width >= MIN_SIDE_BY_SIDE_COLUMNS
+        column = (self.layout.width - 3) // 2
         if hunk.skipped:
             yield self._paint(f"... {hunk.skipped:,} steps that say nothing new", Style.FAINT)
         for row in hunk.rows:
-            yield from self._side_by_side(row, column) if wide else self._stacked(row)
+            yield from self._side_by_side(row, column) if is_wide else self._stacked(row)
             if row.divergence is not None:
-                yield from self._below(row.divergence)
+                yield from self._divergence_lines(row.divergence)
 
     def _side_by_side(self, row: Row, column: int) -> Iterator[str]:
         mark = MARKS[row.divergence.kind] if row.divergence is not None else " "
         left, right = (self._cell(side, column) for side in (row.a, row.b))
         pad = " " * (column - cell_width(left))
-        yield f"{self._marked(left, row)}{pad} {self._marked(mark, row)} {self._marked(right, row)}".rstrip()
+        yield f"{self._paint_row(left, row)}{pad} {self._paint_row(mark, row)} {self._paint_row(right, row)}".rstrip()
 
     def _stacked(self, row: Row) -> Iterator[str]:
         mark = MARKS[row.divergence.kind] if row.divergence is not None else " "
         names = [("A", row.a), ("B", row.b)] if row.divergence is not None else [("=", row.b)]
-        for name, told in names:
-            if told is not None:
-                yield self._marked(f"{mark} {name} {self._cell(told, self.look.width - 4)}", row)
+        for name, step_text in names:
+            if step_text is not None:
+                yield self._paint_row(f"{mark} {name} {self._cell(step_text, self.layout.width - 4)}", row)
 
-    def _cell(self, told: Told | None, columns: int) -> str:
-        if told is None:
+    def _cell(self, step_text: StepText | None, columns: int) -> str:
+        if step_text is None:
             return ""
-        head = f"{told.place:>5}  {clipped(told.word, 12):<9}"
-        return f"{head}{clipped(told.text, max(columns - len(head), 12))}"
+        head = f"{step_text.position:>5}  {clip_text(step_text.word, 12):<9}"
+        return f"{head}{clip_text(step_text.text, max(columns - len(head), 12))}"
 
-    def _marked(self, text: str, row: Row) -> str:
+    def _paint_row(self, text: str, row: Row) -> str:
         if row.divergence is None:
             return self._paint(text, Style.FAINT)
-        decisive = row.divergence is self.found.decisive
+        is_decisive = row.divergence is self.verdict.decisive
         return self._paint(
-            text, Style.BAD if decisive else Style.NOTICE if int(row.divergence.weight) > 1 else Style.NAME
+            text, Style.BAD if is_decisive else Style.NOTICE if int(row.divergence.weight) > 1 else Style.NAME
         )
 
-    def _below(self, divergence: Divergence) -> Iterator[str]:
-        if divergence is self.found.decisive:
-            yield from self._wrapped("", f"decisive: {divergence.why}", Style.BAD)
-        for change in list(divergence.changes)[:MOST_CHANGES]:
-            yield from self._change(change.path, value_text(change.a), value_text(change.b))
-        more = len(divergence.changes) - MOST_CHANGES
+    def _divergence_lines(self, divergence: Divergence) -> Iterator[str]:
+        if divergence is self.verdict.decisive:
+            yield from self._wrapped_lines("", f"decisive: {divergence.why}", Style.BAD)
+        for change in list(divergence.changes)[:MAX_CHANGES]:
+            yield from self._change(change.path, format_change_value(change.a), format_change_value(change.b))
+        more = len(divergence.changes) - MAX_CHANGES
         if more > 0:
-            yield self._keyed("", f"{more:,} more differences; --format json has all", Style.FAINT)
+            yield self._keyed_line("", f"{more:,} more differences; --format json has all", Style.FAINT)
 
     def _change(self, path: str, a: str, b: str) -> Iterator[str]:
-        shown = path.removeprefix("payload.")
-        room = self.look.width - KEY - 4
-        if len(shown) + len(a) + len(b) + 6 <= room:
-            yield self._keyed("", f"{escaped(shown)}  {escaped(a)} -> {escaped(b)}")
+        path_text = path.removeprefix("payload.")
+        columns = self.layout.width - KEY_COLUMNS - 4
+        if len(path_text) + len(a) + len(b) + 6 <= columns:
+            yield self._keyed_line("", f"{escape_controls(path_text)}  {escape_controls(a)} -> {escape_controls(b)}")
             return
-        yield self._keyed("", clipped(shown, room))
-        if max(len(a), len(b)) > room:
-            a, b = _from_where_they_differ(a, b, room)
-        yield self._keyed("", f"  A {clipped(a, room - 4)}")
-        yield self._keyed("", f"  B {clipped(b, room - 4)}")
+        yield self._keyed_line("", clip_text(path_text, columns))
+        if max(len(a), len(b)) > columns:
+            a, b = _skip_common_start(a, b, columns)
+        yield self._keyed_line("", f"  A {clip_text(a, columns - 4)}")
+        yield self._keyed_line("", f"  B {clip_text(b, columns - 4)}")
 
     def _footer(self) -> Iterator[str]:
-        rows = totals(self.result.a, self.result.b)
-        own = max(len(row[1]) for row in rows)
+        rows = compare_totals(self.result.a, self.result.b)
+        value_columns = max(len(row[1]) for row in rows)
         for n, (name, a, b) in enumerate(rows):
-            yield self._keyed("totals" if n == 0 else "", f"{name:<14} A {a:>{own}}   B {b}")
-        for said in self.result.doubts:
-            yield from self._wrapped("doubt", said, Style.NOTICE)
-        for name, read in (("A", self.result.a), ("B", self.result.b)):
-            yield from self._wrapped("read" if name == "A" else "", f"{name} {sentence(read.found)}", Style.FAINT)
+            yield self._keyed_line("totals" if n == 0 else "", f"{name:<14} A {a:>{value_columns}}   B {b}")
+        for limitation in self.result.limitations:
+            yield from self._wrapped_lines("doubt", limitation, Style.NOTICE)
+        for name, session in (("A", self.result.a), ("B", self.result.b)):
+            yield from self._wrapped_lines(
+                "read" if name == "A" else "", f"{name} {describe_coverage(session.coverage)}", Style.FAINT
+            )
 
-    def _wrapped(self, key: str, text: str, style: Style | None = None, indent: int = 0) -> Iterator[str]:
+    def _wrapped_lines(self, key: str, text: str, style: Style | None = None, indent: int = 0) -> Iterator[str]:
         if not text:
             return
-        width = max(self.look.width - KEY - indent, 20)
-        for n, line in enumerate(textwrap.wrap(escaped(text), width, break_on_hyphens=False)):
-            yield self._keyed(key if n == 0 else "", " " * indent + line, style)
+        width = max(self.layout.width - KEY_COLUMNS - indent, 20)
+        for n, line in enumerate(textwrap.wrap(escape_controls(text), width, break_on_hyphens=False)):
+            yield self._keyed_line(key if n == 0 else "", " " * indent + line, style)
 
-    def _keyed(self, key: str, text: str, style: Style | None = None) -> str:
-        named = self._paint(f"{key:<{KEY}}", Style.STRONG) if key else " " * KEY
-        return (named + (self._paint(text, style) if style else text)).rstrip()
+    def _keyed_line(self, key: str, text: str, style: Style | None = None) -> str:
+        label = self._paint(f"{key:<{KEY_COLUMNS}}", Style.STRONG) if key else " " * KEY_COLUMNS
+        return (label + (self._paint(text, style) if style else text)).rstrip()
 
     def _paint(self, text: str, style: Style) -> str:
-        return self.look.paint(text, style)
+        return self.layout.paint(text, style)
 
 
-def _from_where_they_differ(a: str, b: str, room: int) -> tuple[str, str]:
+def _skip_common_start(a: str, b: str, columns: int) -> tuple[str, str]:
     """Two long texts from a little before the first character that differs."""
-    same = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-    start = max(same - room // 3, 0)
+    common_length = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    start = max(common_length - columns // 3, 0)
     before = "..." if start else ""
     return before + a[start:], before + b[start:]

@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from agentlog.event.event import Unreadable
-from agentlog.event.partial_decode import Glance, glances
-from agentlog.log.offset_range_reader import Stretch
-from agentlog.log.reader import KafkaReader, Message, place
-from agentlog.log.topic_stream import under_other_key
+from agentlog.event.partial_decode import PartialEvent, decode_partial
+from agentlog.log.offset_range_reader import OffsetRangeReader
+from agentlog.log.reader import KafkaReader, Message, message_place
+from agentlog.log.topic_stream import explain_key_mismatch
 
-from .store import Mark, Store, Unread
-from .write_batch import CHUNK, Chunk, Found
+from .store import PartitionProgress, Store, UnreadableEntry
+from .write_batch import MAX_BATCH_RECORDS, LocatedEvent, WriteBatch
 
 
-class Share(msgspec.Struct):
+class Assignment(msgspec.Struct):
     """Partitions, from where and to where each is read."""
 
     topic: str
@@ -22,68 +22,76 @@ class Share(msgspec.Struct):
     ends: dict[int, int]
 
     @property
-    def left(self) -> int:
+    def remaining(self) -> int:
         """How many offsets there are to read."""
         return sum(max(end - self.starts[p], 0) for p, end in self.ends.items())
 
-    def read(
-        self, reader: KafkaReader, store: Store, marks: dict[int, Mark], heard: Callable[[int], None]
-    ) -> dict[int, Mark]:
-        """Keep what comes of it; how far all partitions of ``marks`` have been read then.
+    def read_partitions(
+        self,
+        reader: KafkaReader,
+        store: Store,
+        progress: dict[int, PartitionProgress],
+        on_records_read: Callable[[int], None],
+    ) -> dict[int, PartitionProgress]:
+        """Keep what comes of it; how far all partitions of ``progress`` have been read then.
 
         Raises:
             Outrun: somebody else has read on meanwhile, and kept what was found.
             KafkaError: the topic can't be read.
             sqlite3.Error: the store can't be written.
         """
-        stretch = Stretch(reader, self.topic, self.starts, self.ends)
-        chunk = Chunk(store)
-        for batch in stretch.batches():
-            chunk.add(_readable(batch, chunk.unreadable))
-            heard(len(batch))
-            if chunk.records >= CHUNK:
-                marks = _kept(chunk, marks, stretch.next)
-                chunk = Chunk(store)
-        return _kept(chunk, marks, stretch.next)
+        range_reader = OffsetRangeReader(reader, self.topic, self.starts, self.ends)
+        write_batch = WriteBatch(store)
+        for batch in range_reader.read_batches():
+            write_batch.add(_decode_events(batch, write_batch.unreadable))
+            on_records_read(len(batch))
+            if write_batch.records >= MAX_BATCH_RECORDS:
+                progress = _commit_batch(write_batch, progress, range_reader.next_offsets)
+                write_batch = WriteBatch(store)
+        return _commit_batch(write_batch, progress, range_reader.next_offsets)
 
 
-def shares(topic: str, starts: Mapping[int, int], ends: Mapping[int, int], count: int) -> list[Share]:
+def assign_partitions(topic: str, starts: Mapping[int, int], ends: Mapping[int, int], count: int) -> list[Assignment]:
     """The partitions that have something to read in ``count`` shares of about as many records, at least one."""
-    found = [Share(topic, {}, {}) for _ in range(count)]
-    left = {p: end - starts[p] for p, end in ends.items() if starts[p] < end}
-    for partition in sorted(left, key=lambda p: left[p], reverse=True):
-        least = min(found, key=lambda share: share.left)
-        least.starts[partition], least.ends[partition] = starts[partition], ends[partition]
-    return [share for share in found if share.ends] or found[:1]
+    assignments = [Assignment(topic, {}, {}) for _ in range(count)]
+    remaining = {p: end - starts[p] for p, end in ends.items() if starts[p] < end}
+    for partition in sorted(remaining, key=lambda p: remaining[p], reverse=True):
+        smallest = min(assignments, key=lambda share: share.remaining)
+        smallest.starts[partition], smallest.ends[partition] = starts[partition], ends[partition]
+    return [share for share in assignments if share.ends] or assignments[:1]
 
 
-def _kept(chunk: Chunk, marks: dict[int, Mark], positions: Mapping[int, int]) -> dict[int, Mark]:
+def _commit_batch(
+    write_batch: WriteBatch, progress: dict[int, PartitionProgress], positions: Mapping[int, int]
+) -> dict[int, PartitionProgress]:
     """How far each partition has been read, once the chunk is kept."""
-    reached = {p: Mark(mark.low, max(positions.get(p, 0), mark.position)) for p, mark in marks.items()}
-    if reached != marks:
-        chunk.keep_between(marks, reached)
-    return reached
+    new_progress = {
+        p: PartitionProgress(mark.low, max(positions.get(p, 0), mark.position)) for p, mark in progress.items()
+    }
+    if new_progress != progress:
+        write_batch.commit_if_unchanged(progress, new_progress)
+    return new_progress
 
 
-def _readable(batch: Sequence[Message], unreadable: list[Unread]) -> Iterable[Found]:
+def _decode_events(batch: Sequence[Message], unreadable: list[UnreadableEntry]) -> Iterable[LocatedEvent]:
     """The events of a batch, and where they lie; what is none goes to ``unreadable``."""
     keys, values = list(map(Message.key, batch)), list(map(Message.value, batch))
     partitions, offsets = list(map(Message.partition, batch)), list(map(Message.offset, batch))
-    found = glances(values, lambda number: place(batch[number]))
-    if keys == [each.session_id.encode() if type(each) is Glance else b"" for each in found]:
-        return zip(found, partitions, offsets, strict=True)  # type: ignore[arg-type]
-    good = []
-    for each, key, partition, offset in zip(found, keys, partitions, offsets, strict=True):
-        reason = _refusal(each, key)
+    partial_events = decode_partial(values, lambda number: message_place(batch[number]))
+    if keys == [each.session_id.encode() if type(each) is PartialEvent else b"" for each in partial_events]:
+        return zip(partial_events, partitions, offsets, strict=True)  # type: ignore[arg-type]
+    events = []
+    for each, key, partition, offset in zip(partial_events, keys, partitions, offsets, strict=True):
+        reason = _find_refusal(each, key)
         if reason is None:
-            good.append((each, partition, offset))
+            events.append((each, partition, offset))
         else:
-            unreadable.append(Unread(partition or 0, offset or 0, reason, key))
-    return good  # type: ignore[return-value]
+            unreadable.append(UnreadableEntry(partition or 0, offset or 0, reason, key))
+    return events  # type: ignore[return-value]
 
 
-def _refusal(found: Glance | Unreadable, key: bytes | None) -> str | None:
+def _find_refusal(item: PartialEvent | Unreadable, key: bytes | None) -> str | None:
     """Why a record is no event of a session. One without a key may be of any: its value tells."""
-    if isinstance(found, Unreadable):
-        return found.reason
-    return None if key in (None, found.session_id.encode()) else under_other_key(key, found.session_id)
+    if isinstance(item, Unreadable):
+        return item.reason
+    return None if key in (None, item.session_id.encode()) else explain_key_mismatch(key, item.session_id)

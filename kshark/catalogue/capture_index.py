@@ -10,69 +10,69 @@ from typing import NamedTuple, Self
 
 from agentlog.event import capture, codec
 from agentlog.event.event import Place, Record, Unreadable
-from agentlog.event.partial_decode import glances
-from agentlog.log.capture_file import copied
-from agentlog.session.accumulator import Sums
-from agentlog.session.coverage import Searched
+from agentlog.event.partial_decode import decode_partial
+from agentlog.log.capture_file import copy_stream
+from agentlog.session.accumulator import SessionAccumulator
+from agentlog.session.coverage import SearchReport
 
-from .recompute import light
-from .store import Store, Unread
-from .write_batch import CHUNK, Chunk, Found
+from .recompute import drop_unneeded_fields
+from .store import Store, UnreadableEntry
+from .write_batch import MAX_BATCH_RECORDS, LocatedEvent, WriteBatch
 
-BATCH = 2_000
+BATCH_LINES = 2_000
 
 
-class Lines:
+class CaptureIndexer:
     """A capture file; what comes from a pipe is kept in a temporary file, as it may have to be read twice."""
 
-    def __init__(self, path: str, searched: Searched) -> None:
+    def __init__(self, path: str, searched: SearchReport) -> None:
         self._path, self._searched = path, searched
-        self._open = ExitStack()
+        self._exit_stack = ExitStack()
 
     def __enter__(self) -> Self:
         if self._path == "-":
-            self._path = self._open.enter_context(copied(sys.stdin.buffer))
+            self._path = self._exit_stack.enter_context(copy_stream(sys.stdin.buffer))
         elif Path(self._path).is_fifo():
             with Path(self._path).open("rb") as pipe:
-                self._path = self._open.enter_context(copied(pipe))
+                self._path = self._exit_stack.enter_context(copy_stream(pipe))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open.close()
+        self._exit_stack.close()
 
-    def add_to(self, store: Store) -> None:
+    def index_into(self, store: Store) -> None:
         """Add up all lines, and keep what comes of them."""
-        located = self._located()
-        chunk = Chunk(store)
-        while batch := list(islice(located, BATCH)):
-            chunk.add(_events(batch, chunk.unreadable))
-            if chunk.records >= CHUNK:
-                chunk.keep()
-                chunk = Chunk(store)
-        chunk.keep()
+        located = self._locate_lines()
+        write_batch = WriteBatch(store)
+        while batch := list(islice(located, BATCH_LINES)):
+            write_batch.add(_decode_events(batch, write_batch.unreadable))
+            if write_batch.records >= MAX_BATCH_RECORDS:
+                write_batch.commit()
+                write_batch = WriteBatch(store)
+        write_batch.commit()
 
-    def records_of(self, group: Sequence[Sums]) -> dict[str, list[Record]]:
+    def read_records(self, group: Sequence[SessionAccumulator]) -> dict[str, list[Record]]:
         """The records of some sessions."""
-        wanted = {sums.session_id for sums in group}
-        found: dict[str, list[Record]] = defaultdict(list)
-        for line in self._located():
-            record = codec.decode(line.value, line.place, "") if isinstance(line, Located) else None
-            if isinstance(record, Record) and record.event.session_id in wanted:
-                found[record.event.session_id].append(light(record))
-        return found
+        session_ids = {sums.session_id for sums in group}
+        records_by_session: dict[str, list[Record]] = defaultdict(list)
+        for line in self._locate_lines():
+            record = codec.decode(line.value, line.place, "") if isinstance(line, LocatedLine) else None
+            if isinstance(record, Record) and record.event.session_id in session_ids:
+                records_by_session[record.event.session_id].append(drop_unneeded_fields(record))
+        return records_by_session
 
-    def _located(self) -> Iterator["Located | Unread"]:
+    def _locate_lines(self) -> Iterator["LocatedLine | UnreadableEntry"]:
         number = 0
         with capture.open_capture(self._path, sys.stdin.buffer) as stream:  # type: ignore[arg-type]
             try:
-                for number, line in capture.lines(stream):
+                for number, line in capture.iter_lines(stream):
                     self._searched.records += 1
-                    yield _located(line, number)
+                    yield _locate_line(line, number)
             except OSError as error:
-                yield Unread(-1, number + 1, f"the file is damaged from here on: {error}")
+                yield UnreadableEntry(-1, number + 1, f"the file is damaged from here on: {error}")
 
 
-class Located(NamedTuple):
+class LocatedLine(NamedTuple):
     """A line's number, its event's bytes, and where that lay."""
 
     number: int
@@ -80,23 +80,25 @@ class Located(NamedTuple):
     place: Place
 
 
-def _located(line: bytes, number: int) -> Located | Unread:
+def _locate_line(line: bytes, number: int) -> LocatedLine | UnreadableEntry:
     place = Place(None, -1, number)
     if len(line) > capture.MAX_LINE_BYTES:
-        return Unread(-1, number, capture.TOO_LONG)
+        return UnreadableEntry(-1, number, capture.TOO_LONG_REASON)
     try:
-        return Located(number, *capture.event_of(line, place))
-    except capture.NO_LINE as error:
-        return Unread(-1, number, capture.no_line(line, place, "", error).reason)
+        return LocatedLine(number, *capture.split_line(line, place))
+    except capture.LINE_ERRORS as error:
+        return UnreadableEntry(-1, number, capture.explain_unreadable_line(line, place, "", error).reason)
 
 
-def _events(batch: Sequence[Located | Unread], unreadable: list[Unread]) -> Iterator[Found]:
+def _decode_events(
+    batch: Sequence[LocatedLine | UnreadableEntry], unreadable: list[UnreadableEntry]
+) -> Iterator[LocatedEvent]:
     """The events of a batch of lines; what is none goes to ``unreadable``."""
-    unreadable.extend(line for line in batch if isinstance(line, Unread))
-    lines = [line for line in batch if isinstance(line, Located)]
-    found = glances([line.value for line in lines], lambda number: lines[number].place)
-    for line, each in zip(lines, found, strict=True):
+    unreadable.extend(line for line in batch if isinstance(line, UnreadableEntry))
+    lines = [line for line in batch if isinstance(line, LocatedLine)]
+    partial_events = decode_partial([line.value for line in lines], lambda number: lines[number].place)
+    for line, each in zip(lines, partial_events, strict=True):
         if isinstance(each, Unreadable):
-            unreadable.append(Unread(-1, line.number, each.reason))
+            unreadable.append(UnreadableEntry(-1, line.number, each.reason))
         else:
             yield each, line.place.partition, line.place.offset

@@ -9,47 +9,47 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from agentlog.log.admin import Identity
+from agentlog.log.admin import TopicIdentity
 
 from .store import Store
 
 _log = logging.getLogger("agentlog.catalogue")
 
 
-def folder() -> Path:
+def locate_catalogue_folder() -> Path:
     """Where the user's catalogues lie."""
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    if os.path.isabs(named):  # noqa: PTH117  the standard ignores what isn't
-        return Path(named, "agentlog", "catalogue")
+    cache_home = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(cache_home):  # noqa: PTH117  the standard ignores what isn't
+        return Path(cache_home, "agentlog", "catalogue")
     home = Path("~/Library/Caches" if sys.platform == "darwin" else "~/.cache").expanduser()
     return home / "agentlog" / "catalogue"
 
 
-def path_of(identity: Identity) -> Path:
+def locate_catalogue(identity: TopicIdentity) -> Path:
     """The file of a topic's catalogue. Ids are text from outside: librdkafka writes a topic's with ``/`` and ``+``."""
     cluster, topic = (quote(each, safe="").replace(".", "%2E") for each in identity)
-    return folder() / cluster / f"{topic}.sqlite"
+    return locate_catalogue_folder() / cluster / f"{topic}.sqlite"
 
 
 @contextmanager
-def opened(path: Path | None) -> Iterator[Store]:
+def open_catalogue(path: Path | None) -> Iterator[Store]:
     """The store at ``path``; one that is gone with the process where there is none, or where it can't be written."""
-    with _usable(path) as store:
+    with _open_store(path) as store:
         yield store
 
 
-def _usable(path: Path | None) -> Store:
+def _open_store(path: Path | None) -> Store:
     if path is None:
         return Store()
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return _mended(path)
+        return _open_or_recreate(path)
     except (OSError, sqlite3.Error) as error:
         _log.warning("the catalogue %s can't be used, so the log is read without it: %s", path, error)
         return Store()
 
 
-def _mended(path: Path) -> Store:
+def _open_or_recreate(path: Path) -> Store:
     """The store at ``path``, made anew where it is damaged or of another schema."""
     try:
         return Store(path)
@@ -57,11 +57,11 @@ def _mended(path: Path) -> Store:
         raise
     except sqlite3.DatabaseError as error:
         _log.info("the catalogue %s is made anew: %s", path, error)
-        discard(path)
+        delete_catalogue(path)
         return Store(path)
 
 
-def discard(path: Path) -> None:
+def delete_catalogue(path: Path) -> None:
     """Delete a catalogue."""
     for suffix in ("", "-wal", "-shm"):
         with suppress(FileNotFoundError):

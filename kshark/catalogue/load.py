@@ -7,76 +7,76 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentlog.cli import Where, chosen_cluster, file_alone
+from agentlog.cli import Where, check_file_alone, chosen_cluster
 from agentlog.event.event import Place, Unreadable
-from agentlog.log.admin import Identification
+from agentlog.log.admin import TopicIdentityRequest
 from agentlog.log.reader import KafkaReader
-from agentlog.session.coverage import Searched
+from agentlog.session.coverage import SearchReport
 from agentlog.settings.clusters import BOOTSTRAP
-from agentlog.terminal.output import progress
+from agentlog.terminal.output import show_progress
 from agentlog.text.coverage_text import progress_text
 
-from .capture_index import Lines
-from .coverage import Read
-from .files import discard, opened, path_of
-from .recompute import groups, reread, settle
+from .capture_index import CaptureIndexer
+from .coverage import CatalogueCoverage
+from .files import delete_catalogue, locate_catalogue, open_catalogue
+from .recompute import group_sessions, reread_sessions, store_recomputed
 from .store import Store
-from .update import Update
+from .update import CatalogueUpdate
 
 _log = logging.getLogger("agentlog.catalogue")
 
 
 @dataclass(frozen=True)
-class Gathered:
+class SessionList:
     """All sessions of a source, to be asked."""
 
     store: Store
-    read: Read
-    _where: str
+    coverage: CatalogueCoverage
+    _place_format: str
 
-    def unreadable(self, most: int | None = None) -> Iterator[Unreadable]:
+    def list_unreadable(self, limit: int | None = None) -> Iterator[Unreadable]:
         """The records that are no events."""
-        for partition, offset, reason, _ in self.store.unreadable(most):
-            yield Unreadable(self._where.format(partition, offset), Place(None, partition, offset), reason)
+        for partition, offset, reason, _ in self.store.list_unreadable(limit):
+            yield Unreadable(self._place_format.format(partition, offset), Place(None, partition, offset), reason)
 
 
 @contextmanager
-def gathered(where: Where, catalogue: bool) -> Iterator[Gathered]:
+def load_sessions(where: Where, use_catalogue: bool) -> Iterator[SessionList]:
     """The sessions of the source that the user named.
 
     Raises:
         AgentlogError: the source can't be read.
     """
     if where.file is not None:
-        file_alone(where)
+        check_file_alone(where)
         with Store() as store:
-            yield _from_file(where.file, store)
+            yield _load_from_file(where.file, store)
         return
     cluster, topic, _ = chosen_cluster(where)
     with KafkaReader(cluster) as reader:
-        asked = Identification(cluster, topic, reader.timeout_s) if catalogue else None
+        identification = TopicIdentityRequest(cluster, topic, reader.timeout_s) if use_catalogue else None
         reader.partition_count(topic)
-        known = asked.answer() if asked is not None else None
-        with _kept(reader, topic, path_of(known) if known else None) as found:
-            yield found
+        identity = identification.wait_for_identity() if identification is not None else None
+        with _load_by_catalogue(reader, topic, locate_catalogue(identity) if identity else None) as session_list:
+            yield session_list
 
 
 @contextmanager
-def _kept(reader: KafkaReader, topic: str, path: Path | None) -> Iterator[Gathered]:
+def _load_by_catalogue(reader: KafkaReader, topic: str, path: Path | None) -> Iterator[SessionList]:
     """A topic's sessions by the catalogue at ``path``, or by the log alone where that is of no use."""
-    with opened(path) as store:
-        found = _known(reader, topic, store)
-        if found is not None:
-            yield found
+    with open_catalogue(path) as store:
+        session_list = _try_load(reader, topic, store)
+        if session_list is not None:
+            yield session_list
             return
-    with opened(None) as store:
-        yield _from_topic(reader, topic, store)
+    with open_catalogue(None) as store:
+        yield _load_from_topic(reader, topic, store)
 
 
-def _known(reader: KafkaReader, topic: str, store: Store) -> Gathered | None:
+def _try_load(reader: KafkaReader, topic: str, store: Store) -> SessionList | None:
     """What a catalogue knows, once brought up to date; None where it can't be. A damaged one is made anew next time."""
     try:
-        return _from_topic(reader, topic, store)
+        return _load_from_topic(reader, topic, store)
     except sqlite3.OperationalError as error:  # locked, or no room: nothing is wrong with what it holds
         if store.path is None:
             raise
@@ -85,41 +85,43 @@ def _known(reader: KafkaReader, topic: str, store: Store) -> Gathered | None:
         if store.path is None:
             raise
         _log.warning("the catalogue %s is damaged, so the log is read without it: %s", store.path, error)
-        discard(store.path)
+        delete_catalogue(store.path)
     return None
 
 
-def _from_topic(reader: KafkaReader, topic: str, store: Store) -> Gathered:
-    searched = Searched(f"topic {topic} of {reader.cluster.name}")
-    with progress(lambda: progress_text(searched)):
-        Update(reader, topic, store, searched).run()
-        while unsure := store.unsure():
-            for group in groups(unsure):
-                settle(store, group, reread(reader, topic, group))
-    with store.changing():
-        store.tell({"bootstrap.servers": reader.cluster.properties[BOOTSTRAP], "topic": topic})
-    marks, unreadable = store.marks(), store.count_unreadable()
-    records = store.records() + unreadable
-    read = Read(
-        what=searched.what,
-        partition_count=len(marks),
+def _load_from_topic(reader: KafkaReader, topic: str, store: Store) -> SessionList:
+    searched = SearchReport(f"topic {topic} of {reader.cluster.name}")
+    with show_progress(lambda: progress_text(searched)):
+        CatalogueUpdate(reader, topic, store, searched).run()
+        while to_recompute := store.load_sessions_to_recompute():
+            for group in group_sessions(to_recompute):
+                store_recomputed(store, group, reread_sessions(reader, topic, group))
+    with store.transaction():
+        store.write_about({"bootstrap.servers": reader.cluster.properties[BOOTSTRAP], "topic": topic})
+    partition_progress, unreadable = store.read_progress(), store.count_unreadable()
+    records = store.count_records() + unreadable
+    coverage = CatalogueCoverage(
+        source=searched.what,
+        partition_count=len(partition_progress),
         records=records,
-        new=searched.records,
+        new_records=searched.records,
         unreadable=unreadable,
-        missing_offsets=sum(mark.position - mark.low for mark in marks.values()) - records,
-        trimmed=tuple(p for p, mark in marks.items() if mark.low),
+        missing_offsets=sum(mark.position - mark.low for mark in partition_progress.values()) - records,
+        trimmed=tuple(p for p, mark in partition_progress.items() if mark.low),
         catalogue=str(store.path) if store.path else None,
     )
-    return Gathered(store, read, topic + "[{}]@{}")
+    return SessionList(store, coverage, topic + "[{}]@{}")
 
 
-def _from_file(path: str, store: Store) -> Gathered:
-    searched = Searched("standard input" if path == "-" else path)
-    with progress(lambda: progress_text(searched)), Lines(path, searched) as lines:
-        lines.add_to(store)
-        while unsure := store.unsure():
-            for group in groups(unsure):
-                settle(store, group, lines.records_of(group))
+def _load_from_file(path: str, store: Store) -> SessionList:
+    searched = SearchReport("standard input" if path == "-" else path)
+    with show_progress(lambda: progress_text(searched)), CaptureIndexer(path, searched) as indexer:
+        indexer.index_into(store)
+        while to_recompute := store.load_sessions_to_recompute():
+            for group in group_sessions(to_recompute):
+                store_recomputed(store, group, indexer.read_records(group))
     unreadable = store.count_unreadable()
-    read = Read(searched.what, 0, store.records() + unreadable, searched.records, unreadable, 0, (), None)
-    return Gathered(store, read, searched.what.replace("{", "{{").replace("}", "}}") + ":{1}")
+    coverage = CatalogueCoverage(
+        searched.what, 0, store.count_records() + unreadable, searched.records, unreadable, 0, (), None
+    )
+    return SessionList(store, coverage, searched.what.replace("{", "{{").replace("}", "}}") + ":{1}")

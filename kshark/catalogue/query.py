@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from agentlog.event.position import Moment, Position, Span
+from agentlog.event.position import Moment, Position, PositionRange
 from agentlog.session.summary import Summary
 
 from .store import Store
 
-RUNNING_US = 30 * 60 * 1_000_000
+RUNNING_WINDOW_US = 30 * 60 * 1_000_000
 """A session that hasn't ended counts as running for so long after its last event."""
 
 ORDERS: Mapping[str, str] = {
@@ -63,66 +63,66 @@ class Query:
     """Which sessions are wanted: those that overlap ``span`` and for which all the rest holds.
 
     Attributes:
-        now: microseconds since the epoch; tells what is still running.
+        now_us: microseconds since the epoch; tells what is still running.
     """
 
-    span: Span = field(default_factory=Span)
+    span: PositionRange = field(default_factory=PositionRange)
     agents: Sequence[str] = ()
     tools: Sequence[str] = ()
     statuses: Sequence[str] = ()
     min_cost: float | None = None
     min_calls: int | None = None
     sort: str = "start"
-    now: int = field(default_factory=lambda: time.time_ns() // 1000)
+    now_us: int = field(default_factory=lambda: time.time_ns() // 1000)
 
-    def rows(self, store: Store) -> Iterator[Summary]:
+    def select_rows(self, store: Store) -> Iterator[Summary]:
         """The sessions, the most first; those that don't say it last."""
         order = f"{ORDERS[self.sort]} DESC NULLS LAST, started DESC, session_id"
-        return store.rows(self._where(), order, self._values())
+        return store.query_rows(self._build_condition(), order, self._build_parameters())
 
-    def totals(self, store: Store) -> Totals:
+    def select_totals(self, store: Store) -> Totals:
         """What all of them amount to."""
-        return Totals(*store.total(_TOTALS, self._where(), self._values()))
+        return Totals(*store.query_totals(_TOTALS, self._build_condition(), self._build_parameters()))
 
-    def status(self, row: Summary) -> str:
+    def describe_status(self, row: Summary) -> str:
         """How a session ended, or whether it still runs."""
-        return row.outcome or ("running" if row.ended >= self.now - RUNNING_US else "never-ended")
+        return row.outcome or ("running" if row.ended >= self.now_us - RUNNING_WINDOW_US else "never-ended")
 
-    def across(self, row: Summary) -> str | None:
+    def find_crossed_edge(self, row: Summary) -> str | None:
         """Which edge of the span a session runs across: ``from``, ``to``, ``both``, or none."""
-        start, end = map(_edge, self.span)
-        before, after = start is not None and row.started < start, end is not None and row.ended > end
-        return "both" if before and after else "from" if before else "to" if after else None
+        start, end = map(_get_microseconds, self.span)
+        starts_before, ends_after = start is not None and row.started < start, end is not None and row.ended > end
+        return "both" if starts_before and ends_after else "from" if starts_before else "to" if ends_after else None
 
-    def _where(self) -> str:
-        said = {
+    def _build_condition(self) -> str:
+        bounds_by_condition = {
             "ended >= :from": self.span.start,
             "started <= :to": self.span.end,
             "cost_usd >= :min_cost": self.min_cost,
             "tool_calls >= :min_calls": self.min_calls,
         }
-        conditions = [condition for condition, value in said.items() if value is not None]
+        conditions = [condition for condition, value in bounds_by_condition.items() if value is not None]
         if self.agents:
-            names = _names("agent", self.agents)
+            names = _list_placeholders("agent", self.agents)
             conditions.append(f"EXISTS (SELECT 1 FROM json_each(agents) WHERE value IN ({names}))")  # noqa: S608  names
         if self.tools:
-            names = _names("tool", self.tools)
+            names = _list_placeholders("tool", self.tools)
             conditions.append(f"EXISTS (SELECT 1 FROM json_each(tools) WHERE key IN ({names}))")  # noqa: S608  of ours
         if self.statuses:
             conditions.append(" OR ".join(STATUSES[status] for status in self.statuses))
         return " AND ".join(f"({condition})" for condition in conditions) or "TRUE"
 
-    def _values(self) -> dict[str, object]:
-        start, end = map(_edge, self.span)
+    def _build_parameters(self) -> dict[str, object]:
+        start, end = map(_get_microseconds, self.span)
         bounds = {"from": start, "to": end, "min_cost": self.min_cost, "min_calls": self.min_calls}
-        named = {f"agent{n}": agent for n, agent in enumerate(self.agents)}
-        named |= {f"tool{n}": tool for n, tool in enumerate(self.tools)}
-        return {"alive": self.now - RUNNING_US, **bounds, **named}
+        names = {f"agent{n}": agent for n, agent in enumerate(self.agents)}
+        names |= {f"tool{n}": tool for n, tool in enumerate(self.tools)}
+        return {"alive": self.now_us - RUNNING_WINDOW_US, **bounds, **names}
 
 
-def _names(name: str, values: Sequence[str]) -> str:
+def _list_placeholders(name: str, values: Sequence[str]) -> str:
     return ", ".join(f":{name}{number}" for number, _ in enumerate(values))
 
 
-def _edge(bound: Position | None) -> int | None:
+def _get_microseconds(bound: Position | None) -> int | None:
     return bound.microseconds if isinstance(bound, Moment) else None

@@ -7,25 +7,25 @@ import msgspec
 
 from agentlog.event import codec
 from agentlog.event.event import Record
-from agentlog.event.partial_decode import glance, needed
-from agentlog.log.offset_range_reader import Stretch
-from agentlog.log.reader import KafkaReader, Message, place
-from agentlog.session.accumulator import Lay, Sums
-from agentlog.session.summary import Summary, summarized
-from agentlog.session.timeline import timeline
+from agentlog.event.partial_decode import make_partial_event, select_needed_fields
+from agentlog.log.offset_range_reader import OffsetRangeReader
+from agentlog.log.reader import KafkaReader, Message, message_place
+from agentlog.session.accumulator import OffsetRange, SessionAccumulator
+from agentlog.session.summary import Summary, summarize_timeline
+from agentlog.session.timeline import build_timeline
 
 from .store import Store
-from .write_batch import doubted
+from .write_batch import without_totals
 
-AT_ONCE = 20_000
+MAX_GROUP_RECORDS = 20_000
 """So many records are held at once, unless one session alone has more."""
 
 
-def groups(sessions: Iterable[Sums]) -> Iterator[list[Sums]]:
+def group_sessions(sessions: Iterable[SessionAccumulator]) -> Iterator[list[SessionAccumulator]]:
     """Sessions that are read again together: neighbours in the log, few enough for memory."""
-    group: list[Sums] = []
+    group: list[SessionAccumulator] = []
     for sums in sorted(sessions, key=lambda sums: min((p, lay.first) for p, lay in sums.lays.items())):
-        if group and sum(each.records for each in group) + sums.records > AT_ONCE:
+        if group and sum(each.records for each in group) + sums.records > MAX_GROUP_RECORDS:
             yield group
             group = []
         group.append(sums)
@@ -33,54 +33,56 @@ def groups(sessions: Iterable[Sums]) -> Iterator[list[Sums]]:
         yield group
 
 
-def reread(reader: KafkaReader, topic: str, group: Sequence[Sums]) -> dict[str, list[Record]]:
+def reread_sessions(reader: KafkaReader, topic: str, group: Sequence[SessionAccumulator]) -> dict[str, list[Record]]:
     """The records of each session of a group, between its first and its last."""
-    lays = {sums.session_id: sums.lays for sums in group}
+    ranges_by_session = {sums.session_id: sums.lays for sums in group}
     starts: dict[int, int] = {}
     ends: dict[int, int] = {}
-    for partition, lay in ((p, lay) for each in lays.values() for p, lay in each.items()):
+    for partition, lay in ((p, lay) for each in ranges_by_session.values() for p, lay in each.items()):
         starts[partition] = min(lay.first, starts.get(partition, lay.first))
         ends[partition] = max(lay.last + 1, ends.get(partition, 0))
-    found: dict[str, list[Record]] = defaultdict(list)
-    keys: set[bytes | None] = {None, *(session_id.encode() for session_id in lays)}
-    for batch in Stretch(reader, topic, starts, ends).batches():
+    records_by_session: dict[str, list[Record]] = defaultdict(list)
+    keys: set[bytes | None] = {None, *(session_id.encode() for session_id in ranges_by_session)}
+    for batch in OffsetRangeReader(reader, topic, starts, ends).read_batches():
         for message in batch:
             if message.key() in keys:
-                record = _record(message, lays)
+                record = _decode_record(message, ranges_by_session)
                 if record is not None:
-                    found[record.event.session_id].append(record)
-    return found
+                    records_by_session[record.event.session_id].append(record)
+    return records_by_session
 
 
-def _record(message: Message, lays: Mapping[str, Mapping[int, Lay]]) -> Record | None:
-    lies = place(message)
-    found = codec.decode(message.value(), lies, "")
-    if not isinstance(found, Record) or message.key() not in (None, found.event.session_id.encode()):
+def _decode_record(message: Message, ranges_by_session: Mapping[str, Mapping[int, OffsetRange]]) -> Record | None:
+    record_place = message_place(message)
+    record = codec.decode(message.value(), record_place, "")
+    if not isinstance(record, Record) or message.key() not in (None, record.event.session_id.encode()):
         return None
-    lay = lays.get(found.event.session_id, {}).get(lies.partition)
-    within = lay is not None and lay.first <= lies.offset <= lay.last
-    return light(found) if within else None
+    offset_range = ranges_by_session.get(record.event.session_id, {}).get(record_place.partition)
+    is_within = offset_range is not None and offset_range.first <= record_place.offset <= offset_range.last
+    return drop_unneeded_fields(record) if is_within else None
 
 
-def light(record: Record) -> Record:
+def drop_unneeded_fields(record: Record) -> Record:
     """The record without what no number of its session needs."""
-    payload, context = needed(record.event)
+    payload, context = select_needed_fields(record.event)
     return Record(msgspec.structs.replace(record.event, payload=payload, context=context), record.place, b"")
 
 
-def added_up(session_id: str, records: Sequence[Record]) -> tuple[Sums, Summary]:
+def accumulate_session(session_id: str, records: Sequence[Record]) -> tuple[SessionAccumulator, Summary]:
     """A session's sums and its row, from all of its records."""
-    sums = Sums(session_id)
+    accumulator = SessionAccumulator(session_id)
     for record in sorted(records, key=lambda record: record.place[1:3]):
-        sums.add(glance(record.event), record.place.partition, record.place.offset)
-    sums.settle()
-    row = sums.summary() or summarized(timeline(session_id, records))
-    return (doubted(sums) if sums.doubt else sums), row
+        accumulator.add(make_partial_event(record.event), record.place.partition, record.place.offset)
+    accumulator.finalize()
+    row = accumulator.summarize() or summarize_timeline(build_timeline(session_id, records))
+    return (without_totals(accumulator) if accumulator.doubt else accumulator), row
 
 
-def settle(store: Store, group: Sequence[Sums], found: Mapping[str, Sequence[Record]]) -> None:
+def store_recomputed(
+    store: Store, group: Sequence[SessionAccumulator], records_by_session: Mapping[str, Sequence[Record]]
+) -> None:
     """Keep what was found of a group; sessions of which nothing is left are forgotten."""
-    with store.changing():
+    with store.transaction():
         for old in group:
-            own = found.get(old.session_id)
-            store.replace(old, *(added_up(old.session_id, own) if own else (None, None)))
+            records = records_by_session.get(old.session_id)
+            store.replace_session(old, *(accumulate_session(old.session_id, records) if records else (None, None)))

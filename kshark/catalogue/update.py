@@ -5,29 +5,42 @@ import os
 from contextlib import ExitStack, suppress
 
 from agentlog.log.reader import Bounds, KafkaReader
-from agentlog.session.accumulator import Sums
-from agentlog.session.coverage import Searched
+from agentlog.session.accumulator import SessionAccumulator
+from agentlog.session.coverage import SearchReport
 
-from .assignment import Share, shares
-from .store import Mark, Store
-from .worker import Helper
-from .write_batch import Outrun, doubted, taken_over
+from .assignment import Assignment, assign_partitions
+from .store import PartitionProgress, Store
+from .worker import WorkerProcess
+from .write_batch import ConcurrentUpdate, merge_from, without_totals
 
-ALONE = 150_000
+MAX_RECORDS_WITHOUT_WORKERS = 150_000
 """So many records are read sooner than another process begins to."""
 _log = logging.getLogger("agentlog.catalogue")
-PROCESSES = min(os.cpu_count() or 1, 4)
+MAX_PROCESSES = min(os.cpu_count() or 1, 4)
 
 
-class Update:
+class CatalogueUpdate:
     """Brings a catalogue up to the end of a topic as it is now.
 
     Args:
-        alone: so many records are read without help.
+        max_without_workers: so many records are read without help.
     """
 
-    def __init__(self, reader: KafkaReader, topic: str, store: Store, searched: Searched, alone: int = ALONE) -> None:
-        self._reader, self._topic, self._store, self._searched, self._alone = reader, topic, store, searched, alone
+    def __init__(
+        self,
+        reader: KafkaReader,
+        topic: str,
+        store: Store,
+        searched: SearchReport,
+        max_without_workers: int = MAX_RECORDS_WITHOUT_WORKERS,
+    ) -> None:
+        self._reader, self._topic, self._store, self._searched, self._max_without_workers = (
+            reader,
+            topic,
+            store,
+            searched,
+            max_without_workers,
+        )
 
     def run(self) -> None:
         """Read what is new and keep it; whoever does the same at the same time isn't waited for.
@@ -36,63 +49,70 @@ class Update:
             KafkaError: the topic can't be read.
             sqlite3.Error: the catalogue can't be written.
         """
-        bounds = self._reader.bounds(self._topic, range(self._reader.partition_count(self._topic)))
+        bounds = self._reader.fetch_bounds(self._topic, range(self._reader.partition_count(self._topic)))
         while True:
-            with self._store.changing():
-                marks = self._trimmed(bounds)
+            with self._store.transaction():
+                progress = self._forget_deleted(bounds)
             try:
-                return self._read(marks, bounds)
-            except Outrun:
+                return self._read_new_records(progress, bounds)
+            except ConcurrentUpdate:
                 continue
 
-    def _trimmed(self, bounds: dict[int, Bounds]) -> dict[int, Mark]:
+    def _forget_deleted(self, bounds: dict[int, Bounds]) -> dict[int, PartitionProgress]:
         """Where to go on, once what the log doesn't hold any more is forgotten."""
-        marks = self._store.marks()
-        if any(p not in bounds or mark.position > bounds[p].high for p, mark in marks.items()):
+        progress = self._store.read_progress()
+        if any(p not in bounds or mark.position > bounds[p].high for p, mark in progress.items()):
             _log.warning("topic %s has lost records that the catalogue knew of, so it is made anew", self._topic)
             self._store.clear()
-            marks = {}
-        gone = {p: mark for p, mark in marks.items() if mark.low < bounds[p].low}
-        for partition in gone:
+            progress = {}
+        trimmed = {p: mark for p, mark in progress.items() if mark.low < bounds[p].low}
+        for partition in trimmed:
             low = bounds[partition].low
-            cut = self._store.load(self._store.lying_before(partition, low))
-            self._store.drop(cut)
-            self._store.put((sums, None) for sums in map(doubted, cut.values()) if _shortened(sums, partition, low))
+            affected = self._store.load_accumulators(self._store.find_sessions_before(partition, low))
+            self._store.drop_sessions(affected)
+            self._store.put_sessions(
+                (sums, None) for sums in map(without_totals, affected.values()) if _trim_ranges(sums, partition, low)
+            )
             self._store.drop_unreadable(partition, low)
-        found = {p: Mark(b.low, max(b.low, marks[p].position if p in marks else 0)) for p, b in bounds.items()}
-        self._store.put_marks(found)
-        return found
+        new_progress = {
+            p: PartitionProgress(b.low, max(b.low, progress[p].position if p in progress else 0))
+            for p, b in bounds.items()
+        }
+        self._store.write_progress(new_progress)
+        return new_progress
 
-    def _read(self, marks: dict[int, Mark], bounds: dict[int, Bounds]) -> None:
+    def _read_new_records(self, progress: dict[int, PartitionProgress], bounds: dict[int, Bounds]) -> None:
         """Read a share, while helpers read the others; what a helper didn't manage is read afterwards."""
-        starts, ends = {p: mark.position for p, mark in marks.items()}, {p: b.high for p, b in bounds.items()}
-        many = sum(ends.values()) - sum(starts.values()) > self._alone
-        mine, *others = shares(self._topic, starts, ends, PROCESSES if many else 1)
-        with ExitStack() as running:
-            helpers = [self._helper(share, running) for share in others]
-            marks = mine.read(self._reader, self._store, marks, self._heard)
-            for helper, share in zip(helpers, others, strict=True):
-                if helper is not None and (records := helper.end()) is not None:
-                    marks = taken_over(self._store, helper.path, marks)
-                    self._heard(records)
+        starts, ends = {p: mark.position for p, mark in progress.items()}, {p: b.high for p, b in bounds.items()}
+        needs_workers = sum(ends.values()) - sum(starts.values()) > self._max_without_workers
+        own_assignment, *worker_assignments = assign_partitions(
+            self._topic, starts, ends, MAX_PROCESSES if needs_workers else 1
+        )
+        with ExitStack() as exit_stack:
+            workers = [self._start_worker(share, exit_stack) for share in worker_assignments]
+            progress = own_assignment.read_partitions(self._reader, self._store, progress, self._count_read)
+            for helper, share in zip(workers, worker_assignments, strict=True):
+                if helper is not None and (records := helper.wait()) is not None:
+                    progress = merge_from(self._store, helper.path, progress)
+                    self._count_read(records)
                 else:
-                    marks = share.read(self._reader, self._store, marks, self._heard)
+                    progress = share.read_partitions(self._reader, self._store, progress, self._count_read)
 
-    def _helper(self, share: Share, running: ExitStack) -> Helper | None:
+    def _start_worker(self, assignment: Assignment, exit_stack: ExitStack) -> WorkerProcess | None:
         """Who reads a share beside us; None where no process can be started, or there is no room for its store."""
         with suppress(OSError):
-            return running.enter_context(Helper(self._reader.cluster, share))
+            return exit_stack.enter_context(WorkerProcess(self._reader.cluster, assignment))
         return None
 
-    def _heard(self, records: int) -> None:
+    def _count_read(self, records: int) -> None:
         self._searched.records += records
 
 
-def _shortened(sums: Sums, partition: int, low: int) -> bool:
+def _trim_ranges(accumulator: SessionAccumulator, partition: int, log_start: int) -> bool:
     """Let a session begin at what is left of it; whether anything is."""
-    lay = sums.lays[partition]
-    if lay.last < low:
-        del sums.lays[partition]
+    offset_range = accumulator.lays[partition]
+    if offset_range.last < log_start:
+        del accumulator.lays[partition]
     else:
-        lay.first = max(lay.first, low)
-    return bool(sums.lays)
+        offset_range.first = max(offset_range.first, log_start)
+    return bool(accumulator.lays)

@@ -20,37 +20,37 @@ import msgspec
 from agentlog.log.reader import KafkaReader
 from agentlog.settings.clusters import Cluster
 
-from .assignment import Share
-from .store import Mark, Store
+from .assignment import Assignment
+from .store import PartitionProgress, Store
 
-FILE = "share.sqlite"
+STORE_FILE = "share.sqlite"
 _log = logging.getLogger("agentlog.catalogue")
 
 
-class Task(msgspec.Struct):
+class WorkerTask(msgspec.Struct):
     """What a helper is to do: read a share, and keep what comes of it at a path."""
 
     cluster: Cluster
-    share: Share
+    share: Assignment
     path: str
 
 
-class Helper:
+class WorkerProcess:
     """A helper as who started it sees it.
 
     Attributes:
         path: the store into which it adds up its share.
     """
 
-    def __init__(self, cluster: Cluster, share: Share) -> None:
-        self._partitions = sorted(share.ends)
+    def __init__(self, cluster: Cluster, assignment: Assignment) -> None:
+        self._partitions = sorted(assignment.ends)
         self._folder = tempfile.TemporaryDirectory(prefix="kshark-")
-        self.path = Path(self._folder.name, FILE)
-        self._task = Task(cluster, share, str(self.path))
+        self.path = Path(self._folder.name, STORE_FILE)
+        self._task = WorkerTask(cluster, assignment, str(self.path))
 
     def __enter__(self) -> Self:
         try:
-            self._process = self._started()
+            self._process = self._start_process()
         except OSError:
             self._folder.cleanup()
             raise
@@ -61,7 +61,7 @@ class Helper:
         return self
 
     @staticmethod
-    def _started() -> "subprocess.Popen[bytes]":
+    def _start_process() -> "subprocess.Popen[bytes]":
         # -P: what lies in the user's folder isn't imported; a session of its own: signals are for who started it.
         return subprocess.Popen(
             [sys.executable, "-P", "-m", __name__],
@@ -76,11 +76,11 @@ class Helper:
         self._process.communicate()
         self._folder.cleanup()
 
-    def end(self) -> int | None:
+    def wait(self) -> int | None:
         """How many records it read, once it is done; None where it failed."""
-        told = self._process.stdout.read() if self._process.stdout is not None else b""
+        output = self._process.stdout.read() if self._process.stdout is not None else b""
         if self._process.wait() == 0:
-            return int(told)
+            return int(output)
         _log.info("a helper that read partitions %s failed; they are read without it", self._partitions)
         return None
 
@@ -88,22 +88,22 @@ class Helper:
 def main() -> None:
     """Do what standard input says."""
     gc.disable()  # as in agentlog.cli.run
-    task = msgspec.json.decode(sys.stdin.buffer.readline(), type=Task)
-    threading.Thread(target=_end_with_whoever_started_us, daemon=True).start()
+    task = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerTask)
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     records = 0
 
-    def heard(count: int) -> None:
+    def count_records(count: int) -> None:
         nonlocal records
         records += count
 
-    marks = {p: Mark(0, start) for p, start in task.share.starts.items()}
-    with Store(Path(task.path), lasting=False) as store, KafkaReader(task.cluster) as reader:
-        store.put_marks(marks)
-        task.share.read(reader, store, marks, heard)
+    progress = {p: PartitionProgress(0, start) for p, start in task.share.starts.items()}
+    with Store(Path(task.path), is_durable=False) as store, KafkaReader(task.cluster) as reader:
+        store.write_progress(progress)
+        task.share.read_partitions(reader, store, progress, count_records)
     sys.stdout.write(str(records))
 
 
-def _end_with_whoever_started_us() -> None:
+def _exit_with_parent() -> None:
     while os.read(sys.stdin.fileno(), 1):  # past the buffer, whose lock would stand in the way of our own end
         pass
     os._exit(1)

@@ -26,8 +26,8 @@ def clusters(
     kshark clusters
     kshark clusters --topic payments-events
     """
-    from ..live.cluster_check import clusters as list_clusters
-    from ..replay.command import chosen_format
+    from ..live.cluster_check import check_clusters as list_clusters
+    from ..replay.command import choose_format
 
     log_to_stderr(verbose)
-    context.exit(list_clusters(topic, properties, chosen_format(shape), timeout))
+    context.exit(list_clusters(topic, properties, choose_format(shape), timeout))

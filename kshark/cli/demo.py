@@ -23,7 +23,7 @@ def demo(
     kshark demo --cluster us-east-1                  into agent-events, made when it isn't there
     kshark demo --cluster us-east-1 --began -3h      into a topic with retention
     """
-    log_to_stderr(verbose=False)
+    log_to_stderr(is_verbose=False)
     into_topic = bool(cluster or topic or properties)
     if into_topic is (file is not None):
         raise click.UsageError("Where to? kshark demo story.ndjson, or kshark demo --cluster NAME, and not both.")

@@ -36,7 +36,7 @@ def export(
     kshark export sess_a1b2c3 sess_b4c5d6 -o both.ndjson.gz
     kshark export sess_a1b2c3 --file story.ndjson -o - | jq .payload
     """
-    from ..transfer.export import export as export_sessions
+    from ..transfer.export import export_sessions
 
     log_to_stderr(verbose)
     for session in sessions:

@@ -39,8 +39,8 @@ def memory(
     kshark memory sess_a1b2c3 --at 12 --format messages > messages.json     to ask a model again
     """
     from ..memory.command import Choice
-    from ..memory.command import memory as say_memory
-    from ..replay.command import chosen_format
+    from ..memory.command import show_memory as say_memory
+    from ..replay.command import choose_format
 
-    choice = Choice(at, since, agent, chosen_format(shape, "json"), full, max_chars, pager)
+    choice = Choice(at, since, agent, choose_format(shape, "json"), full, max_chars, pager)
     say_memory(wanted, choice)

@@ -23,10 +23,10 @@ no_catalog_option = click.option(
 
 def session_ids(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """What a shell completes a SESSION to."""
-    from ..completing import completed
+    from ..completing import complete_session_id
 
     given = {name: value for name, value in context.params.items() if name in Where._fields and value is not None}
-    return completed(Where(**given), incomplete)
+    return complete_session_id(Where(**given), incomplete)
 
 
 def session_options(command: Command) -> Command:
@@ -52,9 +52,9 @@ def _named(wanted: Wanted, session: str | None, last: bool) -> Wanted:
     """What is wanted, with the id of a session."""
     check_session(session)
     if session is None:
-        from ..sessions.choose_session import picked
+        from ..sessions.choose_session import choose_session
 
-        return picked(wanted, last=last)
+        return choose_session(wanted, is_newest=last)
     if last:
         raise click.UsageError(f"--last takes the place of SESSION, and {session} was given; leave out one")
     return wanted

@@ -43,12 +43,11 @@ def replay(
     kshark replay sess_a1b2c3 --file run.ndjson      and replay it without Kafka
     kshark replay sess_a1b2c3 --cluster broker:9093 -X security.protocol=SASL_SSL
     """
-    from ..replay.command import Choice, chosen_format
-    from ..replay.command import replay as replay_session
+    from ..replay.command import Choice, choose_format, replay_session
 
-    choice = Choice(types, agents, errors, chosen_format(shape), full, max_chars, pager)
+    choice = Choice(types, agents, errors, choose_format(shape), full, max_chars, pager)
     if follow:
-        from ..live.follow import follow as follow_session
+        from ..live.follow import follow_session
 
         follow_session(wanted, choice)
     else:

@@ -21,6 +21,6 @@ def report(wanted: Wanted, output: str | None, full: bool) -> None:
     kshark report sess_a1b2c3 -o incident-4711.html
     kshark report sess_a1b2c3 --file run.ndjson --full
     """
-    from ..report.command import report as write_report
+    from ..report.command import write_report
 
     write_report(wanted, output, full)

@@ -56,10 +56,9 @@ def sessions(
     kshark sessions --file run.ndjson                without Kafka
     """
     from ..catalogue.query import Query
-    from ..replay.command import chosen_format
-    from ..sessions.command import Choice
-    from ..sessions.command import sessions as list_sessions
+    from ..replay.command import choose_format
+    from ..sessions.command import Choice, list_sessions
 
     log_to_stderr(verbose)
     query = Query(span(start, end), agents, tools, statuses, min_cost, min_calls, sort)
-    list_sessions(where, query, Choice(chosen_format(shape), limit, pager), catalogue=not no_catalog)
+    list_sessions(where, query, Choice(choose_format(shape), limit, pager), use_catalogue=not no_catalog)

@@ -42,9 +42,8 @@ def stats(
     kshark stats --follow --from -1m                 a view that goes on, of the last minute
     kshark stats | jq .cost_usd_per_hour
     """
-    from ..live.stats import Asked
-    from ..live.stats import stats as show_stats
-    from ..replay.command import chosen_format
+    from ..live.stats import StatsOptions, show_stats
+    from ..replay.command import choose_format
 
     log_to_stderr(verbose)
-    show_stats(Where(cluster, topic, properties), Asked(start, end, follow, top, chosen_format(shape)))
+    show_stats(Where(cluster, topic, properties), StatsOptions(start, end, follow, top, choose_format(shape)))

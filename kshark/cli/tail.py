@@ -34,8 +34,8 @@ def tail(
     kshark tail --agent invoice-agent --type decision
     kshark tail | jq -r .payload.tool                a line of JSON an event
     """
-    from ..live.tail import tail as show_events
-    from ..replay.command import Choice, chosen_format
+    from ..live.tail import tail_events as show_events
+    from ..replay.command import Choice, choose_format
 
     log_to_stderr(verbose)
-    show_events(Where(cluster, topic, properties), start, Choice(types, agents, errors, chosen_format(shape)))
+    show_events(Where(cluster, topic, properties), start, Choice(types, agents, errors, choose_format(shape)))

@@ -36,8 +36,8 @@ def why(
     kshark why sess_a1b2c3 14:23:16                  why what it was at then
     kshark why sess_a1b2c3 --file run.ndjson --format markdown
     """
-    from ..replay.command import chosen_format
+    from ..replay.command import choose_format
     from ..why.command import Choice
-    from ..why.command import why as say_why
+    from ..why.command import explain_session as say_why
 
-    say_why(wanted, event, Choice(chosen_format(shape, "json"), full, max_chars, pager))
+    say_why(wanted, event, Choice(choose_format(shape, "json"), full, max_chars, pager))

@@ -10,17 +10,26 @@ import orjson
 from agentlog.cli import settings
 from agentlog.errors import AgentlogError, KafkaError, SettingsError, TopicNotFound
 from agentlog.event import codec
-from agentlog.event.escape import escaped
-from agentlog.formatting import counted
+from agentlog.event.escape import escape_controls
+from agentlog.formatting import format_count
 from agentlog.log.reader import KafkaReader
 from agentlog.settings.clusters import BOOTSTRAP, Settings
-from agentlog.terminal.output import Style, cell_width, complain, paint_for, width, wrapped, write, write_bytes
+from agentlog.terminal.output import (
+    Style,
+    cell_width,
+    choose_paint,
+    get_width,
+    wrap_text,
+    write_bytes,
+    write_lines,
+    write_stderr,
+)
 
-LEAST_WIDTH = 30
+MIN_WIDTH = 30
 
 
 @dataclass(frozen=True)
-class Answer:
+class ClusterStatus:
     """What came of asking a cluster.
 
     Attributes:
@@ -39,49 +48,56 @@ class Answer:
     records: int | None = None
 
 
-def clusters(topic: str | None, properties: Sequence[str], chosen_format: str, timeout_s: float) -> int:
+def check_clusters(topic: str | None, properties: Sequence[str], output_format: str, timeout_s: float) -> int:
     """Write a line for each cluster of the settings; the exit code: 3 when one doesn't answer.
 
     Raises:
         SettingsError: the settings name no cluster.
     """
-    known = settings()
-    if not known.clusters:
+    user_settings = settings()
+    if not user_settings.cluster_names:
         raise SettingsError("no settings name a cluster; docs/settings.md shows an agentlog.toml")
-    with ThreadPoolExecutor(len(known.clusters)) as pool:
-        answers = list(pool.map(lambda name: _asked(known, name, topic, properties, timeout_s), known.clusters))
-    if chosen_format == "ndjson":
-        write_bytes(codec.one_line(orjson.dumps(asdict(answer))) + b"\n" for answer in answers)
+    with ThreadPoolExecutor(len(user_settings.cluster_names)) as pool:
+        statuses = list(
+            pool.map(
+                lambda name: _check_cluster(user_settings, name, topic, properties, timeout_s),
+                user_settings.cluster_names,
+            )
+        )
+    if output_format == "ndjson":
+        write_bytes(codec.flatten_json(orjson.dumps(asdict(answer))) + b"\n" for answer in statuses)
     else:
-        write(_lines(answers, known))
-    return KafkaError.exit_code if not all(answer.answers for answer in answers) else 0
+        write_lines(_render_lines(statuses, user_settings))
+    return KafkaError.exit_code if not all(answer.answers for answer in statuses) else 0
 
 
-def _asked(known: Settings, name: str, topic: str | None, properties: Sequence[str], timeout_s: float) -> Answer:
-    wanted, address = topic or "", ""
+def _check_cluster(
+    user_settings: Settings, name: str, topic: str | None, properties: Sequence[str], timeout_s: float
+) -> ClusterStatus:
+    topic_name, address = topic or "", ""
     try:
-        wanted = known.topic(topic)
-        cluster = known.cluster(name, properties)
-        address = cluster.shown()[BOOTSTRAP]
+        topic_name = user_settings.get_topic(topic)
+        cluster = user_settings.get_cluster(name, properties)
+        address = cluster.get_redacted_properties()[BOOTSTRAP]
         with KafkaReader(cluster, timeout_s) as reader:
-            count = reader.partition_count(wanted)
-            bounds = reader.bounds(wanted, range(count))
-            reader.check_readable(wanted)
+            count = reader.partition_count(topic_name)
+            bounds = reader.fetch_bounds(topic_name, range(count))
+            reader.check_readable(topic_name)
     except AgentlogError as error:
-        return Answer(name, address, wanted, isinstance(error, TopicNotFound), str(error))
-    return Answer(name, address, wanted, True, None, count, sum(b.high - b.low for b in bounds.values()))
+        return ClusterStatus(name, address, topic_name, isinstance(error, TopicNotFound), str(error))
+    return ClusterStatus(name, address, topic_name, True, None, count, sum(b.high - b.low for b in bounds.values()))
 
 
-def _lines(answers: Sequence[Answer], known: Settings) -> Iterator[str]:
-    paint = paint_for(sys.stdout)
-    names = [escaped(answer.name) for answer in answers]
+def _render_lines(statuses: Sequence[ClusterStatus], user_settings: Settings) -> Iterator[str]:
+    paint = choose_paint(sys.stdout)
+    names = [escape_controls(answer.name) for answer in statuses]
     indent = " " * (max(map(cell_width, names)) + 2)
-    for name, answer in zip(names, answers, strict=True):
-        said = paint("answers", Style.GOOD) if answer.answers else paint("fails", Style.BAD) + "  "
+    for name, answer in zip(names, statuses, strict=True):
+        status_text = paint("answers", Style.GOOD) if answer.answers else paint("fails", Style.BAD) + "  "
         gap = " " * (len(indent) - cell_width(name))
-        yield f"{paint(name, Style.STRONG)}{gap}{said}  {escaped(answer.address)}".rstrip()
-        holds = f"{counted(answer.partitions or 0, 'partition')}, {counted(answer.records or 0, 'record')}"
-        told = escaped(answer.problem or f"topic {answer.topic}: {holds}")
-        yield from (indent + line for line in wrapped(told, max(width() - len(indent), LEAST_WIDTH)))
-    if known.file is not None:
-        complain(f"from {known.file.shown}")
+        yield f"{paint(name, Style.STRONG)}{gap}{status_text}  {escape_controls(answer.address)}".rstrip()
+        holds = f"{format_count(answer.partitions or 0, 'partition')}, {format_count(answer.records or 0, 'record')}"
+        details = escape_controls(answer.problem or f"topic {answer.topic}: {holds}")
+        yield from (indent + line for line in wrap_text(details, max(get_width() - len(indent), MIN_WIDTH)))
+    if user_settings.file is not None:
+        write_stderr(f"from {user_settings.file.display_name}")

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import fsum
 
-from agentlog.event.event import Record, number
-from agentlog.log.source import Found
-from agentlog.session.timeline import alone
-from agentlog.text.step_text import error_name
+from agentlog.event.event import Record, parse_amount
+from agentlog.log.source import RecordOrUnreadable
+from agentlog.session.timeline import make_single_step
+from agentlog.text.step_text import shorten_error
 
 
 @dataclass
@@ -35,26 +35,26 @@ class Tally:
     unpriced: int = 0
     costs: list[float] = field(default_factory=list)
 
-    def add(self, found: Found) -> None:
+    def add(self, item: RecordOrUnreadable) -> None:
         """Count a record."""
-        self.partitions[found.place.partition] += 1
-        if not isinstance(found, Record):
+        self.partitions[item.place.partition] += 1
+        if not isinstance(item, Record):
             self.unreadable += 1
             return
         self.events += 1
-        self.sessions[found.event.session_id] += 1
-        self.types[found.event.event_type] += 1
-        self.sizes[len(found.value)] += 1
-        self._add_outcome(found)
+        self.sessions[item.event.session_id] += 1
+        self.types[item.event.event_type] += 1
+        self.sizes[len(item.value)] += 1
+        self._add_outcome(item)
 
     def _add_outcome(self, record: Record) -> None:
-        step = alone(record)
+        step = make_single_step(record)
         if step.error is not None and step.kind != "session_end":
             self.errors += 1
-            self.error_names[error_name(step.error)] += 1
+            self.error_names[shorten_error(step.error)] += 1
         if step.is_open:
             return
-        cost = number(step.event.payload.get("cost_usd"))
+        cost = parse_amount(step.event.payload.get("cost_usd"))
         if cost is not None:
             self.costs.append(cost)
         if step.kind == "llm_call":
@@ -71,34 +71,34 @@ class Tally:
         """The bytes of all events as stored."""
         return sum(size * count for size, count in self.sizes.items())
 
-    def size_at(self, share: float) -> int | None:
+    def size_quantile(self, share: float) -> int | None:
         """The size that so large a share of the events doesn't exceed; None where there are none."""
-        wanted, seen = share * self.events, 0
+        target, seen = share * self.events, 0
         for size, count in sorted(self.sizes.items()):
             seen += count
-            if seen >= wanted:
+            if seen >= target:
                 return size
         return None
 
-    def over(self, limit: int) -> int:
+    def count_over(self, limit: int) -> int:
         """How many events are larger than ``limit`` bytes."""
         return sum(count for size, count in self.sizes.items() if size > limit)
 
 
-def together(tallies: Iterable[Tally]) -> Tally:
+def merge_tallies(tallies: Iterable[Tally]) -> Tally:
     """The sum of several."""
-    found = Tally()
+    merged = Tally()
     for each in tallies:
         for name in ("events", "unreadable", "errors", "llm_calls", "unpriced"):
-            setattr(found, name, getattr(found, name) + getattr(each, name))
+            setattr(merged, name, getattr(merged, name) + getattr(each, name))
         for name in ("sessions", "partitions", "types", "sizes", "error_names"):
-            getattr(found, name).update(getattr(each, name))
-        found.costs += each.costs
-    return found
+            getattr(merged, name).update(getattr(each, name))
+        merged.costs += each.costs
+    return merged
 
 
 @dataclass
-class Window:
+class SlidingWindow:
     """The last so many seconds, as tallies of a sixtieth of that each.
 
     Attributes:
@@ -108,15 +108,15 @@ class Window:
     length_s: float
     parts: dict[int, Tally] = field(default_factory=dict)
 
-    def add(self, found: Found, at_s: float) -> None:
+    def add(self, item: RecordOrUnreadable, at_s: float) -> None:
         """Count a record that came in at ``at_s``."""
-        self.parts.setdefault(self._part(at_s), Tally()).add(found)
+        self.parts.setdefault(self._find_part(at_s), Tally()).add(item)
 
-    def total(self, now_s: float) -> Tally:
+    def sum_until(self, now_s: float) -> Tally:
         """What came in within the window that ends now; what is older is forgotten."""
-        oldest = self._part(now_s - self.length_s)
+        oldest = self._find_part(now_s - self.length_s)
         self.parts = {part: tally for part, tally in self.parts.items() if part > oldest}
-        return together(self.parts.values())
+        return merge_tallies(self.parts.values())
 
-    def _part(self, at_s: float) -> int:
+    def _find_part(self, at_s: float) -> int:
         return int(at_s * 60 / self.length_s)

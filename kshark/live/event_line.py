@@ -5,78 +5,82 @@ from datetime import date
 from zlib import crc32
 
 from agentlog.session.timeline import Step
-from agentlog.terminal.output import Paint, Style, cell_width, clipped
-from agentlog.text.step_text import TELL_THEIR_ERROR, headline, shown, word
+from agentlog.terminal.output import Paint, Style, cell_width, clip_text
+from agentlog.text.step_text import KINDS_WITH_ERROR_IN_HEADLINE, format_headline, format_payload_value, get_step_word
 
 from ..render import moment, word_style
 
-TINTS = ("32", "33", "34", "35", "36", "92", "93", "94", "95", "96")
+SESSION_COLOURS = ("32", "33", "34", "35", "36", "92", "93", "94", "95", "96")
 """The terminal's own colours but for red, which is what went wrong."""
-WIDE, NARROW = 100, 60
+WIDE_COLUMNS, NARROW_COLUMNS = 100, 60
 
 
-def tint(session_id: str) -> str:
+def choose_colour(session_id: str) -> str:
     """The colour of a session, always the same one."""
-    return TINTS[crc32(session_id.encode()) % len(TINTS)]
+    return SESSION_COLOURS[crc32(session_id.encode()) % len(SESSION_COLOURS)]
 
 
 @dataclass
-class EventLines:
+class EventLineFormatter:
     """Writes events as lines of a terminal.
 
     Attributes:
         columns: of the terminal.
         today: events of other days show theirs.
-        session_room: the columns that session ids take, as wide as the widest so far, within bounds.
+        session_width: the columns that session ids take, as wide as the widest so far, within bounds.
     """
 
     columns: int
     paint: Paint
     today: date
-    session_room: int = 8
+    session_width: int = 8
 
-    def line(self, step: Step) -> str:
+    def format_event(self, step: Step) -> str:
         """The line of one event, no wider than the terminal."""
-        session = self._session(step.event.session_id)
-        left = [self._time(step), session]
-        if self.columns >= WIDE:
-            left.append(_padded(clipped(step.event.agent_id, 18), 18))
-        name = _padded(clipped(word(step), 9), 9)
-        room = self.columns - sum(cell_width(part) + 2 for part in [*left, name])
-        painted = [self.paint(left[0], Style.FAINT), self.paint(session, tint(step.event.session_id)), *left[2:]]
-        return "  ".join([*painted, self.paint(name, word_style(step)), self._said(step, room)]).rstrip()
+        session = self._format_session(step.event.session_id)
+        cells = [self._format_time(step), session]
+        if self.columns >= WIDE_COLUMNS:
+            cells.append(_pad(clip_text(step.event.agent_id, 18), 18))
+        name = _pad(clip_text(get_step_word(step), 9), 9)
+        room = self.columns - sum(cell_width(part) + 2 for part in [*cells, name])
+        painted = [
+            self.paint(cells[0], Style.FAINT),
+            self.paint(session, choose_colour(step.event.session_id)),
+            *cells[2:],
+        ]
+        return "  ".join([*painted, self.paint(name, word_style(step)), self._format_text(step, room)]).rstrip()
 
-    def _time(self, step: Step) -> str:
-        at, narrow = moment(step.recorded), self.columns < NARROW
-        if at.date() == self.today:
-            return f"{at:%H:%M:%S}" if narrow else f"{at:%H:%M:%S.%f}"[:12]
-        return f"{at:%m-%d}   " if narrow else f"{at:%m-%d %H:%M} "
+    def _format_time(self, step: Step) -> str:
+        recorded, is_narrow = moment(step.recorded), self.columns < NARROW_COLUMNS
+        if recorded.date() == self.today:
+            return f"{recorded:%H:%M:%S}" if is_narrow else f"{recorded:%H:%M:%S.%f}"[:12]
+        return f"{recorded:%m-%d}   " if is_narrow else f"{recorded:%m-%d %H:%M} "
 
-    def _session(self, session_id: str) -> str:
+    def _format_session(self, session_id: str) -> str:
         """A session's id; of a long one its end, where ids differ."""
-        most = 12 if self.columns < NARROW else 24
-        text = clipped(session_id, len(session_id) * 6)
-        if cell_width(text) > most:
-            text = ".." + text[-(most - 2) :] if text.isascii() else clipped(session_id, most)
-        self.session_room = max(self.session_room, cell_width(text))
-        return _padded(text, self.session_room)
+        max_width = 12 if self.columns < NARROW_COLUMNS else 24
+        text = clip_text(session_id, len(session_id) * 6)
+        if cell_width(text) > max_width:
+            text = ".." + text[-(max_width - 2) :] if text.isascii() else clip_text(session_id, max_width)
+        self.session_width = max(self.session_width, cell_width(text))
+        return _pad(text, self.session_width)
 
-    def _said(self, step: Step, room: int) -> str:
-        said = clipped(headline(step), max(room, 4))
-        more = _more(step)
-        left = room - cell_width(said) - 2
-        if not more or left < 8:
-            return said
-        return f"{said}  {self.paint(clipped(more, left), Style.BAD if step.error is not None else Style.FAINT)}"
+    def _format_text(self, step: Step, room: int) -> str:
+        text = clip_text(format_headline(step), max(room, 4))
+        detail = _choose_detail(step)
+        detail_width = room - cell_width(text) - 2
+        if not detail or detail_width < 8:
+            return text
+        return f"{text}  {self.paint(clip_text(detail, detail_width), Style.BAD if step.error is not None else Style.FAINT)}"
 
 
-def _more(step: Step) -> str:
+def _choose_detail(step: Step) -> str:
     """What went wrong, else what a call was given."""
-    if step.kind in TELL_THEIR_ERROR:
+    if step.kind in KINDS_WITH_ERROR_IN_HEADLINE:
         return ""
-    found = step.error if step.error is not None else step.event.payload.get("input")
-    return shown(found) if step.error is not None or (step.kind == "tool_call" and found) else ""
+    value = step.error if step.error is not None else step.event.payload.get("input")
+    return format_payload_value(value) if step.error is not None or (step.kind == "tool_call" and value) else ""
 
 
-def _padded(text: str, columns: int) -> str:
+def _pad(text: str, columns: int) -> str:
     return text + " " * (columns - cell_width(text))

@@ -7,25 +7,25 @@ from typing import NamedTuple
 
 import orjson
 
-from agentlog.cli import Where, chosen_cluster, chosen_moment
+from agentlog.cli import Where, chosen_cluster, parse_moment
 from agentlog.errors import UsageError
 from agentlog.event import codec
 from agentlog.event.event import Unreadable
 from agentlog.log.reader import KafkaReader, Message
-from agentlog.log.topic_stream import TopicStream, found_in
+from agentlog.log.topic_stream import TopicStream, decode_message
 from agentlog.settings.time_expression import check_range
 from agentlog.terminal.live_screen import Screen
-from agentlog.terminal.output import complain, paint_for, progress, width, write, write_bytes
-from agentlog.terminal.unreadable_report import Naming
+from agentlog.terminal.output import choose_paint, get_width, show_progress, write_bytes, write_lines, write_stderr
+from agentlog.terminal.unreadable_report import UnreadableReport
 
-from .counters import Tally, Window
-from .lag_notice import Pace
-from .stats_text import Shown, document, lines
+from .counters import SlidingWindow, Tally
+from .lag_notice import LagNotice
+from .stats_text import Statistics, build_document, render_lines
 
 REFRESH_S = 1.0
 
 
-class Asked(NamedTuple):
+class StatsOptions(NamedTuple):
     """What the user wants to see."""
 
     start: str
@@ -35,85 +35,85 @@ class Asked(NamedTuple):
     format: str
 
 
-def stats(where: Where, asked: Asked) -> None:
+def show_stats(where: Where, options: StatsOptions) -> None:
     """Show what came in; with ``follow`` again and again until a signal comes.
 
     Raises:
         UsageError: a time isn't understood, or the times don't fit together.
         KafkaError: the topic can't be read.
     """
-    since = chosen_moment("--from", asked.start)
-    until = chosen_moment("--to", asked.end) if asked.end is not None else None
+    since = parse_moment("--from", options.start)
+    until = parse_moment("--to", options.end) if options.end is not None else None
     check_range(since, until)
-    if asked.follow and until is not None:
+    if options.follow and until is not None:
         raise UsageError("--follow goes on until Ctrl-C; leave out --to")
     cluster, topic, _ = chosen_cluster(where)
     with KafkaReader(cluster) as reader:
-        stream = TopicStream(reader, topic, complain)
+        stream = TopicStream(reader, topic, write_stderr)
         now_ms = round(time.time() * 1000)
         stream.begin(since)
-        if asked.follow:
-            _follow(stream, since.timestamp_ms, now_ms, asked)
+        if options.follow:
+            _show_live(stream, since.timestamp_ms, now_ms, options)
         else:
             last_ms = None if until is None else until.timestamp_ms
-            tally = _counted(stream, since.timestamp_ms, last_ms)
+            tally = _count_records(stream, since.timestamp_ms, last_ms)
             ended_ms = now_ms if last_ms is None else last_ms
-            _show(Shown(stream.what, since.timestamp_ms, ended_ms, tally, asked.top), asked.format)
+            _write_statistics(Statistics(stream.what, since.timestamp_ms, ended_ms, tally, options.top), options.format)
 
 
-def _counted(stream: TopicStream, began_ms: int, ended_ms: int | None) -> Tally:
+def _count_records(stream: TopicStream, began_ms: int, ended_ms: int | None) -> Tally:
     """All that the topic holds of that time; without an end all that it held when we began."""
-    tally, naming = Tally(), Naming()
-    with progress(lambda: f"{stream.what}: read {stream.records:,} of {stream.expected:,} records"):
-        for batch in stream.known():
+    tally, naming = Tally(), UnreadableReport()
+    with show_progress(lambda: f"{stream.what}: read {stream.records:,} of {stream.expected:,} records"):
+        for batch in stream.read_existing():
             for message in batch:
-                if _within(message, began_ms, ended_ms):
-                    found = found_in(message)
-                    tally.add(found)
-                    if isinstance(found, Unreadable):
-                        naming.add(found)
-    naming.total()
+                if _is_within(message, began_ms, ended_ms):
+                    item = decode_message(message)
+                    tally.add(item)
+                    if isinstance(item, Unreadable):
+                        naming.add(item)
+    naming.report_rest()
     return tally
 
 
-def _within(message: Message, began_ms: int, ended_ms: int | None) -> bool:
-    at: int = message.timestamp()[1]
-    return began_ms <= at and (ended_ms is None or at <= ended_ms)
+def _is_within(message: Message, began_ms: int, ended_ms: int | None) -> bool:
+    timestamp_ms: int = message.timestamp()[1]
+    return began_ms <= timestamp_ms and (ended_ms is None or timestamp_ms <= ended_ms)
 
 
-def _show(shown: Shown, shape: str) -> None:
+def _write_statistics(statistics: Statistics, shape: str) -> None:
     if shape == "text":
-        write(lines(shown, width(), paint_for(sys.stdout)))
+        write_lines(render_lines(statistics, get_width(), choose_paint(sys.stdout)))
     else:
-        write_bytes([_line(shown)])
+        write_bytes([_encode_line(statistics)])
 
 
-def _line(shown: Shown) -> bytes:
-    return codec.one_line(orjson.dumps(document(shown))) + b"\n"
+def _encode_line(statistics: Statistics) -> bytes:
+    return codec.flatten_json(orjson.dumps(build_document(statistics))) + b"\n"
 
 
-def _follow(stream: TopicStream, began_ms: int, now_ms: int, asked: Asked) -> None:
+def _show_live(stream: TopicStream, began_ms: int, now_ms: int, options: StatsOptions) -> None:
     """Show the last so many seconds, again and again."""
-    window = Window(max(now_ms - began_ms, 1000) / 1000)
-    screen = Screen(sys.stdout) if asked.format == "text" and sys.stdout.isatty() else None
-    pace, drawn = Pace(complain), time.monotonic()
-    for batch in stream.live():
-        for message, at_s in _arrivals(stream, batch, began_ms):
-            window.add(found_in(message), at_s)
-        pace.look(stream, batch)
-        if time.monotonic() - drawn < REFRESH_S:
+    window = SlidingWindow(max(now_ms - began_ms, 1000) / 1000)
+    screen = Screen(sys.stdout) if options.format == "text" and sys.stdout.isatty() else None
+    lag_notice, last_drawn = LagNotice(write_stderr), time.monotonic()
+    for batch in stream.read_live():
+        for message, at_s in _list_arrivals(stream, batch, began_ms):
+            window.add(decode_message(message), at_s)
+        lag_notice.check_lag(stream, batch)
+        if time.monotonic() - last_drawn < REFRESH_S:
             continue
-        drawn, now = time.monotonic(), time.time()
+        last_drawn, now = time.monotonic(), time.time()
         since_ms = round((now - window.length_s) * 1000)
-        shown = Shown(stream.what, since_ms, round(now * 1000), window.total(now), asked.top)
+        statistics = Statistics(stream.what, since_ms, round(now * 1000), window.sum_until(now), options.top)
         if screen is None:
-            _show(shown, asked.format)
+            _write_statistics(statistics, options.format)
         else:
-            picture = list(lines(shown, width(), paint_for(sys.stdout)))
+            picture = list(render_lines(statistics, get_width(), choose_paint(sys.stdout)))
             screen.draw(picture[: max(screen.height - 1, 3)])
 
 
-def _arrivals(stream: TopicStream, batch: list[Message], began_ms: int) -> Iterator[tuple[Message, float]]:
+def _list_arrivals(stream: TopicStream, batch: list[Message], began_ms: int) -> Iterator[tuple[Message, float]]:
     """When each record came in: by Kafka's time where it was there at the start, else now."""
     now = time.time()
     for message in batch:

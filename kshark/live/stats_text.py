@@ -5,20 +5,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from agentlog.event.escape import escaped
-from agentlog.event.event import MAX_EVENT
-from agentlog.formatting import counted, dollars, duration
-from agentlog.terminal.output import Paint, Style, clipped, flowing, wrapped
-from agentlog.text.step_text import WORDS
+from agentlog.event.escape import escape_controls
+from agentlog.event.event import MAX_EVENT_BYTES
+from agentlog.formatting import format_count, format_dollars, format_duration
+from agentlog.terminal.output import Paint, Style, clip_text, flow_items, wrap_text
+from agentlog.text.step_text import STEP_WORDS
 
 from ..render import moment
 from .counters import Tally
 
-NAME = 12
+NAME_WIDTH = 12
 
 
 @dataclass(frozen=True)
-class Shown:
+class Statistics:
     """What is to be shown.
 
     Attributes:
@@ -45,16 +45,16 @@ class Shown:
         return None if cost is None else round(cost * 3600 / self.seconds, 9)
 
 
-def document(shown: Shown) -> dict[str, Any]:
+def build_document(statistics: Statistics) -> dict[str, Any]:
     """The JSON document."""
-    tally = shown.tally
+    tally = statistics.tally
     return {
-        "source": shown.source,
-        "from": _iso(shown.began_ms),
-        "to": _iso(shown.ended_ms),
-        "seconds": shown.seconds,
+        "source": statistics.source,
+        "from": _format_time(statistics.began_ms),
+        "to": _format_time(statistics.ended_ms),
+        "seconds": statistics.seconds,
         "events": tally.events,
-        "events_per_s": round(tally.events / shown.seconds, 3),
+        "events_per_s": round(tally.events / statistics.seconds, 3),
         "bytes": tally.bytes,
         "sessions": len(tally.sessions),
         "errors": tally.errors,
@@ -62,79 +62,93 @@ def document(shown: Shown) -> dict[str, Any]:
         "llm_calls": tally.llm_calls,
         "unpriced": tally.unpriced,
         "cost_usd": tally.cost_usd,
-        "cost_usd_per_hour": shown.cost_per_hour,
-        "sizes": {**_sizes(tally), "limit": MAX_EVENT, "over": tally.over(MAX_EVENT)},
-        "types": _most(tally.types),
-        "error_names": _most(tally.error_names, shown.top),
-        "busiest_sessions": [{"session_id": i, "events": n} for i, n in _most(tally.sessions, shown.top).items()],
-        "partitions": [{"partition": p, "records": n} for p, n in _most(tally.partitions).items()],
+        "cost_usd_per_hour": statistics.cost_per_hour,
+        "sizes": {**_measure_sizes(tally), "limit": MAX_EVENT_BYTES, "over": tally.count_over(MAX_EVENT_BYTES)},
+        "types": _sort_by_count(tally.types),
+        "error_names": _sort_by_count(tally.error_names, statistics.top),
+        "busiest_sessions": [
+            {"session_id": i, "events": n} for i, n in _sort_by_count(tally.sessions, statistics.top).items()
+        ],
+        "partitions": [{"partition": p, "records": n} for p, n in _sort_by_count(tally.partitions).items()],
     }
 
 
-def _iso(ms: int) -> str:
+def _format_time(ms: int) -> str:
     return moment(ms * 1000).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _sizes(tally: Tally) -> dict[str, int | None]:
-    return {"p50": tally.size_at(0.5), "p95": tally.size_at(0.95), "max": tally.size_at(1)}
+def _measure_sizes(tally: Tally) -> dict[str, int | None]:
+    return {"p50": tally.size_quantile(0.5), "p95": tally.size_quantile(0.95), "max": tally.size_quantile(1)}
 
 
-def _most(counts: Counter[Any], top: int | None = None) -> dict[Any, int]:
+def _sort_by_count(counts: Counter[Any], limit: int | None = None) -> dict[Any, int]:
     """The largest first, of equal ones in the order of their names."""
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:top])
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:limit])
 
 
-def lines(shown: Shown, columns: int, paint: Paint) -> Iterator[str]:
+def render_lines(statistics: Statistics, columns: int, paint: Paint) -> Iterator[str]:
     """The picture: a name, and what there is to say of it."""
-    span = f"{moment(shown.began_ms * 1000):%Y-%m-%d %H:%M:%S} to {moment(shown.ended_ms * 1000):%H:%M:%S} UTC"
-    yield paint(clipped(shown.source, columns), Style.STRONG)
-    yield from wrapped(f"{span}, {duration(round(shown.seconds * 1e6))}", columns)
+    span = (
+        f"{moment(statistics.began_ms * 1000):%Y-%m-%d %H:%M:%S} to {moment(statistics.ended_ms * 1000):%H:%M:%S} UTC"
+    )
+    yield paint(clip_text(statistics.source, columns), Style.STRONG)
+    yield from wrap_text(f"{span}, {format_duration(round(statistics.seconds * 1e6))}", columns)
     yield ""
-    for name, items in _items(shown):
-        style = Style.BAD if name == "errors" and shown.tally.errors else Style.FAINT
-        first, *rest = flowing(map(escaped, items), ", ", columns - NAME)
-        yield paint(f"{name:<{NAME}}", style) + first
-        yield from (" " * NAME + line for line in rest)
+    for name, items in _build_items(statistics):
+        style = Style.BAD if name == "errors" and statistics.tally.errors else Style.FAINT
+        first, *rest = flow_items(map(escape_controls, items), ", ", columns - NAME_WIDTH)
+        yield paint(f"{name:<{NAME_WIDTH}}", style) + first
+        yield from (" " * NAME_WIDTH + line for line in rest)
 
 
-def _items(shown: Shown) -> Iterator[tuple[str, list[str]]]:
-    tally = shown.tally
-    rate = f"{tally.events / shown.seconds:,.1f} a second"
-    bad = [f"{tally.unreadable:,} unreadable"] if tally.unreadable else []
-    yield "events", [f"{tally.events:,}", rate, f"{tally.bytes:,} bytes", *bad]
+def _build_items(statistics: Statistics) -> Iterator[tuple[str, list[str]]]:
+    tally = statistics.tally
+    rate = f"{tally.events / statistics.seconds:,.1f} a second"
+    unreadable_text = [f"{tally.unreadable:,} unreadable"] if tally.unreadable else []
+    yield "events", [f"{tally.events:,}", rate, f"{tally.bytes:,} bytes", *unreadable_text]
     if not tally.events:
         return
-    yield "sessions", [counted(len(tally.sessions), "session"), *_named(tally.sessions, shown.top, tally.events)]
-    yield "cost", list(_cost(shown))
-    yield "sizes", list(_size_items(tally))
+    yield (
+        "sessions",
+        [format_count(len(tally.sessions), "session"), *_format_counts(tally.sessions, statistics.top, tally.events)],
+    )
+    yield "cost", list(_format_cost(statistics))
+    yield "sizes", list(_format_sizes(tally))
     words = Counter[str]()
     for name, count in tally.types.items():
-        words[WORDS.get(name, name)] += count
-    yield "types", _named(words, 8, 0)
-    yield "errors", [f"{tally.errors:,}", *_named(tally.error_names, shown.top, 0)]
-    yield "partitions", _named(tally.partitions, shown.top, tally.events + tally.unreadable)
+        words[STEP_WORDS.get(name, name)] += count
+    yield "types", _format_counts(words, 8, 0)
+    yield "errors", [f"{tally.errors:,}", *_format_counts(tally.error_names, statistics.top, 0)]
+    yield "partitions", _format_counts(tally.partitions, statistics.top, tally.events + tally.unreadable)
 
 
-def _named(counts: Counter[Any], top: int, of: int) -> list[str]:
-    """The largest with their counts, and their shares ``of`` all where that isn't 0."""
-    found = [f"{name} {count:,}" + (f" ({count / of:.0%})" if of else "") for name, count in _most(counts, top).items()]
-    return found + ([f"{len(counts) - top:,} more"] if len(counts) > top else [])
+def _format_counts(counts: Counter[Any], limit: int, total: int) -> list[str]:
+    """The largest with their counts, and their shares ``total`` all where that isn't 0."""
+    texts = [
+        f"{name} {count:,}" + (f" ({count / total:.0%})" if total else "")
+        for name, count in _sort_by_count(counts, limit).items()
+    ]
+    return texts + ([f"{len(counts) - limit:,} more"] if len(counts) > limit else [])
 
 
-def _cost(shown: Shown) -> Iterator[str]:
-    tally, hourly = shown.tally, shown.cost_per_hour
+def _format_cost(statistics: Statistics) -> Iterator[str]:
+    tally, hourly = statistics.tally, statistics.cost_per_hour
     if tally.cost_usd is not None and hourly is not None:
-        yield from (dollars(tally.cost_usd), f"{dollars(hourly)} an hour")
+        yield from (format_dollars(tally.cost_usd), f"{format_dollars(hourly)} an hour")
     elif tally.llm_calls:
         yield "unknown"
     else:
         yield "none said"
     if tally.unpriced:
-        yield f"{counted(tally.unpriced, 'llm call')} of {tally.llm_calls:,} without a price"
+        yield f"{format_count(tally.unpriced, 'llm call')} of {tally.llm_calls:,} without a price"
 
 
-def _size_items(tally: Tally) -> Iterator[str]:
-    for name, size in _sizes(tally).items():
+def _format_sizes(tally: Tally) -> Iterator[str]:
+    for name, size in _measure_sizes(tally).items():
         yield f"{name} {size or 0:,}" + (" bytes" if name == "max" else "")
-    over = tally.over(MAX_EVENT)
-    yield f"{over:,} over the {MAX_EVENT:,} that a recorder keeps to" if over else f"none over {MAX_EVENT:,}"
+    over_count = tally.count_over(MAX_EVENT_BYTES)
+    yield (
+        f"{over_count:,} over the {MAX_EVENT_BYTES:,} that a recorder keeps to"
+        if over_count
+        else f"none over {MAX_EVENT_BYTES:,}"
+    )

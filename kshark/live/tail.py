@@ -4,92 +4,96 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from agentlog.cli import Where, chosen_cluster, chosen_moment
+from agentlog.cli import Where, chosen_cluster, parse_moment
 from agentlog.errors import Stopped
 from agentlog.event import capture
 from agentlog.event.event import Record, Unreadable
-from agentlog.formatting import counted
+from agentlog.formatting import format_count
 from agentlog.log.reader import KafkaReader, Message
-from agentlog.log.topic_stream import TopicStream, found_in
-from agentlog.session.timeline import Step, alone
-from agentlog.terminal.output import complain, paint_for, width, write, write_bytes
-from agentlog.terminal.unreadable_report import NAMED, name_unreadable
+from agentlog.log.topic_stream import TopicStream, decode_message
+from agentlog.session.timeline import Step, make_single_step
+from agentlog.terminal.output import choose_paint, get_width, write_bytes, write_lines, write_stderr
+from agentlog.terminal.unreadable_report import MAX_NAMED, report_unreadable
 
 from ..replay.command import Choice
-from .event_line import EventLines
-from .lag_notice import Pace
+from .event_line import EventLineFormatter
+from .lag_notice import LagNotice
 
 
-def tail(where: Where, start: str | None, choice: Choice) -> None:
+def tail_events(where: Where, start: str | None, choice: Choice) -> None:
     """Show events until a signal comes; without ``start`` from now on.
 
     Raises:
         UsageError: ``start`` is no time.
         KafkaError: the topic can't be read.
     """
-    since = chosen_moment("--from", start) if start is not None else None
+    since = parse_moment("--from", start) if start is not None else None
     cluster, topic, _ = chosen_cluster(where)
     with KafkaReader(cluster) as reader:
-        stream = TopicStream(reader, topic, complain)
+        stream = TopicStream(reader, topic, write_stderr)
         stream.begin(since, at_end=since is None)
-        begun = "now" if since is None else since.describe()
-        complain(f"{stream.what}, {counted(stream.partition_count, 'partition')}, from {begun} on; Ctrl-C ends it")
-        shown = Shown(choice, EventLines(width(), paint_for(sys.stdout), datetime.now(UTC).date()))
-        pace = Pace(complain)
+        start_text = "now" if since is None else since.describe()
+        write_stderr(
+            f"{stream.what}, {format_count(stream.partition_count, 'partition')}, from {start_text} on; Ctrl-C ends it"
+        )
+        printer = EventPrinter(
+            choice, EventLineFormatter(get_width(), choose_paint(sys.stdout), datetime.now(UTC).date())
+        )
+        lag_notice = LagNotice(write_stderr)
         try:
-            for batch in stream.live():
-                shown.add(sorted(batch, key=_timestamp))
-                pace.look(stream, batch)
+            for batch in stream.read_live():
+                printer.print_batch(sorted(batch, key=_get_timestamp))
+                lag_notice.check_lag(stream, batch)
         except Stopped as stopped:
             if stopped.exit_code:
-                complain(shown.total(stream.records))
+                write_stderr(printer.describe_total(stream.records))
             raise
 
 
-def _timestamp(message: Message) -> int:
+def _get_timestamp(message: Message) -> int:
     return message.timestamp()[1]
 
 
 @dataclass
-class Shown:
+class EventPrinter:
     """What was shown so far, and how the next is."""
 
     choice: Choice
-    lines: EventLines
+    formatter: EventLineFormatter
     events: int = 0
     unreadable: int = 0
 
-    def add(self, batch: list[Message]) -> None:
+    def print_batch(self, batch: list[Message]) -> None:
         """Show those of a batch that are wanted."""
-        steps = [alone(found) for found in map(self._readable, batch) if found is not None]
-        wanted = [step for step in steps if self.choice.holds(step)]
-        self.events += len(wanted)  # ahead of the writing: a signal may come right behind it
-        if wanted:
-            self._write(wanted)
+        steps = [make_single_step(found) for found in map(self._decode_readable, batch) if found is not None]
+        matching_steps = [step for step in steps if self.choice.matches(step)]
+        self.events += len(matching_steps)  # ahead of the writing: a signal may come right behind it
+        if matching_steps:
+            self._write_steps(matching_steps)
 
-    def _readable(self, message: Message) -> Record | None:
-        found = found_in(message)
-        if isinstance(found, Record):
-            return found
-        self._name(found)
+    def _decode_readable(self, message: Message) -> Record | None:
+        item = decode_message(message)
+        if isinstance(item, Record):
+            return item
+        self._report_unreadable(item)
         return None
 
-    def _name(self, each: Unreadable) -> None:
+    def _report_unreadable(self, record: Unreadable) -> None:
         self.unreadable += 1
-        if self.unreadable <= NAMED:
-            name_unreadable(each)
-        elif self.unreadable == NAMED + 1:
-            complain("unreadable: more of them are only counted from here on")
+        if self.unreadable <= MAX_NAMED:
+            report_unreadable(record)
+        elif self.unreadable == MAX_NAMED + 1:
+            write_stderr("unreadable: more of them are only counted from here on")
 
-    def _write(self, steps: list[Step]) -> None:
+    def _write_steps(self, steps: list[Step]) -> None:
         if self.choice.format == "ndjson":
             write_bytes(capture.write_line(step.record.value, step.record.place) for step in steps)
         else:
-            self.lines.columns, self.lines.today = width(), datetime.now(UTC).date()
-            write(self.lines.line(step) for step in steps)
+            self.formatter.columns, self.formatter.today = get_width(), datetime.now(UTC).date()
+            write_lines(self.formatter.format_event(step) for step in steps)
 
-    def total(self, records: int) -> str:
+    def describe_total(self, records: int) -> str:
         """What was shown of so many records."""
-        of = f" of {counted(records, 'record')}" if records != self.events else ""
-        bad = f", {self.unreadable:,} unreadable" if self.unreadable else ""
-        return f"{counted(self.events, 'event')} shown{of}{bad}"
+        of_records = f" of {format_count(records, 'record')}" if records != self.events else ""
+        unreadable_text = f", {self.unreadable:,} unreadable" if self.unreadable else ""
+        return f"{format_count(self.events, 'event')} shown{of_records}{unreadable_text}"

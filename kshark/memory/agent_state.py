@@ -6,18 +6,18 @@ from typing import NamedTuple
 
 import msgspec
 
-from agentlog.analysis.causality import Causes, is_thought
-from agentlog.analysis.failures import lanes_of
+from agentlog.analysis.causality import CauseGraph, is_thought
+from agentlog.analysis.failures import group_by_lane
 from agentlog.event.event import Record
 from agentlog.event.position import Moment
 from agentlog.session.timeline import CALL_TYPES, Lane, Step, Timeline
-from agentlog.text.step_text import WORDS, shown
+from agentlog.text.step_text import STEP_WORDS, format_payload_value
 
 Point = Step | Moment | None
 """Right before a step began; a time, what was recorded then included; or the end."""
 
 
-class Keys(NamedTuple):
+class KeyChange(NamedTuple):
     """A key in memory that was written anew: the writes before and after; ``before`` is None for a new key."""
 
     key: str
@@ -26,14 +26,14 @@ class Keys(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Knowledge:
+class AgentState:
     """What one agent, or one run of a sub-agent, knew.
 
     Attributes:
         seen: what its lane had recorded and what had ended by then, in order.
         open: calls and delegations that had begun and not ended.
         memory: the newest write of each key.
-        given: the newest model call, also one that is just being made, whose ``input`` was recorded; or None.
+        last_model_call: the newest model call, also one that is just being made, whose ``input`` was recorded; or None.
         answers: of what delegations came back with, the delegation.
     """
 
@@ -41,16 +41,16 @@ class Knowledge:
     seen: list[Step] = field(default_factory=list)
     open: list[Step] = field(default_factory=list)
     memory: dict[str, Step] = field(default_factory=dict)
-    given: Step | None = None
+    last_model_call: Step | None = None
     answers: dict[Step, Step] = field(default_factory=dict)
 
-    def of(self, chosen: Callable[[Step], bool]) -> list[Step]:
+    def filter_seen(self, is_chosen: Callable[[Step], bool]) -> list[Step]:
         """Those of the steps seen that are chosen."""
-        return [step for step in self.seen if chosen(step)]
+        return [step for step in self.seen if is_chosen(step)]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class StateChange:
     """What came to what an agent knew from one point to a later one.
 
     Attributes:
@@ -63,10 +63,10 @@ class Change:
     seen: list[Step]
     opened: list[Step]
     closed: list[Step]
-    memory: list[Keys]
+    memory: list[KeyChange]
 
 
-KINDS = frozenset(WORDS) | {"tool_call", "decision", "error", "call_started"}
+KNOWN_KINDS = frozenset(STEP_WORDS) | {"tool_call", "decision", "error", "call_started"}
 SECTIONS: tuple[tuple[str, Callable[[Step], bool]], ...] = (
     ("conversation", lambda step: step.kind in ("user_message", "agent_message")),
     ("documents", lambda step: step.kind == "retrieval"),
@@ -74,106 +74,120 @@ SECTIONS: tuple[tuple[str, Callable[[Step], bool]], ...] = (
     ("decisions", lambda step: step.kind == "decision" or is_thought(step)),
     ("model", lambda step: step.kind == "llm_call"),
     ("errors", lambda step: step.kind == "error"),
-    ("other", lambda step: step.kind not in KINDS),
+    ("other", lambda step: step.kind not in KNOWN_KINDS),
 )
 """What was seen, by what it is; each step stands in one of them at most."""
 
 
-def known(timeline: Timeline, causes: Causes, lanes: Sequence[Lane], at: Point) -> list[Knowledge]:
-    """What the agents of ``lanes`` knew at ``at``."""
-    begun, ended = lanes_of(_begun(timeline, causes, at)), _ended(causes, at)
+def find_states(timeline: Timeline, causes: CauseGraph, lanes: Sequence[Lane], point: Point) -> list[AgentState]:
+    """What the agents of ``lanes`` knew at ``point``."""
+    begun_by_lane, has_ended = group_by_lane(_list_begun_steps(timeline, causes, point)), _make_end_check(causes, point)
     runs = {lane.result: lane.delegation for lane in timeline.lanes if lane.result is not None}
-    return [_known(lane, begun.get(lane, []), ended, runs, at) for lane in lanes]
+    return [_build_state(lane, begun_by_lane.get(lane, []), has_ended, runs, point) for lane in lanes]
 
 
-def as_begun(step: Step) -> Step:
+def hide_answer(step: Step) -> Step:
     """An open call as it was known while it ran: without what it answered later."""
     if step.is_open or step.kind not in CALL_TYPES:
         return step
-    told = {name: value for name, value in step.event.payload.items() if name in ("tool", "model", "input", "query")}
-    event = msgspec.structs.replace(step.event, event_type="call_started", payload={**told, "call_type": step.kind})
+    known_fields = {
+        name: value for name, value in step.event.payload.items() if name in ("tool", "model", "input", "query")
+    }
+    event = msgspec.structs.replace(
+        step.event, event_type="call_started", payload={**known_fields, "call_type": step.kind}
+    )
     return replace(step, record=Record(event, step.record.place, b""), recorded=step.began, late_us=0)
 
 
-def _known(
-    lane: Lane, begun: list[Step], ended: Callable[[Step], bool], runs: Mapping[Step, Step | None], at: Point
-) -> Knowledge:
-    seen = sorted((step for step in begun if ended(step)), key=lambda step: max(step.began, step.recorded))
-    answers = _answers(seen, runs)
+def _build_state(
+    lane: Lane,
+    begun_steps: list[Step],
+    has_ended: Callable[[Step], bool],
+    runs: Mapping[Step, Step | None],
+    point: Point,
+) -> AgentState:
+    seen = sorted((step for step in begun_steps if has_ended(step)), key=lambda step: max(step.began, step.recorded))
+    answers = _match_answers(seen, runs)
     came_back = set(answers.values())
-    waiting = [
+    open_steps = [
         step
-        for step in begun
-        if (step.kind in CALL_TYPES and not ended(step)) or (step.kind == "delegation" and step not in came_back)
+        for step in begun_steps
+        if (step.kind in CALL_TYPES and not has_ended(step)) or (step.kind == "delegation" and step not in came_back)
     ]
-    memory = {shown(step.event.payload.get("key", "")): step for step in seen if step.kind == "memory_write"}
-    asked = [*begun, at] if isinstance(at, Step) and at.lane is lane else begun
-    given = next((s for s in reversed(asked) if s.kind == "llm_call" and s.event.payload.get("input")), None)
-    return Knowledge(lane, seen, waiting, memory, given, answers)
+    memory = {
+        format_payload_value(step.event.payload.get("key", "")): step for step in seen if step.kind == "memory_write"
+    }
+    candidates = [*begun_steps, point] if isinstance(point, Step) and point.lane is lane else begun_steps
+    last_model_call = next(
+        (s for s in reversed(candidates) if s.kind == "llm_call" and s.event.payload.get("input")), None
+    )
+    return AgentState(lane, seen, open_steps, memory, last_model_call, answers)
 
 
-def change(before: Knowledge, after: Knowledge) -> Change:
+def compare_states(before: AgentState, after: AgentState) -> StateChange:
     """What came to ``before`` until ``after``."""
-    had, still = set(before.seen), set(after.open)
+    seen_before, still_open = set(before.seen), set(after.open)
     was_open = set(before.open)
-    keys = (Keys(key, before.memory.get(key), step) for key, step in after.memory.items())
-    return Change(
-        [step for step in after.seen if step not in had],
+    keys = (KeyChange(key, before.memory.get(key), step) for key, step in after.memory.items())
+    return StateChange(
+        [step for step in after.seen if step not in seen_before],
         [step for step in after.open if step not in was_open],
-        [step for step in before.open if step not in still],
+        [step for step in before.open if step not in still_open],
         [key for key in keys if key.before is not key.after],
     )
 
 
-def lanes_at(timeline: Timeline, causes: Causes, at: Point, agent: str | None) -> list[Lane]:
+def find_lanes(timeline: Timeline, causes: CauseGraph, point: Point, agent: str | None) -> list[Lane]:
     """The lanes that are meant: of a step its own, of an agent all its own, else all that had begun."""
-    if isinstance(at, Step) and agent is None:
-        return [at.lane]
-    begun = {step.lane for step in _begun(timeline, causes, at)} | {step.lane for step in timeline.steps[:1]}
+    if isinstance(point, Step) and agent is None:
+        return [point.lane]
+    begun = {step.lane for step in _list_begun_steps(timeline, causes, point)} | {
+        step.lane for step in timeline.steps[:1]
+    }
     return [lane for lane in timeline.lanes if lane in begun and agent in (None, lane.agent_id)]
 
 
-def _begun(timeline: Timeline, causes: Causes, at: Point) -> Sequence[Step]:
-    if at is None:
+def _list_begun_steps(timeline: Timeline, causes: CauseGraph, point: Point) -> Sequence[Step]:
+    if point is None:
         return timeline.steps
-    if isinstance(at, Moment):
-        return [step for step in timeline.steps if step.began <= at.microseconds]
-    return timeline.steps[: causes.number[at] - 1]
+    if isinstance(point, Moment):
+        return [step for step in timeline.steps if step.began <= point.microseconds]
+    return timeline.steps[: causes.step_numbers[point] - 1]
 
 
-def _ended(causes: Causes, at: Point) -> Callable[[Step], bool]:
-    """Whether a step that had begun by ``at`` had ended too."""
-    if at is None:
+def _make_end_check(causes: CauseGraph, point: Point) -> Callable[[Step], bool]:
+    """Whether a step that had begun by ``point`` had ended too."""
+    if point is None:
         return lambda step: not step.is_open
-    if isinstance(at, Moment):
-        return lambda step: not step.is_open and (not step.duration_us or step.recorded <= at.microseconds)
-    led_there = {link.step for link in causes.chain(at)}
+    if isinstance(point, Moment):
+        return lambda step: not step.is_open and (not step.duration_us or step.recorded <= point.microseconds)
+    causing_steps = {link.step for link in causes.build_chain(point)}
 
-    def ended(step: Step) -> bool:
-        if step.is_open or not step.duration_us or step.recorded <= at.began:
+    def has_ended(step: Step) -> bool:
+        if step.is_open or not step.duration_us or step.recorded <= point.began:
             return not step.is_open
-        return step in led_there and step.recorded < at.recorded  # a beginning is only known to the millisecond
+        return step in causing_steps and step.recorded < point.recorded  # a beginning is only known to the millisecond
 
-    return ended
+    return has_ended
 
 
-def _answers(seen: Sequence[Step], runs: Mapping[Step, Step | None]) -> dict[Step, Step]:
+def _match_answers(seen: Sequence[Step], runs: Mapping[Step, Step | None]) -> dict[Step, Step]:
     """Of each result its delegation: by the run's lane, by its parent, else by the agent's name."""
-    waiting: list[Step] = []
+    open_delegations: list[Step] = []
     answers: dict[Step, Step] = {}
     for step in seen:
         if step.kind == "delegation":
-            waiting.append(step)
+            open_delegations.append(step)
         elif step.kind == "delegation_result":
-            delegation = next(_asked(step, runs.get(step), waiting), None)
+            delegation = next(_find_delegations(step, runs.get(step), open_delegations), None)
             if delegation is not None:
-                waiting.remove(delegation)
+                open_delegations.remove(delegation)
                 answers[step] = delegation
     return answers
 
 
-def _asked(result: Step, of_run: Step | None, waiting: Sequence[Step]) -> Iterator[Step]:
-    yield from (step for step in waiting if step is of_run)
-    yield from (step for step in waiting if step is result.parent)
+def _find_delegations(result: Step, run_delegation: Step | None, open_delegations: Sequence[Step]) -> Iterator[Step]:
+    yield from (step for step in open_delegations if step is run_delegation)
+    yield from (step for step in open_delegations if step is result.parent)
     agent = result.event.payload.get("from_agent_id")
-    yield from (step for step in reversed(waiting) if step.event.payload.get("to_agent_id") == agent)
+    yield from (step for step in reversed(open_delegations) if step.event.payload.get("to_agent_id") == agent)

@@ -10,63 +10,65 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from agentlog.session.timeline import Step
-from agentlog.text.step_text import shown
+from agentlog.text.step_text import format_payload_value
 
-from ..view.chat_messages import Message, as_messages
-from .agent_state import Knowledge
+from ..view.chat_messages import Message, parse_messages
+from .agent_state import AgentState
 
 NO_ANSWER = "(no answer by then)"
-LONGEST_NAME = 64
+MAX_NAME_LENGTH = 64
 
 
 class Conversation(NamedTuple):
     """Messages, and where they come from.
 
     Attributes:
-        recorded: how many of the first are what the model was given, as recorded with the step ``given``.
+        recorded_count: how many of the first are what the model was given, as recorded with the step ``last_model_call``.
         left_out: steps that no message stands for.
     """
 
     messages: list[Message]
-    recorded: int
-    given: Step | None
+    recorded_count: int
+    last_model_call: Step | None
     left_out: list[Step]
 
 
-def conversation(knowledge: Knowledge, seen_before: Sequence[Step], number: dict[Step, int]) -> Conversation:
-    """The messages for ``knowledge``; ``seen_before`` is what had been seen when its ``given`` call was made."""
-    given = knowledge.given
-    recorded = as_messages(given.event.payload.get("input")) if given is not None else None
+def build_conversation(state: AgentState, seen_before: Sequence[Step], number: dict[Step, int]) -> Conversation:
+    """The messages for ``state``; ``seen_before`` is what had been seen when its ``last_model_call`` call was made."""
+    last_model_call = state.last_model_call
+    recorded = parse_messages(last_model_call.event.payload.get("input")) if last_model_call is not None else None
     if recorded is None:
-        builder = _Builder(number, _opening(knowledge))
-        steps = knowledge.seen
+        builder = _ConversationBuilder(number, _build_opening(state))
+        steps = state.seen
     else:
-        builder = _Builder(number, list(recorded))
+        builder = _ConversationBuilder(number, list(recorded))
         before = set(seen_before)
-        steps = [step for step in knowledge.seen if step not in before]
+        steps = [step for step in state.seen if step not in before]
     for step in steps:
-        builder.add(step, knowledge)
-    for step in knowledge.open:
-        if recorded is None or step is not given:
+        builder.add(step, state)
+    for step in state.open:
+        if recorded is None or step is not last_model_call:
             builder.add_open(step)
-    return Conversation(builder.messages, len(recorded or ()), given if recorded else None, builder.left_out)
+    return Conversation(builder.messages, len(recorded or ()), last_model_call if recorded else None, builder.left_out)
 
 
-def _opening(knowledge: Knowledge) -> list[Message]:
+def _build_opening(state: AgentState) -> list[Message]:
     """The goal, and what stands in memory; of a sub-agent its task."""
-    delegation = knowledge.lane.delegation
-    starts = knowledge.of(lambda step: step.kind == "session_start" and "goal" in step.event.payload)
-    lines = [f"Goal: {shown(step.event.payload['goal'])}" for step in starts[:1]]
-    if knowledge.memory:
-        keys = (f"- {key}: {shown(step.event.payload.get('value'))}" for key, step in knowledge.memory.items())
+    delegation = state.lane.delegation
+    starts = state.filter_seen(lambda step: step.kind == "session_start" and "goal" in step.event.payload)
+    lines = [f"Goal: {format_payload_value(step.event.payload['goal'])}" for step in starts[:1]]
+    if state.memory:
+        keys = (
+            f"- {key}: {format_payload_value(step.event.payload.get('value'))}" for key, step in state.memory.items()
+        )
         lines += ["In memory:", *keys]
     opening = [{"role": "system", "content": "\n".join(lines)}] if lines else []
     if delegation is not None:
-        opening.append({"role": "user", "content": shown(delegation.event.payload.get("task", ""))})
+        opening.append({"role": "user", "content": format_payload_value(delegation.event.payload.get("task", ""))})
     return opening
 
 
-class _Builder:
+class _ConversationBuilder:
     """Appends to messages so that they stay valid."""
 
     def __init__(self, number: dict[Step, int], messages: list[Message]) -> None:
@@ -75,29 +77,33 @@ class _Builder:
         self._number = number
         self._ids = {call["id"] for each in messages for call in each.get("tool_calls") or []}
         self._names: dict[str, str] = {}
-        self._together_until = 0
-        self._own = len(messages)
+        self._parallel_until = 0
+        self._initial_count = len(messages)
 
-    def add(self, step: Step, knowledge: Knowledge) -> None:
+    def add(self, step: Step, state: AgentState) -> None:
         payload = step.event.payload
         match step.kind:
             case "user_message":
-                self._say("user", shown(payload.get("text", payload)))
+                self._add_message("user", format_payload_value(payload.get("text", payload)))
             case "agent_message":
-                self._say("assistant", shown(payload.get("text", payload)))
+                self._add_message("assistant", format_payload_value(payload.get("text", payload)))
             case "llm_call":
-                self._say("assistant", _said(payload.get("output")))
+                self._add_message("assistant", _extract_text(payload.get("output")))
             case "decision":
                 reason = step.event.context.get("reasoning")
-                told = [shown(payload.get("action", payload)), *([shown(reason)] if reason else [])]
-                self._say("assistant", "\n".join(told))
+                lines = [
+                    format_payload_value(payload.get("action", payload)),
+                    *([format_payload_value(reason)] if reason else []),
+                ]
+                self._add_message("assistant", "\n".join(lines))
             case "error":
-                self._say("user", f"Error: {shown(payload)}")
+                self._add_message("user", f"Error: {format_payload_value(payload)}")
             case "tool_call" | "retrieval":
-                self._call(step, _result(step))
+                self._add_call(step, _format_result(step))
             case "delegation_result":
-                self._call(
-                    knowledge.answers.get(step, step), shown(payload.get("error") or payload.get("result") or "")
+                self._add_call(
+                    state.answers.get(step, step),
+                    format_payload_value(payload.get("error") or payload.get("result") or ""),
                 )
             case "delegation" | "memory_write" | "session_start" | "session_end":
                 pass  # said with what comes back, and at the beginning
@@ -106,51 +112,51 @@ class _Builder:
 
     def add_open(self, step: Step) -> None:
         if step.kind != "llm_call":
-            self._call(step, NO_ANSWER)
+            self._add_call(step, NO_ANSWER)
 
-    def _say(self, role: str, text: str) -> None:
+    def _add_message(self, role: str, text: str) -> None:
         """A message; what an agent tells the user in its model's own words is said once."""
         if text and self.messages[-1:] != [{"role": role, "content": text}]:
             self.messages.append({"role": role, "content": text})
-            self._together_until = 0
+            self._parallel_until = 0
 
-    def _call(self, step: Step, answer: str) -> None:
+    def _add_call(self, step: Step, answer: str) -> None:
         """A call and its answer; calls that ran at the same time are one message's."""
-        call_id = self._new_id(step)
+        call_id = self._make_call_id(step)
         call = {
             "id": call_id,
             "type": "function",
-            "function": {"name": self._name(step), "arguments": _arguments(step)},
+            "function": {"name": self._make_tool_name(step), "arguments": _encode_arguments(step)},
         }
-        asking = self._asking(step)
-        asking.setdefault("tool_calls", []).append(call)
+        calling_message = self._find_calling_message(step)
+        calling_message.setdefault("tool_calls", []).append(call)
         self.messages.append({"role": "tool", "tool_call_id": call_id, "content": answer})
-        self._together_until = max(self._together_until, step.recorded)
+        self._parallel_until = max(self._parallel_until, step.recorded)
 
-    def _asking(self, step: Step) -> Message:
+    def _find_calling_message(self, step: Step) -> Message:
         """The message that a call belongs to: of a call beside it, or what the agent said before it, or a new one."""
-        if step.began < self._together_until:
+        if step.began < self._parallel_until:
             return next(message for message in reversed(self.messages) if message["role"] == "assistant")
-        self._together_until = 0
-        last = self.messages[-1] if len(self.messages) > self._own else {}
+        self._parallel_until = 0
+        last = self.messages[-1] if len(self.messages) > self._initial_count else {}
         if last.get("role") == "assistant":
             return last
         self.messages.append({"role": "assistant", "content": None})
         return self.messages[-1]
 
-    def _new_id(self, step: Step) -> str:
+    def _make_call_id(self, step: Step) -> str:
         call_id = f"step_{self._number[step]}"
         while call_id in self._ids:
             call_id += "_"
         self._ids.add(call_id)
         return call_id
 
-    def _name(self, step: Step) -> str:
+    def _make_tool_name(self, step: Step) -> str:
         """A name that providers take; tools whose names differ keep different ones."""
-        named = {"retrieval": "retrieval", "delegation": "delegate", "delegation_result": "delegate"}
-        label = named.get(step.kind, step.label)
+        names_by_kind = {"retrieval": "retrieval", "delegation": "delegate", "delegation_result": "delegate"}
+        label = names_by_kind.get(step.kind, step.label)
         if label not in self._names:
-            name = base = re.sub(r"[^a-zA-Z0-9_-]", "_", label)[: LONGEST_NAME - 6] or "tool"
+            name = base = re.sub(r"[^a-zA-Z0-9_-]", "_", label)[: MAX_NAME_LENGTH - 6] or "tool"
             taken = set(self._names.values())
             for count in range(2, len(taken) + 3):
                 if name not in taken:
@@ -160,35 +166,35 @@ class _Builder:
         return self._names[label]
 
 
-def _said(output: object) -> str:
+def _extract_text(output: object) -> str:
     """What a model said, without the calls that it asked for: these have events of their own."""
     if isinstance(output, dict) and "role" in output:
-        return shown(output.get("content") or "")
-    return shown(output) if output not in (None, "", [], {}) else ""
+        return format_payload_value(output.get("content") or "")
+    return format_payload_value(output) if output not in (None, "", [], {}) else ""
 
 
-def _result(step: Step) -> str:
+def _format_result(step: Step) -> str:
     payload = step.event.payload
     if payload.get("error"):
-        return f"Error: {shown(payload['error'])}"
-    said = next((payload[name] for name in ("output", "documents", "result") if name in payload), "")
-    return _text("" if said is None else said)
+        return f"Error: {format_payload_value(payload['error'])}"
+    output = next((payload[name] for name in ("output", "documents", "result") if name in payload), "")
+    return _encode_text("" if output is None else output)
 
 
-def _arguments(step: Step) -> str:
+def _encode_arguments(step: Step) -> str:
     """A call's arguments as a JSON object in text."""
     payload = step.event.payload
     match step.kind:
         case "retrieval":
-            given: object = {"query": payload.get("query")}
+            arguments: object = {"query": payload.get("query")}
         case "delegation":
-            given = {name: payload.get(name) for name in ("to_agent_id", "task")}
+            arguments = {name: payload.get(name) for name in ("to_agent_id", "task")}
         case "delegation_result":
-            given = {"to_agent_id": payload.get("from_agent_id")}
+            arguments = {"to_agent_id": payload.get("from_agent_id")}
         case _:
-            given = payload.get("input")
-    return _text(given if isinstance(given, dict) else {} if given is None else {"input": given})
+            arguments = payload.get("input")
+    return _encode_text(arguments if isinstance(arguments, dict) else {} if arguments is None else {"input": arguments})
 
 
-def _text(value: object) -> str:
+def _encode_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

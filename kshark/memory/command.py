@@ -4,16 +4,16 @@ import json
 import sys
 from dataclasses import dataclass
 
-from agentlog.analysis.causality import Causes
+from agentlog.analysis.causality import CauseGraph
 from agentlog.event import codec
-from agentlog.formatting import counted
-from agentlog.terminal.output import complain, page, paint_for, width, write_bytes
+from agentlog.formatting import format_count
+from agentlog.terminal.output import choose_paint, get_width, page_lines, write_bytes, write_stderr
 
 from ..render import Look
-from ..replay.command import Read, read_session
+from ..replay.command import LoadedSession, read_session
 from ..wanted import Wanted
 from .chat_export import Conversation
-from .query import Recall, recall
+from .query import MemoryReport, build_report
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,12 @@ class Choice:
     max_chars: int | None = None
     pager: bool = True
 
-    def look(self, began: int) -> Look:
+    def make_layout(self, began: int) -> Look:
         """How text is to be written for where it goes."""
-        return Look(width(), paint_for(sys.stdout), began, self.full, self.max_chars)
+        return Look(get_width(), choose_paint(sys.stdout), began, self.full, self.max_chars)
 
 
-def memory(wanted: Wanted, choice: Choice) -> None:
+def show_memory(wanted: Wanted, choice: Choice) -> None:
     """Say what the agents of a session knew.
 
     Raises:
@@ -46,40 +46,46 @@ def memory(wanted: Wanted, choice: Choice) -> None:
         UsageError: a point is written ambiguously, or what changed is asked for backwards.
         AgentlogError: the source can't be read.
     """
-    read = read_session(wanted)
-    recalled = recall(read.timeline, choice.at, choice.since, choice.agent)
+    session = read_session(wanted)
+    report = build_report(session.timeline, choice.at, choice.since, choice.agent)
     if choice.full:
         from ..view.fetch_payloads import fetch_references  # noqa: PLC0415
 
-        for mind in recalled.minds:
-            fetch_references([*mind.seen, *mind.open, *([mind.given] if mind.given is not None else [])])
-    _show(recalled, read, choice)
+        for mind in report.states:
+            fetch_references(
+                [*mind.seen, *mind.open, *([mind.last_model_call] if mind.last_model_call is not None else [])]
+            )
+    _show(report, session, choice)
 
 
-def _show(recalled: Recall, read: Read, choice: Choice) -> None:
+def _show(report: MemoryReport, session: LoadedSession, choice: Choice) -> None:
     match choice.format:
         case "messages":
-            mind = recalled.minds[-1 if choice.agent is not None else 0]
-            _write_messages(recalled.messages(mind), recalled.causes)
+            state = report.states[-1 if choice.agent is not None else 0]
+            _write_messages(report.build_messages(state), report.causes)
         case "json":
-            from .json_document import document  # noqa: PLC0415
+            from .json_document import render_json  # noqa: PLC0415
 
-            write_bytes([document(recalled, read.covered, read.unreadable), b"\n"])
+            write_bytes([render_json(report, session.coverage, session.unreadable), b"\n"])
         case _:
-            from .text import text  # noqa: PLC0415
+            from .text import render_text  # noqa: PLC0415
 
-            lines = text(recalled, read.covered, choice.look(recalled.timeline.began))
-            page(lines, pager=choice.pager)
+            lines = render_text(report, session.coverage, choice.make_layout(report.timeline.began))
+            page_lines(lines, use_pager=choice.pager)
 
 
-def _write_messages(made: Conversation, causes: Causes) -> None:
+def _write_messages(conversation: Conversation, causes: CauseGraph) -> None:
     """The messages; where they come from is said on standard error, so that a model can be given what is written."""
-    text = json.dumps(made.messages, ensure_ascii=False)
-    write_bytes([codec.one_line(text.encode()), b"\n"])
-    if made.given is not None:
-        step = causes.number[made.given]
-        complain(f"{counted(made.recorded, 'message')} as recorded with step {step}: what the model was given there")
-    if len(made.messages) > made.recorded:
-        complain(f"{counted(len(made.messages) - made.recorded, 'message')} put together from events")
-    if made.left_out:
-        complain(f"{counted(len(made.left_out), 'step')} of other types stand in no message")
+    text = json.dumps(conversation.messages, ensure_ascii=False)
+    write_bytes([codec.flatten_json(text.encode()), b"\n"])
+    if conversation.last_model_call is not None:
+        step = causes.step_numbers[conversation.last_model_call]
+        write_stderr(
+            f"{format_count(conversation.recorded_count, 'message')} as recorded with step {step}: what the model was given there"
+        )
+    if len(conversation.messages) > conversation.recorded_count:
+        write_stderr(
+            f"{format_count(len(conversation.messages) - conversation.recorded_count, 'message')} put together from events"
+        )
+    if conversation.left_out:
+        write_stderr(f"{format_count(len(conversation.left_out), 'step')} of other types stand in no message")

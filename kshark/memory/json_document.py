@@ -6,111 +6,114 @@ from typing import Any
 
 import orjson
 
-from agentlog.analysis.causality import Causes
+from agentlog.analysis.causality import CauseGraph
 from agentlog.analysis.failures import is_failure
 from agentlog.event import codec
-from agentlog.event.event import Unreadable, timestamp_text
+from agentlog.event.event import Unreadable, format_timestamp
 from agentlog.event.position import Moment
-from agentlog.session.coverage import Coverage, as_json
+from agentlog.session.coverage import Coverage, coverage_to_json
 from agentlog.session.timeline import Step
 
 from ..render import moment
-from ..view.numbered_steps import named_step
-from .agent_state import SECTIONS, Change, Keys, Knowledge, Point
-from .phrases import task
-from .query import Recall
+from ..view.numbered_steps import build_step_reference
+from .agent_state import SECTIONS, AgentState, KeyChange, Point, StateChange
+from .phrases import describe_task
+from .query import MemoryReport
 
 
-def document(recalled: Recall, covered: Coverage, unreadable: Sequence[Unreadable]) -> bytes:
+def render_json(report: MemoryReport, coverage: Coverage, unreadable: Sequence[Unreadable]) -> bytes:
     """What each lane knew, with its events as stored, and how far all of it can be trusted."""
-    timeline, causes = recalled.timeline, recalled.causes
-    changes: Sequence[Change | None] = recalled.changes or [None] * len(recalled.minds)
-    written = orjson.dumps(
+    timeline, causes = report.timeline, report.causes
+    changes: Sequence[StateChange | None] = report.changes or [None] * len(report.states)
+    encoded = orjson.dumps(
         {
             "session_id": timeline.session_id,
             "goal": timeline.goal,
             "outcome": timeline.outcome,
-            "at": _point(recalled.at, causes),
-            "since": _point(recalled.since, causes),
-            "lanes": [_mind(mind, change, recalled) for mind, change in zip(recalled.minds, changes, strict=True)],
-            "searched": as_json(covered, unreadable),
+            "at": _build_point(report.point, causes),
+            "since": _build_point(report.since, causes),
+            "lanes": [_build_state(mind, change, report) for mind, change in zip(report.states, changes, strict=True)],
+            "searched": coverage_to_json(coverage, unreadable),
         }
     )
-    return codec.one_line(written)
+    return codec.flatten_json(encoded)
 
 
-def _point(point: Point, causes: Causes) -> dict[str, Any] | None:
+def _build_point(point: Point, causes: CauseGraph) -> dict[str, Any] | None:
     if isinstance(point, Step):
         return {
-            "step": causes.number[point],
+            "step": causes.step_numbers[point],
             "event_id": point.event.event_id,
-            "time": timestamp_text(moment(point.began)),
+            "time": format_timestamp(moment(point.began)),
         }
-    return {"step": None, "event_id": None, "time": timestamp_text(point.time)} if isinstance(point, Moment) else None
+    return {"step": None, "event_id": None, "time": format_timestamp(point.time)} if isinstance(point, Moment) else None
 
 
-def _mind(mind: Knowledge, change: Change | None, recalled: Recall) -> dict[str, Any]:
-    causes, delegation = recalled.causes, mind.lane.delegation
-    keys = [Keys(key, None, step) for key, step in mind.memory.items()]
+def _build_state(state: AgentState, change: StateChange | None, report: MemoryReport) -> dict[str, Any]:
+    causes, delegation = report.causes, state.lane.delegation
+    keys = [KeyChange(key, None, step) for key, step in state.memory.items()]
     return {
-        "agent_id": mind.lane.agent_id,
-        "depth": mind.lane.depth,
-        "delegation": causes.number[delegation] if delegation is not None else None,
-        "task": task(mind, recalled.timeline.goal),
-        "model_input": _given(mind, causes),
-        "memory": [_key(key, causes) for key in keys],
-        **{title: [_step(step, causes) for step in mind.of(chosen)] for title, chosen in SECTIONS},
-        "open": [_open(step, causes) for step in mind.open],
-        "changed": _changed(change, causes) if change is not None else None,
+        "agent_id": state.lane.agent_id,
+        "depth": state.lane.depth,
+        "delegation": causes.step_numbers[delegation] if delegation is not None else None,
+        "task": describe_task(state, report.timeline.goal),
+        "model_input": _build_model_input(state, causes),
+        "memory": [_build_key(key, causes) for key in keys],
+        **{title: [_build_step(step, causes) for step in state.filter_seen(chosen)] for title, chosen in SECTIONS},
+        "open": [_build_open_step(step, causes) for step in state.open],
+        "changed": _build_change(change, causes) if change is not None else None,
     }
 
 
-def _given(mind: Knowledge, causes: Causes) -> dict[str, Any] | None:
+def _build_model_input(state: AgentState, causes: CauseGraph) -> dict[str, Any] | None:
     """What the model was given last, where that was recorded: that is no reconstruction."""
-    if mind.given is None:
+    if state.last_model_call is None:
         return None
-    return {"step": causes.number[mind.given], "input": _value(mind.given.event.payload["input"])}
+    return {
+        "step": causes.step_numbers[state.last_model_call],
+        "input": _encode_value(state.last_model_call.event.payload["input"]),
+    }
 
 
-def _changed(change: Change, causes: Causes) -> dict[str, Any]:
-    number = causes.number
+def _build_change(change: StateChange, causes: CauseGraph) -> dict[str, Any]:
+    number = causes.step_numbers
     return {
         "seen": [number[step] for step in change.seen],
         "opened": [number[step] for step in change.opened],
         "closed": [number[step] for step in change.closed],
-        "memory": [_key(key, causes) for key in change.memory],
+        "memory": [_build_key(key, causes) for key in change.memory],
     }
 
 
-def _key(key: Keys, causes: Causes) -> dict[str, Any]:
-    had = key.before.event.payload.get("value") if key.before is not None else None
+def _build_key(key: KeyChange, causes: CauseGraph) -> dict[str, Any]:
+    old_value = key.before.event.payload.get("value") if key.before is not None else None
     return {
         "key": key.key,
-        "value": _value(key.after.event.payload.get("value")),
-        "step": causes.number[key.after],
-        "before": _value(had),
+        "value": _encode_value(key.after.event.payload.get("value")),
+        "step": causes.step_numbers[key.after],
+        "before": _encode_value(old_value),
     }
 
 
-def _value(value: object) -> orjson.Fragment:
+def _encode_value(value: object) -> orjson.Fragment:
     """A value of a payload as JSON: whole numbers of any size, as stored."""
     return orjson.Fragment(json.dumps(value, ensure_ascii=False))
 
 
-def _open(step: Step, causes: Causes) -> dict[str, Any]:
+def _build_open_step(step: Step, causes: CauseGraph) -> dict[str, Any]:
     """A call or a delegation while it ran: what it was given, and not what it answered later."""
     payload = step.event.payload
-    given = next((payload[name] for name in ("input", "query", "task") if name in payload), None)
+    call_input = next((payload[name] for name in ("input", "query", "task") if name in payload), None)
     return {
-        **named_step(step, causes.number),
-        "began": timestamp_text(moment(step.began)),
-        "input": _value(given),
+        **build_step_reference(step, causes.step_numbers),
+        "began": format_timestamp(moment(step.began)),
+        "input": _encode_value(call_input),
     }
 
 
-def _step(step: Step, causes: Causes) -> dict[str, Any]:
+def _build_step(step: Step, causes: CauseGraph) -> dict[str, Any]:
     return {
-        **named_step(step, causes.number),
+        **build_step_reference(step, causes.step_numbers),
         "failed": is_failure(step),
         "event": orjson.Fragment(step.record.value),
     }

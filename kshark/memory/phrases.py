@@ -1,48 +1,50 @@
 """What `kshark memory` says of a point and of a lane, in words. Pure; the text is as recorded."""
 
-from agentlog.analysis.causality import Causes
-from agentlog.formatting import counted, duration
+from agentlog.analysis.causality import CauseGraph
+from agentlog.formatting import format_count, format_duration
 from agentlog.session.timeline import Step
-from agentlog.text.step_text import headline, shown, word
+from agentlog.text.step_text import format_headline, format_payload_value, get_step_word
 
-from ..view.chat_messages import as_messages
-from .agent_state import Keys, Knowledge, Point
+from ..view.chat_messages import parse_messages
+from .agent_state import AgentState, KeyChange, Point
 
 
-def when(point: Point, began: int, causes: Causes) -> str:
+def describe_point(point: Point, began: int, causes: CauseGraph) -> str:
     """A point in words."""
     if isinstance(point, Step):
-        since = duration(max(point.began - began, 0))
-        return f"right before step {causes.number[point]}, {word(point)}: {headline(point)[:80]}  ({since} in)"
+        since = format_duration(max(point.began - began, 0))
+        return f"right before step {causes.step_numbers[point]}, {get_step_word(point)}: {format_headline(point)[:80]}  ({since} in)"
     return f"at {point.describe()}" if point is not None else "at the end"
 
 
-def asked_by(mind: Knowledge) -> str:
+def describe_caller(state: AgentState) -> str:
     """Who gave a sub-agent its task; empty for the session's own agent."""
-    delegation = mind.lane.delegation
+    delegation = state.lane.delegation
     return f"asked by {delegation.event.agent_id}" if delegation is not None else ""
 
 
-def task(mind: Knowledge, goal: str) -> str:
+def describe_task(state: AgentState, goal: str) -> str:
     """What the agent was to do: the session's goal, or the task that a sub-agent was given."""
-    delegation = mind.lane.delegation
-    return shown(delegation.event.payload.get("task", "")) if delegation is not None else goal
+    delegation = state.lane.delegation
+    return format_payload_value(delegation.event.payload.get("task", "")) if delegation is not None else goal
 
 
-def given(mind: Knowledge, causes: Causes) -> str:
+def describe_model_input(state: AgentState, causes: CauseGraph) -> str:
     """What is known of what the model was given last."""
-    step = mind.given
+    step = state.last_model_call
     if step is None:
         return "no model call recorded its input; all below is put together from events"
     value = step.event.payload.get("input")
-    messages = as_messages(value)
-    what = counted(len(messages), "message") if messages else f"{len(shown(value)):,} characters"
-    return f"recorded with step {causes.number[step]}: {what}; all below is put together from events"
+    messages = parse_messages(value)
+    size_text = (
+        format_count(len(messages), "message") if messages else f"{len(format_payload_value(value)):,} characters"
+    )
+    return f"recorded with step {causes.step_numbers[step]}: {size_text}; all below is put together from events"
 
 
-def key_change(key: Keys) -> str:
+def describe_key_change(key: KeyChange) -> str:
     """A key in memory, its value, and the one that it had."""
-    now = shown(key.after.event.payload.get("value", ""))
+    value_text = format_payload_value(key.after.event.payload.get("value", ""))
     if key.before is None:
-        return f"{key.key} = {now}"
-    return f"{key.key} = {now}, was {shown(key.before.event.payload.get('value', ''))}"
+        return f"{key.key} = {value_text}"
+    return f"{key.key} = {value_text}, was {format_payload_value(key.before.event.payload.get('value', ''))}"

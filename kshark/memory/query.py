@@ -2,69 +2,69 @@
 
 from dataclasses import dataclass
 
-from agentlog.analysis.causality import Causes
+from agentlog.analysis.causality import CauseGraph
 from agentlog.errors import NothingToShow, UsageError
 from agentlog.event.position import Moment
 from agentlog.session.timeline import Step, Timeline
 
-from ..view.step_reference import pointed
-from .agent_state import Change, Knowledge, Point, change, known, lanes_at
-from .chat_export import Conversation, conversation
+from ..view.step_reference import resolve_reference
+from .agent_state import AgentState, Point, StateChange, compare_states, find_lanes, find_states
+from .chat_export import Conversation, build_conversation
 
 
 @dataclass(frozen=True, slots=True)
-class Recall:
+class MemoryReport:
     """What agents knew at a point.
 
     Attributes:
-        at: the point.
+        point: the point.
         since: the earlier point from which on what changed is wanted, or None.
-        minds: what each lane knew; the session's own first.
+        states: what each lane knew; the session's own first.
         changes: what came to each since then; empty without ``since``.
     """
 
     timeline: Timeline
-    causes: Causes
-    at: Point
+    causes: CauseGraph
+    point: Point
     since: Point
-    minds: list[Knowledge]
-    changes: list[Change]
+    states: list[AgentState]
+    changes: list[StateChange]
 
-    def messages(self, mind: Knowledge) -> Conversation:
+    def build_messages(self, state: AgentState) -> Conversation:
         """What one lane knew, as messages."""
-        before: list[Step] = []
-        if mind.given is not None:
-            before = known(self.timeline, self.causes, [mind.lane], mind.given)[0].seen
-        return conversation(mind, before, self.causes.number)
+        seen_before: list[Step] = []
+        if state.last_model_call is not None:
+            seen_before = find_states(self.timeline, self.causes, [state.lane], state.last_model_call)[0].seen
+        return build_conversation(state, seen_before, self.causes.step_numbers)
 
 
-def recall(timeline: Timeline, at: str | None, since: str | None, agent: str | None) -> Recall:
-    """What the agents that are meant knew at ``at``, or at the session's end.
+def build_report(timeline: Timeline, point_text: str | None, since_text: str | None, agent: str | None) -> MemoryReport:
+    """What the agents that are meant knew at ``point_text``, or at the session's end.
 
     Raises:
         NothingToShow: there is no such step, or no such agent had begun.
-        UsageError: a point is written ambiguously, or ``since`` lies behind ``at``.
+        UsageError: a point is written ambiguously, or ``since_text`` lies behind ``point_text``.
     """
-    causes = Causes(timeline)
-    point = pointed(timeline, at) if at is not None else None
-    earlier = pointed(timeline, since) if since is not None else None
-    if earlier is not None and _time(earlier, timeline) > _time(point, timeline):
+    causes = CauseGraph(timeline)
+    point = resolve_reference(timeline, point_text) if point_text is not None else None
+    earlier_point = resolve_reference(timeline, since_text) if since_text is not None else None
+    if earlier_point is not None and _get_time(earlier_point, timeline) > _get_time(point, timeline):
         raise UsageError(
-            f"--since {since} lies behind {f'--at {at}' if at is not None else 'the end'}; turn them round"
+            f"--since {since_text} lies behind {f'--at {point_text}' if point_text is not None else 'the end'}; turn them round"
         )
-    lanes = lanes_at(timeline, causes, point, agent)
+    lanes = find_lanes(timeline, causes, point, agent)
     if not lanes:
         agents = ", ".join(dict.fromkeys(lane.agent_id for lane in timeline.lanes))
         raise NothingToShow(f"no agent {agent} had begun in session {timeline.session_id} by then; it has: {agents}")
-    minds = known(timeline, causes, lanes, point)
-    if earlier is None:
-        return Recall(timeline, causes, point, earlier, minds, [])
-    before = known(timeline, causes, lanes, earlier)
-    changes = [change(one, other) for one, other in zip(before, minds, strict=True)]
-    return Recall(timeline, causes, point, earlier, minds, changes)
+    states = find_states(timeline, causes, lanes, point)
+    if earlier_point is None:
+        return MemoryReport(timeline, causes, point, earlier_point, states, [])
+    earlier_states = find_states(timeline, causes, lanes, earlier_point)
+    changes = [compare_states(one, other) for one, other in zip(earlier_states, states, strict=True)]
+    return MemoryReport(timeline, causes, point, earlier_point, states, changes)
 
 
-def _time(point: Point, timeline: Timeline) -> int:
+def _get_time(point: Point, timeline: Timeline) -> int:
     match point:
         case Step():
             return point.began

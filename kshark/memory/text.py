@@ -3,81 +3,91 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from agentlog.event.escape import escaped
-from agentlog.formatting import counted
+from agentlog.event.escape import escape_controls
+from agentlog.formatting import format_count
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step
-from agentlog.terminal.output import Style, cell_width, clipped, wrapped
-from agentlog.text.coverage_text import sentence
-from agentlog.text.step_text import folded
+from agentlog.terminal.output import Style, cell_width, clip_text, wrap_text
+from agentlog.text.coverage_text import describe_coverage
+from agentlog.text.step_text import fold_runs
 
 from ..render import Look, header
-from ..view.numbered_steps import Numbered, steps_of, told
-from .agent_state import SECTIONS, Change, Keys, Knowledge, as_begun
-from .phrases import asked_by, given, key_change, task, when
-from .query import Recall
+from ..view.numbered_steps import NumberedStepWriter, describe_step, list_steps
+from .agent_state import SECTIONS, AgentState, KeyChange, StateChange, hide_answer
+from .phrases import describe_caller, describe_key_change, describe_model_input, describe_point, describe_task
+from .query import MemoryReport
 
-LAST = 12
+MAX_LINES_SHOWN = 12
 """So many of a section's lines are shown, the newest; --full shows all."""
 
 
-def text(recalled: Recall, covered: Coverage, look: Look) -> Iterator[str]:
+def render_text(report: MemoryReport, coverage: Coverage, layout: Look) -> Iterator[str]:
     """A heading, then each lane: what it was to do, what it knew, what it waited for."""
-    pen = Numbered(recalled.causes.number, look)
-    yield from header(recalled.timeline, covered, look)
-    yield from wrapped(escaped(_points(recalled)), look.columns)
-    for number, mind in enumerate(recalled.minds):
+    writer = NumberedStepWriter(report.causes.step_numbers, layout)
+    yield from header(report.timeline, coverage, layout)
+    yield from wrap_text(escape_controls(_describe_points(report)), layout.columns)
+    for number, mind in enumerate(report.states):
         yield ""
-        yield from _mind(mind, recalled.changes[number] if recalled.changes else None, recalled, pen)
+        yield from _render_state(mind, report.changes[number] if report.changes else None, report, writer)
     yield ""
-    yield from pen.named("read", sentence(covered))
+    yield from writer.render_named("read", describe_coverage(coverage))
 
 
-def _points(recalled: Recall) -> str:
-    began, causes = recalled.timeline.began, recalled.causes
-    since = f"; what changed since {when(recalled.since, began, causes)}" if recalled.changes else ""
-    return f"known {when(recalled.at, began, causes)}{since}"
+def _describe_points(report: MemoryReport) -> str:
+    began, causes = report.timeline.began, report.causes
+    since = f"; what changed since {describe_point(report.since, began, causes)}" if report.changes else ""
+    return f"known {describe_point(report.point, began, causes)}{since}"
 
 
-def _mind(mind: Knowledge, change: Change | None, recalled: Recall, pen: Numbered) -> Iterator[str]:
-    look, goal = pen.look, recalled.timeline.goal
-    name = clipped(mind.lane.agent_id, look.columns)
-    beside = clipped(asked_by(mind), max(look.columns - cell_width(name) - 2, 0)) if asked_by(mind) else ""
-    yield f"{look.paint(name, Style.NAME)}  {beside}".rstrip()
-    yield from pen.named("goal" if mind.lane.delegation is None else "task", task(mind, goal), Style.STRONG)
-    yield from pen.named("given", given(mind, recalled.causes))
-    keys = change.memory if change is not None else [Keys(key, None, step) for key, step in mind.memory.items()]
+def _render_state(
+    state: AgentState, change: StateChange | None, report: MemoryReport, writer: NumberedStepWriter
+) -> Iterator[str]:
+    layout, goal = writer.layout, report.timeline.goal
+    name = clip_text(state.lane.agent_id, layout.columns)
+    caller_text = (
+        clip_text(describe_caller(state), max(layout.columns - cell_width(name) - 2, 0))
+        if describe_caller(state)
+        else ""
+    )
+    yield f"{layout.paint(name, Style.NAME)}  {caller_text}".rstrip()
+    yield from writer.render_named(
+        "goal" if state.lane.delegation is None else "task", describe_task(state, goal), Style.STRONG
+    )
+    yield from writer.render_named("given", describe_model_input(state, report.causes))
+    keys = change.memory if change is not None else [KeyChange(key, None, step) for key, step in state.memory.items()]
     for key in keys:
-        yield from pen.named("memory", f"{key_change(key)}  (step {recalled.causes.number[key.after]})")
-    seen = set(change.seen if change is not None else mind.seen)
+        yield from writer.render_named(
+            "memory", f"{describe_key_change(key)}  (step {report.causes.step_numbers[key.after]})"
+        )
+    seen = set(change.seen if change is not None else state.seen)
     for title, chosen in SECTIONS:
-        yield from _section(title, [step for step in mind.of(chosen) if step in seen], pen)
-    yield from _open(change.opened if change is not None else mind.open, pen)
+        yield from _render_section(title, [step for step in state.filter_seen(chosen) if step in seen], writer)
+    yield from _render_open(change.opened if change is not None else state.open, writer)
     if change is not None:
-        yield from _section("came back", [step for step in change.closed if step.kind == "delegation"], pen)
+        yield from _render_section("came back", [step for step in change.closed if step.kind == "delegation"], writer)
 
 
-def _open(steps: Sequence[Step], pen: Numbered) -> Iterator[str]:
+def _render_open(steps: Sequence[Step], writer: NumberedStepWriter) -> Iterator[str]:
     if not steps:
         return
-    yield pen.look.paint(f"open  {len(steps):,}", Style.NOTICE)
-    begun = {as_begun(step): pen.number[step] for step in steps}
-    only = replace(pen, number={**pen.number, **begun})
+    yield writer.layout.paint(f"open  {len(steps):,}", Style.NOTICE)
+    begun = {hide_answer(step): writer.number[step] for step in steps}
+    open_writer = replace(writer, number={**writer.number, **begun})
     for step in begun:
-        yield from only.lines(step, told(step, pen.look.full))
+        yield from open_writer.render_step(step, describe_step(step, writer.layout.full))
 
 
-def _section(title: str, steps: Sequence[Step], pen: Numbered) -> Iterator[str]:
+def _render_section(title: str, steps: Sequence[Step], writer: NumberedStepWriter) -> Iterator[str]:
     """A title with a count, and the newest of the steps."""
     if not steps:
         return
-    look = pen.look
-    yield look.paint(f"{title}  {len(steps):,}", Style.NOTICE)
-    items = list(steps if look.full else folded(steps))
-    shown_from = 0 if look.full else max(len(items) - LAST, 0)
-    earlier = [step for item in items[:shown_from] for step in steps_of(item)]
+    layout = writer.layout
+    yield layout.paint(f"{title}  {len(steps):,}", Style.NOTICE)
+    items = list(steps if layout.full else fold_runs(steps))
+    shown_from = 0 if layout.full else max(len(items) - MAX_LINES_SHOWN, 0)
+    earlier = [step for item in items[:shown_from] for step in list_steps(item)]
     if earlier:
-        yield look.paint(" " * pen.margin + f"... {counted(len(earlier), 'step')} before", Style.FAINT)
+        yield layout.paint(" " * writer.margin + f"... {format_count(len(earlier), 'step')} before", Style.FAINT)
     for item in items[shown_from:]:
-        first = steps_of(item)[0]
-        yield from pen.lines(item, told(first, look.full))
+        first = list_steps(item)[0]
+        yield from writer.render_step(item, describe_step(first, layout.full))

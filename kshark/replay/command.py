@@ -9,15 +9,24 @@ from agentlog.errors import NothingToShow
 from agentlog.event import capture
 from agentlog.event.event import Record, Unreadable
 from agentlog.log.source import Source
-from agentlog.session.coverage import Coverage, coverage
-from agentlog.session.timeline import Step, Timeline, timeline
-from agentlog.terminal.output import complain, page, paint_for, plain, progress, width, write, write_bytes
-from agentlog.terminal.unreadable_report import name_first
-from agentlog.text.coverage_text import asked, not_found, progress_text
-from agentlog.text.step_text import word
+from agentlog.session.coverage import Coverage, measure_coverage
+from agentlog.session.timeline import Step, Timeline, build_timeline
+from agentlog.terminal.output import (
+    choose_paint,
+    get_width,
+    page_lines,
+    paint_plain,
+    show_progress,
+    write_bytes,
+    write_lines,
+    write_stderr,
+)
+from agentlog.terminal.unreadable_report import report_first
+from agentlog.text.coverage_text import describe_not_found, describe_range, progress_text
+from agentlog.text.step_text import get_step_word
 
 from ..render import Look, text
-from ..source.indexed_source import opened
+from ..source.indexed_source import open_session_source
 from ..wanted import Wanted
 
 
@@ -33,97 +42,101 @@ class Choice:
     max_chars: int | None = None
     pager: bool = True
 
-    def holds(self, step: Step) -> bool:
+    def matches(self, step: Step) -> bool:
         """Whether a step is wanted. A type is an event type, or the word that the text shows for it."""
-        by_type = not self.types or not {step.kind, step.event.event_type, word(step)}.isdisjoint(self.types)
+        by_type = not self.types or not {step.kind, step.event.event_type, get_step_word(step)}.isdisjoint(self.types)
         by_agent = not self.agents or step.event.agent_id in self.agents
         return by_type and by_agent and (not self.errors or step.error is not None)
 
-    def look(self, began: int) -> Look:
+    def make_layout(self, began: int) -> Look:
         """How text is to be written for where it goes."""
-        on_terminal = self.format in ("text", "tree")
-        return Look(width(), paint_for(sys.stdout) if on_terminal else plain, began, self.full, self.max_chars)
+        is_for_terminal = self.format in ("text", "tree")
+        return Look(
+            get_width(), choose_paint(sys.stdout) if is_for_terminal else paint_plain, began, self.full, self.max_chars
+        )
 
 
-def chosen_format(asked_for: str | None, into_pipe: str = "ndjson") -> str:
+def choose_format(requested: str | None, pipe_format: str = "ndjson") -> str:
     """A terminal gets a picture, a pipe what a program reads, unless a format was asked for."""
-    return asked_for or ("text" if sys.stdout.isatty() else into_pipe)
+    return requested or ("text" if sys.stdout.isatty() else pipe_format)
 
 
-def replay(wanted: Wanted, choice: Choice) -> None:
+def replay_session(wanted: Wanted, choice: Choice) -> None:
     """Show a session.
 
     Raises:
         NothingToShow: no record of it could be read.
         AgentlogError: the source can't be read.
     """
-    read = read_session(wanted)
+    session = read_session(wanted)
     if choice.format == "ndjson" and any(wanted.span):
-        complain(f"shown {asked(wanted.span)}")
-    show(read.timeline, read.covered, read.unreadable, choice)
+        write_stderr(f"shown {describe_range(wanted.span)}")
+    show_timeline(session.timeline, session.coverage, session.unreadable, choice)
 
 
-class Read(NamedTuple):
+class LoadedSession(NamedTuple):
     """A session as it was read: how far it can be trusted, and what can't be read."""
 
     timeline: Timeline
-    covered: Coverage
+    coverage: Coverage
     unreadable: list[Unreadable]
 
 
-def read_session(wanted: Wanted) -> Read:
+def read_session(wanted: Wanted) -> LoadedSession:
     """Read a session whole.
 
     Raises:
         NothingToShow: no record of it could be read.
         AgentlogError: the source can't be read.
     """
-    with opened(wanted) as source:
-        records, unreadable = gathered(wanted, source)
+    with open_session_source(wanted) as source:
+        records, unreadable = read_records(wanted, source)
     if not records:
-        raise NothingToShow(not_found(wanted.session_id, source.searched, wanted.span))
-    found = timeline(wanted.session_id, records)
-    return Read(found, coverage(source.searched, found, wanted.span), unreadable)
+        raise NothingToShow(describe_not_found(wanted.session_id, source.searched, wanted.span))
+    session_timeline = build_timeline(wanted.session_id, records)
+    return LoadedSession(session_timeline, measure_coverage(source.searched, session_timeline, wanted.span), unreadable)
 
 
-def gathered(wanted: Wanted, source: Source) -> tuple[list[Record], list[Unreadable]]:
+def read_records(wanted: Wanted, source: Source) -> tuple[list[Record], list[Unreadable]]:
     """All of a session's records; those that can't be read are named on standard error, and come along."""
-    with progress(lambda: progress_text(source.searched)):
-        found = list(source.records(wanted.session_id, wanted.span))
-    records = [item for item in found if isinstance(item, Record)]
-    unreadable = sorted((item for item in found if isinstance(item, Unreadable)), key=lambda item: item.place[1:3])
-    name_first(unreadable, len(unreadable))
+    with show_progress(lambda: progress_text(source.searched)):
+        items = list(source.records(wanted.session_id, wanted.span))
+    records = [item for item in items if isinstance(item, Record)]
+    unreadable = sorted((item for item in items if isinstance(item, Unreadable)), key=lambda item: item.place[1:3])
+    report_first(unreadable, len(unreadable))
     return records, unreadable
 
 
-def show(found: Timeline, covered: Coverage, unreadable: Sequence[Unreadable], choice: Choice) -> None:
+def show_timeline(
+    session_timeline: Timeline, session_coverage: Coverage, unreadable: Sequence[Unreadable], choice: Choice
+) -> None:
     """Write a timeline in the format chosen."""
-    steps = [step for step in found.steps if choice.holds(step)]
+    steps = [step for step in session_timeline.steps if choice.matches(step)]
     if choice.full and choice.format in ("text", "markdown"):
         from ..view.fetch_payloads import fetch_references  # noqa: PLC0415
 
         fetch_references(steps)
-    look = choice.look(found.began)
+    layout = choice.make_layout(session_timeline.began)
     match choice.format:
         case "ndjson":
-            write_bytes(ndjson(steps))
+            write_bytes(render_ndjson(steps))
         case "json":
-            from .json_document import document  # noqa: PLC0415
+            from .json_document import render_json  # noqa: PLC0415
 
-            write_bytes([document(found, steps, covered, unreadable), b"\n"])
+            write_bytes([render_json(session_timeline, steps, session_coverage, unreadable), b"\n"])
         case "markdown":
-            from .markdown import markdown  # noqa: PLC0415
+            from .markdown import render_markdown  # noqa: PLC0415
 
-            write(markdown(found, steps, covered, look))
+            write_lines(render_markdown(session_timeline, steps, session_coverage, layout))
         case "tree":
-            from .tree import tree  # noqa: PLC0415
+            from .tree import render_tree  # noqa: PLC0415
 
-            page(tree(found, steps, covered, look), pager=choice.pager)
+            page_lines(render_tree(session_timeline, steps, session_coverage, layout), use_pager=choice.pager)
         case _:
-            page(text(found, steps, covered, look), pager=choice.pager)
+            page_lines(text(session_timeline, steps, session_coverage, layout), use_pager=choice.pager)
 
 
-def ndjson(steps: Iterable[Step]) -> Iterator[bytes]:
+def render_ndjson(steps: Iterable[Step]) -> Iterator[bytes]:
     """The steps' events as stored, each with its ``_record``; an announcement ahead of its call."""
     for step in steps:
         yield from (capture.write_line(record.value, record.place) for record in step.announced)

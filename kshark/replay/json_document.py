@@ -7,64 +7,66 @@ from typing import Any
 import orjson
 
 from agentlog.event import capture, codec
-from agentlog.event.event import Unreadable, timestamp_text
-from agentlog.session.coverage import Coverage, as_json
+from agentlog.event.event import Unreadable, format_timestamp
+from agentlog.session.coverage import Coverage, coverage_to_json
 from agentlog.session.timeline import Lane, Step, Timeline
 
 from ..render import moment
 
 
-def document(timeline: Timeline, steps: Sequence[Step], found: Coverage, unreadable: Sequence[Unreadable]) -> bytes:
+def render_json(
+    timeline: Timeline, steps: Sequence[Step], coverage: Coverage, unreadable: Sequence[Unreadable]
+) -> bytes:
     """The session, the chosen ``steps`` with their events as stored, and how far all of it can be trusted."""
-    index = {step: number for number, step in enumerate(timeline.steps)}
-    lanes = {lane: number for number, lane in enumerate(timeline.lanes)}
-    written = orjson.dumps(
+    step_index = {step: number for number, step in enumerate(timeline.steps)}
+    lane_index = {lane: number for number, lane in enumerate(timeline.lanes)}
+    encoded = orjson.dumps(
         {
             "session_id": timeline.session_id,
             "agent_id": timeline.lanes[0].agent_id,
             "goal": timeline.goal,
             "outcome": timeline.outcome,
-            "began": _time(timeline.began),
-            "ended": _time(timeline.ended),
+            "began": _format_time(timeline.began),
+            "ended": _format_time(timeline.ended),
             "duration_ms": (timeline.ended - timeline.began) / 1000,
             "totals": asdict(timeline.totals),
-            "lanes": [_lane(lane, lanes, index) for lane in timeline.lanes],
-            "steps": [_step(step, lanes, index, timeline.began) for step in steps],
-            "searched": as_json(found, unreadable),
+            "lanes": [_build_lane(lane, lane_index, step_index) for lane in timeline.lanes],
+            "steps": [_build_step(step, lane_index, step_index, timeline.began) for step in steps],
+            "searched": coverage_to_json(coverage, unreadable),
         }
     )
-    return codec.one_line(written)
+    return codec.flatten_json(encoded)
 
 
-def _time(microseconds: int) -> str:
-    return timestamp_text(moment(microseconds))
+def _format_time(microseconds: int) -> str:
+    return format_timestamp(moment(microseconds))
 
 
-def _lane(lane: Lane, lanes: dict[Lane, int], index: dict[Step, int]) -> dict[str, Any]:
+def _build_lane(lane: Lane, lane_index: dict[Lane, int], step_index: dict[Step, int]) -> dict[str, Any]:
     return {
-        "lane": lanes[lane],
+        "lane": lane_index[lane],
         "agent_id": lane.agent_id,
         "depth": lane.depth,
-        "parent": lanes[lane.parent] if lane.parent else None,
-        "delegation": index[lane.delegation] if lane.delegation else None,
-        "result": index[lane.result] if lane.result else None,
+        "parent": lane_index[lane.parent] if lane.parent else None,
+        "delegation": step_index[lane.delegation] if lane.delegation else None,
+        "result": step_index[lane.result] if lane.result else None,
     }
 
 
-def _step(step: Step, lanes: dict[Lane, int], index: dict[Step, int], began: int) -> dict[str, Any]:
+def _build_step(step: Step, lane_index: dict[Lane, int], step_index: dict[Step, int], began: int) -> dict[str, Any]:
     return {
-        "index": index[step],
+        "index": step_index[step],
         "kind": step.kind,
         "label": step.label,
-        "lane": lanes[step.lane],
-        "parent": index[step.parent] if step.parent else None,
-        "began": _time(step.began),
+        "lane": lane_index[step.lane],
+        "parent": step_index[step.parent] if step.parent else None,
+        "began": _format_time(step.began),
         "since_start_ms": (step.began - began) / 1000,
         "duration_ms": step.duration_us / 1000,
         "open": step.is_open,
         "late_ms": step.late_us / 1000,
-        "moved": step.moved,
+        "moved": step.was_moved,
         "event": orjson.Fragment(step.record.value),
-        "record": orjson.Fragment(capture.lay(step.record.place)),
+        "record": orjson.Fragment(capture.encode_place(step.record.place)),
         "announced": [orjson.Fragment(record.value) for record in step.announced],
     }

@@ -4,46 +4,46 @@ from collections.abc import Iterator, Sequence
 
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step, Timeline
-from agentlog.terminal.output import Style, cell_width, clipped
-from agentlog.text.step_text import TELL_THEIR_ERROR, headline, shown, word
+from agentlog.terminal.output import Style, cell_width, clip_text
+from agentlog.text.step_text import KINDS_WITH_ERROR_IN_HEADLINE, format_headline, format_payload_value, get_step_word
 
 from ..render import Look, footer, header, since, word_style
 
 
-def tree(timeline: Timeline, steps: Sequence[Step], found: Coverage, look: Look) -> Iterator[str]:
+def render_tree(timeline: Timeline, steps: Sequence[Step], coverage: Coverage, layout: Look) -> Iterator[str]:
     """Steps under the calls and delegations that they ran inside of, so that parallel lanes don't mix."""
-    yield from header(timeline, found, look)
+    yield from header(timeline, coverage, layout)
     yield ""
-    chosen, inside = set(steps), _containers(timeline)
+    chosen_steps, containers = set(steps), _find_containers(timeline)
     children: dict[Step | None, list[Step]] = {}
     for step in timeline.steps:
-        if step in chosen:
-            outer = inside[step]
-            while outer is not None and outer not in chosen:
-                outer = inside[outer]
+        if step in chosen_steps:
+            outer = containers[step]
+            while outer is not None and outer not in chosen_steps:
+                outer = containers[outer]
             children.setdefault(outer, []).append(step)
-    yield from _branches(children, look)
+    yield from _render_branches(children, layout)
     yield ""
-    yield from footer(timeline, steps, found, look)
+    yield from footer(timeline, steps, coverage, layout)
 
 
-def _containers(timeline: Timeline) -> dict[Step, Step | None]:
+def _find_containers(timeline: Timeline) -> dict[Step, Step | None]:
     """For each step what it ran inside of: its delegation, or the call that had begun and not ended by then."""
-    inside: dict[Step, Step | None] = {}
+    containers: dict[Step, Step | None] = {}
     for step in timeline.steps:
-        at = step.parent
-        while at is not None and not _runs(at, step):
-            at = inside[at]
-        inside[step] = at if at is not None else step.lane.delegation
-    return inside
+        container = step.parent
+        while container is not None and not _is_container(container, step):
+            container = containers[container]
+        containers[step] = container if container is not None else step.lane.delegation
+    return containers
 
 
-def _runs(outer: Step, step: Step) -> bool:
+def _is_container(outer: Step, step: Step) -> bool:
     is_call = outer.lane is step.lane and outer.duration_us > 0 and outer.recorded > step.began
     return outer is step.lane.delegation or is_call
 
 
-def _branches(children: dict[Step | None, list[Step]], look: Look) -> Iterator[str]:
+def _render_branches(children: dict[Step | None, list[Step]], layout: Look) -> Iterator[str]:
     stack: list[tuple[Step, str, bool]] = []
 
     def push(parent: Step | None, lead: str) -> None:
@@ -53,17 +53,21 @@ def _branches(children: dict[Step | None, list[Step]], look: Look) -> Iterator[s
     push(None, "")
     while stack:
         step, lead, last = stack.pop()
-        yield _branch(step, f"{lead}{'`-- ' if last else '|-- '}", look)
+        yield _render_branch(step, f"{lead}{'`-- ' if last else '|-- '}", layout)
         push(step, lead + ("    " if last else "|   "))
 
 
-def _branch(step: Step, lead: str, look: Look) -> str:
-    when = f"{since(step, look):>11}  "
-    lead = lead[-(look.columns // 12) * 4 :]  # of the deepest only the innermost branches have room
-    room = look.columns - len(when) - len(lead)
-    name = clipped(word(step), min(room, 20))
-    error = f"  {shown(step.error)}" if step.error is not None and step.kind not in TELL_THEIR_ERROR else ""
-    said = headline(step) + error
-    beside = room - cell_width(name) - 1
-    told = f" {clipped(said, beside)}" if said and beside >= 3 else ""
-    return f"{look.paint(when, Style.FAINT)}{lead}{look.paint(name, word_style(step))}{told}"
+def _render_branch(step: Step, prefix: str, layout: Look) -> str:
+    time_text = f"{since(step, layout):>11}  "
+    prefix = prefix[-(layout.columns // 12) * 4 :]  # of the deepest only the innermost branches have room
+    room = layout.columns - len(time_text) - len(prefix)
+    name = clip_text(get_step_word(step), min(room, 20))
+    error = (
+        f"  {format_payload_value(step.error)}"
+        if step.error is not None and step.kind not in KINDS_WITH_ERROR_IN_HEADLINE
+        else ""
+    )
+    said = format_headline(step) + error
+    text_width = room - cell_width(name) - 1
+    detail = f" {clip_text(said, text_width)}" if said and text_width >= 3 else ""
+    return f"{layout.paint(time_text, Style.FAINT)}{prefix}{layout.paint(name, word_style(step))}{detail}"

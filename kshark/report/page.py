@@ -12,45 +12,45 @@ from agentlog.event.event import Unreadable
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step, Timeline
 
-from ..replay.command import ndjson
-from .step_columns import columns
-from .summary_html import foot, head, safe
+from ..replay.command import render_ndjson
+from .step_columns import render_step_columns
+from .summary_html import escape_text, render_foot, render_head
 
 SCRIPTS = ("words", "data", "find", "rows", "list", "details", "axis", "picture", "tables", "keys", "main")
 """In this order they make one script."""
-CHUNK = 2_000_000
+CHUNK_BYTES = 2_000_000
 """So many bytes of events are packed together: a browser unpacks one in a few milliseconds."""
 
 
-def page(timeline: Timeline, found: Coverage, unreadable: Sequence[Unreadable]) -> Iterator[bytes]:
+def render_page(timeline: Timeline, coverage: Coverage, unreadable: Sequence[Unreadable]) -> Iterator[bytes]:
     """The page, piece by piece."""
-    style, script = _asset("report.css"), "\n".join(_asset(f"{name}.js") for name in SCRIPTS)
-    before, after = _asset("report.html").split("$data")
-    shown = {
-        "policy": _policy(style, script),
-        "title": safe(timeline.session_id, 120),
+    style, script = _read_asset("report.css"), "\n".join(_read_asset(f"{name}.js") for name in SCRIPTS)
+    start_template, end_template = _read_asset("report.html").split("$data")
+    fields = {
+        "policy": _build_content_policy(style, script),
+        "title": escape_text(timeline.session_id, 120),
         "style": style,
         "script": script,
-        "head": head(timeline, found, unreadable),
-        "foot": foot(timeline, found),
+        "head": render_head(timeline, coverage, unreadable),
+        "foot": render_foot(timeline, coverage),
     }
-    yield Template(before).substitute(shown).encode()
-    yield from _packed("columns", [columns(timeline)])
-    yield from _packed("events", ndjson(timeline.steps))
-    yield from _packed("wholes", _wholes(timeline.steps))
-    yield Template(after).substitute(shown).encode()
+    yield Template(start_template).substitute(fields).encode()
+    yield from _pack_lines("columns", [render_step_columns(timeline)])
+    yield from _pack_lines("events", render_ndjson(timeline.steps))
+    yield from _pack_lines("wholes", _encode_fetched_payloads(timeline.steps))
+    yield Template(end_template).substitute(fields).encode()
 
 
-def _asset(name: str) -> str:
+def _read_asset(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-def _policy(style: str, script: str) -> str:
+def _build_content_policy(style: str, script: str) -> str:
     """Our own style and script, known by their hashes; nothing else, and no address at all."""
     rules = {
         "default-src": "'none'",
-        "style-src": _hash(style),
-        "script-src": _hash(script),
+        "style-src": _hash_source(style),
+        "script-src": _hash_source(script),
         "base-uri": "'none'",
         "form-action": "'none'",
         "require-trusted-types-for": "'script'",
@@ -59,23 +59,23 @@ def _policy(style: str, script: str) -> str:
     return "; ".join(f"{name} {value}" for name, value in rules.items())
 
 
-def _hash(text: str) -> str:
+def _hash_source(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def _packed(name: str, lines: Iterable[bytes]) -> Iterator[bytes]:
+def _pack_lines(name: str, lines: Iterable[bytes]) -> Iterator[bytes]:
     """Blocks of lines that the browser takes for no script and no markup: base64 has no ``<``."""
-    for chunk in _chunks(lines):
+    for chunk in _split_into_chunks(lines):
         yield f'<script type="text/plain" class="{name}">'.encode()
         yield b64encode(gzip.compress(chunk, 6, mtime=0))
         yield b"</script>\n"
 
 
-def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
+def _split_into_chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
     chunk: list[bytes] = []
     size = 0
     for line in lines:
-        if size + len(line) > CHUNK and chunk:
+        if size + len(line) > CHUNK_BYTES and chunk:
             yield b"".join(chunk)
             chunk, size = [], 0
         chunk.append(line)
@@ -83,7 +83,7 @@ def _chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
     yield b"".join(chunk)
 
 
-def _wholes(steps: Iterable[Step]) -> Iterator[bytes]:
+def _encode_fetched_payloads(steps: Iterable[Step]) -> Iterator[bytes]:
     """The payloads into which something was fetched: the number of the step, and the payload."""
     for number, step in enumerate(steps):
         if step.event is not step.record.event:

@@ -5,75 +5,88 @@ from typing import Any
 
 import orjson
 
-from agentlog.event.escape import escaped
-from agentlog.event.event import number
+from agentlog.event.escape import escape_controls
+from agentlog.event.event import parse_amount
 from agentlog.session.timeline import CALL_TYPES, Lane, Step, Timeline
-from agentlog.text.step_text import Detail, Run, details, folded, marks, run_text, said, word
+from agentlog.text.step_text import (
+    CallRun,
+    Detail,
+    describe_content,
+    describe_run,
+    fold_runs,
+    format_time_marks,
+    get_step_word,
+    list_details,
+)
 
-LONGEST = 240
-FIRST = ("error", "because", "in", "out")
+MAX_TEXT_LENGTH = 240
+DETAIL_PRIORITY = ("error", "because", "in", "out")
 """Of what stands below a step elsewhere, the first of these stands beside it here."""
 
 
-def columns(timeline: Timeline) -> bytes:
+def render_step_columns(timeline: Timeline) -> bytes:
     """The session's lanes, its steps in columns, and which of them are folded."""
     steps = timeline.steps
-    lanes = {lane: place for place, lane in enumerate(timeline.lanes)}
-    index = {step: place for place, step in enumerate(steps)}
+    lane_index = {lane: place for place, lane in enumerate(timeline.lanes)}
+    step_index = {step: place for place, step in enumerate(steps)}
     return orjson.dumps(
         {
             "session": timeline.session_id,
             "began": timeline.began,
             "ended": timeline.ended,
-            "lanes": [_lane(lane) for lane in timeline.lanes],
-            "runs": [_run(item, index) for item in folded(steps) if isinstance(item, Run)],
+            "lanes": [_build_lane(lane) for lane in timeline.lanes],
+            "runs": [_build_run(item, step_index) for item in fold_runs(steps) if isinstance(item, CallRun)],
             "steps": {
                 "id": [step.event.event_id for step in steps],
-                "word": [clipped(word(step), 40) for step in steps],
-                "agent": [clipped(step.event.agent_id, 80) for step in steps],
-                "label": [clipped(step.label or step.kind, 80) for step in steps],
-                "lane": [lanes[step.lane] for step in steps],
-                "parent": [index[step.parent] if step.parent else -1 for step in steps],
+                "word": [clip_text(get_step_word(step), 40) for step in steps],
+                "agent": [clip_text(step.event.agent_id, 80) for step in steps],
+                "label": [clip_text(step.label or step.kind, 80) for step in steps],
+                "lane": [lane_index[step.lane] for step in steps],
+                "parent": [step_index[step.parent] if step.parent else -1 for step in steps],
                 "began": [step.began - timeline.began for step in steps],
                 "took": [step.duration_us for step in steps],
                 "call": [int(step.kind in CALL_TYPES) for step in steps],
                 "open": [int(step.is_open) for step in steps],
                 "bad": [int(step.error is not None) for step in steps],
-                "cost": [number(step.event.payload.get("cost_usd")) for step in steps],
+                "cost": [parse_amount(step.event.payload.get("cost_usd")) for step in steps],
                 "lines": [len(step.announced) + (not step.is_open) for step in steps],
-                "said": [clipped("  ".join([said(step), *marks(step)])) for step in steps],
-                "beside": _beside(steps),
+                "said": [clip_text("  ".join([describe_content(step), *format_time_marks(step)])) for step in steps],
+                "beside": _choose_details(steps),
             },
         }
     )
 
 
-def clipped(text: str, length: int = LONGEST) -> str:
+def clip_text(text: str, length: int = MAX_TEXT_LENGTH) -> str:
     """As much of a text as a line of the page holds."""
-    return escaped(text[:length]) + ("..." if len(text) > length else "")
+    return escape_controls(text[:length]) + ("..." if len(text) > length else "")
 
 
-def _lane(lane: Lane) -> dict[str, Any]:
-    return {"agent": clipped(lane.agent_id, 80), "depth": lane.depth}
+def _build_lane(lane: Lane) -> dict[str, Any]:
+    return {"agent": clip_text(lane.agent_id, 80), "depth": lane.depth}
 
 
-def _run(run: Run, index: dict[Step, int]) -> tuple[int, int, str]:
+def _build_run(run: CallRun, step_index: dict[Step, int]) -> tuple[int, int, str]:
     """Where its folded steps begin, how many they are, and what can be said of them."""
-    return index[run.others[0]], len(run.others), clipped(run_text(run))
+    return step_index[run.others[0]], len(run.others), clip_text(describe_run(run))
 
 
-def _beside(steps: Sequence[Step]) -> list[tuple[str, str] | None]:
+def _choose_details(steps: Sequence[Step]) -> list[tuple[str, str] | None]:
     """What stands beside each step; its reasoning only where it isn't that of the step before in its lane."""
     reasons: dict[Lane, object] = {}
-    found = []
+    chosen = []
     for step in steps:
-        known = reasons.get(step.lane)
-        found.append(_first({each.key: each for each in details(step, full=False, known=known)}))
+        known_reasoning = reasons.get(step.lane)
+        chosen.append(
+            _choose_detail(
+                {each.key: each for each in list_details(step, is_full=False, known_reasoning=known_reasoning)}
+            )
+        )
         reasons[step.lane] = step.event.context.get("reasoning")
-    return found
+    return chosen
 
 
-def _first(given: dict[str, Detail]) -> tuple[str, str] | None:
+def _choose_detail(details_by_key: dict[str, Detail]) -> tuple[str, str] | None:
     """An error, a reason, an input or an output, whatever of it there is."""
-    key = next((key for key in FIRST if key in given), None)
-    return (key, clipped(given[key].text + given[key].behind)) if key else None
+    key = next((key for key in DETAIL_PRIORITY if key in details_by_key), None)
+    return (key, clip_text(details_by_key[key].text + details_by_key[key].suffix)) if key else None

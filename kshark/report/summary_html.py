@@ -4,57 +4,57 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from urllib.parse import quote
 
-from agentlog.analysis.causality import Causes
-from agentlog.event.escape import escaped
-from agentlog.event.event import Unreadable, number
-from agentlog.formatting import counted, dollars, duration
+from agentlog.analysis.causality import CauseGraph
+from agentlog.event.escape import escape_controls
+from agentlog.event.event import Unreadable, parse_amount
+from agentlog.formatting import format_count, format_dollars, format_duration
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step, Timeline
-from agentlog.text.coverage_text import asked
-from agentlog.text.step_text import Run, error_name, folded, said, word
+from agentlog.text.coverage_text import describe_range
+from agentlog.text.step_text import CallRun, describe_content, fold_runs, get_step_word, shorten_error
 
 from ..render import OUTCOME_STYLES, amounts, footer_lines, moment, others, outcome_text
-from ..why.diagnosis import wrong
-from ..why.phrases import verdict
+from ..why.diagnosis import diagnose
+from ..why.phrases import describe_diagnosis
 
-NAMED = 1_000
+MAX_UNREADABLE_LISTED = 1_000
 """How many unreadable records the page names."""
-LONGEST = 1_000
-NOTES = ("open", "end", "read")
+MAX_TEXT_LENGTH = 1_000
+NOTE_NAMES = ("open", "end", "read")
 
 
-def safe(text: str, longest: int = LONGEST) -> str:
+def escape_text(text: str, max_length: int = MAX_TEXT_LENGTH) -> str:
     """Somebody else's text in a page: cut, what reorders text shown, what is markup escaped."""
-    return escape(escaped(text[:longest]) + ("..." if len(text) > longest else ""))
+    return escape(escape_controls(text[:max_length]) + ("..." if len(text) > max_length else ""))
 
 
-def head(timeline: Timeline, found: Coverage, unreadable: Sequence[Unreadable]) -> str:
+def render_head(timeline: Timeline, coverage: Coverage, unreadable: Sequence[Unreadable]) -> str:
     """The head of the page."""
-    return "\n".join(_head(timeline, found, unreadable))
+    return "\n".join(_render_head_lines(timeline, coverage, unreadable))
 
 
-def _head(timeline: Timeline, found: Coverage, unreadable: Sequence[Unreadable]) -> Iterator[str]:
+def _render_head_lines(timeline: Timeline, coverage: Coverage, unreadable: Sequence[Unreadable]) -> Iterator[str]:
     outcome = timeline.outcome if timeline.outcome in OUTCOME_STYLES else "unknown"
-    yield f'<p class="id">{safe(timeline.session_id)}</p>'
-    yield f"<h1>{safe(timeline.goal or '(no goal recorded)')}</h1>"
-    yield f'<p class="outcome {outcome}">{safe(outcome_text(timeline))}</p>'
-    yield f'<p class="soft">{safe(timeline.lanes[0].agent_id)}{others(timeline)}, began {_began(timeline, found)}</p>'
-    yield f"<ul class=amounts>{''.join(f'<li>{_strong(each)}</li>' for each in amounts(timeline))}</ul>"
-    first = "".join(_link(name, step, text, timeline) for name, step, text in _places(timeline))
-    yield f'<nav aria-label="Look here first"><ul class=first>{first}</ul></nav>' if first else ""
-    for name, items in footer_lines(timeline, timeline.steps, found):
-        if name in NOTES:
-            yield f"<p class=note><b>{name}</b> {safe(', '.join(items))}</p>"
+    yield f'<p class="id">{escape_text(timeline.session_id)}</p>'
+    yield f"<h1>{escape_text(timeline.goal or '(no goal recorded)')}</h1>"
+    yield f'<p class="outcome {outcome}">{escape_text(outcome_text(timeline))}</p>'
+    yield f'<p class="soft">{escape_text(timeline.lanes[0].agent_id)}{others(timeline)}, began {_format_start(timeline, coverage)}</p>'
+    yield f"<ul class=amounts>{''.join(f'<li>{_emphasize_numbers(each)}</li>' for each in amounts(timeline))}</ul>"
+    links = "".join(_render_link(name, step, text, timeline) for name, step, text in _find_highlights(timeline))
+    yield f'<nav aria-label="Look here first"><ul class=first>{links}</ul></nav>' if links else ""
+    for name, items in footer_lines(timeline, timeline.steps, coverage):
+        if name in NOTE_NAMES:
+            yield f"<p class=note><b>{name}</b> {escape_text(', '.join(items))}</p>"
     if unreadable:
-        yield from _unreadable(unreadable)
+        yield from _render_unreadable(unreadable)
 
 
-def _began(timeline: Timeline, found: Coverage) -> str:
-    bounds = f", shown {safe(asked(found.span))}" if any(found.span) else ""
+def _format_start(timeline: Timeline, coverage: Coverage) -> str:
+    bounds = f", shown {escape_text(describe_range(coverage.position_range))}" if any(coverage.position_range) else ""
     return f"{moment(timeline.began):%Y-%m-%d %H:%M:%S} UTC{bounds}"
 
 
-def _strong(amount: str) -> str:
+def _emphasize_numbers(amount: str) -> str:
     """``847 tool calls, 164 errors``, its numbers large."""
     parts = []
     for part in amount.split(", "):
@@ -63,60 +63,64 @@ def _strong(amount: str) -> str:
     return ", ".join(parts)
 
 
-def _places(timeline: Timeline) -> Iterator[tuple[str, Step, str]]:
+def _find_highlights(timeline: Timeline) -> Iterator[tuple[str, Step, str]]:
     """Where to look first: a name, the step, and what makes it worth it."""
     steps = timeline.steps
-    found = wrong(timeline, Causes(timeline))
-    if found.is_sure and found.step is not None:
-        yield "where it went wrong", found.step, verdict(found, timeline)
-    failed = next((step for step in steps if step.error is not None), None)
-    if failed is not None:
-        yield "first error", failed, error_name(failed.error)
-    loop = max((item for item in folded(steps) if isinstance(item, Run)), key=_weight, default=None)
+    diagnosis = diagnose(timeline, CauseGraph(timeline))
+    if diagnosis.is_sure and diagnosis.step is not None:
+        yield "where it went wrong", diagnosis.step, describe_diagnosis(diagnosis, timeline)
+    first_failure = next((step for step in steps if step.error is not None), None)
+    if first_failure is not None:
+        yield "first error", first_failure, shorten_error(first_failure.error)
+    loop = max((item for item in fold_runs(steps) if isinstance(item, CallRun)), key=_rank_run, default=None)
     if loop is not None:
-        yield "longest row of like calls", loop.first, f"{_name(loop.first)} x{len(loop.others) + 1:,}{_failed(loop)}"
+        yield (
+            "longest row of like calls",
+            loop.first,
+            f"{_name_step(loop.first)} x{len(loop.others) + 1:,}{_format_failure(loop)}",
+        )
     slowest = max(steps, key=lambda step: step.duration_us)
     if slowest.duration_us:
-        yield "slowest", slowest, f"{_name(slowest)} {duration(slowest.duration_us)}"
-    dearest = max(steps, key=_cost)
-    if _cost(dearest):
-        yield "dearest", dearest, f"{_name(dearest)} {dollars(_cost(dearest))}"
+        yield "slowest", slowest, f"{_name_step(slowest)} {format_duration(slowest.duration_us)}"
+    most_expensive = max(steps, key=_find_cost)
+    if _find_cost(most_expensive):
+        yield "dearest", most_expensive, f"{_name_step(most_expensive)} {format_dollars(_find_cost(most_expensive))}"
     if steps[-1].kind == "session_end":
-        yield "end", steps[-1], said(steps[-1])
+        yield "end", steps[-1], describe_content(steps[-1])
 
 
-def _weight(run: Run) -> tuple[bool, int]:
+def _rank_run(run: CallRun) -> tuple[bool, int]:
     """A row of calls that all failed goes before a longer one that didn't."""
     return run.first.error is not None, len(run.others)
 
 
-def _failed(run: Run) -> str:
-    return f", all {error_name(run.first.error)}" if run.first.error is not None else ""
+def _format_failure(run: CallRun) -> str:
+    return f", all {shorten_error(run.first.error)}" if run.first.error is not None else ""
 
 
-def _cost(step: Step) -> float:
-    return number(step.event.payload.get("cost_usd")) or 0
+def _find_cost(step: Step) -> float:
+    return parse_amount(step.event.payload.get("cost_usd")) or 0
 
 
-def _name(step: Step) -> str:
-    return step.label or word(step)
+def _name_step(step: Step) -> str:
+    return step.label or get_step_word(step)
 
 
-def _link(name: str, step: Step, text: str, timeline: Timeline) -> str:
+def _render_link(name: str, step: Step, text: str, timeline: Timeline) -> str:
     since = f"{(step.began - timeline.began) / 1_000_000:,.1f} s"
     address = escape(quote(step.event.event_id, safe=""))
-    return f'<li><a href="#{address}"><b>{name}</b> <span>{safe(text, 120)}</span> <i>{since}</i></a></li>'
+    return f'<li><a href="#{address}"><b>{name}</b> <span>{escape_text(text, 120)}</span> <i>{since}</i></a></li>'
 
 
-def _unreadable(unreadable: Sequence[Unreadable]) -> Iterator[str]:
+def _render_unreadable(unreadable: Sequence[Unreadable]) -> Iterator[str]:
     yield f"<details class=unreadable><summary>{len(unreadable):,} unreadable</summary><ul>"
-    for each in unreadable[:NAMED]:
-        yield f"<li>{safe(each.where)}: {safe(each.reason)}</li>"
-    if len(unreadable) > NAMED:
-        yield f"<li>{len(unreadable) - NAMED:,} more; kshark replay --format json names all</li>"
+    for each in unreadable[:MAX_UNREADABLE_LISTED]:
+        yield f"<li>{escape_text(each.where)}: {escape_text(each.reason)}</li>"
+    if len(unreadable) > MAX_UNREADABLE_LISTED:
+        yield f"<li>{len(unreadable) - MAX_UNREADABLE_LISTED:,} more; kshark replay --format json names all</li>"
     yield "</ul></details>"
 
 
-def foot(timeline: Timeline, found: Coverage) -> str:
+def render_foot(timeline: Timeline, coverage: Coverage) -> str:
     """Where the page comes from."""
-    return f"{counted(timeline.totals.events, 'event')} of {safe(found.what)}, written by kshark report"
+    return f"{format_count(timeline.totals.events, 'event')} of {escape_text(coverage.what)}, written by kshark report"

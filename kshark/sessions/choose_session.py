@@ -8,18 +8,18 @@ import click
 
 from agentlog.errors import NothingToShow, UsageError
 from agentlog.session.summary import Summary
-from agentlog.terminal.output import paint_for, width, write
+from agentlog.terminal.output import choose_paint, get_width, write_lines
 
-from ..catalogue.load import gathered
+from ..catalogue.load import load_sessions
 from ..catalogue.query import Query
 from ..wanted import Wanted
 from .command import check_span
-from .table import numbered
+from .table import render_numbered_rows
 
-OFFERED = 15
+MAX_CHOICES = 15
 
 
-def picked(wanted: Wanted, *, last: bool) -> Wanted:
+def choose_session(wanted: Wanted, *, is_newest: bool) -> Wanted:
     """What is wanted, with the id of the newest session, or of the one that is picked at the terminal.
 
     Raises:
@@ -28,20 +28,20 @@ def picked(wanted: Wanted, *, last: bool) -> Wanted:
         AgentlogError: the source can't be read.
     """
     check_span(wanted.span)
-    if not last and not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not is_newest and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("which session? Name one, or the newest by --last; kshark sessions lists them")
     if wanted.where.flows:
         raise UsageError("a pipe can be read but once, so --file needs the session's id, or a file")
     query = Query(wanted.span)
-    with gathered(wanted.where, wanted.catalogue) as found:
-        rows = list(islice(query.rows(found.store), 1 if last else OFFERED))
+    with load_sessions(wanted.where, wanted.catalogue) as session_list:
+        rows = list(islice(query.select_rows(session_list.store), 1 if is_newest else MAX_CHOICES))
     if not rows:
-        raise NothingToShow(f"no session in {found.read.what}")
-    return wanted._replace(session_id=rows[0].session_id if last else _asked(rows, query))
+        raise NothingToShow(f"no session in {session_list.coverage.source}")
+    return wanted._replace(session_id=rows[0].session_id if is_newest else _ask_for_session(rows, query))
 
 
-def _asked(rows: Sequence[Summary], query: Query) -> str:
-    write(numbered(rows, query, width(), paint_for(sys.stdout)))
+def _ask_for_session(rows: Sequence[Summary], query: Query) -> str:
+    write_lines(render_numbered_rows(rows, query, get_width(), choose_paint(sys.stdout)))
     try:
         number = click.prompt("Which one?", default=1, type=click.IntRange(1, len(rows)))
     except click.Abort:

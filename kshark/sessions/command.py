@@ -6,19 +6,19 @@ from itertools import islice
 
 from agentlog.cli import Where
 from agentlog.errors import UsageError
-from agentlog.event.position import Moment, Span
-from agentlog.terminal.output import page, paint_for, width, write_bytes
-from agentlog.terminal.unreadable_report import NAMED, name_first
+from agentlog.event.position import Moment, PositionRange
+from agentlog.terminal.output import choose_paint, get_width, page_lines, write_bytes
+from agentlog.terminal.unreadable_report import MAX_NAMED, report_first
 
-from ..catalogue.load import gathered
+from ..catalogue.load import load_sessions
 from ..catalogue.query import Query
-from .json_document import document, line
-from .table import table
+from .json_document import render_json, render_json_line
+from .table import render_table
 
-LISTED = 10_000
+MAX_UNREADABLE_LISTED = 10_000
 """How many unreadable records a JSON document names."""
 
-SHOWN = 40
+DEFAULT_LIMIT = 40
 """How many sessions a text shows unless a limit is given."""
 
 
@@ -31,13 +31,13 @@ class Choice:
     pager: bool = True
 
     @property
-    def most(self) -> int | None:
+    def row_limit(self) -> int | None:
         """How many sessions are written; None for all."""
-        limit = SHOWN if self.limit is None and self.format == "text" else self.limit
+        limit = DEFAULT_LIMIT if self.limit is None and self.format == "text" else self.limit
         return limit or None
 
 
-def sessions(where: Where, query: Query, choice: Choice, catalogue: bool) -> None:
+def list_sessions(where: Where, query: Query, choice: Choice, use_catalogue: bool) -> None:
     """Write a row for each session that was asked for.
 
     Raises:
@@ -45,21 +45,31 @@ def sessions(where: Where, query: Query, choice: Choice, catalogue: bool) -> Non
         AgentlogError: the source can't be read.
     """
     check_span(query.span)
-    with gathered(where, catalogue) as found:
-        name_first(found.unreadable(NAMED), found.read.unreadable)
-        rows = islice(query.rows(found.store), choice.most)
+    with load_sessions(where, use_catalogue) as session_list:
+        report_first(session_list.list_unreadable(MAX_NAMED), session_list.coverage.unreadable)
+        rows = islice(query.select_rows(session_list.store), choice.row_limit)
         if choice.format == "ndjson":
-            write_bytes(line(row, query) for row in rows)
+            write_bytes(render_json_line(row, query) for row in rows)
             return
-        totals = query.totals(found.store)
+        totals = query.select_totals(session_list.store)
         if choice.format == "json":
-            write_bytes([document(list(rows), totals, query, found.read, list(found.unreadable(LISTED)))])
+            write_bytes(
+                [
+                    render_json(
+                        list(rows),
+                        totals,
+                        query,
+                        session_list.coverage,
+                        list(session_list.list_unreadable(MAX_UNREADABLE_LISTED)),
+                    )
+                ]
+            )
             return
-        lines = table(list(rows), totals, query, found.read, width(), paint_for(sys.stdout))
-        page(lines, pager=choice.pager)
+        lines = render_table(list(rows), totals, query, session_list.coverage, get_width(), choose_paint(sys.stdout))
+        page_lines(lines, use_pager=choice.pager)
 
 
-def check_span(span: Span) -> None:
+def check_span(span: PositionRange) -> None:
     """Raise UsageError unless the bounds are times."""
     for bound in span:
         if bound is not None and not isinstance(bound, Moment):

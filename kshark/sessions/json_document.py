@@ -6,42 +6,42 @@ from typing import Any
 import orjson
 
 from agentlog.event import codec
-from agentlog.event.event import EPOCH, MICROSECOND, Unreadable, timestamp_text
-from agentlog.session.coverage import unreadable_as_json
+from agentlog.event.event import EPOCH, MICROSECOND, Unreadable, format_timestamp
+from agentlog.session.coverage import unreadable_to_json
 from agentlog.session.summary import Summary
 
-from ..catalogue.coverage import Read
+from ..catalogue.coverage import CatalogueCoverage
 from ..catalogue.query import Query, Totals
 
 
-def line(row: Summary, query: Query) -> bytes:
+def render_json_line(row: Summary, query: Query) -> bytes:
     """A session on a line."""
-    return codec.one_line(orjson.dumps(_row(row, query))) + b"\n"
+    return codec.flatten_json(orjson.dumps(_build_row(row, query))) + b"\n"
 
 
-def document(
-    rows: Sequence[Summary], totals: Totals, query: Query, read: Read, unreadable: Sequence[Unreadable]
+def render_json(
+    rows: Sequence[Summary], totals: Totals, query: Query, coverage: CatalogueCoverage, unreadable: Sequence[Unreadable]
 ) -> bytes:
     """The sessions, what all that were asked for amount to, and how far it can be trusted."""
-    written = orjson.dumps(
+    encoded = orjson.dumps(
         {
-            "sessions": [_row(row, query) for row in rows],
+            "sessions": [_build_row(row, query) for row in rows],
             "totals": totals._asdict(),
-            "searched": _searched(read, query, unreadable),
+            "searched": _build_searched(coverage, query, unreadable),
         }
     )
-    return codec.one_line(written) + b"\n"
+    return codec.flatten_json(encoded) + b"\n"
 
 
-def _row(row: Summary, query: Query) -> dict[str, Any]:
+def _build_row(row: Summary, query: Query) -> dict[str, Any]:
     tool, calls = row.top_tool
     return {
         "session_id": row.session_id,
         "agents": row.agents,
-        "started": _time(row.started),
-        "ended": _time(row.ended),
+        "started": _format_time(row.started),
+        "ended": _format_time(row.ended),
         "duration_ms": (row.ended - row.started) / 1000,
-        "status": query.status(row),
+        "status": query.describe_status(row),
         "events": row.events,
         "tool_calls": row.tool_calls,
         "llm_calls": row.llm_calls,
@@ -52,25 +52,25 @@ def _row(row: Summary, query: Query) -> dict[str, Any]:
         "output_tokens": row.output_tokens,
         "top_tool": tool,
         "top_tool_calls": calls,
-        "across": query.across(row),
+        "across": query.find_crossed_edge(row),
     }
 
 
-def _time(microseconds: int) -> str:
-    return timestamp_text(EPOCH + microseconds * MICROSECOND)
+def _format_time(microseconds: int) -> str:
+    return format_timestamp(EPOCH + microseconds * MICROSECOND)
 
 
-def _searched(read: Read, query: Query, unreadable: Sequence[Unreadable]) -> dict[str, Any]:
+def _build_searched(coverage: CatalogueCoverage, query: Query, unreadable: Sequence[Unreadable]) -> dict[str, Any]:
     start, end = query.span
     return {
-        "source": read.what,
-        "partition_count": read.partition_count,
-        "records": read.records,
-        "new": read.new,
-        "missing_offsets": read.missing_offsets,
-        "trimmed": read.trimmed,
-        "catalogue": read.catalogue,
+        "source": coverage.source,
+        "partition_count": coverage.partition_count,
+        "records": coverage.records,
+        "new": coverage.new_records,
+        "missing_offsets": coverage.missing_offsets,
+        "trimmed": coverage.trimmed,
+        "catalogue": coverage.catalogue,
         "from": start.describe() if start else None,
         "to": end.describe() if end else None,
-        "unreadable": [unreadable_as_json(each) for each in unreadable],
+        "unreadable": [unreadable_to_json(each) for each in unreadable],
     }

@@ -10,117 +10,125 @@ from pathlib import Path
 from agentlog.cli import chosen_cluster
 from agentlog.cli import opened as opened_source
 from agentlog.event.event import Place, Record, Unreadable
-from agentlog.event.position import Span
-from agentlog.log.admin import Identification
-from agentlog.log.offset_range_reader import Stretch
+from agentlog.event.position import PositionRange
+from agentlog.log.admin import TopicIdentityRequest
+from agentlog.log.offset_range_reader import OffsetRangeReader
 from agentlog.log.reader import Bounds, KafkaReader
-from agentlog.log.source import Found, Source
+from agentlog.log.source import RecordOrUnreadable, Source
 from agentlog.log.topic_source import TopicSource
-from agentlog.session.coverage import Searched
+from agentlog.session.coverage import SearchReport
 
-from ..catalogue.files import folder, path_of
+from ..catalogue.files import locate_catalogue, locate_catalogue_folder
 from ..wanted import Wanted
-from .lookup import Known, known
+from .lookup import IndexEntry, find_session
 
 _log = logging.getLogger("agentlog.catalogue")
 
 
 @contextmanager
-def opened(wanted: Wanted) -> Iterator[Source]:
+def open_session_source(wanted: Wanted) -> Iterator[Source]:
     """The source of a session.
 
     Raises:
         UsageError: both a file and a cluster.
     """
-    of_file = wanted.where.file is not None
-    with opened_source(wanted.where) if of_file else opened_topic(wanted) as source:
+    is_file = wanted.where.file is not None
+    with opened_source(wanted.where) if is_file else open_topic(wanted) as source:
         yield source
 
 
 @contextmanager
-def opened_topic(wanted: Wanted) -> Iterator[TopicSource]:
+def open_topic(wanted: Wanted) -> Iterator[TopicSource]:
     """The topic that a session is in."""
     cluster, topic, partitioner = chosen_cluster(wanted.where)
-    everywhere = wanted.where.all_partitions
+    all_partitions = wanted.where.all_partitions
     with KafkaReader(cluster) as reader:
-        of_topic = KnownTopic if wanted.catalogue and not everywhere else TopicSource
-        yield of_topic(reader, topic, partitioner, everywhere)
+        source_type = IndexedTopic if wanted.catalogue and not all_partitions else TopicSource
+        yield source_type(reader, topic, partitioner, all_partitions)
 
 
-class KnownTopic(TopicSource):
+class IndexedTopic(TopicSource):
     """A topic of whose sessions a catalogue may know where they lie."""
 
-    def records(self, session_id: str, span: Span) -> Iterator[Found]:
+    def records(self, session_id: str, position_range: PositionRange) -> Iterator[RecordOrUnreadable]:
         """The session's records; a part of it, or one that the catalogue doesn't know well, is read as without it."""
-        found = self._by_catalogue(session_id) if not any(span) else None
-        yield from super().records(session_id, span) if found is None else found
+        indexed_records = self._read_indexed(session_id) if not any(position_range) else None
+        yield from super().records(session_id, position_range) if indexed_records is None else indexed_records
 
-    def _by_catalogue(self, session_id: str) -> Iterator[Found] | None:
-        told = self._told(session_id)
-        if told is None:
+    def _read_indexed(self, session_id: str) -> Iterator[RecordOrUnreadable] | None:
+        entry = self._find_entry(session_id)
+        if entry is None:
             return None
         count = self.searched.partition_count
-        partitions = {*self._likely(session_id, count, Span()), *told.lays}
-        bounds = self._reader.bounds(self._topic, sorted(partitions & set(range(count))))
-        if not _fits(told, bounds):
+        partitions = {*self._choose_partitions(session_id, count, PositionRange()), *entry.ranges}
+        bounds = self._reader.fetch_bounds(self._topic, sorted(partitions & set(range(count))))
+        if not _is_still_valid(entry, bounds):
             return None
-        self.searched.catalogue = str(told.path)
-        self._searching(bounds)
-        self._see_beginnings(told, bounds)
-        lying = list(self._lying(session_id, told))
-        if sum(isinstance(found, Record) for found in lying) != told.records:
-            _log.info("the log isn't as the catalogue %s says, so it is read without it", told.path)
-            self.searched = Searched(self.searched.what)
+        self.searched.catalogue = str(entry.path)
+        self._note_searched(bounds)
+        self._read_log_starts(entry, bounds)
+        session_records = list(self._read_session_range(session_id, entry))
+        if sum(isinstance(found, Record) for found in session_records) != entry.records:
+            _log.info("the log isn't as the catalogue %s says, so it is read without it", entry.path)
+            self.searched = SearchReport(self.searched.what)
             return None
-        return chain(lying, self._unreadable(told, bounds), self._since(session_id, told, bounds))
+        return chain(
+            session_records, self._list_unreadable(entry, bounds), self._read_newer_records(session_id, entry, bounds)
+        )
 
-    def _told(self, session_id: str) -> Known | None:
-        if not folder().is_dir():
+    def _find_entry(self, session_id: str) -> IndexEntry | None:
+        if not locate_catalogue_folder().is_dir():
             return None
-        asked = Identification(self._reader.cluster, self._topic, self._reader.timeout_s)
+        identification = TopicIdentityRequest(self._reader.cluster, self._topic, self._reader.timeout_s)
         self.searched.partition_count = self._reader.partition_count(self._topic)
-        identity = asked.answer()
-        return _known(path_of(identity), session_id) if identity is not None else None
+        identity = identification.wait_for_identity()
+        return _find_indexed_session(locate_catalogue(identity), session_id) if identity is not None else None
 
-    def _see_beginnings(self, told: Known, bounds: Mapping[int, Bounds]) -> None:
+    def _read_log_starts(self, entry: IndexEntry, bounds: Mapping[int, Bounds]) -> None:
         """Where the log begins in partitions whose first records are deleted: it tells whether the session's are."""
-        lows = {p: b.low for p, b in bounds.items() if b.low}
-        self._first = set(lows)
-        elsewhere = {p: low for p, low in lows.items() if p not in told.lays or told.lays[p][0] > low}
-        ends = {p: low + 1 for p, low in elsewhere.items()}
-        for batch in Stretch(self._reader, self._topic, elsewhere, ends).within():
-            self._note(batch)
+        log_starts = {p: b.low for p, b in bounds.items() if b.low}
+        self._awaiting_first_record = set(log_starts)
+        starts = {p: low for p, low in log_starts.items() if p not in entry.ranges or entry.ranges[p][0] > low}
+        ends = {p: low + 1 for p, low in starts.items()}
+        for batch in OffsetRangeReader(self._reader, self._topic, starts, ends).read_to_end():
+            self._note_log_begins(batch)
 
-    def _lying(self, session_id: str, told: Known) -> Iterator[Found]:
+    def _read_session_range(self, session_id: str, entry: IndexEntry) -> Iterator[RecordOrUnreadable]:
         """What lies between the session's first and last record."""
-        starts = {p: first for p, (first, _) in told.lays.items()}
-        return self._between(session_id, starts, {p: last + 1 for p, (_, last) in told.lays.items()}, Span())
+        starts = {p: first for p, (first, _) in entry.ranges.items()}
+        return self._read_range(
+            session_id, starts, {p: last + 1 for p, (_, last) in entry.ranges.items()}, PositionRange()
+        )
 
-    def _since(self, session_id: str, told: Known, bounds: Mapping[int, Bounds]) -> Iterator[Found]:
+    def _read_newer_records(
+        self, session_id: str, entry: IndexEntry, bounds: Mapping[int, Bounds]
+    ) -> Iterator[RecordOrUnreadable]:
         """What came since the catalogue was written."""
-        starts = {p: told.marks[p].position if p in told.marks else b.low for p, b in bounds.items()}
-        return self._between(session_id, starts, {p: b.high for p, b in bounds.items()}, Span())
+        starts = {p: entry.progress[p].position if p in entry.progress else b.low for p, b in bounds.items()}
+        return self._read_range(session_id, starts, {p: b.high for p, b in bounds.items()}, PositionRange())
 
-    def _unreadable(self, told: Known, bounds: Mapping[int, Bounds]) -> Iterator[Unreadable]:
+    def _list_unreadable(self, entry: IndexEntry, bounds: Mapping[int, Bounds]) -> Iterator[Unreadable]:
         """What the catalogue knows to be unreadable, and isn't read again."""
-        for partition, offset, reason, _ in told.unreadable:
-            first, last = told.lays.get(partition, (0, -1))
+        for partition, offset, reason, _ in entry.unreadable:
+            first, last = entry.ranges.get(partition, (0, -1))
             if partition in bounds and offset >= bounds[partition].low and not first <= offset <= last:
                 self.searched.unreadable += 1
                 place = Place(self._topic, partition, offset)
                 yield Unreadable(place.where, place, reason)
 
 
-def _known(path: Path, session_id: str) -> Known | None:
+def _find_indexed_session(path: Path, session_id: str) -> IndexEntry | None:
     try:
-        return known(path, session_id) if path.is_file() else None
+        return find_session(path, session_id) if path.is_file() else None
     except sqlite3.Error as error:
         _log.info("the catalogue %s can't be used: %s", path, error)
         return None
 
 
-def _fits(told: Known, bounds: Mapping[int, Bounds]) -> bool:
+def _is_still_valid(entry: IndexEntry, bounds: Mapping[int, Bounds]) -> bool:
     """Whether the log still holds what the catalogue read of it."""
-    lays = told.lays.items()
-    read = all(mark.position <= bounds[p].high for p, mark in told.marks.items() if p in bounds)
-    return read and all(p in bounds and bounds[p].low <= first <= last < bounds[p].high for p, (first, last) in lays)
+    ranges = entry.ranges.items()
+    has_read_positions = all(mark.position <= bounds[p].high for p, mark in entry.progress.items() if p in bounds)
+    return has_read_positions and all(
+        p in bounds and bounds[p].low <= first <= last < bounds[p].high for p, (first, last) in ranges
+    )

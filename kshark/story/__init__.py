@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 from agentlog.event.event import Place
 
-from .batch_work import lists
-from .billing import billing
-from .coding import coding
+from .batch_work import write_batch_work
+from .billing import write_billing
+from .coding import write_coding
 from .faults import (
     CLOCK_BEHIND_MS,
     CLOCK_SKEW,
@@ -22,11 +22,11 @@ from .faults import (
     LATE_DUPLICATES,
     LATE_SECONDS,
     LATE_UNREADABLE,
-    clock_skew,
-    crashed,
-    erased,
-    hostile,
-    late,
+    write_clock_skew,
+    write_crashed,
+    write_erased,
+    write_hostile,
+    write_late,
 )
 from .inefficiencies import (
     LARGE,
@@ -36,12 +36,12 @@ from .inefficiencies import (
     REPORT_STEPS,
     SEARCHES,
     SUPPORT_SEARCH,
-    large,
-    report_history,
-    support_search,
+    write_large,
+    write_report_history,
+    write_support_search,
 )
-from .refunds import refunds
-from .research import research
+from .refunds import write_refunds
+from .research import write_research
 from .runaway_invoice import (
     INVOICE_847,
     INVOICE_OK,
@@ -51,15 +51,14 @@ from .runaway_invoice import (
     RUNAWAY_LLM_CALLS,
     RUNAWAY_TOKENS,
     RUNAWAY_TOOL_CALLS,
-    nine_calls,
-    runaway,
+    write_nine_calls,
+    write_runaway,
 )
-from .session_writer import Scene, StoryRecord, whole_milliseconds
-from .support import support
-from .trip_planner import TRIP_PLANNER, VISA_CHECK, trip_planner
+from .session_writer import Scene, StoryRecord, to_milliseconds
+from .support import write_support
+from .trip_planner import TRIP_PLANNER, VISA_CHECK, write_trip_planner
 
 __all__ = [
-    "BEGAN",
     "CLOCK_BEHIND_MS",
     "CLOCK_SKEW",
     "CRASHED",
@@ -84,54 +83,57 @@ __all__ = [
     "RUNAWAY_TOOL_CALLS",
     "SEARCHES",
     "SEED",
+    "START_TIME",
     "SUPPORT_SEARCH",
     "TRIP_PLANNER",
     "VISA_CHECK",
     "StoryRecord",
-    "placed",
-    "story",
+    "assign_places",
+    "build_story",
 ]
 
-BEGAN = datetime(2026, 1, 15, 13, tzinfo=UTC)
+START_TIME = datetime(2026, 1, 15, 13, tzinfo=UTC)
 SEED = 847
 
 CHAPTERS = (
-    support,
-    refunds,
-    research,
-    billing,
-    coding,
-    lists,
-    erased,
-    support_search,
-    hostile,
-    report_history,
-    trip_planner,
-    clock_skew,
-    crashed,
-    runaway,
-    large,
-    late,
-    nine_calls,
+    write_support,
+    write_refunds,
+    write_research,
+    write_billing,
+    write_coding,
+    write_batch_work,
+    write_erased,
+    write_support_search,
+    write_hostile,
+    write_report_history,
+    write_trip_planner,
+    write_clock_skew,
+    write_crashed,
+    write_runaway,
+    write_large,
+    write_late,
+    write_nine_calls,
 )
 
 
-def story(began: datetime = BEGAN, seed: int = SEED) -> list[StoryRecord]:
-    """The records of the story in the order in which they reach Kafka; ``began`` is aware, and moves all of it."""
-    scene = Scene(whole_milliseconds(began), seed, [])
+def build_story(start_time: datetime = START_TIME, seed: int = SEED) -> list[StoryRecord]:
+    """The records of the story in the order in which they reach Kafka; ``start_time`` is aware, and moves all of it."""
+    scene = Scene(to_milliseconds(start_time), seed, [])
     for chapter in CHAPTERS:
         chapter(scene)
-    return [record for _, record in sorted(scene.produced, key=lambda each: each[0])]
+    return [record for _, record in sorted(scene.arrivals, key=lambda each: each[0])]
 
 
-def placed(
+def assign_places(
     records: Sequence[StoryRecord], topic: str = "agent-events", partitions: int = 12
 ) -> list[tuple[Place, bytes | None]]:
     """Where each record comes to lie in a new topic, with its value; None is a tombstone."""
     ends: Counter[int] = Counter()
-    lying: list[tuple[Place, bytes | None]] = []
+    placed_records: list[tuple[Place, bytes | None]] = []
     for record in records:
         partition = record.partition(partitions)
-        lying.append((Place(topic, partition, ends[partition], record.timestamp, record.headers), record.value))
+        placed_records.append(
+            (Place(topic, partition, ends[partition], record.timestamp, record.headers), record.value)
+        )
         ends[partition] += 1
-    return lying
+    return placed_records

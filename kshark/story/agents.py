@@ -48,8 +48,8 @@ class Agent(NamedTuple):
         worker: what its processes are called, before their four hex digits.
         model: the model that it asks unless told otherwise.
         announces: whether a call of more than half a second is recorded when it starts, too.
-        prompt: the tokens of its system prompt.
-        wordy: about how many tokens it thinks before it answers.
+        prompt_tokens: the tokens of its system prompt.
+        mean_thinking_tokens: about how many tokens it thinks before it answers.
         clock_ms: how far its machine's clock is ahead of the true time; negative is behind.
         partitioner: how its Kafka client picks a partition.
     """
@@ -58,8 +58,8 @@ class Agent(NamedTuple):
     worker: str
     model: str = "claude-sonnet-4-5"
     announces: bool = False
-    prompt: int = 1_900
-    wordy: int = 90
+    prompt_tokens: int = 1_900
+    mean_thinking_tokens: int = 90
     clock_ms: int = 0
     partitioner: str = "murmur2"
 
@@ -67,20 +67,20 @@ class Agent(NamedTuple):
 INVOICER = Agent("invoice-generator-v2", "invoice-worker", announces=True)
 OLD_INVOICER = Agent("invoice-generator-v1", "invoice-worker-v1", "gpt-4o")
 RESEARCHER = Agent("research-agent", "research-worker", "claude-haiku-4-5")
-ANALYST = Agent("market-researcher", "analyst", announces=True, prompt=2_600, wordy=420)
-SUPPORTER = Agent("support-agent-v3", "support-worker", "gpt-4o-mini", prompt=1_250)
+ANALYST = Agent("market-researcher", "analyst", announces=True, prompt_tokens=2_600, mean_thinking_tokens=420)
+SUPPORTER = Agent("support-agent-v3", "support-worker", "gpt-4o-mini", prompt_tokens=1_250)
 REPORTER = Agent("report-agent", "report-worker", "gpt-4o")
-REFUNDER = Agent("refund-agent", "refund-worker", "gpt-4o", prompt=1_480)
-FRAUD_CHECKER = Agent("fraud-check-agent", "fraud-worker", "claude-haiku-4-5", prompt=900)
-CODER = Agent("coding-agent", "coder", announces=True, prompt=4_200, wordy=760)
+REFUNDER = Agent("refund-agent", "refund-worker", "gpt-4o", prompt_tokens=1_480)
+FRAUD_CHECKER = Agent("fraud-check-agent", "fraud-worker", "claude-haiku-4-5", prompt_tokens=900)
+CODER = Agent("coding-agent", "coder", announces=True, prompt_tokens=4_200, mean_thinking_tokens=760)
 BOOKKEEPER = Agent("bookkeeping-agent", "ledger-worker", announces=True)
-LAWYER = Agent("contract-reviewer", "contract-worker", announces=True, prompt=3_100, wordy=900)
+LAWYER = Agent("contract-reviewer", "contract-worker", announces=True, prompt_tokens=3_100, mean_thinking_tokens=900)
 CLAIMS_HANDLER = Agent("claims-agent", "claims-worker")
 COURIER = Agent("courier-agent", "courier-worker", "claude-haiku-4-5")
 PHOTO_CHECKER = Agent("photo-agent", "photo-worker", "gpt-4o", partitioner="crc32")
-PLANNER = Agent("trip-planner", "trip-worker", announces=True, prompt=2_200, wordy=300)
-TRIP_RESEARCHER = Agent("research-agent", "research-worker", announces=True, wordy=240)
-FARE_FINDER = Agent("fares-agent", "fares-worker", "claude-haiku-4-5", prompt=1_100)
-CONVERTER = Agent("currency-agent", "currency-worker", "gpt-4o-mini", prompt=400)
-HOTEL_FINDER = Agent("hotels-agent", "hotels-worker", "claude-haiku-4-5", prompt=1_300)
-VISA_ADVISER = Agent("visa-agent", "visa-worker", "claude-haiku-4-5", prompt=1_600)
+PLANNER = Agent("trip-planner", "trip-worker", announces=True, prompt_tokens=2_200, mean_thinking_tokens=300)
+TRIP_RESEARCHER = Agent("research-agent", "research-worker", announces=True, mean_thinking_tokens=240)
+FARE_FINDER = Agent("fares-agent", "fares-worker", "claude-haiku-4-5", prompt_tokens=1_100)
+CONVERTER = Agent("currency-agent", "currency-worker", "gpt-4o-mini", prompt_tokens=400)
+HOTEL_FINDER = Agent("hotels-agent", "hotels-worker", "claude-haiku-4-5", prompt_tokens=1_300)
+VISA_ADVISER = Agent("visa-agent", "visa-worker", "claude-haiku-4-5", prompt_tokens=1_600)

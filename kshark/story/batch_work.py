@@ -1,29 +1,31 @@
 """Ordinary work on long lists: mails to sort, returns to look through, dependencies to bring up to date."""
 
 from .agents import CODER, REFUNDER, SUPPORTER
-from .session_writer import Pen, Scene
+from .session_writer import Scene, SessionWriter
 
 
-def lists(scene: Scene) -> None:
+def write_batch_work(scene: Scene) -> None:
     """All ordinary sessions that go through a list, one entry after another."""
-    _sorts_mail(scene.opens("sess_support_4135", SUPPORTER, 17.6))
-    _looks_through_returns(scene.opens("sess_refund_5536", REFUNDER, 71.3))
-    _updates_dependencies(scene.opens("sess_coding_1079", CODER, 0.4))
+    _sorts_mail(scene.open_session("sess_support_4135", SUPPORTER, 17.6))
+    _looks_through_returns(scene.open_session("sess_refund_5536", REFUNDER, 71.3))
+    _updates_dependencies(scene.open_session("sess_coding_1079", CODER, 0.4))
 
 
-def _sorts_mail(pen: Pen) -> None:
-    pen.starts("Sort the mail of the morning", mailbox="service", mails=64)
-    pen.calls("mail.list", {"mailbox": "service", "unread": True}, {"count": 64})
+def _sorts_mail(session: SessionWriter) -> None:
+    session.starts("Sort the mail of the morning", mailbox="service", mails=64)
+    session.calls("mail.list", {"mailbox": "service", "unread": True}, {"count": 64})
     for number in range(1, 65):
-        subject, queue, why = pen.rng.choice(SUBJECTS)
+        subject, queue, why = session.rng.choice(SUBJECTS)
         mail = f"m_{number:03}"
-        pen.calls("mail.read", {"mail": mail}, {"subject": subject, "words": pen.between(12, 420)})
-        pen.thinks(f"{mail}: {subject}", f"To {queue}.")
-        pen.decides(f"move {mail} to {queue}", why, round(pen.rng.uniform(0.71, 0.99), 2), "leave it to a person")
-        pen.calls("mail.move", {"mail": mail, "queue": queue}, {"moved": True})
-        pen.waits(pen.rng.uniform(5, 55))
-    pen.remembers("mail.2026-01-15", {"sorted": 64})
-    pen.ends("succeeded", result={"sorted": 64})
+        session.calls("mail.read", {"mail": mail}, {"subject": subject, "words": session.between(12, 420)})
+        session.thinks(f"{mail}: {subject}", f"To {queue}.")
+        session.decides(
+            f"move {mail} to {queue}", why, round(session.rng.uniform(0.71, 0.99), 2), "leave it to a person"
+        )
+        session.calls("mail.move", {"mail": mail, "queue": queue}, {"moved": True})
+        session.waits(session.rng.uniform(5, 55))
+    session.remembers("mail.2026-01-15", {"sorted": 64})
+    session.ends("succeeded", result={"sorted": 64})
 
 
 SUBJECTS = (
@@ -40,45 +42,49 @@ SUBJECTS = (
 )
 
 
-def _looks_through_returns(pen: Pen) -> None:
-    pen.starts("Look through yesterday's returns", returns=44)
+def _looks_through_returns(session: SessionWriter) -> None:
+    session.starts("Look through yesterday's returns", returns=44)
     for number in range(1, 45):
-        order, missing = f"70-{pen.between(1000, 9999)}", pen.rng.random() < 0.12
-        pen.calls("returns.get", {"return": f"rt_{number:03}"}, {"order": order, "reason": pen.rng.choice(REASONS)})
-        pen.calls("returns.weigh", {"order": order}, {"difference_g": pen.between(90, 700) if missing else 0})
+        order, missing = f"70-{session.between(1000, 9999)}", session.rng.random() < 0.12
+        session.calls(
+            "returns.get", {"return": f"rt_{number:03}"}, {"order": order, "reason": session.rng.choice(REASONS)}
+        )
+        session.calls("returns.weigh", {"order": order}, {"difference_g": session.between(90, 700) if missing else 0})
         if missing:
-            pen.thinks(f"{order}: lighter than it was sent", "Something is missing in the box.")
-            pen.decides(f"hold {order}", "The box is lighter than when it left us.", 0.83, "pay and write it off")
-            pen.calls("returns.hold", {"order": order}, {"queue": "warehouse"})
+            session.thinks(f"{order}: lighter than it was sent", "Something is missing in the box.")
+            session.decides(f"hold {order}", "The box is lighter than when it left us.", 0.83, "pay and write it off")
+            session.calls("returns.hold", {"order": order}, {"queue": "warehouse"})
         else:
-            pen.calls("payments.refund", {"order": order, "idempotency_key": f"refund-{order}"}, {"state": "sent"})
-        pen.waits(pen.rng.uniform(4, 50))
-    pen.ends("succeeded", result={"returns": 44})
+            session.calls("payments.refund", {"order": order, "idempotency_key": f"refund-{order}"}, {"state": "sent"})
+        session.waits(session.rng.uniform(4, 50))
+    session.ends("succeeded", result={"returns": 44})
 
 
 REASONS = ("too small", "too large", "not as shown", "ordered twice", "arrived late", "broken")
 
 
-def _updates_dependencies(pen: Pen) -> None:
-    pen.starts("Bring the dependencies of parcel-api up to date", repository="parcel-api", branch="deps-january")
-    pen.calls("shell.run", {"command": "pip list --outdated"}, f"{len(PACKAGES)} packages", 2_900)
+def _updates_dependencies(session: SessionWriter) -> None:
+    session.starts("Bring the dependencies of parcel-api up to date", repository="parcel-api", branch="deps-january")
+    session.calls("shell.run", {"command": "pip list --outdated"}, f"{len(PACKAGES)} packages", 2_900)
     for package in PACKAGES:
-        pen.calls("web.fetch", {"url": f"https://changelogs.example/{package}"}, {"chars": pen.between(600, 9_000)})
-        pen.thinks(f"Changelog of {package}", f"Nothing that we use in {package} has changed its meaning.")
-        pen.calls("editor.replace", {"path": "pyproject.toml", "package": package}, {"changed_lines": 1}, 39)
-        _tests(pen, package)
-        pen.waits(pen.rng.uniform(5, 40))
-    pen.calls("git.push", {"branch": "deps-january"}, {"pull_request": 518}, 1_420)
-    pen.ends("succeeded", result={"packages": len(PACKAGES), "pull_request": 518})
+        session.calls(
+            "web.fetch", {"url": f"https://changelogs.example/{package}"}, {"chars": session.between(600, 9_000)}
+        )
+        session.thinks(f"Changelog of {package}", f"Nothing that we use in {package} has changed its meaning.")
+        session.calls("editor.replace", {"path": "pyproject.toml", "package": package}, {"changed_lines": 1}, 39)
+        _runs_tests(session, package)
+        session.waits(session.rng.uniform(5, 40))
+    session.calls("git.push", {"branch": "deps-january"}, {"pull_request": 518}, 1_420)
+    session.ends("succeeded", result={"packages": len(PACKAGES), "pull_request": 518})
 
 
-def _tests(pen: Pen, package: str) -> None:
-    if pen.rng.random() < 0.2:
+def _runs_tests(session: SessionWriter, package: str) -> None:
+    if session.rng.random() < 0.2:
         failure = "exit status 1\n1 failed, 211 passed: a warning is now an error"
-        pen.is_refused("shell.run", {"command": "pytest -q"}, failure, pen.between(9_000, 30_000))
-        pen.thinks(f"One test fails with the new {package}", "The warning names the replacement. I'll use that.")
-        pen.calls("editor.replace", {"path": "parcel/compat.py"}, {"changed_lines": 2}, 41)
-    pen.calls("shell.run", {"command": "pytest -q"}, "212 passed", pen.between(9_000, 30_000))
+        session.gets_error("shell.run", {"command": "pytest -q"}, failure, session.between(9_000, 30_000))
+        session.thinks(f"One test fails with the new {package}", "The warning names the replacement. I'll use that.")
+        session.calls("editor.replace", {"path": "parcel/compat.py"}, {"changed_lines": 2}, 41)
+    session.calls("shell.run", {"command": "pytest -q"}, "212 passed", session.between(9_000, 30_000))
 
 
 PACKAGES = (

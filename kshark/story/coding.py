@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 from .agents import CODER, RESEARCHER
-from .session_writer import Pen, Scene
+from .session_writer import Scene, SessionWriter
 
 
-class Task(NamedTuple):
+class CodingTask(NamedTuple):
     """An issue and the way to its end.
 
     Attributes:
@@ -27,79 +27,87 @@ class Task(NamedTuple):
     total: int
 
 
-def coding(scene: Scene) -> None:
+def write_coding(scene: Scene) -> None:
     """All ordinary coding sessions."""
     for task in TASKS:
-        _solves(scene.opens(task.session_id, CODER, task.minute), task)
+        _solves_task(scene.open_session(task.session_id, CODER, task.minute), task)
 
 
-def _solves(pen: Pen, task: Task) -> None:
-    pen.starts(f"{task.repository}: {task.issue}", repository=task.repository, branch=f"fix-{pen.between(100, 999)}")
-    pen.hears(task.issue)
-    _looks_around(pen, task)
-    for number, failing in enumerate(task.failing):
-        _edits(pen, task, number)
-        _tests(pen, task, failing)
-        pen.waits(pen.rng.uniform(5, 45))
-    if task.failing[-1]:
-        _gives_up(pen, task)
-        return
-    pen.calls(
-        "git.commit", {"message": task.issue}, {"commit": f"{pen.rng.getrandbits(28):07x}", "files": len(task.files)}
+def _solves_task(session: SessionWriter, task: CodingTask) -> None:
+    session.starts(
+        f"{task.repository}: {task.issue}", repository=task.repository, branch=f"fix-{session.between(100, 999)}"
     )
-    pen.says(f"Fixed: {task.issue} All {task.total} tests pass.")
-    pen.ends("succeeded", result={"rounds": len(task.failing), "tests": task.total})
+    session.hears(task.issue)
+    _reads_code(session, task)
+    for number, failing in enumerate(task.failing):
+        _edits_file(session, task, number)
+        _runs_tests(session, task, failing)
+        session.waits(session.rng.uniform(5, 45))
+    if task.failing[-1]:
+        _gives_up(session, task)
+        return
+    session.calls(
+        "git.commit",
+        {"message": task.issue},
+        {"commit": f"{session.rng.getrandbits(28):07x}", "files": len(task.files)},
+    )
+    session.says(f"Fixed: {task.issue} All {task.total} tests pass.")
+    session.ends("succeeded", result={"rounds": len(task.failing), "tests": task.total})
 
 
-def _gives_up(pen: Pen, task: Task) -> None:
-    helper = pen.delegates(RESEARCHER, f"has anybody else seen this: {task.issue}")
+def _gives_up(session: SessionWriter, task: CodingTask) -> None:
+    helper = session.delegates(RESEARCHER, f"has anybody else seen this: {task.issue}")
     helper.searches(task.issue, [])
-    helper.is_refused("web.search", {"query": task.issue}, "http_429: the quota of the day is used up")
-    pen.receives(helper, error="web.search: the quota of the day is used up")
-    pen.fails("step_limit", f"{len(task.failing)} rounds are over and {task.failing[-1]} tests still fail")
-    pen.ends("failed", error="step_limit: no more rounds")
+    helper.gets_error("web.search", {"query": task.issue}, "http_429: the quota of the day is used up")
+    session.receives(helper, error="web.search: the quota of the day is used up")
+    session.fails("step_limit", f"{len(task.failing)} rounds are over and {task.failing[-1]} tests still fail")
+    session.ends("failed", error="step_limit: no more rounds")
 
 
-def _looks_around(pen: Pen, task: Task) -> None:
-    pen.thinks(task.issue, f"First I want to see where {task.symbol} is used.")
-    hits = "\n".join(f"{file}:{pen.between(8, 420)}: {task.symbol}" for file in task.files)
-    pen.calls("shell.run", {"command": f"grep -rn {task.symbol} ."}, hits, pen.between(60, 700))
+def _reads_code(session: SessionWriter, task: CodingTask) -> None:
+    session.thinks(task.issue, f"First I want to see where {task.symbol} is used.")
+    hits = "\n".join(f"{file}:{session.between(8, 420)}: {task.symbol}" for file in task.files)
+    session.calls("shell.run", {"command": f"grep -rn {task.symbol} ."}, hits, session.between(60, 700))
     for file in task.files:
-        pen.calls("editor.view", {"path": file}, {"lines": pen.between(60, 700)}, because=f"{file} has {task.symbol}.")
-    pen.thinks(f"{len(task.files)} files read", f"I think I see it. {task.ideas[0]}")
+        session.calls(
+            "editor.view", {"path": file}, {"lines": session.between(60, 700)}, because=f"{file} has {task.symbol}."
+        )
+    session.thinks(f"{len(task.files)} files read", f"I think I see it. {task.ideas[0]}")
 
 
-def _edits(pen: Pen, task: Task, number: int) -> None:
+def _edits_file(session: SessionWriter, task: CodingTask, number: int) -> None:
     idea, file = task.ideas[number % len(task.ideas)], task.files[number % len(task.files)]
     again = "" if number < len(task.ideas) else "Once more, as the other change hid this one: "
-    pen.thinks(f"Round {number + 1}", again + idea)
-    line = pen.between(8, 420)
-    if pen.rng.random() < 0.15:
-        pen.is_refused(
+    session.thinks(f"Round {number + 1}", again + idea)
+    line = session.between(8, 420)
+    if session.rng.random() < 0.15:
+        session.gets_error(
             "editor.replace", {"path": file, "line": line}, "no_match: the text to replace isn't in the file", 40
         )
-        pen.calls("editor.view", {"path": file, "from": line - 8, "to": line + 8}, {"lines": 17}, 35)
-    pen.calls("editor.replace", {"path": file, "line": line}, {"changed_lines": pen.between(1, 14)}, 42, because=idea)
+        session.calls("editor.view", {"path": file, "from": line - 8, "to": line + 8}, {"lines": 17}, 35)
+    session.calls(
+        "editor.replace", {"path": file, "line": line}, {"changed_lines": session.between(1, 14)}, 42, because=idea
+    )
 
 
-def _tests(pen: Pen, task: Task, failing: int) -> None:
-    pen.calls("shell.run", {"command": "ruff check ."}, "All checks passed!", pen.between(180, 940))
-    seconds = pen.rng.uniform(9.1, 48.0)
+def _runs_tests(session: SessionWriter, task: CodingTask, failing: int) -> None:
+    session.calls("shell.run", {"command": "ruff check ."}, "All checks passed!", session.between(180, 940))
+    seconds = session.rng.uniform(9.1, 48.0)
     passed = f"{task.total - failing} passed in {seconds:.2f}s"
     if not failing:
-        pen.calls("shell.run", {"command": "pytest -q"}, passed, round(seconds * 1000))
+        session.calls("shell.run", {"command": "pytest -q"}, passed, round(seconds * 1000))
         return
     names = [task.tests[(failing + each) % len(task.tests)] for each in range(min(failing, 3))]
     path = names[0].split("::")[0]
     output = "\n".join(f"FAILED {name}" for name in names) + f"\n{failing} failed, {passed}"
-    pen.is_refused("shell.run", {"command": "pytest -q"}, f"exit status 1\n{output}", round(seconds * 1000))
-    pen.thinks(f"{failing} of {task.total} fail", f"{names[0]} tells the most. I'll read it.")
-    pen.calls("editor.view", {"path": path}, {"lines": pen.between(40, 260)}, 38)
-    pen.calls("shell.run", {"command": f"grep -n {task.symbol} {path}"}, f"{pen.between(2, 7)} lines")
+    session.gets_error("shell.run", {"command": "pytest -q"}, f"exit status 1\n{output}", round(seconds * 1000))
+    session.thinks(f"{failing} of {task.total} fail", f"{names[0]} tells the most. I'll read it.")
+    session.calls("editor.view", {"path": path}, {"lines": session.between(40, 260)}, 38)
+    session.calls("shell.run", {"command": f"grep -n {task.symbol} {path}"}, f"{session.between(2, 7)} lines")
 
 
 TASKS = (
-    Task(
+    CodingTask(
         "sess_coding_1083",
         3.3,
         "parcel-api",
@@ -116,7 +124,7 @@ TASKS = (
         ("tests/test_retry.py::test_date", "tests/test_retry.py::test_past_date", "tests/test_client.py::test_cap"),
         212,
     ),
-    Task(
+    CodingTask(
         "sess_coding_1087",
         11.0,
         "warehouse-sync",
@@ -134,7 +142,7 @@ TASKS = (
         ("tests/test_windows.py::test_spring", "tests/test_windows.py::test_autumn", "tests/test_jobs.py::test_twice"),
         388,
     ),
-    Task(
+    CodingTask(
         "sess_coding_1091",
         29.9,
         "label-printer",
@@ -150,7 +158,7 @@ TASKS = (
         ("tests/test_layout.py::test_long_street", "tests/test_layout.py::test_accents"),
         74,
     ),
-    Task(
+    CodingTask(
         "sess_coding_1096",
         44.8,
         "route-planner",
@@ -169,7 +177,7 @@ TASKS = (
         ("tests/test_search.py::test_same_twice", "tests/test_cache.py::test_order", "tests/test_costs.py::test_sum"),
         541,
     ),
-    Task(
+    CodingTask(
         "sess_coding_1102",
         62.6,
         "invoice-pdf",
@@ -186,7 +194,7 @@ TASKS = (
         ("tests/test_totals.py::test_cents", "tests/test_tax.py::test_two_rates", "tests/test_rows.py::test_discount"),
         163,
     ),
-    Task(
+    CodingTask(
         "sess_coding_1108",
         80.2,
         "search-index",
@@ -208,7 +216,7 @@ TASKS = (
         ),
         296,
     ),
-    Task(
+    CodingTask(
         "sess_coding_1113",
         82.4,
         "customer-portal",
@@ -224,7 +232,7 @@ TASKS = (
         ("tests/test_auth.py::test_proxy", "tests/test_auth.py::test_cookie", "tests/test_middleware.py::test_scheme"),
         227,
     ),
-    Task(
+    CodingTask(
         "sess_coding_1119",
         116.5,
         "stock-forecast",

@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 from .agents import LAWYER, REPORTER, SUPPORTER, Tokens
-from .session_writer import Fields, Pen, Scene
+from .session_writer import Fields, Scene, SessionWriter
 
 SUPPORT_SEARCH = "sess_support_search"
 """The same vector search in each of its iterations: 26 ``retrieval`` events with one query."""
@@ -18,21 +18,21 @@ REPORT_FIRST_TOKENS = 3_800
 REPORT_STEP_TOKENS = 3_150
 
 
-def support_search(scene: Scene) -> None:
+def write_support_search(scene: Scene) -> None:
     """A support agent that looks up the same article before each step, and never keeps what it found."""
-    pen = scene.opens(SUPPORT_SEARCH, SUPPORTER, minute=31.4)
-    pen.starts("Help the customer to sign in again", ticket="T-90817", channel="chat")
-    pen.hears("I have a new phone and now I can't sign in, it wants a code from the old one.")
+    session = scene.open_session(SUPPORT_SEARCH, SUPPORTER, minute=31.4)
+    session.starts("Help the customer to sign in again", ticket="T-90817", channel="chat")
+    session.hears("I have a new phone and now I can't sign in, it wants a code from the old one.")
     articles = [
         {"id": f"kb/{name}", "score": score}
         for name, score in (("2fa-new-phone", 0.91), ("2fa-reset", 0.88), ("backup-codes", 0.84), ("sso", 0.41))
     ]
     for step in range(SEARCHES):
-        pen.searches("reset two-factor authentication", articles, pen.between(180, 460))
-        pen.waits(pen.rng.uniform(0, 12))
-        _takes_one_step(pen, SIGN_IN_STEPS[step % len(SIGN_IN_STEPS)], step)
-    pen.says("You're in, and the new phone is registered. Please keep the backup codes somewhere safe.")
-    pen.ends("succeeded", result={"two_factor": "reset", "verified_by": "backup code"})
+        session.searches("reset two-factor authentication", articles, session.between(180, 460))
+        session.waits(session.rng.uniform(0, 12))
+        _takes_one_step(session, SIGN_IN_STEPS[step % len(SIGN_IN_STEPS)], step)
+    session.says("You're in, and the new phone is registered. Please keep the backup codes somewhere safe.")
+    session.ends("succeeded", result={"two_factor": "reset", "verified_by": "backup code"})
 
 
 SIGN_IN_STEPS = (
@@ -44,14 +44,14 @@ SIGN_IN_STEPS = (
 )
 
 
-def _takes_one_step(pen: Pen, step: tuple[str, str, Fields, Fields], number: int) -> None:
-    question, tool, given, output = step
-    pen.thinks(f"Step {number + 1}: 4 articles found. {question}", f"I'll check with {tool}.")
-    pen.calls(tool, given, output)
+def _takes_one_step(session: SessionWriter, step: tuple[str, str, Fields, Fields], number: int) -> None:
+    question, tool, arguments, output = step
+    session.thinks(f"Step {number + 1}: 4 articles found. {question}", f"I'll check with {tool}.")
+    session.calls(tool, arguments, output)
     if number % 6 == 5:
-        pen.says("Could you try one of the backup codes that you got when you set up the old phone?")
-        pen.waits(pen.rng.uniform(9, 31))
-        pen.hears(SIGN_IN_REPLIES[number // 6])
+        session.says("Could you try one of the backup codes that you got when you set up the old phone?")
+        session.waits(session.rng.uniform(9, 31))
+        session.hears(SIGN_IN_REPLIES[number // 6])
 
 
 SIGN_IN_REPLIES = (
@@ -62,54 +62,56 @@ SIGN_IN_REPLIES = (
 )
 
 
-def report_history(scene: Scene) -> None:
+def write_report_history(scene: Scene) -> None:
     """A report agent that sends everything it has ever seen with every question, and caches nothing."""
-    pen = scene.opens(REPORT_HISTORY, REPORTER, minute=47.9)
-    pen.starts("Write the weekly sales report", week="2026-W02", requested_by="sales-ops")
-    pen.hears("The weekly report, please, with a line on each region.")
+    session = scene.open_session(REPORT_HISTORY, REPORTER, minute=47.9)
+    session.starts("Write the weekly sales report", week="2026-W02", requested_by="sales-ops")
+    session.hears("The weekly report, please, with a line on each region.")
     for step in range(REPORT_STEPS):
         region, table = REGIONS[step % len(REGIONS)], TABLES[step // len(REGIONS)]
-        tokens = Tokens(REPORT_FIRST_TOKENS + step * REPORT_STEP_TOKENS, pen.between(90, 260))
-        pen.thinks(
+        tokens = Tokens(REPORT_FIRST_TOKENS + step * REPORT_STEP_TOKENS, session.between(90, 260))
+        session.thinks(
             f"All {step} results so far, then: {table} in {region}?", f"Next I need {table} for {region}.", tokens
         )
         query: Fields = {"table": table, "region": region, "group_by": "week", "sum": "value"}
-        rows = {"rows": pen.between(40, 90), "last": round(pen.rng.uniform(11_000, 98_000), 2)}
-        pen.calls("warehouse.query", query, rows, pen.between(310, 2_400))
-        pen.waits(pen.rng.uniform(2, 24))
-    pen.remembers("report.2026-W02", "s3://northwind-reports/2026-W02.md")
-    pen.says("The report is there: eight regions, orders up 4.1 %, returns flat, two regions below plan.")
-    pen.ends("succeeded", result={"report": "s3://northwind-reports/2026-W02.md", "regions": len(REGIONS)})
+        rows = {"rows": session.between(40, 90), "last": round(session.rng.uniform(11_000, 98_000), 2)}
+        session.calls("warehouse.query", query, rows, session.between(310, 2_400))
+        session.waits(session.rng.uniform(2, 24))
+    session.remembers("report.2026-W02", "s3://northwind-reports/2026-W02.md")
+    session.says("The report is there: eight regions, orders up 4.1 %, returns flat, two regions below plan.")
+    session.ends("succeeded", result={"report": "s3://northwind-reports/2026-W02.md", "regions": len(REGIONS)})
 
 
 REGIONS = ("north", "south", "east", "west", "alps", "baltic", "iberia", "islands")
 TABLES = ("orders", "returns", "pipeline", "plan")
 
 
-def large(scene: Scene) -> None:
+def write_large(scene: Scene) -> None:
     """A contract of 214 pages goes in, its text with notes comes out; both are too large for an event."""
-    pen = scene.opens(LARGE, LAWYER, minute=92.3)
+    session = scene.open_session(LARGE, LAWYER, minute=92.3)
     contract = CLAUSE.encode() * 9_200
     notes = NOTE.encode() * 3_100
-    pen.starts("Review the supply contract with Halden Freight", document="contracts/halden-2026.pdf")
-    pen.hears("Anything in there about liability that we haven't seen before?")
-    call = pen.opens("documents.extract", {"document": by_reference("contracts/halden-2026.txt", contract)})
+    session.starts("Review the supply contract with Halden Freight", document="contracts/halden-2026.pdf")
+    session.hears("Anything in there about liability that we haven't seen before?")
+    call = session.opens_call("documents.extract", {"document": make_reference("contracts/halden-2026.txt", contract)})
     for pages in ("1 to 70", "71 to 140", "141 to 214"):
-        pen.thinks(f"Pages {pages}", f"Pages {pages}: liability is dealt with in {pen.between(1, 6)} places.")
-    pen.closes(call, by_reference("contracts/halden-2026.notes.txt", notes))
-    pen.calls(
+        session.thinks(f"Pages {pages}", f"Pages {pages}: liability is dealt with in {session.between(1, 6)} places.")
+    session.closes_call(call, make_reference("contracts/halden-2026.notes.txt", notes))
+    session.calls(
         "contracts.compare", {"with": "halden-2024"}, {"new_clauses": ["14.3", "14.7"], "dropped": ["9.2"]}, 1_830
     )
-    pen.thinks("Clauses 14.3 and 14.7 are new", "14.7 makes us liable for delays at the border, without a limit.")
-    pen.decides(
+    session.thinks("Clauses 14.3 and 14.7 are new", "14.7 makes us liable for delays at the border, without a limit.")
+    session.decides(
         "report 14.7 to legal before answering",
         "An unlimited liability is for a person to accept, however unlikely the case is.",
         0.88,
         "answer the user alone",
     )
-    pen.calls("legal.open_ticket", {"clause": "14.7", "severity": "high"}, {"ticket": "LEG-3318"})
-    pen.says("Two clauses are new. 14.7 makes us liable for border delays without a limit; legal has it as LEG-3318.")
-    pen.ends("succeeded", result={"new_clauses": ["14.3", "14.7"], "ticket": "LEG-3318"})
+    session.calls("legal.open_ticket", {"clause": "14.7", "severity": "high"}, {"ticket": "LEG-3318"})
+    session.says(
+        "Two clauses are new. 14.7 makes us liable for border delays without a limit; legal has it as LEG-3318."
+    )
+    session.ends("succeeded", result={"new_clauses": ["14.3", "14.7"], "ticket": "LEG-3318"})
 
 
 CLAUSE = (
@@ -119,7 +121,7 @@ CLAUSE = (
 NOTE = "14.7: new. No limit. Compare 9.1 of 2024, where the limit was the price of the shipment. Ask legal.\n"
 
 
-def by_reference(key: str, content: bytes) -> Fields:
+def make_reference(key: str, content: bytes) -> Fields:
     """What an event keeps of ``content``, which lies in the object store under ``key``."""
     digest, preview = sha256(content).hexdigest(), content[:120].decode()
     return {"$ref": f"s3://northwind-agent-payloads/{key}", "bytes": len(content), "sha256": digest, "preview": preview}

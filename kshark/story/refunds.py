@@ -3,17 +3,17 @@
 from typing import NamedTuple
 
 from .agents import FRAUD_CHECKER, REFUNDER
-from .session_writer import Fields, Pen, Scene
+from .session_writer import Fields, Scene, SessionWriter
 
 
 class Refund(NamedTuple):
     """A request for money back, and what becomes of it.
 
     Attributes:
-        amount: what was paid, in euros; ``pays`` what is given back.
+        amount: what was paid, in euros; ``refunded`` what is given back.
         because: the reasoning of the decision, with its ``confidence``.
-        checked: whether another agent looks for fraud first.
-        refused_once: whether the payment provider fails at the first try.
+        needs_fraud_check: whether another agent looks for fraud first.
+        is_refused_once: whether the payment provider fails at the first try.
     """
 
     session_id: str
@@ -22,64 +22,68 @@ class Refund(NamedTuple):
     item: str
     amount: float
     days: int
-    pays: float
+    refunded: float
     because: str
     confidence: float
     answer: str
-    checked: bool = False
-    refused_once: bool = False
+    needs_fraud_check: bool = False
+    is_refused_once: bool = False
 
 
-def refunds(scene: Scene) -> None:
+def write_refunds(scene: Scene) -> None:
     """All ordinary refund sessions."""
     for refund in REFUNDS:
-        _handles(scene.opens(refund.session_id, REFUNDER, refund.minute), refund)
+        _handles_refund(scene.open_session(refund.session_id, REFUNDER, refund.minute), refund)
 
 
-def _handles(pen: Pen, refund: Refund) -> None:
-    order = f"70-{pen.between(1000, 9999)}"
-    pen.starts(f"Refund for {refund.item}", order=order, amount_eur=refund.amount)
-    pen.hears(refund.customer)
-    pen.thinks(refund.customer, "I'll read the policy and look at the order.")
-    pen.searches(
+def _handles_refund(session: SessionWriter, refund: Refund) -> None:
+    order = f"70-{session.between(1000, 9999)}"
+    session.starts(f"Refund for {refund.item}", order=order, amount_eur=refund.amount)
+    session.hears(refund.customer)
+    session.thinks(refund.customer, "I'll read the policy and look at the order.")
+    session.searches(
         f"refund policy {refund.item}", [{"id": "policy/refunds", "score": 0.9}, {"id": "policy/damage", "score": 0.7}]
     )
     bought: Fields = {"item": refund.item, "paid_eur": refund.amount, "delivered_days_ago": refund.days}
-    pen.calls("orders.get", {"order": order}, bought)
-    pen.calls("customers.history", {"order": order}, {"orders": pen.between(1, 44), "refunds": pen.between(0, 3)})
-    if refund.checked:
-        _has_it_checked(pen, order)
-    pen.thinks(f"{refund.item}, {refund.days} days, {refund.amount} euros", refund.because)
-    pen.decides(
-        f"refund {refund.pays:.2f} of {refund.amount:.2f} euros", refund.because, refund.confidence, "ask a person"
+    session.calls("orders.get", {"order": order}, bought)
+    session.calls(
+        "customers.history", {"order": order}, {"orders": session.between(1, 44), "refunds": session.between(0, 3)}
     )
-    _pays(pen, refund, order)
-    pen.remembers(f"refunds.{order}", {"paid_eur": refund.pays, "reason": refund.because})
-    pen.says(refund.answer)
-    pen.ends("succeeded", result={"order": order, "refunded_eur": refund.pays})
+    if refund.needs_fraud_check:
+        _asks_for_fraud_check(session, order)
+    session.thinks(f"{refund.item}, {refund.days} days, {refund.amount} euros", refund.because)
+    session.decides(
+        f"refund {refund.refunded:.2f} of {refund.amount:.2f} euros", refund.because, refund.confidence, "ask a person"
+    )
+    _pays_refund(session, refund, order)
+    session.remembers(f"refunds.{order}", {"paid_eur": refund.refunded, "reason": refund.because})
+    session.says(refund.answer)
+    session.ends("succeeded", result={"order": order, "refunded_eur": refund.refunded})
 
 
-def _has_it_checked(pen: Pen, order: str) -> None:
-    checker = pen.delegates(FRAUD_CHECKER, f"is the return of order {order} genuine")
+def _asks_for_fraud_check(session: SessionWriter, order: str) -> None:
+    checker = session.delegates(FRAUD_CHECKER, f"is the return of order {order} genuine")
     checker.calls("returns.weigh", {"order": order}, {"expected_g": 1_310, "measured_g": 1_304})
     checker.calls("returns.photos", {"order": order}, {"serial_matches": True})
     checker.thinks("Weight and serial number fit", "Genuine.")
-    pen.receives(checker, result={"genuine": True})
+    session.receives(checker, result={"genuine": True})
 
 
-def _pays(pen: Pen, refund: Refund, order: str) -> None:
-    if not refund.pays:
+def _pays_refund(session: SessionWriter, refund: Refund, order: str) -> None:
+    if not refund.refunded:
         return
-    given: Fields = {"order": order, "amount_eur": refund.pays, "idempotency_key": f"refund-{order}"}
-    if refund.refused_once:
-        pen.is_refused("payments.refund", given, "provider_timeout: no answer in 5 s, the outcome is unknown", ms=5_003)
-        pen.thinks("The provider timed out", "The key makes it safe to repeat. I'll wait four seconds.")
-        pen.waits(4)
-    pen.calls(
+    arguments: Fields = {"order": order, "amount_eur": refund.refunded, "idempotency_key": f"refund-{order}"}
+    if refund.is_refused_once:
+        session.gets_error(
+            "payments.refund", arguments, "provider_timeout: no answer in 5 s, the outcome is unknown", ms=5_003
+        )
+        session.thinks("The provider timed out", "The key makes it safe to repeat. I'll wait four seconds.")
+        session.waits(4)
+    session.calls(
         "payments.refund",
-        given,
-        {"refund": f"re_{pen.rng.getrandbits(24):06x}", "state": "sent"},
-        pen.between(420, 980),
+        arguments,
+        {"refund": f"re_{session.rng.getrandbits(24):06x}", "state": "sent"},
+        session.between(420, 980),
     )
 
 
@@ -119,7 +123,7 @@ REFUNDS = (
         "The return arrived on day 12, within the time. The delay is ours, and the check found nothing.",
         0.93,
         "You're right, this took too long. 349.00 euros are on their way.",
-        checked=True,
+        needs_fraud_check=True,
     ),
     Refund(
         "sess_refund_5540",
@@ -144,6 +148,6 @@ REFUNDS = (
         "The packing list has one lamp, the order two: the customer is right, and one of two is to be paid back.",
         0.98,
         "One lamp was missing indeed. 59.00 euros are on their way.",
-        refused_once=True,
+        is_refused_once=True,
     ),
 )

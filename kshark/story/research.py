@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from .agents import ANALYST
-from .session_writer import Pen, Scene, ToolCall
+from .session_writer import Scene, SessionWriter, ToolCall
 
 
 class Study(NamedTuple):
@@ -18,50 +18,51 @@ class Study(NamedTuple):
     conclusion: str
 
 
-def research(scene: Scene) -> None:
+def write_research(scene: Scene) -> None:
     """All ordinary research sessions."""
     for study in STUDIES:
-        _studies(scene.opens(study.session_id, ANALYST, study.minute), study)
+        _answers_question(scene.open_session(study.session_id, ANALYST, study.minute), study)
 
 
-def _studies(pen: Pen, study: Study) -> None:
-    pen.starts(
-        study.question, depth=len(study.parts), requested_by=pen.rng.choice(("strategy", "purchasing", "product"))
+def _answers_question(session: SessionWriter, study: Study) -> None:
+    session.starts(
+        study.question, depth=len(study.parts), requested_by=session.rng.choice(("strategy", "purchasing", "product"))
     )
-    pen.thinks(study.question, "I'll split it: " + "; ".join(question for question, _ in study.parts))
+    session.thinks(study.question, "I'll split it: " + "; ".join(question for question, _ in study.parts))
     for question, finding in study.parts:
-        _reads(pen, study, question)
-        asked = f"{study.sources} sources on: {question}"
-        if pen.rng.random() < 0.08:
-            pen.gets_no_answer(asked, "overloaded: no capacity at the moment", pen.between(900, 4_000))
-            pen.waits(5)
-        pen.thinks(asked, finding)
-        pen.remembers(question.lower().replace(" ", "_"), finding)
-        pen.waits(pen.rng.uniform(20, 160))
-    pen.decides("write the summary now", "Each part has two sources that agree.", 0.86, "read more sources")
-    pen.thinks("All findings", study.conclusion)
-    pen.says(study.conclusion)
-    pen.ends("succeeded", result={"summary": study.conclusion, "parts": len(study.parts)})
+        _reads_sources(session, study, question)
+        prompt = f"{study.sources} sources on: {question}"
+        if session.rng.random() < 0.08:
+            session.gets_no_answer(prompt, "overloaded: no capacity at the moment", session.between(900, 4_000))
+            session.waits(5)
+        session.thinks(prompt, finding)
+        session.remembers(question.lower().replace(" ", "_"), finding)
+        session.waits(session.rng.uniform(20, 160))
+    session.decides("write the summary now", "Each part has two sources that agree.", 0.86, "read more sources")
+    session.thinks("All findings", study.conclusion)
+    session.says(study.conclusion)
+    session.ends("succeeded", result={"summary": study.conclusion, "parts": len(study.parts)})
 
 
-def _reads(pen: Pen, study: Study, question: str) -> None:
-    found = [f"https://{pen.rng.choice(study.sites)}/{pen.between(1000, 9999)}" for _ in range(study.sources)]
-    pen.calls("web.search", {"query": question}, {"urls": found}, pen.between(350, 1_200))
-    if pen.rng.random() < 0.2:
-        pen.is_refused(
-            "web.fetch", {"url": found[0]}, "http_403: the site refuses automated readers", pen.between(90, 300)
+def _reads_sources(session: SessionWriter, study: Study, question: str) -> None:
+    urls = [f"https://{session.rng.choice(study.sites)}/{session.between(1000, 9999)}" for _ in range(study.sources)]
+    session.calls("web.search", {"query": question}, {"urls": urls}, session.between(350, 1_200))
+    if session.rng.random() < 0.2:
+        session.gets_error(
+            "web.fetch", {"url": urls[0]}, "http_403: the site refuses automated readers", session.between(90, 300)
         )
-        found = found[1:]
-    pen.calls_together(
-        ToolCall("web.fetch", {"url": url}, {"chars": pen.between(1_800, 46_000)}, pen.between(280, 2_900))
-        for url in found
+        urls = urls[1:]
+    session.calls_together(
+        ToolCall("web.fetch", {"url": url}, {"chars": session.between(1_800, 46_000)}, session.between(280, 2_900))
+        for url in urls
     )
-    for url in found[:3]:
-        page = pen.opens("browser.read", {"url": url, "question": question})
-        pen.thinks(
-            f"{url}: what does it say about: {question}?", f"The page gives {pen.between(1, 5)} figures, with dates."
+    for url in urls[:3]:
+        page = session.opens_call("browser.read", {"url": url, "question": question})
+        session.thinks(
+            f"{url}: what does it say about: {question}?",
+            f"The page gives {session.between(1, 5)} figures, with dates.",
         )
-        pen.closes(page, {"notes": pen.between(1, 5)})
+        session.closes_call(page, {"notes": session.between(1, 5)})
 
 
 STUDIES = (

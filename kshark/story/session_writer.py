@@ -14,8 +14,8 @@ from .agents import MODELS, Agent, Tokens, cost_usd
 
 Fields = Mapping[str, object]
 
-ANNOUNCED_MS = 500
-LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
+ANNOUNCE_AFTER_MS = 500
+ID_CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 class StoryRecord(NamedTuple):
@@ -42,19 +42,19 @@ class ToolCall(NamedTuple):
     """One of several calls that run at the same time."""
 
     tool: str
-    given: Fields
+    arguments: Fields
     output: object
     ms: int
 
 
 class OpenCall(NamedTuple):
-    """A tool call that was announced and is still running; ``cause`` is what the agent was at before it."""
+    """A tool call that was announced and is still running; ``parent_id`` is what the agent was at before it."""
 
     call_id: str
     tool: str
-    given: Fields
+    arguments: Fields
     began: int
-    cause: str | None
+    parent_id: str | None
 
 
 class Scene(NamedTuple):
@@ -62,48 +62,48 @@ class Scene(NamedTuple):
 
     Attributes:
         began: when the story begins, in milliseconds since the epoch.
-        produced: each record and when it reached Kafka, in milliseconds since the epoch.
+        arrivals: each record and when it reached Kafka, in milliseconds since the epoch.
     """
 
     began: int
     seed: int
-    produced: list[tuple[int, StoryRecord]]
+    arrivals: list[tuple[int, StoryRecord]]
 
-    def opens(self, session_id: str, agent: Agent, minute: float) -> "Pen":
+    def open_session(self, session_id: str, agent: Agent, minute: float) -> "SessionWriter":
         """The pen of a session that begins ``minute`` minutes into the story."""
         now = self.began + round(minute * 60_000)
-        return Pen(self, session_id, agent, now, Random(f"{self.seed} {session_id}"))  # noqa: S311 - a story, no secret
+        return SessionWriter(self, session_id, agent, now, Random(f"{self.seed} {session_id}"))  # noqa: S311 - a story, no secret
 
 
-class Pen:
+class SessionWriter:
     """One agent's hand in one session.
 
     Attributes:
         now: the true time, in milliseconds since the epoch, whatever the machine's clock says.
         model: which model the agent asks.
-        cause: the ``event_id`` that the next event follows from; ``task`` that of the delegation, for a sub-agent.
-        held_until: until then the client's buffer keeps what is recorded.
+        parent_id: the ``event_id`` that the next event follows from; ``delegation_id`` that of the delegation, for a sub-agent.
+        buffered_until: until then the client's buffer keeps what is recorded.
     """
 
     def __init__(self, scene: Scene, session_id: str, agent: Agent, now: int, rng: Random) -> None:
         self.scene, self.session_id, self.agent, self.now, self.rng = scene, session_id, agent, now, rng
         self.model = agent.model
-        self.cause: str | None = None
-        self.task: str | None = None
-        self.held_until = 0
+        self.parent_id: str | None = None
+        self.delegation_id: str | None = None
+        self.buffered_until = 0
         self._sent: list[tuple[int, StoryRecord]] = []
         process = f"{agent.worker}-{rng.getrandbits(16):04x}"
         self._headers: Headers = (("agentlog.process", process.encode()),)
-        self._transit = rng.randint(4, 38)
-        self._prompt, self._cached = agent.prompt, 0
+        self._transit_ms = rng.randint(4, 38)
+        self._prompt_tokens, self._cached_tokens = agent.prompt_tokens, 0
 
     def starts(self, goal: str, **request: object) -> None:
         """The session starts."""
-        self.cause = self._write("session_start", {"goal": goal, **request})
+        self.parent_id = self._write("session_start", {"goal": goal, **request})
 
     def hears(self, text: str) -> None:
         """The user writes."""
-        self.cause = self._write("user_message", {"text": text})
+        self.parent_id = self._write("user_message", {"text": text})
 
     def says(self, text: str) -> None:
         """The agent writes to the user."""
@@ -115,33 +115,33 @@ class Pen:
 
     def thinks(self, prompt: str, answer: str, tokens: Tokens | None = None) -> None:
         """The agent asks its model; unless told, the tokens grow with what the session has written so far."""
-        thought = self.between(20, 20 + 2 * self.agent.wordy)
-        tokens = tokens or Tokens(self._prompt, len(answer) // 4 + thought, self._cached)
+        thinking_tokens = self.between(20, 20 + 2 * self.agent.mean_thinking_tokens)
+        tokens = tokens or Tokens(self._prompt_tokens, len(answer) // 4 + thinking_tokens, self._cached_tokens)
         ms = self.between(240, 520) + round(tokens.output * MODELS[self.model].ms_per_token)
-        used = {"input_tokens": tokens.input, "output_tokens": tokens.output, "cached_tokens": tokens.cached}
-        asked = {"model": self.model, "input": prompt, "output": answer}
-        self.cause = self._call("llm_call", {**asked, **used, "cost_usd": cost_usd(self.model, tokens)}, ms)
-        self._cached = tokens.input // 128 * 128
-        self._prompt += tokens.output
+        usage = {"input_tokens": tokens.input, "output_tokens": tokens.output, "cached_tokens": tokens.cached}
+        call = {"model": self.model, "input": prompt, "output": answer}
+        self.parent_id = self._call("llm_call", {**call, **usage, "cost_usd": cost_usd(self.model, tokens)}, ms)
+        self._cached_tokens = tokens.input // 128 * 128
+        self._prompt_tokens += tokens.output
 
     def gets_no_answer(self, prompt: str, error: str, ms: int) -> None:
         """The model fails; a failed call is not billed."""
-        used = {"input_tokens": 0, "output_tokens": 0, "cached_tokens": 0, "cost_usd": 0}
-        self._call("llm_call", {"model": self.model, "input": prompt, **used, "error": error}, ms)
+        usage = {"input_tokens": 0, "output_tokens": 0, "cached_tokens": 0, "cost_usd": 0}
+        self._call("llm_call", {"model": self.model, "input": prompt, **usage, "error": error}, ms)
 
     def decides(self, action: str, because: str, confidence: float, *alternatives: str) -> None:
         """The agent decides, and says why."""
         why: Fields = {"reasoning": because, "model": self.model, "confidence": confidence}
-        self.cause = self._write("decision", {"action": action, "alternatives": alternatives}, why)
+        self.parent_id = self._write("decision", {"action": action, "alternatives": alternatives}, why)
 
-    def calls(self, tool: str, given: Fields, output: object, ms: int = 0, because: str = "") -> None:
+    def calls(self, tool: str, arguments: Fields, output: object, ms: int = 0, because: str = "") -> None:
         """A tool is called and answers, after ``ms`` milliseconds or as long as tools usually take."""
         context: Fields = {"reasoning": because} if because else {}
-        self._call("tool_call", {"tool": tool, "input": given, "output": output}, ms, context)
+        self._call("tool_call", {"tool": tool, "input": arguments, "output": output}, ms, context)
 
-    def is_refused(self, tool: str, given: Fields, error: str, ms: int = 0) -> None:
+    def gets_error(self, tool: str, arguments: Fields, error: str, ms: int = 0) -> None:
         """A tool is called and fails."""
-        self._call("tool_call", {"tool": tool, "input": given, "error": error}, ms)
+        self._call("tool_call", {"tool": tool, "input": arguments, "error": error}, ms)
 
     def calls_together(self, calls: Iterable[ToolCall]) -> None:
         """Several tools are called at once; the agent goes on when the slowest has answered."""
@@ -150,18 +150,18 @@ class Pen:
             self.now = began
             self.calls(*call)
 
-    def opens(self, tool: str, given: Fields) -> OpenCall:
+    def opens_call(self, tool: str, arguments: Fields) -> OpenCall:
         """A tool is called that does things of its own: they have the call as their parent, until it closes."""
-        call = OpenCall(self._new_id(), tool, given, self.now, self.cause)
-        self._announce(call.call_id, "tool_call", {"tool": tool, "input": given})
-        self.cause = call.call_id
+        call = OpenCall(self._new_id(), tool, arguments, self.now, self.parent_id)
+        self._announce(call.call_id, "tool_call", {"tool": tool, "input": arguments})
+        self.parent_id = call.call_id
         self.now += self.between(2, 25)
         return call
 
-    def closes(self, call: OpenCall, output: object) -> None:
+    def closes_call(self, call: OpenCall, output: object) -> None:
         """The tool that was opened answers."""
-        self.cause = call.cause
-        payload = {"tool": call.tool, "input": call.given, "output": output, "latency_ms": self.now - call.began}
+        self.parent_id = call.parent_id
+        payload = {"tool": call.tool, "input": call.arguments, "output": output, "latency_ms": self.now - call.began}
         self._write("tool_call", payload, event_id=call.call_id)
 
     def searches(self, query: str, documents: object, ms: int = 0) -> None:
@@ -176,20 +176,22 @@ class Pen:
         """Something goes wrong that is no call's own error."""
         self._write("error", {"type": kind, "message": message})
 
-    def delegates(self, agent: Agent, task: str, child_session_id: str | None = None) -> "Pen":
+    def delegates(self, agent: Agent, task: str, child_session_id: str | None = None) -> "SessionWriter":
         """Another agent gets a task; its pen writes into this session, or into one of its own when that is named."""
         child = {"child_session_id": child_session_id} if child_session_id else {}
         began = self.now + self.between(30, 120)
         rng = Random(self.rng.getrandbits(64))  # noqa: S311 - a story, no secret
-        pen = Pen(self.scene, child_session_id or self.session_id, agent, began, rng)
-        pen.cause = pen.task = self._write("delegation", {"to_agent_id": agent.agent_id, "task": task, **child})
-        return pen
+        child_writer = SessionWriter(self.scene, child_session_id or self.session_id, agent, began, rng)
+        child_writer.parent_id = child_writer.delegation_id = self._write(
+            "delegation", {"to_agent_id": agent.agent_id, "task": task, **child}
+        )
+        return child_writer
 
-    def receives(self, child: "Pen", **outcome: object) -> None:
+    def receives(self, child: "SessionWriter", **outcome: object) -> None:
         """The other agent is done; ``outcome`` is its ``result`` or ``error``."""
         self.now = max(self.now, child.now) + self.between(5, 30)
-        self.cause = child.task
-        self.cause = self._write("delegation_result", {"from_agent_id": child.agent.agent_id, **outcome})
+        self.parent_id = child.delegation_id
+        self.parent_id = self._write("delegation_result", {"from_agent_id": child.agent.agent_id, **outcome})
 
     def waits(self, seconds: float) -> None:
         """Nothing happens for a while."""
@@ -203,26 +205,26 @@ class Pen:
         """The client produces its last ``records`` records a second time: the acknowledgement didn't come."""
         for arrival, record in self._sent[-records:]:
             copy = record._replace(partitioner=partitioner or record.partitioner)
-            self.scene.produced.append((arrival + after_ms, copy))
+            self.scene.arrivals.append((arrival + after_ms, copy))
 
     def sends_torn(self) -> None:
         """The client produces its last record once more, and it comes cut off in the middle."""
         arrival, record = self._sent[-1]
         value = record.value or b""
-        self.scene.produced.append((arrival + 1, record._replace(value=value[: len(value) * 2 // 3])))
+        self.scene.arrivals.append((arrival + 1, record._replace(value=value[: len(value) * 2 // 3])))
 
     def _call(self, event_type: str, payload: Fields, ms: int, context: Fields | None = None) -> str:
         event_id = self._new_id()
         ms = ms or self.between(60, 420)
-        if self.agent.announces and ms > ANNOUNCED_MS:
+        if self.agent.announces and ms > ANNOUNCE_AFTER_MS:
             self._announce(event_id, event_type, payload)
         self.now += ms
         return self._write(event_type, {**payload, "latency_ms": ms}, context, event_id)
 
     def _announce(self, call_id: str, call_type: str, payload: Fields) -> None:
-        told: Fields = {field: payload[field] for field in ("tool", "model", "input") if field in payload}
+        known_fields: Fields = {field: payload[field] for field in ("tool", "model", "input") if field in payload}
         now = self.now
-        self._write("call_started", {"call_id": call_id, "call_type": call_type, **told})
+        self._write("call_started", {"call_id": call_id, "call_type": call_type, **known_fields})
         self.now = now
 
     def _write(self, event_type: str, payload: Fields, context: Fields | None = None, event_id: str = "") -> str:
@@ -232,10 +234,10 @@ class Pen:
             "event_id": event_id,
             "session_id": self.session_id,
             "agent_id": self.agent.agent_id,
-            "timestamp": written_time(stamp),
+            "timestamp": format_timestamp(stamp),
             "event_type": event_type,
             "payload": payload,
-            "context": {**({"parent_event_id": self.cause} if self.cause else {}), **(context or {})},
+            "context": {**({"parent_event_id": self.parent_id} if self.parent_id else {}), **(context or {})},
         }
         self._produce(orjson.dumps(event), stamp)
         self.now += self.between(2, 25)
@@ -243,20 +245,20 @@ class Pen:
 
     def _produce(self, value: bytes, stamp: int) -> None:
         record = StoryRecord(self.agent.partitioner, self.session_id.encode(), value, stamp, self._headers)
-        sent = max(self.now + self._transit, self.held_until), record
+        sent = max(self.now + self._transit_ms, self.buffered_until), record
         self._sent.append(sent)
-        self.scene.produced.append(sent)
-        self._prompt += len(value) // 3
+        self.scene.arrivals.append(sent)
+        self._prompt_tokens += len(value) // 3
 
     def _new_id(self) -> str:
-        return "evt_" + "".join(self.rng.choices(LETTERS, k=8))
+        return "evt_" + "".join(self.rng.choices(ID_CHARACTERS, k=8))
 
 
-def written_time(milliseconds: int) -> str:
+def format_timestamp(milliseconds: int) -> str:
     """A time since the epoch as events write it, like ``2026-01-15T14:23:11.847Z``."""
     return (EPOCH + timedelta(milliseconds=milliseconds)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
-def whole_milliseconds(moment: datetime) -> int:
+def to_milliseconds(moment: datetime) -> int:
     """Milliseconds since the epoch of an aware ``moment``."""
     return (moment - EPOCH) // timedelta(milliseconds=1)

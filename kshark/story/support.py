@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from .agents import SUPPORTER
-from .session_writer import Fields, Pen, Scene
+from .session_writer import Fields, Scene, SessionWriter
 
 
 class Turn(NamedTuple):
@@ -15,7 +15,7 @@ class Turn(NamedTuple):
     answer: str
 
 
-class Talk(NamedTuple):
+class SupportCase(NamedTuple):
     """A conversation; ``status`` is how it ends."""
 
     session_id: str
@@ -26,34 +26,38 @@ class Talk(NamedTuple):
     outcome: Fields
 
 
-def support(scene: Scene) -> None:
+def write_support(scene: Scene) -> None:
     """All ordinary support sessions."""
-    for talk in TALKS:
-        _talks(scene.opens(talk.session_id, SUPPORTER, talk.minute), talk)
+    for support_case in SUPPORT_CASES:
+        _talks_to_customer(scene.open_session(support_case.session_id, SUPPORTER, support_case.minute), support_case)
 
 
-def _talks(pen: Pen, talk: Talk) -> None:
-    pen.starts(talk.goal, ticket=f"T-{pen.between(90_000, 90_999)}", channel=pen.rng.choice(("chat", "mail", "phone")))
-    for turn in talk.turns:
-        pen.hears(turn.customer)
-        pen.searches(turn.query, _articles(pen, turn.query), pen.between(110, 480))
-        for tool, given, output in turn.lookups:
-            pen.thinks(turn.customer[:80], f"I need {tool} for that.")
-            pen.calls(tool, given, output)
-        pen.thinks("Answer the customer", turn.answer)
-        pen.says(turn.answer)
-        pen.waits(pen.rng.uniform(25, 210))
-    pen.ends(talk.status, **talk.outcome)
+def _talks_to_customer(session: SessionWriter, support_case: SupportCase) -> None:
+    session.starts(
+        support_case.goal,
+        ticket=f"T-{session.between(90_000, 90_999)}",
+        channel=session.rng.choice(("chat", "mail", "phone")),
+    )
+    for turn in support_case.turns:
+        session.hears(turn.customer)
+        session.searches(turn.query, _makes_articles(session, turn.query), session.between(110, 480))
+        for tool, arguments, output in turn.lookups:
+            session.thinks(turn.customer[:80], f"I need {tool} for that.")
+            session.calls(tool, arguments, output)
+        session.thinks("Answer the customer", turn.answer)
+        session.says(turn.answer)
+        session.waits(session.rng.uniform(25, 210))
+    session.ends(support_case.status, **support_case.outcome)
 
 
-def _articles(pen: Pen, query: str) -> list[Fields]:
+def _makes_articles(session: SessionWriter, query: str) -> list[Fields]:
     name = query.lower().replace(" ", "-")
-    scores = sorted((round(pen.rng.uniform(0.35, 0.95), 2) for _ in range(3)), reverse=True)
+    scores = sorted((round(session.rng.uniform(0.35, 0.95), 2) for _ in range(3)), reverse=True)
     return [{"id": f"kb/{name}-{number}", "score": score} for number, score in enumerate(scores, 1)]
 
 
-TALKS = (
-    Talk(
+SUPPORT_CASES = (
+    SupportCase(
         "sess_support_4127",
         2.0,
         "Find a parcel that is marked as delivered",
@@ -83,7 +87,7 @@ TALKS = (
         "succeeded",
         {"result": {"case": "DPD-661204", "reserved": True}},
     ),
-    Talk(
+    SupportCase(
         "sess_support_4131",
         9.5,
         "Explain why an API key is refused",
@@ -113,7 +117,7 @@ TALKS = (
         "succeeded",
         {"result": "key expired by the customer's own policy"},
     ),
-    Talk(
+    SupportCase(
         "sess_support_4138",
         24.2,
         "Add a VAT number to an invoice",
@@ -142,7 +146,7 @@ TALKS = (
         "succeeded",
         {"result": {"invoice": "N-20417-B"}},
     ),
-    Talk(
+    SupportCase(
         "sess_support_4144",
         50.6,
         "Help with a broken export",
@@ -163,7 +167,7 @@ TALKS = (
         "cancelled",
         {"result": "the customer found a way"},
     ),
-    Talk(
+    SupportCase(
         "sess_support_4150",
         77.3,
         "Change the delivery address of an order under way",
@@ -189,7 +193,7 @@ TALKS = (
         "succeeded",
         {"result": {"order": "70-2045", "subscriptions": 2}},
     ),
-    Talk(
+    SupportCase(
         "sess_support_4156",
         113.8,
         "Explain a charge that the customer doesn't know",

@@ -11,21 +11,21 @@ from agentlog.event.event import EPOCH
 from agentlog.event.position import Moment
 from agentlog.log.reader import KafkaReader, Message
 from agentlog.log.topic_stream import TopicStream
-from agentlog.terminal.output import complain, progress
+from agentlog.terminal.output import show_progress, write_stderr
 
-from .scan import Survey
+from .scan import CaptureScan
 
 
-class _Ids(msgspec.Struct, gc=False):
+class _EventIds(msgspec.Struct, gc=False):
     event_id: str
     session_id: str
 
 
-_ids = msgspec.json.Decoder(_Ids)
+_ids_decoder = msgspec.json.Decoder(_EventIds)
 
 
 @dataclass
-class Present:
+class ExistingEvents:
     """The events that are there.
 
     Attributes:
@@ -36,40 +36,42 @@ class Present:
     copies: Counter[str] = field(default_factory=Counter)
     times: dict[str, int] = field(default_factory=dict)
 
-    def takes_one(self, event_id: str) -> bool:
+    def claim(self, event_id: str) -> bool:
         """Whether an event is there, as often as it was asked for: of one that is there once, a second copy isn't."""
-        left = self.copies[event_id]
-        if left:
-            self.copies[event_id] = left - 1
-        return left > 0
+        remaining = self.copies[event_id]
+        if remaining:
+            self.copies[event_id] = remaining - 1
+        return remaining > 0
 
 
-def present(reader: KafkaReader, topic: str, found: Survey, *, anytime: bool) -> Present:
+def find_existing_events(reader: KafkaReader, topic: str, scan: CaptureScan, *, at_any_time: bool) -> ExistingEvents:
     """What ``topic`` holds of the sessions that were found, in whatever partition.
 
     Args:
-        anytime: events may lie there at other times than in the file.
+        at_any_time: events may lie there at other times than in the file.
 
     Raises:
         KafkaError: the topic can't be read.
     """
-    there, keys = Present(), {session_id.encode() for session_id in found.sessions}
-    stream = TopicStream(reader, topic, complain)
-    stream.begin(None if anytime else Moment(EPOCH + timedelta(milliseconds=found.oldest_ms)))
-    with progress(lambda: f"looking for what {stream.what} holds: {stream.records:,} of {stream.expected:,} records"):
-        for batch in stream.known():
+    existing, keys = ExistingEvents(), {session_id.encode() for session_id in scan.sessions}
+    stream = TopicStream(reader, topic, write_stderr)
+    stream.begin(None if at_any_time else Moment(EPOCH + timedelta(milliseconds=scan.oldest_ms)))
+    with show_progress(
+        lambda: f"looking for what {stream.what} holds: {stream.records:,} of {stream.expected:,} records"
+    ):
+        for batch in stream.read_existing():
             for message in batch:
                 if (key := message.key()) is None or key in keys:
-                    _note(message, found.sessions, there, anytime)
-    return there
+                    _note_event(message, scan.sessions, existing, at_any_time)
+    return existing
 
 
-def _note(message: Message, sessions: set[str], there: Present, anytime: bool) -> None:
+def _note_event(message: Message, sessions: set[str], existing: ExistingEvents, at_any_time: bool) -> None:
     try:
-        ids = codec.tolerant(_ids, message.value() or b"")
+        ids = codec.decode_tolerantly(_ids_decoder, message.value() or b"")
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return  # it is no event, so not one of ours
     if ids.session_id in sessions:
-        there.copies[ids.event_id] += 1
-        if anytime:
-            there.times.setdefault(ids.event_id, message.timestamp()[1])
+        existing.copies[ids.event_id] += 1
+        if at_any_time:
+            existing.times.setdefault(ids.event_id, message.timestamp()[1])

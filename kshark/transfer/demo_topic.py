@@ -2,19 +2,19 @@
 
 import time
 
-from agentlog.cli import Where, chosen_cluster, chosen_moment
+from agentlog.cli import Where, chosen_cluster, parse_moment
 from agentlog.errors import UsageError
 from agentlog.log.admin import ensure_topic
 from agentlog.log.reader import KafkaReader
-from agentlog.log.writer import Outgoing, write
-from agentlog.terminal.output import complain
+from agentlog.log.writer import OutgoingRecord, write_records
+from agentlog.terminal.output import write_stderr
 
-from ..story import INVOICE_847, StoryRecord, story
+from ..story import INVOICE_847, StoryRecord, build_story
 from .demo import PARTITIONS
-from .preflight import Load, refusals
+from .preflight import WritePlan, find_preflight_errors
 
 
-def write_topic(where: Where, began: str | None) -> None:
+def write_topic(where: Where, start_time: str | None) -> None:
     """Write the story into a topic, which is made when it isn't there.
 
     Raises:
@@ -22,22 +22,22 @@ def write_topic(where: Where, began: str | None) -> None:
         KafkaError: the cluster can't be reached, or refuses.
     """
     cluster, topic, _ = chosen_cluster(where)
-    records = story(chosen_moment("--began", began).time) if began else story()
+    records = build_story(parse_moment("--began", start_time).time) if start_time else build_story()
     settings = ensure_topic(cluster, topic, PARTITIONS, {"retention.ms": "-1"})
-    load = Load("the story's are", "Move the story with --began -3h", records[0].timestamp, records[-1].timestamp)
-    for refusal in refusals(f"topic {topic} of {cluster.name}", settings, load, round(time.time() * 1000)):
+    plan = WritePlan("the story's are", "Move the story with --began -3h", records[0].timestamp, records[-1].timestamp)
+    for refusal in find_preflight_errors(f"topic {topic} of {cluster.name}", settings, plan, round(time.time() * 1000)):
         raise UsageError(refusal)
     with KafkaReader(cluster) as reader:
         count = reader.partition_count(topic)
-    write(cluster, topic, (_outgoing(record, count) for record in records))
-    complain(f"wrote {len(records):,} records into topic {topic} of {cluster.name}")
-    complain(f"try: kshark replay {INVOICE_847}{_flags(where)}")
+    write_records(cluster, topic, (_make_outgoing(record, count) for record in records))
+    write_stderr(f"wrote {len(records):,} records into topic {topic} of {cluster.name}")
+    write_stderr(f"try: kshark replay {INVOICE_847}{_format_flags(where)}")
 
 
-def _outgoing(record: StoryRecord, partitions: int) -> Outgoing:
-    return Outgoing(record.partition(partitions), record.key, record.value, record.timestamp, record.headers)
+def _make_outgoing(record: StoryRecord, partitions: int) -> OutgoingRecord:
+    return OutgoingRecord(record.partition(partitions), record.key, record.value, record.timestamp, record.headers)
 
 
-def _flags(where: Where) -> str:
+def _format_flags(where: Where) -> str:
     flags = (("--cluster", where.cluster), ("--topic", where.topic))
     return "".join(f" {name} {value}" for name, value in flags if value)

@@ -3,59 +3,59 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from agentlog.atomic_file import new_file
+from agentlog.atomic_file import open_output_file
 from agentlog.errors import NothingToShow, UsageError
 from agentlog.event import capture
 from agentlog.event.event import Record, Unreadable
-from agentlog.formatting import counted
+from agentlog.formatting import format_count
 from agentlog.log.source import Source
-from agentlog.terminal.output import complain, progress, write_bytes
-from agentlog.terminal.unreadable_report import Naming
-from agentlog.text.coverage_text import not_found
+from agentlog.terminal.output import show_progress, write_bytes, write_stderr
+from agentlog.terminal.unreadable_report import UnreadableReport
+from agentlog.text.coverage_text import describe_not_found
 
-from ..source.indexed_source import opened
+from ..source.indexed_source import open_session_source
 from ..wanted import Wanted
 
 
 @dataclass
-class Exporting:
+class ExportRun:
     """An export on its way: how much was found, and which sessions weren't."""
 
     events: int = 0
     missing: list[str] = field(default_factory=list)
-    unreadable: Naming = field(default_factory=Naming)
+    unreadable: UnreadableReport = field(default_factory=UnreadableReport)
 
-    def lines(self, sessions: Sequence[Wanted]) -> Iterator[bytes]:
+    def read_lines(self, sessions: Sequence[Wanted]) -> Iterator[bytes]:
         """The lines of all sessions, one session after another."""
         for wanted in sessions:
-            before = self.events
-            with opened(wanted) as source:
-                yield from self._session(wanted, source)
-            if self.events == before:
-                self.missing.append(not_found(wanted.session_id, source.searched, wanted.span))
+            events_before = self.events
+            with open_session_source(wanted) as source:
+                yield from self._read_session(wanted, source)
+            if self.events == events_before:
+                self.missing.append(describe_not_found(wanted.session_id, source.searched, wanted.span))
         if not self.events:
             raise NothingToShow("\n".join(self.missing))
 
-    def _session(self, wanted: Wanted, source: Source) -> Iterable[bytes]:
+    def _read_session(self, wanted: Wanted, source: Source) -> Iterable[bytes]:
         """A session's lines as its records lie: in a topic by partition and offset, in a file in its order."""
         places: list[tuple[int, int]] = []
-        found: list[bytes] = []
-        with progress(
-            lambda: f"{wanted.session_id}: {len(found):,} events of {source.searched.records:,} records read"
+        lines: list[bytes] = []
+        with show_progress(
+            lambda: f"{wanted.session_id}: {len(lines):,} events of {source.searched.records:,} records read"
         ):
             for item in source.records(wanted.session_id, wanted.span):
                 if isinstance(item, Unreadable):
                     self.unreadable.add(item)
                 elif isinstance(item, Record):
                     places.append((item.place.partition, item.place.offset))
-                    found.append(capture.write_line(item.value, item.place))
-        self.events += len(found)
+                    lines.append(capture.write_line(item.value, item.place))
+        self.events += len(lines)
         if not source.searched.partition_count:
-            return found
-        return [found[n] for n in sorted(range(len(found)), key=places.__getitem__)]
+            return lines
+        return [lines[n] for n in sorted(range(len(lines)), key=places.__getitem__)]
 
 
-def export(sessions: Sequence[Wanted], path: str) -> None:
+def export_sessions(sessions: Sequence[Wanted], path: str) -> None:
     """Write ``sessions`` to the file at ``path``; ``-`` is standard output.
 
     Raises:
@@ -64,15 +64,15 @@ def export(sessions: Sequence[Wanted], path: str) -> None:
     """
     if len(sessions) > 1 and sessions[0].where.flows:
         raise UsageError("a pipe can be read but once: export one session, or give --file a file")
-    exporting = Exporting()
+    export_run = ExportRun()
     if path == "-":
-        write_bytes(exporting.lines(sessions))
+        write_bytes(export_run.read_lines(sessions))
     else:
-        with new_file(path) as file:
-            for line in exporting.lines(sessions):
+        with open_output_file(path) as file:
+            for line in export_run.read_lines(sessions):
                 file.write(line)
-        found = counted(len(sessions) - len(exporting.missing), "session")
-        complain(f"wrote {path}: {counted(exporting.events, 'event')} of {found}")
-    exporting.unreadable.total()
-    if exporting.missing:
-        raise NothingToShow("\n".join(exporting.missing))
+        session_count = format_count(len(sessions) - len(export_run.missing), "session")
+        write_stderr(f"wrote {path}: {format_count(export_run.events, 'event')} of {session_count}")
+    export_run.unreadable.report_rest()
+    if export_run.missing:
+        raise NothingToShow("\n".join(export_run.missing))

@@ -4,34 +4,34 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from agentlog.cli import Where, chosen_cluster, chosen_moment
+from agentlog.cli import Where, chosen_cluster, parse_moment
 from agentlog.errors import NothingToShow, TopicNotFound, UsageError
-from agentlog.event.partitioner import PARTITIONERS, known_partitioner
+from agentlog.event.partitioner import PARTITIONERS, resolve_partitioner
 from agentlog.event.position import Moment
-from agentlog.formatting import counted, duration
-from agentlog.log.admin import ensure_topic, topic_settings
+from agentlog.formatting import format_count, format_duration
+from agentlog.log.admin import ensure_topic, read_topic_settings
 from agentlog.log.reader import KafkaReader
-from agentlog.log.writer import Outgoing, Writer
+from agentlog.log.writer import OutgoingRecord, TopicWriter
 from agentlog.settings.clusters import Cluster
-from agentlog.terminal.output import complain, progress
+from agentlog.terminal.output import show_progress, write_stderr
 
 from ..render import moment
-from .dedup import Present, present
-from .lock import Held, held
-from .preflight import Load, largest_batch, refusals
-from .scan import Survey, at_ms, readable, survey
-from .time_shift import shifted
+from .dedup import ExistingEvents, find_existing_events
+from .lock import LockedCapture, lock_capture
+from .preflight import WritePlan, find_max_batch_bytes, find_preflight_errors
+from .scan import CaptureScan, get_timestamp_ms, read_importable, scan_capture
+from .time_shift import shift_record
 
 
 @dataclass
-class Import:
+class ImportRun:
     """A capture file on its way into a topic."""
 
-    file: Held
-    found: Survey
+    file: LockedCapture
+    scan: CaptureScan
     cluster: Cluster
     topic: str
-    there: Present
+    existing: ExistingEvents
     shift_ms: int = 0
 
     @property
@@ -39,18 +39,18 @@ class Import:
         """The topic, for a person."""
         return f"topic {self.topic} of {self.cluster.name}"
 
-    def outgoing(self, places: Mapping[str, tuple[bytes, int]]) -> Iterator[Outgoing]:
+    def select_outgoing(self, places: Mapping[str, tuple[bytes, int]]) -> Iterator[OutgoingRecord]:
         """The events that the topic doesn't hold, in the file's order."""
-        for record in readable(self.file):
-            if not self.there.takes_one(record.event.event_id):
+        for record in read_importable(self.file):
+            if not self.existing.claim(record.event.event_id):
                 key, partition = places[record.event.session_id]
                 value, headers = (record.value, record.place.headers)
                 if self.shift_ms:
-                    value, headers = shifted(record, self.shift_ms)
-                yield Outgoing(partition, key, value, at_ms(record) + self.shift_ms, headers)
+                    value, headers = shift_record(record, self.shift_ms)
+                yield OutgoingRecord(partition, key, value, get_timestamp_ms(record) + self.shift_ms, headers)
 
 
-def import_file(path: str, where: Where, shift_to: str | None, create: int | None) -> None:
+def import_file(path: str, where: Where, shift_to: str | None, new_partitions: int | None) -> None:
     """Write what the file at ``path`` holds and the topic doesn't.
 
     Raises:
@@ -59,91 +59,99 @@ def import_file(path: str, where: Where, shift_to: str | None, create: int | Non
         KafkaError: the cluster can't be reached, or refuses.
     """
     cluster, topic, partitioner = chosen_cluster(where)
-    until = chosen_moment("--shift-to", shift_to) if shift_to is not None else None
-    with held(path) as file:
-        found = survey(file)
-        if not found.events:
-            raise NothingToShow(f"{file.name} holds no event: {counted(found.unreadable.count, 'line')} unreadable")
-        settings = _settings(cluster, topic, create)
+    target_end = parse_moment("--shift-to", shift_to) if shift_to is not None else None
+    with lock_capture(path) as file:
+        scan = scan_capture(file)
+        if not scan.events:
+            raise NothingToShow(f"{file.name} holds no event: {format_count(scan.unreadable.count, 'line')} unreadable")
+        settings = _prepare_topic(cluster, topic, new_partitions)
         with KafkaReader(cluster) as reader:
             count = reader.partition_count(topic)
-            there = present(reader, topic, found, anytime=until is not None)
-        importing = Import(file, found, cluster, topic, there)
-        importing.shift_ms = _shift(importing, until)
-        _check(importing, settings, "a later --shift-to" if until else "--shift-to now")
-        _write(importing, count, partitioner, largest_batch(settings))
+            existing = find_existing_events(reader, topic, scan, at_any_time=target_end is not None)
+        import_run = ImportRun(file, scan, cluster, topic, existing)
+        import_run.shift_ms = _find_shift(import_run, target_end)
+        _check_topic(import_run, settings, "a later --shift-to" if target_end else "--shift-to now")
+        _write_events(import_run, count, partitioner, find_max_batch_bytes(settings))
 
 
-def _settings(cluster: Cluster, topic: str, create: int | None) -> dict[str, str]:
-    if create is not None:
-        return ensure_topic(cluster, topic, create, {"retention.ms": "-1"})
+def _prepare_topic(cluster: Cluster, topic: str, new_partitions: int | None) -> dict[str, str]:
+    if new_partitions is not None:
+        return ensure_topic(cluster, topic, new_partitions, {"retention.ms": "-1"})
     try:
-        return topic_settings(cluster, topic)
+        return read_topic_settings(cluster, topic)
     except TopicNotFound as error:
         raise TopicNotFound(f"{error}; --create N makes it, with N partitions") from error
 
 
-def _shift(importing: Import, until: Moment | None) -> int:
-    """By how many milliseconds to move all events: as those that are in the topic were moved, else to ``until``."""
-    if until is None:
+def _find_shift(import_run: ImportRun, target_end: Moment | None) -> int:
+    """By how many milliseconds to move all events: as those that are in the topic were moved, else to ``target_end``."""
+    if target_end is None:
         return 0
-    for record in readable(importing.file) if importing.there.times else ():
-        if (was := importing.there.times.get(record.event.event_id)) is not None:
-            shift_ms = was - at_ms(record)
-            complain(f"{importing.target} holds some of these events, moved by {_span(shift_ms)}: the others go along")
+    for record in read_importable(import_run.file) if import_run.existing.times else ():
+        if (stored_ms := import_run.existing.times.get(record.event.event_id)) is not None:
+            shift_ms = stored_ms - get_timestamp_ms(record)
+            write_stderr(
+                f"{import_run.target} holds some of these events, moved by {_format_span(shift_ms)}: the others go along"
+            )
             return shift_ms
-    return until.timestamp_ms - importing.found.newest_ms
+    return target_end.timestamp_ms - import_run.scan.newest_ms
 
 
-def _span(ms: int) -> str:
-    return ("-" if ms < 0 else "") + duration(abs(ms) * 1000)
+def _format_span(ms: int) -> str:
+    return ("-" if ms < 0 else "") + format_duration(abs(ms) * 1000)
 
 
-def _check(importing: Import, settings: Mapping[str, str], way: str) -> None:
+def _check_topic(import_run: ImportRun, settings: Mapping[str, str], shift_option: str) -> None:
     """Refuse a topic that wouldn't keep the events as they are."""
-    found, shift_ms = importing.found, importing.shift_ms
-    oldest = f"{moment((found.oldest_ms + shift_ms) * 1000):%Y-%m-%d %H:%M:%S} UTC"
-    load = Load(
-        whose=f"the oldest of {importing.file.name}, of {oldest}, is",
-        move=f"Move all of them with {way}",
-        oldest_ms=found.oldest_ms + shift_ms,
-        newest_ms=found.newest_ms + shift_ms,
-        largest=found.largest,
-        largest_where=found.largest_where,
+    scan, shift_ms = import_run.scan, import_run.shift_ms
+    oldest = f"{moment((scan.oldest_ms + shift_ms) * 1000):%Y-%m-%d %H:%M:%S} UTC"
+    plan = WritePlan(
+        subject=f"the oldest of {import_run.file.name}, of {oldest}, is",
+        remedy=f"Move all of them with {shift_option}",
+        oldest_ms=scan.oldest_ms + shift_ms,
+        newest_ms=scan.newest_ms + shift_ms,
+        largest_bytes=scan.largest_bytes,
+        largest_place=scan.largest_place,
     )
-    problems = list(refusals(importing.target, settings, load, round(time.time() * 1000)))
+    problems = list(find_preflight_errors(import_run.target, settings, plan, round(time.time() * 1000)))
     if problems:
         raise UsageError("\n".join(problems))
 
 
-def _write(importing: Import, partitions: int, partitioner: str | None, max_bytes: int) -> None:
-    partition_of = PARTITIONERS[known_partitioner(partitioner or "murmur2")]
-    keys = {session_id: session_id.encode() for session_id in importing.found.sessions}
+def _write_events(import_run: ImportRun, partitions: int, partitioner: str | None, max_bytes: int) -> None:
+    partition_of = PARTITIONERS[resolve_partitioner(partitioner or "murmur2")]
+    keys = {session_id: session_id.encode() for session_id in import_run.scan.sessions}
     places = {session_id: (key, partition_of(key, partitions)) for session_id, key in keys.items()}
-    writer = Writer(importing.cluster, importing.topic, max_bytes)
-    whole = False
+    writer = TopicWriter(import_run.cluster, import_run.topic, max_bytes)
+    is_complete = False
     try:
-        with progress(lambda: f"wrote {writer.arrived:,} of {importing.found.events:,} events"):
-            writer.write(importing.outgoing(places))
-        whole = True
+        with show_progress(lambda: f"wrote {writer.delivered_count:,} of {import_run.scan.events:,} events"):
+            writer.write(import_run.select_outgoing(places))
+        is_complete = True
     finally:
-        if not whole:
-            complain(f"wrote {counted(writer.arrived, 'event')}; import it again for the rest: none is written twice")
-    _tell(importing, writer.arrived)
+        if not is_complete:
+            write_stderr(
+                f"wrote {format_count(writer.delivered_count, 'event')}; import it again for the rest: none is written twice"
+            )
+    _report_result(import_run, writer.delivered_count)
 
 
-def _tell(importing: Import, written: int) -> None:
-    found, name = importing.found, importing.file.name
-    if not written:
-        complain(f"nothing to write: {importing.target} holds all {counted(found.events, 'event')} of {name} already")
+def _report_result(import_run: ImportRun, written_count: int) -> None:
+    scan, name = import_run.scan, import_run.file.name
+    if not written_count:
+        write_stderr(
+            f"nothing to write: {import_run.target} holds all {format_count(scan.events, 'event')} of {name} already"
+        )
     else:
-        there = f"; {found.events - written:,} were there already" if written < found.events else ""
-        sessions = counted(len(found.sessions), "session")
-        complain(f"wrote {counted(written, 'event')} of {sessions} into {importing.target}{there}")
-    if importing.shift_ms and written:
-        last = moment((found.newest_ms + importing.shift_ms) * 1000)
-        complain(f"moved by {_span(importing.shift_ms)}: the last is of {last:%Y-%m-%d %H:%M:%S} UTC")
-    if found.unreadable.count:
-        complain(f"{counted(found.unreadable.count, 'line')} of {name} couldn't be read: keep the file")
-    elif found.spooled:
-        complain(f"{name} was spooled, and all of it has arrived: the file may be deleted")
+        existing_text = f"; {scan.events - written_count:,} were there already" if written_count < scan.events else ""
+        sessions = format_count(len(scan.sessions), "session")
+        write_stderr(
+            f"wrote {format_count(written_count, 'event')} of {sessions} into {import_run.target}{existing_text}"
+        )
+    if import_run.shift_ms and written_count:
+        last = moment((scan.newest_ms + import_run.shift_ms) * 1000)
+        write_stderr(f"moved by {_format_span(import_run.shift_ms)}: the last is of {last:%Y-%m-%d %H:%M:%S} UTC")
+    if scan.unreadable.count:
+        write_stderr(f"{format_count(scan.unreadable.count, 'line')} of {name} couldn't be read: keep the file")
+    elif scan.is_spooled:
+        write_stderr(f"{name} was spooled, and all of it has arrived: the file may be deleted")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from agentlog.errors import UsageError
-from agentlog.log.capture_file import copied
+from agentlog.log.capture_file import copy_stream
 
 
-class Held(NamedTuple):
+class LockedCapture(NamedTuple):
     """A capture file that can be read again and again.
 
     Attributes:
@@ -24,15 +24,15 @@ class Held(NamedTuple):
 
 
 @contextmanager
-def held(path: str) -> Iterator[Held]:
+def lock_capture(path: str) -> Iterator[LockedCapture]:
     """The file at ``path``, locked as an AgentTracer locks its spool; what can be read only once is copied.
 
     Raises:
         UsageError: it can't be read, or somebody is at it.
     """
     if path == "-":
-        with copied(sys.stdin.buffer) as copy:
-            yield Held(copy, "standard input")
+        with copy_stream(sys.stdin.buffer) as copy:
+            yield LockedCapture(copy, "standard input")
         return
     try:
         file = Path(path).open("rb")  # noqa: SIM115  closed below
@@ -40,14 +40,14 @@ def held(path: str) -> Iterator[Held]:
         raise UsageError(f"{path}: {error.strerror or error}. A capture file is what is imported.") from error
     with file:
         if Path(path).is_file():
-            _lock(file, path)
-            yield Held(path, path)
+            _lock_file(file, path)
+            yield LockedCapture(path, path)
         else:
-            with copied(file) as copy:
-                yield Held(copy, path)
+            with copy_stream(file) as copy:
+                yield LockedCapture(copy, path)
 
 
-def _lock(file: BinaryIO, path: str) -> None:
+def _lock_file(file: BinaryIO, path: str) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -8,16 +8,16 @@ Message = dict[str, Any]
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 
 
-def as_messages(value: object) -> list[Message] | None:
+def parse_messages(value: object) -> list[Message] | None:
     """``value`` where it is a list of messages that a model takes; else None."""
     if not isinstance(value, list) or not value or not all(isinstance(each, dict) for each in value):
         return None
-    return value if next(problems(value), None) is None else None
+    return value if next(find_problems(value), None) is None else None
 
 
-def problems(messages: Sequence[Message]) -> Iterator[str]:
+def find_problems(messages: Sequence[Message]) -> Iterator[str]:
     """What a model's provider would refuse: each call is answered once, right behind it, and ids are unique."""
-    waiting: set[str] = set()
+    unanswered: set[str] = set()
     ids: set[str] = set()
     for message in messages:
         role, content = message.get("role"), message.get("content")
@@ -27,19 +27,19 @@ def problems(messages: Sequence[Message]) -> Iterator[str]:
         if not _is_content(content) and not (content is None and role == "assistant" and calls):
             yield "no content"
         if role == "tool":
-            if message.get("tool_call_id") not in waiting:
+            if message.get("tool_call_id") not in unanswered:
                 yield "an answer to no call"
-            waiting.discard(str(message.get("tool_call_id")))
-        elif waiting:
+            unanswered.discard(str(message.get("tool_call_id")))
+        elif unanswered:
             yield "a call without an answer"
         for call in calls if isinstance(calls, list) else [None]:
-            call_id = _call_id(call)
+            call_id = _find_call_id(call)
             if call_id is None or call_id in ids or role != "assistant":
                 yield "a call that is none"
             else:
                 ids.add(call_id)
-                waiting.add(call_id)
-    if waiting:
+                unanswered.add(call_id)
+    if unanswered:
         yield "a call without an answer"
 
 
@@ -48,7 +48,7 @@ def _is_content(content: object) -> bool:
     return isinstance(content, str) or (bool(parts) and all(isinstance(p, dict) and "type" in p for p in parts))
 
 
-def _call_id(call: object) -> str | None:
+def _find_call_id(call: object) -> str | None:
     match call:
         case {"id": str(call_id), "function": {"name": str(), "arguments": str()}} if call_id:
             return call_id

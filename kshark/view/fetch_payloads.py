@@ -8,29 +8,29 @@ import msgspec
 from agentlog.payloads import resolve
 from agentlog.session.timeline import Step
 
-DEEPEST = 32
+MAX_DEPTH = 32
 """References are looked for so far down in a payload or context; recorders put them at the top or one below."""
 
 
 def fetch_references(steps: Iterable[Step]) -> None:
     """Put what references stand for into the steps' events; one that can't be had says why, behind its preview."""
     for step in steps:
-        payload, context = _whole(step.event.payload, DEEPEST), _whole(step.event.context, DEEPEST)
+        payload, context = _fetch_value(step.event.payload, MAX_DEPTH), _fetch_value(step.event.context, MAX_DEPTH)
         if (payload, context) != (step.event.payload, step.event.context):
             step.event = msgspec.structs.replace(step.event, payload=payload, context=context)
 
 
-def _whole(value: Any, depth: int) -> Any:
+def _fetch_value(value: Any, depth: int) -> Any:
     if isinstance(value, dict):
-        return _fetched(value) if "$ref" in value else _below(value, depth)
-    return [_whole(inner, depth - 1) for inner in value] if isinstance(value, list) and depth else value
+        return _fetch_reference(value) if "$ref" in value else _fetch_items(value, depth)
+    return [_fetch_value(inner, depth - 1) for inner in value] if isinstance(value, list) and depth else value
 
 
-def _below(value: dict[str, Any], depth: int) -> dict[str, Any]:
-    return {name: _whole(inner, depth - 1) for name, inner in value.items()} if depth else value
+def _fetch_items(value: dict[str, Any], depth: int) -> dict[str, Any]:
+    return {name: _fetch_value(inner, depth - 1) for name, inner in value.items()} if depth else value
 
 
-def _fetched(reference: dict[str, Any]) -> object:
+def _fetch_reference(reference: dict[str, Any]) -> object:
     content = resolve(reference)
     if isinstance(content, str):
         return {**reference, "preview": f"{reference.get('preview') or ''} (not shown whole: {content})"}

@@ -5,75 +5,81 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agentlog.event.escape import escaped
-from agentlog.formatting import counted
+from agentlog.event.escape import escape_controls
+from agentlog.formatting import format_count
 from agentlog.session.timeline import Step
-from agentlog.terminal.output import Style, flowing, wrapped
-from agentlog.text.step_text import Detail, Run, details, shown, word
+from agentlog.terminal.output import Style, flow_items, wrap_text
+from agentlog.text.step_text import CallRun, Detail, format_payload_value, get_step_word, list_details
 
 from ..render import Look, detail_lines, own_lines, run_lines
-from .chat_messages import as_messages
+from .chat_messages import parse_messages
 
-NAME = 9
-WORDY = frozenset({"llm_call", "decision"})
-VALUE_LINES = 3
+NAME_WIDTH = 9
+WORDY_KINDS = frozenset({"llm_call", "decision"})
+MAX_VALUE_LINES = 3
 """What a model was given and said, and what else it might have done, may take so many lines."""
 
 
 @dataclass(frozen=True, slots=True)
-class Numbered:
+class NumberedStepWriter:
     """Writes steps with their numbers."""
 
     number: Mapping[Step, int]
-    look: Look
+    layout: Look
 
     @property
     def margin(self) -> int:
         """The columns that a number takes, with what stands around it."""
         return len(str(len(self.number))) + 3
 
-    def lines(self, item: Step | Run, told: Sequence[Detail], mark: str = " ") -> Iterator[str]:
+    def render_step(self, item: Step | CallRun, step_details: Sequence[Detail], mark: str = " ") -> Iterator[str]:
         """A step's lines, or those of a run; ``mark`` stands before the number."""
-        beside = replace(self.look, columns=self.look.columns - self.margin)
-        first = item.first if isinstance(item, Run) else item
+        inner_layout = replace(self.layout, columns=self.layout.columns - self.margin)
+        first = item.first if isinstance(item, CallRun) else item
         number = f"{mark}{self.number[first]:>{self.margin - 3}}  "
-        most = VALUE_LINES if first.kind in WORDY else 1
-        lines = [*own_lines(first, beside), *detail_lines(first, told, beside, most)]
-        yield self.look.paint(number, Style.STRONG if mark == ">" else Style.FAINT) + lines[0]
+        max_lines = MAX_VALUE_LINES if first.kind in WORDY_KINDS else 1
+        lines = [*own_lines(first, inner_layout), *detail_lines(first, step_details, inner_layout, max_lines)]
+        yield self.layout.paint(number, Style.STRONG if mark == ">" else Style.FAINT) + lines[0]
         yield from (" " * self.margin + line for line in lines[1:])
-        if isinstance(item, Run):
-            yield from (" " * self.margin + line for line in run_lines(item, beside))
+        if isinstance(item, CallRun):
+            yield from (" " * self.margin + line for line in run_lines(item, inner_layout))
 
-    def skipped(self, steps: Sequence[Step]) -> str:
+    def render_skipped(self, steps: Sequence[Step]) -> str:
         """How many steps aren't shown, and of which kinds."""
-        kinds = Counter(word(step) for step in steps)
-        told = ", ".join(f"{name} {count}" for name, count in kinds.most_common(5))
-        said = next(flowing([f"... {counted(len(steps), 'step')}: {escaped(told)}"], " ", self.look.columns - 8))
-        return self.look.paint(" " * self.margin + said, Style.FAINT)
+        kinds = Counter(get_step_word(step) for step in steps)
+        kind_counts = ", ".join(f"{name} {count}" for name, count in kinds.most_common(5))
+        summary = next(
+            flow_items(
+                [f"... {format_count(len(steps), 'step')}: {escape_controls(kind_counts)}"],
+                " ",
+                self.layout.columns - 8,
+            )
+        )
+        return self.layout.paint(" " * self.margin + summary, Style.FAINT)
 
-    def named(self, name: str, said: str, style: Style = Style.FAINT) -> Iterator[str]:
+    def render_named(self, name: str, text: str, style: Style = Style.FAINT) -> Iterator[str]:
         """A name and what is to be said of it, wrapped."""
-        first, *others = wrapped(escaped(said), self.look.columns - NAME)
-        yield self.look.paint(f"{name:<{NAME}}", style) + first
-        yield from (" " * NAME + line for line in others)
+        first, *others = wrap_text(escape_controls(text), self.layout.columns - NAME_WIDTH)
+        yield self.layout.paint(f"{name:<{NAME_WIDTH}}", style) + first
+        yield from (" " * NAME_WIDTH + line for line in others)
 
 
-def told(step: Step, full: bool, known: object = None) -> list[Detail]:
+def describe_step(step: Step, full: bool, known_reasoning: object = None) -> list[Detail]:
     """The lines below a step; of the messages that a model was given the last, as they all begin alike."""
-    found = list(details(step, full, known))
-    messages = as_messages(step.event.payload.get("input")) if step.kind == "llm_call" and not full else None
+    step_details = list(list_details(step, full, known_reasoning))
+    messages = parse_messages(step.event.payload.get("input")) if step.kind == "llm_call" and not full else None
     if not messages:
-        return found
+        return step_details
     last = messages[-1]
-    said = f"{counted(len(messages), 'message')}, the last from {last['role']}: {shown(last.get('content') or '')}"
-    return [detail._replace(text=said) if detail.key == "in" else detail for detail in found]
+    text = f"{format_count(len(messages), 'message')}, the last from {last['role']}: {format_payload_value(last.get('content') or '')}"
+    return [detail._replace(text=text) if detail.key == "in" else detail for detail in step_details]
 
 
-def steps_of(item: Step | Run) -> list[Step]:
+def list_steps(item: Step | CallRun) -> list[Step]:
     """The steps that an item of a folded row stands for."""
-    return [item.first, *item.others] if isinstance(item, Run) else [item]
+    return [item.first, *item.others] if isinstance(item, CallRun) else [item]
 
 
-def named_step(step: Step, number: Mapping[Step, int]) -> dict[str, Any]:
+def build_step_reference(step: Step, number: Mapping[Step, int]) -> dict[str, Any]:
     """The members of a JSON document that say which step is meant."""
     return {"step": number[step], "event_id": step.event.event_id, "kind": step.kind, "label": step.label}

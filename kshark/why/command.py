@@ -3,13 +3,13 @@
 import sys
 from dataclasses import dataclass
 
-from agentlog.terminal.output import page, paint_for, plain, width, write, write_bytes
+from agentlog.terminal.output import choose_paint, get_width, page_lines, paint_plain, write_bytes, write_lines
 
 from ..render import Look
-from ..replay.command import Read, read_session
-from ..view.step_reference import step_at
+from ..replay.command import LoadedSession, read_session
+from ..view.step_reference import resolve_step
 from ..wanted import Wanted
-from .explanation import Answer, answer
+from .explanation import Explanation, build_explanation
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,41 +21,41 @@ class Choice:
     max_chars: int | None = None
     pager: bool = True
 
-    def look(self, began: int) -> Look:
+    def make_layout(self, began: int) -> Look:
         """How text is to be written for where it goes."""
-        paint = paint_for(sys.stdout) if self.format == "text" else plain
-        return Look(width(), paint, began, self.full, self.max_chars)
+        paint = choose_paint(sys.stdout) if self.format == "text" else paint_plain
+        return Look(get_width(), paint, began, self.full, self.max_chars)
 
 
-def why(wanted: Wanted, event: str | None, choice: Choice) -> None:
+def explain_session(wanted: Wanted, reference: str | None, choice: Choice) -> None:
     """Say why a step was taken; without one, where the session went wrong.
 
     Raises:
         NothingToShow: no record of the session could be read, or it has no such step.
-        UsageError: several events begin with ``event``.
+        UsageError: several events begin with ``reference``.
         AgentlogError: the source can't be read.
     """
-    read = read_session(wanted)
-    step = step_at(read.timeline, event) if event is not None else None
-    _show(answer(read.timeline, step), read, choice)
+    session = read_session(wanted)
+    step = resolve_step(session.timeline, reference) if reference is not None else None
+    _show(build_explanation(session.timeline, step), session, choice)
 
 
-def _show(found: Answer, read: Read, choice: Choice) -> None:
+def _show(explanation: Explanation, session: LoadedSession, choice: Choice) -> None:
     if choice.full and choice.format != "json":
         from ..view.fetch_payloads import fetch_references  # noqa: PLC0415
 
-        fetch_references(link.step for link in found.chain)
-    look = choice.look(found.timeline.began)
+        fetch_references(link.step for link in explanation.chain)
+    layout = choice.make_layout(explanation.timeline.began)
     match choice.format:
         case "json":
-            from .json_document import document  # noqa: PLC0415
+            from .json_document import render_json  # noqa: PLC0415
 
-            write_bytes([document(found, read.covered, read.unreadable), b"\n"])
+            write_bytes([render_json(explanation, session.coverage, session.unreadable), b"\n"])
         case "markdown":
-            from .markdown import markdown  # noqa: PLC0415
+            from .markdown import render_markdown  # noqa: PLC0415
 
-            write(markdown(found, read.covered, look))
+            write_lines(render_markdown(explanation, session.coverage, layout))
         case _:
-            from .text import text  # noqa: PLC0415
+            from .text import render_text  # noqa: PLC0415
 
-            page(text(found, read.covered, look), pager=choice.pager)
+            page_lines(render_text(explanation, session.coverage, layout), use_pager=choice.pager)

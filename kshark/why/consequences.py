@@ -3,63 +3,63 @@
 from dataclasses import dataclass
 from math import fsum
 
-from agentlog.analysis.causality import Causes
+from agentlog.analysis.causality import CauseGraph
 from agentlog.analysis.failures import is_failure
-from agentlog.event.event import number
+from agentlog.event.event import parse_amount
 from agentlog.session.timeline import CALL_TYPES, Lane, Step, Timeline
 
 
 @dataclass(frozen=True, slots=True)
-class Aftermath:
+class Consequences:
     """What came of a step.
 
     Attributes:
         children: the steps that follow from it.
         retries: later calls of the same name in its lane, where it failed; they end with the first that succeeded.
-        run: the lane of the sub-agent that it called, or None.
-        steps: how many steps of the session stand behind it.
-        lasted: from its beginning to the end of the session, in microseconds.
+        sub_agent_lane: the lane of the sub-agent that it called, or None.
+        step_count: how many steps of the session stand behind it.
+        duration_us: from its beginning to the end of the session, in microseconds.
         cost_usd: what was spent from there on, and ``total_usd`` in all.
         end: the session's end, or None.
     """
 
     children: list[Step]
     retries: list[Step]
-    run: Lane | None
-    steps: int
-    lasted: int
+    sub_agent_lane: Lane | None
+    step_count: int
+    duration_us: int
     cost_usd: float
     total_usd: float
     end: Step | None
 
 
-def aftermath(step: Step, timeline: Timeline, causes: Causes) -> Aftermath:
+def find_consequences(step: Step, timeline: Timeline, causes: CauseGraph) -> Consequences:
     """What came of ``step``."""
-    behind = timeline.steps[causes.number[step] - 1 :]
-    return Aftermath(
-        causes.children(step),
-        _retries(step, behind[1:]),
+    steps_onwards = timeline.steps[causes.step_numbers[step] - 1 :]
+    return Consequences(
+        causes.get_children(step),
+        _find_retries(step, steps_onwards[1:]),
         next((lane for lane in timeline.lanes if lane.delegation is step), None),
-        len(behind) - 1,
+        len(steps_onwards) - 1,
         timeline.ended - step.began,
-        cost(behind),
+        sum_cost(steps_onwards),
         timeline.totals.cost_usd,
-        next((each for each in reversed(behind) if each.kind == "session_end" and each.lane.depth == 0), None),
+        next((each for each in reversed(steps_onwards) if each.kind == "session_end" and each.lane.depth == 0), None),
     )
 
 
-def cost(steps: list[Step]) -> float:
+def sum_cost(steps: list[Step]) -> float:
     """What steps cost, as far as they say."""
-    return fsum(number(step.event.payload.get("cost_usd")) or 0 for step in steps)
+    return fsum(parse_amount(step.event.payload.get("cost_usd")) or 0 for step in steps)
 
 
-def _retries(step: Step, behind: list[Step]) -> list[Step]:
-    found: list[Step] = []
+def _find_retries(step: Step, later_steps: list[Step]) -> list[Step]:
+    retries: list[Step] = []
     if step.kind not in CALL_TYPES or not is_failure(step):
-        return found
-    for later in behind:
+        return retries
+    for later in later_steps:
         if (later.kind, later.label) == (step.kind, step.label) and later.lane is step.lane:
-            found.append(later)
+            retries.append(later)
             if not is_failure(later) and not later.is_open:
                 break
-    return found
+    return retries

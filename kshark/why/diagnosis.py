@@ -5,19 +5,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from agentlog.analysis.call_outcome import hands_over
-from agentlog.analysis.causality import Causes, is_reason
-from agentlog.analysis.failures import Loop, is_act, is_failure, lanes_of, loops, tail
+from agentlog.analysis.call_outcome import is_handover
+from agentlog.analysis.causality import CauseGraph, is_reason
+from agentlog.analysis.failures import Loop, find_loops, find_trailing_failures, group_by_lane, is_action, is_failure
 from agentlog.session.timeline import Lane, Step, Timeline
-from agentlog.text.step_text import Run, folded, shown
+from agentlog.text.step_text import CallRun, fold_runs, format_payload_value
 
-_LIMIT = re.compile(
+_SESSION_LIMIT = re.compile(
     r"deadline|time.?out|timed.out|limit|exceed|budget|maximum|max[_ ]|iteration|exhaust|out.of.turns", re.I
 )
-_NOT_OURS = re.compile(r"rate.?limit|too.many.requests|429", re.I)
+_PROVIDER_LIMIT = re.compile(r"rate.?limit|too.many.requests|429", re.I)
 
 
-class Kind(StrEnum):
+class DiagnosisKind(StrEnum):
     """What went wrong."""
 
     NOTHING = "nothing"
@@ -33,12 +33,12 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
-SURE = frozenset({Kind.NOTHING, Kind.LOOP, Kind.ERROR, Kind.OPEN_CALL})
+SURE_KINDS = frozenset({DiagnosisKind.NOTHING, DiagnosisKind.LOOP, DiagnosisKind.ERROR, DiagnosisKind.OPEN_CALL})
 """Kinds that say why. The others say what was last seen, or that nothing was."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
+class Diagnosis:
     """Where a session went wrong.
 
     Attributes:
@@ -49,7 +49,7 @@ class Wrong:
         failures: of the session, where nothing is named: what failed on the way.
     """
 
-    kind: Kind
+    kind: DiagnosisKind
     step: Step | None = None
     decision: Step | None = None
     evidence: Sequence[Step] = ()
@@ -59,151 +59,159 @@ class Wrong:
     @property
     def is_sure(self) -> bool:
         """Whether it says why the session went wrong, and not merely where it was last seen."""
-        return self.kind in SURE
+        return self.kind in SURE_KINDS
 
 
-def wrong(timeline: Timeline, causes: Causes) -> Wrong:
+def diagnose(timeline: Timeline, causes: CauseGraph) -> Diagnosis:
     """The first finding, of all that may explain an outcome, in the order of how much they explain."""
     if timeline.outcome == "succeeded":
         failures = [step for step in timeline.steps if is_failure(step)]
-        return Wrong(Kind.NOTHING, failures=failures)
-    lanes = lanes_of(timeline.steps)
-    return next(found for found in _findings(timeline, lanes, causes) if found is not None)
+        return Diagnosis(DiagnosisKind.NOTHING, failures=failures)
+    lanes = group_by_lane(timeline.steps)
+    return next(found for found in _find_candidates(timeline, lanes, causes) if found is not None)
 
 
-def _findings(timeline: Timeline, lanes: dict[Lane, list[Step]], causes: Causes) -> Iterator[Wrong | None]:
-    own = lanes.get(timeline.lanes[0], [])
-    every = loops(lanes)
-    if _ran_into_a_limit(own) or timeline.outcome == "cancelled":
-        yield _looped([loop for loop in every if _weighs(loop, timeline)], causes)
+def _find_candidates(
+    timeline: Timeline, lanes: dict[Lane, list[Step]], causes: CauseGraph
+) -> Iterator[Diagnosis | None]:
+    lane_steps = lanes.get(timeline.lanes[0], [])
+    all_loops = find_loops(lanes)
+    if _has_hit_limit(lane_steps) or timeline.outcome == "cancelled":
+        yield _diagnose_loop([loop for loop in all_loops if _is_substantial(loop, timeline)], causes)
     elif timeline.outcome is None:
-        yield _looped([loop for loop in every if _goes_on(loop, lanes)], causes)
-    yield _never_came_back(lanes, causes)
-    yield _failed_to_the_end(own, every, timeline, causes)
-    yield _looped([loop for loop in every if not loop.overcome], causes)
-    yield _handed_over(own, causes)
-    if _ran_into_a_limit(own):
-        yield _long_run(own, timeline, causes)
-    yield _never_made_good(timeline, causes)
-    yield _last_seen(timeline, own)
+        yield _diagnose_loop([loop for loop in all_loops if _is_last_in_lane(loop, lanes)], causes)
+    yield _diagnose_open_calls(lanes, causes)
+    yield _diagnose_final_failures(lane_steps, all_loops, timeline, causes)
+    yield _diagnose_loop([loop for loop in all_loops if not loop.is_overcome], causes)
+    yield _diagnose_handover(lane_steps, causes)
+    if _has_hit_limit(lane_steps):
+        yield _diagnose_long_run(lane_steps, timeline, causes)
+    yield _diagnose_unrecovered_failure(timeline, causes)
+    yield _diagnose_by_end(timeline, lane_steps)
 
 
-def _ran_into_a_limit(own: Sequence[Step]) -> bool:
+def _has_hit_limit(lane_steps: Sequence[Step]) -> bool:
     """Whether the end, or the last error before it, tells of a limit of the session itself."""
-    ends = [step for step in own if step.kind in ("session_end", "error")][-2:]
-    said = " ".join(shown(step.error) for step in ends if step.error is not None)
-    return _LIMIT.search(_NOT_OURS.sub("", said)) is not None
+    last_ends = [step for step in lane_steps if step.kind in ("session_end", "error")][-2:]
+    error_text = " ".join(format_payload_value(step.error) for step in last_ends if step.error is not None)
+    return _SESSION_LIMIT.search(_PROVIDER_LIMIT.sub("", error_text)) is not None
 
 
-def _weighs(loop: Loop, timeline: Timeline) -> bool:
+def _is_substantial(loop: Loop, timeline: Timeline) -> bool:
     """Whether a loop took a good part of the session: a twentieth of what it did, or a tenth of its time."""
-    acts = sum(map(is_act, timeline.steps))
-    lasted = loop.calls[-1].recorded - loop.calls[0].began
-    return len(loop.calls) * 20 >= acts or lasted * 10 >= timeline.ended - timeline.began
+    act_count = sum(map(is_action, timeline.steps))
+    duration_us = loop.calls[-1].recorded - loop.calls[0].began
+    return len(loop.calls) * 20 >= act_count or duration_us * 10 >= timeline.ended - timeline.began
 
 
-def _goes_on(loop: Loop, lanes: dict[Lane, list[Step]]) -> bool:
+def _is_last_in_lane(loop: Loop, lanes: dict[Lane, list[Step]]) -> bool:
     """Whether a loop is the last that its lane did."""
-    acts = [step for step in lanes[loop.calls[-1].lane] if is_act(step) and not step.is_open]
+    acts = [step for step in lanes[loop.calls[-1].lane] if is_action(step) and not step.is_open]
     return acts[-1:] == loop.calls[-1:]
 
 
-def _looped(found: Sequence[Loop], causes: Causes) -> Wrong | None:
-    if not found:
+def _diagnose_loop(candidates: Sequence[Loop], causes: CauseGraph) -> Diagnosis | None:
+    if not candidates:
         return None
-    loop = found[0]
-    first, decision = loop.calls[0], _started_by(loop, causes)
-    in_view_of_it = decision is not None and causes.number[decision] > causes.number[first]
-    return Wrong(Kind.LOOP, decision if in_view_of_it else first, decision, loop.calls, loop)
+    loop = candidates[0]
+    first, decision = loop.calls[0], _find_loop_reason(loop, causes)
+    is_decided_in_loop = decision is not None and causes.step_numbers[decision] > causes.step_numbers[first]
+    return Diagnosis(DiagnosisKind.LOOP, decision if is_decided_in_loop else first, decision, loop.calls, loop)
 
 
-def _started_by(loop: Loop, causes: Causes) -> Step | None:
+def _find_loop_reason(loop: Loop, causes: CauseGraph) -> Step | None:
     """Why it was done again: the reason of the second round, where most rounds share it; else why it was begun."""
-    second, *later = [causes.reason(call) for call in loop.calls[loop.group :: loop.group]]
-    shared = 1 + sum(reason is second for reason in later)
-    return second if shared * 2 > len(later) + 1 else causes.reason(loop.calls[0])
+    second, *later = [causes.get_reason(call) for call in loop.calls[loop.group_size :: loop.group_size]]
+    shared_count = 1 + sum(reason is second for reason in later)
+    return second if shared_count * 2 > len(later) + 1 else causes.get_reason(loop.calls[0])
 
 
-def _never_came_back(lanes: dict[Lane, list[Step]], causes: Causes) -> Wrong | None:
+def _diagnose_open_calls(lanes: dict[Lane, list[Step]], causes: CauseGraph) -> Diagnosis | None:
     """Calls that were open when their lane stopped; of several the one that began last."""
-    left = [step for own in lanes.values() for step in _open_at_the_end(own)]
-    last = max(left, key=causes.number.__getitem__, default=None)
-    return None if last is None else Wrong(Kind.OPEN_CALL, last, causes.reason(last), left)
+    open_calls = [step for own in lanes.values() for step in _find_open_calls(own)]
+    last = max(open_calls, key=causes.step_numbers.__getitem__, default=None)
+    return None if last is None else Diagnosis(DiagnosisKind.OPEN_CALL, last, causes.get_reason(last), open_calls)
 
 
-def _open_at_the_end(own: Sequence[Step]) -> Iterator[Step]:
-    for step in reversed(own):
+def _find_open_calls(lane_steps: Sequence[Step]) -> Iterator[Step]:
+    for step in reversed(lane_steps):
         if step.is_open:
             yield step
         elif step.kind != "session_end":
             return
 
 
-def _failed_to_the_end(own: Sequence[Step], every: Sequence[Loop], timeline: Timeline, causes: Causes) -> Wrong | None:
-    failures, last = _origin(own, timeline)
+def _diagnose_final_failures(
+    lane_steps: Sequence[Step], all_loops: Sequence[Loop], timeline: Timeline, causes: CauseGraph
+) -> Diagnosis | None:
+    failures, last = _find_origin(lane_steps, timeline)
     if last is None:
         return None
-    part_of = [loop for loop in every if last in loop.calls]
-    if part_of:
-        return _looped(part_of, causes)
-    like = (last.kind, last.label, last.lane)
-    first = next(step for step in failures if (step.kind, step.label, step.lane) == like)
-    return Wrong(Kind.ERROR, first, causes.reason(first), failures)
+    containing_loops = [loop for loop in all_loops if last in loop.calls]
+    if containing_loops:
+        return _diagnose_loop(containing_loops, causes)
+    call_identity = (last.kind, last.label, last.lane)
+    first = next(step for step in failures if (step.kind, step.label, step.lane) == call_identity)
+    return Diagnosis(DiagnosisKind.ERROR, first, causes.get_reason(first), failures)
 
 
-def _origin(own: Sequence[Step], timeline: Timeline) -> tuple[list[Step], Step | None]:
+def _find_origin(lane_steps: Sequence[Step], timeline: Timeline) -> tuple[list[Step], Step | None]:
     """What failed at a lane's end, and the call that counts: of a failed delegation the one that failed in its run."""
-    failures = tail(own).failures
+    failures = find_trailing_failures(lane_steps).failures
     calls = [step for step in failures if step.kind != "error"]
     if not failures:
         return failures, None
     last = (calls or failures)[-1]
-    run = next((lane for lane in timeline.lanes if lane.result is last), None)
-    if run is None or run.depth <= last.lane.depth:
+    sub_agent_lane = next((lane for lane in timeline.lanes if lane.result is last), None)
+    if sub_agent_lane is None or sub_agent_lane.depth <= last.lane.depth:
         return failures, last
-    inner, origin = _origin([step for step in timeline.steps if step.lane is run], timeline)
+    inner, origin = _find_origin([step for step in timeline.steps if step.lane is sub_agent_lane], timeline)
     return [*inner, *failures], origin or last
 
 
-def _handed_over(own: Sequence[Step], causes: Causes) -> Wrong | None:
-    acts = [step for step in own if is_act(step)]
-    if not acts or not hands_over(acts[-1].label):
+def _diagnose_handover(lane_steps: Sequence[Step], causes: CauseGraph) -> Diagnosis | None:
+    acts = [step for step in lane_steps if is_action(step)]
+    if not acts or not is_handover(acts[-1].label):
         return None
-    return Wrong(Kind.HANDED_OVER, acts[-1], causes.reason(acts[-1]), acts[-1:])
+    return Diagnosis(DiagnosisKind.HANDED_OVER, acts[-1], causes.get_reason(acts[-1]), acts[-1:])
 
 
-def _long_run(own: Sequence[Step], timeline: Timeline, causes: Causes) -> Wrong | None:
+def _diagnose_long_run(lane_steps: Sequence[Step], timeline: Timeline, causes: CauseGraph) -> Diagnosis | None:
     """The longest row of like calls, where it is most of what the session did."""
-    rows = [item for item in folded(step for step in own if is_act(step)) if isinstance(item, Run)]
-    longest = max(rows, key=lambda row: len(row.others), default=None)
-    if longest is None or (len(longest.others) + 1) * 2 < sum(map(is_act, timeline.steps)):
+    runs = [item for item in fold_runs(step for step in lane_steps if is_action(step)) if isinstance(item, CallRun)]
+    longest = max(runs, key=lambda row: len(row.others), default=None)
+    if longest is None or (len(longest.others) + 1) * 2 < sum(map(is_action, timeline.steps)):
         return None
-    return Wrong(Kind.LONG_RUN, longest.first, causes.reason(longest.first), [longest.first, *longest.others])
+    return Diagnosis(
+        DiagnosisKind.LONG_RUN, longest.first, causes.get_reason(longest.first), [longest.first, *longest.others]
+    )
 
 
-def _never_made_good(timeline: Timeline, causes: Causes) -> Wrong | None:
+def _diagnose_unrecovered_failure(timeline: Timeline, causes: CauseGraph) -> Diagnosis | None:
     """The last failed call, or failed delegation, the like of which never succeeded after it."""
     succeeded: set[tuple[str, str]] = set()
     for step in reversed(timeline.steps):
-        named = step.kind, step.label
-        if is_failure(step) and step.kind != "error" and named not in succeeded:
-            like = [each for each in timeline.steps if (each.kind, each.label) == named and is_failure(each)]
-            return Wrong(Kind.NEVER_MADE_GOOD, step, causes.reason(step), like)
+        call_identity = step.kind, step.label
+        if is_failure(step) and step.kind != "error" and call_identity not in succeeded:
+            similar_failures = [
+                each for each in timeline.steps if (each.kind, each.label) == call_identity and is_failure(each)
+            ]
+            return Diagnosis(DiagnosisKind.NEVER_MADE_GOOD, step, causes.get_reason(step), similar_failures)
         if not step.is_open:
-            succeeded.add(named)
+            succeeded.add(call_identity)
     return None
 
 
-def _last_seen(timeline: Timeline, own: Sequence[Step]) -> Wrong:
+def _diagnose_by_end(timeline: Timeline, lane_steps: Sequence[Step]) -> Diagnosis:
     """What can be said where nothing explains it."""
     failures = [step for step in timeline.steps if is_failure(step)]
-    end = next((step for step in reversed(own) if step.kind == "session_end"), None)
+    end = next((step for step in reversed(lane_steps) if step.kind == "session_end"), None)
     if timeline.outcome is None:
-        return Wrong(Kind.NO_END, timeline.steps[-1], failures=failures)
+        return Diagnosis(DiagnosisKind.NO_END, timeline.steps[-1], failures=failures)
     if end is not None and end.error is not None:
-        return Wrong(Kind.END, end, evidence=[end], failures=failures)
-    acted = any(is_act(step) or step.kind == "delegation" for step in timeline.steps)
-    if not acted and timeline.outcome == "failed":
-        said = [step for step in own if is_reason(step)]
-        return Wrong(Kind.NO_ACTION, said[0] if said else end, evidence=said)
-    return Wrong(Kind.UNKNOWN, end, failures=failures)
+        return Diagnosis(DiagnosisKind.END, end, evidence=[end], failures=failures)
+    has_acted = any(is_action(step) or step.kind == "delegation" for step in timeline.steps)
+    if not has_acted and timeline.outcome == "failed":
+        reasons = [step for step in lane_steps if is_reason(step)]
+        return Diagnosis(DiagnosisKind.NO_ACTION, reasons[0] if reasons else end, evidence=reasons)
+    return Diagnosis(DiagnosisKind.UNKNOWN, end, failures=failures)

@@ -4,73 +4,75 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from agentlog.analysis.causality import Causes, Link
+from agentlog.analysis.causality import CauseGraph, Link
 from agentlog.analysis.failures import is_failure
 from agentlog.session.timeline import Step, Timeline
-from agentlog.text.step_text import Run, folded
+from agentlog.text.step_text import CallRun, fold_runs
 
-from ..view.numbered_steps import steps_of
-from .consequences import Aftermath, aftermath
-from .diagnosis import Kind, Wrong, wrong
+from ..view.numbered_steps import list_steps
+from .consequences import Consequences, find_consequences
+from .diagnosis import Diagnosis, DiagnosisKind, diagnose
 
-LAST = 6
+LAST_LINKS_SHOWN = 6
 """So many links nearest to the step are always shown; of those before it only what set the direction."""
-TURNS = 12
-TURNING = frozenset({"decision", "user_message", "delegation", "delegation_result", "error"})
+MAX_TURNING_POINTS = 12
+TURNING_POINT_KINDS = frozenset({"decision", "user_message", "delegation", "delegation_result", "error"})
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Explanation:
     """Why a step was taken, or where a session went wrong.
 
     Attributes:
-        found: where the session went wrong; None when the user named a step.
+        diagnosis: where the session went wrong; None when the user named a step.
         step: the step that is explained; None where there is none to name.
         chain: what led to it, from the session's first step down to itself.
-        after: what came of it.
+        consequences: what came of it.
     """
 
     timeline: Timeline
-    causes: Causes
-    found: Wrong | None
+    causes: CauseGraph
+    diagnosis: Diagnosis | None
     step: Step | None
     chain: Sequence[Link] = ()
-    after: Aftermath | None = None
+    consequences: Consequences | None = None
 
 
-class Skipped(NamedTuple):
+class SkippedSteps(NamedTuple):
     """Links of a chain that aren't shown one by one."""
 
     steps: list[Step]
 
 
-def answer(timeline: Timeline, step: Step | None) -> Answer:
+def build_explanation(timeline: Timeline, step: Step | None) -> Explanation:
     """Why ``step`` was taken; without one, where the session went wrong."""
-    causes = Causes(timeline)
-    found = wrong(timeline, causes) if step is None else None
-    if found is not None:
-        step = None if found.kind is Kind.NOTHING else found.step
+    causes = CauseGraph(timeline)
+    diagnosis = diagnose(timeline, causes) if step is None else None
+    if diagnosis is not None:
+        step = None if diagnosis.kind is DiagnosisKind.NOTHING else diagnosis.step
     if step is None:
-        return Answer(timeline, causes, found, None)
-    return Answer(timeline, causes, found, step, causes.chain(step), aftermath(step, timeline, causes))
+        return Explanation(timeline, causes, diagnosis, None)
+    return Explanation(
+        timeline, causes, diagnosis, step, causes.build_chain(step), find_consequences(step, timeline, causes)
+    )
 
 
-def condensed(chain: Sequence[Link]) -> Iterator[Step | Run | Skipped]:
+def condense_chain(chain: Sequence[Link]) -> Iterator[Step | CallRun | SkippedSteps]:
     """A chain as it is shown: its first step, what set the direction, and what stands nearest to its end."""
-    items = list(folded(link.step for link in chain))
-    far = items[1:-LAST]
-    turns = [item for item in far if _turns(item)][-TURNS:]
-    kept = {id(item) for item in [*items[:1], *turns, *items[-LAST:]]}
+    items = list(fold_runs(link.step for link in chain))
+    earlier_items = items[1:-LAST_LINKS_SHOWN]
+    turning_points = [item for item in earlier_items if _is_turning_point(item)][-MAX_TURNING_POINTS:]
+    shown_ids = {id(item) for item in [*items[:1], *turning_points, *items[-LAST_LINKS_SHOWN:]]}
     skipped: list[Step] = []
     for item in items:
-        if id(item) not in kept:
-            skipped += steps_of(item)
+        if id(item) not in shown_ids:
+            skipped += list_steps(item)
             continue
         if skipped:
-            yield Skipped(skipped) if len(skipped) > 1 else skipped[0]
+            yield SkippedSteps(skipped) if len(skipped) > 1 else skipped[0]
             skipped = []
         yield item
 
 
-def _turns(item: Step | Run) -> bool:
-    return isinstance(item, Run) or item.kind in TURNING or is_failure(item)
+def _is_turning_point(item: Step | CallRun) -> bool:
+    return isinstance(item, CallRun) or item.kind in TURNING_POINT_KINDS or is_failure(item)

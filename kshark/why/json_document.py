@@ -5,90 +5,96 @@ from typing import Any
 
 import orjson
 
-from agentlog.analysis.causality import Causes
+from agentlog.analysis.causality import CauseGraph
 from agentlog.analysis.failures import is_failure
 from agentlog.event import codec
-from agentlog.event.event import Unreadable, timestamp_text
-from agentlog.session.coverage import Coverage, as_json
+from agentlog.event.event import Unreadable, format_timestamp
+from agentlog.session.coverage import Coverage, coverage_to_json
 from agentlog.session.timeline import Step
 
 from ..render import moment
-from ..view.numbered_steps import named_step
-from .consequences import Aftermath
-from .diagnosis import Wrong
-from .explanation import Answer
-from .phrases import verdict
+from ..view.numbered_steps import build_step_reference
+from .consequences import Consequences
+from .diagnosis import Diagnosis
+from .explanation import Explanation
+from .phrases import describe_diagnosis
 
 
-def document(answer: Answer, covered: Coverage, unreadable: Sequence[Unreadable]) -> bytes:
+def render_json(explanation: Explanation, coverage: Coverage, unreadable: Sequence[Unreadable]) -> bytes:
     """The finding, the chain with its events as stored, what came of it, and how far all of it can be trusted."""
-    timeline, causes = answer.timeline, answer.causes
-    written = orjson.dumps(
+    timeline, causes = explanation.timeline, explanation.causes
+    encoded = orjson.dumps(
         {
             "session_id": timeline.session_id,
             "goal": timeline.goal,
             "outcome": timeline.outcome,
             "steps": len(timeline.steps),
-            "wrong": _wrong(answer.found, answer) if answer.found is not None else None,
-            "step": _step(answer.step, causes) if answer.step is not None else None,
+            "wrong": _build_diagnosis(explanation.diagnosis, explanation)
+            if explanation.diagnosis is not None
+            else None,
+            "step": _build_step(explanation.step, causes) if explanation.step is not None else None,
             "chain": [
-                {**_step(link.step, causes), "tie": link.tie, "lost_parent": link.lost, **_event(link.step)}
-                for link in answer.chain
+                {**_build_step(link.step, causes), "tie": link.tie, "lost_parent": link.lost, **_embed_event(link.step)}
+                for link in explanation.chain
             ],
-            "came_of_it": _after(answer.after, causes) if answer.after is not None else None,
-            "searched": as_json(covered, unreadable),
+            "came_of_it": _build_consequences(explanation.consequences, causes)
+            if explanation.consequences is not None
+            else None,
+            "searched": coverage_to_json(coverage, unreadable),
         }
     )
-    return codec.one_line(written)
+    return codec.flatten_json(encoded)
 
 
-def _wrong(found: Wrong, answer: Answer) -> dict[str, Any]:
-    number, loop = answer.causes.number, found.loop
+def _build_diagnosis(diagnosis: Diagnosis, explanation: Explanation) -> dict[str, Any]:
+    number, loop = explanation.causes.step_numbers, diagnosis.loop
     return {
-        "kind": found.kind,
-        "sure": found.is_sure,
-        "says": verdict(found, answer.timeline),
-        "step": number[found.step] if found.step is not None else None,
-        "decision": number[found.decision] if found.decision is not None else None,
-        "evidence": [number[step] for step in found.evidence],
+        "kind": diagnosis.kind,
+        "sure": diagnosis.is_sure,
+        "says": describe_diagnosis(diagnosis, explanation.timeline),
+        "step": number[diagnosis.step] if diagnosis.step is not None else None,
+        "decision": number[diagnosis.decision] if diagnosis.decision is not None else None,
+        "evidence": [number[step] for step in diagnosis.evidence],
         "loop": {
             "calls": len(loop.calls),
-            "group": loop.group,
-            "failing": loop.failing,
-            "between": loop.between,
-            "overcome": loop.overcome,
+            "group": loop.group_size,
+            "failing": loop.is_failing,
+            "between": loop.successes_between,
+            "overcome": loop.is_overcome,
         }
         if loop is not None
         else None,
-        "failures": [number[step] for step in found.failures],
+        "failures": [number[step] for step in diagnosis.failures],
     }
 
 
-def _step(step: Step, causes: Causes) -> dict[str, Any]:
+def _build_step(step: Step, causes: CauseGraph) -> dict[str, Any]:
     return {
-        **named_step(step, causes.number),
+        **build_step_reference(step, causes.step_numbers),
         "agent_id": step.event.agent_id,
-        "began": timestamp_text(moment(step.began)),
+        "began": format_timestamp(moment(step.began)),
         "duration_ms": step.duration_us / 1000,
         "open": step.is_open,
         "failed": is_failure(step),
     }
 
 
-def _event(step: Step) -> dict[str, Any]:
+def _embed_event(step: Step) -> dict[str, Any]:
     return {"event": orjson.Fragment(step.record.value)}
 
 
-def _after(after: Aftermath, causes: Causes) -> dict[str, Any]:
-    run = after.run
+def _build_consequences(consequences: Consequences, causes: CauseGraph) -> dict[str, Any]:
+    sub_agent_lane = consequences.sub_agent_lane
     return {
-        "children": [_step(step, causes) for step in after.children],
-        "retries": [causes.number[step] for step in after.retries],
-        "retry_succeeded": not is_failure(after.retries[-1]) if after.retries else None,
-        "sub_agent": run.agent_id if run is not None else None,
-        "result": causes.number[run.result] if run is not None and run.result is not None else None,
-        "steps": after.steps,
-        "lasted_ms": after.lasted / 1000,
-        "cost_usd": round(after.cost_usd, 9),
-        "total_cost_usd": after.total_usd,
+        "children": [_build_step(step, causes) for step in consequences.children],
+        "retries": [causes.step_numbers[step] for step in consequences.retries],
+        "retry_succeeded": not is_failure(consequences.retries[-1]) if consequences.retries else None,
+        "sub_agent": sub_agent_lane.agent_id if sub_agent_lane is not None else None,
+        "result": causes.step_numbers[sub_agent_lane.result]
+        if sub_agent_lane is not None and sub_agent_lane.result is not None
+        else None,
+        "steps": consequences.step_count,
+        "lasted_ms": consequences.duration_us / 1000,
+        "cost_usd": round(consequences.cost_usd, 9),
+        "total_cost_usd": consequences.total_usd,
     }

@@ -2,48 +2,52 @@
 
 from collections.abc import Iterator
 
-from agentlog.event.escape import code, plain
-from agentlog.formatting import counted
+from agentlog.event.escape import format_code_span, format_name
+from agentlog.formatting import format_count
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step
-from agentlog.text.coverage_text import sentence
-from agentlog.text.step_text import Run, headline, word
+from agentlog.text.coverage_text import describe_coverage
+from agentlog.text.step_text import CallRun, format_headline, get_step_word
 
 from ..render import Look, outcome_text
-from ..replay.markdown import details_of
-from .explanation import Answer, Skipped, condensed
-from .phrases import evidence, rest, retried, verdict
+from ..replay.markdown import render_details
+from .explanation import Explanation, SkippedSteps, condense_chain
+from .phrases import describe_diagnosis, describe_evidence, describe_rest, describe_retries
 
-LONGEST = 400
+MAX_TEXT_LENGTH = 400
 
 
-def markdown(answer: Answer, covered: Coverage, look: Look) -> Iterator[str]:
+def render_markdown(explanation: Explanation, coverage: Coverage, layout: Look) -> Iterator[str]:
     """A heading, the finding, the chain as a list, and what came of it."""
-    timeline = answer.timeline
-    yield f"# Why: session {code(timeline.session_id, 0)}"
+    timeline = explanation.timeline
+    yield f"# Why: session {format_code_span(timeline.session_id, 0)}"
     yield ""
-    yield f"{code(timeline.goal, LONGEST)} {code(outcome_text(timeline), 0)}".strip()
+    yield f"{format_code_span(timeline.goal, MAX_TEXT_LENGTH)} {format_code_span(outcome_text(timeline), 0)}".strip()
     yield ""
-    if answer.found is not None:
-        yield f"**Where it went wrong**: {code(verdict(answer.found, timeline), 0)}"
+    if explanation.diagnosis is not None:
+        yield f"**Where it went wrong**: {format_code_span(describe_diagnosis(explanation.diagnosis, timeline), 0)}"
         yield ""
-        for name, said in evidence(answer.found, answer.after, answer.causes):
-            yield f"- {name}: {code(said, LONGEST)}"
+        for name, said in describe_evidence(explanation.diagnosis, explanation.consequences, explanation.causes):
+            yield f"- {name}: {format_code_span(said, MAX_TEXT_LENGTH)}"
         yield ""
-    for item in condensed(answer.chain):
-        yield from _item(answer, item, look)
-    if answer.after is not None:
+    for item in condense_chain(explanation.chain):
+        yield from _render_item(explanation, item, layout)
+    if explanation.consequences is not None:
         yield ""
-        yield from (f"- {code(said, LONGEST)}" for said in (retried(answer.after), rest(answer.after)) if said)
+        yield from (
+            f"- {format_code_span(said, MAX_TEXT_LENGTH)}"
+            for said in (describe_retries(explanation.consequences), describe_rest(explanation.consequences))
+            if said
+        )
     yield ""
-    yield code(sentence(covered), 0)
+    yield format_code_span(describe_coverage(coverage), 0)
 
 
-def _item(answer: Answer, item: Step | Run | Skipped, look: Look) -> Iterator[str]:
-    if isinstance(item, Skipped):
-        yield f"- ... {counted(len(item.steps), 'step')}"
+def _render_item(explanation: Explanation, item: Step | CallRun | SkippedSteps, layout: Look) -> Iterator[str]:
+    if isinstance(item, SkippedSteps):
+        yield f"- ... {format_count(len(item.steps), 'step')}"
         return
-    step = item.first if isinstance(item, Run) else item
-    name = f"{answer.causes.number[step]} **{plain(word(step))}**"
-    yield f"- {name} {code(headline(step), LONGEST)}"
-    yield from details_of(item, look.full, LONGEST)
+    step = item.first if isinstance(item, CallRun) else item
+    name = f"{explanation.causes.step_numbers[step]} **{format_name(get_step_word(step))}**"
+    yield f"- {name} {format_code_span(format_headline(step), MAX_TEXT_LENGTH)}"
+    yield from render_details(item, layout.full, MAX_TEXT_LENGTH)

@@ -3,76 +3,85 @@
 from collections.abc import Iterator
 
 from agentlog.analysis.causality import Tie
-from agentlog.analysis.failures import error_of, is_failure
-from agentlog.formatting import counted
+from agentlog.analysis.failures import get_error, is_failure
+from agentlog.formatting import format_count
 from agentlog.session.coverage import Coverage
 from agentlog.terminal.output import Style
-from agentlog.text.coverage_text import sentence
-from agentlog.text.step_text import Detail, Run, folded, shown
+from agentlog.text.coverage_text import describe_coverage
+from agentlog.text.step_text import CallRun, Detail, fold_runs, format_payload_value
 
 from ..render import Look, header
-from ..view.numbered_steps import Numbered, steps_of, told
-from .explanation import Answer, Skipped, condensed
-from .phrases import came_back, evidence, followed, rest, retried, verdict
+from ..view.numbered_steps import NumberedStepWriter, describe_step, list_steps
+from .explanation import Explanation, SkippedSteps, condense_chain
+from .phrases import (
+    describe_diagnosis,
+    describe_evidence,
+    describe_rest,
+    describe_retries,
+    describe_sub_agent_result,
+    explain_order,
+)
 
-CHILDREN = 8
+MAX_CHILDREN_SHOWN = 8
 """So many of the steps that follow from one are shown."""
 
 
-def text(answer: Answer, covered: Coverage, look: Look) -> Iterator[str]:
+def render_text(explanation: Explanation, coverage: Coverage, layout: Look) -> Iterator[str]:
     """The finding, the chain down to the step, and what came of it."""
-    pen = Numbered(answer.causes.number, look)
-    yield from header(answer.timeline, covered, look)
+    writer = NumberedStepWriter(explanation.causes.step_numbers, layout)
+    yield from header(explanation.timeline, coverage, layout)
     yield ""
-    if answer.found is not None:
-        style = Style.BAD if answer.step is not None else Style.GOOD
-        yield from pen.named("wrong", verdict(answer.found, answer.timeline), style)
-        for name, said in evidence(answer.found, answer.after, answer.causes):
-            yield from pen.named(name, said)
+    if explanation.diagnosis is not None:
+        style = Style.BAD if explanation.step is not None else Style.GOOD
+        yield from writer.render_named("wrong", describe_diagnosis(explanation.diagnosis, explanation.timeline), style)
+        for name, said in describe_evidence(explanation.diagnosis, explanation.consequences, explanation.causes):
+            yield from writer.render_named(name, said)
         yield ""
-    if answer.step is not None:
-        yield from [*_chain(answer, pen), ""]
-        came_of_it = list(_aftermath(answer, pen))
-        yield from [*came_of_it, ""] if came_of_it else []
-    yield from pen.named("read", sentence(covered))
+    if explanation.step is not None:
+        yield from [*_render_chain(explanation, writer), ""]
+        consequence_lines = list(_render_consequences(explanation, writer))
+        yield from [*consequence_lines, ""] if consequence_lines else []
+    yield from writer.render_named("read", describe_coverage(coverage))
 
 
-def _chain(answer: Answer, pen: Numbered) -> Iterator[str]:
+def _render_chain(explanation: Explanation, writer: NumberedStepWriter) -> Iterator[str]:
     """A link a line, each with its number; ``>`` stands before the step in question, ``~`` where no parent is named."""
-    by_order = {link.step: followed(link) for link in answer.chain if link.tie is Tie.SEQUENCE}
-    known: object = None
-    for item in [link.step for link in answer.chain] if pen.look.full else condensed(answer.chain):
-        if isinstance(item, Skipped):
-            yield pen.skipped(item.steps)
+    by_order = {link.step: explain_order(link) for link in explanation.chain if link.tie is Tie.SEQUENCE}
+    known_reasoning: object = None
+    for item in [link.step for link in explanation.chain] if writer.layout.full else condense_chain(explanation.chain):
+        if isinstance(item, SkippedSteps):
+            yield writer.render_skipped(item.steps)
             continue
-        first = item.first if isinstance(item, Run) else item
-        mark = ">" if first is answer.step else "~" if first in by_order else " "
-        yield from pen.lines(item, told(first, pen.look.full, known), mark)
-        known = first.event.context.get("reasoning")
+        first = item.first if isinstance(item, CallRun) else item
+        mark = ">" if first is explanation.step else "~" if first in by_order else " "
+        yield from writer.render_step(item, describe_step(first, writer.layout.full, known_reasoning), mark)
+        known_reasoning = first.event.context.get("reasoning")
     if by_order:
-        share = f"{len(by_order):,} of {counted(len(answer.chain), 'step')}"
-        yield from pen.named("~", f"{share}: {next(iter(by_order.values()))}")
+        share = f"{len(by_order):,} of {format_count(len(explanation.chain), 'step')}"
+        yield from writer.render_named("~", f"{share}: {next(iter(by_order.values()))}")
 
 
-def _aftermath(answer: Answer, pen: Numbered) -> Iterator[str]:
-    after = answer.after
-    if after is None:
+def _render_consequences(explanation: Explanation, writer: NumberedStepWriter) -> Iterator[str]:
+    consequences = explanation.consequences
+    if consequences is None:
         return
-    children = list(folded(after.children))
+    children = list(fold_runs(consequences.children))
     if children:
-        yield from pen.named("led to", counted(len(after.children), "step"))
-    for item in children[:CHILDREN]:
-        first = item.first if isinstance(item, Run) else item
-        yield from pen.lines(item, [Detail("error", shown(error_of(first)))] if is_failure(first) else [])
-    left = [step for item in children[CHILDREN:] for step in steps_of(item)]
-    if left:
-        yield pen.skipped(left)
-    told = answer.found is not None and answer.found.is_sure
+        yield from writer.render_named("led to", format_count(len(consequences.children), "step"))
+    for item in children[:MAX_CHILDREN_SHOWN]:
+        first = item.first if isinstance(item, CallRun) else item
+        yield from writer.render_step(
+            item, [Detail("error", format_payload_value(get_error(first)))] if is_failure(first) else []
+        )
+    hidden_steps = [step for item in children[MAX_CHILDREN_SHOWN:] for step in list_steps(item)]
+    if hidden_steps:
+        yield writer.render_skipped(hidden_steps)
+    is_rest_told = explanation.diagnosis is not None and explanation.diagnosis.is_sure
     lines = (
-        ("again", retried(after)),
-        ("back", came_back(after, answer.causes)),
-        ("then", "" if told else rest(after)),
+        ("again", describe_retries(consequences)),
+        ("back", describe_sub_agent_result(consequences, explanation.causes)),
+        ("then", "" if is_rest_told else describe_rest(consequences)),
     )
     for name, said in lines:
         if said:
-            yield from pen.named(name, said)
+            yield from writer.render_named(name, said)

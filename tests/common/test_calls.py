@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agentlog.analysis.call_outcome import failed, hands_over, period
+from agentlog.analysis.call_outcome import find_period, has_failed, is_handover
 
 
 @pytest.mark.parametrize(
@@ -18,12 +18,12 @@ from agentlog.analysis.call_outcome import failed, hands_over, period
     ],
 )
 def test_an_error_is_known_by_what_was_answered(payload: dict[str, Any]) -> None:
-    assert failed("tool_call", payload)
+    assert has_failed("tool_call", payload)
 
 
 @pytest.mark.parametrize("payload", [{"output": "no error found"}, {"output": {"exit_code": 0}}, {}, {"output": None}])
 def test_an_answer_is_no_error(payload: dict[str, Any]) -> None:
-    assert not failed("tool_call", payload)
+    assert not has_failed("tool_call", payload)
 
 
 @pytest.mark.parametrize(
@@ -31,9 +31,9 @@ def test_an_answer_is_no_error(payload: dict[str, Any]) -> None:
     [([1, 2, 1], (1, 1)), ([1, 1, 2], (1, 2)), ([1, 2, 1, 2], (1, 1)), ([1, 2, 1, 2, 1, 2, 1], (2, 3)), ([], (1, 1))],
 )
 def test_a_call_repeats_from_its_second_time_on_a_group_from_its_third(acts: list[int], found: tuple[int, int]) -> None:
-    assert period(acts, 0) == found
+    assert find_period(acts, 0) == found
 
 
 def test_a_tool_that_hands_over_to_a_person_is_known_by_its_name() -> None:
-    assert hands_over("transfer_to_human_agents")
-    assert not hands_over("bank.transfer")
+    assert is_handover("transfer_to_human_agents")
+    assert not is_handover("bank.transfer")

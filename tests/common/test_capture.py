@@ -13,8 +13,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agentlog.errors import UsageError
-from agentlog.event.capture import MAX_LINE_BYTES, lay, lines, open_capture, read_line, write_line
-from agentlog.event.codec import MAX_BYTES, decode
+from agentlog.event.capture import (
+    MAX_LINE_BYTES,
+    decode_session_line,
+    encode_place,
+    iter_lines,
+    open_capture,
+    write_line,
+)
+from agentlog.event.codec import MAX_RECORD_BYTES, decode
 from agentlog.event.event import Place, Record, Unreadable
 
 FIELDS: dict[str, Any] = {
@@ -34,7 +41,7 @@ def with_fields(**fields: object) -> bytes:
 
 
 def read(line: bytes, session_id: str = "s") -> Record | Unreadable | str:
-    return read_line(line, session_id, "run.ndjson", 17)
+    return decode_session_line(line, session_id, "run.ndjson", 17)
 
 
 def record(line: bytes) -> Record:
@@ -98,8 +105,8 @@ def test_any_event_and_any_place_survive_a_line(
 
 
 def test_an_event_as_large_as_we_take_reads_back() -> None:
-    stored = with_fields(payload={"text": "x" * (MAX_BYTES - len(with_fields(payload={"text": ""})))})
-    [(number, line)] = lines(io.BytesIO(write_line(stored, PLACE)))
+    stored = with_fields(payload={"text": "x" * (MAX_RECORD_BYTES - len(with_fields(payload={"text": ""})))})
+    [(number, line)] = iter_lines(io.BytesIO(write_line(stored, PLACE)))
     assert (number, record(line).value) == (1, stored)
 
 
@@ -181,7 +188,7 @@ def test_any_line_is_a_record_or_named_or_anothers(line: bytes) -> None:
 
 def test_the_place_is_one_line_of_plain_json() -> None:
     steering = Place("t", 0, 1, None, (("\x1b[31m", "\u202ered".encode()),))
-    assert b"\x1b" not in lay(steering)
+    assert b"\x1b" not in encode_place(steering)
     assert write_line(with_fields(), steering).decode()[:-1].isprintable()
 
 
@@ -189,11 +196,11 @@ def test_the_place_is_one_line_of_plain_json() -> None:
 
 
 def test_lines_are_counted_from_one_and_blank_ones_passed_over() -> None:
-    assert list(lines(io.BytesIO(b"a\n\n \r\nb\r\nc"))) == [(1, b"a\n"), (4, b"b\r\n"), (5, b"c")]
+    assert list(iter_lines(io.BytesIO(b"a\n\n \r\nb\r\nc"))) == [(1, b"a\n"), (4, b"b\r\n"), (5, b"c")]
 
 
 def test_of_a_line_over_the_limit_only_the_beginning_is_kept_and_the_next_is_read() -> None:
-    found = list(lines(io.BytesIO(b"x" * (2 * MAX_LINE_BYTES + 5) + b"\nnext\n")))
+    found = list(iter_lines(io.BytesIO(b"x" * (2 * MAX_LINE_BYTES + 5) + b"\nnext\n")))
     assert [(number, len(line)) for number, line in found] == [(1, MAX_LINE_BYTES + 1), (2, 5)]
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from agentlog.cli import new_app
-from tests.running import call, environment
+from tests.running import make_environment, run_in_process
 
 
 def python(*arguments: str, path: Path | None = None) -> subprocess.CompletedProcess[bytes]:
     """Run Python, which finds modules in ``path`` before all others."""
-    env = environment() if path is None else environment(PYTHONPATH=str(path))
+    env = make_environment() if path is None else make_environment(PYTHONPATH=str(path))
     return subprocess.run([sys.executable, *arguments], capture_output=True, check=False, timeout=60, env=env)
 
 
@@ -74,6 +74,6 @@ def test_any_other_error_is_told_as_a_bug_without_a_traceback() -> None:
     def ask() -> None:
         raise LookupError("nothing there")
 
-    done = call(app, "ask")
+    done = run_in_process(app, "ask")
     assert (done.code, done.out) == (70, b"")
     assert done.err.startswith(b"kshark: a bug, LookupError: nothing there\n")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from agentlog.errors import SettingsError
 from agentlog.event.partitioner import PARTITIONERS, SYNONYMS
 from agentlog.settings.clusters import TOP_LEVEL, Cluster, Settings, load_settings
-from agentlog.settings.librdkafka_properties import OURS
+from agentlog.settings.librdkafka_properties import RESERVED_PROPERTIES
 from agentlog.settings.time_expression import parse_position
 
 DOCS = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
@@ -48,17 +48,17 @@ def load(tmp_path: Path) -> Load:
 
 def wrong(load: Load, text: str, environment: Mapping[str, str] | None = None, chosen: str | None = None) -> str:
     with pytest.raises(SettingsError) as refused:
-        load(text, environment).cluster(chosen)
+        load(text, environment).get_cluster(chosen)
     return str(refused.value)
 
 
 def test_without_any_settings_the_defaults_hold(tmp_path: Path) -> None:
     settings = load_settings({"HOME": str(tmp_path)}, tmp_path)
-    assert (settings.file, settings.clusters, settings.topic(None)) == (None, (), "agent-events")
+    assert (settings.file, settings.cluster_names, settings.get_topic(None)) == (None, (), "agent-events")
 
 
 def test_clusters_are_listed_in_the_order_of_the_file(load: Load) -> None:
-    assert load(TWO).clusters == ("us-east-1", "eu-west-1")
+    assert load(TWO).cluster_names == ("us-east-1", "eu-west-1")
 
 
 class TestAClustersProperties:
@@ -69,14 +69,14 @@ class TestAClustersProperties:
             '[clusters.a.bootstrap]\nservers = "h:1"\n[clusters.a.sasl]\nusername = "u"\npassword = "p"\n',
             'clusters.a = {bootstrap = {servers = "h:1"}, sasl = {username = "u", "password" = "p"}}\n',
         ):
-            properties = load(text).cluster("a").properties
+            properties = load(text).get_cluster("a").properties
             assert properties == {"bootstrap.servers": "h:1", "sasl.username": "u", "sasl.password": "p"}
 
     def test_numbers_and_booleans_become_librdkafkas_strings(self, load: Load) -> None:
         cluster = load(
             '[clusters.a]\nbootstrap.servers = "h:1"\nsocket.keepalive.enable = true\nlinger.ms = 0.5\n'
             "log.connection.close = false\nsocket.timeout.ms = 5_000\n"
-        ).cluster("a")
+        ).get_cluster("a")
         del cluster.properties["bootstrap.servers"]
         assert cluster.properties == {
             "socket.keepalive.enable": "true",
@@ -92,7 +92,7 @@ class TestAClustersProperties:
             'ssl.key.location = "/etc/key.pem"\nssl.crl.location = "~/crl.pem"\nhttps.ca.location = "probe"\n'
             'ssl.keystore.location = {env = "STORE"}\n',
             {"HOME": "/home/u", "STORE": "store.p12"},
-        ).cluster("a")
+        ).get_cluster("a")
         assert cluster.properties["ssl.ca.location"] == str(tmp_path / "certs/ca.pem")
         assert cluster.properties["ssl.key.location"] == "/etc/key.pem"
         assert cluster.properties["ssl.crl.location"] == "/home/u/crl.pem"
@@ -101,13 +101,13 @@ class TestAClustersProperties:
 
     def test_a_location_from_a_flag_or_the_environment_is_left_as_it_is(self, load: Load) -> None:
         settings = load(TWO, {"AGENTLOG_KAFKA_SSL_CA_LOCATION": "ca.pem"})
-        cluster = settings.cluster(None, ["ssl.key.location=key.pem"])
+        cluster = settings.get_cluster(None, ["ssl.key.location=key.pem"])
         assert cluster.properties["ssl.ca.location"] == "ca.pem"
         assert cluster.properties["ssl.key.location"] == "key.pem"
 
     def test_two_names_for_one_property_are_one_property(self, load: Load) -> None:
         text = '[clusters.a]\nmetadata.broker.list = "h:1"\nsasl.mechanisms = "PLAIN"\n'
-        cluster = load(text).cluster("a", ["sasl.mechanism=GSSAPI"])
+        cluster = load(text).get_cluster("a", ["sasl.mechanism=GSSAPI"])
         assert cluster.properties == {"bootstrap.servers": "h:1", "sasl.mechanism": "GSSAPI"}
 
     def test_a_flag_wins_over_the_environment_and_that_over_the_file(self, load: Load) -> None:
@@ -116,7 +116,7 @@ class TestAClustersProperties:
             'sasl.username = "file"\nsasl.password = "file"\nclient.id = "file"\n'
         )
         environment = {"AGENTLOG_KAFKA_SASL_PASSWORD": "environment", "AGENTLOG_KAFKA_CLIENT_ID": "environment"}
-        cluster = load(text, environment).cluster("a", ["client.id=first", "client.id=a=b"])
+        cluster = load(text, environment).get_cluster("a", ["client.id=first", "client.id=a=b"])
         assert cluster.properties == {
             "bootstrap.servers": "h:1",
             "sasl.username": "file",
@@ -138,8 +138,8 @@ class TestAClustersProperties:
             "AGENTLOG_CONFIG": "",
         }
         settings = load(TWO, environment)
-        assert settings.cluster(None).properties["sasl.password"] == "hunter2"
-        assert settings.topic(None) == "agent-events"
+        assert settings.get_cluster(None).properties["sasl.password"] == "hunter2"
+        assert settings.get_topic(None) == "agent-events"
 
 
 class TestWhichCluster:
@@ -156,10 +156,10 @@ class TestWhichCluster:
     def test_the_flag_wins_over_the_environment_and_that_over_the_file(
         self, load: Load, chosen: str | None, environment: dict[str, str], name: str
     ) -> None:
-        assert load(TWO, environment).cluster(chosen).name == name
+        assert load(TWO, environment).get_cluster(chosen).name == name
 
     def test_the_only_one_is_the_default(self, load: Load) -> None:
-        assert load('[clusters.only]\nbootstrap.servers = "h:1"\n').cluster(None).name == "only"
+        assert load('[clusters.only]\nbootstrap.servers = "h:1"\n').get_cluster(None).name == "only"
 
     @pytest.mark.parametrize(
         ("chosen", "servers"),
@@ -171,7 +171,7 @@ class TestWhichCluster:
         ],
     )
     def test_an_address_needs_no_settings(self, tmp_path: Path, chosen: str, servers: str) -> None:
-        cluster = load_settings({}, tmp_path).cluster(chosen)
+        cluster = load_settings({}, tmp_path).get_cluster(chosen)
         assert (cluster.name, cluster.properties) == (chosen, {"bootstrap.servers": servers})
         assert cluster.origins == {"bootstrap.servers": "the command line"}
 
@@ -179,20 +179,20 @@ class TestWhichCluster:
         self, load: Load
     ) -> None:
         settings = load(TWO, {"AGENTLOG_KAFKA_BOOTSTRAP_SERVERS": "other:1", "AGENTLOG_KAFKA_SASL_USERNAME": "u"})
-        cluster = settings.cluster("h:1", ["sasl.password=p"])
+        cluster = settings.get_cluster("h:1", ["sasl.password=p"])
         assert cluster.properties == {"bootstrap.servers": "h:1", "sasl.username": "u", "sasl.password": "p"}
 
     def test_the_address_may_come_from_the_environment_or_a_property_alone(self, tmp_path: Path) -> None:
         settings = load_settings({"AGENTLOG_KAFKA_BOOTSTRAP_SERVERS": "h:1"}, tmp_path)
-        assert settings.cluster(None).name == "h:1"
-        assert settings.cluster(None, ["bootstrap.servers=i:2"]).properties["bootstrap.servers"] == "i:2"
+        assert settings.get_cluster(None).name == "h:1"
+        assert settings.get_cluster(None, ["bootstrap.servers=i:2"]).properties["bootstrap.servers"] == "i:2"
 
     def test_without_settings_the_message_says_what_to_do_and_what_it_says_works(
         self, load: Load, tmp_path: Path
     ) -> None:
         with pytest.raises(SettingsError, match=r"--cluster HOST:PORT") as refused:
-            load_settings({}, tmp_path).cluster(None)
-        assert load(str(refused.value).partition("\n")[2]).cluster(None).name == "local"
+            load_settings({}, tmp_path).get_cluster(None)
+        assert load(str(refused.value).partition("\n")[2]).get_cluster(None).name == "local"
 
     def test_with_several_and_no_default_they_are_named(self, load: Load) -> None:
         assert wrong(load, TWO.partition("\n")[2]) == (
@@ -260,7 +260,7 @@ ssl.ca.pem = "literal-pem"
     def cluster(self, load: Load, tmp_path: Path) -> Cluster:
         (tmp_path / "secrets").mkdir()
         (tmp_path / "secrets" / "key").write_bytes(b"p4ss and more \n")
-        return load(self.TEXT, self.ENVIRONMENT).cluster("a", ["sasl.oauthbearer.client.secret=0auth"])
+        return load(self.TEXT, self.ENVIRONMENT).get_cluster("a", ["sasl.oauthbearer.client.secret=0auth"])
 
     def test_they_come_from_the_environment_and_from_files_without_the_last_newline(self, cluster: Cluster) -> None:
         assert cluster.properties["sasl.password"] == "p4ss"
@@ -308,8 +308,8 @@ ssl.ca.pem = "literal-pem"
 
     def test_one_that_is_not_there_does_not_matter_to_another_cluster_nor_when_overridden(self, load: Load) -> None:
         settings = load(TWO.replace('"hunter2"', '{env = "GONE"}'))
-        assert settings.cluster("eu-west-1").name == "eu-west-1"
-        assert settings.cluster("us-east-1", ["sasl.password=given"]).properties["sasl.password"] == "given"
+        assert settings.get_cluster("eu-west-1").name == "eu-west-1"
+        assert settings.get_cluster("us-east-1", ["sasl.password=given"]).properties["sasl.password"] == "given"
 
     @pytest.mark.parametrize(
         "line",
@@ -337,7 +337,7 @@ ssl.ca.pem = "literal-pem"
     )
     def test_no_message_about_a_flag_holds_one(self, load: Load, pair: str) -> None:
         with pytest.raises(SettingsError, match=r"^-X") as refused:
-            load(TWO).cluster(None, [pair])
+            load(TWO).get_cluster(None, [pair])
         assert "s3cret" not in str(refused.value)
 
     def test_no_message_about_a_variable_holds_one(self, load: Load) -> None:
@@ -433,9 +433,9 @@ class TestAWrongSetting:
         (folder / "agentlog.toml").write_text("\n".join(lines), encoding="utf-8")
         with suppress(SettingsError):
             settings = load_settings({"V": "v"}, folder)
-            settings.topic(None)
-            settings.partitioner("t")
-            settings.cluster(None)
+            settings.get_topic(None)
+            settings.get_partitioner("t")
+            settings.get_cluster(None)
 
     def test_of_a_variable_without_text_is_refused_before_librdkafka_sees_it(self, load: Load) -> None:
         message = wrong(load, TWO, {"AGENTLOG_KAFKA_CLIENT_ID": "caf\udce9"})
@@ -444,26 +444,26 @@ class TestAWrongSetting:
     @pytest.mark.parametrize("pair", ["sasl.username", "sasl.username=", "=x", ""])
     def test_of_a_flag_without_name_or_value_is_refused(self, load: Load, pair: str) -> None:
         with pytest.raises(SettingsError, match=r"^-X"):
-            load(TWO).cluster(None, [pair])
+            load(TWO).get_cluster(None, [pair])
 
 
 class TestTheTopic:
     def test_of_the_flag_wins_over_the_environment_and_that_over_the_file(self, load: Load) -> None:
         environment = {"AGENTLOG_TOPIC": "environment"}
-        assert load('topic = "file"\n').topic(None) == "file"
-        assert load('topic = "file"\n', environment).topic(None) == "environment"
-        assert load('topic = "file"\n', environment).topic("flag") == "flag"
+        assert load('topic = "file"\n').get_topic(None) == "file"
+        assert load('topic = "file"\n', environment).get_topic(None) == "environment"
+        assert load('topic = "file"\n', environment).get_topic("flag") == "flag"
 
     @pytest.mark.parametrize("name", ["", ".", "..", "a b", "a/b", "x" * 250, "caf\u00e9", "a\n"])
     def test_that_kafka_would_refuse_is_refused_with_its_origin(self, load: Load, name: str) -> None:
         with pytest.raises(SettingsError, match=r"^the command line: .* can't be a topic"):
-            load("").topic(name)
+            load("").get_topic(name)
 
     def test_has_the_partitioner_that_the_file_tells(self, load: Load) -> None:
         settings = load(
             '[topics.a]\npartitioner = "consistent_random"\n[topics.b]\n[topics."c.d"]\npartitioner = "fnv1a"\n'
         )
-        assert [settings.partitioner(topic) for topic in ("a", "b", "c.d", "e")] == ["crc32", None, "fnv1a", None]
+        assert [settings.get_partitioner(topic) for topic in ("a", "b", "c.d", "e")] == ["crc32", None, "fnv1a", None]
 
 
 class TestTheDocs:
@@ -475,9 +475,9 @@ class TestTheDocs:
         assert self.BLOCKS
         for block in self.BLOCKS:
             settings = load(block, {"US_EAST_PASSWORD": "env-secret"})
-            assert settings.cluster(None).properties["sasl.password"] == "env-secret"
-            assert settings.cluster("eu-west-1").properties["ssl.key.password"] == "file-secret"
-            assert settings.partitioner(settings.topic(None)) == "murmur2"
+            assert settings.get_cluster(None).properties["sasl.password"] == "env-secret"
+            assert settings.get_cluster("eu-west-1").properties["ssl.key.password"] == "file-secret"
+            assert settings.get_partitioner(settings.get_topic(None)) == "murmur2"
 
     def test_name_all_that_may_stand_at_the_top_of_the_file(self) -> None:
         table = DOCS.partition("| at the top of the file")[2].partition("\n\n")[0]
@@ -485,7 +485,7 @@ class TestTheDocs:
 
     def test_name_all_that_is_left_to_the_tools(self) -> None:
         said = DOCS.partition("**Left to the tools.**")[2].partition("can't be set")[0]
-        assert set(re.findall(r"`([\w.]+)`", said)) == OURS
+        assert set(re.findall(r"`([\w.]+)`", said)) == RESERVED_PROPERTIES
 
     def test_name_all_partitioners(self) -> None:
         table = DOCS.partition("| `partitioner` | clients |")[2].partition("\n\n")[0]

@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agentlog.event import codec
-from agentlog.event.codec import MAX_BYTES, decode, lifted, one_line
-from agentlog.event.event import EPOCH, SCHEMA_VERSION, Event, Place, Record, Unreadable, microseconds
+from agentlog.event.codec import MAX_RECORD_BYTES, decode, flatten_json, upgrade_fields
+from agentlog.event.event import EPOCH, SCHEMA_VERSION, Event, Place, Record, Unreadable, to_microseconds
 
 PLACE = Place("agent-events", 3, 1200)
 WHERE = "agent-events[3]@1200"
@@ -98,7 +98,7 @@ def test_an_old_version_is_lifted_step_by_step(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(codec, "SCHEMA_VERSION", 3)
     lifts = {1: lambda fields: {**fields, "tool": fields["name"]}, 2: second}
-    up = lifted({"name": "t", "kept": 1}, 1, lifts)
+    up = upgrade_fields({"name": "t", "kept": 1}, 1, lifts)
     assert up == {"name": "t", "tool": "t", "kept": 1, "payload": {"tool": "t"}, "schema_version": 3}
 
 
@@ -120,7 +120,7 @@ def test_an_old_version_is_lifted_step_by_step(monkeypatch: pytest.MonkeyPatch) 
 def test_a_timestamp_counts_as_utc_unless_it_says_otherwise(text: str, time: datetime) -> None:
     read = event(with_fields(timestamp=text)).timestamp
     assert read == time
-    assert EPOCH + timedelta(microseconds=microseconds(read)) == time
+    assert EPOCH + timedelta(microseconds=to_microseconds(read)) == time
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,9 @@ def test_a_field_of_the_wrong_type_is_named(name: str, value: object, why: str) 
 
 
 @pytest.mark.parametrize("name", ["payload", "unknown"])
-@pytest.mark.parametrize("deep", [b'{"a":' * 10_000 + b"1" + b"}" * 10_000, b'{"a":' + b"[" * (MAX_BYTES - 1000)])
+@pytest.mark.parametrize(
+    "deep", [b'{"a":' * 10_000 + b"1" + b"}" * 10_000, b'{"a":' + b"[" * (MAX_RECORD_BYTES - 1000)]
+)
 def test_what_is_nested_too_deep_is_named(name: str, deep: bytes) -> None:
     assert reason(with_raw(name, deep)) == "nested too deep"
 
@@ -248,7 +250,7 @@ MORE = ", more than the 16,777,216 that we take"
 
 
 def test_an_event_as_large_as_we_take_is_read_and_a_larger_one_named() -> None:
-    text = "x" * (MAX_BYTES - len(with_fields(payload={"text": ""})))
+    text = "x" * (MAX_RECORD_BYTES - len(with_fields(payload={"text": ""})))
     assert event(with_fields(payload={"text": text})).payload["text"] == text
     assert reason(with_fields(payload={"text": text + "x"})) == f"16,777,217 bytes{MORE}"
     assert reason(b" " * 50_000_000) == f"50,000,000 bytes{MORE}"
@@ -315,20 +317,20 @@ def steers(character: str) -> bool:
 @many
 @given(STORED)
 def test_one_line_is_the_same_json_on_one_line_without_what_steers(value: bytes) -> None:
-    line = one_line(value)
+    line = flatten_json(value)
     assert json.loads(line) == json.loads(value)
     assert not any(map(steers, line.decode()))
-    assert one_line(line) == line
+    assert flatten_json(line) == line
 
 
 def test_no_character_that_steers_is_left_in_a_line() -> None:
     every = "".join(filter(steers, map(chr, [*range(0xD800), *range(0xE000, 0x20000), *range(0xE0000, 0xE0080)])))
-    line = one_line(json.dumps({"a": every}, ensure_ascii=False).encode())
+    line = flatten_json(json.dumps({"a": every}, ensure_ascii=False).encode())
     assert json.loads(line) == {"a": every}
     assert line.isascii()
 
 
 def test_one_line_leaves_plain_json_and_joined_characters_as_they_are() -> None:
     family = '{"a": "👨\u200d👩 नमस्\u200dते é"}'.encode()
-    assert one_line(family) == family
-    assert one_line(b'{\n\t"a": 1}\r\n') == b'{  "a": 1}  '
+    assert flatten_json(family) == family
+    assert flatten_json(b'{\n\t"a": 1}\r\n') == b'{  "a": 1}  '

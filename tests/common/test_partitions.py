@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentlog.errors import UsageError
-from agentlog.event.partitioner import PARTITIONERS, SYNONYMS, candidates
+from agentlog.event.partitioner import PARTITIONERS, SYNONYMS, list_candidate_partitions
 
 LIBRDKAFKA = {"murmur2": confluent_kafka.murmur2, "crc32": confluent_kafka.consistent, "fnv1a": confluent_kafka.fnv1a}
 MOST_PARTITIONS = 2**31 - 1
@@ -52,7 +52,7 @@ def test_fnv1a_agrees_with_the_vectors_that_librdkafka_took_from_go(key: bytes, 
 
 @given(keys, counts)
 def test_candidates_are_the_distinct_partitions_of_all_partitioners_javas_first(key: bytes, count: int) -> None:
-    found = candidates(key, count)
+    found = list_candidate_partitions(key, count)
     assert set(found) == {partition(key, count) for partition in PARTITIONERS.values()}
     assert len(found) == len(set(found))
     assert found[0] == confluent_kafka.murmur2(key, count)
@@ -60,18 +60,18 @@ def test_candidates_are_the_distinct_partitions_of_all_partitioners_javas_first(
 
 @given(keys, counts, st.sampled_from([*PARTITIONERS, *SYNONYMS]))
 def test_a_named_partitioner_leaves_one_candidate(key: bytes, count: int, name: str) -> None:
-    assert candidates(key, count, name) == [PARTITIONERS[SYNONYMS.get(name, name)](key, count)]
+    assert list_candidate_partitions(key, count, name) == [PARTITIONERS[SYNONYMS.get(name, name)](key, count)]
 
 
 def test_a_topic_with_one_partition_has_one_candidate() -> None:
-    assert candidates(b"sess_a1b2c3", 1) == [0]
+    assert list_candidate_partitions(b"sess_a1b2c3", 1) == [0]
 
 
 def test_an_unknown_partitioner_is_answered_with_the_known_ones() -> None:
     with pytest.raises(UsageError, match=r"no partitioner 'murmur3'; known are murmur2, crc32, fnv1a, .*consistent"):
-        candidates(b"sess_a1b2c3", 6, "murmur3")
+        list_candidate_partitions(b"sess_a1b2c3", 6, "murmur3")
 
 
 def test_no_partitions_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="at least one partition"):
-        candidates(b"sess_a1b2c3", 0)
+        list_candidate_partitions(b"sess_a1b2c3", 0)

@@ -10,8 +10,8 @@ import pytest
 
 from agentlog.event import codec
 from agentlog.event.event import EPOCH, Place, Record
-from agentlog.session.order import LATE_US
-from agentlog.session.timeline import Live, Step, Timeline, timeline
+from agentlog.session.order import LATE_AFTER_US
+from agentlog.session.timeline import LiveTimeline, Step, Timeline, build_timeline
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 SECOND = 1_000_000
@@ -56,7 +56,7 @@ def written(events: Iterable[Ev]) -> list[Record]:
 
 
 def told(*events: Ev) -> Timeline:
-    return timeline("s", written(events))
+    return build_timeline("s", written(events))
 
 
 def ids(*events: Ev) -> str:
@@ -149,7 +149,7 @@ def test_a_process_may_be_named_by_any_bytes() -> None:
     [b, c] = written([Ev("b", 100), Ev("c", 50)])
     strange = (("other", b"x"), ("agentlog.process", b"\xff\x00"), ("agentlog.process", b"later"))
     b, c = (Record(r.event, r.place._replace(headers=strange), r.value) for r in (b, c))
-    assert [s.event.event_id for s in timeline("s", [b, c]).steps] == ["b", "c"]
+    assert [s.event.event_id for s in build_timeline("s", [b, c]).steps] == ["b", "c"]
 
 
 # Rule 3: ordered by beginning.
@@ -217,7 +217,7 @@ def test_a_child_that_would_begin_before_its_parent_moves_right_behind_it() -> N
         Ev("next", 4, process="own"),
     )
     assert [s.event.event_id for s in story.steps] == ["other", "parent", "child", "next"]
-    assert [s.moved for s in story.steps] == [False, False, True, False]
+    assert [s.was_moved for s in story.steps] == [False, False, True, False]
     assert since_noon(step(story, "child").began) == 3
     assert since_noon(step(story, "child").recorded) == 1
 
@@ -231,7 +231,7 @@ def test_what_a_moved_childs_process_recorded_later_stays_behind_it() -> None:
     ]
     story = told(*events)
     assert [s.event.event_id for s in story.steps] == ["before", "parent", "child", "later"]
-    assert [s.moved for s in story.steps] == [False, False, True, True]
+    assert [s.was_moved for s in story.steps] == [False, False, True, True]
     assert ids(*[e._replace(process=None, agent=str(e.process)) for e in events]) == "before parent child later"
 
 
@@ -294,7 +294,7 @@ def test_a_parent_that_is_no_name_is_none(parent: object) -> None:
     value = json.dumps({**json.loads(record.value), "context": {"parent_event_id": parent}}).encode()
     other = codec.decode(value, record.place, "t")
     assert isinstance(other, Record)
-    assert timeline("s", [other]).steps[0].parent is None
+    assert build_timeline("s", [other]).steps[0].parent is None
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
@@ -319,7 +319,7 @@ def test_what_arrived_late_is_marked_and_stands_where_its_time_says() -> None:
     story = told(Ev("a", 0), Ev("c", 20), Ev("b", 5, process="spool"), Ev("d", 10.001, process="x"), Ev("e", 21))
     assert [s.event.event_id for s in story.steps] == ["a", "b", "d", "c", "e"]
     assert {s.event.event_id: s.late_us for s in story.steps if s.late_us} == {"b": 15 * SECOND}
-    assert LATE_US == 10 * SECOND
+    assert LATE_AFTER_US == 10 * SECOND
 
 
 def test_ten_seconds_behind_is_late_and_less_is_not() -> None:
@@ -520,7 +520,7 @@ def test_children_of_an_open_delegation_run_in_the_sub_agents_lane() -> None:
 
 
 def test_what_comes_later_is_a_step_at_the_end_and_a_copy_is_none() -> None:
-    live = Live(told(delegated("d", 0, "sub"), Ev("s1", 1, agent="sub", parent="d")))
+    live = LiveTimeline(told(delegated("d", 0, "sub"), Ev("s1", 1, agent="sub", parent="d")))
     [copy, late, own] = written([Ev("s1", 1, agent="sub", parent="d"), Ev("s2", 0.5, agent="sub"), Ev("next", 3)])
     assert live.add(copy) is None
     step = live.add(late)
@@ -534,7 +534,7 @@ def test_what_comes_later_is_a_step_at_the_end_and_a_copy_is_none() -> None:
 @pytest.mark.parametrize("known_when_opened", [True, False])
 def test_a_call_that_ends_later_is_one_with_its_announcement(known_when_opened: bool) -> None:
     opened, ended = started("s1", 1, "call"), Ev("call", 4)
-    live = Live(told(opened) if known_when_opened else told())
+    live = LiveTimeline(told(opened) if known_when_opened else told())
     if not known_when_opened:
         step = live.add(written([opened])[0])
         assert step is not None

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentlog.event import codec
-from agentlog.event.capture import read_line, write_line
-from agentlog.event.event import EPOCH, Place, Record, microseconds
-from agentlog.session.timeline import Step, Timeline, timeline
+from agentlog.event.capture import decode_session_line, write_line
+from agentlog.event.event import EPOCH, Place, Record, to_microseconds
+from agentlog.session.timeline import Step, Timeline, build_timeline
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 IDS = "abcdefgh"
@@ -33,7 +33,7 @@ def shape(story: Timeline) -> dict[str, Any]:
     lanes = {id(lane): number for number, lane in enumerate(story.lanes)}
     return {
         "steps": [
-            (s.event, s.kind, s.began, s.recorded, s.moved, named(s.parent), lanes[id(s.lane)], opened(s))
+            (s.event, s.kind, s.began, s.recorded, s.was_moved, named(s.parent), lanes[id(s.lane)], opened(s))
             for s in story.steps
         ],
         "lanes": [(lane.agent_id, lane.depth, named(lane.delegation), named(lane.result)) for lane in story.lanes],
@@ -86,7 +86,7 @@ def any_log(draw: Callable[..., Any]) -> list[Record]:
 @many
 @given(any_log())
 def test_every_event_comes_out_exactly_once(log: list[Record]) -> None:
-    story = timeline("s", log)
+    story = build_timeline("s", log)
     out = [record.event.event_id for record in story.records()]
     assert sorted(out) == sorted({record.event.event_id for record in log})
     assert story.duplicates == len(log) - len(out)
@@ -96,7 +96,7 @@ def test_every_event_comes_out_exactly_once(log: list[Record]) -> None:
 @many
 @given(any_log())
 def test_a_child_never_stands_before_its_parent(log: list[Record]) -> None:
-    steps = timeline("s", log).steps
+    steps = build_timeline("s", log).steps
     stands = {step: number for number, step in enumerate(steps)}
     assert all(stands[step.parent] < stands[step] for step in steps if step.parent)
 
@@ -104,7 +104,7 @@ def test_a_child_never_stands_before_its_parent(log: list[Record]) -> None:
 @many
 @given(any_log())
 def test_a_parent_that_is_there_is_given_up_only_to_open_a_circle(log: list[Record]) -> None:
-    steps = timeline("s", log).steps
+    steps = build_timeline("s", log).steps
     by_id = {step.event.event_id: step for step in steps if not step.is_open}
     for orphan in (step for step in steps if step.parent is None):
         at = by_id.get(orphan.event.parent_event_id or "")
@@ -116,7 +116,7 @@ def test_a_parent_that_is_there_is_given_up_only_to_open_a_circle(log: list[Reco
 @many
 @given(any_log())
 def test_the_steps_beginnings_never_run_backwards(log: list[Record]) -> None:
-    steps = timeline("s", log).steps
+    steps = build_timeline("s", log).steps
     assert all(a.began <= b.began for a, b in pairwise(steps))
     assert all(EPOCH + timedelta(microseconds=step.began) >= NOON - timedelta(seconds=20) for step in steps)
     assert all(step.duration_us >= 0 for step in steps)
@@ -125,18 +125,18 @@ def test_the_steps_beginnings_never_run_backwards(log: list[Record]) -> None:
 @many
 @given(any_log())
 def test_a_step_that_was_not_moved_stands_where_its_own_clock_says(log: list[Record]) -> None:
-    for step in timeline("s", log).steps:
-        assert step.recorded >= microseconds(step.event.timestamp)
-        if not step.announced and not step.moved:
+    for step in build_timeline("s", log).steps:
+        assert step.recorded >= to_microseconds(step.event.timestamp)
+        if not step.announced and not step.was_moved:
             assert step.began == step.recorded - step.event.latency_us
 
 
 @many
 @given(any_log())
 def test_what_a_process_recorded_later_stays_behind_its_moved_child(log: list[Record]) -> None:
-    steps = timeline("s", log).steps
+    steps = build_timeline("s", log).steps
     stands = {step: number for number, step in enumerate(steps)}
-    displaced = [s for s in steps if s.parent and s.moved and natural(s) < s.parent.began]
+    displaced = [s for s in steps if s.parent and s.was_moved and natural(s) < s.parent.began]
     behind = {step: [d for d in displaced if process(d) == process(step) and precedes(d, step)] for step in steps}
     for step in steps:
         if not any(depends(d, step, behind) for d in behind[step]):
@@ -158,7 +158,7 @@ def precedes(child: Step, step: Step) -> bool:
 def natural(step: Step) -> int:
     """When a step would begin by its own clock alone."""
     if step.announced:
-        return min(step.recorded, *(microseconds(record.event.timestamp) for record in step.announced))
+        return min(step.recorded, *(to_microseconds(record.event.timestamp) for record in step.announced))
     return step.recorded - step.event.latency_us
 
 
@@ -179,9 +179,9 @@ def depends(step: Step, on: Step, behind: dict[Step, list[Step]]) -> bool:
 @many
 @given(any_log(), st.randoms(use_true_random=False))
 def test_the_order_in_which_records_are_read_changes_nothing(log: list[Record], random: Any) -> None:
-    story = timeline("s", log)
+    story = build_timeline("s", log)
     shuffled = random.sample(log, len(log))
-    again = timeline("s", shuffled)
+    again = build_timeline("s", shuffled)
     assert shape(again) == shape(story)
     assert [s.late_us for s in again.steps] == [s.late_us for s in story.steps]
     assert again.duplicates == story.duplicates
@@ -190,12 +190,12 @@ def test_the_order_in_which_records_are_read_changes_nothing(log: list[Record], 
 @many
 @given(any_log())
 def test_a_capture_of_a_timeline_reads_back_to_the_same_timeline(log: list[Record]) -> None:
-    story = timeline("s", log)
+    story = build_timeline("s", log)
     lines = [write_line(record.value, record.place) for record in story.records()]
-    read = [read_line(line, "s", "run.ndjson", number) for number, line in enumerate(lines, start=1)]
+    read = [decode_session_line(line, "s", "run.ndjson", number) for number, line in enumerate(lines, start=1)]
     records = [record for record in read if isinstance(record, Record)]
     assert records == list(story.records())
-    again = timeline("s", records)
+    again = build_timeline("s", records)
     assert shape(again) == shape(story)
     assert [s.late_us for s in again.steps] == [s.late_us for s in story.steps]
     assert again.duplicates == 0
@@ -204,7 +204,7 @@ def test_a_capture_of_a_timeline_reads_back_to_the_same_timeline(log: list[Recor
 @many
 @given(any_log())
 def test_lanes_begin_with_their_delegation_and_end_with_one_result(log: list[Record]) -> None:
-    story = timeline("s", log)
+    story = build_timeline("s", log)
     assert all(step.lane in story.lanes for step in story.steps)
     assert [lane.depth for lane in story.lanes[:1]] in ([], [0])
     for lane in story.lanes[1:]:
@@ -282,6 +282,6 @@ def test_interleaving_copies_and_partitions_do_not_change_the_timeline(data: st.
     session = data.draw(a_session())
     plain = [recorded(w.fields, 0, offset, w.process) for offset, w in enumerate(session)]
     log = data.draw(a_log_of(session))
-    story = timeline("s", log)
-    assert shape(story) == shape(timeline("s", plain))
+    story = build_timeline("s", log)
+    assert shape(story) == shape(build_timeline("s", plain))
     assert story.duplicates == len(log) - len(session)

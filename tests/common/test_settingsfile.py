@@ -62,7 +62,7 @@ class TestTheFile:
         (tmp_path / "agentlog.toml").write_bytes(b'\xef\xbb\xbf# one\r\ntopic = "a"\r\ncluster = "b"\r\n')
         file = find_settings_file({}, tmp_path)
         assert file
-        assert (file.data, file.where("cluster")) == ({"topic": "a", "cluster": "b"}, "agentlog.toml:3")
+        assert (file.data, file.locate("cluster")) == ({"topic": "a", "cluster": "b"}, "agentlog.toml:3")
 
     def test_that_is_no_utf_8_is_named_with_the_line(self, tmp_path: Path) -> None:
         (tmp_path / "agentlog.toml").write_bytes(b'topic = "a"\n# caf\xe9\n')
@@ -116,7 +116,7 @@ class TestTheLineOfAKey:
         file = find_settings_file({}, folder)
         assert file
         assert {keys: file.lines[keys] for keys in expected} == expected
-        assert all(file.where(*keys) for keys in expected)
+        assert all(file.locate(*keys) for keys in expected)
 
     def test_is_found_for_each_way_to_write_it(self, tmp_path: Path) -> None:
         write(
@@ -136,14 +136,14 @@ class TestTheLineOfAKey:
             "bootstrap.servers = 'c:1'",
         )
         settings = load_settings({}, tmp_path)
-        assert settings.cluster("a").origins == {"bootstrap.servers": "agentlog.toml:3"}
-        assert settings.cluster("b").origins == {
+        assert settings.get_cluster("a").origins == {"bootstrap.servers": "agentlog.toml:3"}
+        assert settings.get_cluster("b").origins == {
             "bootstrap.servers": "agentlog.toml:5",
             "sasl.oauthbearer.method": "agentlog.toml:8",
             "sasl.oauthbearer.client.id": "agentlog.toml:8",
             "sasl.username": "agentlog.toml:9",
         }
-        assert settings.cluster("c").origins == {
+        assert settings.get_cluster("c").origins == {
             "ssl.key.password": "agentlog.toml:11",
             "bootstrap.servers": "agentlog.toml:13",
         }

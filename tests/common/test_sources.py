@@ -18,18 +18,18 @@ import zstandard
 from agentlog.event.capture import write_line
 from agentlog.event.codec import decode
 from agentlog.event.event import Headers, Place, Record, Unreadable
-from agentlog.event.position import Moment, Offset, Span
+from agentlog.event.position import Moment, Offset, PositionRange
 from agentlog.log.capture_file import CaptureSource
 from agentlog.log.reader import KafkaReader
 from agentlog.log.source import Source
 from agentlog.log.topic_source import TopicSource
-from agentlog.session.timeline import timeline
+from agentlog.session.timeline import build_timeline
 from agentlog.settings.clusters import Settings
 from devkafka import Message, produce
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 NO_STDIN = io.BufferedReader(io.BytesIO())  # type: ignore[arg-type]
-ALL = Span()
+ALL = PositionRange()
 
 
 class Row(NamedTuple):
@@ -100,9 +100,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
         bootstrap, topic = request.getfixturevalue("kafka"), request.getfixturevalue("topic")(partitions=3)
         messages = [Message(r.key, r.value, r.timestamp, r.headers, r.partition) for r in rows]
         produce(bootstrap, topic, messages)
-        reader = KafkaReader(Settings({}, None).cluster(bootstrap))
+        reader = KafkaReader(Settings({}, None).get_cluster(bootstrap))
         request.addfinalizer(lambda: reader.__exit__(None, None, None))
-        return TopicSource(reader, topic, None, everywhere=True)
+        return TopicSource(reader, topic, None, all_partitions=True)
 
     def in_pipe(rows: list[Row]) -> Source:
         return CaptureSource("-", piped(captured(rows)))
@@ -110,7 +110,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     return Store(request.param, {"topic": in_topic, "pipe": in_pipe}.get(request.param, in_file))
 
 
-def records(source: Source, span: Span = ALL, session_id: str = "s") -> list[Record]:
+def records(source: Source, span: PositionRange = ALL, session_id: str = "s") -> list[Record]:
     found = list(source.records(session_id, span))
     assert not [bad for bad in found if isinstance(bad, Unreadable)]
     return [record for record in found if isinstance(record, Record)]
@@ -199,22 +199,22 @@ def test_both_ends_of_a_time_span_are_inside_however_the_times_are_ordered(
     store: Store, start: float | None, end: float | None, inside: list[str]
 ) -> None:
     rows = [row("a", 0), row("d", 15), row("c", 10), row("b", 20), row("e", 5), row("f", 30)]
-    span = Span(moment(start) if start is not None else None, moment(end) if end is not None else None)
+    span = PositionRange(moment(start) if start is not None else None, moment(end) if end is not None else None)
     assert ids(records(store.of(rows), span)) == inside
 
 
 @pytest.mark.parametrize(
     ("span", "inside"),
     [
-        (Span(Offset(None, 1)), {"b", "c", "y"}),
-        (Span(Offset(1, 1), None), {"y"}),
-        (Span(None, Offset(0, 1)), {"a", "b"}),
-        (Span(Offset(0, 1), Offset(0, 1)), {"b"}),
-        (Span(Offset(0, 1), moment(1)), {"b"}),
-        (Span(Offset(None, 99)), set()),
+        (PositionRange(Offset(None, 1)), {"b", "c", "y"}),
+        (PositionRange(Offset(1, 1), None), {"y"}),
+        (PositionRange(None, Offset(0, 1)), {"a", "b"}),
+        (PositionRange(Offset(0, 1), Offset(0, 1)), {"b"}),
+        (PositionRange(Offset(0, 1), moment(1)), {"b"}),
+        (PositionRange(Offset(None, 99)), set()),
     ],
 )
-def test_a_span_may_be_given_in_offsets(store: Store, span: Span, inside: set[str]) -> None:
+def test_a_span_may_be_given_in_offsets(store: Store, span: PositionRange, inside: set[str]) -> None:
     rows = [row("a", 0), row("b", 1), row("c", 2), row("x", 0, partition=1), row("y", 1, partition=1)]
     assert set(ids(records(store.of(rows), span))) == inside
 
@@ -242,11 +242,11 @@ def test_every_kind_of_source_gives_the_same_timeline(store: Store) -> None:
         row("call", 5, payload={"tool": "erp.post"}, partition=1),
     ]
     straight = [decode(each.value, place, "") for each, place in placed(rows)]
-    wanted = timeline("s", [record for record in straight if isinstance(record, Record)])
-    found = timeline("s", records(store.of(rows)))
+    wanted = build_timeline("s", [record for record in straight if isinstance(record, Record)])
+    found = build_timeline("s", records(store.of(rows)))
     assert ids(list(found.records())) == ids(list(wanted.records()))
-    assert [(s.began, s.recorded, s.late_us, s.moved) for s in found.steps] == [
-        (s.began, s.recorded, s.late_us, s.moved) for s in wanted.steps
+    assert [(s.began, s.recorded, s.late_us, s.was_moved) for s in found.steps] == [
+        (s.began, s.recorded, s.late_us, s.was_moved) for s in wanted.steps
     ]
     assert (found.totals, found.duplicates) == (wanted.totals, 1)
 

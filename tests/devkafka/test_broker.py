@@ -68,9 +68,9 @@ def test_a_paused_broker_answers_nothing_until_it_is_resumed(fragile_kafka: Kafk
 
 def test_a_broker_that_answers_slowly_is_ready_also_while_its_advertised_address_leads_nowhere() -> None:
     nowhere = {"advertised.listeners": "PLAIN://127.0.0.1:1"}
-    with KafkaCluster("far", properties=nowhere) as cluster, Link() as link, link.long(0.6, 0):
+    with KafkaCluster("far", properties=nowhere) as cluster, Link() as link, link.slow_down(0.6, 0):
         [broker] = cluster.brokers
-        link.to = int(cluster.bootstrap.rpartition(":")[2])
+        link.target_port = int(cluster.bootstrap.rpartition(":")[2])
         broker.bootstrap = f"127.0.0.1:{link.port}"
         broker.wait_until_ready(20)
 

@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from devkafka import KafkaCluster, Message, NotReady, create_topic, eventually, produce
 from devkafka.java import POM
-from devkafka.ports import port_of, reserve_port
+from devkafka.ports import get_port, reserve_port
 
 ROOT = POM.parent.parent
 ORPHANS = """
@@ -68,7 +68,7 @@ def test_two_clusters_end_with_a_parent_that_is_killed(tmp_path: Path, monkeypat
 
 
 def test_a_program_of_kafkas_own_runs_beside_the_brokers(fragile_kafka: KafkaCluster) -> None:
-    ids = fragile_kafka.program("kafka.tools.StorageTool", "random-uuid")
+    ids = fragile_kafka.start_program("kafka.tools.StorageTool", "random-uuid")
     eventually(lambda: ids.pid is None)
     assert len(ids.log_file.read_text().strip()) == 22
 
@@ -99,20 +99,20 @@ def test_a_broker_that_cannot_start_is_an_error_with_the_end_of_its_log(
 
 def test_a_reserved_port_is_given_to_nobody_else_until_it_is_closed() -> None:
     held = [reserve_port() for _ in range(100)]
-    assert len({port_of(each) for each in held}) == 100
+    assert len({get_port(each) for each in held}) == 100
     with socket.socket() as broker:
-        broker.bind(("127.0.0.1", port_of(held[0])))
+        broker.bind(("127.0.0.1", get_port(held[0])))
     for each in held:
         each.close()
 
 
 def test_a_port_that_something_listens_on_is_not_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
-    with reserve_port() as taken, reserve_port() as free, socket.create_server(("127.0.0.1", port_of(taken))):
-        ports = [port_of(taken), port_of(free)]
+    with reserve_port() as taken, reserve_port() as free, socket.create_server(("127.0.0.1", get_port(taken))):
+        ports = [get_port(taken), get_port(free)]
     with socket.create_server(("127.0.0.1", ports[0])):
         monkeypatch.setattr("random.sample", lambda _population, k: ports)
         with reserve_port() as found:
-            assert port_of(found) == ports[1]
+            assert get_port(found) == ports[1]
 
 
 def test_eventually_says_what_it_still_saw_when_time_is_up() -> None:

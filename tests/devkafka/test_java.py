@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from devkafka.java import POM, jars, java_program
+from devkafka.java import POM, ensure_jars, find_java_program
 
 ROOT = POM.parent.parent
 FETCH = "from devkafka.java import jars; print(len(list(jars().glob('*.jar'))))"
@@ -51,7 +51,7 @@ def test_a_java_that_does_not_run_is_said_to_be_so(tmp_path: Path) -> None:
 
 
 def test_missing_maven_is_a_message_that_says_how_to_install_it(tmp_path: Path) -> None:
-    done = run_launcher(tmp_path, folder_with(tmp_path, java=f'exec {java_program("java")} "$@"'))
+    done = run_launcher(tmp_path, folder_with(tmp_path, java=f'exec {find_java_program("java")} "$@"'))
     assert done.returncode == 2
     assert "there is no mvn on PATH" in done.stderr
     assert "maven" in done.stderr
@@ -59,7 +59,7 @@ def test_missing_maven_is_a_message_that_says_how_to_install_it(tmp_path: Path) 
 
 
 def test_what_maven_says_when_it_fails_is_shown(tmp_path: Path) -> None:
-    java, mvn = f'exec {java_program("java")} "$@"', "echo '[ERROR] no network'; exit 1"
+    java, mvn = f'exec {find_java_program("java")} "$@"', "echo '[ERROR] no network'; exit 1"
     done = run_launcher(tmp_path, folder_with(tmp_path, java=java, mvn=mvn))
     assert done.returncode == 2
     assert "Maven couldn't fetch Kafka's jars (exit 1). It said:\n[ERROR] no network" in done.stderr
@@ -67,7 +67,7 @@ def test_what_maven_says_when_it_fails_is_shown(tmp_path: Path) -> None:
 
 
 def test_two_runs_at_once_fetch_the_jars_once(tmp_path: Path) -> None:
-    left_behind = tmp_path / "agentlog" / f"{jars().name}.part"
+    left_behind = tmp_path / "agentlog" / f"{ensure_jars().name}.part"
     left_behind.mkdir(parents=True)
     (left_behind / "half.jar").touch()
     here = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
@@ -76,14 +76,14 @@ def test_two_runs_at_once_fetch_the_jars_once(tmp_path: Path) -> None:
         for _ in range(2)
     ]
     ended = [each.communicate() for each in both]
-    assert {int(out) for out, _ in ended} == {len(list(jars().glob("*.jar")))}
+    assert {int(out) for out, _ in ended} == {len(list(ensure_jars().glob("*.jar")))}
     assert [b"Fetching" in err for _, err in ended].count(True) == 1
     assert not left_behind.exists()
 
 
 def test_a_cache_that_cannot_be_written_is_a_message(tmp_path: Path) -> None:
     (tmp_path / ".cache").touch()
-    done = run_launcher(tmp_path, folder_with(tmp_path, java=f'exec {java_program("java")} "$@"'))
+    done = run_launcher(tmp_path, folder_with(tmp_path, java=f'exec {find_java_program("java")} "$@"'))
     assert done.returncode == 2
     assert "XDG_CACHE_HOME" in done.stderr
     assert "Traceback" not in done.stderr
@@ -91,4 +91,4 @@ def test_a_cache_that_cannot_be_written_is_a_message(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("jar", ["kafka_2.13", "kafka-tools", "connect-mirror", "log4j-slf4j-impl"])
 def test_the_jars_are_all_there(jar: str) -> None:
-    assert list(jars().glob(f"{jar}-*.jar"))
+    assert list(ensure_jars().glob(f"{jar}-*.jar"))

@@ -7,14 +7,14 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from devkafka import KafkaCluster, Message, create_topic, eventually, produce
-from devkafka.client import QUIET
+from devkafka.client import SILENT_LOGGER
 from devkafka.tls import make_certificate
 
 
 def is_refused(properties: dict[str, str], code: int) -> bool:
     """Whether a client with these properties is told this error, first or behind those of its connections."""
     told: list[int] = []
-    admin = AdminClient({**properties}, error_cb=lambda error: told.append(error.code()), logger=QUIET)
+    admin = AdminClient({**properties}, error_cb=lambda error: told.append(error.code()), logger=SILENT_LOGGER)
     return eventually(lambda: admin.poll(0.05) >= 0 and code in told)
 
 

@@ -11,9 +11,9 @@ import pytest
 from rich.cells import cell_len
 
 from devkafka import KafkaCluster, create_topic, eventually, produce
-from devkafka.ports import port_of, reserve_port
-from tests.recording import as_messages, tool_call
-from tests.running import Ran, command, environment, run
+from devkafka.ports import get_port, reserve_port
+from tests.recording import make_messages, make_tool_call
+from tests.running import CompletedRun, make_command, make_environment, run
 
 TopicFactory = Callable[..., str]
 
@@ -36,7 +36,7 @@ def asked(
     """A folder whose settings name a cluster of each kind, and a topic that two of them have."""
     folder = tmp_path_factory.mktemp("clusters")
     name = topic(partitions=3)
-    produce(kafka, name, as_messages([tool_call(n) for n in range(5)]))
+    produce(kafka, name, make_messages([make_tool_call(n) for n in range(5)]))
     create_topic(secure_kafka.bootstrap, name)
     admin, stranger = (quoted(secure_kafka.client_properties(user)) for user in ("admin", "stranger"))
     with reserve_port() as held, socket.create_server(("127.0.0.1", 0)) as silent:
@@ -49,7 +49,7 @@ def asked(
             table("wrong-variable", **{**admin, "sasl.password": '{env = "SOME_PASSWORD"}'}),
             table("unsigned", **{k: v for k, v in admin.items() if k != "ssl.ca.location"}),
             table("plain-to-tls", bootstrap_servers=admin["bootstrap.servers"]),
-            table("refused", bootstrap_servers=f'"127.0.0.1:{port_of(held)}"'),
+            table("refused", bootstrap_servers=f'"127.0.0.1:{get_port(held)}"'),
             table("unknown", bootstrap_servers='"no-such-host.invalid:9092"'),
             table("silent", bootstrap_servers=f'"127.0.0.1:{silent.getsockname()[1]}"'),
             table("also-secure", bootstrap_servers=f'"{secure_kafka.bootstrap}"'),
@@ -60,12 +60,12 @@ def asked(
 
 
 @pytest.fixture(scope="module")
-def as_ndjson(asked: Path) -> Ran:
+def as_ndjson(asked: Path) -> CompletedRun:
     return run("kshark", "clusters", "--timeout", "8", cwd=asked, variables={"SOME_PASSWORD": SECRETS[1]})
 
 
 @pytest.fixture(scope="module")
-def as_text(asked: Path) -> Ran:
+def as_text(asked: Path) -> CompletedRun:
     variables = {"SOME_PASSWORD": SECRETS[1], "AGENTLOG_CONFIG": "quick.toml"}
     return run("kshark", "clusters", "--format", "text", cwd=asked, variables=variables)
 
@@ -85,7 +85,7 @@ EXPECTED = {
 }
 
 
-def test_each_cluster_answers_or_says_why_not_though_one_is_silent(as_ndjson: Ran) -> None:
+def test_each_cluster_answers_or_says_why_not_though_one_is_silent(as_ndjson: CompletedRun) -> None:
     answers = [orjson.loads(line) for line in as_ndjson.out.splitlines()]
     assert [answer["name"] for answer in answers] == list(EXPECTED)
     for answer in answers:
@@ -95,12 +95,12 @@ def test_each_cluster_answers_or_says_why_not_though_one_is_silent(as_ndjson: Ra
     assert as_ndjson.code == 3
 
 
-def test_a_cluster_that_answers_says_how_much_its_topic_holds(as_ndjson: Ran) -> None:
+def test_a_cluster_that_answers_says_how_much_its_topic_holds(as_ndjson: CompletedRun) -> None:
     good = orjson.loads(as_ndjson.out.splitlines()[0])
     assert (good["partitions"], good["records"], good["problem"]) == (3, 5, None)
 
 
-def test_the_text_says_the_same_in_lines_that_fit(as_text: Ran) -> None:
+def test_the_text_says_the_same_in_lines_that_fit(as_text: CompletedRun) -> None:
     assert as_text.code == 3
     told = " ".join(as_text.text.split())
     for name, problem in EXPECTED.items() - {("silent", EXPECTED["silent"])}:
@@ -110,7 +110,7 @@ def test_the_text_says_the_same_in_lines_that_fit(as_text: Ran) -> None:
     assert [line for line in as_text.lines if cell_len(line) > 80 or line != line.rstrip()] == []
 
 
-def test_no_secret_is_shown(as_ndjson: Ran, as_text: Ran, secure_kafka: KafkaCluster) -> None:
+def test_no_secret_is_shown(as_ndjson: CompletedRun, as_text: CompletedRun, secure_kafka: KafkaCluster) -> None:
     for secret in (*SECRETS, *secure_kafka.users.values()):
         for written in (*as_ndjson[1:], *as_text[1:]):
             assert secret.encode() not in written
@@ -121,7 +121,7 @@ def test_a_topic_that_a_cluster_does_not_have_is_said_of_a_cluster_that_answers(
     assert done.code == 0
     assert done.lines[0].startswith("local  answers  ")
     assert "cluster local has no topic no-such-topic" in " ".join(done.text.split())
-    assert done.told == "from agentlog.toml\n"
+    assert done.error_text == "from agentlog.toml\n"
 
 
 def test_a_secret_that_is_not_there_fails_its_own_cluster_alone(folder: Path) -> None:
@@ -137,7 +137,7 @@ def test_settings_that_are_wrong_are_2_with_their_line(tmp_path: Path) -> None:
     (tmp_path / "agentlog.toml").write_text("clutser = 1\n")
     done = run("kshark", "clusters", cwd=tmp_path)
     assert (done.code, done.out) == (2, b"")
-    assert done.told.startswith("kshark: agentlog.toml:1: unknown setting 'clutser'; did you mean cluster")
+    assert done.error_text.startswith("kshark: agentlog.toml:1: unknown setting 'clutser'; did you mean cluster")
 
 
 def test_ctrl_c_twice_leaves_a_silent_cluster_at_once(tmp_path: Path) -> None:
@@ -146,9 +146,9 @@ def test_ctrl_c_twice_leaves_a_silent_cluster_at_once(tmp_path: Path) -> None:
             table("silent", bootstrap_servers=f'"127.0.0.1:{silent.getsockname()[1]}"')
         )
         process = subprocess.Popen(
-            command("kshark", "clusters", "--timeout", "600"),
+            make_command("kshark", "clusters", "--timeout", "600"),
             cwd=tmp_path,
-            env=environment(),
+            env=make_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )

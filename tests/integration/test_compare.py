@@ -6,25 +6,25 @@ import orjson
 import pytest
 
 from devkafka import KafkaCluster, create_topic, produce
-from kshark.story import INVOICE_847, INVOICE_OK, story
-from tests.recording import as_messages, tool_call
-from tests.running import Ran, run
+from kshark.story import INVOICE_847, INVOICE_OK, build_story
+from tests.recording import make_messages, make_tool_call
+from tests.running import CompletedRun, run
 
 
 @pytest.fixture(scope="module")
 def written(kafka: str) -> str:
     """A topic with the two invoices of the story."""
     topic = create_topic(kafka, partitions=6)
-    produce(kafka, topic, as_messages(_invoices()))
+    produce(kafka, topic, make_messages(_invoices()))
     return topic
 
 
 def _invoices() -> list[dict[str, object]]:
     wanted = {INVOICE_OK.encode(), INVOICE_847.encode()}
-    return [orjson.loads(record.value or b"") for record in story() if record.key in wanted]
+    return [orjson.loads(record.value or b"") for record in build_story() if record.key in wanted]
 
 
-def compare(a: str, b: str, *arguments: str | Path) -> Ran:
+def compare(a: str, b: str, *arguments: str | Path) -> CompletedRun:
     return run("kdiff", "compare", a, b, *arguments)
 
 
@@ -40,7 +40,7 @@ def test_a_session_is_the_same_as_its_mirror_on_another_cluster(
     kafka: str, written: str, fragile_kafka: KafkaCluster
 ) -> None:
     create_topic(fragile_kafka.bootstrap, written, partitions=6)
-    produce(fragile_kafka.bootstrap, written, as_messages(_invoices()))
+    produce(fragile_kafka.bootstrap, written, make_messages(_invoices()))
     there = ("--cluster", kafka, "--topic", written, "--other-cluster", fragile_kafka.bootstrap)
     assert compare(INVOICE_847, INVOICE_847, *there).code == 0
     assert compare(INVOICE_OK, INVOICE_847, *there).code == 1
@@ -63,7 +63,7 @@ def test_a_beginning_that_retention_has_deleted_is_doubted(kafka: str) -> None:
     from confluent_kafka.admin import AdminClient  # noqa: PLC0415
 
     topic = create_topic(kafka)
-    produce(kafka, topic, as_messages([tool_call(n, input={"n": n}, output=1) for n in range(1, 6)]))
+    produce(kafka, topic, make_messages([make_tool_call(n, input={"n": n}, output=1) for n in range(1, 6)]))
     admin = AdminClient({"bootstrap.servers": kafka})
     for deleted in admin.delete_records([TopicPartition(topic, 0, 2)]).values():
         deleted.result(timeout=30)

@@ -10,8 +10,8 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource
 
 from devkafka import KafkaCluster
-from devkafka.client import QUIET
-from devkafka.ports import port_of, reserve_port
+from devkafka.client import SILENT_LOGGER
+from devkafka.ports import get_port, reserve_port
 from tests.running import run
 
 TopicFactory = Callable[..., str]
@@ -21,7 +21,7 @@ WEEK = {"retention.ms": "604800000"}
 
 @pytest.fixture(scope="module")
 def admin(kafka: str) -> AdminClient:
-    return AdminClient({"bootstrap.servers": kafka}, logger=QUIET)
+    return AdminClient({"bootstrap.servers": kafka}, logger=SILENT_LOGGER)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def made(kafka: str, admin: AdminClient, tmp_path_factory: pytest.TempPathFactor
     """A topic that `kshark demo` made."""
     name = f"made-by-demo-{tmp_path_factory.getbasetemp().name}"
     done = run("kshark", "demo", "--cluster", kafka, "--topic", name)
-    assert (done.code, done.out) == (0, b""), done.told
+    assert (done.code, done.out) == (0, b""), done.error_text
     return name
 
 
@@ -46,8 +46,8 @@ def test_a_file_and_standard_output_get_the_same_bytes_and_a_hint_that_works(tmp
     piped = run("kshark", "demo", "-")
     assert (written.code, written.out, piped.code, piped.err) == (0, b"", 0, b"")
     assert (tmp_path / "story.ndjson").read_bytes() == piped.out
-    assert written.told == "wrote story.ndjson; try: kshark replay sess_invoice_847 --file story.ndjson\n"
-    hint = shlex.split(written.told.partition("try: ")[2])
+    assert written.error_text == "wrote story.ndjson; try: kshark replay sess_invoice_847 --file story.ndjson\n"
+    hint = shlex.split(written.error_text.partition("try: ")[2])
     assert len(run(*hint, cwd=tmp_path).lines) == 888
 
 
@@ -83,8 +83,8 @@ def test_a_topic_that_would_delete_the_story_is_refused_and_left_alone(kafka: st
     name = topic(config=WEEK)
     done = run("kshark", "demo", "--cluster", kafka, "--topic", name)
     assert done.code == 2
-    assert f"topic {name} of {kafka} keeps records for 7 d 0 h, and the story's are older" in done.told
-    assert "--began -3h" in done.told
+    assert f"topic {name} of {kafka} keeps records for 7 d 0 h, and the story's are older" in done.error_text
+    assert "--began -3h" in done.error_text
     assert run("kshark", "replay", "sess_invoice_847", "--cluster", kafka, "--topic", name).code == 4
 
 
@@ -92,7 +92,7 @@ def test_a_story_that_began_just_now_goes_into_a_topic_with_retention(kafka: str
     name = topic(partitions=3, config=WEEK)
     done = run("kshark", "demo", "--cluster", kafka, "--topic", name, "--began", "-3h")
     assert done.code == 0
-    wrote, hint = done.told.splitlines()
+    wrote, hint = done.error_text.splitlines()
     assert wrote == f"wrote 4,483 records into topic {name} of {kafka}"
     assert len(run(*shlex.split(hint.partition("try: ")[2])).lines) == 888
 
@@ -101,14 +101,14 @@ def test_a_compacted_topic_is_refused(kafka: str, topic: TopicFactory) -> None:
     name = topic(config={"cleanup.policy": "compact"})
     done = run("kshark", "demo", "--cluster", kafka, "--topic", name)
     assert done.code == 2
-    assert "is compacted" in done.told
+    assert "is compacted" in done.error_text
 
 
 def test_a_cluster_that_is_down_is_3() -> None:
     with reserve_port() as held:
-        done = run("kshark", "demo", "--cluster", f"127.0.0.1:{port_of(held)}")
+        done = run("kshark", "demo", "--cluster", f"127.0.0.1:{get_port(held)}")
     assert done.code == 3
-    assert "can't be reached" in done.told
+    assert "can't be reached" in done.error_text
 
 
 def test_who_may_not_make_a_topic_is_told_so(secure_kafka: KafkaCluster) -> None:
@@ -117,14 +117,14 @@ def test_who_may_not_make_a_topic_is_told_so(secure_kafka: KafkaCluster) -> None
     flags = [part for name, value in properties.items() for part in ("-X", f"{name}={value}")]
     done = run("kshark", "demo", "--cluster", address, *flags)
     assert done.code == 3
-    assert "not authorised on topic agent-events" in done.told
-    assert properties["sasl.password"] not in done.told
+    assert "not authorised on topic agent-events" in done.error_text
+    assert properties["sasl.password"] not in done.error_text
     with pytest.raises(KafkaException):
         secure_topic(secure_kafka)
 
 
 def secure_topic(secure_kafka: KafkaCluster) -> None:
     """Raise KafkaException when there is no `agent-events`."""
-    admin = AdminClient({"bootstrap.servers": secure_kafka.bootstrap}, logger=QUIET)
+    admin = AdminClient({"bootstrap.servers": secure_kafka.bootstrap}, logger=SILENT_LOGGER)
     resource = ConfigResource(ConfigResource.Type.TOPIC, "agent-events")
     admin.describe_configs([resource])[resource].result(timeout=30)

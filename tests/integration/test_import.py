@@ -15,13 +15,13 @@ from confluent_kafka import Consumer, TopicPartition
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from agentlog.event.escape import escaped
+from agentlog.event.escape import escape_controls
 from agentlog.event.partitioner import crc32_partition, murmur2_partition
 from devkafka import Message, eventually, produce
-from devkafka.client import QUIET
-from tests.recording import BEGAN, RUN, as_bytes, as_messages, capture_file, event
-from tests.running import Ran, Terminal, command, environment, run
-from tests.tracing import ran
+from devkafka.client import SILENT_LOGGER
+from tests.recording import SESSION_EVENTS, START_TIME, encode_events, make_event, make_messages, write_capture_file
+from tests.running import CompletedRun, Terminal, make_command, make_environment, run
+from tests.tracing import run_program
 
 TopicFactory = Callable[..., str]
 
@@ -39,7 +39,7 @@ class Lies(NamedTuple):
 def held(bootstrap: str, topic: str) -> list[Lies]:
     """All records of a topic, by partition and offset."""
     consumer = Consumer(
-        {"bootstrap.servers": bootstrap, "group.id": "test", "enable.partition.eof": False}, logger=QUIET
+        {"bootstrap.servers": bootstrap, "group.id": "test", "enable.partition.eof": False}, logger=SILENT_LOGGER
     )
     found: list[Lies] = []
     try:
@@ -56,13 +56,13 @@ def held(bootstrap: str, topic: str) -> list[Lies]:
     return sorted(found, key=lambda each: each.partition)
 
 
-def import_(kafka: str, topic: str, file: Path | str, *options: str, stdin: bytes = b"") -> Ran:
+def import_(kafka: str, topic: str, file: Path | str, *options: str, stdin: bytes = b"") -> CompletedRun:
     return run("kshark", "import", file, "--cluster", kafka, "--topic", topic, *options, stdin=stdin)
 
 
 def export(kafka: str, topic: str, *sessions: str) -> bytes:
     done = run("kshark", "export", *sessions, "--cluster", kafka, "--topic", topic, "-o", "-")
-    assert done.code == 0, done.told
+    assert done.code == 0, done.error_text
     return done.out
 
 
@@ -79,11 +79,11 @@ def as_recorded(content: bytes) -> list[tuple[bytes, int, object]]:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A session of five records, one of them a copy."""
-    return capture_file(tmp_path / "run.ndjson", *RUN)
+    return write_capture_file(tmp_path / "run.ndjson", *SESSION_EVENTS)
 
 
 json_text = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8).filter(
-    lambda text: escaped(text) == text
+    lambda text: escape_controls(text) == text
 )
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(-1e9, 1e9) | json_text,
@@ -97,7 +97,7 @@ stored_headers = st.lists(st.tuples(st.sampled_from(["a", "agentlog.process", "Ã
 def stored(draw: st.DrawFn) -> tuple[bytes, int, list[tuple[str, bytes | None]]]:
     """A record's value, time and headers, as any producer may write them: odd spacing, unknown members, any order."""
     number = draw(st.integers(0, 40))
-    fields = event(number, draw(st.sampled_from(["tool_call", "call_started", "of_our_own"])))
+    fields = make_event(number, draw(st.sampled_from(["tool_call", "call_started", "of_our_own"])))
     fields["session_id"] = draw(st.sampled_from(["sess_1", "sess_Ã©", "sess_3"]))
     fields["payload"] = draw(st.dictionaries(json_text, json_values, max_size=3))
     fields |= draw(st.dictionaries(json_text.map(lambda name: "x" + name), json_values, max_size=2))
@@ -124,7 +124,7 @@ def test_export_import_export_gives_the_same_bytes_times_and_headers(
         exported = export(kafka, first, *sessions)
         path.write_bytes(exported)
         done = import_(kafka, second, path)
-        assert done.code == 0, done.told
+        assert done.code == 0, done.error_text
         assert as_recorded(export(kafka, second, *sessions)) == as_recorded(exported)
         lies = held(kafka, second)
         assert sorted(each[1:] for each in lies) == sorted(
@@ -133,7 +133,7 @@ def test_export_import_export_gives_the_same_bytes_times_and_headers(
         assert {each.partition == murmur2_partition(each.key or b"", 5) for each in lies} == {True}
         again = import_(kafka, second, path)
         assert (again.code, held(kafka, second)) == (0, lies)
-        assert again.told.startswith("nothing to write: ")
+        assert again.error_text.startswith("nothing to write: ")
 
     holds()
 
@@ -142,22 +142,24 @@ def test_a_second_import_writes_nothing_and_says_so(kafka: str, topic: TopicFact
     name = topic(partitions=3)
     first = import_(kafka, name, file)
     assert (first.code, first.out) == (0, b"")
-    assert first.told == f"wrote 5 events of 1 session into topic {name} of {kafka}\n"
+    assert first.error_text == f"wrote 5 events of 1 session into topic {name} of {kafka}\n"
     second = import_(kafka, name, file)
     assert (second.code, len(held(kafka, name))) == (0, 5)
-    assert second.told == f"nothing to write: topic {name} of {kafka} holds all 5 events of {file} already\n"
+    assert second.error_text == f"nothing to write: topic {name} of {kafka} holds all 5 events of {file} already\n"
 
 
 def test_what_is_there_in_part_is_made_whole_in_whatever_partition_it_lies(
     kafka: str, topic: TopicFactory, file: Path
 ) -> None:
     name = topic(partitions=8)
-    produce(kafka, name, as_messages(RUN[1:3], 7))
+    produce(kafka, name, make_messages(SESSION_EVENTS[1:3], 7))
     produce(
-        kafka, name, [Message(None, b"no json"), Message("sess_1", None), *as_messages([event(2, session_id="sess_2")])]
+        kafka,
+        name,
+        [Message(None, b"no json"), Message("sess_1", None), *make_messages([make_event(2, session_id="sess_2")])],
     )
     done = import_(kafka, name, file)
-    assert done.told.endswith("; 2 were there already\n")
+    assert done.error_text.endswith("; 2 were there already\n")
     mine = [
         orjson.loads(each.value or b"")["event_id"]
         for each in held(kafka, name)
@@ -176,7 +178,9 @@ def test_the_settings_say_which_partitioner_a_topic_has(kafka: str, topic: Topic
 def interrupt(arguments: tuple[str | Path, ...], number: signal.Signals, count: Callable[[], int]) -> None:
     """Run kshark, and send it a signal once ``count`` has grown."""
     before = count()
-    process = subprocess.Popen(command("kshark", *arguments), env=environment(), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        make_command("kshark", *arguments), env=make_environment(), stderr=subprocess.PIPE, text=True
+    )
     eventually(lambda: count() > before or process.poll() is not None, timeout=30)
     process.send_signal(number)
     told = process.communicate(timeout=30)[1]
@@ -186,7 +190,9 @@ def interrupt(arguments: tuple[str | Path, ...], number: signal.Signals, count: 
 
 def test_an_interrupted_import_is_finished_by_the_next(kafka: str, topic: TopicFactory, tmp_path: Path) -> None:
     sessions = [f"sess_{n % 50}" for n in range(60_000)]
-    path = capture_file(tmp_path / "long.ndjson", *(event(n, session_id=each) for n, each in enumerate(sessions)))
+    path = write_capture_file(
+        tmp_path / "long.ndjson", *(make_event(n, session_id=each) for n, each in enumerate(sessions))
+    )
     name = topic(partitions=4)
     for number in (signal.SIGINT, signal.SIGKILL):
         interrupt(("import", path, "--cluster", kafka, "--topic", name), number, lambda: len(held(kafka, name)))
@@ -206,7 +212,7 @@ def test_a_damaged_line_is_named_with_file_and_line_and_the_rest_is_written(
     file.write_bytes(b"".join([content[0], b"no json\n", *content[1:], b'{"event_id": "evt_9"}\n']))
     done = import_(kafka, topic(), file)
     assert done.code == 0
-    bad, worse, wrote, keep = done.told.splitlines()
+    bad, worse, wrote, keep = done.error_text.splitlines()
     assert bad.startswith(f"unreadable: {file}:2: not JSON: ")
     assert worse == f"unreadable: {file}:7: no event_id" or worse.startswith(f"unreadable: {file}:7: no ")
     assert wrote.startswith("wrote 5 events of 1 session ")
@@ -217,7 +223,7 @@ def test_a_file_that_holds_no_event_is_4(kafka: str, topic: TopicFactory, tmp_pa
     (tmp_path / "none.ndjson").write_text("no\nnone\n")
     done = import_(kafka, topic(), tmp_path / "none.ndjson")
     assert done.code == 4
-    assert "holds no event: 2 lines unreadable" in done.told
+    assert "holds no event: 2 lines unreadable" in done.error_text
 
 
 def test_a_pipe_can_be_imported(kafka: str, topic: TopicFactory, file: Path) -> None:
@@ -245,40 +251,42 @@ def test_a_topic_that_would_not_keep_the_events_is_refused_and_left_alone(
     name = topic(config=config)
     done = import_(kafka, name, file)
     assert done.code == 2
-    assert f"kshark: topic {name} of {kafka} {why.format(file=file)}" in done.told
+    assert f"kshark: topic {name} of {kafka} {why.format(file=file)}" in done.error_text
     assert held(kafka, name) == []
 
 
 def test_events_of_the_future_are_refused(kafka: str, topic: TopicFactory, tmp_path: Path) -> None:
     ahead = (datetime.now(UTC) + timedelta(days=2)).isoformat()
-    path = capture_file(tmp_path / "run.ndjson", event(1, timestamp=ahead))
+    path = write_capture_file(tmp_path / "run.ndjson", make_event(1, timestamp=ahead))
     done = import_(kafka, topic(config={"message.timestamp.after.max.ms": "3600000"}), path)
     assert done.code == 2
-    assert "refuses records more than 1 h 0 m ahead of its clock" in done.told
+    assert "refuses records more than 1 h 0 m ahead of its clock" in done.error_text
 
 
 def test_large_events_go_into_a_topic_that_takes_them_and_small_ones_where_batches_are_small(
     kafka: str, topic: TopicFactory, tmp_path: Path
 ) -> None:
-    large = capture_file(tmp_path / "large.ndjson", event(1, payload={"text": "x" * 3_000_000}))
+    large = write_capture_file(tmp_path / "large.ndjson", make_event(1, payload={"text": "x" * 3_000_000}))
     assert import_(kafka, topic(config={"max.message.bytes": "4000000"}), large).code == 0
-    many = capture_file(tmp_path / "many.ndjson", *(event(n, payload={"text": f"{n * n}" * 40}) for n in range(3_000)))
+    many = write_capture_file(
+        tmp_path / "many.ndjson", *(make_event(n, payload={"text": f"{n * n}" * 40}) for n in range(3_000))
+    )
     assert import_(kafka, topic(config={"max.message.bytes": "5000"}), many, "-X", "compression.type=none").code == 0
 
 
 def test_shifting_moves_all_events_so_that_the_last_is_of_then(kafka: str, topic: TopicFactory, tmp_path: Path) -> None:
     spaced = b'{"payload": {"timestamp": "2020-01-01T00:00:00Z"}, "event_id": "evt_9", "session_id": "sess_1", '
     spaced += b'"agent_id": "a", "event_type": "x",  "timestamp" : "2026-01-15T15:00:04+01:00", "n": 1.50}\n'
-    (tmp_path / "run.ndjson").write_bytes(as_bytes(RUN) + spaced)
+    (tmp_path / "run.ndjson").write_bytes(encode_events(SESSION_EVENTS) + spaced)
     name = topic(config={"retention.ms": "604800000"})
     began = time.time() * 1000
     done = import_(kafka, name, tmp_path / "run.ndjson", "--shift-to", "now")
-    assert done.code == 0, done.told
-    assert "moved by " in done.told
+    assert done.code == 0, done.error_text
+    assert "moved by " in done.error_text
     lies = held(kafka, name)
     assert abs(lies[-1].timestamp - began) < 60_000
     assert [each.timestamp - lies[0].timestamp for each in lies] == [0, 1000, 2000, 2000, 3000, 4000]
-    by_ms = lies[0].timestamp - round(BEGAN.timestamp() * 1000)
+    by_ms = lies[0].timestamp - round(START_TIME.timestamp() * 1000)
     assert {tuple(each.headers) for each in lies} == {(("agentlog.shifted", str(by_ms).encode()),)}
     at = datetime.fromtimestamp(lies[-1].timestamp / 1000, timezone(timedelta(hours=1)))
     new = at.isoformat(timespec="milliseconds").encode()
@@ -290,23 +298,23 @@ def test_a_shifted_import_that_was_interrupted_goes_on_with_the_same_shift(
 ) -> None:
     name = topic()
     part = file.with_name("part.ndjson")
-    part.write_bytes(as_bytes(RUN[:2]))
+    part.write_bytes(encode_events(SESSION_EVENTS[:2]))
     import_(kafka, name, part, "--shift-to", "2026-03-01T08:00:00Z")
     done = import_(kafka, name, file, "--shift-to", "now")
-    assert "holds some of these events, moved by 44 d 17 h: the others go along" in done.told
+    assert "holds some of these events, moved by 44 d 17 h: the others go along" in done.error_text
     times = [each.timestamp for each in held(kafka, name)]
     assert [each - times[0] for each in times] == [0, 1000, 2000, 2000, 3000]
-    assert import_(kafka, name, file, "--shift-to", "now").told.splitlines()[-1].startswith("nothing to write: ")
+    assert import_(kafka, name, file, "--shift-to", "now").error_text.splitlines()[-1].startswith("nothing to write: ")
 
 
 def test_create_makes_the_topic_and_without_it_a_missing_one_is_3(kafka: str, topic: TopicFactory, file: Path) -> None:
     name = topic() + "-new"
     refused = import_(kafka, name, file)
     assert refused.code == 3
-    assert refused.told.endswith("; --create N makes it, with N partitions\n")
+    assert refused.error_text.endswith("; --create N makes it, with N partitions\n")
     assert import_(kafka, name, file, "--create", "4").code == 0
     assert {each.partition for each in held(kafka, name)} == {murmur2_partition(b"sess_1", 4)}
-    assert import_(kafka, name, file, "--create", "9").told.startswith("nothing to write")
+    assert import_(kafka, name, file, "--create", "9").error_text.startswith("nothing to write")
 
 
 def test_a_spool_that_a_tracer_has_is_left_to_it(kafka: str, topic: TopicFactory, file: Path) -> None:
@@ -314,7 +322,7 @@ def test_a_spool_that_a_tracer_has_is_left_to_it(kafka: str, topic: TopicFactory
         fcntl.flock(spool, fcntl.LOCK_EX)
         done = import_(kafka, topic(), file)
     assert done.code == 2
-    assert f"{file} is in use: by an AgentTracer" in done.told
+    assert f"{file} is in use: by an AgentTracer" in done.error_text
 
 
 SPOOLING = """
@@ -332,11 +340,11 @@ def test_what_a_tracer_spooled_is_sent_and_the_file_may_be_deleted(
     kafka: str, topic: TopicFactory, tmp_path: Path
 ) -> None:
     name = topic(partitions=3)
-    assert ran(SPOOLING, name, str(tmp_path))[0] == 0
+    assert run_program(SPOOLING, name, str(tmp_path))[0] == 0
     (spool,) = tmp_path.iterdir()
     done = import_(kafka, name, spool)
     assert done.code == 0
-    assert done.told.endswith(f"{spool} was spooled, and all of it has arrived: the file may be deleted\n")
+    assert done.error_text.endswith(f"{spool} was spooled, and all of it has arrived: the file may be deleted\n")
     texts = [orjson.loads(each.value or b"")["payload"].get("text") for each in held(kafka, name)]
     assert [text for text in texts if text] == [f"message {n}" for n in range(20)]
     assert {name for each in held(kafka, name) for name, _ in each.headers} == {"agentlog.process"}
@@ -344,14 +352,14 @@ def test_what_a_tracer_spooled_is_sent_and_the_file_may_be_deleted(
 
 def test_a_missing_file_and_a_cluster_that_is_away(tmp_path: Path, file: Path) -> None:
     missing = import_("127.0.0.1:1", "t", tmp_path / "no.ndjson")
-    assert (missing.code, "No such file" in missing.told) == (2, True)
+    assert (missing.code, "No such file" in missing.error_text) == (2, True)
     away = import_("127.0.0.1:1", "t", file)
-    assert (away.code, "can't be reached" in away.told) == (3, True)
+    assert (away.code, "can't be reached" in away.error_text) == (3, True)
 
 
 def test_progress_shows_in_a_terminal(kafka: str, topic: TopicFactory, tmp_path: Path) -> None:
-    path = capture_file(tmp_path / "long.ndjson", *(event(n) for n in range(150_000)))
+    path = write_capture_file(tmp_path / "long.ndjson", *(make_event(n) for n in range(150_000)))
     terminal = Terminal("kshark", "import", path, "--cluster", kafka, "--topic", topic(), columns=100)
-    terminal.shows("events")
-    assert terminal.end() == 0
+    terminal.wait_for_text("events")
+    assert terminal.wait_for_end() == 0
     assert terminal.lines[-1].startswith("wrote 150,000 events of 1 session into topic ")

@@ -26,25 +26,25 @@ from confluent_kafka.admin import (
 
 from agentlog.errors import AgentlogError, KafkaRefused, KafkaUnavailable, PositionError, TopicNotFound
 from agentlog.event.event import Record, Unreadable
-from agentlog.event.partitioner import candidates
-from agentlog.event.position import Moment, Offset, Span
+from agentlog.event.partitioner import list_candidate_partitions
+from agentlog.event.position import Moment, Offset, PositionRange
 from agentlog.log.reader import Bounds, KafkaReader
-from agentlog.log.source import Found
+from agentlog.log.source import RecordOrUnreadable
 from agentlog.log.topic_source import TopicSource
 from agentlog.settings.clusters import Cluster, Settings
 from devkafka import KafkaCluster, Message, create_topic, eventually, produce
-from devkafka.client import QUIET
-from devkafka.ports import port_of, reserve_port
+from devkafka.client import SILENT_LOGGER
+from devkafka.ports import get_port, reserve_port
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 NOON_MS = 1768478400000
-ALL = Span()
+ALL = PositionRange()
 Topics = Callable[..., str]
 
 
 def cluster(bootstrap: str, properties: Mapping[str, str] | None = None) -> Cluster:
     overrides = [f"{name}={value}" for name, value in (properties or {}).items() if name != "bootstrap.servers"]
-    return Settings({}, None).cluster(bootstrap, overrides)
+    return Settings({}, None).get_cluster(bootstrap, overrides)
 
 
 def value(event_id: str, at: float = 0, session: str = "s", **payload: Any) -> bytes:
@@ -69,17 +69,17 @@ def reader(kafka: str) -> Iterator[KafkaReader]:
 
 
 def whole(reader: KafkaReader, topic: str) -> TopicSource:
-    return TopicSource(reader, topic, None, everywhere=True)
+    return TopicSource(reader, topic, None, all_partitions=True)
 
 
-def ids(found: list[Found]) -> list[str]:
+def ids(found: list[RecordOrUnreadable]) -> list[str]:
     """The ids of the events; of what can't be read its offset and the reason."""
     return [
         each.event.event_id if isinstance(each, Record) else f"{each.place.offset}: {each.reason}" for each in found
     ]
 
 
-def read(source: TopicSource, span: Span = ALL, session_id: str = "s") -> list[str]:
+def read(source: TopicSource, span: PositionRange = ALL, session_id: str = "s") -> list[str]:
     return ids(list(source.records(session_id, span)))
 
 
@@ -95,7 +95,7 @@ def failure(at: Cluster, topic: str = "agent-events") -> AgentlogError:
 
 def test_a_cluster_that_nobody_runs_is_unavailable() -> None:
     with reserve_port() as reserved:
-        address = f"127.0.0.1:{port_of(reserved)}"
+        address = f"127.0.0.1:{get_port(reserved)}"
         told = failure(cluster(address))
     assert type(told) is KafkaUnavailable
     assert f"cluster {address} can't be reached while connecting" in str(told)
@@ -168,7 +168,7 @@ def allow(secure: KafkaCluster, user: str, operation: AclOperation, topic: str) 
     acl = AclBinding(
         ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, f"User:{user}", "*", operation, AclPermissionType.ALLOW
     )
-    admin = AdminClient({"bootstrap.servers": secure.bootstrap}, logger=QUIET)
+    admin = AdminClient({"bootstrap.servers": secure.bootstrap}, logger=SILENT_LOGGER)
     admin.create_acls([acl])[acl].result(timeout=30)
     eventually(lambda: admin.describe_acls(acl_filter(topic)).result(timeout=30))
 
@@ -201,15 +201,15 @@ class Stumbling(KafkaReader):
         super().__init__(at, timeout_s)
         self.happens = happens
 
-    def start(self, topic: str, offsets: Mapping[int, int]) -> None:
+    def start_reading(self, topic: str, offsets: Mapping[int, int]) -> None:
         self.happens()
-        super().start(topic, offsets)
+        super().start_reading(topic, offsets)
 
 
 QUESTIONS: dict[str, Callable[[KafkaReader, str], object]] = {
     "partitions": lambda reader, topic: reader.partition_count(topic),
-    "bounds": lambda reader, topic: reader.bounds(topic, [0]),
-    "offsets": lambda reader, topic: reader.offsets_at(topic, [0], NOON_MS),
+    "bounds": lambda reader, topic: reader.fetch_bounds(topic, [0]),
+    "offsets": lambda reader, topic: reader.find_offsets_at(topic, [0], NOON_MS),
     "another topic": lambda reader, topic: reader.partition_count("another"),
 }
 
@@ -262,7 +262,7 @@ def test_aborted_records_are_not_read_and_committed_ones_are(kafka: str, topic: 
     transaction(kafka, name, [message("aborted")]).abort_transaction(30)
     produce(kafka, name, [message("plain")])
     transaction(kafka, name, [message("aborted too")]).abort_transaction(30)
-    eventually(lambda: reader.bounds(name, [0])[0].high == 7)  # an abort is answered before its marker is written
+    eventually(lambda: reader.fetch_bounds(name, [0])[0].high == 7)  # an abort is answered before its marker is written
     source = whole(reader, name)
     assert read(source) == ["committed", "plain"]
     assert (source.searched.records, source.searched.expected) == (2, 7)
@@ -290,8 +290,8 @@ def test_reading_ends_before_an_open_transaction_and_following_goes_on_behind_it
         assert next_ids(followed, 2) == ["inside", "behind"]
 
 
-def next_ids(followed: Iterator[Found | None], count: int) -> list[str]:
-    found: list[Found] = []
+def next_ids(followed: Iterator[RecordOrUnreadable | None], count: int) -> list[str]:
+    found: list[RecordOrUnreadable] = []
 
     def enough() -> bool:
         if (each := next(followed)) is not None:
@@ -317,7 +317,7 @@ def test_following_begins_where_reading_ended(kafka: str, topic: Topics, reader:
 
 def trim(bootstrap: str, topic: str, offset: int, partition: int = 0) -> None:
     """Delete what lies before `offset`, as retention does."""
-    admin = AdminClient({"bootstrap.servers": bootstrap}, logger=QUIET)
+    admin = AdminClient({"bootstrap.servers": bootstrap}, logger=SILENT_LOGGER)
     for future in admin.delete_records([TopicPartition(topic, partition, offset)]).values():
         future.result(timeout=30)
 
@@ -363,7 +363,7 @@ def test_where_the_log_begins_is_not_known_when_reading_began_behind_it(
     produce(kafka, name, [message(f"e{n}", n) for n in range(5)])
     trim(kafka, name, 1)
     source = whole(reader, name)
-    assert read(source, Span(Offset(None, 3))) == ["e3", "e4"]
+    assert read(source, PositionRange(Offset(None, 3))) == ["e3", "e4"]
     assert source.searched.log_begins == {0: None}
 
 
@@ -403,14 +403,14 @@ def test_what_compaction_left_is_read(fragile_kafka: KafkaCluster) -> None:
 
         assert eventually(compacted, timeout=30) == ["e19"]
         source = whole(reader, name)
-        assert read(source, Span(Offset(0, 5), Offset(0, 19))) == ["e19"]
+        assert read(source, PositionRange(Offset(0, 5), Offset(0, 19))) == ["e19"]
         assert source.searched.records < source.searched.expected
 
 
 def compact_soon(bootstrap: str) -> None:
     entry = ConfigEntry("log.cleaner.backoff.ms", "100", incremental_operation=AlterConfigOpType.SET)
     broker = ConfigResource(ConfigResource.Type.BROKER, "1", incremental_configs=[entry])
-    admin = AdminClient({"bootstrap.servers": bootstrap}, logger=QUIET)
+    admin = AdminClient({"bootstrap.servers": bootstrap}, logger=SILENT_LOGGER)
     admin.incremental_alter_configs([broker])[broker].result(timeout=30)
 
 
@@ -419,13 +419,13 @@ def compact_soon(bootstrap: str) -> None:
 
 def outside(count: int) -> int:
     """A partition of `count` where no client's partitioner puts the session `s`."""
-    return next(p for p in range(count) if p not in candidates(b"s", count))
+    return next(p for p in range(count) if p not in list_candidate_partitions(b"s", count))
 
 
 def test_only_the_partitions_where_a_session_can_be_are_read(kafka: str, topic: Topics, reader: KafkaReader) -> None:
-    name, likely = topic(partitions=9), candidates(b"s", 9)
+    name, likely = topic(partitions=9), list_candidate_partitions(b"s", 9)
     produce(kafka, name, [message(f"e{p}", p, partition=p) for p in range(9)])
-    source = TopicSource(reader, name, None, everywhere=False)
+    source = TopicSource(reader, name, None, all_partitions=False)
     assert sorted(read(source)) == sorted(f"e{p}" for p in likely)
     assert sorted(source.searched.partitions) == sorted(likely)
     assert source.searched.partition_count == 9
@@ -434,8 +434,8 @@ def test_only_the_partitions_where_a_session_can_be_are_read(kafka: str, topic: 
 def test_a_known_partitioner_narrows_them_to_one(kafka: str, topic: Topics, reader: KafkaReader) -> None:
     name = topic(partitions=9)
     produce(kafka, name, [message("a")], {"partitioner": "murmur2_random"})
-    source = TopicSource(reader, name, "murmur2", everywhere=False)
-    assert (read(source), source.searched.partitions) == (["a"], candidates(b"s", 9, "murmur2"))
+    source = TopicSource(reader, name, "murmur2", all_partitions=False)
+    assert (read(source), source.searched.partitions) == (["a"], list_candidate_partitions(b"s", 9, "murmur2"))
 
 
 @pytest.mark.parametrize("everywhere", [False, True])
@@ -455,7 +455,7 @@ def test_a_session_that_moved_when_partitions_were_added_is_whole_when_all_are_r
 ) -> None:
     name, java = topic(partitions=1), {"partitioner": "murmur2_random"}
     produce(kafka, name, [message("a")], java)
-    admin = AdminClient({"bootstrap.servers": kafka}, logger=QUIET)
+    admin = AdminClient({"bootstrap.servers": kafka}, logger=SILENT_LOGGER)
     admin.create_partitions([NewPartitions(name, 8)])[name].result(timeout=30)
     eventually(lambda: len(admin.list_topics(name, timeout=10).topics[name].partitions) == 8)
     produce(kafka, name, [message("b", 1)], java)
@@ -465,11 +465,11 @@ def test_a_session_that_moved_when_partitions_were_added_is_whole_when_all_are_r
 def test_a_place_in_one_partition_is_read_there_alone(kafka: str, topic: Topics, reader: KafkaReader) -> None:
     name = topic(partitions=9)
     produce(kafka, name, [message(f"e{n}", partition=outside(9)) for n in range(3)])
-    source = TopicSource(reader, name, None, everywhere=False)
-    assert read(source, Span(Offset(outside(9), 1))) == ["e1", "e2"]
+    source = TopicSource(reader, name, None, all_partitions=False)
+    assert read(source, PositionRange(Offset(outside(9), 1))) == ["e1", "e2"]
     assert source.searched.partitions == [outside(9)]
     with pytest.raises(PositionError, match="has no partition 9; it has 9, the first being 0"):
-        read(TopicSource(reader, name, None, everywhere=False), Span(Offset(9, 0)))
+        read(TopicSource(reader, name, None, all_partitions=False), PositionRange(Offset(9, 0)))
 
 
 @pytest.mark.parametrize("at", [Offset(None, 3), Offset(0, 99), Moment(NOON + timedelta(hours=1))])
@@ -479,7 +479,7 @@ def test_nothing_behind_the_start_is_no_error(
 ) -> None:
     name = topic(partitions=partitions)
     produce(kafka, name, [message("a", partition=0)])
-    assert read(TopicSource(reader, name, None, everywhere=False), Span(at)) == []
+    assert read(TopicSource(reader, name, None, all_partitions=False), PositionRange(at)) == []
 
 
 # Records of any kind.
@@ -553,7 +553,7 @@ def test_out_of_order_records_at_both_ends_of_a_time_span_are_found(
     times = {"early": 0, "b": 50, "late": 5, "c": 60, "outside": 99, "straggler": 10, "d": 90}
     produce(kafka, name, [message(event_id, at) for event_id, at in times.items()])
     source = whole(reader, name)
-    assert read(source, Span(moment(10), moment(90))) == ["b", "c", "straggler", "d"]
+    assert read(source, PositionRange(moment(10), moment(90))) == ["b", "c", "straggler", "d"]
     assert source.searched.records == 6
 
 
@@ -562,7 +562,7 @@ def test_an_event_counts_by_its_own_time_where_its_record_says_another(
 ) -> None:
     name = topic()
     produce(kafka, name, [message("sent late", 10, timestamp=NOON_MS + 500_000), message("sent last", 600)])
-    assert read(whole(reader, name), Span(moment(5), moment(20))) == ["sent late"]
+    assert read(whole(reader, name), PositionRange(moment(5), moment(20))) == ["sent late"]
 
 
 def test_a_topic_that_keeps_the_time_of_arrival_is_searched_by_the_events_times(
@@ -570,7 +570,7 @@ def test_a_topic_that_keeps_the_time_of_arrival_is_searched_by_the_events_times(
 ) -> None:
     name = topic(config={"message.timestamp.type": "LogAppendTime"})
     produce(kafka, name, [message(f"e{n}", n * 10) for n in range(5)])
-    found = list(whole(reader, name).records("s", Span(moment(10), moment(30))))
+    found = list(whole(reader, name).records("s", PositionRange(moment(10), moment(30))))
     assert ids(found) == ["e1", "e2", "e3"]
     assert all(each.place.timestamp and each.place.timestamp > NOON_MS + 86_400_000 for each in found)
 
@@ -581,14 +581,14 @@ def test_the_bounds_of_a_partition_are_its_first_offset_and_the_next_one(
     name = topic(partitions=2)
     produce(kafka, name, [message(f"e{n}", partition=1) for n in range(4)])
     trim(kafka, name, 2, partition=1)
-    assert reader.bounds(name, [0, 1]) == {0: Bounds(0, 0), 1: Bounds(2, 4)}
-    assert reader.offsets_at(name, [0, 1], NOON_MS) == {0: None, 1: 2}
+    assert reader.fetch_bounds(name, [0, 1]) == {0: Bounds(0, 0), 1: Bounds(2, 4)}
+    assert reader.find_offsets_at(name, [0, 1], NOON_MS) == {0: None, 1: 2}
 
 
 @pytest.mark.soak
 def test_a_partition_whose_leader_moves_is_asked_for_again() -> None:
     with KafkaCluster("moving", brokers=3) as three:
-        admin = AdminClient({"bootstrap.servers": three.bootstrap}, logger=QUIET)
+        admin = AdminClient({"bootstrap.servers": three.bootstrap}, logger=SILENT_LOGGER)
         replicas = {"replica_assignment": [[1, 2]], "config": {"min.insync.replicas": "1", "retention.ms": "-1"}}
         admin.create_topics([NewTopic("moving", 1, **replicas)])["moving"].result(timeout=30)
 
@@ -601,9 +601,9 @@ def test_a_partition_whose_leader_moves_is_asked_for_again() -> None:
         three.brokers[0].kill()
         eventually(lambda: leads(2), 60)
         with KafkaReader(cluster(three.bootstrap)) as reader:
-            assert reader.bounds("moving", [0]) == {0: Bounds(0, 2)}
+            assert reader.fetch_bounds("moving", [0]) == {0: Bounds(0, 2)}
             three.brokers[0].start()
             preferred = ElectionType.PREFERRED
             eventually(lambda: admin.elect_leaders(preferred, [TopicPartition("moving", 0)]).result() and leads(1), 60)
-            assert reader.bounds("moving", [0]) == {0: Bounds(0, 2)}
-            assert reader.offsets_at("moving", [0], NOON_MS + 500) == {0: 1}
+            assert reader.fetch_bounds("moving", [0]) == {0: Bounds(0, 2)}
+            assert reader.find_offsets_at("moving", [0], NOON_MS + 500) == {0: 1}

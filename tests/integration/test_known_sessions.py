@@ -12,19 +12,19 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from devkafka import Message, produce
-from devkafka.client import QUIET
-from tests.recording import RUN, Event, as_messages, ended, tool_call
-from tests.running import Ran, Running, Terminal, run
+from devkafka.client import SILENT_LOGGER
+from tests.recording import SESSION_EVENTS, Event, make_messages, make_session_end, make_tool_call
+from tests.running import CompletedRun, RunningTool, Terminal, run
 
 TopicFactory = Callable[..., str]
-Kshark = Callable[..., Ran]
+Kshark = Callable[..., CompletedRun]
 
 
 @pytest.fixture
 def kshark(kafka: str, tmp_path: Path) -> Kshark:
     """Runs kshark on a topic, with a cache folder of the test's own."""
 
-    def ran(command: str, topic: str, *arguments: str) -> Ran:
+    def ran(command: str, topic: str, *arguments: str) -> CompletedRun:
         where = ("--cluster", kafka, "--topic", topic)
         return run("kshark", command, *arguments, *where, variables={"XDG_CACHE_HOME": str(tmp_path)})
 
@@ -33,16 +33,16 @@ def kshark(kafka: str, tmp_path: Path) -> Kshark:
 
 def others(first: int, count: int, partition: int | None = None) -> list[Message]:
     """The records of so many other sessions."""
-    events = [tool_call(n, session_id=f"sess_other_{n}") for n in range(first, first + count)]
-    return as_messages(events, partition)
+    events = [make_tool_call(n, session_id=f"sess_other_{n}") for n in range(first, first + count)]
+    return make_messages(events, partition)
 
 
 def mine(*events: Event, partition: int | None = 0) -> list[Message]:
-    return as_messages(events, partition)
+    return make_messages(events, partition)
 
 
-def document(done: Ran) -> dict[str, Any]:
-    assert done.code == 0, done.told
+def document(done: CompletedRun) -> dict[str, Any]:
+    assert done.code == 0, done.error_text
     found: dict[str, Any] = orjson.loads(done.out)
     return found
 
@@ -67,7 +67,7 @@ def same_but_quicker(kshark: Kshark, topic: str) -> tuple[dict[str, Any], dict[s
 
 def test_a_known_session_is_read_from_where_it_lies(kafka: str, topic: TopicFactory, kshark: Kshark) -> None:
     name = topic(partitions=2)
-    produce(kafka, name, [*others(0, 300, 0), *mine(*RUN), *others(300, 300, 0)])
+    produce(kafka, name, [*others(0, 300, 0), *mine(*SESSION_EVENTS), *others(300, 300, 0)])
     kshark("sessions", name)
     by_catalogue, by_log = same_but_quicker(kshark, name)
     assert (by_catalogue["records"], by_log["records"]) == (5, 605)
@@ -80,9 +80,9 @@ def test_what_came_since_the_catalogue_was_written_is_shown_too(
     kafka: str, topic: TopicFactory, kshark: Kshark
 ) -> None:
     name = topic(partitions=2)
-    produce(kafka, name, [*others(0, 50, 0), *mine(tool_call(1), tool_call(2)), *others(50, 50, 0)])
+    produce(kafka, name, [*others(0, 50, 0), *mine(make_tool_call(1), make_tool_call(2)), *others(50, 50, 0)])
     kshark("sessions", name)
-    produce(kafka, name, [*others(100, 20, 0), *mine(tool_call(3), ended(4))])
+    produce(kafka, name, [*others(100, 20, 0), *mine(make_tool_call(3), make_session_end(4))])
     by_catalogue, by_log = same_but_quicker(kshark, name)
     assert (by_catalogue["records"], by_log["records"]) == (24, 124)
 
@@ -91,7 +91,7 @@ def test_records_that_a_partitioner_of_its_own_put_elsewhere_are_found(
     kafka: str, topic: TopicFactory, kshark: Kshark
 ) -> None:
     name = topic(partitions=8)
-    produce(kafka, name, [m for p in range(8) for m in mine(tool_call(p + 1), partition=p)])
+    produce(kafka, name, [m for p in range(8) for m in mine(make_tool_call(p + 1), partition=p)])
     kshark("sessions", name)
     found, searched = replayed(kshark, name)
     assert [step["event"]["event_id"] for step in found["steps"]] == [f"evt_{n}" for n in range(1, 9)]
@@ -102,7 +102,7 @@ def test_where_the_log_begins_is_known_as_without_the_catalogue(
     kafka: str, topic: TopicFactory, kshark: Kshark
 ) -> None:
     name = topic()
-    produce(kafka, name, [*others(-9, 9), *mine(tool_call(5), ended(6)), *others(7, 9)])
+    produce(kafka, name, [*others(-9, 9), *mine(make_tool_call(5), make_session_end(6)), *others(7, 9)])
     kshark("sessions", name)
     delete_before(kafka, name, 4)
     by_catalogue, _ = same_but_quicker(kshark, name)
@@ -114,7 +114,7 @@ def test_a_session_whose_first_records_were_deleted_is_read_by_the_log(
     kafka: str, topic: TopicFactory, kshark: Kshark
 ) -> None:
     name = topic()
-    produce(kafka, name, [*mine(tool_call(1), tool_call(2), tool_call(3)), *others(9, 9)])
+    produce(kafka, name, [*mine(make_tool_call(1), make_tool_call(2), make_tool_call(3)), *others(9, 9)])
     kshark("sessions", name)
     delete_before(kafka, name, 1)
     found, searched = replayed(kshark, name)
@@ -123,7 +123,7 @@ def test_a_session_whose_first_records_were_deleted_is_read_by_the_log(
 
 
 def delete_before(kafka: str, topic: str, offset: int) -> None:
-    admin = AdminClient({"bootstrap.servers": kafka}, logger=QUIET)
+    admin = AdminClient({"bootstrap.servers": kafka}, logger=SILENT_LOGGER)
     for deleted in admin.delete_records([TopicPartition(topic, 0, offset)]).values():
         deleted.result(timeout=30)
 
@@ -133,11 +133,11 @@ def test_unreadable_records_are_named_though_they_are_not_read_again(
 ) -> None:
     name = topic()
     bad = [Message("sess_1", b"{", partition=0), Message(None, b"[", partition=0), Message("sess_2", b"{", partition=0)]
-    produce(kafka, name, [*bad, *mine(tool_call(1)), *bad, *mine(ended(2)), *bad])
+    produce(kafka, name, [*bad, *mine(make_tool_call(1)), *bad, *mine(make_session_end(2)), *bad])
     kshark("sessions", name)
     same_but_quicker(kshark, name)
     done = kshark("replay", name, "sess_1")
-    named = {line.split()[1].rstrip(":") for line in done.told.splitlines()}
+    named = {line.split()[1].rstrip(":") for line in done.error_text.splitlines()}
     assert named == {f"{name}[0]@{offset}" for offset in (0, 1, 4, 5, 8, 9)}
 
 
@@ -145,7 +145,7 @@ def test_a_catalogue_that_is_wrong_damaged_or_of_another_version_is_not_believed
     kafka: str, topic: TopicFactory, kshark: Kshark, tmp_path: Path
 ) -> None:
     name = topic()
-    produce(kafka, name, [*others(0, 9), *mine(tool_call(1), ended(2)), *others(9, 9)])
+    produce(kafka, name, [*others(0, 9), *mine(make_tool_call(1), make_session_end(2)), *others(9, 9)])
     kshark("sessions", name)
     (file,) = tmp_path.rglob("*.sqlite")
     expected, _ = replayed(kshark, name, "--no-catalog")
@@ -167,7 +167,7 @@ def test_a_part_of_a_session_and_all_partitions_are_read_by_the_log(
     kafka: str, topic: TopicFactory, kshark: Kshark
 ) -> None:
     name = topic()
-    produce(kafka, name, [*others(0, 9), *mine(tool_call(1), tool_call(9)), *others(9, 9)])
+    produce(kafka, name, [*others(0, 9), *mine(make_tool_call(1), make_tool_call(9)), *others(9, 9)])
     kshark("sessions", name)
     for options in (("--from", "2026-01-15T14:00:05Z"), ("--all-partitions",)):
         assert replayed(kshark, name, *options)[1]["catalogue"] is None
@@ -175,16 +175,16 @@ def test_a_part_of_a_session_and_all_partitions_are_read_by_the_log(
 
 def test_a_known_session_is_followed(kafka: str, topic: TopicFactory, kshark: Kshark, tmp_path: Path) -> None:
     name = topic()
-    produce(kafka, name, [*others(0, 9), *mine(tool_call(1)), *others(9, 9)])
+    produce(kafka, name, [*others(0, 9), *mine(make_tool_call(1)), *others(9, 9)])
     kshark("sessions", name)
     where = ("--cluster", kafka, "--topic", name, "--format", "ndjson")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("XDG_CACHE_HOME", str(tmp_path))
-        running = Running("kshark", "replay", "sess_1", "--follow", *where)
-    assert "evt_1" in running.line()
-    produce(kafka, name, mine(tool_call(2), ended(3)))
-    assert "evt_2" in running.line()
-    code, lines, told = running.end()
+        running = RunningTool("kshark", "replay", "sess_1", "--follow", *where)
+    assert "evt_1" in running.read_line()
+    produce(kafka, name, mine(make_tool_call(2), make_session_end(3)))
+    assert "evt_2" in running.read_line()
+    code, lines, told = running.wait_for_end()
     assert (code, len(lines), told) == (0, 1, [])
 
 
@@ -203,7 +203,7 @@ def test_the_story_is_the_same_by_the_catalogue_and_by_the_log(kafka: str, topic
 def test_the_newest_session_needs_no_id(kafka: str, topic: TopicFactory, kshark: Kshark) -> None:
     name = topic(partitions=2)
     assert kshark("replay", name, "--last").code == 4
-    produce(kafka, name, [*others(0, 9), *as_messages([tool_call(99, session_id="sess_newest")]), *others(9, 9)])
+    produce(kafka, name, [*others(0, 9), *make_messages([make_tool_call(99, session_id="sess_newest")]), *others(9, 9)])
     (line,) = kshark("replay", name, "--last").lines
     assert orjson.loads(line)["session_id"] == "sess_newest"
     bounded = kshark("replay", name, "--last", "--to", "2026-01-15T14:00:03Z")
@@ -216,15 +216,15 @@ def test_the_shell_completes_ids_of_the_topic_that_was_asked_for(
 ) -> None:
     name, other = topic(), topic()
     ids = ["sess_1", "sess_2", "run_3", "sess_$(reboot)", "sess_a b", "sess_4"]
-    produce(kafka, name, as_messages([tool_call(n, session_id=each) for n, each in enumerate(ids)]))
-    produce(kafka, other, as_messages([tool_call(1, session_id="sess_elsewhere")]))
+    produce(kafka, name, make_messages([make_tool_call(n, session_id=each) for n, each in enumerate(ids)]))
+    produce(kafka, other, make_messages([make_tool_call(1, session_id="sess_elsewhere")]))
     for each in (name, other):
         kshark("sessions", each)
 
     def completed(words: str) -> list[str]:
         asked = {"_KSHARK_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
         done = run("kshark", variables={"XDG_CACHE_HOME": str(tmp_path), **asked})
-        assert (done.code, done.told) == (0, "")
+        assert (done.code, done.error_text) == (0, "")
         return [line.removeprefix("plain,") for line in done.lines if line]
 
     of_topic = f"--cluster {kafka} --topic {name}"
@@ -245,13 +245,13 @@ def test_on_a_terminal_the_newest_sessions_are_offered(kafka: str, topic: TopicF
     produce(kafka, name, others(1, 20))
     cache = {"XDG_CACHE_HOME": str(tmp_path)}
     terminal = Terminal("kshark", "replay", "--cluster", kafka, "--topic", name, variables=cache)
-    terminal.shows("Which one? [1]:")
+    terminal.wait_for_text("Which one? [1]:")
     assert any(line.startswith(" 1  sess_other_20 ") for line in terminal.lines)
     assert not any("sess_other_5 " in line for line in terminal.lines)
     terminal.process.sendline("3")
-    assert terminal.end() == 0
+    assert terminal.wait_for_end() == 0
     assert any(line.startswith("sess_other_18") for line in terminal.lines)
     leaving = Terminal("kshark", "replay", "--cluster", kafka, "--topic", name, variables=cache)
-    leaving.shows("Which one? [1]:")
+    leaving.wait_for_text("Which one? [1]:")
     leaving.process.sendeof()
-    assert (leaving.end(), leaving.lines[-1]) == (2, "kshark: no session was picked")
+    assert (leaving.wait_for_end(), leaving.lines[-1]) == (2, "kshark: no session was picked")

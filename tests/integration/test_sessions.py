@@ -13,34 +13,34 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from agentlog.log.reader import KafkaReader
-from agentlog.session.coverage import Searched
+from agentlog.session.coverage import SearchReport
 from agentlog.session.summary import Summary
 from agentlog.settings.clusters import Cluster
 from devkafka import KafkaCluster, create_topic, eventually, produce
-from devkafka.client import QUIET
-from kshark.catalogue.recompute import groups, reread, settle
+from devkafka.client import SILENT_LOGGER
+from kshark.catalogue.recompute import group_sessions, reread_sessions, store_recomputed
 from kshark.catalogue.store import Store
-from kshark.catalogue.update import Update
-from tests.recording import as_messages, ended, event, started, tool_call
-from tests.running import Ran, environment, run
+from kshark.catalogue.update import CatalogueUpdate
+from tests.recording import make_call_started, make_event, make_messages, make_session_end, make_tool_call
+from tests.running import CompletedRun, make_environment, run
 
 TopicFactory = Callable[..., str]
-Listing = Callable[..., Ran]
+Listing = Callable[..., CompletedRun]
 
 
 @pytest.fixture
 def listed(kafka: str, tmp_path: Path) -> Listing:
     """Runs `kshark sessions` with a cache folder of the test's own."""
 
-    def sessions(topic: str, *options: str) -> Ran:
+    def sessions(topic: str, *options: str) -> CompletedRun:
         where = ("--topic", topic) if "--cluster" in options else ("--cluster", kafka, "--topic", topic)
         return run("kshark", "sessions", *where, *options, variables={"XDG_CACHE_HOME": str(tmp_path)})
 
     return sessions
 
 
-def rows(done: Ran) -> list[dict[str, Any]]:
-    assert done.code == 0, done.told
+def rows(done: CompletedRun) -> list[dict[str, Any]]:
+    assert done.code == 0, done.error_text
     return [orjson.loads(line) for line in done.out.splitlines()]
 
 
@@ -62,9 +62,9 @@ def test_the_session_that_ran_away_is_on_top(kafka: str, topic: TopicFactory, li
 
 def test_what_came_since_is_added_and_a_call_counts_once(kafka: str, topic: TopicFactory, listed: Listing) -> None:
     name = topic(partitions=3)
-    produce(kafka, name, as_messages([event(0, "session_start"), started(1, "evt_2")]))
+    produce(kafka, name, make_messages([make_event(0, "session_start"), make_call_started(1, "evt_2")]))
     assert rows(listed(name))[0]["tool_calls"] == 1
-    produce(kafka, name, as_messages([tool_call(2), tool_call(2), ended(3)]))
+    produce(kafka, name, make_messages([make_tool_call(2), make_tool_call(2), make_session_end(3)]))
     (row,) = rows(listed(name))
     assert (row["tool_calls"], row["events"], row["status"]) == (1, 4, "succeeded")
     assert row["cost_usd"] is None
@@ -73,9 +73,9 @@ def test_what_came_since_is_added_and_a_call_counts_once(kafka: str, topic: Topi
 
 def test_what_the_log_no_longer_holds_is_not_counted(kafka: str, topic: TopicFactory, listed: Listing) -> None:
     name = topic()
-    produce(kafka, name, as_messages([tool_call(1), tool_call(2), tool_call(3, session_id="sess_2")]))
+    produce(kafka, name, make_messages([make_tool_call(1), make_tool_call(2), make_tool_call(3, session_id="sess_2")]))
     assert len(rows(listed(name))) == 2
-    admin = AdminClient({"bootstrap.servers": kafka}, logger=QUIET)
+    admin = AdminClient({"bootstrap.servers": kafka}, logger=SILENT_LOGGER)
     for deleted in admin.delete_records([TopicPartition(name, 0, 1)]).values():
         deleted.result(timeout=30)
     with_it = rows(listed(name))
@@ -85,7 +85,7 @@ def test_what_the_log_no_longer_holds_is_not_counted(kafka: str, topic: TopicFac
 
 def test_a_damaged_catalogue_is_made_anew(kafka: str, topic: TopicFactory, listed: Listing, tmp_path: Path) -> None:
     name = topic()
-    produce(kafka, name, as_messages([tool_call(1), ended(2)]))
+    produce(kafka, name, make_messages([make_tool_call(1), make_session_end(2)]))
     before = rows(listed(name))
     file = catalogue(tmp_path)
     file.write_bytes(b"no database" * 1000)
@@ -100,25 +100,25 @@ def test_without_a_cache_folder_the_answer_is_the_same(
     kafka: str, topic: TopicFactory, listed: Listing, tmp_path: Path
 ) -> None:
     name = topic()
-    produce(kafka, name, as_messages([tool_call(1)]))
+    produce(kafka, name, make_messages([make_tool_call(1)]))
     (tmp_path / "agentlog").write_text("a file in the way")
     done = listed(name)
     assert [row["session_id"] for row in rows(done)] == ["sess_1"]
-    assert "can't be used" in done.told
+    assert "can't be used" in done.error_text
 
 
 def test_a_catalogue_that_has_no_room_to_grow_is_kept_and_the_answer_comes_without_it(
     kafka: str, topic: TopicFactory, listed: Listing, tmp_path: Path
 ) -> None:
     name = topic(partitions=6)
-    produce(kafka, name, as_messages([tool_call(1)]))
+    produce(kafka, name, make_messages([make_tool_call(1)]))
     assert len(rows(listed(name))) == 1
     file = catalogue(tmp_path)
     before = file.stat().st_ino
     assert run("kshark", "demo", "--cluster", kafka, "--topic", name).code == 0
     kshark = Path(sys.executable).with_name("kshark")
     limited = ("bash", "-c", f"ulimit -f 80; exec {kshark} sessions --cluster {kafka} --topic {name} --no-pager")
-    variables = environment(XDG_CACHE_HOME=str(tmp_path))
+    variables = make_environment(XDG_CACHE_HOME=str(tmp_path))
     done = subprocess.run(limited, capture_output=True, env=variables, timeout=60, check=False)
     told = done.stderr.decode()
     assert done.returncode == 0, told
@@ -130,11 +130,11 @@ def test_a_catalogue_that_has_no_room_to_grow_is_kept_and_the_answer_comes_witho
 
 def test_an_unreadable_record_is_named_and_counted(kafka: str, topic: TopicFactory, listed: Listing) -> None:
     name = topic()
-    produce(kafka, name, [*as_messages([tool_call(1)]), *as_messages([tool_call(2)])[:0]])
-    produce(kafka, name, [as_messages([tool_call(3)])[0]._replace(value=b"{no json")])
+    produce(kafka, name, [*make_messages([make_tool_call(1)]), *make_messages([make_tool_call(2)])[:0]])
+    produce(kafka, name, [make_messages([make_tool_call(3)])[0]._replace(value=b"{no json")])
     for _ in range(2):
         done = listed(name)
-        assert f"unreadable: {name}[0]@1: not JSON" in done.told
+        assert f"unreadable: {name}[0]@1: not JSON" in done.error_text
         assert len(rows(done)) == 1
 
 
@@ -153,13 +153,13 @@ def test_a_topic_that_was_made_anew_has_nothing_of_the_old_one(
     kafka: str, topic: TopicFactory, listed: Listing
 ) -> None:
     name = topic()
-    produce(kafka, name, as_messages([tool_call(1), tool_call(2, session_id="sess_2")]))
+    produce(kafka, name, make_messages([make_tool_call(1), make_tool_call(2, session_id="sess_2")]))
     assert len(rows(listed(name))) == 2
-    admin = AdminClient({"bootstrap.servers": kafka}, logger=QUIET)
+    admin = AdminClient({"bootstrap.servers": kafka}, logger=SILENT_LOGGER)
     admin.delete_topics([name])[name].result(timeout=30)
     eventually(lambda: name not in admin.list_topics(timeout=10).topics)
     create_topic(kafka, name)
-    produce(kafka, name, as_messages([tool_call(1), tool_call(2), ended(3)]))
+    produce(kafka, name, make_messages([make_tool_call(1), make_tool_call(2), make_session_end(3)]))
     (row,) = rows(listed(name))
     assert (row["session_id"], row["events"]) == ("sess_1", 3)
 
@@ -168,41 +168,41 @@ def test_a_log_that_ends_before_what_was_read_is_read_anew(fragile_kafka: KafkaC
     broker = fragile_kafka.brokers[0]
     there = ("--cluster", fragile_kafka.bootstrap)
     name = create_topic(fragile_kafka.bootstrap)
-    produce(fragile_kafka.bootstrap, name, as_messages([tool_call(n) for n in range(5)]))
+    produce(fragile_kafka.bootstrap, name, make_messages([make_tool_call(n) for n in range(5)]))
     assert rows(listed(name, *there))[0]["events"] == 5
     broker.kill()
     for segment in (broker.log_file.parent / "data" / f"{name}-0").glob("0*"):  # what a disk lost that was never synced
         segment.unlink()
     broker.start()
-    produce(fragile_kafka.bootstrap, name, as_messages([tool_call(1, session_id="sess_2"), ended(2)]))
+    produce(fragile_kafka.bootstrap, name, make_messages([make_tool_call(1, session_id="sess_2"), make_session_end(2)]))
     done = listed(name, *there)
     assert {row["session_id"]: row["events"] for row in rows(done)} == {"sess_1": 1, "sess_2": 1}
-    assert f"topic {name} has lost records" in done.told
-    assert "lost" not in listed(name, *there).told
+    assert f"topic {name} has lost records" in done.error_text
+    assert "lost" not in listed(name, *there).error_text
 
 
 def summed(kafka: str, topic: str, store: Store, alone: int) -> tuple[int, dict[str, Summary]]:
     """How many records were read, and the rows, those in doubt settled."""
-    searched = Searched("")
+    searched = SearchReport("")
     with KafkaReader(
         Cluster("test", {"bootstrap.servers": kafka}, {"bootstrap.servers": "test"}, frozenset())
     ) as reader:
-        Update(reader, topic, store, searched, alone).run()
-        while unsure := store.unsure():
-            for group in groups(unsure):
-                settle(store, group, reread(reader, topic, group))
-    return searched.records, {row.session_id: row for row in store.rows("TRUE", "session_id", {})}
+        CatalogueUpdate(reader, topic, store, searched, alone).run()
+        while unsure := store.load_sessions_to_recompute():
+            for group in group_sessions(unsure):
+                store_recomputed(store, group, reread_sessions(reader, topic, group))
+    return searched.records, {row.session_id: row for row in store.query_rows("TRUE", "session_id", {})}
 
 
 def test_processes_that_share_the_partitions_say_what_one_says(kafka: str, topic: TopicFactory) -> None:
     name = topic(partitions=6)
-    half = as_messages([tool_call(n, session_id=f"sess_{n % 40}") for n in range(400)])
-    elsewhere = as_messages([tool_call(n + 400, session_id=f"sess_{n}") for n in range(40)], partition=0)
+    half = make_messages([make_tool_call(n, session_id=f"sess_{n % 40}") for n in range(400)])
+    elsewhere = make_messages([make_tool_call(n + 400, session_id=f"sess_{n}") for n in range(40)], partition=0)
     with Store() as shared, Store() as alone:
-        for more in (half, elsewhere, as_messages([event(500, "session_end", session_id="sess_3")])):
+        for more in (half, elsewhere, make_messages([make_event(500, "session_end", session_id="sess_3")])):
             produce(kafka, name, more)
             assert summed(kafka, name, shared, alone=0) == summed(kafka, name, alone, alone=1_000)
-            assert shared.marks() == alone.marks()
+            assert shared.read_progress() == alone.read_progress()
 
 
 @pytest.mark.parametrize("python", ["/bin/false", "/no/such/program"])
@@ -210,7 +210,7 @@ def test_what_a_helper_did_not_read_is_read_without_it(
     kafka: str, topic: TopicFactory, monkeypatch: pytest.MonkeyPatch, python: str
 ) -> None:
     name = topic(partitions=6)
-    produce(kafka, name, as_messages([tool_call(n, session_id=f"sess_{n % 40}") for n in range(400)]))
+    produce(kafka, name, make_messages([make_tool_call(n, session_id=f"sess_{n % 40}") for n in range(400)]))
     monkeypatch.setattr(sys, "executable", python)
     with Store() as store:
         read, found = summed(kafka, name, store, alone=0)

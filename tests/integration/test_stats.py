@@ -15,8 +15,8 @@ from agentlog.event.codec import decode
 from agentlog.event.event import Place, Record
 from devkafka import Message, produce
 from tests.integration.test_import import Lies, held
-from tests.recording import Event, as_messages, event, tool_call
-from tests.running import Running, Terminal, run
+from tests.recording import Event, make_event, make_messages, make_tool_call
+from tests.running import RunningTool, Terminal, run
 
 TopicFactory = Callable[..., str]
 
@@ -24,12 +24,12 @@ TopicFactory = Callable[..., str]
 def recent(seconds: float, event_id: str, event_type: str = "tool_call", **fields: Any) -> Event:
     """An event of so many seconds ago."""
     at = (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
-    return event(0, event_type, event_id=event_id, timestamp=at, **fields)
+    return make_event(0, event_type, event_id=event_id, timestamp=at, **fields)
 
 
 def stats(kafka: str, topic: str, *options: str) -> dict[str, Any]:
     done = run("kshark", "stats", "--cluster", kafka, "--topic", topic, *options)
-    assert done.code == 0, done.told
+    assert done.code == 0, done.error_text
     (line,) = done.lines
     return dict(orjson.loads(line))
 
@@ -39,7 +39,7 @@ def story(kafka: str, topic: TopicFactory) -> str:
     """A topic with the story, as if it had been this morning."""
     name = topic(partitions=5)
     done = run("kshark", "demo", "--cluster", kafka, "--topic", name, "--began", "-5h")
-    assert done.code == 0, done.told
+    assert done.code == 0, done.error_text
     return name
 
 
@@ -82,7 +82,7 @@ def test_what_cannot_be_read_is_named(kafka: str, topic: TopicFactory) -> None:
     name = topic()
     produce(kafka, name, [Message("sess_1", b"no json", round(time.time() * 1000))])
     done = run("kshark", "stats", "--cluster", kafka, "--topic", name)
-    assert done.told.startswith(f"unreadable: {name}[0]@0: not JSON")
+    assert done.error_text.startswith(f"unreadable: {name}[0]@0: not JSON")
     assert orjson.loads(done.out)["unreadable"] == 1
 
 
@@ -95,7 +95,7 @@ def test_an_empty_topic_has_nothing_and_knows_no_cost(kafka: str, topic: TopicFa
 def test_a_terminal_gets_a_picture(kafka: str, story: str, columns: int) -> None:
     arguments = ("stats", "--cluster", kafka, "--topic", story, "--from", "-1d")
     terminal = Terminal("kshark", *arguments, columns=columns, rows=40)
-    assert terminal.end() == 0
+    assert terminal.wait_for_end() == 0
     wanted = ["events", "sessions", "cost", "sizes", "types", "errors", "partitions"]
     names = [line.split(" ", maxsplit=1)[0] for line in terminal.lines if line and line[0] != " "]
     assert [each for each in names if each in wanted] == wanted
@@ -104,34 +104,36 @@ def test_a_terminal_gets_a_picture(kafka: str, story: str, columns: int) -> None
 
 def test_follow_goes_on_with_what_comes_in_and_forgets_what_is_older(kafka: str, topic: TopicFactory) -> None:
     name = topic(partitions=2)
-    produce(kafka, name, as_messages([recent(60, "evt_old"), recent(2, "evt_new")]))
-    running = Running("kshark", "stats", "--follow", "--from", "-8s", "--cluster", kafka, "--topic", name)
+    produce(kafka, name, make_messages([recent(60, "evt_old"), recent(2, "evt_new")]))
+    running = RunningTool("kshark", "stats", "--follow", "--from", "-8s", "--cluster", kafka, "--topic", name)
     try:
-        while orjson.loads(running.line())["events"] != 1:
+        while orjson.loads(running.read_line())["events"] != 1:
             pass
-        produce(kafka, name, as_messages([tool_call(n) for n in range(5)]))  # of January: it counts when it came in
-        while (said := orjson.loads(running.line()))["events"] != 6:
+        produce(
+            kafka, name, make_messages([make_tool_call(n) for n in range(5)])
+        )  # of January: it counts when it came in
+        while (said := orjson.loads(running.read_line()))["events"] != 6:
             pass
         assert said["types"] == {"tool_call": 6}
-        while orjson.loads(running.line())["events"] != 5:  # the first is more than eight seconds old by now
+        while orjson.loads(running.read_line())["events"] != 5:  # the first is more than eight seconds old by now
             pass
         running.send_signal(signal.SIGINT)
-        assert running.end()[0] == 130
+        assert running.wait_for_end()[0] == 130
     finally:
         running.kill()
-        running.end()
+        running.wait_for_end()
 
 
 def test_in_a_terminal_the_view_is_drawn_over_itself_until_ctrl_c(kafka: str, topic: TopicFactory) -> None:
     name = topic()
     terminal = Terminal("kshark", "stats", "--follow", "--cluster", kafka, "--topic", name, rows=30)
-    terminal.shows("events      0, ")
-    produce(kafka, name, as_messages([recent(0, "evt_1", session_id="sess_\x1b[2J")]))
-    terminal.shows("events      1, ")
+    terminal.wait_for_text("events      0, ")
+    produce(kafka, name, make_messages([recent(0, "evt_1", session_id="sess_\x1b[2J")]))
+    terminal.wait_for_text("events      1, ")
     assert sum("topic " in line for line in terminal.screen.display) == 1
     assert any("sess_\\u001b[2J 1 (100%)" in line for line in terminal.lines)
     terminal.process.sendintr()
-    assert terminal.end() == 130
+    assert terminal.wait_for_end() == 130
 
 
 @pytest.mark.parametrize(
@@ -144,4 +146,4 @@ def test_in_a_terminal_the_view_is_drawn_over_itself_until_ctrl_c(kafka: str, to
 )
 def test_what_makes_no_sense_is_2(options: list[str], why: str) -> None:
     done = run("kshark", "stats", "--cluster", "127.0.0.1:1", *options)
-    assert (done.code, why in done.told) == (2, True)
+    assert (done.code, why in done.error_text) == (2, True)

@@ -7,7 +7,7 @@ import pytest
 
 from agentlog.errors import KafkaUnavailable, TopicNotFound
 from agentlog.log import connection_monitor
-from agentlog.log.connection_monitor import Watch
+from agentlog.log.connection_monitor import ConnectionMonitor
 from agentlog.log.reader import KafkaReader
 from agentlog.log.reader import Message as Read
 from agentlog.log.topic_stream import TopicStream
@@ -20,7 +20,7 @@ NEVER_AGAIN = ("reconnect.backoff.ms=600000", "reconnect.backoff.max.ms=600000",
 
 
 def cluster(bootstrap: str, *properties: str) -> Cluster:
-    return Settings({}, None).cluster(bootstrap, properties)
+    return Settings({}, None).get_cluster(bootstrap, properties)
 
 
 def numbers(count: int, first: int = 0, partition: int = 0) -> list[Message]:
@@ -45,15 +45,15 @@ def next_values(live: Iterator[list[Read]], count: int) -> list[int]:
 def test_a_client_that_finds_no_broker_any_more_is_replaced_and_nothing_is_lost_or_read_twice(
     fragile_kafka: KafkaCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection_monitor, "LOOK_EVERY_S", 0.2)
-    monkeypatch.setattr(connection_monitor, "RENEW_EVERY_S", 0.2)
+    monkeypatch.setattr(connection_monitor, "CHECK_INTERVAL_S", 0.2)
+    monkeypatch.setattr(connection_monitor, "RENEW_INTERVAL_S", 0.2)
     bootstrap, broker, told = fragile_kafka.bootstrap, fragile_kafka.brokers[0], list[str]()
     name = create_topic(bootstrap, partitions=2)
     produce(bootstrap, name, [*numbers(10), *numbers(10, 10, partition=1)])
     with KafkaReader(cluster(bootstrap, *NEVER_AGAIN)) as reader:
         stream = TopicStream(reader, name, told.append)
         stream.begin(None)
-        live = stream.live()
+        live = stream.read_live()
         assert sorted(next_values(live, 20)) == list(range(20))
         for first in (20, 30):  # partition 1 is read by the first client alone
             broker.kill()
@@ -79,13 +79,13 @@ def test_a_new_client_fetches_again_what_the_old_one_had_not_handed_out(fragile_
 
 def first_batch(reader: KafkaReader, topic: str) -> list[int]:
     """What is read first; all the rest of a small topic was fetched with it."""
-    reader.start(topic, {0: 0})
-    return values(eventually(reader.full_batch, timeout=30))
+    reader.start_reading(topic, {0: 0})
+    return values(eventually(reader.read_full_batch, timeout=30))
 
 
 def rest(reader: KafkaReader, count: int) -> list[int]:
     found: list[int] = []
-    eventually(lambda: found.extend(values(reader.next_batch())) or len(found) >= count, timeout=30)
+    eventually(lambda: found.extend(values(reader.read_next_batch())) or len(found) >= count, timeout=30)
     return found
 
 
@@ -113,12 +113,12 @@ def test_a_question_that_gets_no_answer_takes_no_record_away(fragile_kafka: Kafk
 def test_an_outage_is_told_with_its_own_reason_and_not_with_that_of_the_one_before(
     fragile_kafka: KafkaCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection_monitor, "LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr(connection_monitor, "CHECK_INTERVAL_S", 0.2)
     broker, told = fragile_kafka.brokers[0], list[str]()
     with KafkaReader(cluster(fragile_kafka.bootstrap)) as reader:
         stream = TopicStream(reader, create_topic(fragile_kafka.bootstrap), told.append)
         stream.begin(None)
-        live = stream.live()
+        live = stream.read_live()
         broker.kill()
         eventually(lambda: next(live) or told, timeout=30)
         broker.start()
@@ -138,7 +138,7 @@ class Answering(KafkaReader):
         super().__init__(cluster("127.0.0.1:1"))
         self.answers = iter(answers)
 
-    def partition_count(self, topic: str, within_s: float | None = None) -> int:
+    def partition_count(self, topic: str, timeout_s: float | None = None) -> int:
         answer = next(self.answers)
         if isinstance(answer, Exception):
             raise answer
@@ -148,16 +148,16 @@ class Answering(KafkaReader):
 def test_a_topic_counts_as_deleted_when_a_broker_that_answers_does_not_know_it_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connection_monitor, "LOOK_EVERY_S", 0.0)
-    monkeypatch.setattr(connection_monitor, "MISSING_FOR_S", 0.2)
+    monkeypatch.setattr(connection_monitor, "CHECK_INTERVAL_S", 0.0)
+    monkeypatch.setattr(connection_monitor, "MISSING_TOLERANCE_S", 0.2)
     away, missing, told = KafkaUnavailable("away"), TopicNotFound("no topic"), list[str]()
     with Answering(away, missing, 3, *[missing] * 2) as reader:
-        looking = Watch(reader, "t", told.append)
-        assert looking.look() is None
+        looking = ConnectionMonitor(reader, "t", told.append)
+        assert looking.check_connection() is None
         time.sleep(0.3)  # the cluster is away for longer than a topic may be missing
-        assert [looking.look(), looking.look()] == [None, 3]
+        assert [looking.check_connection(), looking.check_connection()] == [None, 3]
         assert told == [AWAY, "it answers again, after 0 s"]
-        assert looking.look() is None
+        assert looking.check_connection() is None
         time.sleep(0.3)
         with pytest.raises(TopicNotFound, match="no topic"):
-            looking.look()
+            looking.check_connection()

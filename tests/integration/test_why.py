@@ -6,23 +6,23 @@ from pathlib import Path
 import orjson
 import pytest
 
-from agentlog.event.partitioner import candidates
+from agentlog.event.partitioner import list_candidate_partitions
 from devkafka import Message, produce
-from tests.recording import as_messages, ended, event, tool_call
-from tests.running import Ran, run
+from tests.recording import make_event, make_messages, make_session_end, make_tool_call
+from tests.running import CompletedRun, run
 
 TopicFactory = Callable[..., str]
 
-FAILING = [tool_call(n, "mail.send", error="busy: later", input={"to": 1}) for n in range(3, 9)]
+FAILING = [make_tool_call(n, "mail.send", error="busy: later", input={"to": 1}) for n in range(3, 9)]
 SESSION = [
-    event(1, "session_start", payload={"goal": "Send it"}),
-    event(2, "user_message", payload={"text": "send it"}, agent_id="user"),
+    make_event(1, "session_start", payload={"goal": "Send it"}),
+    make_event(2, "user_message", payload={"text": "send it"}, agent_id="user"),
     *FAILING,
-    ended(9, "failed"),
+    make_session_end(9, "failed"),
 ]
 
 
-def asked(folder: Path, command: str, topic: str, *arguments: str, session: str = "sess_1") -> Ran:
+def asked(folder: Path, command: str, topic: str, *arguments: str, session: str = "sess_1") -> CompletedRun:
     return run("kshark", command, session, *arguments, "--topic", topic, cwd=folder)
 
 
@@ -30,9 +30,9 @@ def asked(folder: Path, command: str, topic: str, *arguments: str, session: str 
 def written(kafka: str, topic: TopicFactory) -> str:
     """A topic of 12 partitions with the session in two of them, and a record that can't be read."""
     name = topic(partitions=12)
-    one, other = candidates(b"sess_1", 12)[:2]
-    produce(kafka, name, as_messages(SESSION[:4], one))
-    produce(kafka, name, as_messages(SESSION[3:], other))
+    one, other = list_candidate_partitions(b"sess_1", 12)[:2]
+    produce(kafka, name, make_messages(SESSION[:4], one))
+    produce(kafka, name, make_messages(SESSION[3:], other))
     produce(kafka, name, [Message("sess_1", b"no json", 1_768_485_600_000, partition=one)])
     return name
 
@@ -42,7 +42,7 @@ def test_why_tells_where_it_went_wrong_and_how_far_that_can_be_trusted(folder: P
     found = orjson.loads(done.out)
     assert (done.code, found["wrong"]["kind"], found["wrong"]["evidence"]) == (0, "loop", [3, 4, 5, 6, 7, 8])
     assert (found["searched"]["duplicates"], len(found["searched"]["unreadable"])) == (1, 1)
-    assert f"unreadable: {written}[" in done.told
+    assert f"unreadable: {written}[" in done.error_text
 
 
 def test_memory_tells_what_was_known(folder: Path, written: str) -> None:
@@ -59,4 +59,4 @@ def test_a_session_that_is_not_there_ends_with_4_and_no_cluster_with_3(
     missing = asked(folder, command, written, session="sess_2")
     nowhere = asked(folder, command, written, "--cluster", "127.0.0.1:1")
     assert (missing.code, nowhere.code) == (4, 3)
-    assert "no session sess_2" in missing.told
+    assert "no session sess_2" in missing.error_text

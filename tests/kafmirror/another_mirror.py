@@ -5,31 +5,33 @@
 
 import sys
 
-from kafmirror.batches.offset_header import Naming, named
-from kafmirror.batches.record import built, opened
-from kafmirror.batches.record_batch import Stamp, producer_id
-from kafmirror.kafka.cluster_pair import Named, Sides
-from kafmirror.kafka.cluster_pair import opened as sides_opened
-from kafmirror.kafka.fetch_produce import produce, produced
+from kafmirror.batches.offset_header import HeaderPolicy, with_offset_headers
+from kafmirror.batches.record import decode_records, encode_batch
+from kafmirror.batches.record_batch import Stamp, derive_producer_id
+from kafmirror.kafka.cluster_pair import ClusterPair, MirrorRequest
+from kafmirror.kafka.cluster_pair import open_clusters as sides_opened
+from kafmirror.kafka.fetch_produce import parse_produce_response, produce
 from kafmirror.kafka.metadata import Partition
 
 
-async def write(sides: Sides, topic: str, at: int, offsets: list[int]) -> None:
+async def write_batch(sides: ClusterPair, topic: str, base_offset: int, offsets: list[int]) -> None:
     """Write these records of partition 0, with the headers that tell where they lay."""
     partition = Partition(topic, 0)
-    source, target = await sides.of(topic, topic)
-    producer = producer_id(source.metadata.cluster_id, str(source.ids[topic]))
-    batches = [await source.batch_at(partition, offset) for offset in offsets]
-    found = {record.offset: record for batch in batches if batch for record in opened(batch)}
-    records = named([found[each] for each in offsets], Naming(producer, every=True))
-    data = built(records, Stamp(producer, at), 0)
-    answer = await produce(target.wire, target.node(partition), {partition: data}, target.ids)
-    told = produced(answer, target.ids)[partition]
-    if (told.error, told.base_offset) != (0, at):
-        sys.exit(f"not taken: {told}")
+    source, target = await sides.fetch_views(topic, topic)
+    producer = derive_producer_id(source.metadata.cluster_id, str(source.topic_ids[topic]))
+    batches = [await source.fetch_batch_at(partition, offset) for offset in offsets]
+    records_by_offset = {record.offset: record for batch in batches if batch for record in decode_records(batch)}
+    records = with_offset_headers(
+        [records_by_offset[each] for each in offsets], HeaderPolicy(producer, is_for_every_record=True)
+    )
+    data = encode_batch(records, Stamp(producer, base_offset), 0)
+    answer = await produce(target.connection, target.find_leader_node(partition), {partition: data}, target.topic_ids)
+    result = parse_produce_response(answer, target.topic_ids)[partition]
+    if (result.error, result.base_offset) != (0, base_offset):
+        sys.exit(f"not taken: {result}")
 
 
 if __name__ == "__main__":
     source, target, topic, at, *offsets = sys.argv[1:]
-    with sides_opened(Named(source, target)) as sides:
-        sides.loop.run(write, sides, topic, int(at), [int(each) for each in offsets])
+    with sides_opened(MirrorRequest(source, target)) as sides:
+        sides.loop.run(write_batch, sides, topic, int(at), [int(each) for each in offsets])

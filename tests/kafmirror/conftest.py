@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from devkafka import KafkaCluster, running
+from devkafka import KafkaCluster, run_clusters
 from tests.kafmirror.side import Pair
 
 
@@ -12,7 +12,7 @@ from tests.kafmirror.side import Pair
 def _clusters() -> Iterator[Pair]:
     quick = {"log.cleaner.backoff.ms": "100", "log.initial.task.delay.ms": "100"}
     clusters = KafkaCluster("source", properties=quick), KafkaCluster("target", properties=quick)
-    with running(*clusters) as (source, target):
+    with run_clusters(*clusters) as (source, target):
         yield Pair(source, target)
 
 

@@ -9,17 +9,17 @@ from pathlib import Path
 
 from devkafka.process import Process
 
-ROOM = "24m"
+DISK_SIZE = "24m"
 
 
 @contextmanager
-def small_disk(path: Path) -> Iterator[Path]:
+def mount_small_disk(path: Path) -> Iterator[Path]:
     """A folder on a file system of 24 MB, for root; else an ordinary one."""
     path.mkdir()
     if os.geteuid() != 0:
         yield path
         return
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", path], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "tmpfs", path], check=True)
     try:
         yield path
     finally:
@@ -27,7 +27,7 @@ def small_disk(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def full(disk: Path, broker: Process) -> Iterator[None]:
+def fill_disk(disk: Path, broker: Process) -> Iterator[None]:
     """Leave the broker no room on a small disk while the block runs; that it is killed and started again is up to you.
 
     An ordinary folder can't be full: there the system refuses the broker to let any file grow beyond 1 MB.

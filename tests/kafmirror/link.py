@@ -14,16 +14,16 @@ CHUNK, SEGMENT = 64 << 10, 1448
 
 
 class Link:
-    """A way to the port ``to``, which listens at ``port``: at once, until ``long`` makes it long."""
+    """A way to the port ``target_port``, which listens at ``port``: at once, until ``slow_down`` makes it long."""
 
     def __init__(self) -> None:
-        self.to = self.port = self.lost = 0
+        self.target_port = self.port = self.lost_segments = 0
         self._round_trip = self._loss = 0.0
         self._random = random.Random(1)
         self._loop = asyncio.new_event_loop()
         self._connections: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=[self._listen()])
-        self._listening, self._over = threading.Event(), asyncio.Event()
+        self._listening, self._stopped = threading.Event(), asyncio.Event()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -31,12 +31,12 @@ class Link:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._loop.call_soon_threadsafe(self._over.set)
+        self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join()
         self._loop.close()
 
     @contextmanager
-    def long(self, round_trip: float, loss: float) -> Iterator[None]:
+    def slow_down(self, round_trip: float, loss: float) -> Iterator[None]:
         """Take ``round_trip`` seconds there and back, and lose this share of all segments, while the block runs."""
         self._round_trip, self._loss = round_trip, loss
         try:
@@ -44,32 +44,32 @@ class Link:
         finally:
             self._round_trip = self._loss = 0.0
 
-    def cut(self) -> None:
+    def break_connections(self) -> None:
         """Break all connections; new ones can be made."""
-        self._loop.call_soon_threadsafe(self._cut)
+        self._loop.call_soon_threadsafe(self._break_connections)
 
-    def _cut(self) -> None:
+    def _break_connections(self) -> None:
         for each in self._connections:
             each.cancel()
 
     async def _listen(self) -> None:
-        async with await asyncio.start_server(self._connected, "127.0.0.1", 0) as server:
+        async with await asyncio.start_server(self._handle_connection, "127.0.0.1", 0) as server:
             self.port = server.sockets[0].getsockname()[1]
             self._listening.set()
-            await self._over.wait()
-            self._cut()
+            await self._stopped.wait()
+            self._break_connections()
             await asyncio.gather(*self._connections, return_exceptions=True)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _handle_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
         self._connections.add(task)
         far_writer = None
         try:
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.to)
-            async with asyncio.TaskGroup() as both:
-                both.create_task(self._carry(reader, far_writer))
-                both.create_task(self._carry(far_reader, writer))
+            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target_port)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._forward(reader, far_writer))
+                tasks.create_task(self._forward(far_reader, writer))
         except (asyncio.CancelledError, OSError, ExceptionGroup):
             pass  # either end, or we ourselves, broke it: so does the other
         finally:
@@ -78,17 +78,17 @@ class Link:
                 if each is not None:
                     each.transport.abort()
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         due = 0.0
         while data := await reader.read(CHUNK):
-            due = max(due + 1e-6, self._loop.time() + self._round_trip / 2) + self._held_up(len(data))
+            due = max(due + 1e-6, self._loop.time() + self._round_trip / 2) + self._draw_loss_delay(len(data))
             self._loop.call_at(due, writer.write, data)
             await writer.drain()
         await asyncio.sleep(due - self._loop.time())
         writer.write_eof()
 
-    def _held_up(self, count: int) -> float:
+    def _draw_loss_delay(self, count: int) -> float:
         """For how long lost segments among so many bytes hold up a connection."""
         lost = sum(self._random.random() < self._loss for _ in range(0, count, SEGMENT))
-        self.lost += lost
+        self.lost_segments += lost
         return lost * self._round_trip

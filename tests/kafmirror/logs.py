@@ -12,12 +12,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
 from devkafka import eventually
-from devkafka.client import QUIET
+from devkafka.client import SILENT_LOGGER
 
 HEADER = "kafmirror.offset"
 
 
-class Kept(NamedTuple):
+class ConsumedRecord(NamedTuple):
     """A record as a consumer sees it."""
 
     offset: int
@@ -27,32 +27,37 @@ class Kept(NamedTuple):
     headers: tuple[tuple[str, bytes | None], ...]
 
     @property
-    def in_source(self) -> "Kept":
+    def without_mirror_header(self) -> "ConsumedRecord":
         """Without the mirror's header."""
         return self._replace(headers=tuple(each for each in self.headers if each[0] != HEADER))
 
 
-Log = dict[int, list[Kept]]
+Log = dict[int, list[ConsumedRecord]]
 
 
-def fill(
-    bootstrap: str, topic: str, count: int, partitions: int = 6, began: int = 1_700_000_000_000, **properties: str | int
+def fill_topic(
+    bootstrap: str,
+    topic: str,
+    count: int,
+    partitions: int = 6,
+    start_ms: int = 1_700_000_000_000,
+    **properties: str | int,
 ) -> None:
-    """Write ``count`` records quickly, spread over the partitions; their timestamps begin at ``began``, in ms."""
+    """Write ``count`` records quickly, spread over the partitions; their timestamps begin at ``start_ms``, in ms."""
     settings = {"bootstrap.servers": bootstrap, "enable.idempotence": True, "compression.type": "lz4", "linger.ms": 20}
     producer = Producer({**settings, "queue.buffering.max.messages": 10_000_000, **properties})
     filling = b"event " * 20
     for number in range(count):
         key, value = b"sess_%d" % (number % 1000), b"%d %s" % (number, filling)
-        producer.produce(topic, value, key, partition=number % partitions, timestamp=began + number)
+        producer.produce(topic, value, key, partition=number % partitions, timestamp=start_ms + number)
         if not number % 10_000:
             producer.poll(0)
     assert producer.flush(120) == 0
 
 
-def ends(bootstrap: str, topic: str) -> int:
+def sum_end_offsets(bootstrap: str, topic: str) -> int:
     """The ends of all partitions of a topic together; -1 while the broker doesn't tell."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused"}, logger=QUIET)
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused"}, logger=SILENT_LOGGER)
     try:
         numbers = consumer.list_topics(topic, timeout=5).topics[topic].partitions
         return sum(consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=5)[1] for n in numbers)
@@ -62,10 +67,10 @@ def ends(bootstrap: str, topic: str) -> int:
         consumer.close()
 
 
-def partitions(bootstrap: str, topic: str) -> int:
+def count_partitions(bootstrap: str, topic: str) -> int:
     """How many partitions a topic has; 0 where there is no such topic."""
-    found = AdminClient({"bootstrap.servers": bootstrap}, logger=QUIET).list_topics(timeout=10).topics
-    return len(found[topic].partitions) if topic in found else 0
+    topics = AdminClient({"bootstrap.servers": bootstrap}, logger=SILENT_LOGGER).list_topics(timeout=10).topics
+    return len(topics[topic].partitions) if topic in topics else 0
 
 
 def delete_topic(bootstrap: str, topic: str) -> None:
@@ -75,7 +80,7 @@ def delete_topic(bootstrap: str, topic: str) -> None:
     eventually(lambda: topic not in admin.list_topics(timeout=10).topics, 30)
 
 
-def records(bootstrap: str, topic: str) -> Iterator[tuple[int, Kept]]:
+def read_records(bootstrap: str, topic: str) -> Iterator[tuple[int, ConsumedRecord]]:
     """Each record of a topic with its partition, each partition in order, as one who reads committed records only."""
     consumer = Consumer(
         {
@@ -99,37 +104,37 @@ def records(bootstrap: str, topic: str) -> Iterator[tuple[int, Kept]]:
                 assert error.code() == KafkaError._PARTITION_EOF, error
                 ended.add(message.partition())
             else:
-                kept = Kept(
+                record = ConsumedRecord(
                     message.offset(),
                     message.timestamp()[1],
                     message.key(),
                     message.value(),
                     tuple(message.headers() or ()),
                 )
-                yield message.partition(), kept
+                yield message.partition(), record
     consumer.close()
 
 
-def read(bootstrap: str, topic: str) -> Log:
+def read_log(bootstrap: str, topic: str) -> Log:
     """All records of a topic, by partition."""
-    found: Log = {}
-    for partition, record in records(bootstrap, topic):
-        found.setdefault(partition, []).append(record)
-    return found
+    log: Log = {}
+    for partition, record in read_records(bootstrap, topic):
+        log.setdefault(partition, []).append(record)
+    return log
 
 
-def digests(bootstrap: str, topic: str) -> dict[int, tuple[int, str]]:
+def compute_digests(bootstrap: str, topic: str) -> dict[int, tuple[int, str]]:
     """Of each partition how many records it has, and a digest over their offsets and all that they hold."""
     hashes: dict[int, Any] = {}
     counts: dict[int, int] = {}
-    for partition, record in records(bootstrap, topic):
+    for partition, record in read_records(bootstrap, topic):
         # Version 2 has no back references: equal records are equal bytes.
         hashes.setdefault(partition, hashlib.sha256()).update(marshal.dumps(tuple(record), 2))
         counts[partition] = counts.get(partition, 0) + 1
     return {partition: (counts[partition], each.hexdigest()) for partition, each in hashes.items()}
 
 
-def bounds(bootstrap: str, topic: str, partition: int = 0) -> tuple[int, int]:
+def read_bounds(bootstrap: str, topic: str, partition: int = 0) -> tuple[int, int]:
     """The first offset of a partition, and the one behind its last."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused"})
     low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
@@ -137,7 +142,7 @@ def bounds(bootstrap: str, topic: str, partition: int = 0) -> tuple[int, int]:
     return low, high
 
 
-def topic_settings(bootstrap: str, topic: str) -> dict[str, str]:
+def read_topic_settings(bootstrap: str, topic: str) -> dict[str, str]:
     """All settings of a topic."""
     admin, resource = AdminClient({"bootstrap.servers": bootstrap}), ConfigResource(ConfigResource.Type.TOPIC, topic)
     return {
@@ -160,7 +165,7 @@ def delete_records(bootstrap: str, topic: str, below: int, partition: int = 0) -
         done.result(timeout=30)
 
 
-def commit(bootstrap: str, group: str, topic: str, offset: int) -> None:
+def commit_offset(bootstrap: str, group: str, topic: str, offset: int) -> None:
     """Commit an offset of partition 0 as a consumer does."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
     eventually(lambda: _is_committed(consumer, TopicPartition(topic, 0, offset)), 30)
@@ -175,9 +180,9 @@ def _is_committed(consumer: Consumer, offset: TopicPartition) -> bool:
     return True
 
 
-def committed(bootstrap: str, group: str, topic: str) -> int:
+def read_committed_offset(bootstrap: str, group: str, topic: str) -> int:
     """What a group has committed of partition 0; negative for nothing."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
-    [found] = consumer.committed([TopicPartition(topic, 0)], timeout=30)
+    [committed_offset] = consumer.committed([TopicPartition(topic, 0)], timeout=30)
     consumer.close()
-    return found.offset
+    return committed_offset.offset

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from devkafka import KafkaCluster, create_topic, eventually
-from tests.kafmirror.logs import Log, digests, ends, fill, partitions, read
+from tests.kafmirror.logs import Log, compute_digests, count_partitions, fill_topic, read_log, sum_end_offsets
 
 
 @dataclass(frozen=True)
-class Ran:
+class CompletedRun:
     """How a run of kafmirror ended."""
 
     code: int
@@ -30,13 +30,17 @@ class Ran:
         return json.loads(self.out)
 
 
-class Running:
+class MirrorProcess:
     """A kafmirror that runs beside the test."""
 
     def __init__(self, arguments: list[str]) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed with us
         self._process = subprocess.Popen(
-            _command(arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._log, env=_environment()
+            _make_command(arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env=_make_environment(),
         )
 
     @property
@@ -50,7 +54,7 @@ class Running:
         """Whether it hasn't ended."""
         return self._process.poll() is None
 
-    def send(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
         self._process.send_signal(number)
 
@@ -66,17 +70,17 @@ class Running:
         self._process.communicate()
         self._log.close()
 
-    def stop(self) -> Ran:
+    def stop(self) -> CompletedRun:
         """Let it end cleanly."""
-        self.send(signal.SIGTERM)
-        return self.ended()
+        self.send_signal(signal.SIGTERM)
+        return self.wait_for_end()
 
-    def ended(self, timeout: float = 60) -> Ran:
+    def wait_for_end(self, timeout: float = 60) -> CompletedRun:
         """Wait for its end."""
         out, _ = self._process.communicate(timeout=timeout)
-        return Ran(self._process.returncode, out.decode(), self.err)
+        return CompletedRun(self._process.returncode, out.decode(), self.err)
 
-    def says(self, text: str, timeout: float = 60) -> None:
+    def wait_for_output(self, text: str, timeout: float = 60) -> None:
         """Wait until it says ``text`` on standard error."""
         try:
             eventually(lambda: text in self.err or not self.is_running, timeout)
@@ -92,22 +96,22 @@ class Pair:
     source: KafkaCluster
     target: KafkaCluster
 
-    def arguments(self, command: str, *more: str) -> list[str]:
+    def build_arguments(self, command: str, *more: str) -> list[str]:
         """The command line for a command between the two."""
         return [command, "--source", self.source.bootstrap, "--target", self.target.bootstrap, *more]
 
-    def run(self, command: str, *more: str) -> Ran:
+    def run(self, command: str, *more: str) -> CompletedRun:
         """Run kafmirror to its end."""
-        return run(self.arguments(command, *more))
+        return run_kafmirror(self.build_arguments(command, *more))
 
-    def once(self, topic: str, *more: str) -> Ran:
+    def replicate_once(self, topic: str, *more: str) -> CompletedRun:
         """Mirror what is there."""
         return self.run("replicate", "--topics", topic, "--once", *more)
 
     @contextmanager
-    def mirroring(self, topic: str, *more: str) -> Iterator[Running]:
+    def run_mirror(self, topic: str, *more: str) -> Iterator[MirrorProcess]:
         """A mirror that runs as long as the block."""
-        mirror = Running(self.arguments("replicate", "--topics", topic, *more))
+        mirror = MirrorProcess(self.build_arguments("replicate", "--topics", topic, *more))
         try:
             yield mirror
         except BaseException as error:
@@ -116,45 +120,47 @@ class Pair:
         finally:
             mirror.close()
 
-    def topic(self, *, partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
+    def create_source_topic(self, *, partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
         """A new topic in the source."""
         return create_topic(self.source.bootstrap, partitions=partitions, config=config)
 
-    def filled(self, count: int) -> str:
+    def create_filled_topic(self, count: int) -> str:
         """A new topic of six partitions on both sides, with so many records in the source."""
-        topic = self.topic(partitions=6)
+        topic = self.create_source_topic(partitions=6)
         create_topic(self.target.bootstrap, topic, partitions=6)
-        fill(self.source.bootstrap, topic, count)
+        fill_topic(self.source.bootstrap, topic, count)
         return topic
 
-    def holds(self, topic: str, count: int, timeout: float = 120) -> None:
+    def wait_for_records(self, topic: str, count: int, timeout: float = 120) -> None:
         """Wait until the target holds so many records."""
-        eventually(lambda: ends(self.target.bootstrap, topic) >= count, timeout)
+        eventually(lambda: sum_end_offsets(self.target.bootstrap, topic) >= count, timeout)
 
-    def logs(self, topic: str) -> tuple[Log, Log]:
+    def read_logs(self, topic: str) -> tuple[Log, Log]:
         """All records of both sides."""
-        return read(self.source.bootstrap, topic), read(self.target.bootstrap, topic)
+        return read_log(self.source.bootstrap, topic), read_log(self.target.bootstrap, topic)
 
     def is_exact(self, topic: str) -> bool:
         """Whether both sides hold the same records at the same offsets."""
-        return digests(self.source.bootstrap, topic) == digests(self.target.bootstrap, topic)
+        return compute_digests(self.source.bootstrap, topic) == compute_digests(self.target.bootstrap, topic)
 
-    def catches_up(self, topic: str, timeout: float = 60) -> None:
+    def wait_until_exact(self, topic: str, timeout: float = 60) -> None:
         """Wait until both sides hold the same."""
-        eventually(lambda: partitions(self.target.bootstrap, topic) and self.is_exact(topic), timeout)
+        eventually(lambda: count_partitions(self.target.bootstrap, topic) and self.is_exact(topic), timeout)
 
-    def exact(self, topic: str) -> int:
+    def count_exact_records(self, topic: str) -> int:
         """How many records both sides hold, which are the same at the same offsets."""
-        source, target = digests(self.source.bootstrap, topic), digests(self.target.bootstrap, topic)
+        source, target = compute_digests(self.source.bootstrap, topic), compute_digests(self.target.bootstrap, topic)
         assert target == source
         return sum(count for count, _ in source.values())
 
 
-def run(arguments: list[str], variables: Mapping[str, str] | None = None, cwd: Path | None = None) -> Ran:
+def run_kafmirror(
+    arguments: list[str], variables: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> CompletedRun:
     """Run kafmirror to its end."""
-    environment = {**_environment(), **(variables or {})}
-    done = subprocess.run(
-        _command(arguments),
+    environment = {**_make_environment(), **(variables or {})}
+    result = subprocess.run(
+        _make_command(arguments),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         env=environment,
@@ -162,13 +168,13 @@ def run(arguments: list[str], variables: Mapping[str, str] | None = None, cwd: P
         timeout=120,
         check=False,
     )
-    return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+    return CompletedRun(result.returncode, result.stdout.decode(), result.stderr.decode())
 
 
-def _command(arguments: list[str]) -> list[str]:
+def _make_command(arguments: list[str]) -> list[str]:
     return [sys.executable, "-m", "kafmirror", *arguments]
 
 
-def _environment() -> dict[str, str]:
+def _make_environment() -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AGENTLOG_")}
     return {**clean, "AGENTLOG_DEBUG": "1", "XDG_CONFIG_HOME": "/nonexistent"}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from kafmirror.commands.metrics import Page
+from kafmirror.commands.metrics import StatusPage
 from kafmirror.kafka.metadata import Partition
 from kafmirror.lag.lag import Lag
-from kafmirror.lag.partition_status import Standing
+from kafmirror.lag.partition_status import PartitionStatus
 
 DOCS = Path(__file__).parents[2] / "docs" / "kafmirror.md"
 CASES = """
@@ -63,8 +63,8 @@ def test_the_alerts_fire_on_lag_on_what_is_unknown_and_on_silence(tmp_path: Path
 
 
 def test_every_metric_in_the_alerts_is_served() -> None:
-    page, registry = Page(), CollectorRegistry()
-    page.tell([Standing(Partition("t", 0), Partition("t", 0), 1, 3, 1, Lag(2, 0.5))], [], [])
+    page, registry = StatusPage(), CollectorRegistry()
+    page.update([PartitionStatus(Partition("t", 0), Partition("t", 0), 1, 3, 1, Lag(2, 0.5))], [], [])
     registry.register(page)
     served = set(re.findall(r"^(kafmirror_\w+)", generate_latest(registry).decode(), re.MULTILINE))
     used = set(re.findall(r"\bkafmirror_\w+", rules()))

@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kafmirror.batches import compression, offset_header, record, record_batch
-from kafmirror.batches.aborted_transactions import Aborted
-from kafmirror.batches.offset_header import Naming
-from kafmirror.batches.record import Opened
+from kafmirror.batches.aborted_transactions import AbortedTransactions
+from kafmirror.batches.offset_header import HeaderPolicy
+from kafmirror.batches.record import DecodedRecord
 from kafmirror.batches.record_batch import Batch, Stamp
-from kafmirror.copy.partition_buffer import PATCHED_BYTES, Flow
+from kafmirror.copy.partition_buffer import MIN_PATCHED_BYTES, PartitionBuffer
 
-PRODUCER = record_batch.producer_id("cluster", "topic")
+PRODUCER = record_batch.derive_producer_id("cluster", "topic")
 RESTS = st.tuples(
     st.none() | st.binary(max_size=50),
     st.none() | st.binary(max_size=300),
@@ -20,30 +20,30 @@ RESTS = st.tuples(
 
 
 def rest(key: bytes | None, value: bytes | None, headers: list[tuple[bytes, bytes | None]]) -> bytes:
-    parts = [sized(key), sized(value), record.varint(len(headers))]
+    parts = [sized(key), sized(value), record.encode_varint(len(headers))]
     return b"".join([*parts, *(sized(each) for pair in headers for each in pair)])
 
 
 def sized(data: bytes | None) -> bytes:
-    return record.varint(-1) if data is None else record.varint(len(data)) + data
+    return record.encode_varint(-1) if data is None else record.encode_varint(len(data)) + data
 
 
 @st.composite
-def opened(draw: st.DrawFn) -> list[Opened]:
+def opened(draw: st.DrawFn) -> list[DecodedRecord]:
     offset, found = draw(st.integers(0, 2**40)), []
     for _ in range(draw(st.integers(1, 30))):
-        found.append(Opened(offset, draw(st.integers(0, 2**41)), rest(*draw(RESTS))))
+        found.append(DecodedRecord(offset, draw(st.integers(0, 2**41)), rest(*draw(RESTS))))
         offset += draw(st.integers(1, 3))
     return found
 
 
-def dense_from(some: list[Opened]) -> list[Opened]:
+def dense_from(some: list[DecodedRecord]) -> list[DecodedRecord]:
     return [each._replace(offset=some[0].offset + n) for n, each in enumerate(some)]
 
 
 def whole(data: bytes, base: int) -> Batch:
     """A batch as it stands in a log, where the broker has set its base offset."""
-    batch = record_batch.first(data)
+    batch = record_batch.read_first_batch(data)
     assert batch is not None
     assert record_batch.is_intact(batch)
     return batch._replace(base_offset=base)
@@ -51,37 +51,40 @@ def whole(data: bytes, base: int) -> Batch:
 
 @given(opened(), st.sampled_from(range(5)), st.booleans())
 def test_what_was_built_tells_each_record_and_where_it_lay_in_the_source(
-    given_records: list[Opened], codec: int, every: bool
+    given_records: list[DecodedRecord], codec: int, every: bool
 ) -> None:
     target = given_records[0].offset // 2
-    named = offset_header.named(given_records, Naming(PRODUCER, every))
-    batch = whole(record.built(named, Stamp(PRODUCER, target), codec), target)
+    named = offset_header.with_offset_headers(given_records, HeaderPolicy(PRODUCER, every))
+    batch = whole(record.encode_batch(named, Stamp(PRODUCER, target), codec), target)
     assert record_batch.is_written_by(batch, PRODUCER)
     assert batch.is_dense
-    assert offset_header.as_in_source(batch, PRODUCER) == given_records
-    assert offset_header.source_position(batch, PRODUCER) == given_records[-1].offset + 1
+    assert offset_header.restore_source_records(batch, PRODUCER) == given_records
+    assert offset_header.find_next_source_offset(batch, PRODUCER) == given_records[-1].offset + 1
 
 
 @given(opened(), st.sampled_from(range(5)))
-def test_naming_the_first_record_of_a_batch_leaves_all_others_as_they_are(some: list[Opened], codec: int) -> None:
+def test_naming_the_first_record_of_a_batch_leaves_all_others_as_they_are(
+    some: list[DecodedRecord], codec: int
+) -> None:
     dense = dense_from(some)
-    batch = whole(record.built(dense, Stamp(1, 0), codec), dense[0].offset)
+    batch = whole(record.encode_batch(dense, Stamp(1, 0), codec), dense[0].offset)
     target = dense[0].offset // 2
     again = whole(
-        record_batch.stamped(offset_header.with_first_named(batch, PRODUCER), Stamp(PRODUCER, target)), target
+        record_batch.stamp_batch(offset_header.with_first_offset_header(batch, PRODUCER), Stamp(PRODUCER, target)),
+        target,
     )
-    assert offset_header.as_in_source(again, PRODUCER) == dense
-    assert offset_header.source_position(again, PRODUCER) == dense[-1].offset + 1
+    assert offset_header.restore_source_records(again, PRODUCER) == dense
+    assert offset_header.find_next_source_offset(again, PRODUCER) == dense[-1].offset + 1
 
 
 @given(opened(), st.sampled_from(range(5)))
-def test_stamping_changes_neither_a_record_nor_a_timestamp(some: list[Opened], codec: int) -> None:
+def test_stamping_changes_neither_a_record_nor_a_timestamp(some: list[DecodedRecord], codec: int) -> None:
     dense = dense_from(some)
-    batch = whole(record.built(dense, Stamp(1, 0), codec), dense[0].offset)
-    again = whole(record_batch.stamped(batch, Stamp(PRODUCER, batch.base_offset)), batch.base_offset)
-    assert record.opened(again) == dense
+    batch = whole(record.encode_batch(dense, Stamp(1, 0), codec), dense[0].offset)
+    again = whole(record_batch.stamp_batch(batch, Stamp(PRODUCER, batch.base_offset)), batch.base_offset)
+    assert record.decode_records(again) == dense
     assert (again.base_sequence, again.producer_id) == (batch.base_offset & 0x7FFFFFFF, PRODUCER)
-    assert record.same_records(batch, again)
+    assert record.has_same_records(batch, again)
 
 
 @given(RESTS, st.binary(max_size=20), st.binary(max_size=20))
@@ -90,8 +93,8 @@ def test_a_header_that_was_added_can_be_taken_away(
 ) -> None:
     before = rest(*parts)
     after = record.with_header(before, name, value)
-    assert record.headers(after) == [*parts[2], (name, value)]
-    assert record.key_value(after) == parts[:2]
+    assert record.decode_headers(after) == [*parts[2], (name, value)]
+    assert record.decode_key_value(after) == parts[:2]
     assert record.without_last_header(after) == before
 
 
@@ -110,70 +113,72 @@ def test_damaged_compression_is_an_error_not_a_crash(codec: int) -> None:
 
 def test_a_batch_cut_off_at_the_end_of_a_fetch_is_left_for_the_next() -> None:
     data = offset_header.filler(3, Stamp(PRODUCER, 0), 0)
-    assert len(list(record_batch.split(data + data[:-1]))) == 1
+    assert len(list(record_batch.split_batches(data + data[:-1]))) == 1
 
 
 def test_records_from_before_batches_are_refused_by_their_offset() -> None:
     data = bytearray(offset_header.filler(1, Stamp(PRODUCER, 0), 0))
     data[16] = 1
     with pytest.raises(record_batch.OldFormat, match="format 1"):
-        list(record_batch.split(bytes(data)))
+        list(record_batch.split_batches(bytes(data)))
 
 
 def test_a_filler_is_told_from_records() -> None:
     stamp = Stamp(PRODUCER, 7)
     assert offset_header.is_filler(whole(offset_header.filler(10, stamp, 0), 7), PRODUCER)
-    record = [Opened(7, 0, rest(None, None, []))]
+    record = [DecodedRecord(7, 0, rest(None, None, []))]
     assert not offset_header.is_filler(whole(record.built(record, stamp, compression.ZSTD), 7), PRODUCER)
 
 
 def batch_of(offset: int, producer: int, *, control: bool = False) -> Batch:
-    data = record.built([Opened(offset, 0, rest(None, b"v", []))], Stamp(producer, offset), 0)
+    data = record.encode_batch([DecodedRecord(offset, 0, rest(None, b"v", []))], Stamp(producer, offset), 0)
     return whole(data, offset)._replace(attributes=0x30 if control else 0x10)
 
 
 def test_only_what_was_written_within_an_aborted_transaction_is_hidden() -> None:
-    hidden = Aborted([(5, 2)])
+    hidden = AbortedTransactions([(5, 2)])
     log = [batch_of(1, 5), batch_of(2, 5), batch_of(3, 6), batch_of(4, 5, control=True), batch_of(5, 5)]
-    assert [hidden.holds(each) for each in log] == [False, True, False, True, False]
+    assert [hidden.is_hidden(each) for each in log] == [False, True, False, True, False]
 
 
 def as_stored(batch: Batch) -> bytes:
-    data = record_batch.stamped(batch, Stamp(9, batch.base_offset))
+    data = record_batch.stamp_batch(batch, Stamp(9, batch.base_offset))
     return batch.base_offset.to_bytes(8, "big") + data[8:]
 
 
 def test_a_large_batch_behind_a_gap_is_sent_by_itself_with_its_first_record_named() -> None:
-    large = [Opened(10 + n, 0, rest(b"k", b"%d" % n * 100, [])) for n in range(1000)]
-    stored = whole(record.built(large, Stamp(9, 0), compression.NONE), 10)
-    assert stored.size > PATCHED_BYTES
-    flow = Flow(PRODUCER)
-    flow.start(10, 7)
-    flow.take(as_stored(stored), [], 0.0)
-    outgoing = flow.next_outgoing(1 << 20)
+    large = [DecodedRecord(10 + n, 0, rest(b"k", b"%d" % n * 100, [])) for n in range(1000)]
+    stored = whole(record.encode_batch(large, Stamp(9, 0), compression.NONE), 10)
+    assert stored.size > MIN_PATCHED_BYTES
+    flow = PartitionBuffer(PRODUCER)
+    flow.restart(10, 7)
+    flow.add_fetched(as_stored(stored), [], 0.0)
+    outgoing = flow.build_next_batch(1 << 20)
     assert outgoing
-    assert (outgoing.base, outgoing.next_source, outgoing.record_count) == (7, 1010, 1000)
+    assert (outgoing.base_offset, outgoing.next_source, outgoing.record_count) == (7, 1010, 1000)
     sent = whole(outgoing.data, 7)
-    assert offset_header.as_in_source(sent, PRODUCER) == large
-    assert [each.offset for each in record.opened(sent) if record.headers(each.rest)] == [7]
+    assert offset_header.restore_source_records(sent, PRODUCER) == large
+    assert [each.offset for each in record.decode_records(sent) if record.decode_headers(each.body)] == [7]
 
 
 def test_small_batches_go_in_one_as_far_as_no_offset_skips_and_with_their_offsets_from_there() -> None:
-    flow = Flow(PRODUCER)
-    flow.start(0, 0)
+    flow = PartitionBuffer(PRODUCER)
+    flow.restart(0, 0)
     stored = [batch_of(0, 9), batch_of(1, 9), batch_of(5, 9), batch_of(6, 9)]
-    flow.take(b"".join(map(as_stored, stored)), [], 0.0)
-    first = flow.next_outgoing(1 << 20)
+    flow.add_fetched(b"".join(map(as_stored, stored)), [], 0.0)
+    first = flow.build_next_batch(1 << 20)
     assert first
-    assert (first.base, first.record_count, flow.shifted) == (0, 2, False)
-    assert record.opened(whole(first.data, 0)) == [record for each in stored[:2] for record in record.opened(each)]
-    second = flow.next_outgoing(1 << 20)
+    assert (first.base_offset, first.record_count, flow.is_shifted) == (0, 2, False)
+    assert record.decode_records(whole(first.data, 0)) == [
+        record for each in stored[:2] for record in record.opened(each)
+    ]
+    second = flow.build_next_batch(1 << 20)
     assert second
-    assert (second.base, second.record_count, second.next_source, flow.shifted) == (2, 2, 7, True)
+    assert (second.base_offset, second.record_count, second.next_source, flow.is_shifted) == (2, 2, 7, True)
     assert flow.done_source == 0
     for each in (first, second):
-        flow.in_flight -= 1
-        flow.acknowledged(each)
+        flow.in_flight_count -= 1
+        flow.acknowledge(each)
     assert (flow.done_source, flow.done_target) == (7, 4)
 
 
@@ -182,12 +187,17 @@ def test_batches_of_a_compacted_topic_go_in_one_before_a_gap_too_since_each_is_r
     is_compacted: bool, counts: list[int]
 ) -> None:
     stored = [
-        whole(record.built([Opened(n, 0, rest(b"k", b"v", [])) for n in range(at, at + 50)], Stamp(9, at), 0), at)
+        whole(
+            record.encode_batch(
+                [DecodedRecord(n, 0, rest(b"k", b"v", [])) for n in range(at, at + 50)], Stamp(9, at), 0
+            ),
+            at,
+        )
         for at in (0, 50, 100)
     ]
-    flow = Flow(PRODUCER, compacted=is_compacted)
-    flow.start(0, 0)
-    flow.take(b"".join(map(as_stored, stored)), [], 0.0)
-    sent = list(iter(lambda: flow.next_outgoing(1 << 20), None))
-    assert ([each.record_count for each in sent], flow.shifted) == (counts, False)
+    flow = PartitionBuffer(PRODUCER, is_compacted=is_compacted)
+    flow.restart(0, 0)
+    flow.add_fetched(b"".join(map(as_stored, stored)), [], 0.0)
+    sent = list(iter(lambda: flow.build_next_batch(1 << 20), None))
+    assert ([each.record_count for each in sent], flow.is_shifted) == (counts, False)
     assert sent[-1].next_source == 150

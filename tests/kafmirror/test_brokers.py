@@ -7,8 +7,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from devkafka import KafkaCluster, Message, create_topic, eventually, produce
-from devkafka.client import QUIET
-from tests.kafmirror.logs import bounds, ends, fill
+from devkafka.client import SILENT_LOGGER
+from tests.kafmirror.logs import fill_topic, read_bounds, sum_end_offsets
 from tests.kafmirror.side import Pair
 
 pytestmark = [pytest.mark.soak, pytest.mark.xdist_group("three brokers")]
@@ -16,26 +16,26 @@ pytestmark = [pytest.mark.soak, pytest.mark.xdist_group("three brokers")]
 
 def test_a_leader_that_is_killed_and_too_few_in_sync_are_waited_for(pair: Pair, three: KafkaCluster) -> None:
     onto_three = Pair(pair.source, three)
-    topic = onto_three.filled(200_000)
+    topic = onto_three.create_filled_topic(200_000)
     one, two, _ = three.brokers
-    with onto_three.mirroring(topic) as mirror:
-        onto_three.holds(topic, 1000)
+    with onto_three.run_mirror(topic) as mirror:
+        onto_three.wait_for_records(topic, 1000)
         one.kill()
-        fill(pair.source.bootstrap, topic, 60_000)
-        onto_three.holds(topic, 260_000)
+        fill_topic(pair.source.bootstrap, topic, 60_000)
+        onto_three.wait_for_records(topic, 260_000)
         two.kill()
-        fill(pair.source.bootstrap, topic, 6_000)
-        mirror.says("waiting since", timeout=120)
+        fill_topic(pair.source.bootstrap, topic, 6_000)
+        mirror.wait_for_output("waiting since", timeout=120)
         three.recover()
-        onto_three.holds(topic, 266_000)
+        onto_three.wait_for_records(topic, 266_000)
         assert mirror.stop().code == 128 + signal.SIGTERM
-    assert onto_three.exact(topic) == 266_000
+    assert onto_three.count_exact_records(topic) == 266_000
 
 
 def on_two_brokers(pair: Pair) -> str:
     """A topic of the source whose second replica may lead although it lacks records; and its like in the target."""
     name, config = create_topic(pair.target.bootstrap), {"unclean.leader.election.enable": "true", "retention.ms": "-1"}
-    admin = AdminClient({"bootstrap.servers": pair.source.bootstrap}, logger=QUIET)
+    admin = AdminClient({"bootstrap.servers": pair.source.bootstrap}, logger=SILENT_LOGGER)
     new = NewTopic(name, 1, replica_assignment=[[1, 2]], config={**config, "min.insync.replicas": "1"})
     admin.create_topics([new])[name].result(timeout=30)
     eventually(lambda: leader(pair, name) == 1, 30)
@@ -44,7 +44,7 @@ def on_two_brokers(pair: Pair) -> str:
 
 def leader(pair: Pair, topic: str) -> int:
     """The broker that leads partition 0 of the source; -1 where none is known."""
-    admin = AdminClient({"bootstrap.servers": pair.source.bootstrap}, logger=QUIET)
+    admin = AdminClient({"bootstrap.servers": pair.source.bootstrap}, logger=SILENT_LOGGER)
     partitions = admin.list_topics(topic, timeout=10).topics[topic].partitions
     return partitions[0].leader if partitions else -1
 
@@ -65,48 +65,48 @@ def test_an_unclean_election_in_the_source_stops_every_mirror(pair: Pair, three:
     from_three = Pair(three, pair.target)
     topic = on_two_brokers(from_three)
     write(from_three, topic, "kept", 100)
-    with from_three.mirroring(topic) as mirror, from_three.mirroring(topic) as frozen:
-        from_three.holds(topic, 100)
+    with from_three.run_mirror(topic) as mirror, from_three.run_mirror(topic) as frozen:
+        from_three.wait_for_records(topic, 100)
         for each in (mirror, frozen):
-            each.says("0 records behind")  # one alone may have written them, while the other still connects
+            each.wait_for_output("0 records behind")  # one alone may have written them, while the other still connects
         three.brokers[1].kill()
         write(from_three, topic, "lost", 50)
-        from_three.holds(topic, 150)
-        frozen.send(signal.SIGSTOP)
+        from_three.wait_for_records(topic, 150)
+        frozen.send_signal(signal.SIGSTOP)
         lose_the_last_records(from_three, topic)
-        stopped = mirror.ended()
+        stopped = mirror.wait_for_end()
         assert stopped.code == 1
         assert f"{topic}[0]" in stopped.err
         parts, ends_early = "(an unclean leader election): its log parts at offset 100", ": it ends at 100"
         assert any(f"lost records{how}" in stopped.err for how in (f" {parts}", ends_early)), stopped.err
-        assert f"the source has lost records{ends_early}" in from_three.once(topic).err
+        assert f"the source has lost records{ends_early}" in from_three.replicate_once(topic).err
         write(from_three, topic, "other", 80)
-        frozen.send(signal.SIGCONT)
-        assert frozen.ended().code == 1
-    late = from_three.once(topic)
+        frozen.send_signal(signal.SIGCONT)
+        assert frozen.wait_for_end().code == 1
+    late = from_three.replicate_once(topic)
     assert late.code == 1
     assert "record at offset 149 isn't the one that was mirrored" in late.err
-    assert bounds(pair.target.bootstrap, topic) == (0, 150)
+    assert read_bounds(pair.target.bootstrap, topic) == (0, 150)
 
 
 def test_an_unclean_election_while_the_target_is_away_stops_the_mirror(pair: Pair, three: KafkaCluster) -> None:
     from_three = Pair(three, pair.target)
     topic = on_two_brokers(from_three)
     write(from_three, topic, "kept", 100)
-    assert from_three.once(topic).code == 0
-    with from_three.mirroring(topic, "-X", "socket.timeout.ms=3000") as mirror:
+    assert from_three.replicate_once(topic).code == 0
+    with from_three.run_mirror(topic, "-X", "socket.timeout.ms=3000") as mirror:
         write(from_three, topic, "kept", 1)
-        from_three.holds(topic, 101)
+        from_three.wait_for_records(topic, 101)
         three.brokers[1].kill()
         write(from_three, topic, "lost", 50)
-        from_three.holds(topic, 151)
+        from_three.wait_for_records(topic, 151)
         pair.target.brokers[0].pause()
         write(from_three, topic, "lost on the way", 5)
-        mirror.says("waiting since")
+        mirror.wait_for_output("waiting since")
         lose_the_last_records(from_three, topic)
         write(from_three, topic, "other", 80)
         pair.target.brokers[0].resume()
-        stopped = mirror.ended()
+        stopped = mirror.wait_for_end()
     assert stopped.code == 1
     assert "an unclean leader election" in stopped.err
-    assert ends(pair.target.bootstrap, topic) in {151, 156}
+    assert sum_end_offsets(pair.target.bootstrap, topic) in {151, 156}

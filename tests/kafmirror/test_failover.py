@@ -6,14 +6,14 @@ import signal
 from pathlib import Path
 
 from devkafka import Message, eventually, produce
-from tests.kafmirror.logs import bounds, commit, committed, ends, read
+from tests.kafmirror.logs import commit_offset, read_bounds, read_committed_offset, read_log, sum_end_offsets
 from tests.kafmirror.side import Pair
 
 
 def mirrored(pair: Pair, count: int = 50) -> str:
-    topic = pair.topic(partitions=2)
+    topic = pair.create_source_topic(partitions=2)
     produce(pair.source.bootstrap, topic, [event(f"sess_{n % 5}", n) for n in range(count)])
-    assert pair.once(topic).code == 0
+    assert pair.replicate_once(topic).code == 0
     return topic
 
 
@@ -25,11 +25,11 @@ def event(session: str, number: int) -> Message:
 
 def test_a_target_that_holds_all_takes_over_with_the_groups(pair: Pair) -> None:
     topic = group = mirrored(pair)
-    commit(pair.source.bootstrap, group, topic, 7)
+    commit_offset(pair.source.bootstrap, group, topic, 7)
     ran = pair.run("failover", "--topics", topic, "--groups", group)
     assert ran.code == 0, ran.err + ran.out
     assert ran.json["lost"] == []
-    assert committed(pair.target.bootstrap, group, topic) == 7
+    assert read_committed_offset(pair.target.bootstrap, group, topic) == 7
 
 
 def test_what_is_not_mirrored_is_told_by_session_and_must_be_given_up(pair: Pair) -> None:
@@ -60,10 +60,10 @@ def test_the_way_home_saves_what_only_the_old_primary_holds(pair: Pair, tmp_path
     assert sum(each["to"] - each["from"] + 1 for each in looked.json["topics"][0]["beyond"]) == 2
     nowhere = home.run("failback", "--topics", topic, "--save", str(tmp_path / "gone" / "late.ndjson"), "--yes")
     assert (nowhere.code, "late.ndjson: No such file or directory" in nowhere.err) == (2, True), nowhere.err
-    assert ends(pair.source.bootstrap, topic) == 52
+    assert sum_end_offsets(pair.source.bootstrap, topic) == 52
     ran = home.run("failback", "--topics", topic, "--save", str(save), "--yes")
     assert ran.code == 0, ran.err
-    assert read(pair.source.bootstrap, topic) == read(pair.target.bootstrap, topic)
+    assert read_log(pair.source.bootstrap, topic) == read_log(pair.target.bootstrap, topic)
     first, second = map(json.loads, gzip.decompress(save.read_bytes()).splitlines())
     assert (first["event_id"], first["_record"]["topic"]) == ("evt_100", topic)
     assert second["raw"]["value"] == "/w=="
@@ -76,9 +76,9 @@ def test_a_home_that_holds_nothing_of_its_own_is_kept_and_completed(pair: Pair) 
     ran = home.run("failback", "--topics", topic, "--yes")
     assert ran.code == 0, ran.err
     assert ran.json["topics"][0] == {"topic": topic, "made_anew": False, "beyond": [], "saved": 0, "copied": 10}
-    assert read(pair.source.bootstrap, topic) == read(pair.target.bootstrap, topic)
-    assert bounds(pair.source.bootstrap, topic)[0] == 0
-    with home.mirroring(topic) as mirror:
+    assert read_log(pair.source.bootstrap, topic) == read_log(pair.target.bootstrap, topic)
+    assert read_bounds(pair.source.bootstrap, topic)[0] == 0
+    with home.run_mirror(topic) as mirror:
         produce(pair.target.bootstrap, topic, [event("sess_new", 300)])
-        eventually(lambda: ends(pair.source.bootstrap, topic) == 61, 30)
+        eventually(lambda: sum_end_offsets(pair.source.bootstrap, topic) == 61, 30)
         assert mirror.stop().code == 128 + signal.SIGTERM

@@ -11,18 +11,18 @@ from tests.running import Terminal
 
 @pytest.mark.parametrize("columns", [40, 100])
 def test_the_table_is_drawn_over_itself_within_the_terminal_and_ends_at_ctrl_c(pair: Pair, columns: int) -> None:
-    topic = pair.topic(partitions=4)
+    topic = pair.create_source_topic(partitions=4)
     produce(pair.source.bootstrap, topic, [Message("k", f"{n}", partition=n % 4) for n in range(400)])
-    arguments = pair.arguments("replicate", "--topics", topic)
+    arguments = pair.build_arguments("replicate", "--topics", topic)
     mirror = Terminal("kafmirror", *arguments, columns=columns, rows=16)
-    mirror.shows("4 partitions, 0 records behind")
+    mirror.wait_for_text("4 partitions, 0 records behind")
     produce(pair.source.bootstrap, topic, [Message("k", "later")] * 100)
     before = mirror.raw.count(b"\x1b[J")
-    mirror.until(lambda: mirror.raw.count(b"\x1b[J") > before + 2, "three more tables")
+    mirror.wait_until(lambda: mirror.raw.count(b"\x1b[J") > before + 2, "three more tables")
     table = [line for line in mirror.lines if line.startswith("partition")]
     assert len(table) == 1
     assert ("source end" in table[0], "lag" in table[0]) == (columns > 40, True)
     mirror.process.kill(signal.SIGINT)
-    assert mirror.end() == 128 + signal.SIGINT
+    assert mirror.wait_for_end() == 128 + signal.SIGINT
     assert "500 records copied; 4 partitions, 0 records behind, lag 0 s" in "\n".join(mirror.lines).replace("\n", "")
-    assert pair.exact(topic) == 500
+    assert pair.count_exact_records(topic) == 500

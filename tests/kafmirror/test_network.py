@@ -8,7 +8,7 @@ import pytest
 
 from devkafka import KafkaCluster, Message, create_topic, eventually, produce
 from tests.kafmirror.link import Link
-from tests.kafmirror.logs import digests, ends, fill
+from tests.kafmirror.logs import compute_digests, fill_topic, sum_end_offsets
 from tests.kafmirror.side import Pair
 
 ROUND_TRIP, LOSS = 0.08, 0.01
@@ -26,36 +26,36 @@ def far() -> Iterator[Far]:
     with Link() as link:
         sent_over_it = {"advertised.listeners": f"PLAIN://127.0.0.1:{link.port}"}
         with KafkaCluster("far", properties=sent_over_it) as cluster:
-            link.to = int(cluster.bootstrap.rpartition(":")[2])
+            link.target_port = int(cluster.bootstrap.rpartition(":")[2])
             yield Far(cluster, link)
 
 
 def test_there_and_back_over_80_ms_and_1_percent_loss_is_exact(pair: Pair, far: Far) -> None:
     topic = create_topic(pair.source.bootstrap, partitions=6)
-    fill(pair.source.bootstrap, topic, 60_000)
-    with far.link.long(ROUND_TRIP, LOSS):
-        there = Pair(pair.source, far.cluster).once(topic)
-        back = Pair(far.cluster, pair.target).once(topic)
+    fill_topic(pair.source.bootstrap, topic, 60_000)
+    with far.link.slow_down(ROUND_TRIP, LOSS):
+        there = Pair(pair.source, far.cluster).replicate_once(topic)
+        back = Pair(far.cluster, pair.target).replicate_once(topic)
     assert (there.code, back.code) == (0, 0), there.err + back.err
-    assert far.link.lost > 20
-    source = digests(pair.source.bootstrap, topic)
+    assert far.link.lost_segments > 20
+    source = compute_digests(pair.source.bootstrap, topic)
     assert sum(count for count, _ in source.values()) == 60_000
-    assert digests(far.cluster.bootstrap, topic) == digests(pair.target.bootstrap, topic) == source
+    assert compute_digests(far.cluster.bootstrap, topic) == compute_digests(pair.target.bootstrap, topic) == source
 
 
 def test_mirrors_over_a_long_way_that_breaks_again_and_again_copy_exactly(pair: Pair, far: Far) -> None:
     topic, away = create_topic(pair.source.bootstrap, partitions=6), Pair(pair.source, far.cluster)
     create_topic(far.cluster.bootstrap, topic, partitions=6)
-    fill(pair.source.bootstrap, topic, 60_000)
-    with far.link.long(ROUND_TRIP, LOSS), away.mirroring(topic) as one, away.mirroring(topic) as two:
+    fill_topic(pair.source.bootstrap, topic, 60_000)
+    with far.link.slow_down(ROUND_TRIP, LOSS), away.run_mirror(topic) as one, away.run_mirror(topic) as two:
         for each in (one, two):
-            each.says("behind")
+            each.wait_for_output("behind")
         for part in range(1, 6):
-            eventually(lambda part=part: ends(far.cluster.bootstrap, topic) >= part * 10_000, 60)
-            far.link.cut()
-            fill(pair.source.bootstrap, topic, 6_000)
+            eventually(lambda part=part: sum_end_offsets(far.cluster.bootstrap, topic) >= part * 10_000, 60)
+            far.link.break_connections()
+            fill_topic(pair.source.bootstrap, topic, 6_000)
         one.kill()
-        eventually(lambda: ends(far.cluster.bootstrap, topic) == 90_000, 60)
+        eventually(lambda: sum_end_offsets(far.cluster.bootstrap, topic) == 90_000, 60)
         assert two.stop().code == 128 + signal.SIGTERM, two.err
     assert away.is_exact(topic)
 
@@ -66,12 +66,12 @@ def test_a_copy_that_ends_further_behind_than_the_threshold_ends_with_1(pair: Pa
     create_topic(pair.target.bootstrap, topic)
     large = Message("k", b"v" * 10_000)
     produce(far.cluster.bootstrap, topic, [large] * 6000)
-    with far.link.long(ROUND_TRIP, 0), back.mirroring(topic, "--once", "--lag-threshold", "100") as mirror:
-        back.holds(topic, 1)
+    with far.link.slow_down(ROUND_TRIP, 0), back.run_mirror(topic, "--once", "--lag-threshold", "100") as mirror:
+        back.wait_for_records(topic, 1)
         produce(far.cluster.bootstrap, topic, [large] * 400)
-        ran = mirror.ended()
+        ran = mirror.wait_for_end()
     [partition] = ran.json["partitions"]
     assert (ran.code, partition["source_end"]) == (1, 6400), ran.err
     assert 6000 <= partition["position"] < 6300
-    assert back.once(topic, "--lag-threshold", "0").code == 0
-    assert back.exact(topic) == 6400
+    assert back.replicate_once(topic, "--lag-threshold", "0").code == 0
+    assert back.count_exact_records(topic) == 6400

@@ -6,53 +6,53 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from devkafka import Message, create_topic, produce
-from tests.kafmirror.logs import bounds, topic_settings
-from tests.kafmirror.side import Pair, Ran, run
+from tests.kafmirror.logs import read_bounds, read_topic_settings
+from tests.kafmirror.side import CompletedRun, Pair, run_kafmirror
 
 
-def refusals(ran: Ran) -> str:
+def refusals(ran: CompletedRun) -> str:
     assert ran.code == 1, ran.err
     return "\n".join(text for each in ran.json["topics"] for text in each["refusals"])
 
 
 def test_a_target_with_more_partitions_is_refused_and_one_with_fewer_gets_them(pair: Pair) -> None:
-    topic = pair.topic(partitions=2)
+    topic = pair.create_source_topic(partitions=2)
     create_topic(pair.target.bootstrap, topic, partitions=3)
     assert f"topic {topic} has 3 partitions in the target, and {topic} has 2" in refusals(
         pair.run("plan", "--topics", topic)
     )
-    topic = pair.topic(partitions=3)
+    topic = pair.create_source_topic(partitions=3)
     create_topic(pair.target.bootstrap, topic, partitions=1)
     produce(pair.source.bootstrap, topic, [Message("k", f"{n}", partition=n % 3) for n in range(9)])
     assert pair.run("plan", "--topics", topic).json["topics"][0]["widen"] is True
-    assert pair.once(topic).code == 0
-    assert pair.exact(topic) == 9
+    assert pair.replicate_once(topic).code == 0
+    assert pair.count_exact_records(topic) == 9
 
 
 def test_a_name_that_the_target_does_not_take_is_refused(pair: Pair) -> None:
-    topic = pair.topic()
+    topic = pair.create_source_topic()
     assert "invalid" in refusals(pair.run("plan", "--topics", topic, "--target-topic", "a b {topic}"))
     assert pair.run("plan", "--topics", topic, "--target-topic", "copies").code == 2
 
 
 def test_limits_of_the_target_that_would_refuse_or_delete_records_are_changed(pair: Pair) -> None:
-    topic = pair.topic(config={"max.message.bytes": "3000000", "retention.ms": "-1"})
+    topic = pair.create_source_topic(config={"max.message.bytes": "3000000", "retention.ms": "-1"})
     limits = {"max.message.bytes": "1000", "retention.ms": "1000", "message.timestamp.before.max.ms": "1000"}
     create_topic(pair.target.bootstrap, topic, config=limits)
     old = [Message("k", b"x" * 2_000_000, timestamp=1_500_000_000_000)]
     produce(pair.source.bootstrap, topic, old, {"message.max.bytes": 3_000_000})
     changes = pair.run("plan", "--topics", topic).json["topics"][0]["changes"]
     assert (changes["max.message.bytes"], changes["retention.ms"]) == ("3000000", "-1")
-    assert topic_settings(pair.target.bootstrap, topic)["max.message.bytes"] == "1000"
-    assert pair.once(topic).code == 0
-    assert pair.exact(topic) == 1
+    assert read_topic_settings(pair.target.bootstrap, topic)["max.message.bytes"] == "1000"
+    assert pair.replicate_once(topic).code == 0
+    assert pair.count_exact_records(topic) == 1
 
 
 def test_a_pattern_that_means_no_topic_yet_is_told(pair: Pair) -> None:
     ran = pair.run("plan", "--topics", "nothing-like-it-*")
     assert ran.code == 0
     assert "no topic of" in ran.json["warnings"][0]
-    assert pair.once("nothing-like-it-*").code == 0
+    assert pair.replicate_once("nothing-like-it-*").code == 0
 
 
 @pytest.fixture
@@ -67,24 +67,24 @@ def folder(pair: Pair, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def between(folder: Path, source: str, target: str, command: str, *more: str) -> Ran:
+def between(folder: Path, source: str, target: str, command: str, *more: str) -> CompletedRun:
     names = ("--source", source, "--target", target, "--target-topic", "{source}.{topic}")
-    return run([command, *names, *more], cwd=folder)
+    return run_kafmirror([command, *names, *more], cwd=folder)
 
 
 def test_two_active_regions_keep_each_other_s_topic_under_its_region_s_name(pair: Pair, folder: Path) -> None:
-    topic = pair.topic()
+    topic = pair.create_source_topic()
     create_topic(pair.target.bootstrap, topic)
     produce(pair.source.bootstrap, topic, [Message("k", "from the east")] * 3)
     produce(pair.target.bootstrap, topic, [Message("k", "from the west")] * 5)
     assert between(folder, "east", "west", "replicate", "--topics", topic, "--once").code == 0
     assert between(folder, "west", "east", "replicate", "--topics", topic, "--once").code == 0
-    assert bounds(pair.target.bootstrap, f"east.{topic}") == (0, 3)
-    assert bounds(pair.source.bootstrap, f"west.{topic}") == (0, 5)
+    assert read_bounds(pair.target.bootstrap, f"east.{topic}") == (0, 3)
+    assert read_bounds(pair.source.bootstrap, f"west.{topic}") == (0, 5)
 
 
 def test_a_pattern_never_sends_a_copy_back_to_where_it_came_from(pair: Pair, folder: Path) -> None:
-    topic = pair.topic()
+    topic = pair.create_source_topic()
     assert between(folder, "east", "west", "replicate", "--topics", topic, "--once").code == 0
     back = between(folder, "west", "east", "plan", "--topics", f"*{topic}")
     assert back.code == 0

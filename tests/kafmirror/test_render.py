@@ -6,26 +6,28 @@ import time
 
 import pytest
 
-from agentlog.terminal.live_screen import Screen, above
-from agentlog.terminal.output import plain
-from kafmirror.commands.metrics import SILENT_S, Page
-from kafmirror.commands.text import Room, live_lines, plan_lines, table_lines
+from agentlog.terminal.live_screen import Screen, write_log_above
+from agentlog.terminal.output import paint_plain
+from kafmirror.commands.metrics import MAX_SILENCE_S, StatusPage
+from kafmirror.commands.text import Terminal, live_lines, plan_lines, table_lines
 from kafmirror.kafka.metadata import Partition
-from kafmirror.lag.lag import NOTHING, UNKNOWN, Lag, Threshold
-from kafmirror.lag.partition_status import Standing
-from kafmirror.lag.threshold_alerts import SAID_AGAIN_S, Watch
+from kafmirror.lag.lag import NO_LAG, UNKNOWN_LAG, Lag, Threshold
+from kafmirror.lag.partition_status import PartitionStatus
+from kafmirror.lag.threshold_alerts import LOG_AGAIN_S, ThresholdAlerts
 from kafmirror.plan.plan import Plan, TopicPlan
 
 
-def standing(number: int, lag: Lag = NOTHING, topic: str = "agent-events", problem: str | None = None) -> Standing:
+def standing(
+    number: int, lag: Lag = NO_LAG, topic: str = "agent-events", problem: str | None = None
+) -> PartitionStatus:
     partition = Partition(topic, number)
-    return Standing(partition, partition, 1_000_000, 1_000_000, 1_000_000, lag, problem=problem)
+    return PartitionStatus(partition, partition, 1_000_000, 1_000_000, 1_000_000, lag, problem=problem)
 
 
 @pytest.mark.parametrize("columns", [20, 40, 80, 160])
 def test_a_table_fits_its_columns_and_leaves_out_what_is_least_needed(columns: int) -> None:
     rows = [standing(number, Lag(1200, 3.2)) for number in range(3)]
-    lines = table_lines(rows, plain, columns, {})
+    lines = table_lines(rows, paint_plain, columns, {})
     assert max(map(len, lines)) <= columns
     heads = ["partition", "position", "source end", "behind", "lag", "records/s", "data/s"]
     shown = [head for head in heads if head in lines[0]]
@@ -39,7 +41,7 @@ def test_a_plan_is_broken_to_the_width_and_says_each_thing_beside_its_label(colu
     changes = {"retention.ms": "-1", "message.timestamp.before.max.ms": "9223372036854775807", "segment.ms": None}
     refusals = ("t[0] holds records that aren't the source's: at offset 7 they differ in value",)
     topic = TopicPlan("t", "t", 2, True, True, changes, {}, 12, 3000, refusals, ("the topic is compacted",))
-    lines = list(plan_lines(Plan("us-east-1", "eu-west-1", (topic,)), plain, columns))
+    lines = list(plan_lines(Plan("us-east-1", "eu-west-1", (topic,)), paint_plain, columns))
     assert max(map(len, lines)) <= (columns or 1000)
     told = {line[2:10].strip(): line[12:] for line in lines if line.startswith("  ") and line[2] != " "}
     assert list(told) == ["made", "widened", "settings", "to copy", "note", "refused"]
@@ -51,20 +53,20 @@ def test_a_plan_is_broken_to_the_width_and_says_each_thing_beside_its_label(colu
 
 def test_a_pipe_gets_all_columns_whatever_their_width() -> None:
     name = "a" * 200
-    [heads, row] = table_lines([standing(0, topic=name)], plain)
+    [heads, row] = table_lines([standing(0, topic=name)], paint_plain)
     assert heads.split() == ["partition", "position", "source", "end", "behind", "lag"]
     assert row.startswith(f"{name}[0]")
 
 
 def test_a_problem_is_broken_to_the_width_and_never_obeyed() -> None:
-    lines = table_lines([standing(0, UNKNOWN, problem="gone \x1b[31m " + "word " * 30)], plain, 40)
+    lines = table_lines([standing(0, UNKNOWN_LAG, problem="gone \x1b[31m " + "word " * 30)], paint_plain, 40)
     assert max(map(len, lines)) <= 40
     assert "\x1b" not in "".join(lines)
 
 
 def test_a_terminal_with_too_few_lines_shows_the_partitions_that_are_furthest_behind() -> None:
     rows = [standing(number, Lag(number, float(number))) for number in range(50)]
-    lines = live_lines([*rows, standing(50, UNKNOWN)], {}, ["waiting for eu-west-1"], Room(79, 10, plain))
+    lines = live_lines([*rows, standing(50, UNKNOWN_LAG)], {}, ["waiting for eu-west-1"], Terminal(79, 10, paint_plain))
     assert len(lines) <= 9
     assert [line.split()[0] for line in lines[1:7]] == [f"agent-events[{n}]" for n in range(45, 51)]
     assert lines[7] == "and 45 more, none further behind"
@@ -76,7 +78,7 @@ def test_a_line_of_the_log_appears_above_the_table() -> None:
     handler = logging.StreamHandler(terminal)
     logging.getLogger().addHandler(handler)
     try:
-        with above(screen, terminal):
+        with write_log_above(screen, terminal):
             screen.draw(["one", "two"])
             log.warning("said")
             screen.draw(["three"])
@@ -88,12 +90,12 @@ def test_a_line_of_the_log_appears_above_the_table() -> None:
 def test_a_lag_is_told_when_it_begins_again_while_it_lasts_and_when_it_is_over(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    watch = Watch(Threshold(seconds=10))
-    watch.look([standing(0, Lag(5, 11.0)), standing(1, Lag(1, 9.0))], 100.0)
-    watch.look([standing(0, Lag(9, 20.0)), standing(1)], 109.0)
-    assert watch.complaints(109.0) == ["agent-events[0] is over 10 s since 9 s: behind by 9 records, 20.0 s"]
-    watch.look([standing(0, Lag(9, 41.0))], 100.0 + SAID_AGAIN_S)
-    watch.look([standing(0)], 140.0)
+    watch = ThresholdAlerts(Threshold(seconds=10))
+    watch.update([standing(0, Lag(5, 11.0)), standing(1, Lag(1, 9.0))], 100.0)
+    watch.update([standing(0, Lag(9, 20.0)), standing(1)], 109.0)
+    assert watch.describe_alerts(109.0) == ["agent-events[0] is over 10 s since 9 s: behind by 9 records, 20.0 s"]
+    watch.update([standing(0, Lag(9, 41.0))], 100.0 + LOG_AGAIN_S)
+    watch.update([standing(0)], 140.0)
     assert caplog.messages == [
         "agent-events[0] is over 10 s: behind by 5 records, 11.0 s",
         "agent-events[0] is over 10 s since 30 s: behind by 9 records, 41.0 s",
@@ -102,8 +104,8 @@ def test_a_lag_is_told_when_it_begins_again_while_it_lasts_and_when_it_is_over(
 
 
 def test_a_lag_that_is_not_known_is_told_as_such(caplog: pytest.LogCaptureFixture) -> None:
-    watch = Watch(Threshold(seconds=10))
-    watch.look([standing(0, UNKNOWN), standing(1, Lag(5, None))], 100.0)
+    watch = ThresholdAlerts(Threshold(seconds=10))
+    watch.update([standing(0, UNKNOWN_LAG), standing(1, Lag(5, None))], 100.0)
     assert caplog.messages == [
         "agent-events[0] counts as over 10 s: how far it is behind isn't known",
         "agent-events[1] counts as over 10 s: behind by 5 records, nobody knows for how long",
@@ -111,8 +113,8 @@ def test_a_lag_that_is_not_known_is_told_as_such(caplog: pytest.LogCaptureFixtur
 
 
 def test_a_mirror_that_no_longer_tells_where_it_stands_is_not_healthy() -> None:
-    page = Page()
-    page.tell([standing(0)], [], [])
-    assert page.health() == (200, "ok")
-    page.told_at = time.monotonic() - SILENT_S - 1
-    assert page.health()[0] == 503
+    page = StatusPage()
+    page.update([standing(0)], [], [])
+    assert page.check_health() == (200, "ok")
+    page.updated_at = time.monotonic() - MAX_SILENCE_S - 1
+    assert page.check_health()[0] == 503

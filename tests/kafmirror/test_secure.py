@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from devkafka import KafkaCluster, Message, create_topic, produce
-from tests.kafmirror.logs import read
-from tests.kafmirror.side import Pair, Ran, run
+from tests.kafmirror.logs import read_log
+from tests.kafmirror.side import CompletedRun, Pair, run_kafmirror
 
 
 def settings(folder: Path, secure: KafkaCluster, plain: KafkaCluster, **changed: str) -> Path:
@@ -22,8 +22,8 @@ def settings(folder: Path, secure: KafkaCluster, plain: KafkaCluster, **changed:
     return folder
 
 
-def between(folder: Path, source: str, target: str, command: str, *more: str) -> Ran:
-    return run([command, "--source", source, "--target", target, *more], cwd=folder)
+def between(folder: Path, source: str, target: str, command: str, *more: str) -> CompletedRun:
+    return run_kafmirror([command, "--source", source, "--target", target, *more], cwd=folder)
 
 
 @pytest.fixture
@@ -39,12 +39,12 @@ def test_a_topic_is_copied_over_tls_with_a_password_both_ways(
     folder = settings(tmp_path, secure_kafka, pair.target)
     ran = between(folder, "safe", "open", "replicate", "--topics", topic, "--once")
     assert ran.code == 0, ran.err
-    assert read(pair.target.bootstrap, topic) == read(secure_kafka.bootstrap, topic)
+    assert read_log(pair.target.bootstrap, topic) == read_log(secure_kafka.bootstrap, topic)
     other = create_topic(pair.target.bootstrap, f"{topic}-back")
     produce(pair.target.bootstrap, other, [Message("k", "v")])
     ran = between(folder, "open", "safe", "replicate", "--topics", other, "--once")
     assert ran.code == 0, ran.err
-    assert read(pair.target.bootstrap, other) == read(secure_kafka.bootstrap, other)
+    assert read_log(pair.target.bootstrap, other) == read_log(secure_kafka.bootstrap, other)
 
 
 def test_a_wrong_password_is_told_and_never_shown(

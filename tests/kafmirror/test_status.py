@@ -7,8 +7,8 @@ import urllib.request
 from pathlib import Path
 
 from devkafka import Message, create_topic, eventually, produce
-from devkafka.ports import port_of, reserve_port
-from tests.kafmirror.logs import commit, committed, delete_topic, ends, fill
+from devkafka.ports import get_port, reserve_port
+from tests.kafmirror.logs import commit_offset, delete_topic, fill_topic, read_committed_offset, sum_end_offsets
 from tests.kafmirror.side import Pair
 
 
@@ -17,9 +17,9 @@ def an_hour_ago() -> int:
 
 
 def test_status_tells_the_lag_of_a_mirror_that_does_not_run(pair: Pair) -> None:
-    topic = pair.topic()
+    topic = pair.create_source_topic()
     produce(pair.source.bootstrap, topic, [Message("k", "v")] * 10)
-    assert pair.once(topic).code == 0
+    assert pair.replicate_once(topic).code == 0
     caught_up = pair.run("status", "--topics", topic, "--lag-threshold", "10s")
     assert (caught_up.code, caught_up.json["lag_records"], caught_up.json["lag_seconds"]) == (0, 0, 0)
     produce(pair.source.bootstrap, topic, [Message("k", "v", an_hour_ago())] * 5)
@@ -31,16 +31,16 @@ def test_status_tells_the_lag_of_a_mirror_that_does_not_run(pair: Pair) -> None:
 
 
 def test_status_of_a_topic_that_was_never_mirrored_is_unknown_not_nothing(pair: Pair) -> None:
-    topic = pair.topic()
+    topic = pair.create_source_topic()
     produce(pair.source.bootstrap, topic, [Message("k", "v")])
     ran = pair.run("status", "--topics", topic, "--lag-threshold", "10s")
     assert (ran.code, ran.json["lag_records"], ran.json["lag_seconds"]) == (1, None, None)
 
 
 def test_verify_finds_both_sides_the_same(pair: Pair) -> None:
-    topic = pair.topic(partitions=3)
-    fill(pair.source.bootstrap, topic, 3000, partitions=3)
-    assert pair.once(topic).code == 0
+    topic = pair.create_source_topic(partitions=3)
+    fill_topic(pair.source.bootstrap, topic, 3000, partitions=3)
+    assert pair.replicate_once(topic).code == 0
     ran = pair.run("verify", "--topics", topic)
     assert ran.code == 0
     assert [(each["equal"], each["exact"]) for each in ran.json["partitions"]] == [(1000, True)] * 3
@@ -52,10 +52,10 @@ def test_verify_finds_both_sides_the_same(pair: Pair) -> None:
 
 def damaged(pair: Pair) -> str:
     """A mirrored topic in whose copy offset 7 was changed, and that misses what follows offset 9."""
-    topic = pair.topic()
+    topic = pair.create_source_topic()
     same = [Message("k", f"{n}", 1000 + n) for n in range(20)]
     produce(pair.source.bootstrap, topic, same)
-    assert pair.once(topic).code == 0
+    assert pair.replicate_once(topic).code == 0
     delete_topic(pair.target.bootstrap, topic)
     create_topic(pair.target.bootstrap, topic)
     produce(pair.target.bootstrap, topic, [*same[:7], Message("k", "changed", 1007), *same[8:10]])
@@ -71,9 +71,9 @@ def test_verify_names_the_first_record_that_differs(pair: Pair) -> None:
 
 
 def test_verify_goes_on_where_it_was_interrupted(pair: Pair, tmp_path: Path) -> None:
-    topic = pair.topic()
-    fill(pair.source.bootstrap, topic, 500, partitions=1)
-    assert pair.once(topic).code == 0
+    topic = pair.create_source_topic()
+    fill_topic(pair.source.bootstrap, topic, 500, partitions=1)
+    assert pair.replicate_once(topic).code == 0
     state = tmp_path / "verify.json"
     kept = {"equal": 400, "differing": 0, "first_difference": None, "missing": [], "extra": [], "position": 400}
     state.write_text(json.dumps({f"{topic}[0]": {**kept, "digest": None}}))
@@ -83,17 +83,17 @@ def test_verify_goes_on_where_it_was_interrupted(pair: Pair, tmp_path: Path) -> 
 
 
 def test_a_group_s_offsets_are_taken_along_and_never_back(pair: Pair) -> None:
-    topic = pair.topic()
-    fill(pair.source.bootstrap, topic, 100, partitions=1)
-    commit(pair.source.bootstrap, "billing", topic, 60)
-    assert pair.once(topic, "--groups", "bill*").code == 0
-    assert committed(pair.target.bootstrap, "billing", topic) == 60
-    commit(pair.source.bootstrap, "billing", topic, 40)
-    assert pair.once(topic, "--groups", "billing").code == 0
-    assert committed(pair.target.bootstrap, "billing", topic) == 60
-    commit(pair.source.bootstrap, "billing", topic, 100)
-    assert pair.once(topic, "--groups", "billing").code == 0
-    assert committed(pair.target.bootstrap, "billing", topic) == 100
+    topic = pair.create_source_topic()
+    fill_topic(pair.source.bootstrap, topic, 100, partitions=1)
+    commit_offset(pair.source.bootstrap, "billing", topic, 60)
+    assert pair.replicate_once(topic, "--groups", "bill*").code == 0
+    assert read_committed_offset(pair.target.bootstrap, "billing", topic) == 60
+    commit_offset(pair.source.bootstrap, "billing", topic, 40)
+    assert pair.replicate_once(topic, "--groups", "billing").code == 0
+    assert read_committed_offset(pair.target.bootstrap, "billing", topic) == 60
+    commit_offset(pair.source.bootstrap, "billing", topic, 100)
+    assert pair.replicate_once(topic, "--groups", "billing").code == 0
+    assert read_committed_offset(pair.target.bootstrap, "billing", topic) == 100
 
 
 def page(address: str, path: str) -> tuple[int, str]:
@@ -108,11 +108,11 @@ def page(address: str, path: str) -> tuple[int, str]:
 
 
 def test_the_lag_rises_and_the_health_page_says_503_while_the_target_stands_still(pair: Pair) -> None:
-    topic = pair.topic()
-    fill(pair.source.bootstrap, topic, 10, partitions=1)
+    topic = pair.create_source_topic()
+    fill_topic(pair.source.bootstrap, topic, 10, partitions=1)
     with reserve_port() as held:
-        address = f"127.0.0.1:{port_of(held)}"
-        with pair.mirroring(topic, "--metrics", address, "--lag-threshold", "2s") as mirror:
+        address = f"127.0.0.1:{get_port(held)}"
+        with pair.run_mirror(topic, "--metrics", address, "--lag-threshold", "2s") as mirror:
             eventually(lambda: page(address, "/readyz")[0] == 200, 30)
             eventually(lambda: page(address, "/healthz") == (200, "ok\n"), 30)
             pair.target.brokers[0].pause()
@@ -135,14 +135,17 @@ def lag_seconds(address: str, labels: str) -> float:
 
 
 def test_the_lag_is_unknown_while_the_source_cannot_be_asked(pair: Pair) -> None:
-    topic = pair.topic()
-    fill(pair.source.bootstrap, topic, 10, partitions=1)
+    topic = pair.create_source_topic()
+    fill_topic(pair.source.bootstrap, topic, 10, partitions=1)
     with reserve_port() as held:
-        address = f"127.0.0.1:{port_of(held)}"
+        address = f"127.0.0.1:{get_port(held)}"
         labels = f'{{partition="0",target_topic="{topic}",topic="{topic}"}}'
-        with pair.mirroring(topic, "--metrics", address, "--lag-threshold", "60s"):
+        with pair.run_mirror(topic, "--metrics", address, "--lag-threshold", "60s"):
             eventually(
-                lambda: ends(pair.target.bootstrap, topic) == 10 if page(address, "/readyz")[0] == 200 else False, 30
+                lambda: (
+                    sum_end_offsets(pair.target.bootstrap, topic) == 10 if page(address, "/readyz")[0] == 200 else False
+                ),
+                30,
             )
             pair.source.brokers[0].kill()
             eventually(lambda: f"kafmirror_lag_seconds{labels} NaN" in page(address, "/metrics")[1], 60)

@@ -12,33 +12,33 @@ import pytest
 
 from agentlog.event import codec
 from agentlog.event.event import Place, Record
-from agentlog.session.timeline import timeline
+from agentlog.session.timeline import build_timeline
 from kdiff.align.payload_compare import Payloads
-from kdiff.align.step_groups import moves
+from kdiff.align.step_groups import group_steps
 from kdiff.judge.compare import Comparison, compare
 from kdiff.judge.divergence import Divergence
-from kdiff.judge.verdict import Verdict, verdict
-from kdiff.reading.normalize import Rules
-from kdiff.reading.side_effects import Declared
-from kdiff.reading.signature import Sketcher
-from kdiff.reading.spill import shelf
-from kshark.story import story
+from kdiff.judge.verdict import Verdict, reach_verdict
+from kdiff.reading.normalize import IgnoreRules
+from kdiff.reading.side_effects import ToolPatterns
+from kdiff.reading.signature import SignatureBuilder
+from kdiff.reading.spill import open_spill
+from kshark.story import build_story
 
 Events = list[dict[str, Any]]
-NO_RULES, NOTHING_DECLARED = Rules(), Declared()
-BEGAN = datetime(2026, 1, 15, 14, tzinfo=UTC)
+NO_RULES, NOTHING_DECLARED = IgnoreRules(), ToolPatterns()
+START_TIME = datetime(2026, 1, 15, 14, tzinfo=UTC)
 
 
-class Outcome(NamedTuple):
+class ComparisonOutcome(NamedTuple):
     """What came of a comparison."""
 
-    compared: Comparison
+    comparison: Comparison
     verdict: Verdict
     payloads: Payloads
 
     @property
     def kinds(self) -> list[str]:
-        return [each.kind for each in self.compared.divergences]
+        return [each.kind for each in self.comparison.divergences]
 
     @property
     def decisive(self) -> Divergence:
@@ -46,33 +46,40 @@ class Outcome(NamedTuple):
         return self.verdict.decisive
 
 
-Compare = Callable[..., Outcome]
+Compare = Callable[..., ComparisonOutcome]
 
 
 @pytest.fixture
 def compared() -> Iterator[Compare]:
     """A function that compares two lists of events."""
-    with shelf() as kept:
+    with open_spill() as kept:
 
-        def run(a: Events, b: Events, rules: Rules = NO_RULES, declared: Declared = NOTHING_DECLARED) -> Outcome:
-            own = [moves(timeline("s", _sketches(each, Sketcher(kept, rules, declared))), kept) for each in (a, b)]
+        def run(
+            a: Events, b: Events, rules: IgnoreRules = NO_RULES, declared: ToolPatterns = NOTHING_DECLARED
+        ) -> ComparisonOutcome:
+            own = [
+                group_steps(
+                    build_timeline("s", _make_signed_records(each, SignatureBuilder(kept, rules, declared))), kept
+                )
+                for each in (a, b)
+            ]
             payloads = Payloads(rules, *own)
             found = compare(*own, payloads)
-            return Outcome(found, verdict(found, payloads), payloads)
+            return ComparisonOutcome(found, reach_verdict(found, payloads), payloads)
 
         yield run
 
 
-def _sketches(events: Events, sketcher: Sketcher) -> list[Record]:
-    found = []
+def _make_signed_records(events: Events, sketcher: SignatureBuilder) -> list[Record]:
+    records = []
     for line, event in enumerate(events, 1):
         record = codec.decode(orjson.dumps(event), Place(None, -1, line), str(line))
         assert isinstance(record, Record), record
-        found.append(sketcher.sketch(record))
-    return found
+        records.append(sketcher.build_signature(record))
+    return records
 
 
-class Script:
+class SessionScript:
     """Writes a session, an event a second."""
 
     def __init__(self, name: str = "s") -> None:
@@ -80,14 +87,14 @@ class Script:
         self.events: Events = []
         self.count = itertools.count(1)
 
-    def add(self, event_type: str, payload: dict[str, Any], agent: str = "agent", **context: Any) -> "Script":
+    def add(self, event_type: str, payload: dict[str, Any], agent: str = "agent", **context: Any) -> "SessionScript":
         number = next(self.count)
         self.events.append(
             {
                 "event_id": f"{self.name}_evt_{number}",
                 "session_id": self.name,
                 "agent_id": agent,
-                "timestamp": (BEGAN + timedelta(seconds=number)).isoformat(),
+                "timestamp": (START_TIME + timedelta(seconds=number)).isoformat(),
                 "event_type": event_type,
                 "payload": payload,
                 "context": context,
@@ -95,31 +102,33 @@ class Script:
         )
         return self
 
-    def calls(self, tool: str, given: Any, output: Any = "ok", error: str | None = None, **context: Any) -> "Script":
+    def calls(
+        self, tool: str, arguments: Any, output: Any = "ok", error: str | None = None, **context: Any
+    ) -> "SessionScript":
         failed = {"error": error} if error else {"output": output}
-        return self.add("tool_call", {"tool": tool, "input": given, **failed}, **context)
+        return self.add("tool_call", {"tool": tool, "input": arguments, **failed}, **context)
 
-    def says(self, text: str) -> "Script":
+    def says(self, text: str) -> "SessionScript":
         return self.add("agent_message", {"text": text})
 
-    def decides(self, action: str, why: str) -> "Script":
+    def decides(self, action: str, why: str) -> "SessionScript":
         return self.add("decision", {"action": action}, reasoning=why)
 
-    def ends(self, status: str = "succeeded") -> "Script":
+    def ends(self, status: str = "succeeded") -> "SessionScript":
         return self.add("session_end", {"status": status})
 
 
 @pytest.fixture
-def script() -> Callable[[str], Script]:
+def script() -> Callable[[str], SessionScript]:
     """Makes a session to write into."""
-    return Script
+    return SessionScript
 
 
 @pytest.fixture(scope="session")
 def told() -> dict[str, Events]:
     """The story's sessions by name, but for those that are made of broken records."""
     sessions: dict[str, Events] = {}
-    for record in story():
+    for record in build_story():
         if isinstance(codec.decode(record.value, Place(None, -1, 1), ""), Record):
             event = orjson.loads(record.value or b"")
             sessions.setdefault(event["session_id"], []).append(event)
@@ -129,13 +138,13 @@ def told() -> dict[str, Events]:
 @pytest.fixture
 def renamed() -> Callable[[Sequence[dict[str, Any]]], Events]:
     """A copy of a session with fresh ids, another name and another day."""
-    return fresh
+    return copy_with_fresh_ids
 
 
-def fresh(events: Sequence[dict[str, Any]]) -> Events:
-    own = copy.deepcopy(list(events))
-    names = {event["event_id"]: f"evt_{uuid5(UUID(int=7), event['event_id']).hex[:12]}" for event in own}
-    for event in own:
+def copy_with_fresh_ids(events: Sequence[dict[str, Any]]) -> Events:
+    copied_events = copy.deepcopy(list(events))
+    names = {event["event_id"]: f"evt_{uuid5(UUID(int=7), event['event_id']).hex[:12]}" for event in copied_events}
+    for event in copied_events:
         event["event_id"], event["session_id"] = names[event["event_id"]], "sess_renamed"
         context, payload = event.get("context") or {}, event.get("payload") or {}
         if context.get("parent_event_id") in names:
@@ -144,4 +153,4 @@ def fresh(events: Sequence[dict[str, Any]]) -> Events:
             payload["call_id"] = names[payload["call_id"]]
         moment = datetime.fromisoformat(event["timestamp"]) + timedelta(days=3, seconds=77)
         event["timestamp"] = moment.isoformat()
-    return own
+    return copied_events

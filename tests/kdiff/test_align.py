@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdiff.align.sequence import _rising, matched
+from kdiff.align.sequence import _find_longest_rising, split_into_ranges
 
 tokens = st.lists(st.integers(0, 6), max_size=40)
 
@@ -15,7 +15,7 @@ tokens = st.lists(st.integers(0, 6), max_size=40)
 def _check(a, b):
     at_a = at_b = 0
     equal = 0
-    for is_equal, (i, i2, j, j2) in matched(a, b, (0, len(a), 0, len(b))):
+    for is_equal, (i, i2, j, j2) in split_into_ranges(a, b, (0, len(a), 0, len(b))):
         assert (i, j) == (at_a, at_b)
         if is_equal:
             assert a[i:i2] == b[j:j2]
@@ -42,7 +42,7 @@ def test_a_token_more_leaves_all_others_matched(a, at):
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), max_size=30))
 def test_the_longest_rising_run_rises(pairs):
-    found = [q for _, q in _rising(pairs)]
+    found = [q for _, q in _find_longest_rising(pairs)]
     assert all(x < y for x, y in itertools.pairwise(found))
 
 

@@ -8,9 +8,16 @@ from typing import Any
 import orjson
 import pytest
 
-from kshark.story import placed, story
-from tests.recording import as_bytes, capture_file, ended, event, started, tool_call
-from tests.running import Ran, run
+from kshark.story import assign_places, build_story
+from tests.recording import (
+    encode_events,
+    make_call_started,
+    make_event,
+    make_session_end,
+    make_tool_call,
+    write_capture_file,
+)
+from tests.running import CompletedRun, run
 
 FORMATS = ("text", "json", "markdown", "html")
 STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
@@ -24,23 +31,23 @@ EVIL = (
 def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The story as a capture file."""
     path = tmp_path_factory.mktemp("story") / "story.ndjson"
-    path.write_bytes(b"\n".join(value for _, value in placed(story()) if value) + b"\n")
+    path.write_bytes(b"\n".join(value for _, value in assign_places(build_story()) if value) + b"\n")
     return path
 
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Path:
     """A session `good`, one that is like it, and one that differs."""
-    good = [tool_call(1, "mail.send", input={"to": "ann"}, output="sent"), ended(2)]
-    bad = [tool_call(1, "mail.send", input={"to": "bob"}, output="sent"), ended(2, "failed")]
+    good = [make_tool_call(1, "mail.send", input={"to": "ann"}, output="sent"), make_session_end(2)]
+    bad = [make_tool_call(1, "mail.send", input={"to": "bob"}, output="sent"), make_session_end(2, "failed")]
     sessions = {"good": good, "same": good, "bad": bad}
-    return capture_file(
+    return write_capture_file(
         tmp_path / "pair.ndjson",
         *({**e, "session_id": s, "event_id": f"{s}{e['event_id']}"} for s, own in sessions.items() for e in own),
     )
 
 
-def compare(a: str, b: str, *arguments: str | Path, **more: Any) -> Ran:
+def compare(a: str, b: str, *arguments: str | Path, **more: Any) -> CompletedRun:
     return run("kdiff", "compare", a, b, *arguments, **more)
 
 
@@ -52,7 +59,7 @@ def test_0_is_the_same_and_1_is_different(pair: Path) -> None:
 def test_4_is_no_such_session_and_says_which_ones_are_near(pair: Path, a: str, b: str) -> None:
     done = compare(a, b, "--file", pair)
     assert (done.code, done.out) == (4, b"")
-    assert "no session nobody" in done.told
+    assert "no session nobody" in done.error_text
 
 
 @pytest.mark.parametrize(
@@ -70,7 +77,7 @@ def test_4_is_no_such_session_and_says_which_ones_are_near(pair: Path, a: str, b
 def test_2_is_what_cannot_be_meant(arguments: tuple[str, ...]) -> None:
     done = compare("a", "b", *arguments)
     assert (done.code, done.out) == (2, b"")
-    assert "Traceback" not in done.told
+    assert "Traceback" not in done.error_text
 
 
 def test_3_is_a_cluster_that_does_not_answer() -> None:
@@ -79,9 +86,12 @@ def test_3_is_a_cluster_that_does_not_answer() -> None:
 
 
 def test_a_golden_file_is_held_against_another_file(pair: Path, tmp_path: Path) -> None:
-    golden = capture_file(
+    golden = write_capture_file(
         tmp_path / "golden.ndjson",
-        *[{**e, "session_id": "gold"} for e in [tool_call(1, input={"to": "ann"}, output="sent"), ended(2)]],
+        *[
+            {**e, "session_id": "gold"}
+            for e in [make_tool_call(1, input={"to": "ann"}, output="sent"), make_session_end(2)]
+        ],
     )
     assert compare("gold", "good", "--file", golden, "--other-file", pair).code == 0
     assert compare("gold", "bad", "--file", golden, "--other-file", pair).code == 1
@@ -102,12 +112,12 @@ def test_json_holds_what_the_contract_says(pair: Path) -> None:
 
 def test_a_missing_calls_label_is_its_tool(tmp_path: Path) -> None:
     events = [
-        event(1, "session_start", session_id="a"),
-        tool_call(2, "mail.send", session_id="a", output=1),
-        {**ended(3), "session_id": "a"},
+        make_event(1, "session_start", session_id="a"),
+        make_tool_call(2, "mail.send", session_id="a", output=1),
+        {**make_session_end(3), "session_id": "a"},
     ]
     events += [{**e, "session_id": "b", "event_id": "b" + e["event_id"]} for e in (events[0], events[2])]
-    path = capture_file(tmp_path / "x.ndjson", *events)
+    path = write_capture_file(tmp_path / "x.ndjson", *events)
     found = orjson.loads(compare("a", "b", "--file", path).out)["decisive"]
     assert (found["kind"], found["label"], found["a"]["label"], found["b"]) == (
         "missing",
@@ -185,13 +195,13 @@ def test_a_wrong_setting_is_named_with_its_line(pair: Path, tmp_path: Path, line
     (tmp_path / "agentlog.toml").write_text(f"[kdiff]\n{line}\n")
     done = compare("good", "bad", "--file", pair, cwd=tmp_path)
     assert done.code == 2
-    assert said in done.told
+    assert said in done.error_text
 
 
 def test_a_session_that_still_runs_is_compared_as_far_as_it_goes_and_that_is_said(tmp_path: Path) -> None:
-    whole = [tool_call(1, output=1), tool_call(2, "mail.move", output=2), ended(3)]
+    whole = [make_tool_call(1, output=1), make_tool_call(2, "mail.move", output=2), make_session_end(3)]
     events = [*whole, *({**e, "session_id": "b", "event_id": "b" + e["event_id"]} for e in whole[:1])]
-    path = capture_file(tmp_path / "x.ndjson", *events)
+    path = write_capture_file(tmp_path / "x.ndjson", *events)
     found = orjson.loads(compare("sess_1", "b", "--file", path).out)
     assert found["decisive"]["kind"] == "ended"
     assert any("B has no end" in said for said in found["doubts"])
@@ -201,7 +211,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_compared(pair: Path) -> None:
     pair.write_bytes(pair.read_bytes() + b"no json\n")
     done = compare("good", "same", "--file", pair)
     assert done.code == 0
-    assert done.told.count("pair.ndjson:7") == 1
+    assert done.error_text.count("pair.ndjson:7") == 1
     found = orjson.loads(done.out)
     assert any("could not be read" in said for said in found["doubts"])
     searched = found["a"]["searched"]
@@ -219,14 +229,14 @@ def _hostile(name: str, mark: str) -> list[dict[str, Any]]:
     }
     payload = {EVIL: EVIL, "input": {EVIL: [EVIL + mark], "x": mark}, "output": EVIL, "error": {"type": EVIL}}
     own = [
-        event(1, "session_start", payload={"goal": EVIL}, **everywhere),
-        event(2, EVIL, payload={**payload, "text": EVIL + mark}, **everywhere),
-        event(3, "decision", payload={"action": EVIL + mark}, **everywhere),
-        event(4, "tool_call", payload={"tool": EVIL, "input": payload["input"], "output": EVIL}, **everywhere),
-        event(5, "delegation", payload={"to_agent_id": EVIL, "task": EVIL + mark}, **everywhere),
-        event(6, "memory_write", payload={"key": EVIL, "value": EVIL + mark}, **everywhere),
-        {**started(7, EVIL, EVIL + mark), **everywhere},
-        event(8, "session_end", payload={"status": EVIL + mark, "result": EVIL}, **everywhere),
+        make_event(1, "session_start", payload={"goal": EVIL}, **everywhere),
+        make_event(2, EVIL, payload={**payload, "text": EVIL + mark}, **everywhere),
+        make_event(3, "decision", payload={"action": EVIL + mark}, **everywhere),
+        make_event(4, "tool_call", payload={"tool": EVIL, "input": payload["input"], "output": EVIL}, **everywhere),
+        make_event(5, "delegation", payload={"to_agent_id": EVIL, "task": EVIL + mark}, **everywhere),
+        make_event(6, "memory_write", payload={"key": EVIL, "value": EVIL + mark}, **everywhere),
+        {**make_call_started(7, EVIL, EVIL + mark), **everywhere},
+        make_event(8, "session_end", payload={"status": EVIL + mark, "result": EVIL}, **everywhere),
     ]
     return [{**each, "event_id": f"{name}{each['event_id']}"} for each in own]
 
@@ -234,22 +244,22 @@ def _hostile(name: str, mark: str) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("hostile") / "evil.ndjson"
-    path.write_bytes(as_bytes([*_hostile("a", "one thing"), *_hostile("b", "quite another matter")]))
+    path.write_bytes(encode_events([*_hostile("a", "one thing"), *_hostile("b", "quite another matter")]))
     return path
 
 
 @pytest.mark.parametrize("shape", FORMATS)
 def test_nothing_that_steers_reaches_the_reader(hostile: Path, shape: str) -> None:
     done = compare("a", "b", "--file", hostile, "--format", shape, "--show-divergence")
-    assert done.code == 1, done.told
+    assert done.code == 1, done.error_text
     assert STEERING.search(done.text) is None
-    assert done.told == ""
+    assert done.error_text == ""
 
 
 @pytest.mark.parametrize("shape", ["text", "json", "markdown"])
 def test_nothing_that_steers_reaches_the_reader_of_a_cohort(hostile: Path, shape: str) -> None:
     done = run("kdiff", "cohort", "a", "--against", "b", "--file", hostile, "--format", shape)
-    assert done.code == 1, done.told
+    assert done.code == 1, done.error_text
     assert STEERING.search(done.text) is None
 
 
@@ -278,10 +288,14 @@ def test_a_markdown_table_is_not_broken_by_what_an_event_says(hostile: Path) -> 
 
 
 def test_a_cohort_ranks_what_no_good_session_does_first_and_claims_nothing(tmp_path: Path) -> None:
-    good = [tool_call(1, "mail.find", input={"n": 1}, output=1), ended(3)]
+    good = [make_tool_call(1, "mail.find", input={"n": 1}, output=1), make_session_end(3)]
     sessions = {f"good{n}": good for n in range(3)}
-    sessions["bad"] = [good[0], tool_call(2, "mail.send", input={"to": "all"}, output=1), ended(3, "failed")]
-    path = capture_file(
+    sessions["bad"] = [
+        good[0],
+        make_tool_call(2, "mail.send", input={"to": "all"}, output=1),
+        make_session_end(3, "failed"),
+    ]
+    path = write_capture_file(
         tmp_path / "x.ndjson",
         *({**e, "session_id": s, "event_id": f"{s}{e['event_id']}"} for s, own in sessions.items() for e in own),
     )

@@ -5,22 +5,22 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlog.analysis.causality import Causes, Link, Tie
+from agentlog.analysis.causality import CauseGraph, Link, Tie
 from agentlog.event.event import Record
-from agentlog.session.timeline import Timeline, timeline
+from agentlog.session.timeline import Timeline, build_timeline
 from tests.common.test_session_properties import any_log, many
-from tests.recording import Event, as_bytes, event, tool_call
+from tests.recording import Event, encode_events, make_event, make_tool_call
 
 Load = Callable[..., Timeline]
 
 
 def child(number: int, parent: str, kind: str = "tool_call", **fields: object) -> Event:
-    return event(number, kind, context={"parent_event_id": parent}, **fields)
+    return make_event(number, kind, context={"parent_event_id": parent}, **fields)
 
 
 def chain(found: Timeline, event_id: str) -> list[Link]:
     step = next(step for step in found.steps if step.event.event_id == event_id)
-    return Causes(found).chain(step)
+    return CauseGraph(found).build_chain(step)
 
 
 def ids(links: list[Link]) -> str:
@@ -28,16 +28,16 @@ def ids(links: list[Link]) -> str:
 
 
 def told(load: Load, *events: Event) -> Timeline:
-    return load("sess_1", content=as_bytes(events)).timeline  # type: ignore[attr-defined]
+    return load("sess_1", content=encode_events(events)).timeline  # type: ignore[attr-defined]
 
 
 @many
 @given(any_log())
 def test_a_chain_ends_at_the_sessions_first_step_and_names_no_step_twice(log: list[Record]) -> None:
-    found = timeline("s", log)
-    causes = Causes(found)
+    found = build_timeline("s", log)
+    causes = CauseGraph(found)
     for step in found.steps:
-        links = causes.chain(step)
+        links = causes.build_chain(step)
         steps = [link.step for link in links]
         assert (steps[0], steps[-1]) == (found.steps[0], step)
         assert len(set(steps)) == len(steps)
@@ -47,10 +47,10 @@ def test_a_chain_ends_at_the_sessions_first_step_and_names_no_step_twice(log: li
 @many
 @given(any_log())
 def test_a_parent_that_is_named_and_there_is_what_a_step_follows_from(log: list[Record]) -> None:
-    found = timeline("s", log)
-    causes = Causes(found)
+    found = build_timeline("s", log)
+    causes = CauseGraph(found)
     for step in found.steps:
-        for link, before in zip(causes.chain(step)[1:], causes.chain(step), strict=False):
+        for link, before in zip(causes.build_chain(step)[1:], causes.build_chain(step), strict=False):
             if link.tie is Tie.PARENT:
                 assert before.step is link.step.parent
             if link.tie is Tie.SEQUENCE:
@@ -62,13 +62,13 @@ def test_a_parent_that_is_named_and_there_is_what_a_step_follows_from(log: list[
 def test_a_chain_is_the_same_in_whatever_order_records_come(log: list[Record], order: "st.randoms") -> None:  # type: ignore[valid-type]
     shuffled = list(log)
     order.shuffle(shuffled)  # type: ignore[attr-defined]
-    one, other = timeline("s", log), timeline("s", shuffled)
+    one, other = build_timeline("s", log), build_timeline("s", shuffled)
     for step, same in zip(one.steps, other.steps, strict=True):
-        assert ids(Causes(one).chain(step)) == ids(Causes(other).chain(same))
+        assert ids(CauseGraph(one).build_chain(step)) == ids(CauseGraph(other).build_chain(same))
 
 
 def test_a_step_without_a_parent_follows_from_the_one_before_it_in_its_lane(load: Load) -> None:
-    found = told(load, event(1, "session_start"), tool_call(2), tool_call(3), child(4, "evt_9"))
+    found = told(load, make_event(1, "session_start"), make_tool_call(2), make_tool_call(3), child(4, "evt_9"))
     links = chain(found, "evt_4")
     assert ids(links) == "evt_1 evt_2 evt_3 evt_4"
     assert [(link.tie, link.lost) for link in links[2:]] == [(Tie.SEQUENCE, None), (Tie.SEQUENCE, "evt_9")]
@@ -79,7 +79,7 @@ def test_a_chain_goes_through_a_sub_agent_and_back(load: Load) -> None:
     back = {"from_agent_id": "sub", "result": "found"}
     found = told(
         load,
-        event(1, "session_start"),
+        make_event(1, "session_start"),
         child(2, "evt_1", "delegation", payload=handed),
         child(3, "evt_2", agent_id="sub"),
         child(4, "evt_3", agent_id="sub"),
@@ -94,11 +94,17 @@ def test_a_chain_goes_through_a_sub_agent_and_back(load: Load) -> None:
 def test_the_reason_is_the_nearest_decision_or_model_call(load: Load) -> None:
     found = told(
         load,
-        event(1, "session_start"),
+        make_event(1, "session_start"),
         child(2, "evt_1", "llm_call"),
         child(3, "evt_2", "decision"),
         child(4, "evt_3"),
         child(5, "evt_4"),
     )
-    causes = Causes(found)
-    assert [causes.reason(step) and causes.number[causes.reason(step)] for step in found.steps] == [None, None, 2, 3, 3]  # type: ignore[index]
+    causes = CauseGraph(found)
+    assert [causes.get_reason(step) and causes.step_numbers[causes.get_reason(step)] for step in found.steps] == [
+        None,
+        None,
+        2,
+        3,
+        3,
+    ]  # type: ignore[index]

@@ -7,37 +7,37 @@ import orjson
 import pytest
 
 from kshark.cli import app
-from tests.recording import capture_file, ended, event, tool_call
-from tests.running import Ran, call
+from tests.recording import make_event, make_session_end, make_tool_call, write_capture_file
+from tests.running import CompletedRun, run_in_process
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`run.ndjson`: a session from 14:00:00 to 14:00:09 UTC."""
     folder = tmp_path_factory.mktemp("choosing")
-    capture_file(
+    write_capture_file(
         folder / "run.ndjson",
-        event(0, "session_start", payload={"goal": "send mail"}),
-        tool_call(1, "mail.send", input={"to": "ann", "text": "x" * 300}),
-        tool_call(2, "mail.send", error="rate_limit: slow down"),
-        event(3, "decision", payload={"action": "wait"}, context={"reasoning": "y" * 300, "confidence": 0.5}),
-        event(4, "escalated", payload={"to": "ann"}, agent_id="helper"),
-        event(5, "error", payload={"type": "crash", "message": "no disk"}),
-        tool_call(6, "mail.find", output="z" * 300, agent_id="helper"),
-        ended(9, "failed"),
+        make_event(0, "session_start", payload={"goal": "send mail"}),
+        make_tool_call(1, "mail.send", input={"to": "ann", "text": "x" * 300}),
+        make_tool_call(2, "mail.send", error="rate_limit: slow down"),
+        make_event(3, "decision", payload={"action": "wait"}, context={"reasoning": "y" * 300, "confidence": 0.5}),
+        make_event(4, "escalated", payload={"to": "ann"}, agent_id="helper"),
+        make_event(5, "error", payload={"type": "crash", "message": "no disk"}),
+        make_tool_call(6, "mail.find", output="z" * 300, agent_id="helper"),
+        make_session_end(9, "failed"),
     )
     return folder
 
 
-def replay(folder: Path, *arguments: str, session: str = "sess_1") -> Ran:
-    return call(app, "replay", session, "--file", "run.ndjson", *arguments, cwd=folder)
+def replay(folder: Path, *arguments: str, session: str = "sess_1") -> CompletedRun:
+    return run_in_process(app, "replay", session, "--file", "run.ndjson", *arguments, cwd=folder)
 
 
 def shown(folder: Path, *arguments: str) -> list[int]:
     """The numbers of the events that are written as ndjson."""
     done = replay(folder, *arguments)
     assert done.code == 0
-    assert not done.err or re.fullmatch(r"shown (from|to) [^\n]+\n", done.told)
+    assert not done.err or re.fullmatch(r"shown (from|to) [^\n]+\n", done.error_text)
     return [int(orjson.loads(line)["event_id"].removeprefix("evt_")) for line in done.out.splitlines()]
 
 
@@ -70,13 +70,13 @@ def test_filters_and_bounds_choose_among_the_events(folder: Path, arguments: lis
 
 def test_a_local_time_is_one_of_the_users_own_zone(folder: Path) -> None:
     arguments = ("replay", "sess_1", "--file", "run.ndjson", "--from", "2026-01-15 15:00:05")
-    done = call(app, *arguments, cwd=folder, variables={"TZ": "Europe/Berlin"})
+    done = run_in_process(app, *arguments, cwd=folder, variables={"TZ": "Europe/Berlin"})
     assert len(done.out.splitlines()) == 3
 
 
 def test_with_ndjson_the_bounds_are_said_on_standard_error(folder: Path) -> None:
     done = replay(folder, "--from", "2026-01-15T15:00:05+01:00")
-    assert done.told == "shown from 2026-01-15 14:00:05 UTC\n"
+    assert done.error_text == "shown from 2026-01-15 14:00:05 UTC\n"
 
 
 def test_the_header_and_the_footer_say_how_bounds_were_understood(folder: Path) -> None:
@@ -89,20 +89,20 @@ def test_the_header_and_the_footer_say_how_bounds_were_understood(folder: Path) 
 def test_bounds_that_hold_nothing_are_4_and_said_back(folder: Path) -> None:
     done = replay(folder, "--from", "2026-01-15T14:01Z")
     assert (done.code, done.out) == (4, b"")
-    assert "Searched run.ndjson, from 2026-01-15 14:01:00 UTC: 8 lines." in done.told
+    assert "Searched run.ndjson, from 2026-01-15 14:01:00 UTC: 8 lines." in done.error_text
 
 
 @pytest.mark.parametrize("bounds", [("--from", "@"), ("--from", "@-1"), ("--to", "soon")])
 def test_bounds_that_mean_nothing_are_2_and_shown_how_to_write(folder: Path, bounds: tuple[str, str]) -> None:
     done = replay(folder, *bounds)
     assert done.code == 2
-    assert repr(bounds[1]) in done.told
-    assert "2026-01-15" in done.told
+    assert repr(bounds[1]) in done.error_text
+    assert "2026-01-15" in done.error_text
 
 
 def test_a_day_that_is_in_no_calendar_is_2_and_explained(folder: Path) -> None:
     done = replay(folder, "--from", "2026-13-01")
-    assert (done.code, done.told) == (2, "kshark: '2026-13-01' is wrong: month must be in 1..12\n")
+    assert (done.code, done.error_text) == (2, "kshark: '2026-13-01' is wrong: month must be in 1..12\n")
 
 
 def test_a_filter_says_how_many_steps_it_chose_and_totals_stay_those_of_the_session(folder: Path) -> None:

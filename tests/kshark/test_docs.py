@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kshark.cli import app
-from tests.running import call, run
+from tests.running import run, run_in_process
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
@@ -44,9 +44,9 @@ def test_the_guide_shows_what_is_written(story_file: Path, line: str) -> None:
 
 @pytest.mark.parametrize("line", commands(README + GUIDE))
 def test_a_command_of_the_docs_works(story_file: Path, line: str) -> None:
-    done = call(app, *shlex.split(line.partition(" > ")[0])[1:], cwd=story_file.parent)
+    done = run_in_process(app, *shlex.split(line.partition(" > ")[0])[1:], cwd=story_file.parent)
     assert done.code == 0
-    assert done.out or "\nwrote " in done.told
+    assert done.out or "\nwrote " in done.error_text
 
 
 def test_there_are_such_commands() -> None:

@@ -11,12 +11,12 @@ import pytest
 import zstandard
 
 from kshark.cli import app
-from tests.recording import as_bytes, capture_file, ended, started, tool_call
-from tests.running import Ran, call, command, environment, feed, run
+from tests.recording import encode_events, make_call_started, make_session_end, make_tool_call, write_capture_file
+from tests.running import CompletedRun, feed, make_command, make_environment, run, run_in_process
 
 
-def export(folder: Path, *arguments: str, stdin: bytes = b"") -> Ran:
-    return call(app, "export", *arguments, cwd=folder, stdin=stdin)
+def export(folder: Path, *arguments: str, stdin: bytes = b"") -> CompletedRun:
+    return run_in_process(app, "export", *arguments, cwd=folder, stdin=stdin)
 
 
 def events(content: bytes) -> list[str]:
@@ -26,9 +26,9 @@ def events(content: bytes) -> list[str]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Where `run.ndjson` holds two sessions in turn, a copy, an announcement, and a line that is no event."""
-    mine = [started(1, "evt_2"), tool_call(2), tool_call(2), ended(3)]
-    other = [tool_call(n, session_id="sess_2") for n in (7, 8)]
-    path = capture_file(tmp_path / "run.ndjson", mine[0], other[0], *mine[1:], other[1])
+    mine = [make_call_started(1, "evt_2"), make_tool_call(2), make_tool_call(2), make_session_end(3)]
+    other = [make_tool_call(n, session_id="sess_2") for n in (7, 8)]
+    path = write_capture_file(tmp_path / "run.ndjson", mine[0], other[0], *mine[1:], other[1])
     path.write_bytes(path.read_bytes() + b"not json\n")
     return tmp_path
 
@@ -37,7 +37,7 @@ def test_every_record_is_written_as_it_lies_copies_and_announcements_too(folder:
     done = export(folder, "sess_1", "--file", "run.ndjson", "-o", "mine.ndjson")
     assert (done.code, done.out) == (0, b"")
     assert events((folder / "mine.ndjson").read_bytes()) == ["evt_1", "evt_2", "evt_2", "evt_3"]
-    assert done.told.endswith("wrote mine.ndjson: 4 events of 1 session\n")
+    assert done.error_text.endswith("wrote mine.ndjson: 4 events of 1 session\n")
 
 
 def test_several_sessions_stand_one_behind_the_other_each_once(folder: Path) -> None:
@@ -48,13 +48,13 @@ def test_several_sessions_stand_one_behind_the_other_each_once(folder: Path) -> 
 def test_what_cannot_be_read_is_named_once_however_many_sessions(folder: Path) -> None:
     done = export(folder, "sess_1", "sess_2", "--file", "run.ndjson", "-o", "-")
     assert done.code == 0
-    (told,) = done.told.splitlines()
+    (told,) = done.error_text.splitlines()
     assert told.startswith("unreadable: run.ndjson:7: not JSON: ")
 
 
 def test_of_many_unreadable_lines_a_hundred_are_named_and_the_rest_counted(tmp_path: Path) -> None:
-    (tmp_path / "run.ndjson").write_bytes(as_bytes([tool_call(1)]) + b"no\n" * 130)
-    told = export(tmp_path, "sess_1", "--file", "run.ndjson", "-o", "-").told.splitlines()
+    (tmp_path / "run.ndjson").write_bytes(encode_events([make_tool_call(1)]) + b"no\n" * 130)
+    told = export(tmp_path, "sess_1", "--file", "run.ndjson", "-o", "-").error_text.splitlines()
     assert len(told) == 101
     assert told[-1] == "unreadable: 30 more"
 
@@ -74,8 +74,8 @@ def test_the_name_says_how_it_is_packed_and_every_time_alike(folder: Path, name:
 def test_a_missing_session_is_4_and_the_others_are_written(folder: Path) -> None:
     done = export(folder, "sess_1", "sess_3", "--file", "run.ndjson", "-o", "mine.ndjson")
     assert done.code == 4
-    assert "wrote mine.ndjson: 4 events of 1 session" in done.told
-    assert "no session sess_3. Searched run.ndjson: 7 lines, 1 of them unreadable.\nNearest: sess_" in done.told
+    assert "wrote mine.ndjson: 4 events of 1 session" in done.error_text
+    assert "no session sess_3. Searched run.ndjson: 7 lines, 1 of them unreadable.\nNearest: sess_" in done.error_text
     assert len(events((folder / "mine.ndjson").read_bytes())) == 4
 
 
@@ -90,7 +90,7 @@ def test_several_sessions_of_a_pipe_are_refused_because_it_can_be_read_but_once(
     os.mkfifo(folder / "fifo")
     for pipe in ("-", "fifo"):
         done = export(folder, "sess_1", "sess_2", "--file", pipe, "-o", "mine.ndjson")
-        assert (done.code, "a pipe can be read but once" in done.told) == (2, True)
+        assert (done.code, "a pipe can be read but once" in done.error_text) == (2, True)
     assert not (folder / "mine.ndjson").exists()
 
 
@@ -98,10 +98,12 @@ def test_several_sessions_of_a_pipe_are_refused_because_it_can_be_read_but_once(
 def test_an_interruption_leaves_no_half_file(folder: Path, number: signal.Signals) -> None:
     os.mkfifo(folder / "fifo")
     process = subprocess.Popen(
-        command("kshark", "export", "sess_1", "--file", "fifo", "-o", "mine.ndjson"), cwd=folder, env=environment()
+        make_command("kshark", "export", "sess_1", "--file", "fifo", "-o", "mine.ndjson"),
+        cwd=folder,
+        env=make_environment(),
     )
     with (folder / "fifo").open("wb", buffering=0) as writer:
-        feed(writer, as_bytes([tool_call(1)]), process.pid)
+        feed(writer, encode_events([make_tool_call(1)]), process.pid)
         process.send_signal(number)
         assert process.wait(timeout=30) == 128 + number
     assert sorted(path.name for path in folder.iterdir()) == ["fifo", "run.ndjson"]
@@ -121,7 +123,7 @@ def test_a_link_stays_a_link_and_a_pipe_a_pipe(folder: Path) -> None:
 def test_a_file_that_cannot_be_written_is_2(folder: Path, output: str) -> None:
     done = export(folder, "sess_1", "--file", "run.ndjson", "-o", output)
     assert done.code == 2
-    assert f"kshark: {output}: " in done.told
+    assert f"kshark: {output}: " in done.error_text
 
 
 def test_standard_input_is_read_once(folder: Path) -> None:

@@ -9,10 +9,12 @@ import pytest
 import zstandard
 
 from kshark.cli import app
-from tests.recording import as_bytes, ended, tool_call
-from tests.running import call
+from tests.recording import encode_events, make_session_end, make_tool_call
+from tests.running import run_in_process
 
-SESSION = as_bytes([*(tool_call(n, output="a page of text " * 40) for n in range(400)), ended(401)])
+SESSION = encode_events(
+    [*(make_tool_call(n, output="a page of text " * 40) for n in range(400)), make_session_end(401)]
+)
 PACKED: dict[str, Callable[[bytes], bytes]] = {
     "plain": bytes,
     "gzip": gzip.compress,
@@ -22,8 +24,8 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
 
 def said(shape: str = "text", *, content: bytes, folder: Path) -> tuple[int, str, str]:
     (folder / "run").write_bytes(content)
-    done = call(app, "replay", "sess_1", "--file", "run", "--format", shape, cwd=folder)
-    return done.code, " ".join(done.text.split()), done.told
+    done = run_in_process(app, "replay", "sess_1", "--file", "run", "--format", shape, cwd=folder)
+    return done.code, " ".join(done.text.split()), done.error_text
 
 
 @pytest.mark.parametrize("packing", PACKED)
@@ -35,7 +37,7 @@ def test_a_file_is_read_whatever_it_is_packed_with_and_called(tmp_path: Path, pa
 
 @pytest.mark.parametrize("packing", PACKED)
 def test_standard_input_may_be_packed_too(packing: str) -> None:
-    done = call(app, "replay", "sess_1", "--file", "-", stdin=PACKED[packing](SESSION))
+    done = run_in_process(app, "replay", "sess_1", "--file", "-", stdin=PACKED[packing](SESSION))
     assert (done.code, len(done.out.splitlines())) == (0, 401)
 
 
@@ -66,7 +68,9 @@ def test_a_plain_file_that_is_cut_short_loses_only_its_last_line(tmp_path: Path)
 
 def test_a_line_of_50_mb_is_named_and_hides_nothing(tmp_path: Path) -> None:
     huge = b'{"session_id":"sess_1","text":"' + b"x" * 50_000_000 + b'"}\n'
-    code, text, told = said(content=as_bytes([tool_call(1)]) + huge + as_bytes([ended(2)]), folder=tmp_path)
+    code, text, told = said(
+        content=encode_events([make_tool_call(1)]) + huge + encode_events([make_session_end(2)]), folder=tmp_path
+    )
     assert (code, len(told.splitlines())) == (0, 1)
     assert told.startswith("unreadable: run:2: a line of more than the")
     assert "1 tool call 2 events" in text
@@ -91,7 +95,7 @@ def test_what_is_no_capture_file_is_4_and_says_what_was_there(tmp_path: Path, co
 
 
 def test_a_file_with_a_byte_order_mark_and_windows_line_ends_is_read(tmp_path: Path) -> None:
-    content = b"\xef\xbb\xbf" + as_bytes([tool_call(1), ended(2)]).replace(b"\n", b"\r\n")
+    content = b"\xef\xbb\xbf" + encode_events([make_tool_call(1), make_session_end(2)]).replace(b"\n", b"\r\n")
     code, text, told = said(content=content, folder=tmp_path)
     assert (code, told) == (0, "")
     assert "1 tool call 2 events" in text

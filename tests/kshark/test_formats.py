@@ -12,13 +12,13 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from agentlog.session.timeline import Timeline
-from agentlog.terminal.output import plain
+from agentlog.terminal.output import paint_plain
 from kshark.render import Look
-from kshark.replay.command import ndjson
-from kshark.replay.json_document import document
-from kshark.replay.markdown import markdown
-from kshark.replay.tree import tree
-from tests.recording import as_bytes, ended, event, started, tool_call
+from kshark.replay.command import render_ndjson
+from kshark.replay.json_document import render_json
+from kshark.replay.markdown import render_markdown
+from kshark.replay.tree import render_tree
+from tests.recording import encode_events, make_call_started, make_event, make_session_end, make_tool_call
 
 Loaded = Any  # of conftest.py
 Load = Callable[..., Loaded]
@@ -39,17 +39,19 @@ FIELDS = {
 
 def as_json(found: Loaded) -> dict[str, Any]:
     """The json document, decoded."""
-    made: dict[str, Any] = orjson.loads(document(found.timeline, found.timeline.steps, found.covered, found.unreadable))
+    made: dict[str, Any] = orjson.loads(
+        render_json(found.timeline, found.timeline.steps, found.covered, found.unreadable)
+    )
     return made
 
 
 def as_ndjson(timeline: Timeline) -> bytes:
-    return b"".join(ndjson(timeline.steps))
+    return b"".join(render_ndjson(timeline.steps))
 
 
 def as_markdown(found: Loaded) -> str:
-    look = Look(80, plain, found.timeline.began)
-    return "\n".join(markdown(found.timeline, found.timeline.steps, found.covered, look))
+    look = Look(80, paint_plain, found.timeline.began)
+    return "\n".join(render_markdown(found.timeline, found.timeline.steps, found.covered, look))
 
 
 def tokens(text: str) -> Iterable[Token]:
@@ -68,9 +70,9 @@ def test_ndjson_reads_back_to_the_same_bytes_and_the_same_timeline(sessions: dic
 
 
 def test_ndjson_holds_each_event_once_as_stored_with_the_place_where_it_lay(load: Load) -> None:
-    first, twice = tool_call(1, "mail.send", input={"to": "a", "cc": [1, 2.50, None]}), tool_call(2)
-    stored = [{**first, "x-trace": {"id": 7}}, twice, twice, started(3, "evt_9"), tool_call(9)]
-    lines = as_ndjson(load("sess_1", content=as_bytes(stored)).timeline).splitlines()
+    first, twice = make_tool_call(1, "mail.send", input={"to": "a", "cc": [1, 2.50, None]}), make_tool_call(2)
+    stored = [{**first, "x-trace": {"id": 7}}, twice, twice, make_call_started(3, "evt_9"), make_tool_call(9)]
+    lines = as_ndjson(load("sess_1", content=encode_events(stored)).timeline).splitlines()
     assert [orjson.loads(line)["event_id"] for line in lines] == ["evt_1", "evt_2", "evt_3", "evt_9"]
     assert lines[0].startswith(orjson.dumps(stored[0])[:-1] + b',"_record":')
     assert orjson.loads(lines[1])["_record"] == {
@@ -113,7 +115,7 @@ def test_json_totals_are_those_of_the_story(sessions: dict[str, Loaded]) -> None
 
 
 def test_json_names_what_could_not_be_read(load: Load) -> None:
-    made = as_json(load("sess_1", content=as_bytes([ended(1)]) + b"{nonsense\n"))
+    made = as_json(load("sess_1", content=encode_events([make_session_end(1)]) + b"{nonsense\n"))
     (unreadable,) = made["searched"]["unreadable"]
     assert unreadable["where"] == "standard input:2"
     assert "not JSON" in unreadable["reason"]
@@ -144,8 +146,8 @@ def test_no_text_of_an_event_means_anything_in_markdown(load: Load, events: list
     for number, (kind, one, other) in enumerate(events):
         payload = {"goal": one, "tool": one, "status": one, "input": {one: other}, "error": other, "action": other}
         context = {"reasoning": other, "model": one}
-        made.append(event(number, kind or "x", agent_id=one or "a", payload=payload, context=context))
-    check_markdown(as_markdown(load("sess_1", content=as_bytes(made))))
+        made.append(make_event(number, kind or "x", agent_id=one or "a", payload=payload, context=context))
+    check_markdown(as_markdown(load("sess_1", content=encode_events(made))))
 
 
 def check_markdown(text: str) -> None:
@@ -159,35 +161,42 @@ def check_markdown(text: str) -> None:
 
 
 def test_markdown_stays_a_list_where_a_deep_lane_goes_on_behind_a_shallow_one(load: Load) -> None:
-    made = [event(0, "session_start", payload={"goal": "dig"}, agent_id="a0")]
+    made = [make_event(0, "session_start", payload={"goal": "dig"}, agent_id="a0")]
     for n in range(1, 6):
         context = {"parent_event_id": f"evt_{n - 1}"}
-        made.append(event(n, "delegation", payload={"to_agent_id": f"a{n}"}, context=context, agent_id=f"a{n - 1}"))
+        made.append(
+            make_event(n, "delegation", payload={"to_agent_id": f"a{n}"}, context=context, agent_id=f"a{n - 1}")
+        )
     made += [
-        tool_call(10, agent_id="a0"),
-        tool_call(11, agent_id="a5", context={"parent_event_id": "evt_5"}),
-        ended(12),
+        make_tool_call(10, agent_id="a0"),
+        make_tool_call(11, agent_id="a5", context={"parent_event_id": "evt_5"}),
+        make_session_end(12),
     ]
-    text = as_markdown(load("sess_1", content=as_bytes(made)))
+    text = as_markdown(load("sess_1", content=encode_events(made)))
     check_markdown(text)
     assert sum(token.type == "list_item_open" for token in tokens(text)) == 9
 
 
 def test_markdown_shows_a_text_exactly_as_it_is(load: Load) -> None:
     hostile = "a|b `` c\\| <img src=x onerror=alert(1)> [x](javascript:1) **no** &amp; ` "
-    found = load("sess_1", content=as_bytes([event(1, "session_start", payload={"goal": hostile}), ended(2)]))
+    found = load(
+        "sess_1",
+        content=encode_events([make_event(1, "session_start", payload={"goal": hostile}), make_session_end(2)]),
+    )
     shown = [token.content for token in tokens(as_markdown(found)) if token.type == "code_inline"]
     assert shown.count(hostile) == 2
 
 
 def test_markdown_keeps_the_name_of_an_unknown_event_type(load: Load) -> None:
-    found = load("sess_1", content=as_bytes([event(1, "__init__ & <b>")]))
+    found = load("sess_1", content=encode_events([make_event(1, "__init__ & <b>")]))
     assert "__init__ & <b>" in [token.content for token in tokens(as_markdown(found))]
 
 
 def test_a_tree_puts_each_step_under_what_it_ran_inside_of(sessions: dict[str, Loaded]) -> None:
     found = sessions["sess_trip_planner"]
-    lines = list(tree(found.timeline, found.timeline.steps, found.covered, Look(100, plain, found.timeline.began)))
+    lines = list(
+        render_tree(found.timeline, found.timeline.steps, found.covered, Look(100, paint_plain, found.timeline.began))
+    )
     depths = {line[13:].lstrip("|` -").partition("  ")[0]: line.index("-- ") for line in lines if "-- " in line}
     assert depths["delegate research-agent: when is the blossom, and what do flights cost then"] == 14
     assert depths["tool web.fetch"] == 18
@@ -198,17 +207,21 @@ def test_a_tree_puts_each_step_under_what_it_ran_inside_of(sessions: dict[str, L
 def test_a_tree_hangs_a_step_whose_parent_is_filtered_out_on_the_next_one_outwards(sessions: dict[str, Loaded]) -> None:
     found = sessions["sess_trip_planner"]
     chosen = [step for step in found.timeline.steps if step.label in ("rates.get", "research-agent")]
-    lines = list(tree(found.timeline, chosen, found.covered, Look(100, plain, found.timeline.began)))
+    lines = list(render_tree(found.timeline, chosen, found.covered, Look(100, paint_plain, found.timeline.began)))
     assert [line[13:].partition(" ")[0] for line in lines if "-- " in line] == ["|--", "|", "`--"]
 
 
 @pytest.mark.parametrize("depth", [3, 60])
 def test_a_tree_as_deep_as_it_may_be_stays_a_tree(load: Load, depth: int) -> None:
-    events = [event(0, "session_start", payload={"goal": "dig"}, agent_id="a0")]
+    events = [make_event(0, "session_start", payload={"goal": "dig"}, agent_id="a0")]
     for n in range(1, depth):
         context = {"parent_event_id": f"evt_{n - 1}"}
-        events.append(event(n, "delegation", payload={"to_agent_id": f"a{n}"}, context=context, agent_id=f"a{n - 1}"))
-    found = load("sess_1", content=as_bytes(events))
-    lines = list(tree(found.timeline, found.timeline.steps, found.covered, Look(80, plain, found.timeline.began)))
+        events.append(
+            make_event(n, "delegation", payload={"to_agent_id": f"a{n}"}, context=context, agent_id=f"a{n - 1}")
+        )
+    found = load("sess_1", content=encode_events(events))
+    lines = list(
+        render_tree(found.timeline, found.timeline.steps, found.covered, Look(80, paint_plain, found.timeline.began))
+    )
     assert sum("delegate" in line for line in lines) == depth - 1
     assert all(len(line) <= 80 for line in lines)

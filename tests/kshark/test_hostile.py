@@ -9,8 +9,15 @@ import orjson
 import pytest
 
 from kshark.cli import app
-from tests.recording import as_bytes, capture_file, ended, event, started, tool_call
-from tests.running import Terminal, call
+from tests.recording import (
+    encode_events,
+    make_call_started,
+    make_event,
+    make_session_end,
+    make_tool_call,
+    write_capture_file,
+)
+from tests.running import Terminal, run_in_process
 
 STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 OWN_COLOURS = re.compile(rb"\x1b\[(?:0|1|2|31|32|33|36)?m")
@@ -33,21 +40,25 @@ def hostile_events(session_id: str) -> list[dict[str, Any]]:
     }
     payload = {EVIL: EVIL, "input": {EVIL: [EVIL]}, "output": EVIL, "error": {"type": EVIL, "message": EVIL}}
     return [
-        event(1, "session_start", payload={"goal": EVIL, **payload}, **everywhere),
-        event(2, EVIL, payload=payload, **everywhere),
-        event(3, "llm_call", payload={"model": EVIL, "input_tokens": EVIL, "cost_usd": 1, **payload}, **everywhere),
-        event(4, "delegation", payload={"to_agent_id": EVIL, "task": EVIL, "child_session_id": EVIL}, **everywhere),
-        event(5, "retrieval", payload={"query": EVIL, "documents": [EVIL]}, **everywhere),
-        event(6, "error", payload={"type": EVIL, "message": EVIL}, **everywhere),
-        event(
+        make_event(1, "session_start", payload={"goal": EVIL, **payload}, **everywhere),
+        make_event(2, EVIL, payload=payload, **everywhere),
+        make_event(
+            3, "llm_call", payload={"model": EVIL, "input_tokens": EVIL, "cost_usd": 1, **payload}, **everywhere
+        ),
+        make_event(
+            4, "delegation", payload={"to_agent_id": EVIL, "task": EVIL, "child_session_id": EVIL}, **everywhere
+        ),
+        make_event(5, "retrieval", payload={"query": EVIL, "documents": [EVIL]}, **everywhere),
+        make_event(6, "error", payload={"type": EVIL, "message": EVIL}, **everywhere),
+        make_event(
             7,
             "memory_write",
             payload={"key": EVIL, "value": {"$ref": EVIL, "bytes": EVIL, "preview": EVIL}},
             **everywhere,
         ),
-        *(event(n, "tool_call", payload={"tool": EVIL, **payload}, **everywhere) for n in range(8, 14)),
-        {**started(14, EVIL, EVIL), **everywhere},
-        event(15, "session_end", payload={"status": EVIL, "result": EVIL}, **everywhere),
+        *(make_event(n, "tool_call", payload={"tool": EVIL, **payload}, **everywhere) for n in range(8, 14)),
+        {**make_call_started(14, EVIL, EVIL), **everywhere},
+        make_event(15, "session_end", payload={"status": EVIL, "result": EVIL}, **everywhere),
     ]
 
 
@@ -56,11 +67,11 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A session `sess_evil`, and lines that can't be read."""
     path = tmp_path_factory.mktemp("hostile") / "evil.ndjson"
     path.write_bytes(
-        as_bytes(hostile_events("sess_evil"))
+        encode_events(hostile_events("sess_evil"))
         + b'{"\x1b[2J\x9b31m\xe2\x80\xae": \n'
         + orjson.dumps({"session_id": "sess_evil", EVIL: EVIL, "event_type": 7})
         + b"\n"
-        + orjson.dumps({**tool_call(1), "session_id": "sess_evil", "_record": {EVIL: EVIL, "partition": EVIL}})
+        + orjson.dumps({**make_tool_call(1), "session_id": "sess_evil", "_record": {EVIL: EVIL, "partition": EVIL}})
         + b"\n"
     )
     return path
@@ -69,10 +80,10 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("full", [(), ("--full",)], ids=["short", "full"])
 @pytest.mark.parametrize("shape", FORMATS)
 def test_nothing_that_steers_a_terminal_reaches_either_stream(hostile: Path, shape: str, full: tuple[str, ...]) -> None:
-    shown = call(app, "replay", "sess_evil", "--file", hostile, "--format", shape, *full)
+    shown = run_in_process(app, "replay", "sess_evil", "--file", hostile, "--format", shape, *full)
     assert shown.code == 0
-    assert shown.told.count("unreadable: ") == 3
-    for text in (shown.text, shown.told):
+    assert shown.error_text.count("unreadable: ") == 3
+    for text in (shown.text, shown.error_text):
         assert STEERING.search(text) is None
     assert "\\u001b[2J" in shown.text
     assert "\\u202egnirts" in shown.text
@@ -80,7 +91,7 @@ def test_nothing_that_steers_a_terminal_reaches_either_stream(hostile: Path, sha
 
 @pytest.mark.parametrize("shape", ["ndjson", "json"])
 def test_an_escaped_text_is_still_the_same_text(hostile: Path, shape: str) -> None:
-    shown = call(app, "replay", "sess_evil", "--file", hostile, "--format", shape).out
+    shown = run_in_process(app, "replay", "sess_evil", "--file", hostile, "--format", shape).out
     if shape == "json":
         made = orjson.loads(shown)
         assert (made["goal"], made["agent_id"], made["outcome"]) == (EVIL, EVIL, EVIL)
@@ -92,16 +103,16 @@ def test_an_escaped_text_is_still_the_same_text(hostile: Path, shape: str) -> No
 
 
 def test_a_text_of_many_lines_takes_no_line_of_its_own(hostile: Path) -> None:
-    shown = call(app, "replay", "sess_evil", "--file", hostile, "--format", "text")
+    shown = run_in_process(app, "replay", "sess_evil", "--file", hostile, "--format", "text")
     assert not any(line.startswith(("[31m", " [31m")) for line in shown.lines)
-    assert all(line.startswith("unreadable: ") for line in shown.told.splitlines())
+    assert all(line.startswith("unreadable: ") for line in shown.error_text.splitlines())
 
 
 @pytest.mark.parametrize("shape", ["text", "tree"])
 def test_a_terminal_shows_it_and_obeys_only_our_own_colours(hostile: Path, shape: str) -> None:
     arguments = ("replay", "sess_evil", "--file", hostile, "--format", shape, "--no-pager")
     terminal = Terminal("kshark", *arguments, columns=100)
-    assert terminal.end() == 0
+    assert terminal.wait_for_end() == 0
     assert b"\x1b" not in OWN_COLOURS.sub(b"", terminal.raw)
     assert terminal.screen.title == ""
     assert any("\\u001b[2J" in line for line in terminal.lines)
@@ -109,30 +120,30 @@ def test_a_terminal_shows_it_and_obeys_only_our_own_colours(hostile: Path, shape
 
 def test_a_hostile_session_id_is_shown_where_it_is_named(tmp_path: Path) -> None:
     evil = EVIL.replace("\x00", "")
-    path = capture_file(tmp_path / "other.ndjson", *hostile_events(evil))
-    found = call(app, "replay", evil, "--file", path, "--format", "text")
-    missed = call(app, "replay", evil[:-1], "--file", path)
+    path = write_capture_file(tmp_path / "other.ndjson", *hostile_events(evil))
+    found = run_in_process(app, "replay", evil, "--file", path, "--format", "text")
+    missed = run_in_process(app, "replay", evil[:-1], "--file", path)
     assert (found.code, missed.code) == (0, 4)
     assert found.text.startswith("\\u001b[2J")
-    assert [line.partition(" ")[0] for line in missed.told.splitlines()] == ["kshark:", "Nearest:"]
-    for text in (found.text, found.told, missed.told):
+    assert [line.partition(" ")[0] for line in missed.error_text.splitlines()] == ["kshark:", "Nearest:"]
+    for text in (found.text, found.error_text, missed.error_text):
         assert STEERING.search(text) is None
 
 
 def test_a_hostile_file_name_is_shown_where_it_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a\x1b[2J\n\u202eb.ndjson"
-    path.write_bytes(as_bytes([ended(1)]) + b"no json\n")
+    path.write_bytes(encode_events([make_session_end(1)]) + b"no json\n")
     for shape in FORMATS:
-        shown = call(app, "replay", "sess_1", "--file", path, "--format", shape)
+        shown = run_in_process(app, "replay", "sess_1", "--file", path, "--format", shape)
         assert shown.code == 0
-        assert STEERING.search(shown.text + shown.told) is None
-        assert len(shown.told.splitlines()) == 1
-    missing = call(app, "replay", "sess_1", "--file", os.fsencode(path).decode() + "x")
-    assert STEERING.search(missing.told) is None
+        assert STEERING.search(shown.text + shown.error_text) is None
+        assert len(shown.error_text.splitlines()) == 1
+    missing = run_in_process(app, "replay", "sess_1", "--file", os.fsencode(path).decode() + "x")
+    assert STEERING.search(missing.error_text) is None
 
 
 @pytest.mark.parametrize("option", ["--from", "--format", "--cluster", "--topic", "-X"])
 def test_a_hostile_argument_is_not_obeyed_either(option: str) -> None:
-    shown = call(app, "replay", "sess_1", option, "\x1b[2J\u202ex")
+    shown = run_in_process(app, "replay", "sess_1", option, "\x1b[2J\u202ex")
     assert shown.code == 2
-    assert STEERING.search(shown.told) is None
+    assert STEERING.search(shown.error_text) is None

@@ -14,16 +14,16 @@ from openai.types.chat import ChatCompletionMessageParam
 from pydantic import TypeAdapter
 
 from agentlog import AgentTracer
-from agentlog.analysis.causality import Causes
+from agentlog.analysis.causality import CauseGraph
 from agentlog.event.event import Record
-from agentlog.session.timeline import Step, Timeline, timeline
+from agentlog.session.timeline import Step, Timeline, build_timeline
 from kshark.cli import app
-from kshark.memory.agent_state import Knowledge, change, known, lanes_at
-from kshark.memory.query import Recall
+from kshark.memory.agent_state import AgentState, compare_states, find_lanes, find_states
+from kshark.memory.query import MemoryReport
 from tests.common.test_session_properties import any_log, many
 from tests.kshark.test_hostile import STEERING, hostile_events
-from tests.recording import Event, as_bytes, capture_file, event, started, tool_call
-from tests.running import Ran, Terminal, call
+from tests.recording import Event, encode_events, make_call_started, make_event, make_tool_call, write_capture_file
+from tests.running import CompletedRun, Terminal, run_in_process
 
 MESSAGES: TypeAdapter[list[Any]] = TypeAdapter(list[ChatCompletionMessageParam])
 ASKED = [{"role": "system", "content": "You invoice."}, {"role": "user", "content": "Invoice Acme"}]
@@ -31,13 +31,13 @@ ASKED = [{"role": "system", "content": "You invoice."}, {"role": "user", "conten
 Load = Callable[..., Any]
 
 
-def memory(file: Path, *arguments: str, session: str = "sess_1") -> Ran:
-    return call(app, "memory", session, *arguments, "--file", file)
+def memory(file: Path, *arguments: str, session: str = "sess_1") -> CompletedRun:
+    return run_in_process(app, "memory", session, *arguments, "--file", file)
 
 
 def lanes(file: Path, *arguments: str, session: str = "sess_1") -> list[dict[str, Any]]:
     done = memory(file, *arguments, session=session)
-    assert done.code == 0, done.told
+    assert done.code == 0, done.error_text
     found: list[dict[str, Any]] = orjson.loads(done.out)["lanes"]
     return found
 
@@ -46,9 +46,9 @@ def steps(items: Sequence[dict[str, Any]]) -> list[int]:
     return [item["step"] for item in items]
 
 
-def minds(found: Timeline, at: Step | None) -> list[Knowledge]:
-    causes = Causes(found)
-    return known(found, causes, lanes_at(found, causes, at, None), at)
+def minds(found: Timeline, at: Step | None) -> list[AgentState]:
+    causes = CauseGraph(found)
+    return find_states(found, causes, find_lanes(found, causes, at, None), at)
 
 
 def check(messages: list[dict[str, Any]]) -> None:
@@ -76,7 +76,7 @@ def check(messages: list[dict[str, Any]]) -> None:
 @many
 @given(any_log())
 def test_at_the_end_every_step_that_ended_is_known_once(log: list[Record]) -> None:
-    found = timeline("s", log)
+    found = build_timeline("s", log)
     if found.steps:
         seen = [step for mind in minds(found, None) for step in mind.seen]
         assert len(seen) == len(set(seen))
@@ -86,15 +86,15 @@ def test_at_the_end_every_step_that_ended_is_known_once(log: list[Record]) -> No
 @many
 @given(any_log(), st.integers(0, 11), st.integers(0, 11))
 def test_what_was_known_and_what_changed_make_what_is_known(log: list[Record], one: int, other: int) -> None:
-    found = timeline("s", log)
+    found = build_timeline("s", log)
     if not found.steps:
         return
-    causes = Causes(found)
+    causes = CauseGraph(found)
     since, at = sorted((one % len(found.steps), other % len(found.steps)))
     points = found.steps[since], found.steps[at]
     for lane in found.lanes:
-        [before], [after] = (known(found, causes, [lane], point) for point in points)
-        changed = change(before, after)
+        [before], [after] = (find_states(found, causes, [lane], point) for point in points)
+        changed = compare_states(before, after)
         assert {*before.seen, *changed.seen} >= set(after.seen)
         assert {*before.open, *changed.opened} - set(changed.closed) == set(after.open)
         assert {**before.memory, **{key.key: key.after for key in changed.memory}} == {**before.memory, **after.memory}
@@ -103,7 +103,7 @@ def test_what_was_known_and_what_changed_make_what_is_known(log: list[Record], o
 @many
 @given(any_log(), st.integers(0, 12))
 def test_nothing_is_known_that_came_later(log: list[Record], place: int) -> None:
-    found = timeline("s", log)
+    found = build_timeline("s", log)
     if place < len(found.steps):
         at = found.steps[place]
         for mind in minds(found, at):
@@ -114,13 +114,13 @@ def test_nothing_is_known_that_came_later(log: list[Record], place: int) -> None
 @many
 @given(any_log(), st.integers(0, 12))
 def test_messages_are_always_valid(log: list[Record], place: int) -> None:
-    found = timeline("s", log)
+    found = build_timeline("s", log)
     if found.steps:
         at = found.steps[place] if place < len(found.steps) else None
-        causes = Causes(found)
-        recalled = Recall(found, causes, at, None, minds(found, at), [])
-        for mind in recalled.minds:
-            check(recalled.messages(mind).messages)
+        causes = CauseGraph(found)
+        recalled = MemoryReport(found, causes, at, None, minds(found, at), [])
+        for mind in recalled.states:
+            check(recalled.build_messages(mind).messages)
 
 
 # Of the story.
@@ -178,22 +178,25 @@ def test_what_changed_since_a_step_is_told(story_file: Path) -> None:
 def test_the_storys_messages_are_valid(story_file: Path, session: str) -> None:
     done = memory(story_file, "--format", "messages", session=session)
     check(orjson.loads(done.out))
-    assert "put together from events" in done.told
+    assert "put together from events" in done.error_text
 
 
 # Of sessions made for it.
 
 
 def test_messages_say_what_was_said_asked_and_answered(tmp_path: Path) -> None:
-    file = capture_file(
+    file = write_capture_file(
         tmp_path / "run.ndjson",
-        event(1, "session_start", payload={"goal": "Invoice Acme"}),
-        event(2, "user_message", payload={"text": "please"}, agent_id="user"),
-        event(3, "llm_call", payload={"model": "m", "output": "I look it up."}),
-        tool_call(4, "crm.find", input={"n": 1}, output={"id": 7}),
-        tool_call(5, "crm find", error="E1: no"),
-        event(6, "memory_write", payload={"key": "acme", "value": 7}),
-        {**started(7, "evt_8", "mail.send"), "payload": {"call_id": "evt_8", "tool": "mail.send", "input": "x"}},
+        make_event(1, "session_start", payload={"goal": "Invoice Acme"}),
+        make_event(2, "user_message", payload={"text": "please"}, agent_id="user"),
+        make_event(3, "llm_call", payload={"model": "m", "output": "I look it up."}),
+        make_tool_call(4, "crm.find", input={"n": 1}, output={"id": 7}),
+        make_tool_call(5, "crm find", error="E1: no"),
+        make_event(6, "memory_write", payload={"key": "acme", "value": 7}),
+        {
+            **make_call_started(7, "evt_8", "mail.send"),
+            "payload": {"call_id": "evt_8", "tool": "mail.send", "input": "x"},
+        },
     )
     messages = orjson.loads(memory(file, "--format", "messages").out)
     check(messages)
@@ -208,8 +211,8 @@ def test_messages_say_what_was_said_asked_and_answered(tmp_path: Path) -> None:
 
 
 def test_calls_that_ran_at_the_same_time_are_asked_for_in_one_message(tmp_path: Path) -> None:
-    calls = [tool_call(n, f"t{n}", latency_ms=3000) for n in (4, 5)]
-    file = capture_file(tmp_path / "run.ndjson", event(1, "session_start"), *calls, tool_call(9, "t9"))
+    calls = [make_tool_call(n, f"t{n}", latency_ms=3000) for n in (4, 5)]
+    file = write_capture_file(tmp_path / "run.ndjson", make_event(1, "session_start"), *calls, make_tool_call(9, "t9"))
     messages = orjson.loads(memory(file, "--format", "messages").out)
     check(messages)
     assert [len(message["tool_calls"]) for message in messages if "tool_calls" in message] == [2, 1]
@@ -231,7 +234,7 @@ def test_what_a_model_call_recorded_as_its_input_stands_as_it_was(tmp_path: Path
         ("assistant", "I look it up."),
         ("tool", "cus_1"),
     ]
-    assert "2 messages as recorded with step 3" in done.told
+    assert "2 messages as recorded with step 3" in done.error_text
     assert orjson.loads(memory(file, "--at", "3", "--format", "messages").out) == ASKED
 
 
@@ -247,8 +250,8 @@ def test_what_a_model_call_recorded_as_its_input_stands_as_it_was(tmp_path: Path
     ],
 )
 def test_an_input_that_no_model_would_take_is_not_given_to_one_again(tmp_path: Path, recorded: object) -> None:
-    model = event(2, "llm_call", payload={"model": "m", "input": recorded, "output": "hm"})
-    file = capture_file(tmp_path / "run.ndjson", event(1, "session_start", payload={"goal": "g"}), model)
+    model = make_event(2, "llm_call", payload={"model": "m", "input": recorded, "output": "hm"})
+    file = write_capture_file(tmp_path / "run.ndjson", make_event(1, "session_start", payload={"goal": "g"}), model)
     messages = orjson.loads(memory(file, "--format", "messages").out)
     check(messages)
     assert messages == [{"role": "system", "content": "Goal: g"}, {"role": "assistant", "content": "hm"}]
@@ -256,25 +259,25 @@ def test_an_input_that_no_model_would_take_is_not_given_to_one_again(tmp_path: P
 
 def test_a_delegation_is_a_call_that_its_result_answers(load: Load) -> None:
     events: list[Event] = [
-        event(1, "session_start"),
-        event(2, "delegation", payload={"to_agent_id": "sub", "task": "look"}),
-        tool_call(3, "web.find", agent_id="sub", context={"parent_event_id": "evt_2"}),
-        event(4, "delegation_result", payload={"from_agent_id": "sub", "result": "found"}),
+        make_event(1, "session_start"),
+        make_event(2, "delegation", payload={"to_agent_id": "sub", "task": "look"}),
+        make_tool_call(3, "web.find", agent_id="sub", context={"parent_event_id": "evt_2"}),
+        make_event(4, "delegation_result", payload={"from_agent_id": "sub", "result": "found"}),
     ]
     for upto, answer in ((3, "(no answer by then)"), (4, "found")):
-        found = load("sess_1", content=as_bytes(events[:upto])).timeline
-        recalled = Recall(found, Causes(found), None, None, minds(found, None), [])
-        messages = recalled.messages(recalled.minds[0]).messages
+        found = load("sess_1", content=encode_events(events[:upto])).timeline
+        recalled = MemoryReport(found, CauseGraph(found), None, None, minds(found, None), [])
+        messages = recalled.build_messages(recalled.states[0]).messages
         check(messages)
         assert [each["content"] for each in messages if each["role"] == "tool"] == [answer]
-        task = recalled.messages(recalled.minds[1]).messages[0]
+        task = recalled.build_messages(recalled.states[1]).messages[0]
         assert task == {"role": "user", "content": "look"}
 
 
 def test_a_number_of_any_size_stays_what_it_was(tmp_path: Path) -> None:
-    event_ = event(2, "memory_write", payload={"key": "n", "value": 2**70})
+    event_ = make_event(2, "memory_write", payload={"key": "n", "value": 2**70})
     file = tmp_path / "run.ndjson"
-    file.write_text(as_bytes([event(1)]).decode() + json.dumps(event_) + "\n")
+    file.write_text(encode_events([make_event(1)]).decode() + json.dumps(event_) + "\n")
     assert str(2**70).encode() in memory(file).out
     assert str(2**70).encode() in memory(file, "--format", "messages").out
 
@@ -289,19 +292,19 @@ def test_a_number_of_any_size_stays_what_it_was(tmp_path: Path) -> None:
     ],
 )
 def test_a_point_that_is_not_there_is_said(tmp_path: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
-    file = capture_file(tmp_path / "run.ndjson", *(tool_call(n) for n in range(1, 5)))
+    file = write_capture_file(tmp_path / "run.ndjson", *(make_tool_call(n) for n in range(1, 5)))
     done = memory(file, *arguments)
     assert (done.code, done.out) == (code, b"")
-    assert said in done.told
+    assert said in done.error_text
 
 
 @pytest.mark.parametrize("shape", ["text", "json", "messages"])
 @pytest.mark.parametrize("more", [(), ("--at", "14"), ("--since", "5", "--full")], ids=["end", "at", "since"])
 def test_hostile_text_is_shown_and_not_obeyed(tmp_path: Path, shape: str, more: tuple[str, ...]) -> None:
-    file = capture_file(tmp_path / "evil.ndjson", *hostile_events("sess_evil"))
+    file = write_capture_file(tmp_path / "evil.ndjson", *hostile_events("sess_evil"))
     done = memory(file, *more, "--format", shape, session="sess_evil")
     assert done.code == 0
-    assert STEERING.search(done.text + done.told) is None
+    assert STEERING.search(done.text + done.error_text) is None
     assert "\\u001b[2J" in done.text
     if shape == "messages":
         check(orjson.loads(done.out))
@@ -311,7 +314,7 @@ def test_hostile_text_is_shown_and_not_obeyed(tmp_path: Path, shape: str, more: 
 def test_the_text_fits_the_terminal(story_file: Path, columns: int) -> None:
     arguments = ("memory", "sess_trip_planner", "--file", str(story_file), "--no-pager")
     terminal = Terminal("kshark", *arguments, columns=columns)
-    assert terminal.end() == 0
+    assert terminal.wait_for_end() == 0
     start = next(n for n, line in enumerate(terminal.lines) if line.startswith("sess_trip_planner"))
     written = terminal.raw[terminal.raw.index(b"\x1b[1msess_trip_planner") :]
     assert written.count(b"\r\n") == len(terminal.lines[start:])  # the terminal broke none of them

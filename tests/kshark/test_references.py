@@ -9,7 +9,7 @@ import pytest
 from agentlog import AgentTracer
 from agentlog.event import capture
 from agentlog.event.event import Place
-from agentlog.payloads import name_of, reference
+from agentlog.payloads import make_object_name, make_reference
 from tests.running import run
 
 CONTENT = orjson.dumps({"rows": ["first", "second"], "note": "x" * 400 + " the end"})
@@ -17,7 +17,7 @@ CONTENT = orjson.dumps({"rows": ["first", "second"], "note": "x" * 400 + " the e
 
 @pytest.fixture
 def session(tmp_path: Path) -> Path:
-    stored = tmp_path / "store" / name_of(CONTENT, ".json")
+    stored = tmp_path / "store" / make_object_name(CONTENT, ".json")
     stored.parent.mkdir(parents=True)
     stored.write_bytes(CONTENT)
     event = {
@@ -26,7 +26,7 @@ def session(tmp_path: Path) -> Path:
         "agent_id": "a",
         "timestamp": "2026-01-15T14:00:00Z",
         "event_type": "tool_call",
-        "payload": {"tool": "db.read", "output": reference(stored.as_uri(), CONTENT)},
+        "payload": {"tool": "db.read", "output": make_reference(stored.as_uri(), CONTENT)},
     }
     file = tmp_path / "run.ndjson"
     file.write_bytes(capture.write_line(orjson.dumps(event), Place("t", 0, 0)))

@@ -5,11 +5,11 @@ from pathlib import Path
 import orjson
 import pytest
 
-from agentlog.event.escape import escaped
-from agentlog.formatting import duration
-from kshark.story import placed, story
-from tests.browser import PHONE, WIDE, Browser
-from tests.recording import capture_file, ended, event, tool_call
+from agentlog.event.escape import escape_controls
+from agentlog.formatting import format_duration
+from kshark.story import assign_places, build_story
+from tests.browser import DESKTOP_SIZE, PHONE_SIZE, Browser
+from tests.recording import make_event, make_session_end, make_tool_call, write_capture_file
 from tests.running import run
 
 EVIL = "</script><script>document.title='taken'</script><img src=http://example.invalid/x onerror=alert(1)>\u202e\u2028"
@@ -25,7 +25,7 @@ def written(page: Path, session: str, file: Path) -> Path:
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("report") / "story.ndjson"
-    file.write_bytes(b"\n".join(value for _, value in placed(story()) if value) + b"\n")
+    file.write_bytes(b"\n".join(value for _, value in assign_places(build_story()) if value) + b"\n")
     return file
 
 
@@ -34,23 +34,23 @@ def invoice(told: Path) -> Path:
     return written(told.with_name("invoice.html"), "sess_invoice_847", told)
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE])
+@pytest.mark.parametrize("size", [DESKTOP_SIZE, PHONE_SIZE])
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_page_opens_without_scrolling_sideways_and_asks_nobody(
     browser: Browser, invoice: Path, size: tuple[int, int], dark: bool
 ) -> None:
     browser.open(invoice, size=size, dark=dark)
-    browser.until(LOADED)
-    assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
-    assert (browser.console(), browser.requests()) == ([], [invoice.as_uri()])
+    browser.wait_for(LOADED)
+    assert browser.run_script("return document.documentElement.scrollWidth <= innerWidth")
+    assert (browser.read_console(), browser.read_requests()) == ([], [invoice.as_uri()])
 
 
 def test_the_page_says_what_the_replay_says(browser: Browser, told: Path, invoice: Path) -> None:
     replay = run("kshark", "replay", "sess_invoice_847", "--file", told, "--format", "json")
     totals = orjson.loads(replay.out)["totals"]
     browser.open(invoice)
-    browser.until(LOADED)
-    text = browser.one("body").text
+    browser.wait_for(LOADED)
+    text = browser.find("body").text
     for said in (
         f"{totals['tool_calls']} tool calls, {totals['errors']} errors",
         f"{totals['llm_calls']} llm calls, {totals['input_tokens'] + totals['output_tokens']:,} tokens",
@@ -62,111 +62,121 @@ def test_the_page_says_what_the_replay_says(browser: Browser, told: Path, invoic
 
 def test_a_search_counts_what_it_finds_in_everything_recorded(browser: Browser, invoice: Path) -> None:
     browser.open(invoice)
-    browser.until(LOADED)
+    browser.wait_for(LOADED)
     browser.press("/", *"deadline_exceeded")
-    assert browser.until("document.getElementById('hits').textContent").startswith("1 ")
+    assert browser.wait_for("document.getElementById('hits').textContent").startswith("1 ")
 
 
 def test_like_calls_in_a_row_are_one_row(browser: Browser, invoice: Path) -> None:
     browser.open(invoice)
-    browser.until(LOADED)
-    browser.run("document.getElementById('list').scrollIntoView()")
-    assert "stripe.create_invoice" in browser.until("document.querySelector('#list .run')?.innerText")
+    browser.wait_for(LOADED)
+    browser.run_script("document.getElementById('list').scrollIntoView()")
+    assert "stripe.create_invoice" in browser.wait_for("document.querySelector('#list .run')?.innerText")
 
 
 def test_a_link_opens_the_event_that_it_names(browser: Browser, invoice: Path) -> None:
     browser.open(invoice, "evt_l3bg42d1")
-    browser.until(LOADED)
-    browser.until("document.body.innerText.includes('Waiting gains nothing')")
+    browser.wait_for(LOADED)
+    browser.wait_for("document.body.innerText.includes('Waiting gains nothing')")
 
 
 def test_the_way_back_leads_to_the_event_before(browser: Browser, invoice: Path) -> None:
     browser.open(invoice)
-    browser.until(LOADED)
+    browser.wait_for(LOADED)
     current = "document.querySelector('.line.current')?.innerText.includes(arguments[0])"
-    wrong, error, _, _, dearest, _ = browser.all(".first a")
+    wrong, error, _, _, dearest, _ = browser.find_all(".first a")
     wrong.click()
-    browser.until(current, "retry stripe.create_invoice at once")
+    browser.wait_for(current, "retry stripe.create_invoice at once")
     error.click()
-    browser.until(current, "rate_limit")
+    browser.wait_for(current, "rate_limit")
     dearest.click()
-    browser.until(current, "$0.70")
+    browser.wait_for(current, "$0.70")
     browser.driver.back()
-    browser.until(current, "rate_limit")
+    browser.wait_for(current, "rate_limit")
 
 
 def test_keys_go_from_error_to_error_and_open_what_they_come_to(browser: Browser, invoice: Path) -> None:
     browser.open(invoice)
-    browser.until(LOADED)
+    browser.wait_for(LOADED)
     browser.press("n", "n", "p", "j", "j", "o")
-    browser.until("document.querySelector('.details')?.innerText.includes('Waiting gains nothing')")
+    browser.wait_for("document.querySelector('.details')?.innerText.includes('Waiting gains nothing')")
 
 
 def test_the_table_counts_and_times_calls_as_the_replay_does(browser: Browser, told: Path, invoice: Path) -> None:
     replay = run("kshark", "replay", "sess_invoice_847", "--file", told, "--format", "json")
     found = orjson.loads(replay.out)
     browser.open(invoice)
-    rows = [[cell.text for cell in row.find_elements("css selector", "td")] for row in browser.all("#latency tbody tr")]
+    rows = [
+        [cell.text for cell in row.find_elements("css selector", "td")] for row in browser.find_all("#latency tbody tr")
+    ]
     assert len(rows) == 12
     for label, calls, errors, *_, longest, together, _strip in rows:
         own = [step["duration_ms"] for step in found["steps"] if (step["label"] or step["kind"]) == label]
         assert int(calls) == found["totals"]["calls"][label]
         assert int(errors or 0) == found["totals"]["failures"].get(label, 0)
-        assert longest == duration(round(max(own) * 1000))
-        assert together == duration(round(sum(own) * 1000))
+        assert longest == format_duration(round(max(own) * 1000))
+        assert together == format_duration(round(sum(own) * 1000))
 
 
 def test_paper_gets_every_row(browser: Browser, invoice: Path) -> None:
     browser.open(invoice, media="print")
-    browser.until(LOADED)
-    assert "deadline_exceeded" in browser.all("#list [role=listitem]")[-1].text
+    browser.wait_for(LOADED)
+    assert "deadline_exceeded" in browser.find_all("#list [role=listitem]")[-1].text
 
 
 def test_only_errors_are_left_when_asked_for(browser: Browser, invoice: Path) -> None:
     browser.open(invoice)
-    browser.until(LOADED)
-    browser.one("#errors").click()
-    assert browser.until("document.getElementById('count').textContent").startswith("165 of ")
+    browser.wait_for(LOADED)
+    browser.find("#errors").click()
+    assert browser.wait_for("document.getElementById('count').textContent").startswith("165 of ")
 
 
 def test_what_an_event_says_is_shown_and_does_nothing(browser: Browser, tmp_path: Path) -> None:
-    evil = tool_call(1, EVIL, input={EVIL: EVIL}, context={"reasoning": EVIL, "model": EVIL})
-    page = written(tmp_path / "evil.html", "sess_1", capture_file(tmp_path / "evil.ndjson", evil, ended(2, EVIL)))
+    evil = make_tool_call(1, EVIL, input={EVIL: EVIL}, context={"reasoning": EVIL, "model": EVIL})
+    page = written(
+        tmp_path / "evil.html", "sess_1", write_capture_file(tmp_path / "evil.ndjson", evil, make_session_end(2, EVIL))
+    )
     browser.open(page)
-    browser.until(LOADED)
+    browser.wait_for(LOADED)
     assert "taken" not in browser.driver.title
-    assert "<script>document.title" in browser.one("body").text
-    assert browser.all("img") == []
-    assert (browser.console(), browser.requests()) == ([], [page.as_uri()])
+    assert "<script>document.title" in browser.find("body").text
+    assert browser.find_all("img") == []
+    assert (browser.read_console(), browser.read_requests()) == ([], [page.as_uri()])
 
 
 def test_no_character_reorders_or_hides_what_stands_beside_it(browser: Browser, tmp_path: Path) -> None:
-    steering = "".join(c for c in map(chr, range(0x110000)) if not 0xD800 <= ord(c) < 0xE000 and escaped(c) != c)
-    file = capture_file(tmp_path / "run.ndjson", event(1, "user_message", payload={"text": steering, "more": steering}))
+    steering = "".join(
+        c for c in map(chr, range(0x110000)) if not 0xD800 <= ord(c) < 0xE000 and escape_controls(c) != c
+    )
+    file = write_capture_file(
+        tmp_path / "run.ndjson", make_event(1, "user_message", payload={"text": steering, "more": steering})
+    )
     browser.open(written(tmp_path / "page.html", "sess_1", file), "evt_1")
-    browser.until("document.querySelectorAll('pre').length === 2")
-    shown = browser.run("return document.querySelector('#list').textContent")
+    browser.wait_for("document.querySelectorAll('pre').length === 2")
+    shown = browser.run_script("return document.querySelector('#list').textContent")
     assert set(shown) & set(steering) <= {"\n", "\t"}
     assert "\\u202e" in shown
 
 
 def test_a_value_of_sixteen_megabytes_is_shown_piece_by_piece(browser: Browser, tmp_path: Path) -> None:
-    file = capture_file(tmp_path / "run.ndjson", tool_call(1, output="word " * 3_200_000 + "the end"), ended(2))
+    file = write_capture_file(
+        tmp_path / "run.ndjson", make_tool_call(1, output="word " * 3_200_000 + "the end"), make_session_end(2)
+    )
     browser.open(written(tmp_path / "page.html", "sess_1", file), "evt_1")
-    browser.until("document.querySelector('pre')")
-    browser.one(".more:not([hidden])").click()
-    assert 60_000 < browser.run("return document.querySelector('#list').textContent.length") < 80_000
+    browser.wait_for("document.querySelector('pre')")
+    browser.find(".more:not([hidden])").click()
+    assert 60_000 < browser.run_script("return document.querySelector('#list').textContent.length") < 80_000
     browser.press("/", *"the end")
-    assert browser.until("document.getElementById('hits').textContent.includes('1 step')")
+    assert browser.wait_for("document.getElementById('hits').textContent.includes('1 step')")
 
 
 def test_twenty_thousand_events_are_a_few_rows_at_a_time_down_to_the_last(browser: Browser, tmp_path: Path) -> None:
     kinds = ("tool_call", "decision", "user_message", "agent_message")
-    events = [event(n, kinds[n % 4], payload={"text": f"step {n}", "tool": f"t{n}"}) for n in range(20_000)]
-    page = written(tmp_path / "long.html", "sess_1", capture_file(tmp_path / "long.ndjson", *events))
+    events = [make_event(n, kinds[n % 4], payload={"text": f"step {n}", "tool": f"t{n}"}) for n in range(20_000)]
+    page = written(tmp_path / "long.html", "sess_1", write_capture_file(tmp_path / "long.ndjson", *events))
     browser.open(page)
-    browser.until(LOADED)
-    browser.run("scrollTo(0, document.documentElement.scrollHeight)")
-    browser.until("document.getElementById('list').innerText.includes('step 19999')")
-    assert len(browser.all("#list [role=listitem]")) < 200
-    assert browser.console() == []
+    browser.wait_for(LOADED)
+    browser.run_script("scrollTo(0, document.documentElement.scrollHeight)")
+    browser.wait_for("document.getElementById('list').innerText.includes('step 19999')")
+    assert len(browser.find_all("#list [role=listitem]")) < 200
+    assert browser.read_console() == []

@@ -11,23 +11,23 @@ import orjson
 import pytest
 
 from kshark.cli import app
-from tests.recording import as_bytes, capture_file, ended, event, tool_call
-from tests.running import call, command, environment, feed, run
+from tests.recording import encode_events, make_event, make_session_end, make_tool_call, write_capture_file
+from tests.running import feed, make_command, make_environment, run, run_in_process
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     """A session of two events, one of which isn't ASCII, and a line that can't be read."""
     path = tmp_path / "run.ndjson"
-    path.write_bytes(as_bytes([tool_call(1, "café.日本"), ended(2)]) + b"no json\n")
+    path.write_bytes(encode_events([make_tool_call(1, "café.日本"), make_session_end(2)]) + b"no json\n")
     return path
 
 
 def shell(script: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[bytes]:
     """Run a script in bash with `kshark` as a command; `$codes` are the exit codes of a pipeline."""
-    kshark = f'kshark() {{ {shlex.join(command("kshark"))} "$@"; }}\n'
+    kshark = f'kshark() {{ {shlex.join(make_command("kshark"))} "$@"; }}\n'
     script = f"{kshark}{script}\necho codes ${{PIPESTATUS[@]}} >&2"
-    env = environment(**variables)
+    env = make_environment(**variables)
     return subprocess.run(["bash", "-c", script], cwd=cwd, env=env, capture_output=True, check=False, timeout=60)
 
 
@@ -61,19 +61,21 @@ def test_success_is_0(small: Path) -> None:
     ],
 )
 def test_what_cannot_be_done_as_written_is_2_and_says_why(tmp_path: Path, arguments: list[str], said: str) -> None:
-    done = call(app, *arguments, cwd=tmp_path, variables={"HOME": str(tmp_path)})
+    done = run_in_process(app, *arguments, cwd=tmp_path, variables={"HOME": str(tmp_path)})
     assert (done.code, done.out) == (2, b"")
-    assert said in done.told
-    assert "Traceback" not in done.told
+    assert said in done.error_text
+    assert "Traceback" not in done.error_text
 
 
 def test_no_such_session_is_4_and_says_what_was_searched_and_what_is_near(tmp_path: Path) -> None:
     others = ["sess_invoice_847", "sess_invoice_848", "sess_refund"]
-    path = capture_file(tmp_path / "run.ndjson", *(event(n, session_id=name) for n, name in enumerate(others)))
-    done = call(app, "replay", "sess_invoice_84", "--file", path)
+    path = write_capture_file(
+        tmp_path / "run.ndjson", *(make_event(n, session_id=name) for n, name in enumerate(others))
+    )
+    done = run_in_process(app, "replay", "sess_invoice_84", "--file", path)
     assert (done.code, done.out) == (4, b"")
-    assert done.told.splitlines()[0] == f"kshark: no session sess_invoice_84. Searched {path}: 3 lines."
-    assert done.told.splitlines()[1].startswith("Nearest: sess_invoice_847, sess_invoice_848")
+    assert done.error_text.splitlines()[0] == f"kshark: no session sess_invoice_84. Searched {path}: 3 lines."
+    assert done.error_text.splitlines()[1].startswith("Nearest: sess_invoice_847, sess_invoice_848")
 
 
 def test_help_is_0_and_goes_to_standard_output() -> None:
@@ -133,7 +135,7 @@ def test_what_the_encoding_cannot_hold_is_escaped(small: Path, variables: dict[s
     for shape in ("text", "tree", "markdown"):
         arguments = ("replay", "sess_1", "--file", small, "--format", shape)
         done = run("kshark", *arguments, variables={"LANG": "C", **variables})
-        assert (done.code, len(done.told.splitlines())) == (0, 1)
+        assert (done.code, len(done.error_text.splitlines())) == (0, 1)
         assert "café.日本" in done.text or "caf\\xe9.\\u65e5\\u672c" in done.text
 
 
@@ -145,21 +147,21 @@ def test_a_session_id_that_is_no_text_is_only_not_found(small: Path) -> None:
 
 def test_colour_comes_only_where_it_is_wanted(small: Path) -> None:
     arguments = ("replay", "sess_1", "--file", small, "--format", "text")
-    assert b"\x1b" not in call(app, *arguments).out
-    assert b"\x1b[36mtool\x1b[0m" in call(app, *arguments, variables={"FORCE_COLOR": "1"}).out
-    assert b"\x1b" not in call(app, *arguments, variables={"FORCE_COLOR": "1", "NO_COLOR": "1"}).out
+    assert b"\x1b" not in run_in_process(app, *arguments).out
+    assert b"\x1b[36mtool\x1b[0m" in run_in_process(app, *arguments, variables={"FORCE_COLOR": "1"}).out
+    assert b"\x1b" not in run_in_process(app, *arguments, variables={"FORCE_COLOR": "1", "NO_COLOR": "1"}).out
 
 
 def test_colour_never_gets_into_what_a_program_reads(small: Path) -> None:
     for shape in ("ndjson", "json", "markdown"):
         arguments = ("replay", "sess_1", "--file", small, "--format", shape)
-        assert b"\x1b" not in call(app, *arguments, variables={"FORCE_COLOR": "1"}).out
+        assert b"\x1b" not in run_in_process(app, *arguments, variables={"FORCE_COLOR": "1"}).out
 
 
 def test_columns_says_how_wide_the_text_is(small: Path) -> None:
     for columns in ("40", "120"):
         arguments = ("replay", "sess_1", "--file", small, "--format", "text")
-        assert len(call(app, *arguments, variables={"COLUMNS": columns}).lines[0]) <= int(columns)
+        assert len(run_in_process(app, *arguments, variables={"COLUMNS": columns}).lines[0]) <= int(columns)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -169,29 +171,29 @@ def test_a_signal_ends_it_with_its_exit_code_and_no_traceback(
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     running = subprocess.Popen(
-        command("kshark", "replay", "sess_1", "--file", fifo), env=environment(), stderr=subprocess.PIPE
+        make_command("kshark", "replay", "sess_1", "--file", fifo), env=make_environment(), stderr=subprocess.PIPE
     )
     with fifo.open("wb", buffering=0) as writer:  # opens as soon as the other side reads
-        feed(writer, as_bytes([tool_call(1)]), running.pid)
+        feed(writer, encode_events([make_tool_call(1)]), running.pid)
         running.send_signal(number)
         _, told = running.communicate(timeout=30)
     assert (running.returncode, told) == (code, b"")
 
 
 def test_the_name_of_the_tool_stands_before_its_messages(tmp_path: Path) -> None:
-    assert run("kshark", "replay", "x", "--file", tmp_path / "nosuch").told.startswith("kshark: ")
+    assert run("kshark", "replay", "x", "--file", tmp_path / "nosuch").error_text.startswith("kshark: ")
 
 
 def test_what_cannot_be_read_is_named_in_every_format(small: Path) -> None:
     for shape in ("text", "tree", "ndjson", "json", "markdown"):
-        done = call(app, "replay", "sess_1", "--file", small, "--format", shape)
-        assert re.fullmatch(rf"unreadable: {re.escape(str(small))}:3: not JSON: .*\n", done.told)
+        done = run_in_process(app, "replay", "sess_1", "--file", small, "--format", shape)
+        assert re.fullmatch(rf"unreadable: {re.escape(str(small))}:3: not JSON: .*\n", done.error_text)
 
 
 def test_many_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "run.ndjson"
-    path.write_bytes(as_bytes([ended(1)]) + b"no json\n" * 250)
-    done = call(app, "replay", "sess_1", "--file", path, "--format", "json")
-    assert len(done.told.splitlines()) == 101
-    assert done.told.endswith("unreadable: 150 more; --format json names all\n")
+    path.write_bytes(encode_events([make_session_end(1)]) + b"no json\n" * 250)
+    done = run_in_process(app, "replay", "sess_1", "--file", path, "--format", "json")
+    assert len(done.error_text.splitlines()) == 101
+    assert done.error_text.endswith("unreadable: 150 more; --format json names all\n")
     assert len(orjson.loads(done.out)["searched"]["unreadable"]) == 250

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from agentlog.event.codec import decode
 from agentlog.event.event import Place, Record
-from kshark.transfer.time_shift import HEADER, shifted
-from tests.recording import event
+from kshark.transfer.time_shift import SHIFT_HEADER, shift_record
+from tests.recording import make_event
 
 AT = b'"2026-01-15T14:00:00.000Z"'
 
@@ -33,8 +33,8 @@ values = st.recursive(
     by_ms=st.integers(-(10**9), 10**9),
 )
 def test_the_timestamp_is_moved_and_every_other_byte_stays(payload: dict[str, object], by_ms: int) -> None:
-    whole = orjson.dumps(event(0, payload=payload, context={"timestamp": "2026"}))
-    value, _ = shifted(record(whole), by_ms)
+    whole = orjson.dumps(make_event(0, payload=payload, context={"timestamp": "2026"}))
+    value, _ = shift_record(record(whole), by_ms)
     begins = whole.index(b'"timestamp":' + AT) + len(b'"timestamp":')
     assert value[:begins] == whole[:begins]
     assert value[value.index(b'"', begins + 1) + 1 :] == whole[begins + len(AT) :]
@@ -53,17 +53,17 @@ def test_the_timestamp_is_moved_and_every_other_byte_stays(payload: dict[str, ob
 def test_the_new_time_keeps_its_zone_and_is_told_to_the_millisecond_or_the_microsecond(
     written: bytes, expected: bytes
 ) -> None:
-    whole = orjson.dumps(event(0))
-    assert shifted(record(whole.replace(AT, written)), 1000)[0] == whole.replace(AT, expected)
+    whole = orjson.dumps(make_event(0))
+    assert shift_record(record(whole.replace(AT, written)), 1000)[0] == whole.replace(AT, expected)
 
 
 def test_the_member_that_counts_is_moved_however_its_name_is_written() -> None:
-    whole = orjson.dumps(event(0))
+    whole = orjson.dumps(make_event(0))
     twice = whole[:-1] + b', "\\u0074imestamp" : "2026-01-15T15:00:00Z"}'
-    value, _ = shifted(record(twice), 1000)
+    value, _ = shift_record(record(twice), 1000)
     assert value == whole[:-1] + b', "\\u0074imestamp" : "2026-01-15T15:00:01.000Z"}'
 
 
 def test_a_header_says_so_behind_those_that_were_there() -> None:
-    headers = (("agentlog.process", b"p"), (HEADER, b"5"))
-    assert shifted(record(orjson.dumps(event(0)), headers), -1500)[1] == (*headers, (HEADER, b"-1500"))
+    headers = (("agentlog.process", b"p"), (SHIFT_HEADER, b"5"))
+    assert shift_record(record(orjson.dumps(make_event(0)), headers), -1500)[1] == (*headers, (SHIFT_HEADER, b"-1500"))

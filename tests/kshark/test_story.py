@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from agentlog.event.partitioner import PARTITIONERS
 from kshark import story as told
-from kshark.story import StoryRecord, placed, story
+from kshark.story import StoryRecord, assign_places, build_story
 from kshark.story.agents import MODELS, Tokens, cost_usd
 
 Event = dict[str, Any]
@@ -62,7 +62,7 @@ class Kept(NamedTuple):
 
 @pytest.fixture(scope="module")
 def records() -> list[StoryRecord]:
-    return story()
+    return build_story()
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def status(events: list[Event]) -> str | None:
 
 
 def test_the_story_is_the_same_on_each_call(records: list[StoryRecord]) -> None:
-    assert story() == records
+    assert build_story() == records
 
 
 @pytest.mark.parametrize("hash_seed", ["1", "2"])
@@ -122,7 +122,7 @@ def test_the_story_is_the_same_in_each_process(records: list[StoryRecord], hash_
 
 
 def test_another_seed_tells_it_with_other_numbers(records: list[StoryRecord]) -> None:
-    other = story(seed=1)
+    other = build_story(seed=1)
     assert other != records
     assert {record.key for record in other} == {record.key for record in records}
 
@@ -130,7 +130,7 @@ def test_another_seed_tells_it_with_other_numbers(records: list[StoryRecord]) ->
 @settings(max_examples=10)
 @given(st.integers())
 def test_its_counts_hold_for_any_seed(seed: int) -> None:
-    events = [event for record in story(seed=seed) if (event := decoded(record)) is not None]
+    events = [event for record in build_story(seed=seed) if (event := decoded(record)) is not None]
     assert len(events) - len({event["event_id"] for event in events}) == told.LATE_DUPLICATES
     runaway = [event for event in events if event["session_id"] == told.INVOICE_847]
     assert len(of_type(runaway, "tool_call")) == told.RUNAWAY_TOOL_CALLS
@@ -138,7 +138,7 @@ def test_its_counts_hold_for_any_seed(seed: int) -> None:
 
 
 def test_another_beginning_moves_every_record_by_the_same_time(records: list[StoryRecord]) -> None:
-    moved = story(told.BEGAN + timedelta(days=3))
+    moved = build_story(told.START_TIME + timedelta(days=3))
     assert {new.timestamp - old.timestamp for new, old in zip(moved, records, strict=True)} == {3 * 86_400_000}
 
 
@@ -153,7 +153,7 @@ def test_there_are_thousands_of_events_over_some_forty_sessions(
 def test_it_all_happens_within_two_or_three_hours_of_one_day(kept: list[Kept]) -> None:
     moments = [moment(event) for _, event in kept]
     assert timedelta(hours=2) <= max(moments) - min(moments) <= timedelta(hours=3)
-    assert {each.date() for each in moments} == {told.BEGAN.date()}
+    assert {each.date() for each in moments} == {told.START_TIME.date()}
 
 
 def test_sessions_are_interleaved(records: list[StoryRecord]) -> None:
@@ -471,7 +471,7 @@ def test_ordinary_sessions_mostly_succeed(sessions: dict[str, list[Event]]) -> N
 def test_records_are_placed_one_behind_another_in_the_order_of_arrival(
     records: list[StoryRecord], partitions: int
 ) -> None:
-    lying = placed(records, "somewhere", partitions)
+    lying = assign_places(records, "somewhere", partitions)
     offsets = defaultdict(list)
     for place, _ in lying:
         offsets[place.partition].append(place.offset)

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 
 from agentlog.event import codec
 from agentlog.event.event import Place, Record
-from agentlog.event.partial_decode import glance, glances
-from agentlog.session.summary import Summary, summarized
-from agentlog.session.timeline import timeline
-from kshark.catalogue.recompute import groups, settle
+from agentlog.event.partial_decode import decode_partial, make_partial_event
+from agentlog.session.summary import Summary, summarize_timeline
+from agentlog.session.timeline import build_timeline
+from kshark.catalogue.recompute import group_sessions, store_recomputed
 from kshark.catalogue.store import Store
-from kshark.catalogue.write_batch import Chunk, taken_over
-from tests.recording import capture_file, event, started, tool_call
+from kshark.catalogue.write_batch import WriteBatch, merge_from
+from tests.recording import make_call_started, make_event, make_tool_call, write_capture_file
 from tests.running import run
 
 NOON = datetime.fromisoformat("2026-01-15T12:00:00Z")
@@ -87,9 +87,9 @@ def kept(runs: list[list[Record]]) -> dict[str, Summary]:
 
 
 def add(store: Store, records: list[Record]) -> None:
-    chunk = Chunk(store)
-    chunk.add((glance(record.event), record.place.partition, record.place.offset) for record in records)
-    chunk.keep()
+    chunk = WriteBatch(store)
+    chunk.add((make_partial_event(record.event), record.place.partition, record.place.offset) for record in records)
+    chunk.commit()
 
 
 def settled(store: Store, log: list[Record]) -> dict[str, Summary]:
@@ -97,17 +97,19 @@ def settled(store: Store, log: list[Record]) -> dict[str, Summary]:
     there: dict[str, list[Record]] = defaultdict(list)
     for record in log:
         there[record.event.session_id].append(record)
-    while unsure := store.unsure():
-        for group in groups(unsure):
-            settle(store, group, there)
-    return {row.session_id: row for row in store.rows("TRUE", "session_id", {})}
+    while unsure := store.load_sessions_to_recompute():
+        for group in group_sessions(unsure):
+            store_recomputed(store, group, there)
+    return {row.session_id: row for row in store.query_rows("TRUE", "session_id", {})}
 
 
 def by_timeline(log: list[Record]) -> dict[str, Summary]:
     sessions: dict[str, list[Record]] = defaultdict(list)
     for record in log:
         sessions[record.event.session_id].append(record)
-    return {session_id: summarized(timeline(session_id, own)) for session_id, own in sorted(sessions.items())}
+    return {
+        session_id: summarize_timeline(build_timeline(session_id, own)) for session_id, own in sorted(sessions.items())
+    }
 
 
 @settings(max_examples=600)
@@ -125,10 +127,10 @@ def test_the_rows_are_those_of_the_timelines_in_however_many_runs_they_were_read
 def test_sums_of_some_partitions_joined_with_those_of_the_others_say_what_the_timelines_say(log: list[Record]) -> None:
     with TemporaryDirectory() as folder, Store() as store:
         path = Path(folder, "other.sqlite")
-        with Store(path, lasting=False) as other:
+        with Store(path, is_durable=False) as other:
             for into, partition in ((store, 0), (other, 1)):
                 add(into, [record for record in log if record.place.partition == partition])
-        taken_over(store, path, {})
+        merge_from(store, path, {})
         assert settled(store, log) == by_timeline(log)
 
 
@@ -136,13 +138,13 @@ def test_sums_of_some_partitions_joined_with_those_of_the_others_say_what_the_ti
 @given(st.lists(st.one_of(st.binary(max_size=40), a_log().map(lambda log: b"".join(r.value for r in log[:1])))))
 def test_a_glance_takes_what_the_codec_takes_and_refuses_what_it_refuses(values: list[bytes]) -> None:
     place = Place("t", 0, 0)
-    for value, found in zip(values, glances(values, lambda _: place), strict=True):
+    for value, found in zip(values, decode_partial(values, lambda _: place), strict=True):
         decoded = codec.decode(value, place, "t[0]@0")
-        assert found == (glance(decoded.event) if isinstance(decoded, Record) else decoded)
+        assert found == (make_partial_event(decoded.event) if isinstance(decoded, Record) else decoded)
 
 
 def test_a_file_that_can_be_read_only_once_is_read_right(tmp_path: Path) -> None:
-    file = capture_file(tmp_path / "run.ndjson", tool_call(1), tool_call(2), tool_call(1))
+    file = write_capture_file(tmp_path / "run.ndjson", make_tool_call(1), make_tool_call(2), make_tool_call(1))
     kshark = Path(sys.executable).with_name("kshark")
     script = f"{kshark} sessions --file <(cat {file}) --format ndjson"
     done = subprocess.run(["bash", "-c", script], capture_output=True, timeout=30, check=True)
@@ -151,7 +153,7 @@ def test_a_file_that_can_be_read_only_once_is_read_right(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("seed", ["0", "1", "7"])
 def test_sessions_that_must_be_read_again_are_settled_whatever_order_sets_have(tmp_path: Path, seed: str) -> None:
-    events = [event(n, "delegation", payload={"to_agent_id": f"a{n}"}) for n in range(9)]
-    file = capture_file(tmp_path / "run.ndjson", *events, events[0], started(9, "evt_3"))
+    events = [make_event(n, "delegation", payload={"to_agent_id": f"a{n}"}) for n in range(9)]
+    file = write_capture_file(tmp_path / "run.ndjson", *events, events[0], make_call_started(9, "evt_3"))
     done = run("kshark", "sessions", "--file", file, variables={"PYTHONHASHSEED": seed})
     assert orjson.loads(done.out)["events"] == 10

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from devkafka import eventually
-from tests.recording import as_bytes, capture_file, ended, tool_call
+from tests.recording import encode_events, make_session_end, make_tool_call, write_capture_file
 from tests.running import Terminal, feed
 
 LONG = ("replay", "sess_trip_planner", "--file", "story.ndjson")
@@ -17,7 +17,7 @@ SHORT = ("replay", "sess_1", "--file", "run.ndjson")
 @pytest.fixture(scope="module")
 def folder(story_file: Path) -> Path:
     """Where `story.ndjson` lies, and a short session in `run.ndjson`."""
-    capture_file(story_file.parent / "run.ndjson", tool_call(1), ended(2))
+    write_capture_file(story_file.parent / "run.ndjson", make_tool_call(1), make_session_end(2))
     return story_file.parent
 
 
@@ -32,7 +32,7 @@ def pager(folder: Path, script: str) -> str:
 @pytest.mark.parametrize("columns", [40, 80, 160])
 def test_the_text_fits_the_terminal(folder: Path, columns: int) -> None:
     terminal = Terminal("kshark", *LONG, "--no-pager", columns=columns, cwd=folder)
-    assert terminal.end() == 0
+    assert terminal.wait_for_end() == 0
     start = next(n for n, line in enumerate(terminal.lines) if line.startswith("sess_trip_planner  Plan ten days"))
     assert terminal.lines[start].endswith("succeeded after 1 m 16 s" if columns > 40 else "Plan ten days in J...")
     assert terminal.lines[-1].endswith("captured")
@@ -42,7 +42,7 @@ def test_the_text_fits_the_terminal(folder: Path, columns: int) -> None:
 
 def test_a_terminal_gets_text_in_colour(folder: Path) -> None:
     terminal = Terminal("kshark", *SHORT, cwd=folder)
-    assert terminal.end() == 0
+    assert terminal.wait_for_end() == 0
     assert b"\x1b[36mtool\x1b[0m" in terminal.raw
     assert terminal.lines[0].startswith("sess_1")
 
@@ -50,39 +50,39 @@ def test_a_terminal_gets_text_in_colour(folder: Path) -> None:
 @pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}])
 def test_a_terminal_that_wants_no_colour_gets_none(folder: Path, variables: dict[str, str]) -> None:
     terminal = Terminal("kshark", *SHORT, "--no-pager", cwd=folder, variables=variables)
-    assert terminal.end() == 0
+    assert terminal.wait_for_end() == 0
     assert b"\x1b" not in terminal.raw
 
 
 def test_less_ends_by_itself_when_all_fits_on_the_screen(folder: Path) -> None:
     terminal = Terminal("kshark", *SHORT, cwd=folder)
-    assert terminal.end() == 0
+    assert terminal.wait_for_end() == 0
     assert "read     run.ndjson: 2 lines" in "\n".join(terminal.lines)
 
 
 def test_long_output_waits_in_less_and_q_ends_it(folder: Path) -> None:
     terminal = Terminal("kshark", *LONG, cwd=folder)
-    terminal.until(lambda: terminal.lines[-1:] == [":"], "less's prompt")
+    terminal.wait_until(lambda: terminal.lines[-1:] == [":"], "less's prompt")
     assert not any(line.startswith("read ") for line in terminal.lines)
     terminal.process.send("q")
-    assert terminal.end() == 0
+    assert terminal.wait_for_end() == 0
     assert b"Traceback" not in terminal.raw
 
 
 def test_ctrl_c_in_less_does_not_end_it(folder: Path) -> None:
     terminal = Terminal("kshark", *LONG, cwd=folder)
-    terminal.until(lambda: terminal.lines[-1:] == [":"], "less's prompt")
+    terminal.wait_until(lambda: terminal.lines[-1:] == [":"], "less's prompt")
     terminal.process.sendintr()
-    terminal.until(lambda: b"\a" in terminal.raw, "less's bell")
+    terminal.wait_until(lambda: b"\a" in terminal.raw, "less's bell")
     terminal.press("G", "never captured")
     terminal.process.send("q")
-    assert terminal.end() == 0
+    assert terminal.wait_for_end() == 0
 
 
 def test_output_goes_through_the_users_pager(folder: Path) -> None:
     variables = {"PAGER": pager(folder, 'echo "LESS is $LESS, LV is $LV"; sed "s/^/paged: /"') + " an argument"}
     terminal = Terminal("kshark", *LONG, cwd=folder, variables=variables)
-    assert terminal.end() == 0
+    assert terminal.wait_for_end() == 0
     assert "LESS is FRX, LV is -c" in terminal.lines
     assert any(line.startswith("paged: sess_trip_planner") for line in terminal.lines)
     assert terminal.lines[-1].startswith("paged:          never captured")
@@ -91,14 +91,14 @@ def test_output_goes_through_the_users_pager(folder: Path) -> None:
 def test_the_users_own_options_for_less_are_kept(folder: Path) -> None:
     variables = {"PAGER": pager(folder, 'echo "LESS is $LESS"; cat'), "LESS": "-S"}
     terminal = Terminal("kshark", *SHORT, cwd=folder, variables=variables)
-    assert terminal.end() == 0
+    assert terminal.wait_for_end() == 0
     assert "LESS is -S" in terminal.lines
 
 
 def test_a_pager_that_stops_reading_ends_it_cleanly(folder: Path) -> None:
     variables = {"PAGER": pager(folder, "head -n 2; exit 3")}
     terminal = Terminal("kshark", "replay", "sess_invoice_847", "--full", *LONG[2:], cwd=folder, variables=variables)
-    assert terminal.end() == 0
+    assert terminal.wait_for_end() == 0
     assert b"Traceback" not in terminal.raw
 
 
@@ -107,33 +107,33 @@ def test_a_pager_that_stops_reading_ends_it_cleanly(folder: Path) -> None:
 )
 def test_where_there_is_no_pager_all_is_written_at_once(folder: Path, variables: dict[str, str]) -> None:
     terminal = Terminal("kshark", *LONG, cwd=folder, variables=variables)
-    assert terminal.end() == 0
+    assert terminal.wait_for_end() == 0
     assert terminal.lines[-1].strip() == "never captured"
 
 
 def test_ctrl_c_is_the_pagers(folder: Path) -> None:
     script = "trap 'echo interrupted; exit' INT; cat >/dev/null; echo ready; while :; do sleep 0.05; done"
     terminal = Terminal("kshark", *LONG, cwd=folder, variables={"PAGER": pager(folder, script)})
-    terminal.shows("ready")
+    terminal.wait_for_text("ready")
     terminal.process.sendintr()
-    terminal.shows("interrupted")
-    assert terminal.end() == 0
+    terminal.wait_for_text("interrupted")
+    assert terminal.wait_for_end() == 0
 
 
 def test_sigterm_ends_the_pager_too(folder: Path) -> None:
     script = "echo pid=$$; cat >/dev/null; while :; do sleep 0.05; done"
     terminal = Terminal("kshark", *LONG, cwd=folder, variables={"PAGER": pager(folder, script)})
-    terminal.shows("pid=")
+    terminal.wait_for_text("pid=")
     paging = int(terminal.lines[-1].removeprefix("pid="))
     os.kill(terminal.process.pid, signal.SIGTERM)
-    assert terminal.end() == 143
+    assert terminal.wait_for_end() == 143
     eventually(lambda: not Path(f"/proc/{paging}").exists())
 
 
 def test_ndjson_is_never_paged(folder: Path) -> None:
     variables = {"PAGER": pager(folder, "echo paged")}
     terminal = Terminal("kshark", *SHORT, "--format", "ndjson", cwd=folder, variables=variables)
-    assert terminal.end() == 0
+    assert terminal.wait_for_end() == 0
     assert "paged" not in terminal.lines
 
 
@@ -142,10 +142,10 @@ def test_progress_shows_while_it_takes_long_and_is_gone_behind_it(tmp_path: Path
     os.mkfifo(fifo)
     terminal = Terminal("kshark", "replay", "sess_1", "--file", "fifo", "--no-pager", cwd=tmp_path)
     with fifo.open("wb", buffering=0) as writer:
-        writer.write(as_bytes([tool_call(1), tool_call(2)]))
-        terminal.shows("fifo: read 2 records")
-        writer.write(as_bytes([ended(3)]))
-    assert terminal.end() == 0
+        writer.write(encode_events([make_tool_call(1), make_tool_call(2)]))
+        terminal.wait_for_text("fifo: read 2 records")
+        writer.write(encode_events([make_session_end(3)]))
+    assert terminal.wait_for_end() == 0
     assert terminal.lines[0].startswith("sess_1")
     assert not any("read 2 records" in line for line in terminal.lines)
 
@@ -155,7 +155,7 @@ def test_ctrl_c_while_it_reads_ends_it_at_once(tmp_path: Path) -> None:
     os.mkfifo(fifo)
     terminal = Terminal("kshark", "replay", "sess_1", "--file", "fifo", cwd=tmp_path)
     with fifo.open("wb", buffering=0) as writer:
-        feed(writer, as_bytes([tool_call(1)]), terminal.process.pid)
+        feed(writer, encode_events([make_tool_call(1)]), terminal.process.pid)
         terminal.process.sendintr()
-        assert terminal.end() == 130
+        assert terminal.wait_for_end() == 130
     assert b"Traceback" not in terminal.raw

@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from agentlog.terminal.output import plain
+from agentlog.terminal.output import paint_plain
 from kshark.render import Look, text
-from kshark.replay.json_document import document
-from kshark.replay.markdown import markdown
-from kshark.replay.tree import tree
-from tests.recording import as_bytes, ended, event, started, tool_call
+from kshark.replay.json_document import render_json
+from kshark.replay.markdown import render_markdown
+from kshark.replay.tree import render_tree
+from tests.recording import encode_events, make_call_started, make_event, make_session_end, make_tool_call
 from tests.running import run
 
 DATA = Path(__file__).parent.parent / "data"
-SHAPES = {"text": text, "tree": tree}
+SHAPES = {"text": text, "tree": render_tree}
 STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 NASTY = st.text(st.sampled_from("ab :`|[]日é\u0301👩\u200d🚀\x1b\n\r\t\x9b\u202e\u2066\u200b\u2028\\\"'<"), max_size=60)
 
@@ -30,7 +30,7 @@ Load = Callable[..., Loaded]
 
 
 def written(found: Loaded, columns: int = 80, shape: str = "text", *, full: bool = False) -> list[str]:
-    look = Look(columns, plain, found.timeline.began, full)
+    look = Look(columns, paint_plain, found.timeline.began, full)
     return list(SHAPES[shape](found.timeline, found.timeline.steps, found.covered, look))
 
 
@@ -92,43 +92,49 @@ ANYTHING = st.lists(
 @given(ANYTHING, st.booleans())
 def test_no_value_of_an_event_makes_any_format_fail(load: Load, events: list[Any], full: bool) -> None:
     made = b"".join(
-        json.dumps(event(n, kind, payload=payload, context=context, timestamp=f"{at.isoformat()}Z")).encode() + b"\n"
+        json.dumps(make_event(n, kind, payload=payload, context=context, timestamp=f"{at.isoformat()}Z")).encode()
+        + b"\n"
         for n, (kind, payload, context, at) in enumerate(events)
     )
     found = load("sess_1", content=made)
     if not found.timeline.steps:
         return
-    look = Look(80, plain, found.timeline.began, full)
+    look = Look(80, paint_plain, found.timeline.began, full)
     for shape in SHAPES:
         assert all(cell_len(line) <= 80 for line in written(found, 80, shape, full=full))
-    assert list(markdown(found.timeline, found.timeline.steps, found.covered, look))
-    shown = json.loads(document(found.timeline, found.timeline.steps, found.covered, found.unreadable))
+    assert list(render_markdown(found.timeline, found.timeline.steps, found.covered, look))
+    shown = json.loads(render_json(found.timeline, found.timeline.steps, found.covered, found.unreadable))
     assert len(shown["steps"]) + len(shown["searched"]["unreadable"]) <= len(events)
 
 
 def test_numbers_that_nobody_can_mean_break_no_format(load: Load) -> None:
     usage = {"model": "m", "input_tokens": 1e300, "output_tokens": 10**18, "cost_usd": 1e308, "latency_ms": 1e200}
-    found = load("sess_1", content=as_bytes([event(n, "llm_call", payload=usage) for n in range(3)]))
+    found = load("sess_1", content=encode_events([make_event(n, "llm_call", payload=usage) for n in range(3)]))
     assert "3 llm calls, 0 tokens, cost unknown" in " ".join(written(found))
-    shown = json.loads(document(found.timeline, found.timeline.steps, found.covered, found.unreadable))
+    shown = json.loads(render_json(found.timeline, found.timeline.steps, found.covered, found.unreadable))
     assert shown["totals"]["input_tokens"] == 0
 
 
 def test_a_session_of_days_keeps_its_columns(load: Load) -> None:
     stamps = ["01-15T14:00:00", "01-15T16:50:00", "01-19T14:00:00.25", "02-15T14:00:00"]
-    found = load("sess_1", content=as_bytes(event(n, "note", timestamp=f"2026-{at}Z") for n, at in enumerate(stamps)))
+    found = load(
+        "sess_1", content=encode_events(make_event(n, "note", timestamp=f"2026-{at}Z") for n, at in enumerate(stamps))
+    )
     times = [line[12:22] for line in written(found) if line.endswith("note")]
     assert times == ["     0.0 s", "  10,200 s", " 345,600 s", "  31 d 0 h"]
 
 
 def test_an_error_that_is_false_is_none(load: Load) -> None:
-    lines = written(load("sess_1", content=as_bytes([tool_call(1, error=False), tool_call(2, error=0)])), full=True)
+    lines = written(
+        load("sess_1", content=encode_events([make_tool_call(1, error=False), make_tool_call(2, error=0)])), full=True
+    )
     assert not any("error" in line for line in lines)
 
 
 def test_full_shows_what_the_context_holds_too(load: Load) -> None:
     found = load(
-        "sess_1", content=as_bytes([tool_call(1, context={"trace_id": "abc", "reasoning": "so", "model": "m"})])
+        "sess_1",
+        content=encode_events([make_tool_call(1, context={"trace_id": "abc", "reasoning": "so", "model": "m"})]),
     )
     assert line_with(written(found, full=True), "trace_id").endswith("trace_id  abc")
 
@@ -154,7 +160,7 @@ def test_whatever_an_event_holds_no_line_is_too_wide_and_nothing_steers_the_term
     load: Load, events: list[tuple[str, str, dict[str, str], str]], columns: int, shape: str, full: bool
 ) -> None:
     made = [
-        event(
+        make_event(
             n,
             kind or "x",
             agent_id=agent or "a",
@@ -163,7 +169,7 @@ def test_whatever_an_event_holds_no_line_is_too_wide_and_nothing_steers_the_term
         )
         for n, (kind, agent, payload, why) in enumerate(events)
     ]
-    for line in written(load("sess_1", content=as_bytes(made)), columns, shape, full=full):
+    for line in written(load("sess_1", content=encode_events(made)), columns, shape, full=full):
         assert cell_len(line) <= columns
         assert STEERING.search(line) is None
 
@@ -210,7 +216,9 @@ def test_full_shows_every_step_on_its_own_and_cuts_nothing(sessions: dict[str, L
 
 def test_a_reason_stands_with_its_model_and_confidence_however_much_of_it_is_cut(load: Load) -> None:
     context = {"reasoning": "because " * 200, "model": "gpt-4o", "confidence": 0.94}
-    lines = written(load("sess_1", content=as_bytes([event(1, "decision", payload={"action": "go"}, context=context)])))
+    lines = written(
+        load("sess_1", content=encode_events([make_event(1, "decision", payload={"action": "go"}, context=context)]))
+    )
     because = next(n for n, line in enumerate(lines) if "because  because" in line)
     told = " ".join(line.strip() for line in lines[because : lines.index("", because)])
     assert re.search(r"\.\.\. 1,3\d\d more characters \(gpt-4o, confidence 0\.94\)$", told)
@@ -218,15 +226,17 @@ def test_a_reason_stands_with_its_model_and_confidence_however_much_of_it_is_cut
 
 def test_a_reason_that_goes_on_from_step_to_step_stands_once(load: Load) -> None:
     reasons = ["look it up", "look it up", "", "look it up", "ask Ann"]
-    found = load("sess_1", content=as_bytes(event(n, "note", context={"reasoning": r}) for n, r in enumerate(reasons)))
+    found = load(
+        "sess_1", content=encode_events(make_event(n, "note", context={"reasoning": r}) for n, r in enumerate(reasons))
+    )
     told = [line.split("because")[1].strip() for line in written(found) if "because" in line]
     assert told == ["look it up", "look it up", "ask Ann"]
     assert sum("because" in line for line in written(found, full=True)) == 4
 
 
 def test_like_calls_in_a_row_say_how_many_reasons_they_had(load: Load) -> None:
-    calls = [tool_call(n, input=n, context={"reasoning": f"page {n} of 4"}) for n in range(4)]
-    assert line_with(written(load("sess_1", content=as_bytes(calls)), 160), "x3").endswith("4 inputs, 4 reasons")
+    calls = [make_tool_call(n, input=n, context={"reasoning": f"page {n} of 4"}) for n in range(4)]
+    assert line_with(written(load("sess_1", content=encode_events(calls)), 160), "x3").endswith("4 inputs, 4 reasons")
 
 
 def test_sub_agents_stand_indented_under_their_delegation_with_its_result(sessions: dict[str, Loaded]) -> None:
@@ -242,9 +252,9 @@ def test_sub_agents_stand_indented_under_their_delegation_with_its_result(sessio
 
 
 def test_a_delegation_without_a_task_or_a_result_names_the_agent_alone(load: Load) -> None:
-    handed_over = event(0, "delegation", payload={"to_agent_id": "mail-agent", "task": None})
-    back = event(1, "delegation_result", payload={"from_agent_id": "mail-agent", "result": None})
-    lines = written(load("sess_1", content=as_bytes([handed_over, back])))
+    handed_over = make_event(0, "delegation", payload={"to_agent_id": "mail-agent", "task": None})
+    back = make_event(1, "delegation_result", payload={"from_agent_id": "mail-agent", "result": None})
+    lines = written(load("sess_1", content=encode_events([handed_over, back])))
     assert line_with(lines, "delegate").endswith("delegate   mail-agent")
     assert line_with(lines, "result").endswith("result     mail-agent")
 
@@ -289,19 +299,21 @@ def test_an_item_of_the_footer_that_fits_on_a_line_is_not_broken(sessions: dict[
 
 
 def test_an_announced_call_and_its_end_are_one_step(load: Load) -> None:
-    events = [started(1, "evt_4"), tool_call(4), ended(5)]
-    lines = written(load("sess_1", content=as_bytes(events)))
+    events = [make_call_started(1, "evt_4"), make_tool_call(4), make_session_end(5)]
+    lines = written(load("sess_1", content=encode_events(events)))
     assert "3.0 s" not in line_with(lines, "mail.send  0.2")
     assert not any("call_started" in line or "still open" in line for line in lines)
 
 
 def test_a_session_over_midnight_shows_the_new_day(load: Load) -> None:
-    events = [tool_call(1), {**tool_call(2), "timestamp": "2026-01-16T00:00:01Z"}]
-    assert "2026-01-16" in written(load("sess_1", content=as_bytes(events)))
+    events = [make_tool_call(1), {**make_tool_call(2), "timestamp": "2026-01-16T00:00:01Z"}]
+    assert "2026-01-16" in written(load("sess_1", content=encode_events(events)))
 
 
 def test_an_event_type_that_is_not_known_is_shown_plainly(load: Load) -> None:
-    lines = written(load("sess_1", content=as_bytes([event(1, "handover", payload={"to": "Ann", "urgent": True})])))
+    lines = written(
+        load("sess_1", content=encode_events([make_event(1, "handover", payload={"to": "Ann", "urgent": True})]))
+    )
     assert line_with(lines, "handover").endswith("handover   to Ann  urgent true")
 
 
@@ -326,12 +338,12 @@ def test_the_story_reads_as_it_did(story_file: Path, name: str, session: str, co
 def test_what_came_of_a_sub_agent_is_told_once_and_whole(load: Load, shape: str) -> None:
     failed = {"from_agent_id": "half", "error": "ValueError: lost", "result": "some of it"}
     events = [
-        event(0, "delegation", payload={"to_agent_id": "half", "task": None}),
-        event(1, "delegation_result", payload=failed, context={"parent_event_id": "evt_0"}),
-        event(2, "delegation", payload={"to_agent_id": "no"}),
-        event(3, "delegation_result", payload={"from_agent_id": "no", "result": False}),
+        make_event(0, "delegation", payload={"to_agent_id": "half", "task": None}),
+        make_event(1, "delegation_result", payload=failed, context={"parent_event_id": "evt_0"}),
+        make_event(2, "delegation", payload={"to_agent_id": "no"}),
+        make_event(3, "delegation_result", payload={"from_agent_id": "no", "result": False}),
     ]
-    lines = written(load("sess_1", content=as_bytes(events)), 120, shape)
+    lines = written(load("sess_1", content=encode_events(events)), 120, shape)
     assert line_with(lines, "lost").endswith("half: ValueError: lost, with the result some of it")
     assert line_with(lines, "no: false")
     assert not [line for line in lines if "null" in line]

@@ -7,17 +7,17 @@ import pytest
 
 from kshark.cli import app
 from tests.kshark.test_hostile import EVIL, OWN_COLOURS, STEERING, hostile_events
-from tests.recording import capture_file, ended, event, tool_call
-from tests.running import Ran, Terminal, call
+from tests.recording import make_event, make_session_end, make_tool_call, write_capture_file
+from tests.running import CompletedRun, Terminal, run_in_process
 
 INVOICE = "sess_invoice_847"
 
 
-def why(file: Path, *arguments: str, session: str = INVOICE) -> Ran:
-    return call(app, "why", session, *arguments, "--file", file)
+def why(file: Path, *arguments: str, session: str = INVOICE) -> CompletedRun:
+    return run_in_process(app, "why", session, *arguments, "--file", file)
 
 
-def document(done: Ran) -> dict:  # type: ignore[type-arg]
+def document(done: CompletedRun) -> dict:  # type: ignore[type-arg]
     made: dict = orjson.loads(done.out)  # type: ignore[type-arg]
     return made
 
@@ -64,13 +64,13 @@ def test_a_step_that_is_not_there_is_said_with_what_is_nearest(
 ) -> None:
     done = why(story_file, written)
     assert (done.code, done.out) == (code, b"")
-    assert said in done.told
+    assert said in done.error_text
 
 
 def test_a_session_that_is_not_there_ends_with_4(story_file: Path) -> None:
     done = why(story_file, session="sess_invoice_84")
     assert done.code == 4
-    assert INVOICE in done.told
+    assert INVOICE in done.error_text
 
 
 def test_a_succeeded_session_went_wrong_nowhere(story_file: Path) -> None:
@@ -96,17 +96,19 @@ def test_retries_are_told_with_what_came_of_them(story_file: Path) -> None:
 
 def test_a_long_chain_is_condensed_and_whole_with_full(tmp_path: Path) -> None:
     parents = [{"parent_event_id": f"evt_{n - 1}"} for n in range(2, 60)]
-    calls = [tool_call(n, f"tool.{n % 3}", context=parent) for n, parent in enumerate(parents, 2)]
-    file = capture_file(tmp_path / "run.ndjson", event(1, "session_start"), *calls)
-    short = call(app, "why", "sess_1", "59", "--file", file, "--format", "text").text
-    full = call(app, "why", "sess_1", "59", "--file", file, "--format", "text", "--full").text
+    calls = [make_tool_call(n, f"tool.{n % 3}", context=parent) for n, parent in enumerate(parents, 2)]
+    file = write_capture_file(tmp_path / "run.ndjson", make_event(1, "session_start"), *calls)
+    short = run_in_process(app, "why", "sess_1", "59", "--file", file, "--format", "text").text
+    full = run_in_process(app, "why", "sess_1", "59", "--file", file, "--format", "text", "--full").text
     assert "... 52 steps: tool 52" in short
     assert all(f" {n}  14:0" in full for n in range(2, 59))
 
 
 def test_links_that_no_parent_ties_are_marked_and_told(tmp_path: Path) -> None:
-    file = capture_file(tmp_path / "run.ndjson", event(1, "session_start"), tool_call(2), tool_call(3, error="x: y"))
-    text = call(app, "why", "sess_1", "3", "--file", file, "--format", "text").text
+    file = write_capture_file(
+        tmp_path / "run.ndjson", make_event(1, "session_start"), make_tool_call(2), make_tool_call(3, error="x: y")
+    )
+    text = run_in_process(app, "why", "sess_1", "3", "--file", file, "--format", "text").text
     assert "~2  " in text
     assert "2 of 3 steps: the step before it in its lane; it names no parent" in text
 
@@ -120,7 +122,7 @@ def test_markdown_tells_the_same(story_file: Path) -> None:
 @pytest.mark.parametrize("columns", [40, 80])
 def test_the_text_fits_the_terminal(story_file: Path, columns: int) -> None:
     terminal = Terminal("kshark", "why", INVOICE, "--file", str(story_file), "--no-pager", columns=columns)
-    assert terminal.end() == 0
+    assert terminal.wait_for_end() == 0
     written = terminal.raw[terminal.raw.index(b"\x1b[1msess_invoice_847") :]
     start = next(n for n, line in enumerate(terminal.lines) if line.startswith("sess_invoice_847"))
     assert written.count(b"\r\n") == len(terminal.lines[start:])  # the terminal broke none of them
@@ -129,24 +131,24 @@ def test_the_text_fits_the_terminal(story_file: Path, columns: int) -> None:
 @pytest.mark.parametrize("shape", ["text", "json", "markdown"])
 @pytest.mark.parametrize("more", [(), ("15",), ("8", "--full")], ids=["wrong", "a step", "full"])
 def test_hostile_text_is_shown_and_not_obeyed(tmp_path: Path, shape: str, more: tuple[str, ...]) -> None:
-    file = capture_file(tmp_path / "evil.ndjson", *hostile_events("sess_evil"))
-    done = call(app, "why", "sess_evil", *more, "--file", file, "--format", shape)
+    file = write_capture_file(tmp_path / "evil.ndjson", *hostile_events("sess_evil"))
+    done = run_in_process(app, "why", "sess_evil", *more, "--file", file, "--format", shape)
     assert done.code == 0
-    assert STEERING.search(done.text + done.told) is None
+    assert STEERING.search(done.text + done.error_text) is None
     assert "\\u001b[2J" in done.text
 
 
 def test_a_terminal_shows_hostile_text_and_obeys_only_our_own_colours(tmp_path: Path) -> None:
-    file = capture_file(tmp_path / "evil.ndjson", *hostile_events("sess_evil"))
+    file = write_capture_file(tmp_path / "evil.ndjson", *hostile_events("sess_evil"))
     terminal = Terminal("kshark", "why", "sess_evil", "--file", str(file), "--no-pager", columns=100)
-    assert terminal.end() == 0
+    assert terminal.wait_for_end() == 0
     assert b"\x1b" not in OWN_COLOURS.sub(b"", terminal.raw)
 
 
 def test_a_hostile_event_is_not_obeyed_where_it_is_named(tmp_path: Path) -> None:
-    events = [event(1, event_id=EVIL), event(2, event_id=EVIL + "2"), ended(3)]
-    file = capture_file(tmp_path / "evil.ndjson", *events)
+    events = [make_event(1, event_id=EVIL), make_event(2, event_id=EVIL + "2"), make_session_end(3)]
+    file = write_capture_file(tmp_path / "evil.ndjson", *events)
     for written, code in ((EVIL.replace("\x00", "")[:10], 2), (EVIL.replace("\x00", "") + "x", 4)):
-        done = call(app, "why", "sess_1", written, "--file", file)
+        done = run_in_process(app, "why", "sess_1", written, "--file", file)
         assert done.code == code
-        assert STEERING.search(done.told) is None
+        assert STEERING.search(done.error_text) is None

@@ -49,8 +49,8 @@ from agentlog.adapters.langchain import AgentlogCallback
 from agentlog.adapters.openai import record_openai
 from agentlog.adapters.openai_agents import AgentlogProcessor
 from devkafka import eventually
-from tests.model_server import TEXT, model_server
-from tests.tracing import in_file, told
+from tests.model_server import TEXT, run_model_server
+from tests.tracing import get_error, read_file_events
 
 T = TypeVar("T")
 ANSWER = "".join(TEXT)
@@ -63,7 +63,7 @@ CLAUDE = {"input_tokens": 112, "output_tokens": 6, "cached_tokens": 100, "cost_u
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    with model_server() as address:
+    with run_model_server() as address:
         yield address
 
 
@@ -76,7 +76,7 @@ class Recording:
 
     def events(self, *kinds: str) -> list[dict[str, Any]]:
         assert self.tracer.flush(10)
-        return [event for event in in_file(self.path) if event["event_type"] in kinds]
+        return [event for event in read_file_events(self.path) if event["event_type"] in kinds]
 
     def call(self, kind: str = "llm_call") -> dict[str, Any]:
         (event,) = self.events(kind)
@@ -469,7 +469,7 @@ def away(tmp_path: Path) -> AgentTracer:
         "sess_1", agent_id="agent", cluster="127.0.0.1:1", topic=tmp_path.name, outage_s=0.05, exit_s=0
     )
     tracer.user_message("before")
-    eventually(lambda: told(tracer, KafkaUnavailable), timeout=20)
+    eventually(lambda: get_error(tracer, KafkaUnavailable), timeout=20)
     return tracer
 
 
@@ -591,7 +591,7 @@ def test_a_model_that_is_cancelled_in_the_agents_sdk_has_not_answered(server: st
 
 def who_did_what(recording: Recording) -> list[tuple[str, str, str | None]]:
     """Of each event its agent, its type, and the type of the event that it follows from."""
-    events = in_file(recording.path) if recording.tracer.flush(10) else []
+    events = read_file_events(recording.path) if recording.tracer.flush(10) else []
     kinds = {event["event_id"]: event["event_type"] for event in events}
     return [(e["agent_id"], e["event_type"], kinds.get(e["context"].get("parent_event_id", ""))) for e in events]
 

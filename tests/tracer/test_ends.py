@@ -9,7 +9,15 @@ import pytest
 
 from devkafka import eventually
 from tests.conftest import TopicFactory
-from tests.tracing import by_session, in_file, numbers, program, python, ran, stored
+from tests.tracing import (
+    group_by_session,
+    list_call_numbers,
+    read_file_events,
+    read_records,
+    run_program,
+    start_program,
+    start_python,
+)
 
 RECORD = """
 import os, signal, sys, threading, time
@@ -47,9 +55,9 @@ ENDS = {
 @pytest.mark.parametrize("end", ENDS)
 def test_everything_arrives_from_a_process_that(end: str, kafka: str, topic: TopicFactory) -> None:
     name = topic(partitions=2)
-    code, out, err = ran(RECORD + ENDS[end], kafka, name)
-    (events,) = by_session(stored(kafka, name)).values()
-    assert numbers(events) == list(range(500)), err
+    code, out, err = run_program(RECORD + ENDS[end], kafka, name)
+    (events,) = group_by_session(read_records(kafka, name)).values()
+    assert list_call_numbers(events) == list(range(500)), err
     if end == "gets_sigterm":
         assert code == -signal.SIGTERM
     if end == "has_a_sigterm_handler_that_exits":
@@ -95,14 +103,14 @@ for child in children: child.join()
 @pytest.mark.parametrize("kind", CHILDREN)
 def test_forked_children_record_too_each_as_a_process_of_its_own(kind: str, kafka: str, topic: TopicFactory) -> None:
     name = topic()
-    code, _, err = ran(RECORD + CHILDREN[kind], kafka, name)
+    code, _, err = run_program(RECORD + CHILDREN[kind], kafka, name)
     assert code == 0, err
-    records = stored(kafka, name)
+    records = read_records(kafka, name)
     assert len({record.event["event_id"] for record in records}) == len(records)
     processes = {}
     for record in records:
         processes.setdefault(record.headers["agentlog.process"], []).append(record.event)
-    assert sorted(numbers(events) for events in processes.values()) == [
+    assert sorted(list_call_numbers(events) for events in processes.values()) == [
         list(range(200)),
         list(range(1000, 1100)),
         list(range(2000, 2100)),
@@ -131,10 +139,10 @@ def test_no_thread_of_librdkafkas_runs_at_a_fork_whose_locks_the_child_would_wai
     kafka: str, topic: TopicFactory
 ) -> None:
     name = topic()
-    code, out, err = ran(FORKED_WHILE_SENDING + RECORD + FORKS, kafka, name)
+    code, out, err = run_program(FORKED_WHILE_SENDING + RECORD + FORKS, kafka, name)
     assert (code, out) == (0, "at the fork: []\n" * 3), err
-    (events,) = by_session(stored(kafka, name)).values()
-    assert numbers(events) == [n for child in (1, 2, 3) for n in range(child * 1000, child * 1000 + 100)]
+    (events,) = group_by_session(read_records(kafka, name)).values()
+    assert list_call_numbers(events) == [n for child in (1, 2, 3) for n in range(child * 1000, child * 1000 + 100)]
 
 
 FORKS_WITHOUT_END = """
@@ -152,10 +160,10 @@ sys.exit("nothing was delivered")
 
 def test_a_process_that_forks_all_the_time_delivers_all_the_same(kafka: str, topic: TopicFactory) -> None:
     name = topic()
-    code, _, err = ran(RECORD + FORKS_WITHOUT_END, kafka, name)
+    code, _, err = run_program(RECORD + FORKS_WITHOUT_END, kafka, name)
     assert code == 0, err
-    (events,) = by_session(stored(kafka, name)).values()
-    assert numbers(events) == list(range(len(events)))
+    (events,) = group_by_session(read_records(kafka, name)).values()
+    assert list_call_numbers(events) == list(range(len(events)))
 
 
 SIGTERM_AT_A_FORK = """
@@ -166,10 +174,10 @@ os.register_at_fork(before=lambda: os.kill(os.getpid(), signal.SIGTERM))
 
 def test_everything_arrives_from_a_process_that_gets_sigterm_while_it_forks(kafka: str, topic: TopicFactory) -> None:
     name = topic()
-    code, _, err = ran(SIGTERM_AT_A_FORK + RECORD + "record(0, 500); os.fork(); time.sleep(60)", kafka, name)
+    code, _, err = run_program(SIGTERM_AT_A_FORK + RECORD + "record(0, 500); os.fork(); time.sleep(60)", kafka, name)
     assert code == -signal.SIGTERM, err
-    (events,) = by_session(stored(kafka, name)).values()
-    assert numbers(events) == list(range(500))
+    (events,) = group_by_session(read_records(kafka, name)).values()
+    assert list_call_numbers(events) == list(range(500))
 
 
 STARTED = """
@@ -200,10 +208,10 @@ def test_children_that_multiprocessing_starts_record_too(
 ) -> None:
     name, script = topic(), tmp_path / "agent.py"
     script.write_text(STARTED)
-    process = python(str(script), kafka, name, method)
+    process = start_python(str(script), kafka, name, method)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    (events,) = by_session(stored(kafka, name)).values()
+    (events,) = group_by_session(read_records(kafka, name)).values()
     tools = {event["event_id"]: event for event in events if event["event_type"] == "tool_call"}
     counts = {event["payload"]["input"]["n"]: event for event in tools.values() if event["payload"]["tool"] == "count"}
     assert sorted(counts) == list(range(21))
@@ -224,10 +232,10 @@ def test_everything_arrives_at_sigterm_from_a_process_whose_first_tracer_was_mad
     kafka: str, topic: TopicFactory
 ) -> None:
     name = topic()
-    code, _, err = ran(FIRST_IN_A_THREAD + RECORD + ENDS["gets_sigterm"], kafka, name)
+    code, _, err = run_program(FIRST_IN_A_THREAD + RECORD + ENDS["gets_sigterm"], kafka, name)
     assert code == -signal.SIGTERM
-    (events,) = by_session(stored(kafka, name)).values()
-    assert numbers(events) == list(range(500)), err
+    (events,) = group_by_session(read_records(kafka, name)).values()
+    assert list_call_numbers(events) == list(range(500)), err
 
 
 FORKED_INSIDE = """
@@ -242,9 +250,9 @@ with tracer, tracer.tool_call("outer"):
 
 def test_a_forked_child_that_leaves_what_its_parent_began_does_not_end_it(kafka: str, topic: TopicFactory) -> None:
     name = topic()
-    code, _, err = ran(RECORD + FORKED_INSIDE, kafka, name)
+    code, _, err = run_program(RECORD + FORKED_INSIDE, kafka, name)
     assert code == 0, err
-    (events,) = by_session(stored(kafka, name)).values()
+    (events,) = group_by_session(read_records(kafka, name)).values()
     tools = [event["payload"] for event in events if event["event_type"] == "tool_call"]
     (outer,) = [tool for tool in tools if tool["tool"] == "outer"]
     assert "error" not in outer
@@ -256,21 +264,21 @@ def test_a_forked_child_that_leaves_what_its_parent_began_does_not_end_it(kafka:
 def test_kill_9_loses_only_what_was_not_flushed_and_leaves_the_session_open(kafka: str, topic: TopicFactory) -> None:
     name = topic()
     end = "tracer.__enter__(); record(0, 300); tracer.flush(); print('flushed', flush=True)\n"
-    process = program(RECORD + end + "call = tracer.tool_call('slow').__enter__(); time.sleep(60)", kafka, name)
+    process = start_program(RECORD + end + "call = tracer.tool_call('slow').__enter__(); time.sleep(60)", kafka, name)
     assert process.stdout is not None
     assert process.stdout.readline() == "flushed\n"
-    eventually(lambda: len(stored(kafka, name)) == 302, timeout=20)
+    eventually(lambda: len(read_records(kafka, name)) == 302, timeout=20)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    (events,) = by_session(stored(kafka, name)).values()
-    assert numbers(events) == list(range(300))
+    (events,) = group_by_session(read_records(kafka, name)).values()
+    assert list_call_numbers(events) == list(range(300))
     assert events[-1]["event_type"] == "call_started"
     assert "session_end" not in {event["event_type"] for event in events}
 
 
 def test_the_end_of_a_process_is_held_up_for_a_bounded_time_and_what_is_lost_is_told() -> None:
     nowhere = RECORD.replace("exit_s=10", "exit_s=0.5")
-    code, _, err = ran(nowhere + "record(0, 5)", "127.0.0.1:1", "agent-events")
+    code, _, err = run_program(nowhere + "record(0, 5)", "127.0.0.1:1", "agent-events")
     assert code == 0
     assert err.count("not delivered to topic agent-events of cluster 127.0.0.1:1: 5 events; ") == 1
     assert "Connection refused" in err
@@ -303,16 +311,16 @@ child.join()
 @pytest.mark.parametrize("who", LATE)
 def test_what_is_recorded_when_all_else_is_delivered_arrives_too_by(who: str, kafka: str, topic: TopicFactory) -> None:
     name = topic()
-    code, _, err = ran(LATE[who], kafka, name)
-    (events,) = by_session(stored(kafka, name)).values()
-    assert numbers(events) == list(range(500)), err
+    code, _, err = run_program(LATE[who], kafka, name)
+    (events,) = group_by_session(read_records(kafka, name)).values()
+    assert list_call_numbers(events) == list(range(500)), err
     assert code == 0
 
 
 def test_the_end_of_a_process_is_held_up_for_a_bounded_time_by_what_is_recorded_late() -> None:
     nowhere = (BEFORE + RECORD).replace("exit_s=10", "exit_s=0.5")
     began = time.monotonic()
-    code, _, err = ran(nowhere + "record(0, 5)", "127.0.0.1:1", "agent-events")
+    code, _, err = run_program(nowhere + "record(0, 5)", "127.0.0.1:1", "agent-events")
     assert time.monotonic() - began < 8
     assert code == 0
     assert "not delivered to topic agent-events of cluster 127.0.0.1:1: 1 event; " in err
@@ -330,11 +338,11 @@ tracer.user_message("hello")
 
 def test_ctrl_c_at_the_end_of_a_process_ends_the_waiting_and_not_the_promise(tmp_path: Path) -> None:
     began = time.monotonic()
-    code, _, err = ran(IMPATIENT, str(tmp_path))
+    code, _, err = run_program(IMPATIENT, str(tmp_path))
     assert time.monotonic() - began < 20
     assert code == 0
     (file,) = tmp_path.iterdir()
-    assert [event["payload"] for event in in_file(file)] == [{"text": "hello"}], err
+    assert [event["payload"] for event in read_file_events(file)] == [{"text": "hello"}], err
 
 
 HELD_UP = """
@@ -347,7 +355,7 @@ for _ in range(5):
 
 
 def test_what_a_redact_function_that_never_returns_holds_up_is_told_at_the_end(tmp_path: Path) -> None:
-    code, _, err = ran(HELD_UP, str(tmp_path / "run.ndjson"))
+    code, _, err = run_program(HELD_UP, str(tmp_path / "run.ndjson"))
     assert code == 0
     assert err.count("run.ndjson: 5 events; the thread that sends them is held up: ") == 1
 
@@ -390,9 +398,11 @@ while time.monotonic() < ends:
 @pytest.mark.parametrize("handler", SIGNALS)
 def test_nothing_stands_still_or_is_lost_where_a_signals_handler(handler: str, tmp_path: Path) -> None:
     file = tmp_path / "run.ndjson"
-    code, out, err = ran(SIGNALLED + SIGNALS[handler] + "print(tracer.flush(20), tracer.stats().recorded)", str(file))
+    code, out, err = run_program(
+        SIGNALLED + SIGNALS[handler] + "print(tracer.flush(20), tracer.stats().recorded)", str(file)
+    )
     assert (code, err) == (0, "")
-    assert out == f"True {len(in_file(file))}\n"
+    assert out == f"True {len(read_file_events(file))}\n"
 
 
 STRUCK = """
@@ -434,8 +444,8 @@ print(recorded, len(lines))
 
 def test_a_signals_handler_may_record_and_flush_wherever_it_strikes(tmp_path: Path) -> None:
     path = tmp_path / "run.ndjson"
-    code, out, err = ran(STRUCK, str(path))
+    code, out, err = run_program(STRUCK, str(path))
     assert code == 0, err
     calls, signals = map(int, out.split())
-    kinds = [event["event_type"] for event in in_file(path)]
+    kinds = [event["event_type"] for event in read_file_events(path)]
     assert (kinds.count("tool_call"), kinds.count("user_message")) == (calls, signals)

@@ -23,7 +23,7 @@ from agentlog import AgentTracer, ContextThreadPoolExecutor, KafkaRefused, Topic
 from agentlog.event.partitioner import PARTITIONERS
 from devkafka import KafkaCluster, create_topic, eventually
 from tests.conftest import TopicFactory
-from tests.tracing import by_session, numbers, stored, told
+from tests.tracing import get_error, group_by_session, list_call_numbers, read_records
 
 SESSIONS, EVENTS = 200, 25
 
@@ -36,7 +36,7 @@ def test_a_record_has_its_sessions_key_its_events_time_its_process_and_the_parti
     for tracer in tracers:
         tracer.user_message("hello")
     assert tracers[0].flush(30)
-    records = stored(kafka, name)
+    records = read_records(kafka, name)
     assert len(records) == 20
     for record in records:
         assert record.key.decode() == record.event["session_id"]
@@ -81,9 +81,9 @@ def test_200_sessions_of_20_threads_and_20_tasks_arrive_whole_in_order_and_once(
     for thread in threads:
         thread.join()
     assert tracers[0].flush(60)
-    sessions = by_session(stored(kafka, name))
+    sessions = group_by_session(read_records(kafka, name))
     assert len(sessions) == SESSIONS
-    assert all(numbers(events) == list(range(EVENTS)) for events in sessions.values())
+    assert all(list_call_numbers(events) == list(range(EVENTS)) for events in sessions.values())
     stats = tracers[0].stats()
     assert (stats.recorded, stats.delivered, stats.queued, stats.dropped) == (
         SESSIONS * EVENTS,
@@ -132,8 +132,8 @@ def test_events_arrive_in_order_and_once_while_the_broker_is_stopped_killed_and_
         ending.set()
         loading.join()
     assert tracers[0].flush(60)
-    sessions = by_session(stored(fragile_kafka.bootstrap, name))
-    assert {session: numbers(events) for session, events in sessions.items()} == {
+    sessions = group_by_session(read_records(fragile_kafka.bootstrap, name))
+    assert {session: list_call_numbers(events) for session, events in sessions.items()} == {
         session: list(range(count)) for session, count in recorded.items()
     }
 
@@ -142,13 +142,13 @@ def test_a_topic_that_isnt_there_is_told_by_the_next_call_and_gets_its_events_on
     tracer = AgentTracer("sess_1", agent_id="agent", cluster=kafka, topic="not-made-yet")
     tracer.user_message("first")
 
-    assert "has no topic not-made-yet" in eventually(lambda: told(tracer, TopicNotFound), timeout=40)
+    assert "has no topic not-made-yet" in eventually(lambda: get_error(tracer, TopicNotFound), timeout=40)
     with pytest.raises(TopicNotFound):
         tracer.track_tool_call("never.called", {}, lambda: pytest.fail("it was called"))
     create_topic(kafka, "not-made-yet")
     assert tracer.flush(40)
-    assert [record.event["payload"] for record in stored(kafka, "not-made-yet")] == [{"text": "first"}]
-    eventually(lambda: not told(tracer, TopicNotFound))
+    assert [record.event["payload"] for record in read_records(kafka, "not-made-yet")] == [{"text": "first"}]
+    eventually(lambda: not get_error(tracer, TopicNotFound))
     tracer.user_message("second")
     assert tracer.flush(20)
 
@@ -160,8 +160,8 @@ def test_a_topic_that_takes_no_large_batches_gets_all_events_in_smaller_ones(kaf
         tracer.track_tool_call("count", {"n": n, "noise": secrets.token_urlsafe(1_000)}, str)
     assert tracer.flush(40)
     assert tracer.stats().dropped == 0
-    (events,) = by_session(stored(kafka, name)).values()
-    assert sorted(numbers(events)) == list(range(500))
+    (events,) = group_by_session(read_records(kafka, name)).values()
+    assert sorted(list_call_numbers(events)) == list(range(500))
 
 
 def test_properties_meant_for_transactions_keep_no_event_back(kafka: str, topic: TopicFactory) -> None:
@@ -170,7 +170,7 @@ def test_properties_meant_for_transactions_keep_no_event_back(kafka: str, topic:
     tracer = AgentTracer("sess_1", agent_id="agent", kafka=properties, topic=name)
     tracer.user_message("hello")
     assert tracer.flush(20)
-    assert [record.event["payload"] for record in stored(kafka, name)] == [{"text": "hello"}]
+    assert [record.event["payload"] for record in read_records(kafka, name)] == [{"text": "hello"}]
 
 
 def test_a_wrong_password_is_told_by_the_next_call(secure_kafka: KafkaCluster) -> None:
@@ -178,7 +178,7 @@ def test_a_wrong_password_is_told_by_the_next_call(secure_kafka: KafkaCluster) -
     tracer = AgentTracer(agent_id="agent", kafka=properties, outage_s=1.0, exit_s=0)
     tracer.user_message("hello")
 
-    refused = eventually(lambda: told(tracer, KafkaRefused), timeout=30)
+    refused = eventually(lambda: get_error(tracer, KafkaRefused), timeout=30)
     assert "refused the user name or the password" in refused
     assert "wrong" not in refused
 
@@ -213,20 +213,20 @@ def test_rights_taken_away_are_told_and_waited_for_until_they_are_given_back(
 
     def noticed() -> bool:
         for tracer in (raising, spooling):
-            if not told(tracer, KafkaRefused):
+            if not get_error(tracer, KafkaRefused):
                 tracer.user_message("more")
                 recorded[tracer.session_id] += 1
-        return bool(told(raising, KafkaRefused)) and spooling.stats().spooled > 30
+        return bool(get_error(raising, KafkaRefused)) and spooling.stats().spooled > 30
 
     eventually(noticed, timeout=30)
-    assert "its right WRITE is needed" in told(raising, KafkaRefused)
+    assert "its right WRITE is needed" in get_error(raising, KafkaRefused)
     give(AclOperation.WRITE)
     for tracer in (raising, spooling):
         assert tracer.flush(30)
     eventually(lambda: spooling.stats().delivered == recorded["sess_spooled"], timeout=30)
-    eventually(lambda: not told(raising, KafkaRefused))
+    eventually(lambda: not get_error(raising, KafkaRefused))
     assert raising.stats().dropped == spooling.stats().dropped == 0
-    arrived = by_session(stored(secure_kafka.bootstrap, name))
+    arrived = group_by_session(read_records(secure_kafka.bootstrap, name))
     assert {session: len(events) for session, events in arrived.items()} == recorded
 
 
@@ -237,7 +237,7 @@ def test_events_of_work_in_a_pool_follow_from_where_it_was_submitted(kafka: str,
         with tracer.tool_call("fan.out") as outer, pool:
             list(pool.map(lambda n: tracer.track_tool_call("work", {"n": n}, lambda: n), range(8)))
     tracer.close()
-    events = [record.event for record in stored(kafka, name)]
+    events = [record.event for record in read_records(kafka, name)]
     children = [event for event in events if event["payload"].get("tool") == "work"]
     assert len(children) == 8
     assert {event["context"]["parent_event_id"] for event in children} == {outer.event_id}

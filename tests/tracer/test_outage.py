@@ -12,14 +12,22 @@ import pytest
 from agentlog import AgentTracer, KafkaUnavailable
 from agentlog.errors import SettingsError
 from agentlog.recording.delivery import dispatcher
-from agentlog.recording.delivery.options import Options
-from agentlog.recording.sinks.kafka_sink import KafkaWriter
-from agentlog.recording.sinks.sink import Outlet
-from agentlog.recording.sinks.standby_producer import Spare
+from agentlog.recording.delivery.options import RecordingOptions
+from agentlog.recording.sinks.kafka_sink import KafkaSink
+from agentlog.recording.sinks.sink import Sink
+from agentlog.recording.sinks.standby_producer import StandbyProducer
 from agentlog.settings.clusters import Settings
 from devkafka import KafkaCluster, create_topic, eventually
 from tests.conftest import TopicFactory
-from tests.tracing import by_session, in_file, numbers, program, ran, stored, told
+from tests.tracing import (
+    get_error,
+    group_by_session,
+    list_call_numbers,
+    read_file_events,
+    read_records,
+    run_program,
+    start_program,
+)
 
 LATER_RUN = """
 import sys
@@ -65,7 +73,7 @@ def test_an_outage_that_lasts_too_long_is_raised_spooled_or_dropped(
     for tracer in tracers:
         record(tracer, 100, 200)
 
-    assert "can't be reached" in eventually(lambda: told(raising, KafkaUnavailable), timeout=30)
+    assert "can't be reached" in eventually(lambda: get_error(raising, KafkaUnavailable), timeout=30)
     with pytest.raises(KafkaUnavailable):
         raising.track_tool_call("count", {"n": 200}, lambda: pytest.fail("it was called"))
     with pytest.raises(KafkaUnavailable), raising.tool_call("count"):
@@ -77,13 +85,13 @@ def test_an_outage_that_lasts_too_long_is_raised_spooled_or_dropped(
     record(spooling, 200, 1_300)
     eventually(lambda: spooling.stats().spooled == 1_200, timeout=30)
     (file,) = (tmp_path / "spool").iterdir()
-    assert numbers(in_file(file)) == list(range(100, 1_300))
+    assert list_call_numbers(read_file_events(file)) == list(range(100, 1_300))
     assert raising.stats().dropped == spooling.stats().dropped == 0
     with pytest.raises(KafkaUnavailable, match="101 events are not delivered yet"):
         raising.close(0.1)
 
     broker.start()
-    eventually(lambda: not told(raising, KafkaUnavailable), timeout=30)
+    eventually(lambda: not get_error(raising, KafkaUnavailable), timeout=30)
     eventually(lambda: dropping.stats().delivered == 101, timeout=30)
     record(raising, 200, 210)
     record(spooling, 1_300, 1_310)
@@ -93,14 +101,14 @@ def test_an_outage_that_lasts_too_long_is_raised_spooled_or_dropped(
     for tracer in tracers:
         assert tracer.flush(30)
     assert dropping.stats().recorded == 211
-    sessions = by_session(stored(bootstrap, topic))
-    assert numbers(sessions["sess_raise"]) == list(range(210))
+    sessions = group_by_session(read_records(bootstrap, topic))
+    assert list_call_numbers(sessions["sess_raise"]) == list(range(210))
     assert [(e["event_type"], e["payload"].get("error")) for e in sessions["sess_ends"]] == [
         ("session_start", None),
         ("session_end", "LookupError: its own error"),
     ]
-    assert numbers(sessions["sess_spooled"]) == list(range(1_310))
-    assert numbers(sessions["sess_drop"]) == [*range(100), *range(200, 210)]
+    assert list_call_numbers(sessions["sess_spooled"]) == list(range(1_310))
+    assert list_call_numbers(sessions["sess_drop"]) == [*range(100), *range(200, 210)]
     (lost,) = [event for event in sessions["sess_drop"] if event["event_type"] == "error"]
     assert lost["payload"]["type"] == "events_lost"
     assert lost["payload"]["lost"] == 100
@@ -121,8 +129,8 @@ def test_events_that_were_nearly_dropped_arrive_once_when_kafka_is_back(fragile_
     broker.launch()
     eventually(lambda: record() and tracer.stats().delivered > 50, timeout=60)
     assert tracer.flush(30)
-    (events,) = by_session(stored(bootstrap, topic)).values()
-    arrived = numbers(events)
+    (events,) = group_by_session(read_records(bootstrap, topic)).values()
+    arrived = list_call_numbers(events)
     assert arrived == sorted(set(arrived))
     assert len(arrived) == next(counted) - tracer.stats().dropped
 
@@ -131,25 +139,25 @@ def test_a_producer_that_finds_no_way_to_kafka_any_more_is_replaced_by_one_that_
     kafka: str, topic: TopicFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = topic()
-    monkeypatch.setattr(dispatcher, "SILENT_S", 1.0)
-    monkeypatch.setattr(Options, "outlet", lost_at_first(Options.outlet, name))
+    monkeypatch.setattr(dispatcher, "SILENCE_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(RecordingOptions, "open_sink", lost_at_first(RecordingOptions.open_sink, name))
     tracer = AgentTracer("sess_1", agent_id="agent", cluster=kafka, topic=name, outage_s=600)
     for n in range(1_500):
         tracer.track_tool_call("count", {"n": n}, str)
     assert tracer.flush(30)
-    (events,) = by_session(stored(kafka, name)).values()
-    assert numbers(events) == list(range(1_500))
+    (events,) = group_by_session(read_records(kafka, name)).values()
+    assert list_call_numbers(events) == list(range(1_500))
 
 
 def test_a_connection_that_cannot_be_made_is_told_twice_a_minute_and_not_at_each_probe() -> None:
     tried = []
 
-    def make() -> Outlet:
+    def make() -> Sink:
         tried.append(1)
         raise SettingsError("ssl.ca.location: the file is gone")
 
-    spare = Spare(make)
-    assert [spare.found() for _ in range(5)] == [None] * 5
+    spare = StandbyProducer(make)
+    assert [spare.get_ready() for _ in range(5)] == [None] * 5
     assert len(tried) == 1
 
 
@@ -178,7 +186,7 @@ sys.exit(not done or os.wait()[1])
 def test_what_parent_and_child_of_a_fork_in_an_outage_record_arrives_once(fragile_kafka: KafkaCluster) -> None:
     broker, bootstrap = fragile_kafka.brokers[0], fragile_kafka.bootstrap
     topic = create_topic(bootstrap)
-    process = program(FORK_IN_AN_OUTAGE, bootstrap, topic)
+    process = start_program(FORK_IN_AN_OUTAGE, bootstrap, topic)
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stdout.readline() == "delivered\n"
@@ -189,8 +197,8 @@ def test_what_parent_and_child_of_a_fork_in_an_outage_record_arrives_once(fragil
     broker.start()
     _, err = process.communicate(timeout=90)
     assert process.returncode == 0, err
-    (events,) = by_session(stored(bootstrap, topic)).values()
-    arrived = numbers(events)
+    (events,) = group_by_session(read_records(bootstrap, topic)).values()
+    arrived = list_call_numbers(events)
     assert [n for n in arrived if n < 1000] == list(range(300))
     assert [n for n in arrived if n >= 1000] == list(range(1000, 1100))
 
@@ -199,7 +207,7 @@ FORK_WITHOUT_CERTIFICATE = """
 import json, os, pathlib, sys
 from agentlog import AgentTracer
 from agentlog.recording.sinks import standby_producer
-standby_producer.RENEWED_S = 0.1
+standby_producer.RENEW_INTERVAL_S = 0.1
 kafka = json.loads(sys.argv[1])
 tracer = AgentTracer("sess_1", agent_id="agent", kafka=kafka, topic=sys.argv[2])
 tracer.user_message("before")
@@ -222,15 +230,18 @@ def test_what_is_recorded_after_a_fork_waits_until_a_new_connection_can_be_made(
     topic = create_topic(secure_kafka.bootstrap)
     authority = shutil.copy(secure_kafka.ca_file, tmp_path / "ca.pem")
     properties = secure_kafka.client_properties("admin") | {"ssl.ca.location": str(authority)}
-    code, _, err = ran(FORK_WITHOUT_CERTIFICATE, json.dumps(properties), topic)
+    code, _, err = run_program(FORK_WITHOUT_CERTIFICATE, json.dumps(properties), topic)
     assert code == 0, err
     assert "a new connection can't be made" in err
-    assert [record.event["payload"]["text"] for record in stored(secure_kafka.bootstrap, topic)] == ["before", "after"]
+    assert [record.event["payload"]["text"] for record in read_records(secure_kafka.bootstrap, topic)] == [
+        "before",
+        "after",
+    ]
 
 
-def lost_at_first(make: Callable[..., Outlet], topic: str) -> Callable[..., Outlet]:
+def lost_at_first(make: Callable[..., Sink], topic: str) -> Callable[..., Sink]:
     """The first outlet can't connect to anything, as librdkafka when its last broker was named no more."""
-    lost = iter([KafkaWriter(Settings({}, None).cluster("127.0.0.1:1"), topic)])
+    lost = iter([KafkaSink(Settings({}, None).get_cluster("127.0.0.1:1"), topic)])
     return lambda *options: next(lost, None) or make(*options)
 
 
@@ -238,18 +249,18 @@ def test_what_a_run_had_to_spool_is_sent_in_order_by_a_later_run(fragile_kafka: 
     broker, bootstrap = fragile_kafka.brokers[0], fragile_kafka.bootstrap
     topic, spool = create_topic(bootstrap, partitions=3), str(tmp_path / "spool")
     broker.kill()
-    process = program(LATER_RUN, bootstrap, topic, spool)
+    process = start_program(LATER_RUN, bootstrap, topic, spool)
     _, err = process.communicate("1500\n", timeout=60)
     assert process.returncode == 0, err
     (file,) = Path(spool).iterdir()
-    assert numbers(in_file(file)) == list(range(1_500))
+    assert list_call_numbers(read_file_events(file)) == list(range(1_500))
     (process_name,) = {line.split('"agentlog.process","')[1].split('"')[0] for line in file.read_text().splitlines()}
     broker.start()
-    code, _, err = ran(NEXT_RUN, bootstrap, topic, spool)
+    code, _, err = run_program(NEXT_RUN, bootstrap, topic, spool)
     assert code == 0, err
-    records = stored(bootstrap, topic)
-    sessions = by_session(records)
-    assert numbers(sessions["sess_spool"]) == list(range(1_500))
+    records = read_records(bootstrap, topic)
+    sessions = group_by_session(records)
+    assert list_call_numbers(sessions["sess_spool"]) == list(range(1_500))
     assert len(sessions["sess_next"]) == 1
     assert {r.headers["agentlog.process"].decode() for r in records if r.key == b"sess_spool"} == {process_name}
     assert not list(Path(spool).iterdir())
@@ -275,7 +286,7 @@ def test_events_that_find_no_room_in_an_outage_are_counted_and_told_in_their_ses
     broker.start()
     eventually(lambda: tracer.stats().delivered > dropped and not tracer.stats().queued, timeout=40)
     assert tracer.flush(20)
-    (session,) = by_session(stored(bootstrap, topic)).values()
+    (session,) = group_by_session(read_records(bootstrap, topic)).values()
     (lost,) = [event["payload"]["lost"] for event in session if event["event_type"] == "error"]
     assert lost == tracer.stats().dropped
     assert len(session) == tracer.stats().recorded - lost

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentlog import AgentTracer, SettingsError
-from agentlog.event.event import MAX_EVENT
+from agentlog.event.event import MAX_EVENT_BYTES
 from agentlog.payloads import open_store, resolve
-from agentlog.recording.prepare.payload_offload import Shrinker, shortened
-from tests.s3_server import s3_server
-from tests.tracing import in_file, ran
+from agentlog.recording.prepare.payload_offload import EventShrinker, shorten_event
+from tests.s3_server import run_s3_server
+from tests.tracing import read_file_events, run_program
 
 LARGE = {"rows": [{"n": n, "text": "a row of a large table"} for n in range(800)]}
 TEXT = "a long text, " * 2_000
@@ -23,7 +23,7 @@ TEXT = "a long text, " * 2_000
 
 @pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as variables:
+    with run_s3_server(tmp_path_factory.mktemp("s3")) as variables:
         yield variables
 
 
@@ -43,7 +43,7 @@ def recorded(path: Path, **options: Any) -> tuple[AgentTracer, list[dict[str, An
     tracer.track_tool_call("table", LARGE, lambda: "small")
     tracer.user_message("after")
     assert tracer.flush(30)
-    return tracer, in_file(path)
+    return tracer, read_file_events(path)
 
 
 def test_large_values_are_stored_once_under_their_hash_and_resolved_to_what_they_were(
@@ -61,7 +61,7 @@ def test_large_values_are_stored_once_under_their_hash_and_resolved_to_what_they
     assert text == TEXT.encode()
     assert first["output"]["preview"] == TEXT[:200]
     assert second["output"] == "small"
-    assert all(len(json.dumps(event)) <= MAX_EVENT for event in events)
+    assert all(len(json.dumps(event)) <= MAX_EVENT_BYTES for event in events)
     assert tracer.stats().shortened == 0
 
 
@@ -83,7 +83,7 @@ def test_an_event_of_many_fields_is_stored_whole_and_keeps_its_parent(tmp_path: 
     with tracer.tool_call("outer") as outer:
         tracer.record("report", fields, {f"why_{n}": "y" * 300 for n in range(60)})
     assert tracer.flush(10)
-    event = next(event for event in in_file(tmp_path / "x.ndjson") if event["event_type"] == "report")
+    event = next(event for event in read_file_events(tmp_path / "x.ndjson") if event["event_type"] == "report")
     assert event["context"]["parent_event_id"] == outer.event_id
     whole = resolve(event["payload"]["shortened"])
     assert isinstance(whole, bytes)
@@ -131,9 +131,9 @@ for n in range(12):
 
 
 def test_a_process_ends_in_bounded_time_without_its_store_and_its_events_arrive(tmp_path: Path) -> None:
-    code, _, err = ran(ENDS_WITHOUT_STORE, str(tmp_path / "x.ndjson"), **NO_STORE)
+    code, _, err = run_program(ENDS_WITHOUT_STORE, str(tmp_path / "x.ndjson"), **NO_STORE)
     assert code == 0, err
-    inputs = [event["payload"]["input"] for event in in_file(tmp_path / "x.ndjson")]
+    inputs = [event["payload"]["input"] for event in read_file_events(tmp_path / "x.ndjson")]
     assert len(inputs) == 12
     assert {given["$ref"] for given in inputs} == {None}
 
@@ -148,12 +148,12 @@ def test_a_store_that_is_away_for_long_is_waited_for_once_and_not_for_each_value
             asked.append(name)
             raise OSError("no route")
 
-    monkeypatch.setattr("agentlog.recording.prepare.payload_offload.RETRY_S", 0.01)
-    shrinker = Shrinker(Away, patience_s=0.2)
+    monkeypatch.setattr("agentlog.recording.prepare.payload_offload.RETRY_DELAY_S", 0.01)
+    shrinker = EventShrinker(Away, outage_timeout_s=0.2)
     event = {"event_id": "evt_1", "payload": {"a": "x" * 20_000}, "context": {}}
     values = [json.dumps(event | {"payload": {"a": str(n) * 20_000}}).encode() for n in range(40)]
     shrunk = [shrinker.shrink(value) for value in values]
-    assert [one.result(20).shortened for one in shrunk if isinstance(one, Future)] == [1] * 40
+    assert [one.result(20).shortened_count for one in shrunk if isinstance(one, Future)] == [1] * 40
     assert len(asked) < 40 * 10
 
 
@@ -173,9 +173,11 @@ sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
 def test_a_forked_child_of_a_process_that_used_the_store_shortens_and_does_not_hang(
     s3: dict[str, str], tmp_path: Path
 ) -> None:
-    code, _, err = ran(FORKS, str(tmp_path / "x.ndjson"), **s3)
+    code, _, err = run_program(FORKS, str(tmp_path / "x.ndjson"), **s3)
     assert code == 0, err
-    found = {event["payload"]["tool"]: event["payload"]["input"]["$ref"] for event in in_file(tmp_path / "x.ndjson")}
+    found = {
+        event["payload"]["tool"]: event["payload"]["input"]["$ref"] for event in read_file_events(tmp_path / "x.ndjson")
+    }
     assert found["parent"].startswith("s3://bucket/forked/")
     assert found["child"] is None
 
@@ -206,4 +208,4 @@ def test_an_unknown_kind_of_store_is_a_clear_error() -> None:
 )
 def test_any_payload_is_brought_below_the_limit(payload: dict[str, Any]) -> None:
     event = {"event_id": "evt_1", "event_type": "tool_call", "payload": payload, "context": {"reasoning": "x" * 3_000}}
-    assert len(shortened(json.dumps(event).encode()).value) <= MAX_EVENT
+    assert len(shorten_event(json.dumps(event).encode()).value) <= MAX_EVENT_BYTES

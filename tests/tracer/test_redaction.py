@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from agentlog import AgentTracer
 from agentlog.recording.prepare.redaction import Redactor
-from agentlog.recording.prepare.secret_scan import Search
-from agentlog.recording.prepare.secrets import without_secrets
-from tests.tracing import in_file
+from agentlog.recording.prepare.secret_scan import SecretScanner
+from agentlog.recording.prepare.secrets import redact_secrets
+from tests.tracing import read_file_events
 
-REDACTOR = Redactor(None, ready=True)
+REDACTOR = Redactor(None, use_builtin_rules=True)
 WHO = {"event_id": "evt_1", "session_id": "sess_1", "agent_id": "a", "timestamp": "t", "event_type": "tool_call"}
 SECRET = "hunter2-xyzzy"
 TOKENS = [
@@ -81,7 +81,7 @@ NAMED = [
 
 
 def after(payload: Any, context: Any = None) -> dict[str, Any]:
-    (found,) = REDACTOR.redacted([orjson.dumps({**WHO, "payload": payload, "context": context or {}})])
+    (found,) = REDACTOR.redact_events([orjson.dumps({**WHO, "payload": payload, "context": context or {}})])
     return cast(dict[str, Any], json.loads(found))
 
 
@@ -197,19 +197,19 @@ SUSPECTS = st.recursive(
 def test_the_cheap_search_finds_whatever_looking_at_each_text_would_change(payload: Any, context: Any) -> None:
     payload, context = {"input": payload}, {"reasoning": context}
     found = after(payload, context)
-    assert found["payload"] == without_secrets(json.loads(json.dumps(payload)))
-    assert found["context"] == without_secrets(json.loads(json.dumps(context)))
+    assert found["payload"] == redact_secrets(json.loads(json.dumps(payload)))
+    assert found["context"] == redact_secrets(json.loads(json.dumps(context)))
 
 
 @given(st.lists(SUSPECTS, min_size=2, max_size=6))
 def test_events_that_are_searched_together_are_redacted_each_for_itself(payloads: list[Any]) -> None:
     events = [orjson.dumps({**WHO, "payload": {"input": payload}, "context": {}}) for payload in payloads]
-    assert REDACTOR.redacted(events) == [REDACTOR.redacted([event])[0] for event in events]
+    assert REDACTOR.redact_events(events) == [REDACTOR.redact_events([event])[0] for event in events]
 
 
 def test_an_event_without_secrets_leaves_as_it_came_beside_others_that_have_some() -> None:
     events = [orjson.dumps({**WHO, "payload": {"input": {name: "x"}}, "context": {}}) for name in ("a", "token")]
-    clean, redacted = REDACTOR.redacted(events)
+    clean, redacted = REDACTOR.redact_events(events)
     assert clean is events[0]
     assert b'"token":"[redacted]"' in redacted
 
@@ -217,14 +217,14 @@ def test_an_event_without_secrets_leaves_as_it_came_beside_others_that_have_some
 def test_an_id_that_looks_like_a_secret_lets_no_event_be_opened() -> None:
     who = {**WHO, "session_id": f"sess_4111111111111111_{TOKENS[0]}", "agent_id": "auth"}
     event = orjson.dumps({**who, "payload": {"input": "a"}, "context": {}})
-    assert Search().suspects([event, event]) == []
+    assert SecretScanner().find_suspects([event, event]) == []
 
 
 def test_secrets_are_hidden_too_where_events_cant_be_searched(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: Search, values: Sequence[bytes]) -> list[int]:
+    def broken(_: SecretScanner, values: Sequence[bytes]) -> list[int]:
         raise MemoryError
 
-    monkeypatch.setattr(Search, "suspects", broken)
+    monkeypatch.setattr(SecretScanner, "find_suspects", broken)
     assert after({"password": SECRET, "n": 1})["payload"] == {"password": "[redacted]", "n": 1}
 
 
@@ -315,7 +315,7 @@ def test_a_long_text_takes_no_longer_than_its_length_tells(kind: str) -> None:
     for size in (2_000, 32_000):
         event = orjson.dumps({**WHO, "payload": {"input": LONG[kind](size)}, "context": {}})
         began = time.thread_time()
-        REDACTOR.redacted([event])
+        REDACTOR.redact_events([event])
         took.append(time.thread_time() - began)
     assert took[1] < 3 * 16 * took[0] + 0.2
 
@@ -340,7 +340,7 @@ def test_what_the_users_function_returns_is_left_out_where_it_is_no_event(return
     tracer = AgentTracer("sess_1", agent_id="agent", file=tmp_path / "x.ndjson", redact=lambda _: returned)
     tracer.track_tool_call("mail", "x" * 20_000, lambda: 1)
     assert tracer.flush(10)
-    (event,) = in_file(tmp_path / "x.ndjson")
+    (event,) = read_file_events(tmp_path / "x.ndjson")
     assert "left out: redact raised" in event["payload"]["redaction"]
 
 
@@ -355,7 +355,7 @@ def test_a_function_of_the_users_own_gets_each_event_and_has_the_last_word(tmp_p
     tracer.track_tool_call("mail", f"to Acme, password={SECRET}", lambda: 1)
     tracer.track_tool_call("fails", SECRET, lambda: 1)
     assert tracer.flush(10)
-    first, second = in_file(tmp_path / "x.ndjson")
+    first, second = read_file_events(tmp_path / "x.ndjson")
     assert first["payload"]["input"] == "to a customer, password=[redacted]"
     assert first["event_id"] != "changed"
     assert second["payload"] == {"redaction": "left out: redact raised ValueError"}

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from agentlog import AgentTracer
 from agentlog.recording.prepare.snapshot import snapshot
-from tests.tracing import in_file, ran
+from tests.tracing import read_file_events, run_program
 
 
 class Colour(enum.Enum):
@@ -198,7 +198,7 @@ def written(value: Any, path: Path) -> Any:
     tracer = AgentTracer("sess_1", agent_id="agent", file=path)
     tracer.track_tool_call("t", value, lambda: value)
     assert tracer.flush(10)
-    payload = in_file(path)[-1]["payload"]
+    payload = read_file_events(path)[-1]["payload"]
     assert payload["input"] == payload["output"]
     return payload["input"]
 
@@ -227,7 +227,7 @@ def test_a_lazy_proxy_that_a_tool_returns_is_passed_on_as_it_is(tmp_path: Path) 
     proxy = Lazy()
     assert tracer.track_tool_call("user", {}, lambda: proxy) is proxy
     assert tracer.flush(10)
-    assert in_file(tmp_path / "x.ndjson")[0]["payload"]["output"] == "<Lazy>"
+    assert read_file_events(tmp_path / "x.ndjson")[0]["payload"]["output"] == "<Lazy>"
 
 
 @pytest.mark.parametrize("kind", [Query, Lazy])
@@ -236,7 +236,7 @@ def test_what_would_ask_a_database_is_named_only(kind: type, tmp_path: Path) -> 
 
 
 def test_a_value_that_another_thread_changes_meanwhile_harms_nobody() -> None:
-    status, out, err = ran(
+    status, out, err = run_program(
         """
 import json, threading, time
 from agentlog.recording.prepare.snapshot import snapshot
@@ -281,7 +281,7 @@ HOSTILE = {
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_value_is_named_and_the_rest_recorded(kind: str, tmp_path: Path) -> None:
     written(HOSTILE[kind](), tmp_path / "x.ndjson")
-    (event,) = in_file(tmp_path / "x.ndjson")
+    (event,) = read_file_events(tmp_path / "x.ndjson")
     assert event["payload"]["tool"] == "t"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from agentlog import AgentTracer, KafkaUnavailable
 from devkafka import KafkaCluster, create_topic, eventually
-from tests.tracing import by_session, numbers, stored
+from tests.tracing import group_by_session, list_call_numbers, read_records
 
 pytestmark = pytest.mark.soak
 
@@ -61,9 +61,9 @@ def test_a_broker_stopped_for_30_and_for_90_seconds_under_load(fragile_kafka: Ka
             eventually(lambda tracer=tracer: tracer.stats().oldest_queued_s < 1, timeout=60)
         assert not load.refused
         assert spooling.stats().spooled == dropping.stats().dropped == 0
-        for session_id, events in by_session(stored(bootstrap, topic)).items():
-            assert numbers(events) == list(range(len(numbers(events))))
-            assert len(numbers(events)) >= recorded[session_id]
+        for session_id, events in group_by_session(read_records(bootstrap, topic)).items():
+            assert list_call_numbers(events) == list(range(len(list_call_numbers(events))))
+            assert len(list_call_numbers(events)) >= recorded[session_id]
         broker.stop()
         time.sleep(90)
         assert load.refused.keys() == {"sess_raise"}
@@ -73,13 +73,13 @@ def test_a_broker_stopped_for_30_and_for_90_seconds_under_load(fragile_kafka: Ka
         eventually(lambda: not spooling.stats().spooled, timeout=60)
     finally:
         load.end()
-    sessions = by_session(stored(bootstrap, topic))
-    assert numbers(sessions["sess_raise"]) == list(range(load.recorded["sess_raise"]))
-    sent = numbers(sessions["sess_spool"])
+    sessions = group_by_session(read_records(bootstrap, topic))
+    assert list_call_numbers(sessions["sess_raise"]) == list(range(load.recorded["sess_raise"]))
+    sent = list_call_numbers(sessions["sess_spool"])
     assert list(dict.fromkeys(sent)) == list(range(load.recorded["sess_spool"]))
     assert len(sent) - load.recorded["sess_spool"] < 100, "only what was on its way when the second outage began"
     dropped = dropping.stats().dropped
-    arrived_all_the_same = len(numbers(sessions["sess_drop"])) - (load.recorded["sess_drop"] - dropped)
+    arrived_all_the_same = len(list_call_numbers(sessions["sess_drop"])) - (load.recorded["sess_drop"] - dropped)
     assert 0 <= arrived_all_the_same < 100, "only what was on its way when it was given up"
     lost = [event["payload"]["lost"] for event in sessions["sess_drop"] if event["event_type"] == "error"]
     assert sum(lost) == dropped > 0

@@ -21,12 +21,12 @@ from langchain_core.messages import AIMessage
 
 from agentlog import AgentTracer, Price, SettingsError, carry
 from agentlog.errors import UsageError
-from agentlog.event.capture import event_of, read_line
+from agentlog.event.capture import decode_session_line, split_line
 from agentlog.event.event import Place
-from agentlog.session.timeline import timeline
+from agentlog.session.timeline import build_timeline
 from devkafka import eventually
 from tests.running import run
-from tests.tracing import in_file
+from tests.tracing import read_file_events
 
 
 class Recorded:
@@ -39,7 +39,7 @@ class Recorded:
     @property
     def events(self) -> list[dict[str, Any]]:
         assert self.tracer.flush(10)
-        return in_file(self.path)
+        return read_file_events(self.path)
 
     @property
     def last(self) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def test_a_coroutine_begins_when_it_is_awaited_and_not_when_it_is_made(recorded:
         never = tracer.track_tool_call("never", {}, lambda: unused)
         first, second = (tracer.track_tool_call(name, {}, lambda: asyncio.sleep(0.1)) for name in ("first", "second"))
         assert tracer._recorder is not None
-        assert not tracer._recorder.delivery.opens
+        assert not tracer._recorder.delivery.open_calls
         await first
         await second
         never.close()
@@ -318,7 +318,7 @@ def test_what_comes_after_blocks_in_generators_is_not_under_them_however_they_en
         for left in (tracer.tool_call("left"), tracer.llm_call("m")):
             async for _ in aholding(left):
                 break
-            while tracer._recorder is not None and tracer._recorder.delivery.opens:
+            while tracer._recorder is not None and tracer._recorder.delivery.open_calls:
                 await asyncio.sleep(0)
             tracer.track_tool_call(f"behind {left.event_type}", {}, str)
         tracer.user_message("hi")
@@ -579,7 +579,7 @@ def test_a_block_inside_itself_does_the_agent_no_harm(recorded: Recorded) -> Non
     with call, call:
         pass
     assert recorded.tracer._recorder is not None
-    assert not recorded.tracer._recorder.delivery.opens
+    assert not recorded.tracer._recorder.delivery.open_calls
     recorded.tracer.user_message("hi")
     assert recorded.last["payload"] == {"text": "hi"}
 
@@ -616,7 +616,7 @@ def test_users_add_prices_of_their_own(tmp_path: Path) -> None:
     with tracer.llm_call("mine") as call:
         call.input_tokens, call.output_tokens = 1_000_000, 500_000
     tracer.close()
-    assert in_file(tmp_path / "x.ndjson")[-1]["payload"]["cost_usd"] == 4.0
+    assert read_file_events(tmp_path / "x.ndjson")[-1]["payload"]["cost_usd"] == 4.0
 
 
 def test_a_session_begins_and_ends_with_its_with_block(tmp_path: Path) -> None:
@@ -626,7 +626,7 @@ def test_a_session_begins_and_ends_with_its_with_block(tmp_path: Path) -> None:
     with pytest.raises(KeyError), AgentTracer(agent_id="agent", file=tmp_path / "a.ndjson") as failing:
         raise KeyError("gone")
     assert failing.flush(10)
-    events = in_file(tmp_path / "a.ndjson")
+    events = read_file_events(tmp_path / "a.ndjson")
     assert [event["event_type"] for event in events] == [
         "session_start",
         "user_message",
@@ -684,7 +684,7 @@ def test_a_capture_file_that_ends_in_half_a_line_is_gone_on_with_on_the_next(tmp
     assert tracer.flush(10)
     cut, whole = path.read_bytes().splitlines()
     assert cut == b'{"event_id": "evt_to'
-    assert orjson.loads(event_of(whole, Place(None, -1, 0))[0])["payload"] == {"text": "please"}
+    assert orjson.loads(split_line(whole, Place(None, -1, 0))[0])["payload"] == {"text": "please"}
 
 
 def test_several_that_record_to_one_capture_file_number_its_lines_one_after_the_other(tmp_path: Path) -> None:
@@ -707,7 +707,7 @@ def test_paths_are_those_of_when_the_tracer_was_made(tmp_path: Path, monkeypatch
     tracer.user_message("long " * 4_000)
     options = tracer._recorder.delivery.options
     assert tracer.flush(20)
-    assert (options.target, options.spool) == (tmp_path / "run.ndjson", tmp_path / "waiting")
+    assert (options.target, options.spool_folder) == (tmp_path / "run.ndjson", tmp_path / "waiting")
     assert list(Path().iterdir()) == []
     assert {path.name for path in tmp_path.iterdir()} == {"run.ndjson", "values", "waiting", "elsewhere"}
 
@@ -782,14 +782,17 @@ def test_a_session_that_ends_before_anything_was_recorded_has_a_beginning(tmp_pa
     tracer = AgentTracer(agent_id="agent", goal="Invoice Acme", file=tmp_path / "a.ndjson")
     tracer.end("cancelled")
     assert tracer.flush(10)
-    assert [event["event_type"] for event in in_file(tmp_path / "a.ndjson")] == ["session_start", "session_end"]
+    assert [event["event_type"] for event in read_file_events(tmp_path / "a.ndjson")] == [
+        "session_start",
+        "session_end",
+    ]
 
 
 def test_a_goal_is_recorded_even_where_nothing_starts_the_session(tmp_path: Path) -> None:
     tracer = AgentTracer(agent_id="agent", goal="Invoice Acme", file=tmp_path / "a.ndjson")
     tracer.user_message("please")
     tracer.close()
-    kinds = [event["event_type"] for event in in_file(tmp_path / "a.ndjson")]
+    kinds = [event["event_type"] for event in read_file_events(tmp_path / "a.ndjson")]
     assert kinds == ["session_start", "user_message", "session_end"]
 
 
@@ -848,7 +851,7 @@ def test_tracers_of_two_sessions_in_one_context_keep_their_parents_apart(tmp_pat
         one.track_tool_call("one.inner", {}, lambda: None)
         other.track_tool_call("other.inner", {}, lambda: None)
     assert one.flush(10)
-    found = parents([event for event in in_file(path) if event["event_type"] == "tool_call"])
+    found = parents([event for event in read_file_events(path) if event["event_type"] == "tool_call"])
     assert (found["one.inner"], found["other.inner"]) == ("one.outer", "other.outer")
 
 
@@ -870,7 +873,7 @@ def test_what_a_tracer_is_at_holds_inside_the_block_of_another(in_a_block: bool,
     with other:
         one.track_tool_call("after", {}, str)
     assert one.flush(10)
-    events = in_file(path)
+    events = read_file_events(path)
     found = parents([event for event in events if event["event_type"] in {"tool_call", "user_message"}])
     assert (found["in it"], found["other's"], found["after"]) == ("inside", "another", "before")
 
@@ -890,8 +893,8 @@ def test_a_sub_agent_records_under_its_delegation_and_its_end_is_the_result(reco
     assert (result["agent_id"], result["payload"]["result"]) == ("agent", "1 Market Street")
     assert kinds["agent_message"]["context"]["parent_event_id"] == result["event_id"]
     lines = recorded.path.read_bytes().splitlines()
-    records = [read_line(line, "sess_1", "run", n) for n, line in enumerate(lines, 1)]
-    seen = timeline("sess_1", records)  # type: ignore[arg-type]
+    records = [decode_session_line(line, "sess_1", "run", n) for n, line in enumerate(lines, 1)]
+    seen = build_timeline("sess_1", records)  # type: ignore[arg-type]
     shown = [step.kind for step in seen.steps]
     assert shown == ["session_start", "delegation", "tool_call", "delegation_result", "agent_message", "session_end"]
     lanes = seen.lanes
@@ -1054,6 +1057,6 @@ def test_kshark_replays_what_was_recorded(recorded: Recorded) -> None:
         tracer.track_tool_call("stripe.create_invoice", {"amount": 4500}, lambda: {"invoice": "inv_1"})
     assert tracer.flush(10)
     ran = run("kshark", "replay", "sess_1", "--file", str(recorded.path), "--format", "text")
-    assert ran.code == 0, ran.told
+    assert ran.code == 0, ran.error_text
     assert "stripe.create_invoice" in ran.text
     assert "succeeded" in ran.text

@@ -9,16 +9,16 @@ from typing import Any, TypeVar
 import orjson
 from anthropic import AsyncStream, Stream
 
-from ..recording.prepare.token_usage import counted
+from ..recording.prepare.token_usage import parse_usage
 from ..recording.prices import Usage
 from ..recording.spans.call_spans import LLMCall
 from ..tracer import AgentTracer
-from .method_wrapper import Asking, Kind, begin_with, dumped, record_method
-from .recorded_stream import failing, quiet
+from .method_wrapper import MethodKind, RecordedMethod, dump_model, make_begin, record_method
+from .recorded_stream import finish_on_error, ignore_read_errors
 
 Client = TypeVar("Client")
 
-_begin = begin_with("messages", "system")
+_begin = make_begin("messages", "system")
 
 
 def record_anthropic(client: Client, tracer: AgentTracer) -> Client:
@@ -27,32 +27,32 @@ def record_anthropic(client: Client, tracer: AgentTracer) -> Client:
     Returns:
         the same client.
     """
-    own: Any = client
-    kind = Kind(_begin, _message, _Message, (Stream, AsyncStream))
-    for messages in (own.messages, getattr(getattr(own, "beta", None), "messages", None)):
+    untyped_client: Any = client
+    kind = MethodKind(_begin, _set_answer, _MessageCollector, (Stream, AsyncStream))
+    for messages in (untyped_client.messages, getattr(getattr(untyped_client, "beta", None), "messages", None)):
         for name in ("create", "parse"):
-            record_method(messages, name, lambda method: Asking(method, tracer, kind))
-        record_method(messages, "stream", lambda method: _streaming(method, tracer))
+            record_method(messages, name, lambda method: RecordedMethod(method, tracer, kind))
+        record_method(messages, "stream", lambda method: _record_stream_method(method, tracer))
     return client
 
 
-def _streaming(method: Callable[..., Any], tracer: AgentTracer) -> Callable[..., Any]:
-    return lambda *args, **kwargs: _Manager(method(*args, **kwargs), _begin(tracer, kwargs))
+def _record_stream_method(method: Callable[..., Any], tracer: AgentTracer) -> Callable[..., Any]:
+    return lambda *args, **kwargs: _RecordedStreamManager(method(*args, **kwargs), _begin(tracer, kwargs))
 
 
-def _message(call: LLMCall, answer: Any) -> None:
+def _set_answer(call: LLMCall, answer: Any) -> None:
     call.model = getattr(answer, "model", None) or call.model
-    if (usage := counted(getattr(answer, "usage", None))) is not None:
-        call.used(usage)
-    call.output = _plainest([dumped(block) for block in answer.content])
+    if (usage := parse_usage(getattr(answer, "usage", None))) is not None:
+        call.set_usage(usage)
+    call.output = _simplify_content([dump_model(block) for block in answer.content])
 
 
-def _plainest(blocks: Any) -> Any:
+def _simplify_content(blocks: Any) -> Any:
     """Content as its text, where it is one block of text."""
     return blocks[0].get("text") if len(blocks) == 1 and blocks[0].get("type") == "text" else blocks
 
 
-class _Manager:
+class _RecordedStreamManager:
     """What ``messages.stream`` returns: a ``with`` block around the stream that the library puts together."""
 
     def __init__(self, manager: Any, call: LLMCall) -> None:
@@ -61,7 +61,7 @@ class _Manager:
 
     def __enter__(self) -> Any:
         self._call.begin()
-        with failing(self._call):
+        with finish_on_error(self._call):
             self._stream = self._manager.__enter__()
         return self._stream
 
@@ -71,7 +71,7 @@ class _Manager:
 
     async def __aenter__(self) -> Any:
         self._call.begin()
-        with failing(self._call):
+        with finish_on_error(self._call):
             self._stream = await self._manager.__aenter__()
         return self._stream
 
@@ -80,12 +80,12 @@ class _Manager:
         self._end(error)
 
     def _end(self, error: BaseException | None) -> None:
-        with quiet():  # a stream that was left before its first event has no message
-            _message(self._call, self._stream.current_message_snapshot)
+        with ignore_read_errors():  # a stream that was left before its first event has no message
+            _set_answer(self._call, self._stream.current_message_snapshot)
         self._call.finish(error)
 
 
-class _Message:
+class _MessageCollector:
     """A message from its events."""
 
     def __init__(self) -> None:
@@ -97,31 +97,31 @@ class _Message:
         match chunk.type:
             case "message_start":
                 self._model = chunk.message.model
-                self._usage |= dumped(chunk.message.usage)
+                self._usage |= dump_model(chunk.message.usage)
             case "content_block_start":
-                self._blocks[chunk.index] = dumped(chunk.content_block)
+                self._blocks[chunk.index] = dump_model(chunk.content_block)
             case "content_block_delta":
-                self._grow(self._blocks.setdefault(chunk.index, {}), chunk.delta)
+                self._extend_block(self._blocks.setdefault(chunk.index, {}), chunk.delta)
             case "message_delta":
-                self._usage |= dumped(chunk.usage)
+                self._usage |= dump_model(chunk.usage)
 
-    def _grow(self, block: dict[str, Any], delta: Any) -> None:
+    def _extend_block(self, block: dict[str, Any], delta: Any) -> None:
         for name in ("text", "thinking", "partial_json"):
             if (part := getattr(delta, name, None)) is not None:
                 block[name] = block.get(name, "") + part
 
-    def put_into(self, call: LLMCall) -> None:
+    def apply_to(self, call: LLMCall) -> None:
         call.model = self._model or call.model
-        usage: Usage | None = counted(self._usage)
+        usage: Usage | None = parse_usage(self._usage)
         if usage is not None:
-            call.used(usage)
+            call.set_usage(usage)
         for block in self._blocks.values():
             if "partial_json" in block:
-                block["input"] = _read(block.pop("partial_json"))
-        call.output = _plainest(list(self._blocks.values()))
+                block["input"] = _parse_json(block.pop("partial_json"))
+        call.output = _simplify_content(list(self._blocks.values()))
 
 
-def _read(text: str) -> Any:
+def _parse_json(text: str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

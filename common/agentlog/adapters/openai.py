@@ -7,14 +7,14 @@ from typing import Any, TypeVar
 
 from openai import AsyncStream, Stream
 
-from ..recording.prepare.token_usage import counted
+from ..recording.prepare.token_usage import parse_usage
 from ..recording.spans.call_spans import LLMCall
 from ..tracer import AgentTracer
-from .method_wrapper import Asking, Kind, begin_with, dumped, record_method
+from .method_wrapper import MethodKind, RecordedMethod, dump_model, make_begin, record_method
 
 Client = TypeVar("Client")
 
-STREAMS = (Stream, AsyncStream)
+STREAM_CLASSES = (Stream, AsyncStream)
 
 
 def record_openai(client: Client, tracer: AgentTracer) -> Client:
@@ -27,47 +27,49 @@ def record_openai(client: Client, tracer: AgentTracer) -> Client:
     Returns:
         the same client.
     """
-    own: Any = client
-    chat = Kind(begin_with("messages"), _chat, _Chat, STREAMS)
-    response = Kind(begin_with("input", "instructions"), _response, _Response, STREAMS)
-    for place in (own, own.beta):
+    untyped_client: Any = client
+    chat = MethodKind(make_begin("messages"), _set_chat_answer, _ChatCollector, STREAM_CLASSES)
+    response = MethodKind(make_begin("input", "instructions"), _set_response_answer, _ResponseCollector, STREAM_CLASSES)
+    for namespace in (untyped_client, untyped_client.beta):
         for name in ("create", "parse"):
-            record_method(place.chat.completions, name, lambda method: Asking(method, tracer, chat))
-            record_method(getattr(place, "responses", None), name, lambda method: Asking(method, tracer, response))
+            record_method(namespace.chat.completions, name, lambda method: RecordedMethod(method, tracer, chat))
+            record_method(
+                getattr(namespace, "responses", None), name, lambda method: RecordedMethod(method, tracer, response)
+            )
     return client
 
 
-def _told(call: LLMCall, answer: Any) -> None:
+def _set_model_and_usage(call: LLMCall, answer: Any) -> None:
     call.model = getattr(answer, "model", None) or call.model
-    if (usage := counted(getattr(answer, "usage", None))) is not None:
-        call.used(usage)
+    if (usage := parse_usage(getattr(answer, "usage", None))) is not None:
+        call.set_usage(usage)
 
 
-def _chat(call: LLMCall, answer: Any) -> None:
-    _told(call, answer)
-    messages = [plainest(dumped(choice.message)) for choice in getattr(answer, "choices", None) or []]
-    call.output = messages[0] if len(messages) == 1 else messages or dumped(answer)
+def _set_chat_answer(call: LLMCall, answer: Any) -> None:
+    _set_model_and_usage(call, answer)
+    messages = [simplify_message(dump_model(choice.message)) for choice in getattr(answer, "choices", None) or []]
+    call.output = messages[0] if len(messages) == 1 else messages or dump_model(answer)
 
 
-def plainest(message: dict[str, Any]) -> Any:
+def simplify_message(message: dict[str, Any]) -> Any:
     """A message of a chat as its text, where it is nothing but text."""
-    rest = {name: value for name, value in message.items() if name not in ("role", "content") and value}
-    return message if rest else message.get("content")
+    other_fields = {name: value for name, value in message.items() if name not in ("role", "content") and value}
+    return message if other_fields else message.get("content")
 
 
-def _response(call: LLMCall, answer: Any) -> None:
-    _told(call, answer)
-    call.output = response_output(answer)
+def _set_response_answer(call: LLMCall, answer: Any) -> None:
+    _set_model_and_usage(call, answer)
+    call.output = extract_response_output(answer)
 
 
-def response_output(answer: Any) -> Any:
+def extract_response_output(answer: Any) -> Any:
     """What a response says: its text, where it is nothing but text."""
-    output = dumped(answer).get("output") if hasattr(answer, "output") else dumped(answer)
+    output = dump_model(answer).get("output") if hasattr(answer, "output") else dump_model(answer)
     kinds = {item.get("type") for item in output} if isinstance(output, list) else set()
     return answer.output_text if kinds == {"message"} else output
 
 
-class _Chat:
+class _ChatCollector:
     """A chat completion from its chunks; of several choices the first."""
 
     def __init__(self) -> None:
@@ -87,15 +89,15 @@ class _Chat:
                 tool["function"] |= {"name": part.function.name} if part.function.name else {}
                 tool["function"]["arguments"] += part.function.arguments or ""
 
-    def put_into(self, call: LLMCall) -> None:
+    def apply_to(self, call: LLMCall) -> None:
         call.model = getattr(self._last, "model", None) or call.model
-        if (usage := counted(self._usage)) is not None:
-            call.used(usage)
+        if (usage := parse_usage(self._usage)) is not None:
+            call.set_usage(usage)
         tools = {"tool_calls": list(self._tools.values())} if self._tools else {}
-        call.output = plainest({"role": "assistant", "content": "".join(self._text), **tools})
+        call.output = simplify_message({"role": "assistant", "content": "".join(self._text), **tools})
 
 
-class _Response:
+class _ResponseCollector:
     """A response from its events: its last one holds all."""
 
     def __init__(self) -> None:
@@ -107,7 +109,7 @@ class _Response:
         if chunk.type == "response.output_text.delta":
             self._text.append(chunk.delta)
 
-    def put_into(self, call: LLMCall) -> None:
+    def apply_to(self, call: LLMCall) -> None:
         if self._answer is not None:
-            _response(call, self._answer)
+            _set_response_answer(call, self._answer)
         call.output = call.output or "".join(self._text)

@@ -11,7 +11,7 @@ _log = logging.getLogger("agentlog.recording")
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def ignore_read_errors() -> Iterator[None]:
     """Reading a library's answer must never break the agent: what can't be read is left out."""
     try:
         yield
@@ -20,7 +20,7 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def failing(call: LLMCall) -> Iterator[None]:
+def finish_on_error(call: LLMCall) -> Iterator[None]:
     """An error that leaves this block ends ``call``, and goes on."""
     try:
         yield
@@ -29,22 +29,22 @@ def failing(call: LLMCall) -> Iterator[None]:
         raise
 
 
-class Gathered(Protocol):
+class AnswerCollector(Protocol):
     """Puts an answer together from its chunks."""
 
     def add(self, chunk: Any) -> None:
         """Take the next chunk."""
 
-    def put_into(self, call: LLMCall) -> None:
+    def apply_to(self, call: LLMCall) -> None:
         """Set what the call came back with, as far as it is known."""
 
 
-class _Recorded:
+class _RecordedBase:
     """What streams of either kind have in common; all that isn't here is the library's own object's."""
 
-    def __init__(self, stream: Any, call: LLMCall, gathered: Gathered) -> None:
-        self._stream, self._call, self._gathered = stream, call, gathered
-        self._over = False
+    def __init__(self, stream: Any, call: LLMCall, collector: AnswerCollector) -> None:
+        self._stream, self._call, self._collector = stream, call, collector
+        self._is_finished = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -52,18 +52,18 @@ class _Recorded:
     @property
     def response(self) -> Any:
         """The library's response; a stream helper that is left closes this, and not the stream."""
-        return _Response(self._stream.response, self._end)
+        return _RecordedResponse(self._stream.response, self._end)
 
-    def _heard(self, chunk: Any) -> Any:
-        with quiet():
-            self._gathered.add(chunk)
+    def _collect(self, chunk: Any) -> Any:
+        with ignore_read_errors():
+            self._collector.add(chunk)
         return chunk
 
     def _end(self, error: BaseException | None = None) -> None:
-        if not self._over:
-            self._over = True
-            with quiet():
-                self._gathered.put_into(self._call)
+        if not self._is_finished:
+            self._is_finished = True
+            with ignore_read_errors():
+                self._collector.apply_to(self._call)
             self._call.finish(None if isinstance(error, StopIteration | StopAsyncIteration) else error)
 
     def close(self) -> Any:
@@ -76,11 +76,11 @@ class _Recorded:
         self._end()
 
 
-class _Response:
+class _RecordedResponse:
     """A stream's HTTP response: who closes it leaves the stream."""
 
-    def __init__(self, response: Any, left: Callable[[], None]) -> None:
-        self._response, self._left = response, left
+    def __init__(self, response: Any, on_close: Callable[[], None]) -> None:
+        self._response, self._on_close = response, on_close
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._response, name)
@@ -88,15 +88,15 @@ class _Response:
     def close(self) -> None:
         """Close the library's response."""
         self._response.close()
-        self._left()
+        self._on_close()
 
     async def aclose(self) -> None:
         """Close the library's response."""
         await self._response.aclose()
-        self._left()
+        self._on_close()
 
 
-class RecordedStream(_Recorded):
+class RecordedStream(_RecordedBase):
     """A stream that is read with ``for``."""
 
     def __iter__(self) -> Iterator[Any]:
@@ -104,7 +104,7 @@ class RecordedStream(_Recorded):
 
     def __next__(self) -> Any:
         try:
-            return self._heard(next(self._stream))
+            return self._collect(next(self._stream))
         except BaseException as error:
             self._end(error)
             raise
@@ -118,7 +118,7 @@ class RecordedStream(_Recorded):
         self._end(error)
 
 
-class RecordedAsyncStream(_Recorded):
+class RecordedAsyncStream(_RecordedBase):
     """A stream that is read with ``async for``."""
 
     def __aiter__(self) -> AsyncIterator[Any]:
@@ -126,7 +126,7 @@ class RecordedAsyncStream(_Recorded):
 
     async def __anext__(self) -> Any:
         try:
-            return self._heard(await anext(self._stream))
+            return self._collect(await anext(self._stream))
         except BaseException as error:
             self._end(error)
             raise
@@ -140,7 +140,7 @@ class RecordedAsyncStream(_Recorded):
         self._end(error)
 
 
-def recorded_stream(stream: Any, call: LLMCall, gathered: Gathered) -> Any:
+def record_stream(stream: Any, call: LLMCall, collector: AnswerCollector) -> Any:
     """The stream, sync or async, that records itself."""
     kind = RecordedAsyncStream if hasattr(stream, "__aiter__") else RecordedStream
-    return kind(stream, call, gathered)
+    return kind(stream, call, collector)

@@ -7,17 +7,17 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from .escape import escaped
+from .escape import escape_controls
 from .event import SCHEMA_VERSION, Event, Place, Record, Unreadable
 
-MAX_BYTES = 16 * 1024 * 1024
+MAX_RECORD_BYTES = 16 * 1024 * 1024
 
 Decoded = TypeVar("Decoded")
 
-_events = msgspec.json.Decoder(Event)
-_objects = msgspec.json.Decoder(dict[str, Any])
+_event_decoder = msgspec.json.Decoder(Event)
+_object_decoder = msgspec.json.Decoder(dict[str, Any])
 
-_BINARY = {
+_BINARY_FORMATS = {
     b"\x1f\x8b": "compressed (gzip)",
     b"\x28\xb5\x2f\xfd": "compressed (zstd)",
     b"\x04\x22\x4d\x18": "compressed (lz4)",
@@ -31,12 +31,12 @@ _LONE_SURROGATE = re.compile(
     rb"(?<!\\)((?:\\\\)*)(?:(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
 
-_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-_NOT_PLAIN = re.compile(rb"[\x00-\x1f\x7f-\xff]")
+_MIN_TIME, _MAX_TIME = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_CONTROL_OR_NON_ASCII = re.compile(rb"[\x00-\x1f\x7f-\xff]")
 
 
-Lift = Callable[[dict[str, Any]], dict[str, Any]]
-LIFTS: Mapping[int, Lift] = {}
+Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
+UPGRADES: Mapping[int, Upgrade] = {}
 """For each old schema version what makes the next one of its fields. Version 1 is the first, so there is none yet."""
 
 
@@ -44,36 +44,36 @@ def decode(value: bytes | None, place: Place, where: str) -> Record | Unreadable
     """The record that ``value`` holds, or why it holds none. ``where`` names the place for a person."""
     if value is None:
         return Unreadable(where, place, "a tombstone: it has no value")
-    if len(value) > MAX_BYTES:
-        return Unreadable(where, place, f"{len(value):,} bytes, more than the {MAX_BYTES:,} that we take")
+    if len(value) > MAX_RECORD_BYTES:
+        return Unreadable(where, place, f"{len(value):,} bytes, more than the {MAX_RECORD_BYTES:,} that we take")
     try:
-        return Record(_event(value), place, value)
+        return Record(_decode_event(value), place, value)
     except (ValueError, RecursionError) as error:
-        return Unreadable(where, place, _reason(value, error))
+        return Unreadable(where, place, _explain_undecodable(value, error))
 
 
-def _event(value: bytes) -> Event:
+def _decode_event(value: bytes) -> Event:
     str(value, "utf-8")  # the decoder passes over fields that we don't know without looking at their bytes
     try:
-        event = tolerant(_events, value)
+        event = decode_tolerantly(_event_decoder, value)
     except msgspec.ValidationError:
-        event = _without_nulls(value)
+        event = _decode_without_nulls(value)
     if _DIGIT.search(value[308::309]) and _TOO_MANY_DIGITS.search(value):  # 309 in a row cross one of these places
         _check_numbers((event.payload, event.context))
     if event.schema_version < SCHEMA_VERSION:
-        event = msgspec.convert(lifted(tolerant(_objects, value), event.schema_version), Event)
-    return event if event.timestamp.tzinfo is UTC else _in_utc(event)
+        event = msgspec.convert(upgrade_fields(decode_tolerantly(_object_decoder, value), event.schema_version), Event)
+    return event if event.timestamp.tzinfo is UTC else _convert_to_utc(event)
 
 
-def _in_utc(event: Event) -> Event:
+def _convert_to_utc(event: Event) -> Event:
     """A time without a zone counts as UTC; one that UTC's calendar doesn't hold is no time."""
     timestamp = event.timestamp if event.timestamp.tzinfo else event.timestamp.replace(tzinfo=UTC)
-    if not _FIRST <= timestamp <= _LAST:
+    if not _MIN_TIME <= timestamp <= _MAX_TIME:
         raise ValueError(f"a timestamp that UTC's calendar doesn't hold: {timestamp.isoformat()}")
     return msgspec.structs.replace(event, timestamp=timestamp)
 
 
-def tolerant(decoder: msgspec.json.Decoder[Decoded], value: bytes) -> Decoded:
+def decode_tolerantly(decoder: msgspec.json.Decoder[Decoded], value: bytes) -> Decoded:
     """What ``decoder`` makes of ``value``, with U+FFFD for each half of a character.
 
     A program that cuts a text inside an emoji writes such a half, as a lone ``\\ud83d``: legal JSON, but no text.
@@ -89,18 +89,18 @@ def tolerant(decoder: msgspec.json.Decoder[Decoded], value: bytes) -> Decoded:
         return decoder.decode(mended)
 
 
-def lifted(fields: dict[str, Any], version: int, lifts: Mapping[int, Lift] = LIFTS) -> dict[str, Any]:
+def upgrade_fields(fields: dict[str, Any], version: int, upgrades: Mapping[int, Upgrade] = UPGRADES) -> dict[str, Any]:
     """``fields`` of schema ``version`` as the current one has them; ValueError where no lift is known."""
-    for step in range(version, SCHEMA_VERSION):
-        if step not in lifts:
+    for from_version in range(version, SCHEMA_VERSION):
+        if from_version not in upgrades:
             raise ValueError(f"schema_version {version} is older than the oldest that we read ({SCHEMA_VERSION})")
-        fields = lifts[step](fields)
+        fields = upgrades[from_version](fields)
     return {**fields, "schema_version": SCHEMA_VERSION}
 
 
-def _without_nulls(value: bytes) -> Event:
+def _decode_without_nulls(value: bytes) -> Event:
     """The event with its null fields left out: an optional field that is null counts as absent."""
-    fields = tolerant(_objects, value)
+    fields = decode_tolerantly(_object_decoder, value)
     return msgspec.convert({name: field for name, field in fields.items() if field is not None}, Event)
 
 
@@ -117,14 +117,14 @@ def _check_numbers(value: object) -> None:
             raise ValueError("a number that no float holds") from None
 
 
-def _reason(value: bytes, error: Exception) -> str:
+def _explain_undecodable(value: bytes, error: Exception) -> str:
     if not value.strip():
         return "empty"
-    kinds = [kind for magic, kind in _BINARY.items() if value.startswith(magic)]
-    return kinds[0] if kinds else _told(error)
+    kinds = [kind for magic, kind in _BINARY_FORMATS.items() if value.startswith(magic)]
+    return kinds[0] if kinds else _explain_error(error)
 
 
-def _told(error: Exception) -> str:
+def _explain_error(error: Exception) -> str:
     match error:
         case RecursionError():
             return "nested too deep"
@@ -142,12 +142,12 @@ def _told(error: Exception) -> str:
     return str(error)
 
 
-def one_line(value: bytes) -> bytes:
+def flatten_json(value: bytes) -> bytes:
     """A JSON text as stored, on one line: controls between its tokens become spaces, those inside strings escapes."""
-    if _NOT_PLAIN.search(value) is None:
+    if _CONTROL_OR_NON_ASCII.search(value) is None:
         return value
-    spaced = value.translate(_SPACES)  # inside of strings JSON has them only as escapes
-    return spaced if spaced.isascii() and b"\x7f" not in spaced else escaped(spaced.decode()).encode()
+    spaced = value.translate(_CONTROLS_TO_SPACES)  # inside of strings JSON has them only as escapes
+    return spaced if spaced.isascii() and b"\x7f" not in spaced else escape_controls(spaced.decode()).encode()
 
 
-_SPACES = bytes.maketrans(b"\n\r\t", b"   ")
+_CONTROLS_TO_SPACES = bytes.maketrans(b"\n\r\t", b"   ")

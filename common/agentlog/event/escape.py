@@ -4,25 +4,25 @@ import re
 
 # What would steer a terminal or reorder text: controls, bidirectional and invisible format characters, line separators.
 # The two joiners stay, scripts and emoji need them.
-_STEERING = re.compile(
+_CONTROLS = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
 )
 
 
-def escaped(text: str) -> str:
+def escape_controls(text: str) -> str:
     """``text`` with what could steer a terminal written as JSON escapes: shown, not obeyed."""
-    return _STEERING.sub(lambda found: _escape(found[0]), text)
+    return _CONTROLS.sub(lambda found: _escape_character(found[0]), text)
 
 
-def _escape(character: str) -> str:
+def _escape_character(character: str) -> str:
     short = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
     units = character.encode("utf-16-be", "surrogatepass").hex(" ", 2).split()
     return short.get(character) or "".join(f"\\u{unit}" for unit in units)
 
 
-def code(text: str, limit: int) -> str:
+def format_code_span(text: str, limit: int) -> str:
     """Text as a code span, in which neither Markdown nor HTML means anything; 0 is no limit."""
-    shown = escaped(text if not limit or len(text) <= limit else text[:limit] + "...")
+    shown = escape_controls(text if not limit or len(text) <= limit else text[:limit] + "...")
     if not shown.strip():
         return ""
     longest = max((len(run) for run in re.findall("`+", shown)), default=0)
@@ -31,6 +31,6 @@ def code(text: str, limit: int) -> str:
     return f"{fence}{space}{shown}{space}{fence}"
 
 
-def plain(text: str) -> str:
+def format_name(text: str) -> str:
     """A short name of an event as text where it is one word, else as code."""
-    return text if re.fullmatch("[A-Za-z][A-Za-z0-9]*", text) else code(text, 40) or "(blank)"
+    return text if re.fullmatch("[A-Za-z][A-Za-z0-9]*", text) else format_code_span(text, 40) or "(blank)"

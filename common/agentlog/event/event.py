@@ -8,11 +8,11 @@ import msgspec
 SCHEMA_VERSION = 1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-LARGEST = 1e12
+MAX_AMOUNT = 1e12
 """Of tokens, dollars or milliseconds: more is nobody's meaning, and its sums would outgrow what JSON readers take."""
-CALENDAR_MS = (datetime.max - datetime.min) // timedelta(milliseconds=1)
+MAX_LATENCY_MS = (datetime.max - datetime.min) // timedelta(milliseconds=1)
 
-Name = Annotated[str, msgspec.Meta(min_length=1)]
+NonEmptyText = Annotated[str, msgspec.Meta(min_length=1)]
 Headers = tuple[tuple[str, bytes | None], ...]
 
 
@@ -29,11 +29,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         status: of the session as of this event, or None.
     """
 
-    event_id: Name
-    session_id: Name
-    agent_id: Name
+    event_id: NonEmptyText
+    session_id: NonEmptyText
+    agent_id: NonEmptyText
     timestamp: datetime
-    event_type: Name
+    event_type: NonEmptyText
     payload: dict[str, Any] = {}
     context: dict[str, Any] = {}
     status: str | None = None
@@ -48,7 +48,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def latency_us(self) -> int:
         """How long the call took, in microseconds; 0 where the event says nothing usable."""
-        return latency_us(self.payload.get("latency_ms"))
+        return parse_latency_us(self.payload.get("latency_ms"))
 
 
 class Place(NamedTuple):
@@ -96,34 +96,34 @@ class Unreadable(NamedTuple):
     reason: str
 
 
-def microseconds(moment: datetime) -> int:
+def to_microseconds(moment: datetime) -> int:
     """Microseconds since the epoch of an aware ``moment``."""
     return (moment - EPOCH) // MICROSECOND
 
 
-def timestamp_text(moment: datetime) -> str:
+def format_timestamp(moment: datetime) -> str:
     """An aware ``moment`` as our JSON documents hold it: ``2026-01-15T14:23:11.847000Z``."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def latency_us(latency_ms: object) -> int:
+def parse_latency_us(latency_ms: object) -> int:
     """A recorded ``latency_ms`` in microseconds; 0 where it is nothing usable."""
-    if type(latency_ms) is int and 0 <= latency_ms < LARGEST:
+    if type(latency_ms) is int and 0 <= latency_ms < MAX_AMOUNT:
         return latency_ms * 1000  # nearly all are: this runs for each event
-    usable = number(latency_ms) or 0
-    return round(usable * 1000) if usable < CALENDAR_MS else 0
+    latency = parse_amount(latency_ms) or 0
+    return round(latency * 1000) if latency < MAX_LATENCY_MS else 0
 
 
-def number(value: object) -> float | None:
-    """``value`` as a number from 0 to ``LARGEST``; None when it is anything else."""
+def parse_amount(value: object) -> float | None:
+    """``value`` as a number from 0 to ``MAX_AMOUNT``; None when it is anything else."""
     if type(value) is not int and type(value) is not float:
         return None
     try:
         amount = float(value)
     except OverflowError:
         return None
-    return amount if 0 <= amount <= LARGEST else None
+    return amount if 0 <= amount <= MAX_AMOUNT else None
 
 
-MAX_EVENT = 10_000
+MAX_EVENT_BYTES = 10_000
 """Bytes of an event as stored; above it values are moved out."""

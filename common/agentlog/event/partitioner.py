@@ -6,12 +6,12 @@ from zlib import crc32
 
 from ..errors import UsageError
 
-MASK = 0xFFFFFFFF
+MASK_32_BITS = 0xFFFFFFFF
 
 
 def murmur2_partition(key: bytes, count: int) -> int:
     """The partition that Java's clients, and librdkafka's ``murmur2``, give to ``key``."""
-    return (_murmur2(key) & 0x7FFFFFFF) % count
+    return (_hash_murmur2(key) & 0x7FFFFFFF) % count
 
 
 def crc32_partition(key: bytes, count: int) -> int:
@@ -26,21 +26,21 @@ def fnv1a_partition(key: bytes, count: int) -> int:
     """The partition that Sarama's ``NewHashPartitioner``, and librdkafka's ``fnv1a``, give to ``key``."""
     hashed = 0x811C9DC5
     for byte in key:
-        hashed = (hashed ^ byte) * 0x01000193 & MASK
+        hashed = (hashed ^ byte) * 0x01000193 & MASK_32_BITS
     return min(hashed, 2**32 - hashed) % count
 
 
-def _murmur2(key: bytes) -> int:
+def _hash_murmur2(key: bytes) -> int:
     """32-bit MurmurHash2 with the seed of ``org.apache.kafka.common.utils.Utils.murmur2``, as an unsigned number."""
-    whole = len(key) & ~3
+    aligned_length = len(key) & ~3
     hashed = 0x9747B28C ^ len(key)
-    for start in range(0, whole, 4):
-        word = int.from_bytes(key[start : start + 4], "little") * 0x5BD1E995 & MASK
-        word = (word ^ word >> 24) * 0x5BD1E995 & MASK
-        hashed = hashed * 0x5BD1E995 & MASK ^ word
-    if whole < len(key):
-        hashed = (hashed ^ int.from_bytes(key[whole:], "little")) * 0x5BD1E995 & MASK
-    hashed = (hashed ^ hashed >> 13) * 0x5BD1E995 & MASK
+    for start in range(0, aligned_length, 4):
+        word = int.from_bytes(key[start : start + 4], "little") * 0x5BD1E995 & MASK_32_BITS
+        word = (word ^ word >> 24) * 0x5BD1E995 & MASK_32_BITS
+        hashed = hashed * 0x5BD1E995 & MASK_32_BITS ^ word
+    if aligned_length < len(key):
+        hashed = (hashed ^ int.from_bytes(key[aligned_length:], "little")) * 0x5BD1E995 & MASK_32_BITS
+    hashed = (hashed ^ hashed >> 13) * 0x5BD1E995 & MASK_32_BITS
     return hashed ^ hashed >> 15
 
 
@@ -57,7 +57,7 @@ SYNONYMS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def known_partitioner(name: str) -> str:
+def resolve_partitioner(name: str) -> str:
     """The name in ``PARTITIONERS`` for ``name``, which may also be librdkafka's name for it; else ``UsageError``."""
     known = SYNONYMS.get(name, name)
     if known not in PARTITIONERS:
@@ -65,7 +65,7 @@ def known_partitioner(name: str) -> str:
     return known
 
 
-def candidates(key: bytes, count: int, partitioner: str | None = None) -> list[int]:
+def list_candidate_partitions(key: bytes, count: int, partitioner: str | None = None) -> list[int]:
     """The partitions, of ``count``, that can hold ``key``: the one of ``partitioner``, or one to three distinct ones.
 
     The likeliest stands first: Java's, then librdkafka's default, then Sarama's. A custom partitioner's choice, or that
@@ -77,5 +77,5 @@ def candidates(key: bytes, count: int, partitioner: str | None = None) -> list[i
     """
     if count < 1:
         raise ValueError(f"a topic has at least one partition, not {count}")
-    names = [known_partitioner(partitioner)] if partitioner else PARTITIONERS
+    names = [resolve_partitioner(partitioner)] if partitioner else PARTITIONERS
     return list(dict.fromkeys(PARTITIONERS[name](key, count) for name in names))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import NamedTuple
 
-from .event import Record, microseconds
+from .event import Record, to_microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Moment:
     @property
     def microseconds(self) -> int:
         """Microseconds since the epoch."""
-        return microseconds(self.time)
+        return to_microseconds(self.time)
 
     @property
     def timestamp_ms(self) -> int:
@@ -36,8 +36,8 @@ class Moment:
         local = self.time.astimezone(self.zone)
         notes = [self.note] if self.note else []
         if local.utcoffset():
-            notes.append(f"{_written(local)}{_zone_name(local)}")
-        return f"{_written(self.time)[:-6]} UTC" + (f" ({'; '.join(notes)})" if notes else "")
+            notes.append(f"{_format_local_time(local)}{_get_zone_name(local)}")
+        return f"{_format_local_time(self.time)[:-6]} UTC" + (f" ({'; '.join(notes)})" if notes else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +56,18 @@ class Offset:
 Position = Moment | Offset
 
 
-def _written(moment: datetime) -> str:
+def _format_local_time(moment: datetime) -> str:
     digits = "seconds" if not moment.microsecond else "microseconds" if moment.microsecond % 1000 else "milliseconds"
     return moment.isoformat(" ", digits)
 
 
-def _zone_name(local: datetime) -> str:
+def _get_zone_name(local: datetime) -> str:
     """The zone's name, where it says more than the offset."""
     name = getattr(local.tzinfo, "key", None) or local.tzname() or ""
     return f" in {name}" if name and not name.startswith("UTC") else ""
 
 
-class Span(NamedTuple):
+class PositionRange(NamedTuple):
     """The part of a session that is asked for, both ends included; None where it is open."""
 
     start: Position | None = None
@@ -76,19 +76,19 @@ class Span(NamedTuple):
     @property
     def partition(self) -> int | None:
         """The one partition that a place at either end names, or None."""
-        named = [at.partition for at in self if isinstance(at, Offset) and at.partition is not None]
-        return named[0] if named else None
+        named_partitions = [at.partition for at in self if isinstance(at, Offset) and at.partition is not None]
+        return named_partitions[0] if named_partitions else None
 
-    def holds(self, record: Record) -> bool:
+    def contains(self, record: Record) -> bool:
         """Whether a record lies in it: by the time that its event was recorded, or by its offset."""
         if self.partition not in (None, record.place.partition):
             return False
-        behind_start = self.start is None or _distance(self.start, record) >= 0
-        return behind_start and (self.end is None or _distance(self.end, record) <= 0)
+        behind_start = self.start is None or _measure_distance(self.start, record) >= 0
+        return behind_start and (self.end is None or _measure_distance(self.end, record) <= 0)
 
 
-def _distance(position: Position, record: Record) -> int:
+def _measure_distance(position: Position, record: Record) -> int:
     """How far a record lies behind ``position``; negative before it."""
     if isinstance(position, Moment):
-        return microseconds(record.event.timestamp) - position.microseconds
+        return to_microseconds(record.event.timestamp) - position.microseconds
     return record.place.offset - position.offset

@@ -11,41 +11,41 @@ from confluent_kafka.cimpl import NewTopic
 
 from ..errors import KafkaRefused, KafkaUnavailable, TopicNotFound
 from ..settings.clusters import Cluster
-from .client import Troubles, client
+from .client import ClientErrors, create_client
 from .reader import KafkaReader
 
 _log = logging.getLogger("agentlog.kafka")
 
 
-class Identity(NamedTuple):
+class TopicIdentity(NamedTuple):
     """What a topic is called by for as long as it lives, and no other topic ever is."""
 
     cluster_id: str
     topic_id: str
 
 
-class Identification:
+class TopicIdentityRequest:
     """The question for a topic's identity, under way once it is made: who reads the topic connects meanwhile."""
 
     def __init__(self, cluster: Cluster, topic: str, timeout_s: float) -> None:
         self._cluster, self._topic, self._timeout_s = cluster, topic, timeout_s
-        self._admin = client(AdminClient, cluster, {}, Troubles(cluster))
-        self._of_topic = self._admin.describe_topics(TopicCollection([topic]), request_timeout=timeout_s)[topic]
-        self._of_cluster = self._admin.describe_cluster(request_timeout=timeout_s)
+        self._admin = create_client(AdminClient, cluster, {}, ClientErrors(cluster))
+        self._topic_future = self._admin.describe_topics(TopicCollection([topic]), request_timeout=timeout_s)[topic]
+        self._cluster_future = self._admin.describe_cluster(request_timeout=timeout_s)
 
-    def answer(self) -> Identity | None:
+    def wait_for_identity(self) -> TopicIdentity | None:
         """The ids; None where the cluster doesn't tell them, as those before Kafka 2.8."""
         try:
-            cluster_id = self._of_cluster.result(self._timeout_s).cluster_id
-            topic_id = self._of_topic.result(self._timeout_s).topic_id
+            cluster_id = self._cluster_future.result(self._timeout_s).cluster_id
+            topic_id = self._topic_future.result(self._timeout_s).topic_id
         except (KafkaException, TimeoutError) as error:
             _log.info("cluster %s doesn't tell its id and that of topic %s: %s", self._cluster.name, self._topic, error)
             return None
         has_id = topic_id.get_most_significant_bits() or topic_id.get_least_significant_bits()
-        return Identity(cluster_id, str(topic_id)) if cluster_id and has_id else None
+        return TopicIdentity(cluster_id, str(topic_id)) if cluster_id and has_id else None
 
 
-def topic_settings(cluster: Cluster, topic: str) -> dict[str, str]:
+def read_topic_settings(cluster: Cluster, topic: str) -> dict[str, str]:
     """The settings of ``topic``, those that are Kafka's own too.
 
     Raises:
@@ -54,23 +54,23 @@ def topic_settings(cluster: Cluster, topic: str) -> dict[str, str]:
     """
     with KafkaReader(cluster) as reader:
         reader.partition_count(topic)
-    admin = client(AdminClient, cluster, {}, Troubles(cluster))
+    admin = create_client(AdminClient, cluster, {}, ClientErrors(cluster))
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-    described = _result(cluster, admin.describe_configs([resource])[resource])
-    return {name: entry.value for name, entry in described.items()}
+    entries = _wait_for_result(cluster, admin.describe_configs([resource])[resource])
+    return {name: entry.value for name, entry in entries.items()}
 
 
-def ensure_topic(cluster: Cluster, topic: str, partitions: int, config: Mapping[str, str]) -> dict[str, str]:
+def ensure_topic(cluster: Cluster, topic: str, partition_count: int, config: Mapping[str, str]) -> dict[str, str]:
     """Create ``topic`` with ``config`` when it isn't there; the settings that it has, as far as they are known.
 
     Raises:
         KafkaError: the cluster can't be reached, or refuses.
     """
     try:
-        return topic_settings(cluster, topic)
+        return read_topic_settings(cluster, topic)
     except TopicNotFound:
-        admin = client(AdminClient, cluster, {}, Troubles(cluster))
-        _result(cluster, admin.create_topics([NewTopic(topic, partitions, config=dict(config))])[topic])
+        admin = create_client(AdminClient, cluster, {}, ClientErrors(cluster))
+        _wait_for_result(cluster, admin.create_topics([NewTopic(topic, partition_count, config=dict(config))])[topic])
         with KafkaReader(cluster) as reader:
             _wait_until_known(reader, topic)
         return dict(config)
@@ -89,7 +89,7 @@ def _wait_until_known(reader: KafkaReader, topic: str) -> None:
             time.sleep(0.05)
 
 
-def _result(cluster: Cluster, future: Any) -> Any:
+def _wait_for_result(cluster: Cluster, future: Any) -> Any:
     try:
         return future.result(timeout=30)
     except KafkaException as error:

@@ -9,9 +9,9 @@ from typing import BinaryIO
 
 from ..event import capture
 from ..event.event import Place, Unreadable
-from ..event.position import Span
-from ..session.coverage import Searched
-from .source import Found, remember
+from ..event.position import PositionRange
+from ..session.coverage import SearchReport
+from .source import RecordOrUnreadable, remember_session_ids
 
 
 class CaptureSource:
@@ -19,28 +19,28 @@ class CaptureSource:
 
     def __init__(self, path: str, stdin: BufferedReader) -> None:
         self.name = "standard input" if path == "-" else path
-        self.searched = Searched(self.name)
+        self.searched = SearchReport(self.name)
         self._path, self._stdin = path, stdin
 
-    def records(self, session_id: str, span: Span) -> Iterator[Found]:
+    def records(self, session_id: str, position_range: PositionRange) -> Iterator[RecordOrUnreadable]:
         """The session's records in the order of the file's lines."""
         number = 0
         with capture.open_capture(self._path, self._stdin) as stream:
             try:
-                for number, line in capture.lines(stream):
+                for number, line in capture.iter_lines(stream):
                     self.searched.records += 1
-                    found = capture.read_line(line, session_id, self.name, number)
-                    if isinstance(found, str):
-                        remember(self.searched, [found.encode()])
-                    elif isinstance(found, Unreadable) or span.holds(found):
-                        self.searched.unreadable += isinstance(found, Unreadable)
-                        yield found
+                    decoded = capture.decode_session_line(line, session_id, self.name, number)
+                    if isinstance(decoded, str):
+                        remember_session_ids(self.searched, [decoded.encode()])
+                    elif isinstance(decoded, Unreadable) or position_range.contains(decoded):
+                        self.searched.unreadable += isinstance(decoded, Unreadable)
+                        yield decoded
             except OSError as error:
                 self.searched.unreadable += 1
-                yield _damaged(self.name, number + 1, error)
+                yield _make_damage_record(self.name, number + 1, error)
 
 
-def every_record(path: str, name: str, stdin: BufferedReader) -> Iterator[Found]:
+def read_all_records(path: str, name: str, stdin: BufferedReader) -> Iterator[RecordOrUnreadable]:
     """The records of all sessions in a capture file, and its lines that hold none; ``name`` is the file's for a person.
 
     Raises:
@@ -49,18 +49,18 @@ def every_record(path: str, name: str, stdin: BufferedReader) -> Iterator[Found]
     number = 0
     with capture.open_capture(path, stdin) as stream:
         try:
-            for number, line in capture.lines(stream):
-                yield capture.read_record(line, name, number)
+            for number, line in capture.iter_lines(stream):
+                yield capture.decode_line(line, name, number)
         except OSError as error:
-            yield _damaged(name, number + 1, error)
+            yield _make_damage_record(name, number + 1, error)
 
 
-def _damaged(name: str, line: int, error: OSError) -> Unreadable:
+def _make_damage_record(name: str, line: int, error: OSError) -> Unreadable:
     return Unreadable(f"{name}:{line}", Place(None, -1, line), f"the file is damaged from here on: {error}")
 
 
 @contextmanager
-def copied(stream: BinaryIO) -> Iterator[str]:
+def copy_stream(stream: BinaryIO) -> Iterator[str]:
     """Where what comes from ``stream``, which can be read only once, can be read again."""
     with tempfile.NamedTemporaryFile(prefix="agentlog-") as copy:
         shutil.copyfileobj(stream, copy)

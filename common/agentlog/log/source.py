@@ -4,21 +4,21 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from ..event.event import Record, Unreadable
-from ..event.position import Span
-from ..session.coverage import Searched
+from ..event.position import PositionRange
+from ..session.coverage import SearchReport
 
-KEPT_KEYS = 200_000
+MAX_REMEMBERED_IDS = 200_000
 
-Found = Record | Unreadable
+RecordOrUnreadable = Record | Unreadable
 
 
 class Source(Protocol):
     """Anything that yields the records of a session."""
 
-    searched: Searched
+    searched: SearchReport
 
-    def records(self, session_id: str, span: Span) -> Iterator[Found]:
-        """The session's records that lie in ``span``, and what might be one and can't be read.
+    def records(self, session_id: str, position_range: PositionRange) -> Iterator[RecordOrUnreadable]:
+        """The session's records that lie in ``position_range``, and what might be one and can't be read.
 
         They come as they lie: each partition in its order, the partitions interleaved, copies included. Memory is
         bounded by a batch of records.
@@ -26,7 +26,7 @@ class Source(Protocol):
         ...
 
 
-def remember(searched: Searched, ids: Iterable[bytes | None]) -> None:
+def remember_session_ids(report: SearchReport, ids: Iterable[bytes | None]) -> None:
     """Keep the ids of other sessions, up to a bound: the nearest of them are named when a session isn't found."""
-    if len(searched.others) < KEPT_KEYS:
-        searched.others.update(key for key in ids if key)
+    if len(report.others) < MAX_REMEMBERED_IDS:
+        report.others.update(key for key in ids if key)

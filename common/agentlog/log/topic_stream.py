@@ -5,32 +5,34 @@ from collections.abc import Callable, Iterator, Mapping
 from ..event import codec
 from ..event.event import Record, Unreadable
 from ..event.position import Moment, Offset, Position
-from .connection_monitor import Watch
-from .offset_range_reader import Stretch
-from .reader import Bounds, KafkaReader, Message, place
-from .source import Found
+from .connection_monitor import ConnectionMonitor
+from .offset_range_reader import OffsetRangeReader
+from .reader import Bounds, KafkaReader, Message, message_place
+from .source import RecordOrUnreadable
 
 
-def found_in(message: Message) -> Found:
+def decode_message(message: Message) -> RecordOrUnreadable:
     """The record that a message is, or why it is none."""
-    lies = place(message)
-    found, key = codec.decode(message.value(), lies, lies.where), message.key()
-    if isinstance(found, Record) and key is not None and key != found.event.session_id.encode():
-        return Unreadable(lies.where, lies, under_other_key(key, found.event.session_id))
-    return found
+    record_place = message_place(message)
+    decoded, key = codec.decode(message.value(), record_place, record_place.where), message.key()
+    if isinstance(decoded, Record) and key is not None and key != decoded.event.session_id.encode():
+        return Unreadable(record_place.where, record_place, explain_key_mismatch(key, decoded.event.session_id))
+    return decoded
 
 
-def under_other_key(key: bytes | None, session_id: str) -> str:
+def explain_key_mismatch(key: bytes | None, session_id: str) -> str:
     """Why a record is none of its ``session_id``'s: its ``key`` is another."""
     return f"its key is {(key or b'').decode(errors='replace')}, its session_id {session_id}"
 
 
-def beginnings(reader: KafkaReader, topic: str, bounds: Mapping[int, Bounds], since: Position | None) -> dict[int, int]:
+def start_offsets(
+    reader: KafkaReader, topic: str, bounds: Mapping[int, Bounds], since: Position | None
+) -> dict[int, int]:
     """The offset from which on each partition holds all that isn't before ``since``; its end where it holds nothing."""
     begins: Mapping[int, int | None]
     match since:
         case Moment():
-            begins = reader.offsets_at(topic, bounds, since.timestamp_ms)
+            begins = reader.find_offsets_at(topic, bounds, since.timestamp_ms)
         case Offset():
             begins = dict.fromkeys(bounds, since.offset)
         case None:
@@ -43,20 +45,20 @@ class TopicStream:
     """All partitions of a topic, read from ``begin`` on.
 
     Args:
-        say: is told when the cluster goes away and comes back, and when partitions are taken up.
+        notify: is told when the cluster goes away and comes back, and when partitions are taken up.
 
     Attributes:
         records: how many were read.
         ends: of each partition that was there at the beginning, the offset that its next record would get.
     """
 
-    def __init__(self, reader: KafkaReader, topic: str, say: Callable[[str], None]) -> None:
+    def __init__(self, reader: KafkaReader, topic: str, notify: Callable[[str], None]) -> None:
         self.what = f"topic {topic} of {reader.cluster.name}"
         self.records = 0
         self.partition_count = 0
         self.ends: dict[int, int] = {}
         self._starts: dict[int, int] = {}
-        self._reader, self._topic, self._say = reader, topic, say
+        self._reader, self._topic, self._notify = reader, topic, notify
 
     def begin(self, since: Moment | None, *, at_end: bool = False) -> None:
         """Begin at ``since``, None being the first record that is left; or at the end.
@@ -65,9 +67,9 @@ class TopicStream:
             KafkaError: the topic can't be read.
         """
         self.partition_count = self._reader.partition_count(self._topic)
-        bounds = self._reader.bounds(self._topic, range(self.partition_count))
+        bounds = self._reader.fetch_bounds(self._topic, range(self.partition_count))
         self.ends = {p: b.high for p, b in bounds.items()}
-        self._starts = self.ends if at_end else beginnings(self._reader, self._topic, bounds, since)
+        self._starts = self.ends if at_end else start_offsets(self._reader, self._topic, bounds, since)
 
     @property
     def expected(self) -> int:
@@ -75,35 +77,35 @@ class TopicStream:
         return sum(end - self._starts[p] for p, end in self.ends.items())
 
     @property
-    def behind(self) -> int:
+    def lag(self) -> int:
         """How many records are known to wait to be read."""
-        return self._reader.behind()
+        return self._reader.measure_lag()
 
-    def known(self) -> Iterator[list[Message]]:
+    def read_existing(self) -> Iterator[list[Message]]:
         """What lies between the beginning and the end.
 
         Raises:
             KafkaError: the cluster stays silent.
         """
-        for batch in Stretch(self._reader, self._topic, self._starts, self.ends).within():
+        for batch in OffsetRangeReader(self._reader, self._topic, self._starts, self.ends).read_to_end():
             self.records += len(batch)
             yield batch
 
-    def live(self) -> Iterator[list[Message]]:
+    def read_live(self) -> Iterator[list[Message]]:
         """What comes from the beginning on; nothing where for 50 ms nothing came. It waits while the cluster is away.
 
         Raises:
             KafkaError: the topic was deleted, or we are refused.
         """
-        watch = Watch(self._reader, self._topic, self._say)
-        for batch in Stretch(self._reader, self._topic, self._starts, {}).onwards():
+        connection_monitor = ConnectionMonitor(self._reader, self._topic, self._notify)
+        for batch in OffsetRangeReader(self._reader, self._topic, self._starts, {}).read_live():
             self.records += len(batch)
             yield batch
-            count = watch.look() or 0
+            count = connection_monitor.check_connection() or 0
             if count > self.partition_count:
-                self._take_up(range(self.partition_count, count))
+                self._add_partitions(range(self.partition_count, count))
 
-    def _take_up(self, partitions: range) -> None:
-        self._reader.add(self._topic, dict.fromkeys(partitions, 0))
+    def _add_partitions(self, partitions: range) -> None:
+        self._reader.add_partitions(self._topic, dict.fromkeys(partitions, 0))
         self.partition_count = partitions.stop
-        self._say(f"{self.what} has {self.partition_count} partitions now; the new ones are read too")
+        self._notify(f"{self.what} has {self.partition_count} partitions now; the new ones are read too")

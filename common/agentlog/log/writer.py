@@ -8,13 +8,13 @@ from confluent_kafka import Message, Producer
 from ..errors import AgentlogError, KafkaRefused
 from ..event.event import Headers
 from ..settings.clusters import Cluster
-from .client import Code, Troubles, client
+from .client import ClientErrors, LibrdkafkaError, create_client
 
-MAX_BYTES = 1_000_000
-LOOK_EVERY = 1_000
+MAX_BATCH_BYTES = 1_000_000
+POLL_EVERY_RECORDS = 1_000
 
-DEFAULTS = {"compression.type": "lz4"}
-WRITING: dict[str, str | bool] = {
+DEFAULT_PROPERTIES = {"compression.type": "lz4"}
+PRODUCER_SETTINGS: dict[str, str | bool] = {
     "enable.idempotence": "true",
     "linger.ms": "20",
     "message.timeout.ms": "30000",
@@ -23,7 +23,7 @@ WRITING: dict[str, str | bool] = {
 }
 
 
-class Outgoing(NamedTuple):
+class OutgoingRecord(NamedTuple):
     """A record to write; the partition is told, the timestamp in milliseconds since the epoch."""
 
     partition: int
@@ -33,33 +33,35 @@ class Outgoing(NamedTuple):
     headers: Headers
 
 
-class Writer:
+class TopicWriter:
     """Writes records to a topic in order, acknowledged by all replicas.
 
     Args:
         max_bytes: the largest batch that the topic takes.
 
     Attributes:
-        handed: how many records were taken to be written.
+        handed_over_count: how many records were taken to be written.
 
     Raises:
         SettingsError: a property that librdkafka doesn't take.
     """
 
-    def __init__(self, cluster: Cluster, topic: str, max_bytes: int = MAX_BYTES) -> None:
-        self.handed = 0
+    def __init__(self, cluster: Cluster, topic: str, max_bytes: int = MAX_BATCH_BYTES) -> None:
+        self.handed_over_count = 0
         self._cluster, self._topic = cluster, topic
-        self._troubles, self._failed = Troubles(cluster), list[Code]()
-        own = {name: value for name, value in DEFAULTS.items() if name not in cluster.properties}
-        sizes = {"message.max.bytes": str(max_bytes), "batch.size": str(min(max_bytes, MAX_BYTES))}
-        self._producer = client(Producer, cluster, {**own, **WRITING, **sizes}, self._troubles)
+        self._client_errors, self._failures = ClientErrors(cluster), list[LibrdkafkaError]()
+        defaults = {name: value for name, value in DEFAULT_PROPERTIES.items() if name not in cluster.properties}
+        sizes = {"message.max.bytes": str(max_bytes), "batch.size": str(min(max_bytes, MAX_BATCH_BYTES))}
+        self._producer = create_client(
+            Producer, cluster, {**defaults, **PRODUCER_SETTINGS, **sizes}, self._client_errors
+        )
 
     @property
-    def arrived(self) -> int:
+    def delivered_count(self) -> int:
         """How many records are known to have arrived."""
-        return self.handed - len(self._producer) - len(self._failed)
+        return self.handed_over_count - len(self._producer) - len(self._failures)
 
-    def write(self, records: Iterable[Outgoing]) -> None:
+    def write(self, records: Iterable[OutgoingRecord]) -> None:
         """Write ``records``; when interrupted, what was handed over is waited for.
 
         Raises:
@@ -68,47 +70,47 @@ class Writer:
         try:
             for record in records:
                 self._hand_over(record)
-                if self.handed % LOOK_EVERY == 0:
+                if self.handed_over_count % POLL_EVERY_RECORDS == 0:
                     self._producer.poll(0)
-                if self._failed:
+                if self._failures:
                     self._producer.purge(in_flight=False)
                     break
         finally:
             self._producer.flush()
-        if self._failed:
-            raise self._failure()
+        if self._failures:
+            raise self._explain_failure()
 
-    def _hand_over(self, record: Outgoing) -> None:
+    def _hand_over(self, record: OutgoingRecord) -> None:
         """Hand a record to the producer, waiting while its queue is full."""
         partition, key, value, timestamp, headers = record
-        while not self._failed:
+        while not self._failures:
             try:
                 self._producer.produce(
                     self._topic,
                     value,
                     key,
                     partition,
-                    on_delivery=self._answered,
+                    on_delivery=self._on_delivery,
                     timestamp=timestamp,
                     headers=list(headers),
                 )
             except BufferError:
                 self._producer.poll(0.1)
             else:
-                self.handed += 1
+                self.handed_over_count += 1
                 return
 
-    def _answered(self, error: Code | None, _: Message) -> None:
+    def _on_delivery(self, error: LibrdkafkaError | None, _: Message) -> None:
         if error is not None:
-            self._failed.append(error)
+            self._failures.append(error)
 
-    def _failure(self) -> AgentlogError:
-        error = self._failed[0]
-        if error.code() == Code._MSG_TIMED_OUT:
-            return self._troubles.explained(f"writing topic {self._topic}")
+    def _explain_failure(self) -> AgentlogError:
+        error = self._failures[0]
+        if error.code() == LibrdkafkaError._MSG_TIMED_OUT:
+            return self._client_errors.explain(f"writing topic {self._topic}")
         return KafkaRefused(f"cluster {self._cluster.name}, topic {self._topic}: {error.str()}")
 
 
-def write(cluster: Cluster, topic: str, records: Iterable[Outgoing]) -> None:
-    """Write ``records`` in order, acknowledged by all replicas; see ``Writer``."""
-    Writer(cluster, topic).write(records)
+def write_records(cluster: Cluster, topic: str, records: Iterable[OutgoingRecord]) -> None:
+    """Write ``records`` in order, acknowledged by all replicas; see ``TopicWriter``."""
+    TopicWriter(cluster, topic).write(records)

@@ -81,23 +81,23 @@ PRICES: Mapping[str, Price] = MappingProxyType(
 ``model_prices_and_context_window``, looked up on 25 November 2026); claude-opus-4-1 and claude-sonnet-4, which it no
 longer has, from Anthropic's pricing page. No surcharge for long inputs, no rebate for batches."""
 
-_DATED = re.compile(r"(?:[-@](?:20\d{6}|20\d\d-\d\d-\d\d|latest))$")
+_DATE_SUFFIX = re.compile(r"(?:[-@](?:20\d{6}|20\d\d-\d\d-\d\d|latest))$")
 
 
-def cost_usd(model: str, usage: Usage, prices: Mapping[str, Price] = PRICES) -> float | None:
+def compute_cost_usd(model: str, usage: Usage, prices: Mapping[str, Price] = PRICES) -> float | None:
     """The list price of a call in US dollars, to a ten-thousandth of a cent; None for a model without a price.
 
     A model is found as written, else without the provider in front of it (``openai/``) and the date behind it.
     """
-    bare = _DATED.sub("", model.rsplit("/", 1)[-1])
-    price = prices.get(model) or prices.get(bare)
+    bare_model = _DATE_SUFFIX.sub("", model.rsplit("/", 1)[-1])
+    price = prices.get(model) or prices.get(bare_model)
     if price is None:
         return None
-    fresh = usage.input - usage.cached - usage.cache_write
-    cached = usage.cached * _else(price.cached, price.input)
-    written = usage.cache_write * _else(price.cache_write, price.input)
-    return round((fresh * price.input + cached + written + usage.output * price.output) / 1_000_000, 6)
+    uncached = usage.input - usage.cached - usage.cache_write
+    cached_cost = usage.cached * _choose_price(price.cached, price.input)
+    cache_write_cost = usage.cache_write * _choose_price(price.cache_write, price.input)
+    return round((uncached * price.input + cached_cost + cache_write_cost + usage.output * price.output) / 1_000_000, 6)
 
 
-def _else(price: float | None, ordinary: float) -> float:
+def _choose_price(price: float | None, ordinary: float) -> float:
     return ordinary if price is None else price

@@ -14,18 +14,18 @@ from zlib import crc32
 import google_crc32c
 import msgspec
 
-from ..event.event import EPOCH, MICROSECOND, latency_us, number
-from ..event.partial_decode import Glance
-from .order import BEFORE_ALL, announced_id, announced_type
-from .step import labelled
-from .summary import Summary, dollars, tokens, who
+from ..event.event import EPOCH, MICROSECOND, parse_amount, parse_latency_us
+from ..event.partial_decode import PartialEvent
+from .order import MIN_TIME_US, resolve_call_id, resolve_call_type
+from .step import find_label
+from .summary import Summary, list_agents, sum_dollars, sum_tokens
 from .timeline import CALL_TYPES, OUTCOMES, end_status
 
 _NEVER = 1 << 62
 Amount = TypeVar("Amount", int, float)
 
 
-class Lay(msgspec.Struct, gc=False):
+class OffsetRange(msgspec.Struct, gc=False):
     """Which part of a partition the session's records lie in, and the latest time among them."""
 
     first: int
@@ -33,7 +33,7 @@ class Lay(msgspec.Struct, gc=False):
     latest: int
 
 
-class First(NamedTuple):
+class FirstEvent(NamedTuple):
     """The event that began first. ``sure``: nothing that lies before it can raise its time."""
 
     began: int = _NEVER
@@ -45,7 +45,7 @@ class First(NamedTuple):
     sure: bool = True
 
 
-class Bound(NamedTuple):
+class SessionBound(NamedTuple):
     """The start or the end of the session that was recorded last: not before ``at``, not after ``by``."""
 
     at: int
@@ -54,7 +54,7 @@ class Bound(NamedTuple):
     said: str
 
 
-class Announced(NamedTuple):
+class AnnouncedCall(NamedTuple):
     """A call whose own event isn't there, with what it adds as long as it is open."""
 
     at: int
@@ -65,7 +65,7 @@ class Announced(NamedTuple):
     alone: bool = True
 
 
-class Sums(msgspec.Struct):
+class SessionAccumulator(msgspec.Struct):
     """A session's sums.
 
     Attributes:
@@ -85,12 +85,12 @@ class Sums(msgspec.Struct):
     session_id: str
     doubt: bool = False
     records: int = 0
-    lays: dict[int, Lay] = {}
+    lays: dict[int, OffsetRange] = {}
     agents: set[str] = set()
-    first: First = First()
+    first: FirstEvent = FirstEvent()
     ended: int = -_NEVER
     announced_by: int = -_NEVER
-    bound: Bound | None = None
+    bound: SessionBound | None = None
     rivals_by: int = -_NEVER
     bounders: set[str] = set()
     starts: bool = False
@@ -105,149 +105,159 @@ class Sums(msgspec.Struct):
     input_tokens: list[float] = []
     output_tokens: list[float] = []
     costs: list[float] = []
-    open: dict[str, Announced] = {}
+    open: dict[str, AnnouncedCall] = {}
     own: set[str] = set()
     announcing: set[str] = set()
     fresh: set[str] = set()
     known: bytes = b""
 
-    def add(self, glance: Glance, partition: int, offset: int) -> None:
+    def add(self, event: PartialEvent, partition: int, offset: int) -> None:
         """Add a record. Those of one partition are expected by rising offsets; else there is doubt."""
-        at = (glance.timestamp - EPOCH) // MICROSECOND
-        by = self._laid(at, partition, offset)
+        recorded_us = (event.timestamp - EPOCH) // MICROSECOND
+        raised_us = self._note_offset(recorded_us, partition, offset)
         self.records += 1
-        self.agents.add(glance.agent_id)
-        payload, kind = glance.payload, glance.event_type
+        self.agents.add(event.agent_id)
+        payload, kind = event.payload, event.event_type
         latency = payload.latency_ms
-        began = at if latency is None else at - latency_us(latency)
+        began = recorded_us if latency is None else recorded_us - parse_latency_us(latency)
         if began <= self.first.began:
-            self._begin(glance, began, partition, offset, at == by)
-        if glance.status is not None and glance.status in OUTCOMES and kind != "session_end":
+            self._update_first(event, began, partition, offset, recorded_us == raised_us)
+        if event.status is not None and event.status in OUTCOMES and kind != "session_end":
             self.outcome_stated = True
         if kind == "call_started":
-            self._announce(glance, at)
+            self._add_announcement(event, recorded_us)
             return
-        self.own.add(glance.event_id)
-        if at > self.ended:  # noqa: PLR1730  a call to max costs more, for each event
-            self.ended = at
+        self.own.add(event.event_id)
+        if recorded_us > self.ended:  # noqa: PLR1730  a call to max costs more, for each event
+            self.ended = recorded_us
         if payload.error and kind != "session_end":
             self.errors += 1
         if payload.cost_usd is not None:
-            _note(self.costs, payload.cost_usd)
+            _add_amount(self.costs, payload.cost_usd)
         if kind == "tool_call":
             self.tool_calls += 1
-            if label := payload.tool if isinstance(payload.tool, str) else _label(glance):
+            if label := payload.tool if isinstance(payload.tool, str) else _find_label(event):
                 self.tools[label] = self.tools.get(label, 0) + 1
         else:
-            self._add_other(glance, at, by)
+            self._add_other(event, recorded_us, raised_us)
 
-    def _laid(self, at: int, partition: int, offset: int) -> int:
+    def _note_offset(self, recorded_us: int, partition: int, offset: int) -> int:
         """Note where a record lies; the time to which what lies before it may raise its own."""
-        lay = self.lays.get(partition)
-        if lay is None:
-            self.lays[partition] = Lay(offset, offset, at)
-            return at
-        if offset <= lay.last:
+        offset_range = self.lays.get(partition)
+        if offset_range is None:
+            self.lays[partition] = OffsetRange(offset, offset, recorded_us)
+            return recorded_us
+        if offset <= offset_range.last:
             self.doubt = True
-        lay.last = offset
-        if at > lay.latest:  # noqa: PLR1730  as in add
-            lay.latest = at
-        return lay.latest
+        offset_range.last = offset
+        if recorded_us > offset_range.latest:  # noqa: PLR1730  as in add
+            offset_range.latest = recorded_us
+        return offset_range.latest
 
-    def _begin(self, glance: Glance, began: int, partition: int, offset: int, sure: bool) -> None:
-        parent = glance.context.parent_event_id
-        named = parent if isinstance(parent, str) and parent else None
-        sure = sure and glance.event_type != "call_started" and began >= BEFORE_ALL
+    def _update_first(self, event: PartialEvent, began: int, partition: int, offset: int, is_sure: bool) -> None:
+        parent = event.context.parent_event_id
+        parent_id = parent if isinstance(parent, str) and parent else None
+        is_sure = is_sure and event.event_type != "call_started" and began >= MIN_TIME_US
         self.first = min(
-            self.first, First(began, partition, offset, glance.event_id, named, glance.agent_id, sure), key=_place
+            self.first,
+            FirstEvent(began, partition, offset, event.event_id, parent_id, event.agent_id, is_sure),
+            key=_get_first_key,
         )
 
-    def _add_other(self, glance: Glance, at: int, by: int) -> None:
-        payload = glance.payload
-        match glance.event_type:
+    def _add_other(self, event: PartialEvent, recorded_us: int, raised_us: int) -> None:
+        payload = event.payload
+        match event.event_type:
             case "llm_call":
                 self.llm_calls += 1
-                self.unpriced += number(payload.cost_usd) is None
-                _note(self.input_tokens, payload.input_tokens)
-                _note(self.output_tokens, payload.output_tokens)
+                self.unpriced += parse_amount(payload.cost_usd) is None
+                _add_amount(self.input_tokens, payload.input_tokens)
+                _add_amount(self.output_tokens, payload.output_tokens)
             case "error":
                 self.errors += not payload.error
             case "delegation":
-                to = payload.to_agent_id
-                self.delegations.add((glance.agent_id, to if isinstance(to, str) else None))
+                to_agent_id = payload.to_agent_id
+                self.delegations.add((event.agent_id, to_agent_id if isinstance(to_agent_id, str) else None))
             case "session_start" | "session_end":
-                self._add_bound(glance, at, by)
+                self._add_bound(event, recorded_us, raised_us)
 
-    def _add_bound(self, glance: Glance, at: int, by: int) -> None:
-        self.bounders.add(glance.agent_id)
-        if glance.event_type == "session_start":
+    def _add_bound(self, event: PartialEvent, recorded_us: int, raised_us: int) -> None:
+        self.bounders.add(event.agent_id)
+        if event.event_type == "session_start":
             self.starts = True
-            self.started_alone |= not isinstance(glance.context.parent_event_id, str)
-        self._rival(Bound(at, by, glance.event_type, end_status(glance.payload.status, glance.status)))
+            self.started_alone |= not isinstance(event.context.parent_event_id, str)
+        self._update_bound(
+            SessionBound(recorded_us, raised_us, event.event_type, end_status(event.payload.status, event.status))
+        )
 
-    def _rival(self, bound: Bound | None) -> None:
+    def _update_bound(self, bound: SessionBound | None) -> None:
         """Of two bounds the one that was recorded last stays; until when the other may have been is noted."""
-        found = sorted(filter(None, (self.bound, bound)), key=lambda bound: -bound.at)
-        self.bound = next(iter(found), None)
-        self.rivals_by = max([self.rivals_by, *(rival.by for rival in found[1:])])
+        bounds = sorted(filter(None, (self.bound, bound)), key=lambda bound: -bound.at)
+        self.bound = next(iter(bounds), None)
+        self.rivals_by = max([self.rivals_by, *(rival.by for rival in bounds[1:])])
 
-    def _announce(self, glance: Glance, at: int) -> None:
-        payload = glance.payload
-        self.announcing.add(glance.event_id)
-        self.announced_by = max(self.announced_by, at)
-        call_id = announced_id(payload.call_id, glance.event_id)
-        kind = announced_type(payload.call_type, names_model=payload.model is not msgspec.UNSET)
-        amounts = number(payload.cost_usd), number(payload.input_tokens), number(payload.output_tokens)
+    def _add_announcement(self, event: PartialEvent, recorded_us: int) -> None:
+        payload = event.payload
+        self.announcing.add(event.event_id)
+        self.announced_by = max(self.announced_by, recorded_us)
+        call_id = resolve_call_id(payload.call_id, event.event_id)
+        kind = resolve_call_type(payload.call_type, names_model=payload.model is not msgspec.UNSET)
+        amounts = (
+            parse_amount(payload.cost_usd),
+            parse_amount(payload.input_tokens),
+            parse_amount(payload.output_tokens),
+        )
         alone = call_id not in self.open
-        self.open[call_id] = Announced(at, kind, _label(glance), bool(payload.error), amounts, alone)
+        self.open[call_id] = AnnouncedCall(recorded_us, kind, _find_label(event), bool(payload.error), amounts, alone)
         self.fresh.add(call_id)
 
-    def settle(self) -> None:
+    def finalize(self) -> None:
         """Take in what was added: copies found, calls folded, ids reduced to their hashes."""
         added = self.records - len(self.known) // 8
-        known = set(_unpacked(self.known))
-        hashes = [_hashed(event_id) for ids in (self.own, self.announcing) for event_id in ids]
-        copies = added != len(hashes) or not self.own.isdisjoint(self.announcing) or not known.isdisjoint(hashes)
+        known = set(_unpack_hashes(self.known))
+        hashes = [hash_id(event_id) for ids in (self.own, self.announcing) for event_id in ids]
+        has_copies = added != len(hashes) or not self.own.isdisjoint(self.announcing) or not known.isdisjoint(hashes)
         ended = self.open.keys() & self.own
-        late = not known.isdisjoint(map(_hashed, self.fresh - ended))
-        begun_before = self.first.event_id in ended
-        self.doubt = self.doubt or copies or late or begun_before
+        has_late_announcements = not known.isdisjoint(map(hash_id, self.fresh - ended))
+        has_announced_first = self.first.event_id in ended
+        self.doubt = self.doubt or has_copies or has_late_announcements or has_announced_first
         for call_id in ended:
             del self.open[call_id]
         self.known += array("Q", hashes).tobytes()
         self.own, self.announcing, self.fresh = set(), set(), set()
         for amounts in (self.costs, self.input_tokens, self.output_tokens):
-            amounts[:] = _exactly(amounts)
+            amounts[:] = _reduce_exactly(amounts)
 
-    def joined(self, other: "Sums") -> Self:
+    def merge(self, other: "SessionAccumulator") -> Self:
         """These sums, with those in them that others added up of the session in other partitions; both are settled."""
-        known = set(_unpacked(self.known)), set(_unpacked(other.known))
-        copies = not known[0].isdisjoint(known[1])
-        folded = any(map(known[1].__contains__, map(_hashed, self.open)))
-        folded = folded or any(map(known[0].__contains__, map(_hashed, other.open)))
-        again = not self.lays.keys().isdisjoint(other.lays)
-        self.doubt = self.doubt or other.doubt or copies or folded or again
+        known = set(_unpack_hashes(self.known)), set(_unpack_hashes(other.known))
+        has_copies = not known[0].isdisjoint(known[1])
+        has_split_calls = any(map(known[1].__contains__, map(hash_id, self.open)))
+        has_split_calls = has_split_calls or any(map(known[0].__contains__, map(hash_id, other.open)))
+        has_common_partitions = not self.lays.keys().isdisjoint(other.lays)
+        self.doubt = self.doubt or other.doubt or has_copies or has_split_calls or has_common_partitions
         self.known += other.known
         self.records += other.records
-        for partition, lay in other.lays.items():
-            mine = self.lays.get(partition, lay)
-            self.lays[partition] = Lay(
-                min(mine.first, lay.first), max(mine.last, lay.last), max(mine.latest, lay.latest)
+        for partition, offset_range in other.lays.items():
+            own_range = self.lays.get(partition, offset_range)
+            self.lays[partition] = OffsetRange(
+                min(own_range.first, offset_range.first),
+                max(own_range.last, offset_range.last),
+                max(own_range.latest, offset_range.latest),
             )
-        self._join_order(other)
-        self._join_counts(other)
+        self._merge_order(other)
+        self._merge_counts(other)
         return self
 
-    def _join_order(self, other: "Sums") -> None:
-        self.first = min(self.first, other.first, key=_place)
+    def _merge_order(self, other: "SessionAccumulator") -> None:
+        self.first = min(self.first, other.first, key=_get_first_key)
         self.ended = max(self.ended, other.ended)
         self.announced_by = max(self.announced_by, other.announced_by)
         self.rivals_by = max(self.rivals_by, other.rivals_by)
-        self._rival(other.bound)
+        self._update_bound(other.bound)
         for name in ("starts", "started_alone", "outcome_stated"):
             setattr(self, name, getattr(self, name) or getattr(other, name))
 
-    def _join_counts(self, other: "Sums") -> None:
+    def _merge_counts(self, other: "SessionAccumulator") -> None:
         self.agents |= other.agents
         self.bounders |= other.bounders
         self.delegations |= other.delegations
@@ -260,50 +270,56 @@ class Sums(msgspec.Struct):
         for call_id, call in other.open.items():
             self.open[call_id] = call._replace(alone=False) if call_id in self.open else call
 
-    def summary(self) -> Summary | None:
+    def summarize(self) -> Summary | None:
         """The session's row, once settled; None where only its timeline can tell."""
-        ends = self._ended()
-        owner = self._owner()
-        if self.doubt or ends is None or owner is None or not self._surely_first() or not self._outcome_known(owner):
+        ended = self._find_end()
+        owner = self._find_owner()
+        if (
+            self.doubt
+            or ended is None
+            or owner is None
+            or not self._is_first_certain()
+            or not self._is_outcome_certain(owner)
+        ):
             return None
-        opened = list(self.open.values())
-        llm = [call for call in opened if call.kind == "llm_call"]
+        open_calls = list(self.open.values())
+        open_llm_calls = [call for call in open_calls if call.kind == "llm_call"]
         tools = self.tools.copy()
-        for call in opened:
+        for call in open_calls:
             if call.kind == "tool_call" and call.label:
                 tools[call.label] = tools.get(call.label, 0) + 1
         return Summary(
             session_id=self.session_id,
-            agents=who(owner, self.agents),
+            agents=list_agents(owner, self.agents),
             started=self.first.began,
-            ended=ends,
+            ended=ended,
             outcome=self.bound.said if self.bound is not None and self.bound.kind == "session_end" else None,
             events=self.records,
-            tool_calls=self.tool_calls + sum(call.kind == "tool_call" for call in opened),
-            llm_calls=self.llm_calls + len(llm),
-            errors=self.errors + sum(call.failed for call in opened),
-            input_tokens=_summed(tokens, self.input_tokens, [call.amounts[1] for call in llm]),
-            output_tokens=_summed(tokens, self.output_tokens, [call.amounts[2] for call in llm]),
-            cost_usd=_summed(dollars, self.costs, [call.amounts[0] for call in opened]),
+            tool_calls=self.tool_calls + sum(call.kind == "tool_call" for call in open_calls),
+            llm_calls=self.llm_calls + len(open_llm_calls),
+            errors=self.errors + sum(call.failed for call in open_calls),
+            input_tokens=_sum_stated(sum_tokens, self.input_tokens, [call.amounts[1] for call in open_llm_calls]),
+            output_tokens=_sum_stated(sum_tokens, self.output_tokens, [call.amounts[2] for call in open_llm_calls]),
+            cost_usd=_sum_stated(sum_dollars, self.costs, [call.amounts[0] for call in open_calls]),
             unpriced=self.unpriced,
             tools=tools,
             records=self.records,
         )
 
-    def _ended(self) -> int | None:
+    def _find_end(self) -> int | None:
         """When the last event was recorded; None where that is a call's announcement, or one that is no call's."""
         if not all(call.alone and call.kind in CALL_TYPES for call in self.open.values()):
             return None
         ended = max([self.ended, *(call.at for call in self.open.values())])
         return ended if ended >= self.announced_by else None
 
-    def _surely_first(self) -> bool:
+    def _is_first_certain(self) -> bool:
         """Nothing else can begin the timeline: ``first`` waits for no parent, and no clock can have been put right."""
         parent = self.first.parent
-        waits = parent is not None and (parent in self.open or _hashed(parent) in _unpacked(self.known))
-        return self.first.sure and not waits
+        has_to_wait = parent is not None and (parent in self.open or hash_id(parent) in _unpack_hashes(self.known))
+        return self.first.sure and not has_to_wait
 
-    def _owner(self) -> str | None:
+    def _find_owner(self) -> str | None:
         """Whose lane the session's own is, and all the starts and ends; None where that isn't sure."""
         if self.bound is None:
             return self.first.agent_id
@@ -314,48 +330,48 @@ class Sums(msgspec.Struct):
             return bounder if self.started_alone or self.first.agent_id == bounder else None
         return self.first.agent_id if self.first.agent_id == bounder or not self.delegations else None
 
-    def _outcome_known(self, owner: str) -> bool:
+    def _is_outcome_certain(self, owner: str) -> bool:
         """Nothing ran under a delegation in ``owner``'s name, and which start or end is the last is sure."""
         if self.bound is None:
             return not self.outcome_stated
-        own_lane = all(agent == owner and to != owner for agent, to in self.delegations)
-        told = self.bound.kind == "session_end" or not self.outcome_stated
-        return own_lane and told and self.rivals_by < self.bound.at
+        is_own_lane_only = all(agent == owner and to != owner for agent, to in self.delegations)
+        is_outcome_stated = self.bound.kind == "session_end" or not self.outcome_stated
+        return is_own_lane_only and is_outcome_stated and self.rivals_by < self.bound.at
 
 
-def _place(first: First) -> tuple[int, int, int]:
+def _get_first_key(first: FirstEvent) -> tuple[int, int, int]:
     return first.began, first.partition, first.offset
 
 
-def _label(glance: Glance) -> str:
-    payload = glance.payload
-    return labelled(lambda name: getattr(payload, name), glance.context.model)
+def _find_label(event: PartialEvent) -> str:
+    payload = event.payload
+    return find_label(lambda name: getattr(payload, name), event.context.model)
 
 
-def _hashed(event_id: str) -> int:
+def hash_id(event_id: str) -> int:
     """64 bits that stay the same from run to run. Two ids that share them raise a doubt, no more."""
     name = event_id.encode()
     return crc32(name) << 32 | int(google_crc32c.value(name))
 
 
-def _unpacked(hashes: bytes) -> "array[int]":
-    found = array("Q")
-    found.frombytes(hashes)
-    return found
+def _unpack_hashes(hashes: bytes) -> "array[int]":
+    unpacked = array("Q")
+    unpacked.frombytes(hashes)
+    return unpacked
 
 
-MANY = 1_000
+MAX_UNSUMMED_AMOUNTS = 1_000
 
 
-def _note(amounts: list[float], value: object) -> None:
-    amount = number(value)
+def _add_amount(amounts: list[float], value: object) -> None:
+    amount = parse_amount(value)
     if amount is not None:
         amounts.append(amount)
-        if len(amounts) > MANY:
-            amounts[:] = _exactly(amounts)
+        if len(amounts) > MAX_UNSUMMED_AMOUNTS:
+            amounts[:] = _reduce_exactly(amounts)
 
 
-def _exactly(amounts: list[float]) -> list[float]:
+def _reduce_exactly(amounts: list[float]) -> list[float]:
     """The fewest numbers that have exactly the sum of ``amounts``; none only for none."""
     exact: list[float] = []
     while rest := fsum([*amounts, *(-part for part in exact)]):
@@ -363,9 +379,9 @@ def _exactly(amounts: list[float]) -> list[float]:
     return exact or amounts[:1]
 
 
-def _summed(
-    total: Callable[[Iterable[float]], Amount], amounts: Sequence[float], opened: Iterable[float | None]
+def _sum_stated(
+    total: Callable[[Iterable[float]], Amount], amounts: Sequence[float], open_amounts: Iterable[float | None]
 ) -> Amount | None:
     """The total of what was stated; None where nothing was."""
-    stated = [*amounts, *(amount for amount in opened if amount is not None)]
+    stated = [*amounts, *(amount for amount in open_amounts if amount is not None)]
     return total(stated) if stated else None

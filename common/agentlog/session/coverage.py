@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from ..event.event import EPOCH, Unreadable, timestamp_text
-from ..event.position import Span
+from ..event.event import EPOCH, Unreadable, format_timestamp
+from ..event.position import PositionRange
 from .timeline import Timeline
 
 
 @dataclass(slots=True)
-class Searched:
+class SearchReport:
     """What a source has looked at so far.
 
     Attributes:
@@ -61,58 +61,62 @@ class Coverage:
     beginning: str
     log_begins_ms: int | None
     catalogue: str | None
-    span: Span
+    position_range: PositionRange
 
 
-def coverage(searched: Searched, timeline: Timeline, span: Span) -> Coverage:
+def measure_coverage(report: SearchReport, timeline: Timeline, position_range: PositionRange) -> Coverage:
     """What can be said of ``timeline``, from what was searched."""
-    known = [begins for begins in searched.log_begins.values() if begins is not None]
-    reaches_back = len(known) == len(searched.log_begins) and all(ms * 1000 < timeline.began for ms in known)
-    starts = any(step.kind == "session_start" and step.lane.depth == 0 for step in timeline.steps[:1])
-    whole = "whole" if starts or reaches_back else "trimmed"
+    known_begins_ms = [begins for begins in report.log_begins.values() if begins is not None]
+    reaches_back = len(known_begins_ms) == len(report.log_begins) and all(
+        ms * 1000 < timeline.began for ms in known_begins_ms
+    )
+    has_start = any(step.kind == "session_start" and step.lane.depth == 0 for step in timeline.steps[:1])
+    beginning = "whole" if has_start or reaches_back else "trimmed"
     return Coverage(
-        what=searched.what,
-        partitions=tuple(sorted(searched.partitions)),
-        partition_count=searched.partition_count,
-        records=searched.records,
-        unreadable=searched.unreadable,
+        what=report.what,
+        partitions=tuple(sorted(report.partitions)),
+        partition_count=report.partition_count,
+        records=report.records,
+        unreadable=report.unreadable,
         duplicates=timeline.duplicates,
         late=sum(step.late_us > 0 for step in timeline.steps),
-        missing_offsets=max(searched.expected - searched.records, 0) if searched.expected else 0,
-        beginning="bounded" if span.start is not None else whole,
-        log_begins_ms=max(known, default=None),
-        catalogue=searched.catalogue,
-        span=span,
+        missing_offsets=max(report.expected - report.records, 0) if report.expected else 0,
+        beginning="bounded" if position_range.start is not None else beginning,
+        log_begins_ms=max(known_begins_ms, default=None),
+        catalogue=report.catalogue,
+        position_range=position_range,
     )
 
 
-def as_json(found: Coverage, unreadable: Sequence[Unreadable]) -> dict[str, Any]:
+def coverage_to_json(coverage: Coverage, unreadable: Sequence[Unreadable]) -> dict[str, Any]:
     """The member ``searched`` of every tool's JSON document; docs/kshark.md holds the contract."""
-    begins, span = found.log_begins_ms, found.span
+    log_begins_ms, position_range = coverage.log_begins_ms, coverage.position_range
     return {
-        "source": found.what,
-        "partitions": found.partitions,
-        "partition_count": found.partition_count,
-        "records": found.records,
-        "duplicates": found.duplicates,
-        "late": found.late,
-        "missing_offsets": found.missing_offsets,
-        "beginning": found.beginning,
-        "catalogue": found.catalogue,
-        "log_begins": None if begins is None else timestamp_text(EPOCH + timedelta(milliseconds=begins)),
-        "from": span.start.describe() if span.start else None,
-        "to": span.end.describe() if span.end else None,
-        "unreadable": [unreadable_as_json(each) for each in unreadable],
+        "source": coverage.what,
+        "partitions": coverage.partitions,
+        "partition_count": coverage.partition_count,
+        "records": coverage.records,
+        "duplicates": coverage.duplicates,
+        "late": coverage.late,
+        "missing_offsets": coverage.missing_offsets,
+        "beginning": coverage.beginning,
+        "catalogue": coverage.catalogue,
+        "log_begins": None
+        if log_begins_ms is None
+        else format_timestamp(EPOCH + timedelta(milliseconds=log_begins_ms)),
+        "from": position_range.start.describe() if position_range.start else None,
+        "to": position_range.end.describe() if position_range.end else None,
+        "unreadable": [unreadable_to_json(each) for each in unreadable],
     }
 
 
-def unreadable_as_json(each: Unreadable) -> dict[str, Any]:
+def unreadable_to_json(unreadable: Unreadable) -> dict[str, Any]:
     """An unreadable record in every tool's JSON."""
-    place = each.place
+    place = unreadable.place
     return {
-        "where": each.where,
+        "where": unreadable.where,
         "topic": place.topic,
         "partition": place.partition,
         "offset": place.offset,
-        "reason": each.reason,
+        "reason": unreadable.reason,
     }

@@ -13,14 +13,14 @@ class Lanes:
     to its agent's newest lane.
 
     Attributes:
-        all: the session's own lane first, the others as they began; empty while there is no step.
+        lanes: the session's own lane first, the others as they began; empty while there is no step.
     """
 
     def __init__(self, steps: Iterable[Step]) -> None:
-        self.all: list[Lane] = []
-        self._newest: dict[str, Lane] = {}
-        self._runs: dict[Step, Lane] = {}
-        self._unfinished: dict[tuple[str, str], list[Lane]] = defaultdict(list)
+        self.lanes: list[Lane] = []
+        self._newest_lanes: dict[str, Lane] = {}
+        self._run_lanes: dict[Step, Lane] = {}
+        self._unfinished_lanes: dict[tuple[str, str], list[Lane]] = defaultdict(list)
         steps = list(steps)
         starts = [step for step in steps if step.kind == "session_start" and step.parent is None]
         for first in (starts or steps)[:1]:
@@ -31,47 +31,47 @@ class Lanes:
     def add(self, step: Step) -> None:
         """Give ``step`` its lane."""
         agent, parent = step.event.agent_id, step.parent
-        if not self.all:
+        if not self.lanes:
             self._open(Lane(agent))
         if parent is None:
-            step.lane = self._newest.get(agent, self.all[0])
-        elif _runs_under(step, parent):
-            step.lane = self._runs.get(parent) or self._run(agent, parent)
+            step.lane = self._newest_lanes.get(agent, self.lanes[0])
+        elif _is_in_sub_agent_run(step, parent):
+            step.lane = self._run_lanes.get(parent) or self._open_run_lane(agent, parent)
         else:
-            step.lane = _own_lane(agent, parent.lane)
+            step.lane = _find_agent_lane(agent, parent.lane)
         if step.kind == "delegation_result":
-            self._close(step)
+            self._note_result(step)
 
     def _open(self, lane: Lane) -> Lane:
-        self.all.append(lane)
-        self._newest[lane.agent_id] = lane
+        self.lanes.append(lane)
+        self._newest_lanes[lane.agent_id] = lane
         return lane
 
-    def _run(self, agent_id: str, delegation: Step) -> Lane:
+    def _open_run_lane(self, agent_id: str, delegation: Step) -> Lane:
         outer = delegation.lane
-        lane = self._runs[delegation] = self._open(Lane(agent_id, delegation, outer, outer.depth + 1))
-        self._unfinished[delegation.event.agent_id, agent_id].append(lane)
+        lane = self._run_lanes[delegation] = self._open(Lane(agent_id, delegation, outer, outer.depth + 1))
+        self._unfinished_lanes[delegation.event.agent_id, agent_id].append(lane)
         return lane
 
-    def _close(self, result: Step) -> None:
+    def _note_result(self, result: Step) -> None:
         """Note which run a result is of: its parent's, else the newest unfinished one of the agent that it names."""
         parent, named = result.parent, result.event.payload.get("from_agent_id")
-        lane = self._runs.get(parent) if parent is not None else None
+        lane = self._run_lanes.get(parent) if parent is not None else None
         if lane is None and parent is not None and parent.lane.agent_id == named:
             lane = parent.lane if parent.lane.delegation is not None else None
         if lane is None and isinstance(named, str):
-            lane = self._newest_unfinished(result.event.agent_id, named)
+            lane = self._find_unfinished_lane(result.event.agent_id, named)
         if lane is not None and lane.result is None:
             lane.result = result
 
-    def _newest_unfinished(self, delegator: str, agent_id: str) -> Lane | None:
-        lanes = self._unfinished[delegator, agent_id]
+    def _find_unfinished_lane(self, delegator: str, agent_id: str) -> Lane | None:
+        lanes = self._unfinished_lanes[delegator, agent_id]
         while lanes and lanes[-1].result is not None:
             lanes.pop()
         return lanes[-1] if lanes else None
 
 
-def _runs_under(step: Step, parent: Step) -> bool:
+def _is_in_sub_agent_run(step: Step, parent: Step) -> bool:
     """A child of a delegation runs in the sub-agent's lane, unless it is the delegator's own next event."""
     if parent.kind != "delegation" or step.kind == "delegation_result":
         return False
@@ -79,11 +79,11 @@ def _runs_under(step: Step, parent: Step) -> bool:
     return step.event.agent_id != parent.event.agent_id or step.event.agent_id == to_agent
 
 
-def _own_lane(agent_id: str, lane: Lane) -> Lane:
+def _find_agent_lane(agent_id: str, lane: Lane) -> Lane:
     """The nearest lane outwards that belongs to the agent; that of the parent when none does (a user's message)."""
-    at: Lane | None = lane
-    while at is not None:
-        if at.agent_id == agent_id:
-            return at
-        at = at.parent
+    current: Lane | None = lane
+    while current is not None:
+        if current.agent_id == agent_id:
+            return current
+        current = current.parent
     return lane

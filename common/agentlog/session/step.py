@@ -23,16 +23,16 @@ class Lane:
     result: "Step | None" = None
 
 
-NOWHERE = Lane("")
+UNASSIGNED_LANE = Lane("")
 """The lane of a step that hasn't been given one."""
 
-_LABELS = ("tool", "model", "to_agent_id", "from_agent_id", "key", "action")
+_LABEL_FIELDS = ("tool", "model", "to_agent_id", "from_agent_id", "key", "action")
 
 
-def labelled(stated: Callable[[str], object], model: object) -> str:
-    """What names a step among its kind, by what its payload ``stated`` and the ``model`` of its context."""
-    for name in _LABELS:
-        if isinstance(label := stated(name), str):
+def find_label(get_field: Callable[[str], object], model: object) -> str:
+    """What names a step among its kind, by what its payload ``field`` and the ``model`` of its context."""
+    for name in _LABEL_FIELDS:
+        if isinstance(label := get_field(name), str):
             return label
     return str(model or "")
 
@@ -48,7 +48,7 @@ class Step:
         began: microseconds since the epoch, never before the beginning of the step it stands behind.
         recorded: microseconds since the epoch, raised where its process's clock was set back.
         late_us: how much later it arrived than its time says, in microseconds; 0 when it isn't worth a mark.
-        moved: it stands behind its parent, or behind its process's earlier step, though its clock says otherwise.
+        was_moved: it stands behind its parent, or behind its process's earlier step, though its clock says otherwise.
     """
 
     record: Record
@@ -57,9 +57,9 @@ class Step:
     began: int
     recorded: int
     late_us: int = 0
-    moved: bool = False
+    was_moved: bool = False
     parent: "Step | None" = None
-    lane: Lane = NOWHERE
+    lane: Lane = UNASSIGNED_LANE
     event: Event = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,7 +73,7 @@ class Step:
     @property
     def label(self) -> str:
         """What names the step among its kind: the tool, the model, the agent delegated to; or an empty text."""
-        return labelled(self.event.payload.get, self.event.context.get("model"))
+        return find_label(self.event.payload.get, self.event.context.get("model"))
 
     @property
     def error(self) -> object:
@@ -87,4 +87,4 @@ class Step:
         """How long the step took, in microseconds: what the event says, else from its announcement to its record."""
         if self.is_open:
             return 0
-        return self.event.latency_us or (self.recorded - self.began if self.announced and not self.moved else 0)
+        return self.event.latency_us or (self.recorded - self.began if self.announced and not self.was_moved else 0)

@@ -6,7 +6,7 @@ from math import fsum
 
 import msgspec
 
-from ..event.event import number
+from ..event.event import parse_amount
 from .timeline import Step, Timeline
 
 USER = "user"
@@ -46,45 +46,45 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
         return min(self.tools.items(), key=lambda item: (-item[1], item[0]), default=(None, None))
 
 
-def summarized(found: Timeline) -> Summary:
+def summarize_timeline(timeline: Timeline) -> Summary:
     """The row of a timeline that has steps."""
-    totals = found.totals
-    llm = [step for step in found.steps if step.kind == "llm_call"]
-    owner = found.lanes[0].agent_id
+    totals = timeline.totals
+    llm_steps = [step for step in timeline.steps if step.kind == "llm_call"]
+    owner = timeline.lanes[0].agent_id
     return Summary(
-        session_id=found.session_id,
-        agents=who(owner, {record.event.agent_id for record in found.records()}),
-        started=found.began,
-        ended=found.ended,
-        outcome=found.outcome,
+        session_id=timeline.session_id,
+        agents=list_agents(owner, {record.event.agent_id for record in timeline.records()}),
+        started=timeline.began,
+        ended=timeline.ended,
+        outcome=timeline.outcome,
         events=totals.events,
         tool_calls=totals.tool_calls,
         llm_calls=totals.llm_calls,
         errors=totals.errors,
-        input_tokens=totals.input_tokens if _said(llm, "input_tokens") else None,
-        output_tokens=totals.output_tokens if _said(llm, "output_tokens") else None,
-        cost_usd=totals.cost_usd if _said(found.steps, "cost_usd") else None,
+        input_tokens=totals.input_tokens if _has_amount(llm_steps, "input_tokens") else None,
+        output_tokens=totals.output_tokens if _has_amount(llm_steps, "output_tokens") else None,
+        cost_usd=totals.cost_usd if _has_amount(timeline.steps, "cost_usd") else None,
         unpriced=totals.unpriced,
-        tools=dict(Counter(step.label for step in found.steps if step.kind == "tool_call" and step.label)),
-        records=totals.events + found.duplicates,
+        tools=dict(Counter(step.label for step in timeline.steps if step.kind == "tool_call" and step.label)),
+        records=totals.events + timeline.duplicates,
     )
 
 
-def who(owner: str, agents: Iterable[str]) -> tuple[str, ...]:
+def list_agents(owner: str, agents: Iterable[str]) -> tuple[str, ...]:
     """Who acted, the owner first, users left out unless there is nobody else."""
     acted = sorted({*agents, owner} - {USER}, key=lambda agent: (agent != owner, agent))
     return tuple(acted) or (USER,)
 
 
-def _said(steps: Iterable[Step], name: str) -> bool:
-    return any(number(step.event.payload.get(name)) is not None for step in steps)
+def _has_amount(steps: Iterable[Step], field_name: str) -> bool:
+    return any(parse_amount(step.event.payload.get(field_name)) is not None for step in steps)
 
 
-def tokens(amounts: Iterable[float]) -> int:
+def sum_tokens(amounts: Iterable[float]) -> int:
     """The exact sum, to the next whole number."""
     return round(fsum(amounts))
 
 
-def dollars(amounts: Iterable[float]) -> float:
+def sum_dollars(amounts: Iterable[float]) -> float:
     """The exact sum, to the billionth: neither the order of the amounts nor binary fractions show."""
     return round(fsum(amounts), 9)

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import fsum
 
-from ..event.event import Record, microseconds, number
+from ..event.event import Record, parse_amount, to_microseconds
 from .lanes import Lanes
-from .order import announces, call_type, in_order, recorded_key
+from .order import get_announced_id, get_announced_type, get_recorded_key, order_records
 from .step import Lane, Step
 
-__all__ = ["CALL_TYPES", "Lane", "Live", "Step", "Timeline", "Totals", "alone", "timeline"]
+__all__ = ["CALL_TYPES", "Lane", "LiveTimeline", "Step", "Timeline", "Totals", "build_timeline", "make_single_step"]
 
 CALL_TYPES = frozenset({"llm_call", "tool_call", "retrieval"})
 BOUNDS = frozenset({"session_start", "session_end"})
@@ -49,14 +49,14 @@ class Timeline:
 
     Attributes:
         outcome: ``succeeded``, ``failed``, ``cancelled``, or what else its end says; None while it hasn't ended.
-        growing: the lanes as they go on when further steps come.
+        live_lanes: the lanes as they go on when further steps come.
         duplicates: how many records were copies of another.
     """
 
     session_id: str
     steps: list[Step]
     lanes: list[Lane]
-    growing: Lanes
+    live_lanes: Lanes
     outcome: str | None
     totals: Totals
     duplicates: int
@@ -85,107 +85,113 @@ class Timeline:
                 yield step.record
 
 
-def timeline(session_id: str, records: Iterable[Record]) -> Timeline:
+def build_timeline(session_id: str, records: Iterable[Record]) -> Timeline:
     """The timeline of ``records``, all of one session, in whatever order they come."""
-    steps, duplicates = in_order(records)
+    steps, duplicates = order_records(records)
     lanes = Lanes(steps)
     events = sum(len(step.announced) + (not step.is_open) for step in steps)
-    return Timeline(session_id, steps, lanes.all, lanes, _outcome(steps), _totals(steps, events), duplicates)
+    return Timeline(
+        session_id, steps, lanes.lanes, lanes, _find_outcome(steps), _compute_totals(steps, events), duplicates
+    )
 
 
-class Live:
+class LiveTimeline:
     """A timeline that goes on: what comes is a step of its own, in the order of its arrival."""
 
-    def __init__(self, known: Timeline) -> None:
-        self._lanes = known.growing
-        self._steps = {step.event.event_id: step for step in known.steps}
-        self._open = {announces(step.event): step for step in known.steps if step.is_open}
-        self._seen = {record.event.event_id for record in known.records()}
+    def __init__(self, timeline: Timeline) -> None:
+        self._lanes = timeline.live_lanes
+        self._steps = {step.event.event_id: step for step in timeline.steps}
+        self._open_calls = {get_announced_id(step.event): step for step in timeline.steps if step.is_open}
+        self._seen_ids = {record.event.event_id for record in timeline.records()}
 
     def add(self, record: Record) -> Step | None:
         """The step that ``record`` makes; None when it is a copy of one that was there."""
         event = record.event
-        if event.event_id in self._seen:
+        if event.event_id in self._seen_ids:
             return None
-        self._seen.add(event.event_id)
-        recorded = microseconds(event.timestamp)
-        opened = self._open.pop(event.event_id, None)
-        began = min(opened.began, recorded) if opened else recorded - event.latency_us
-        started = event.event_type == "call_started"
-        announced = (record,) if started else opened.announced if opened else ()
-        step = Step(record, announced, call_type(event) if started else event.event_type, began, recorded)
+        self._seen_ids.add(event.event_id)
+        recorded = to_microseconds(event.timestamp)
+        open_call = self._open_calls.pop(event.event_id, None)
+        began = min(open_call.began, recorded) if open_call else recorded - event.latency_us
+        is_announcement = event.event_type == "call_started"
+        announced = (record,) if is_announcement else open_call.announced if open_call else ()
+        step = Step(
+            record, announced, get_announced_type(event) if is_announcement else event.event_type, began, recorded
+        )
         parent = event.parent_event_id or ""
-        step.parent = self._steps.get(parent) or self._open.get(parent)
+        step.parent = self._steps.get(parent) or self._open_calls.get(parent)
         self._lanes.add(step)
         if step.is_open:
-            self._open[announces(event)] = step
+            self._open_calls[get_announced_id(event)] = step
         self._steps[event.event_id] = step
         return step
 
 
-def alone(record: Record) -> Step:
+def make_single_step(record: Record) -> Step:
     """The step that a record makes, seen without the rest of its session."""
-    event, recorded = record.event, microseconds(record.event.timestamp)
+    event, recorded = record.event, to_microseconds(record.event.timestamp)
     if event.event_type == "call_started":
-        return Step(record, (record,), call_type(event), recorded - event.latency_us, recorded)
+        return Step(record, (record,), get_announced_type(event), recorded - event.latency_us, recorded)
     return Step(record, (), event.event_type, recorded - event.latency_us, recorded)
 
 
-def _outcome(steps: list[Step]) -> str | None:
+def _find_outcome(steps: list[Step]) -> str | None:
     """What the ``session_end`` recorded last in the session's own lane says; else the last status that says it."""
     bounds = [step for step in steps if step.kind in BOUNDS and step.lane.depth == 0]
-    last = max(bounds, key=recorded_key, default=None)
+    last = max(bounds, key=get_recorded_key, default=None)
     if last is not None and last.kind == "session_end":
         return end_status(last.event.payload.get("status"), last.event.status)
-    stating = [step for step in steps if step.event.status]
+    stating_steps = [step for step in steps if step.event.status]
     if last is not None:
-        stating = [step for step in stating if recorded_key(step) >= recorded_key(last)]
-    status = max(stating, key=recorded_key).event.status if stating else None
+        stating_steps = [step for step in stating_steps if get_recorded_key(step) >= get_recorded_key(last)]
+    status = max(stating_steps, key=get_recorded_key).event.status if stating_steps else None
     return status if status in OUTCOMES else None
 
 
-def end_status(said: object, status: str | None) -> str:
+def end_status(payload_status: object, status: str | None) -> str:
     """How a session ended, by what its ``session_end`` said in its payload, or as its status."""
-    return str(said or status or "ended")
+    return str(payload_status or status or "ended")
 
 
-def _totals(steps: list[Step], events: int) -> Totals:
+def _compute_totals(steps: list[Step], events: int) -> Totals:
     kinds = Counter(step.kind for step in steps)
-    llm = [step for step in steps if step.kind == "llm_call"]
-    wrong = [step for step in steps if step.error is not None]
+    llm_steps = [step for step in steps if step.kind == "llm_call"]
+    failed_steps = [step for step in steps if step.error is not None]
     calls = Counter(step.label or step.kind for step in steps if step.kind in CALL_TYPES)
-    failures = Counter(step.label or step.kind for step in wrong if step.kind in CALL_TYPES)
-    costs = _costs(steps)
+    failures = Counter(step.label or step.kind for step in failed_steps if step.kind in CALL_TYPES)
+    costs = _group_costs(steps)
     return Totals(
         events=events,
         tool_calls=kinds["tool_call"],
-        llm_calls=len(llm),
+        llm_calls=len(llm_steps),
         retrievals=kinds["retrieval"],
-        errors=sum(step.kind != "session_end" for step in wrong),
-        input_tokens=_tokens(llm, "input_tokens"),
-        cached_tokens=_tokens(llm, "cached_tokens"),
-        output_tokens=_tokens(llm, "output_tokens"),
-        cost_usd=_dollars(cost for group in costs.values() for cost in group),
-        unpriced=sum(number(step.event.payload.get("cost_usd")) is None and not step.is_open for step in llm),
+        errors=sum(step.kind != "session_end" for step in failed_steps),
+        input_tokens=_sum_tokens(llm_steps, "input_tokens"),
+        cached_tokens=_sum_tokens(llm_steps, "cached_tokens"),
+        output_tokens=_sum_tokens(llm_steps, "output_tokens"),
+        cost_usd=_sum_dollars(cost for group in costs.values() for cost in group),
+        unpriced=sum(
+            parse_amount(step.event.payload.get("cost_usd")) is None and not step.is_open for step in llm_steps
+        ),
         calls=dict(calls),
         failures=dict(failures),
-        cost_by_model={label: _dollars(group) for label, group in costs.items()},
+        cost_by_model={label: _sum_dollars(group) for label, group in costs.items()},
     )
 
 
-def _costs(steps: list[Step]) -> dict[str, list[float]]:
+def _group_costs(steps: list[Step]) -> dict[str, list[float]]:
     """What was paid, by model, or by tool where a tool has a price."""
     costs: dict[str, list[float]] = defaultdict(list)
     for step in steps:
-        if "cost_usd" in step.event.payload and (cost := number(step.event.payload["cost_usd"])) is not None:
+        if "cost_usd" in step.event.payload and (cost := parse_amount(step.event.payload["cost_usd"])) is not None:
             costs[step.label or step.kind].append(cost)
     return costs
 
 
-def _tokens(steps: list[Step], name: str) -> int:
-    return round(fsum(number(step.event.payload.get(name)) or 0 for step in steps))
+def _sum_tokens(steps: list[Step], name: str) -> int:
+    return round(fsum(parse_amount(step.event.payload.get(name)) or 0 for step in steps))
 
 
-def _dollars(amounts: Iterable[float]) -> float:
+def _sum_dollars(amounts: Iterable[float]) -> float:
     """The exact sum, to the billionth: neither the order of the amounts nor binary fractions show."""
     return round(fsum(amounts), 9)

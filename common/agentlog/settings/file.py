@@ -9,8 +9,15 @@ from typing import Any
 
 from ..errors import SettingsError
 
-NAME = "agentlog.toml"
-TYPES = {str: "a string", dict: "a table", list: "an array", bool: "true or false", int: "a number", float: "a number"}
+FILE_NAME = "agentlog.toml"
+TYPE_NAMES = {
+    str: "a string",
+    dict: "a table",
+    list: "an array",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+}
 
 Keys = tuple[str, ...]
 
@@ -21,19 +28,19 @@ class SettingsFile:
 
     Attributes:
         path: the file; relative paths in it are relative to its folder.
-        shown: the file as a message names it.
+        display_name: the file as a message names it.
         data: its tables and values.
         lines: the line of each key and table, counted from 1, by the keys that lead to it.
     """
 
     path: Path
-    shown: str
+    display_name: str
     data: Mapping[str, Any] = field(repr=False)
     lines: Mapping[Keys, int] = field(repr=False)
 
-    def where(self, *keys: str) -> str:
+    def locate(self, *keys: str) -> str:
         """``agentlog.toml:12``, the line of the key or table that ``keys`` lead to."""
-        return f"{self.shown}:{self.lines[keys]}"
+        return f"{self.display_name}:{self.lines[keys]}"
 
 
 def find_settings_file(environment: Mapping[str, str], folder: Path) -> SettingsFile | None:
@@ -42,18 +49,18 @@ def find_settings_file(environment: Mapping[str, str], folder: Path) -> Settings
     Raises:
         SettingsError: when ``$AGENTLOG_CONFIG`` doesn't exist, or the file can't be read or isn't TOML.
     """
-    if named := environment.get("AGENTLOG_CONFIG"):
-        found = _read(folder / named, named)
-        if found is None:
-            raise SettingsError(f"environment AGENTLOG_CONFIG: there is no file {named}")
-        return found
-    if found := _read(folder / NAME, NAME):
-        return found
-    path = _user_file(environment)
-    return _read(path, str(path)) if path else None
+    if configured_path := environment.get("AGENTLOG_CONFIG"):
+        settings_file = _read_file(folder / configured_path, configured_path)
+        if settings_file is None:
+            raise SettingsError(f"environment AGENTLOG_CONFIG: there is no file {configured_path}")
+        return settings_file
+    if settings_file := _read_file(folder / FILE_NAME, FILE_NAME):
+        return settings_file
+    path = _get_user_path(environment)
+    return _read_file(path, str(path)) if path else None
 
 
-def walk(table: Mapping[str, Any], is_leaf: Callable[[Any], bool]) -> Iterator[tuple[Keys, Any]]:
+def walk_table(table: Mapping[str, Any], is_leaf: Callable[[Any], bool]) -> Iterator[tuple[Keys, Any]]:
     """Each value below ``table`` with the keys that lead to it, in order; a table in it that ``is_leaf`` is a value."""
     waiting: list[tuple[Keys, Any]] = [((key,), value) for key, value in reversed(list(table.items()))]
     while waiting:
@@ -63,52 +70,54 @@ def walk(table: Mapping[str, Any], is_leaf: Callable[[Any], bool]) -> Iterator[t
             waiting += [((*keys, key), below) for key, below in reversed(value.items())]
 
 
-def type_name(value: object) -> str:
+def get_type_name(value: object) -> str:
     """The type of a value in the file, in TOML's words."""
-    return TYPES.get(type(value), "a date or time")
+    return TYPE_NAMES.get(type(value), "a date or time")
 
 
-def _user_file(environment: Mapping[str, str]) -> Path | None:
+def _get_user_path(environment: Mapping[str, str]) -> Path | None:
     """The file in the user's config folder, as the XDG Base Directory Specification has it: absolute paths only."""
     folder = environment.get("XDG_CONFIG_HOME", "")
     if not folder.startswith("/") and "HOME" in environment:
         folder = f"{environment['HOME']}/.config"
-    return Path(folder) / "agentlog" / NAME if folder.startswith("/") else None
+    return Path(folder) / "agentlog" / FILE_NAME if folder.startswith("/") else None
 
 
-def _read(path: Path, shown: str) -> SettingsFile | None:
+def _read_file(path: Path, display_name: str) -> SettingsFile | None:
     """The file at ``path``, or None when there is none."""
     try:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise SettingsError(f"{shown} can't be read: {error.strerror}") from error
+        raise SettingsError(f"{display_name} can't be read: {error.strerror}") from error
     try:
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
-        return SettingsFile(path, shown, tomllib.loads(text), _lines(text))
+        return SettingsFile(path, display_name, tomllib.loads(text), _find_key_lines(text))
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise SettingsError(f"{shown}:{line}: is not UTF-8; TOML is always UTF-8") from error
+        raise SettingsError(f"{display_name}:{line}: is not UTF-8; TOML is always UTF-8") from error
     except (ValueError, RecursionError) as error:
-        raise SettingsError(_syntax_error(shown, text, error)) from error
+        raise SettingsError(_explain_syntax_error(display_name, text, error)) from error
 
 
-def _syntax_error(shown: str, text: str, error: Exception) -> str:
+def _explain_syntax_error(display_name: str, text: str, error: Exception) -> str:
     what, _, place = str(error).partition(" (at ")
     if isinstance(error, RecursionError) or not place:
-        return f"{shown}: can't be read: {what}"
+        return f"{display_name}: can't be read: {what}"
     at_line = re.match(r"line ([0-9]+), column ([0-9]+)", place)
     line = at_line[1] if at_line else text.rstrip().count("\n") + 1
-    return f"{shown}:{line}: is not TOML: {what}" + (f" (column {at_line[2]})" if at_line else ", at the file's end")
+    return f"{display_name}:{line}: is not TOML: {what}" + (
+        f" (column {at_line[2]})" if at_line else ", at the file's end"
+    )
 
 
-def _lines(text: str) -> dict[Keys, int]:
+def _find_key_lines(text: str) -> dict[Keys, int]:
     """The line of each key and table. tomllib doesn't tell, so it is asked about one statement after the other."""
     lines: dict[Keys, int] = {}
     table: Keys = ()
-    for number, is_header, statement in _statements(text.split("\n")):
-        paths = [keys for keys, _ in walk(statement, is_leaf=lambda _: False)]
+    for number, is_header, statement in _split_statements(text.split("\n")):
+        paths = [keys for keys, _ in walk_table(statement, is_leaf=lambda _: False)]
         above = () if is_header else table
         for keys in paths:
             lines.setdefault((*above, *keys), number)
@@ -116,17 +125,17 @@ def _lines(text: str) -> dict[Keys, int]:
     return lines
 
 
-def _statements(lines: list[str]) -> Iterator[tuple[int, bool, dict[str, Any]]]:
+def _split_statements(lines: list[str]) -> Iterator[tuple[int, bool, dict[str, Any]]]:
     """Each statement of a valid document by itself: its line, whether it is a table's header, and what it says."""
     start = 0
     for end in range(1, len(lines) + 1):
-        statement = _parsed("\n".join(lines[start:end]))
+        statement = _parse_or_none("\n".join(lines[start:end]))
         if statement is not None:
             yield start + 1, lines[start].lstrip().startswith("["), statement
             start = end
 
 
-def _parsed(text: str) -> dict[str, Any] | None:
+def _parse_or_none(text: str) -> dict[str, Any] | None:
     try:
         return tomllib.loads(text)
     except ValueError:

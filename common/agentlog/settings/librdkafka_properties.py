@@ -53,9 +53,9 @@ partitioner produce.offset.report queue.buffering.backpressure.threshold queue.b
 queue.buffering.max.messages queue.buffering.max.ms queuing.strategy request.required.acks request.timeout.ms retries
 sticky.partitioning.linger.ms transaction.timeout.ms transactional.id
 """
-CONSUMER = frozenset((ANY_CLIENT + CONSUMER_ONLY).split())
-PRODUCER = frozenset((ANY_CLIENT + PRODUCER_ONLY).split())
-PROPERTIES = CONSUMER | PRODUCER
+CONSUMER_PROPERTIES = frozenset((ANY_CLIENT + CONSUMER_ONLY).split())
+PRODUCER_PROPERTIES = frozenset((ANY_CLIENT + PRODUCER_ONLY).split())
+ALL_PROPERTIES = CONSUMER_PROPERTIES | PRODUCER_PROPERTIES
 
 ALIASES: Mapping[str, str] = MappingProxyType(
     {
@@ -73,7 +73,7 @@ ALIASES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-SECRETS = frozenset(
+SECRET_PROPERTIES = frozenset(
     {
         "https.ca.pem",
         "sasl.oauthbearer.assertion.private.key.passphrase",
@@ -89,7 +89,7 @@ SECRETS = frozenset(
     }
 )
 
-OURS = frozenset(
+RESERVED_PROPERTIES = frozenset(
     {
         "auto.commit.enable",
         "auto.offset.reset",
@@ -102,7 +102,7 @@ OURS = frozenset(
     }
 )
 
-JAVA: Mapping[str, str] = MappingProxyType(
+JAVA_EQUIVALENTS: Mapping[str, str] = MappingProxyType(
     {
         "sasl.jaas.config": "sasl.username and sasl.password",
         "ssl.keystore.certificate.chain": "ssl.certificate.pem",
@@ -113,23 +113,23 @@ JAVA: Mapping[str, str] = MappingProxyType(
 )
 
 
-def property_name(written: str, origin: str) -> str:
-    """The property that ``written`` names; of several names for the same, always the same one.
+def resolve_property_name(name: str, origin: str) -> str:
+    """The property that ``name`` names; of several names for the same, always the same one.
 
     Raises:
         SettingsError: when librdkafka has no such property, or the tools set it themselves.
     """
-    if written in JAVA:
-        raise SettingsError(f"{origin}: {written} is a property of Java's clients; here it is {JAVA[written]}")
-    if written not in PROPERTIES:
-        raise SettingsError(f"{origin}: librdkafka has no {written[:60]!r}{did_you_mean(written, PROPERTIES)}")
-    if written in OURS:
-        raise SettingsError(f"{origin}: {written} can't be set, because the tools set it themselves; leave it out")
-    return ALIASES.get(written, written)
+    if name in JAVA_EQUIVALENTS:
+        raise SettingsError(f"{origin}: {name} is a property of Java's clients; here it is {JAVA_EQUIVALENTS[name]}")
+    if name not in ALL_PROPERTIES:
+        raise SettingsError(f"{origin}: librdkafka has no {name[:60]!r}{suggest_name(name, ALL_PROPERTIES)}")
+    if name in RESERVED_PROPERTIES:
+        raise SettingsError(f"{origin}: {name} can't be set, because the tools set it themselves; leave it out")
+    return ALIASES.get(name, name)
 
 
-def did_you_mean(written: str, names: Iterable[str]) -> str:
+def suggest_name(text: str, names: Iterable[str]) -> str:
     """``; did you mean NAME?`` with the nearest of ``names``, or nothing when none is near."""
     by_lower = {name.lower(): name for name in sorted(names)}
-    near = get_close_matches(written.lower()[:100], by_lower, n=1)
+    near = get_close_matches(text.lower()[:100], by_lower, n=1)
     return f"; did you mean {by_lower[near[0]]}?" if near else ""

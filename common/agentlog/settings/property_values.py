@@ -5,98 +5,98 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import SettingsError
-from .file import Keys, SettingsFile, type_name, walk
-from .librdkafka_properties import ALIASES, PROPERTIES, SECRETS, did_you_mean, property_name
+from .file import Keys, SettingsFile, get_type_name, walk_table
+from .librdkafka_properties import ALIASES, ALL_PROPERTIES, SECRET_PROPERTIES, resolve_property_name, suggest_name
 
-VARIABLES = {f"AGENTLOG_KAFKA_{name.upper().replace('.', '_')}": name for name in sorted(PROPERTIES)}
+VARIABLES = {f"AGENTLOG_KAFKA_{name.upper().replace('.', '_')}": name for name in sorted(ALL_PROPERTIES)}
 
 T = TypeVar("T")
 
 
-class Given(NamedTuple):
+class PropertyValue(NamedTuple):
     """A property's value as librdkafka takes it, where it came from, and whether it must never be shown."""
 
     value: str
     origin: str
-    secret: bool
+    is_secret: bool
 
 
 def from_file(
-    file: SettingsFile, cluster: str, environment: Mapping[str, str], stronger: Mapping[str, Given]
-) -> dict[str, Given]:
+    file: SettingsFile, cluster: str, environment: Mapping[str, str], overriding: Mapping[str, PropertyValue]
+) -> dict[str, PropertyValue]:
     """What the file says of ``cluster``, with ``{env}`` and ``{file}`` looked up and relative paths made whole.
 
-    What ``stronger`` has is left out, so that a secret which something else overrides needn't be there.
+    What ``overriding`` has is left out, so that a secret which something else overrides needn't be there.
     """
     return {
-        name: _given(name, value, origin, file, environment)
-        for name, (value, origin) in properties_in(file, cluster).items()
-        if name not in stronger
+        name: _resolve_value(name, value, origin, file, environment)
+        for name, (value, origin) in read_cluster_properties(file, cluster).items()
+        if name not in overriding
     }
 
 
-def properties_in(file: SettingsFile, cluster: str) -> dict[str, tuple[Any, str]]:
+def read_cluster_properties(file: SettingsFile, cluster: str) -> dict[str, tuple[Any, str]]:
     """The properties of ``cluster``, dotted or nested in the file: the value and line of each, checked, not looked up.
 
     Raises:
         SettingsError: for the first that is wrong.
     """
 
-    def each() -> Iterator[tuple[str, tuple[Any, str], str]]:
-        for keys, value in walk(file.data["clusters"][cluster], _is_reference):
+    def iter_properties() -> Iterator[tuple[str, tuple[Any, str], str]]:
+        for keys, value in walk_table(file.data["clusters"][cluster], _is_reference):
             if _is_reference(value) or not isinstance(value, dict):
-                origin = file.where("clusters", cluster, *keys)
+                origin = file.locate("clusters", cluster, *keys)
                 _check_quoted(cluster, keys, origin)
-                name = property_name(".".join(keys), origin)
+                name = resolve_property_name(".".join(keys), origin)
                 _check_value(name, value, origin)
                 yield name, (value, origin), origin
 
-    return _each_once(each())
+    return _collect_unique(iter_properties())
 
 
-def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
+def from_environment(environment: Mapping[str, str]) -> dict[str, PropertyValue]:
     """What variables such as ``AGENTLOG_KAFKA_SASL_PASSWORD`` say; an empty one counts as not set."""
 
-    def named() -> Iterator[tuple[str, Given, str]]:
+    def iter_properties() -> Iterator[tuple[str, PropertyValue, str]]:
         for variable, value in environment.items():
             if variable.startswith("AGENTLOG_KAFKA_") and value:
                 origin = f"environment {variable}"
                 if variable not in VARIABLES:
-                    raise SettingsError(f"{origin}: librdkafka has no such property{did_you_mean(variable, VARIABLES)}")
-                name = property_name(VARIABLES[variable], origin)
-                yield name, Given(value, origin, name in SECRETS), origin
+                    raise SettingsError(f"{origin}: librdkafka has no such property{suggest_name(variable, VARIABLES)}")
+                name = resolve_property_name(VARIABLES[variable], origin)
+                yield name, PropertyValue(value, origin, name in SECRET_PROPERTIES), origin
 
-    return _each_once(named())
+    return _collect_unique(iter_properties())
 
 
-def from_overrides(overrides: Sequence[str]) -> dict[str, Given]:
+def from_overrides(overrides: Sequence[str]) -> dict[str, PropertyValue]:
     """What ``NAME=VALUE`` pairs say, the last of each name."""
-    given = {}
+    values = {}
     for pair in overrides:
-        written, _, value = pair.partition("=")
+        name_text, _, value = pair.partition("=")
         if not value:
-            example = written if written in PROPERTIES else "security.protocol"
+            example = name_text if name_text in ALL_PROPERTIES else "security.protocol"
             raise SettingsError(f"-X takes NAME=VALUE, and one has no value; write -X {example}=VALUE")
-        name = property_name(written.strip(), "-X")
-        given[name] = Given(value, "-X", name in SECRETS)
-    return given
+        name = resolve_property_name(name_text.strip(), "-X")
+        values[name] = PropertyValue(value, "-X", name in SECRET_PROPERTIES)
+    return values
 
 
-def from_properties(properties: Mapping[str, object], origin: str) -> dict[str, Given]:
+def from_properties(properties: Mapping[str, object], origin: str) -> dict[str, PropertyValue]:
     """What a program says of a cluster, in a mapping."""
 
-    def each() -> Iterator[tuple[str, Given, str]]:
+    def iter_properties() -> Iterator[tuple[str, PropertyValue, str]]:
         for written, value in properties.items():
             where = f"{origin} {written}"
-            name = property_name(written, where)
+            name = resolve_property_name(written, where)
             _check_value(name, value, where)
             text = str(value).lower() if isinstance(value, bool) else str(value)
-            yield name, Given(text, where, name in SECRETS), where
+            yield name, PropertyValue(text, where, name in SECRET_PROPERTIES), where
 
-    return _each_once(each())
+    return _collect_unique(iter_properties())
 
 
-def _each_once(properties: Iterable[tuple[str, T, str]]) -> dict[str, T]:
+def _collect_unique(properties: Iterable[tuple[str, T, str]]) -> dict[str, T]:
     """The values by name; ``SettingsError`` for a name that comes twice, with the two origins."""
     values: dict[str, T] = {}
     origins: dict[str, str] = {}
@@ -114,8 +114,8 @@ def _is_reference(value: object) -> bool:
 
 def _check_quoted(cluster: str, keys: Keys, origin: str) -> None:
     """Explain ``[clusters.eu.west]``, which TOML reads as a cluster ``eu`` with properties ``west...``."""
-    tails = [cut for cut in range(1, len(keys)) if ".".join(keys[cut:]) in PROPERTIES]
-    if tails and ".".join(keys) not in PROPERTIES:
+    tails = [cut for cut in range(1, len(keys)) if ".".join(keys[cut:]) in ALL_PROPERTIES]
+    if tails and ".".join(keys) not in ALL_PROPERTIES:
         name = ".".join([cluster, *keys[: tails[0]]])
         raise SettingsError(f'{origin}: a cluster\'s name with dots stands in quotes: [clusters."{name}"]')
 
@@ -126,30 +126,40 @@ def _check_value(name: str, value: object, origin: str) -> None:
             raise SettingsError(f'{origin}: {name} needs either {{env = "VARIABLE"}} or {{file = "path"}}')
     elif not isinstance(value, str | bool | int | float):
         commas = "; write one string, with commas between the items" if isinstance(value, list) else ""
-        raise SettingsError(f"{origin}: {name} is {type_name(value)}, not a string, a number, true or false{commas}")
+        raise SettingsError(
+            f"{origin}: {name} is {get_type_name(value)}, not a string, a number, true or false{commas}"
+        )
 
 
-def _given(name: str, value: Any, origin: str, file: SettingsFile, environment: Mapping[str, str]) -> Given:
+def _resolve_value(
+    name: str, value: Any, origin: str, file: SettingsFile, environment: Mapping[str, str]
+) -> PropertyValue:
     match value:
         case {"env": variable}:
-            given = Given(_variable(name, variable, origin, environment), f"{origin}, environment {variable}", True)
+            resolved = PropertyValue(
+                _read_variable(name, variable, origin, environment), f"{origin}, environment {variable}", True
+            )
         case {"file": path}:
-            given = Given(_content(name, _path(path, file, environment), origin), f"{origin}, file {path}", True)
+            resolved = PropertyValue(
+                _read_secret_file(name, _resolve_path(path, file, environment), origin), f"{origin}, file {path}", True
+            )
         case _:
-            given = Given(str(value).lower() if isinstance(value, bool) else str(value), origin, name in SECRETS)
-    if name.endswith((".location", ".file", ".keytab")) and given.value not in ("", "probe"):
-        return given._replace(value=str(_path(given.value, file, environment)))
-    return given
+            resolved = PropertyValue(
+                str(value).lower() if isinstance(value, bool) else str(value), origin, name in SECRET_PROPERTIES
+            )
+    if name.endswith((".location", ".file", ".keytab")) and resolved.value not in ("", "probe"):
+        return resolved._replace(value=str(_resolve_path(resolved.value, file, environment)))
+    return resolved
 
 
-def _variable(name: str, variable: str, origin: str, environment: Mapping[str, str]) -> str:
+def _read_variable(name: str, variable: str, origin: str, environment: Mapping[str, str]) -> str:
     if value := environment.get(variable):
         return value
     missing = "is empty" if variable in environment else "is not set"
     raise SettingsError(f"{origin}: {name} is to come from the environment variable {variable}, which {missing}")
 
 
-def _content(name: str, path: Path, origin: str) -> str:
+def _read_secret_file(name: str, path: Path, origin: str) -> str:
     try:
         content = path.read_bytes().decode().rstrip("\r\n")
         missing = "" if content else "is empty"
@@ -162,8 +172,8 @@ def _content(name: str, path: Path, origin: str) -> str:
     return content
 
 
-def _path(written: str, file: SettingsFile, environment: Mapping[str, str]) -> Path:
+def _resolve_path(path_text: str, file: SettingsFile, environment: Mapping[str, str]) -> Path:
     """A path in the file: relative to the file's folder; ``~/`` is the user's home."""
-    if written.startswith("~/") and "HOME" in environment:
-        return Path(environment["HOME"], written[2:])
-    return file.path.parent / written
+    if path_text.startswith("~/") and "HOME" in environment:
+        return Path(environment["HOME"], path_text[2:])
+    return file.path.parent / path_text

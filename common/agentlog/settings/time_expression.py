@@ -13,19 +13,19 @@ EXAMPLES = (
     "2026-01-15T14:00:00Z, '2026-01-15 14:00', 2026-01-15, 14:00, 'yesterday 14:00', now, -2h, '2h ago', "
     "1768485600 (epoch), @1200 (an offset) or @3:1200 (partition 3, offset 1200)"
 )
-WALL = re.compile(
+WALL_TIME_PATTERN = re.compile(
     r"(?=.)(?:(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2}|today|yesterday)(?:(?:t| (?:at )?)(?=[0-9])|$))?"
     r"(?:(?P<clock>[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?)"
     r" ?(?P<zone>z|utc|gmt|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?)?"
 )
-UNIT = r"(?:ms|w(?:eeks?)?|d(?:ays?)?|h(?:ours?)?|m(?:in(?:utes?)?)?|s(?:ec(?:onds?)?)?)"
-STEPS = rf"(?:[0-9]{{1,12}}(?:\.[0-9]{{1,6}})? ?{UNIT} ?)+"
-BACK = re.compile(rf"(?:now ?)?- ?(?P<steps>{STEPS})|(?P<ago>{STEPS})ago|now")
-STEP = re.compile(rf"([0-9.]+) ?({UNIT})")
+UNIT_PATTERN = r"(?:ms|w(?:eeks?)?|d(?:ays?)?|h(?:ours?)?|m(?:in(?:utes?)?)?|s(?:ec(?:onds?)?)?)"
+STEPS_PATTERN = rf"(?:[0-9]{{1,12}}(?:\.[0-9]{{1,6}})? ?{UNIT_PATTERN} ?)+"
+RELATIVE_PATTERN = re.compile(rf"(?:now ?)?- ?(?P<steps>{STEPS_PATTERN})|(?P<ago>{STEPS_PATTERN})ago|now")
+STEP_PATTERN = re.compile(rf"([0-9.]+) ?({UNIT_PATTERN})")
 MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
-NUMBER = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,9})?")
+EPOCH_PATTERN = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,9})?")
 EPOCH_UNITS = (("seconds", 10**8, 10**6), ("milliseconds", 10**11, 10**3), ("microseconds", 10**14, 1))
-PLACE = re.compile(r"@(?:(?P<partition>[0-9]{1,10}):)?(?P<offset>[0-9]{1,19})")
+OFFSET_PATTERN = re.compile(r"@(?:(?P<partition>[0-9]{1,10}):)?(?P<offset>[0-9]{1,19})")
 
 
 def parse_position(text: str, now: datetime) -> Position:
@@ -41,16 +41,16 @@ def parse_position(text: str, now: datetime) -> Position:
     """
     if now.tzinfo is None:
         raise ValueError("now needs a zone")
-    written = " ".join(text[:100].split()).lower()
+    normalized_text = " ".join(text[:100].split()).lower()
     try:
-        for pattern, read in READERS:
-            if written.isascii() and len(text) <= 100 and (match := pattern.fullmatch(written)):
-                return read(match, now)
+        for pattern, parse in PARSERS:
+            if normalized_text.isascii() and len(text) <= 100 and (match := pattern.fullmatch(normalized_text)):
+                return parse(match, now)
     except ValueError as error:
-        raise PositionError(f"{_quoted(text)} is wrong: {error}") from error
+        raise PositionError(f"{_quote(text)} is wrong: {error}") from error
     except OverflowError as error:
-        raise PositionError(f"{_quoted(text)} is wrong: it lies outside the years 1970 to 9999") from error
-    raise PositionError(f"{_quoted(text)} is neither a time nor an offset; write {EXAMPLES}")
+        raise PositionError(f"{_quote(text)} is wrong: it lies outside the years 1970 to 9999") from error
+    raise PositionError(f"{_quote(text)} is neither a time nor an offset; write {EXAMPLES}")
 
 
 def check_range(start: Position | None, end: Position | None) -> None:
@@ -64,39 +64,39 @@ def check_range(start: Position | None, end: Position | None) -> None:
             raise PositionError(f"the end, {end.describe()}, lies before the beginning, {start.describe()}")
 
 
-def _place(match: re.Match[str], _now: datetime) -> Offset:
+def _parse_offset(match: re.Match[str], _now: datetime) -> Offset:
     partition, offset = match["partition"], int(match["offset"])
     if offset >= 2**63 or int(partition or 0) >= 2**31:
         raise ValueError("Kafka's offsets end at 2^63 - 1, its partitions at 2^31 - 1")
     return Offset(int(partition) if partition else None, offset)
 
 
-def _wall(match: re.Match[str], now: datetime) -> Moment:
+def _parse_wall_time(match: re.Match[str], now: datetime) -> Moment:
     """A day, a time of day, or both, as a clock on a wall shows them."""
-    zone = _zone(match["zone"]) or now.tzinfo or UTC
+    zone = _parse_zone(match["zone"]) or now.tzinfo or UTC
     today = now.astimezone(zone).date()
-    clock = _clock(match["clock"])
+    clock = _parse_clock(match["clock"])
     if match["day"] is None:
-        return _latest(datetime.combine(today, clock), zone, now, match["clock"])
+        return _choose_latest(datetime.combine(today, clock), zone, now, match["clock"])
     if match["day"] in ("today", "yesterday"):
         day = today - timedelta(days=match["day"] == "yesterday")
         note = match[0] if match["clock"] else f"the beginning of {match[0]}"
     else:
         day = date.fromisoformat(match["day"])
         note = "" if match["clock"] else "the beginning of that day"
-    return _on_the_wall(datetime.combine(day, clock), zone, now, note)
+    return _resolve_wall_time(datetime.combine(day, clock), zone, now, note)
 
 
-def _latest(wall: datetime, zone: tzinfo, now: datetime, clock: str) -> Moment:
+def _choose_latest(wall: datetime, zone: tzinfo, now: datetime, clock: str) -> Moment:
     """``wall``, which is today's, or the same time of yesterday when today's is still to come."""
-    moment = _on_the_wall(wall, zone, now, "today")
+    moment = _resolve_wall_time(wall, zone, now, "today")
     if moment.time <= now:
         return moment
     note = f"yesterday, because {clock} today is still to come"
-    return _on_the_wall(wall - timedelta(days=1), zone, now, note)
+    return _resolve_wall_time(wall - timedelta(days=1), zone, now, note)
 
 
-def _on_the_wall(wall: datetime, zone: tzinfo, now: datetime, note: str) -> Moment:
+def _resolve_wall_time(wall: datetime, zone: tzinfo, now: datetime, note: str) -> Moment:
     """``wall`` in ``zone``; a note tells of a time that daylight saving skips, or of one that it shows twice."""
     first, second = (wall.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
     moment = first.astimezone(UTC)
@@ -104,37 +104,37 @@ def _on_the_wall(wall: datetime, zone: tzinfo, now: datetime, note: str) -> Mome
         skipped = moment.astimezone(zone).replace(tzinfo=None) != wall
         clock = wall.time().isoformat()
         twice = f"{clock} came twice that day, this is the first; the second is {second.isoformat()}"
-        found = f"the clocks skipped {clock} that day" if skipped else twice
-        note = f"{note}; {found}" if note else found
-    return _moment(moment, now, note)
+        clock_change = f"the clocks skipped {clock} that day" if skipped else twice
+        note = f"{note}; {clock_change}" if note else clock_change
+    return _make_moment(moment, now, note)
 
 
-def _back(match: re.Match[str], now: datetime) -> Moment:
+def _parse_relative(match: re.Match[str], now: datetime) -> Moment:
     """``now``, or a span of time before it; a day is 24 hours."""
-    steps = STEP.findall(match["steps"] or match["ago"] or "")
-    span = sum(Decimal(number) * MILLISECONDS["ms" if unit == "ms" else unit[0]] for number, unit in steps)
-    return _moment(now.astimezone(UTC) - timedelta(microseconds=int(span * 1000)), now, match[0])
+    steps = STEP_PATTERN.findall(match["steps"] or match["ago"] or "")
+    milliseconds = sum(Decimal(number) * MILLISECONDS["ms" if unit == "ms" else unit[0]] for number, unit in steps)
+    return _make_moment(now.astimezone(UTC) - timedelta(microseconds=int(milliseconds * 1000)), now, match[0])
 
 
-def _epoch(match: re.Match[str], now: datetime) -> Moment:
+def _parse_epoch(match: re.Match[str], now: datetime) -> Moment:
     """A number of seconds, milliseconds or microseconds since 1970, told apart by magnitude."""
     number = Decimal(match[0])
     for unit, least, scale in EPOCH_UNITS:
         if least <= number < least * 1000:
-            return _moment(EPOCH + timedelta(microseconds=int(number * scale)), now, f"epoch {unit}")
+            return _make_moment(EPOCH + timedelta(microseconds=int(number * scale)), now, f"epoch {unit}")
     size = "small" if number < 10**8 else "large"
     raise ValueError(f"too {size} for epoch seconds (10 digits) or milliseconds (13); an offset is written @{match[0]}")
 
 
-READERS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], datetime], Position]], ...] = (
-    (PLACE, _place),
-    (WALL, _wall),
-    (BACK, _back),
-    (NUMBER, _epoch),
+PARSERS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], datetime], Position]], ...] = (
+    (OFFSET_PATTERN, _parse_offset),
+    (WALL_TIME_PATTERN, _parse_wall_time),
+    (RELATIVE_PATTERN, _parse_relative),
+    (EPOCH_PATTERN, _parse_epoch),
 )
 
 
-def _moment(time: datetime, now: datetime, note: str) -> Moment:
+def _make_moment(time: datetime, now: datetime, note: str) -> Moment:
     if time < EPOCH:
         raise ValueError("Kafka's timestamps begin with 1970")
     moment = Moment(time, now.tzinfo or UTC, note)
@@ -142,17 +142,17 @@ def _moment(time: datetime, now: datetime, note: str) -> Moment:
     return moment
 
 
-def _clock(written: str | None) -> time:
-    if written is None:
+def _parse_clock(text: str | None) -> time:
+    if text is None:
         return time()
-    return time.fromisoformat(f"0{written}" if written[1] == ":" else written)
+    return time.fromisoformat(f"0{text}" if text[1] == ":" else text)
 
 
-def _zone(written: str | None) -> tzinfo | None:
-    if written is None:
+def _parse_zone(text: str | None) -> tzinfo | None:
+    if text is None:
         return None
-    return UTC if written[0] in "zug" else time.fromisoformat(f"00:00{written}").tzinfo
+    return UTC if text[0] in "zug" else time.fromisoformat(f"00:00{text}").tzinfo
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return repr(text if len(text) <= 60 else f"{text[:57]}...")

@@ -41,14 +41,14 @@ class Screen:
 
 
 @contextmanager
-def above(screen: Screen, stream: TextIO) -> Iterator[None]:
+def write_log_above(screen: Screen, stream: TextIO) -> Iterator[None]:
     """The log's lines for ``stream`` appear above the screen's while the block runs."""
-    handlers = [each for each in logging.getLogger().handlers if isinstance(each, logging.StreamHandler)]
-    mine = [each for each in handlers if each.stream is stream]
-    for handler in mine:
+    stream_handlers = [each for each in logging.getLogger().handlers if isinstance(each, logging.StreamHandler)]
+    redirected = [each for each in stream_handlers if each.stream is stream]
+    for handler in redirected:
         handler.setStream(screen)
     try:
         yield
     finally:
-        for handler in mine:
+        for handler in redirected:
             handler.setStream(stream)

@@ -14,11 +14,11 @@ from enum import StrEnum
 from typing import IO
 
 from ..errors import Stopped, UsageError
-from ..event.escape import escaped
+from ..event.escape import escape_controls
 
-PLAIN_WIDTH = 80
+DEFAULT_WIDTH = 80
 PROGRESS_AFTER_S = 1.0
-JOINTS = "._-/"
+WORD_JOINTS = "._-/"
 
 
 class Style(StrEnum):
@@ -36,32 +36,32 @@ Paint = Callable[[str, str], str]
 """Gives a text a style, or any other of a terminal's colours by its code."""
 
 
-def plain(text: str, _style: str) -> str:
+def paint_plain(text: str, _style: str) -> str:
     """A paint for where there is no colour."""
     return text
 
 
-def coloured(text: str, style: str) -> str:
+def paint_coloured(text: str, style: str) -> str:
     """A paint for a terminal."""
     return f"\x1b[{style}m{text}\x1b[0m" if text else text
 
 
-def paint_for(stream: IO[str]) -> Paint:
+def choose_paint(stream: IO[str]) -> Paint:
     """Colour on a terminal that has it; https://no-color.org and FORCE_COLOR are kept."""
     if os.environ.get("NO_COLOR"):
-        return plain
-    wanted = os.environ.get("FORCE_COLOR") or (stream.isatty() and os.environ.get("TERM") != "dumb")
-    return coloured if wanted else plain
+        return paint_plain
+    has_colour = os.environ.get("FORCE_COLOR") or (stream.isatty() and os.environ.get("TERM") != "dumb")
+    return paint_coloured if has_colour else paint_plain
 
 
-def width() -> int:
+def get_width() -> int:
     """The terminal's columns; COLUMNS goes before them, and 80 counts where there is no terminal."""
-    return max(shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns, 40)
+    return max(shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns, 40)
 
 
-def columns() -> int | None:
+def get_columns() -> int | None:
     """How wide standard output is; None for what isn't a terminal, where a line may be of any length."""
-    return width() if sys.stdout.isatty() else None
+    return get_width() if sys.stdout.isatty() else None
 
 
 def cell_width(text: str) -> int:
@@ -73,9 +73,9 @@ def cell_width(text: str) -> int:
     return cell_len(text)
 
 
-def clipped(text: str, columns: int) -> str:
+def clip_text(text: str, columns: int) -> str:
     """``text`` with its controls escaped, cut to ``columns`` with an ellipsis in its place."""
-    shown = escaped(text[: columns * 2 + 8])  # nothing beyond can be seen, however long the text is
+    shown = escape_controls(text[: columns * 2 + 8])  # nothing beyond can be seen, however long the text is
     if len(text) <= columns * 2 + 8 and cell_width(shown) <= columns:
         return shown
     columns = max(columns - 3, 0)
@@ -85,7 +85,7 @@ def clipped(text: str, columns: int) -> str:
     return shown.rstrip() + "..."
 
 
-def wrapped(text: str, columns: int) -> list[str]:
+def wrap_text(text: str, columns: int) -> list[str]:
     """``text`` in lines of at most ``columns``, broken at spaces; a longer word at one of its joints, or anywhere."""
     lines, line = [], ""
     for piece in re.findall(" +|[^ ]+", text):
@@ -96,25 +96,25 @@ def wrapped(text: str, columns: int) -> list[str]:
         if piece[0] == " ":
             line = ""
         else:
-            *full, line = _chopped(piece, columns)
+            *full, line = _split_word(piece, columns)
             lines += full
     return [kept for each in [*lines, line] if (kept := each.rstrip())] or [""]
 
 
-def _chopped(word: str, columns: int) -> list[str]:
+def _split_word(word: str, columns: int) -> list[str]:
     pieces, start = [], 0
     while start < len(word):
         piece = word[start : start + columns]
-        while (over := cell_width(piece) - columns) > 0 and len(piece) > 1:
-            piece = piece[: -max(over // 2, 1)]
-        if start + len(piece) < len(word) and (joint := max(map(piece.rfind, JOINTS)) + 1) > len(piece) // 2:
+        while (excess := cell_width(piece) - columns) > 0 and len(piece) > 1:
+            piece = piece[: -max(excess // 2, 1)]
+        if start + len(piece) < len(word) and (joint := max(map(piece.rfind, WORD_JOINTS)) + 1) > len(piece) // 2:
             piece = piece[:joint]
         pieces.append(piece)
         start += len(piece)
     return pieces
 
 
-def flowing(items: Iterable[str], gap: str, columns: int) -> Iterator[str]:
+def flow_items(items: Iterable[str], gap: str, columns: int) -> Iterator[str]:
     """Items with ``gap`` between them in lines of at most ``columns``; one that fits on a line isn't broken."""
     line = ""
     for item in items:
@@ -124,31 +124,31 @@ def flowing(items: Iterable[str], gap: str, columns: int) -> Iterator[str]:
             continue
         if line:
             yield line + gap.rstrip()
-        *full, line = wrapped(item, columns - len(gap.rstrip()))
+        *full, line = wrap_text(item, columns - len(gap.rstrip()))
         yield from full
     if line:
         yield line
 
 
-def write(lines: Iterable[str]) -> None:
+def write_lines(lines: Iterable[str]) -> None:
     """Write lines to standard output, each with a newline.
 
     Raises:
         Stopped: whoever read them has gone; that's no failure.
         UsageError: they can't be written: the disk is full.
     """
-    with _written():
+    with _handle_write_errors():
         sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 def write_bytes(chunks: Iterable[bytes]) -> None:
-    """Write chunks to standard output as they are; see ``write``."""
-    with _written():
+    """Write chunks to standard output as they are; see ``write_lines``."""
+    with _handle_write_errors():
         sys.stdout.buffer.writelines(chunks)
 
 
 @contextmanager
-def _written() -> Iterator[None]:
+def _handle_write_errors() -> Iterator[None]:
     try:
         yield
         sys.stdout.flush()
@@ -165,31 +165,31 @@ def _discard(stream: IO[str]) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def page(lines: Iterable[str], *, pager: bool = True) -> None:
+def page_lines(lines: Iterable[str], *, use_pager: bool = True) -> None:
     """Write lines through the pager as git does: PAGER, else less, which ends by itself when all fits on the screen."""
-    command = _pager() if pager else []
+    command = _find_pager() if use_pager else []
     if not command:
-        return write(lines)
+        return write_lines(lines)
     # Ctrl-C is the pager's as long as it runs. A handler, because a child would inherit that it is ignored.
-    keys = signal.signal(signal.SIGINT, lambda *_: None)
+    previous_handler = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        _through(command, lines)
+        _write_to_pager(command, lines)
     finally:
-        signal.signal(signal.SIGINT, keys)
+        signal.signal(signal.SIGINT, previous_handler)
     return None
 
 
-def _pager() -> list[str]:
+def _find_pager() -> list[str]:
     """The pager's command; empty where there is none, or nothing to page for."""
     try:
         pager = shlex.split(os.environ.get("PAGER", "less"))
     except ValueError:  # a quote that isn't closed
         return []
-    wanted = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and pager not in ([], ["cat"])
-    return pager if wanted and shutil.which(pager[0]) else []
+    is_usable = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and pager not in ([], ["cat"])
+    return pager if is_usable and shutil.which(pager[0]) else []
 
 
-def _through(command: list[str], lines: Iterable[str]) -> None:
+def _write_to_pager(command: list[str], lines: Iterable[str]) -> None:
     environment = {"LESS": "FRX", "LV": "-c", **os.environ}
     pager = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, text=True, errors="backslashreplace")
     assert pager.stdin is not None  # noqa: S101  it was asked for
@@ -204,37 +204,37 @@ def _through(command: list[str], lines: Iterable[str]) -> None:
 
 
 @contextmanager
-def progress(describe: Callable[[], str]) -> Iterator[None]:
+def show_progress(describe: Callable[[], str]) -> Iterator[None]:
     """Show ``describe()`` on standard error while the block runs, once it takes longer than a second."""
     if not sys.stderr.isatty():
         yield
         return
     done = threading.Event()
-    shown = threading.Thread(target=_show, args=(describe, done), daemon=True)
-    shown.start()
+    thread = threading.Thread(target=_draw_progress, args=(describe, done), daemon=True)
+    thread.start()
     try:
         yield
     finally:
         done.set()
-        shown.join()
+        thread.join()
 
 
-def _show(describe: Callable[[], str], done: threading.Event) -> None:
+def _draw_progress(describe: Callable[[], str], done: threading.Event) -> None:
     if done.wait(PROGRESS_AFTER_S):
         return
     while not done.wait(0.1):
-        _status(clipped(describe(), width() - 1))
-    _status("")
+        _draw_status(clip_text(describe(), get_width() - 1))
+    _draw_status("")
 
 
-def _status(text: str) -> None:
+def _draw_status(text: str) -> None:
     sys.stderr.write(f"\r{text}\x1b[K")
     sys.stderr.flush()
 
 
-def complain(text: str) -> None:
+def write_stderr(text: str) -> None:
     """A line, or several, for standard error; controls in it are escaped, but for line ends."""
     try:
-        sys.stderr.write("\n".join(escaped(line) for line in text.split("\n")) + "\n")
+        sys.stderr.write("\n".join(escape_controls(line) for line in text.split("\n")) + "\n")
     except OSError:  # nobody can be told
         _discard(sys.stderr)

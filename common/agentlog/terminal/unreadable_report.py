@@ -4,44 +4,44 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
-from ..event.escape import escaped
+from ..event.escape import escape_controls
 from ..event.event import Unreadable
-from .output import complain
+from .output import write_stderr
 
-NAMED = 100
+MAX_NAMED = 100
 
 
 @dataclass
-class Naming:
+class UnreadableReport:
     """The places of what couldn't be read so far; each is named once, as it comes."""
 
-    seen: set[str] = field(default_factory=set)
+    reported: set[str] = field(default_factory=set)
 
-    def add(self, each: Unreadable) -> None:
+    def add(self, unreadable: Unreadable) -> None:
         """Take in one, and say which record can't be read, and why."""
-        if each.where not in self.seen and len(self.seen) < NAMED:
-            name_unreadable(each)
-        self.seen.add(each.where)
+        if unreadable.where not in self.reported and len(self.reported) < MAX_NAMED:
+            report_unreadable(unreadable)
+        self.reported.add(unreadable.where)
 
     @property
     def count(self) -> int:
         """How many there are."""
-        return len(self.seen)
+        return len(self.reported)
 
-    def total(self) -> None:
+    def report_rest(self) -> None:
         """Say how many weren't named."""
-        if self.count > NAMED:
-            complain(f"unreadable: {self.count - NAMED:,} more")
+        if self.count > MAX_NAMED:
+            write_stderr(f"unreadable: {self.count - MAX_NAMED:,} more")
 
 
-def name_unreadable(each: Unreadable) -> None:
+def report_unreadable(unreadable: Unreadable) -> None:
     """Say which record can't be read, and why."""
-    complain(f"unreadable: {escaped(each.where)}: {escaped(each.reason)}")
+    write_stderr(f"unreadable: {escape_controls(unreadable.where)}: {escape_controls(unreadable.reason)}")
 
 
-def name_first(unreadable: Iterable[Unreadable], count: int, most: int = NAMED) -> None:
-    """Name the first of ``count`` that can't be read, at the ``most`` so many."""
-    for each in islice(unreadable, most):
-        name_unreadable(each)
-    if count > most:
-        complain(f"unreadable: {count - most:,} more; --format json names all")
+def report_first(unreadable: Iterable[Unreadable], count: int, limit: int = MAX_NAMED) -> None:
+    """Name the first of ``count`` that can't be read, at the ``limit`` so many."""
+    for each in islice(unreadable, limit):
+        report_unreadable(each)
+    if count > limit:
+        write_stderr(f"unreadable: {count - limit:,} more; --format json names all")

@@ -3,87 +3,91 @@
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from ..event.escape import escaped
+from ..event.escape import escape_controls
 from ..event.event import EPOCH
-from ..event.position import Position, Span
-from ..formatting import counted
-from ..session.coverage import Coverage, Searched
+from ..event.position import Position, PositionRange
+from ..formatting import format_count
+from ..session.coverage import Coverage, SearchReport
 
-NEVER_CAPTURED = "nothing is known of what was never captured"
+UNCAPTURED_NOTE = "nothing is known of what was never captured"
 
 
-def sentence(found: Coverage) -> str:
+def describe_coverage(coverage: Coverage) -> str:
     """The line that says how far the rest can be trusted."""
-    parts = [counted(found.duplicates, "duplicate")] if found.duplicates else []
-    parts += [f"{found.late:,} late"] if found.late else []
-    partitions = found.partitions if len(found.partitions) < found.partition_count else None
-    where = where_read(found.what, found.partition_count, partitions)
-    where += ", by the catalogue" if found.catalogue else ""
-    counts = counts_read(found.records, found.partition_count, found.unreadable, parts, found.missing_offsets)
-    return f"{where}: {counts}; {_beginning(found)}"
+    parts = [format_count(coverage.duplicates, "duplicate")] if coverage.duplicates else []
+    parts += [f"{coverage.late:,} late"] if coverage.late else []
+    partitions = coverage.partitions if len(coverage.partitions) < coverage.partition_count else None
+    where = describe_source(coverage.what, coverage.partition_count, partitions)
+    where += ", by the catalogue" if coverage.catalogue else ""
+    counts = describe_counts(
+        coverage.records, coverage.partition_count, coverage.unreadable, parts, coverage.missing_offsets
+    )
+    return f"{where}: {counts}; {_describe_beginning(coverage)}"
 
 
-def where_read(what: str, partition_count: int, partitions: Sequence[int] | None = None) -> str:
+def describe_source(source_name: str, partition_count: int, partitions: Sequence[int] | None = None) -> str:
     """A source, and how much of it was read: these partitions of so many, or all; a file has none."""
     if not partition_count:
-        return what
+        return source_name
     if partitions is None:
-        return f"{what}, all {counted(partition_count, 'partition')}"
-    return f"{what}, partitions {', '.join(map(str, partitions))} of {partition_count}"
+        return f"{source_name}, all {format_count(partition_count, 'partition')}"
+    return f"{source_name}, partitions {', '.join(map(str, partitions))} of {partition_count}"
 
 
-def counts_read(records: int, partition_count: int, unreadable: int, more: Iterable[str], missing_offsets: int) -> str:
+def describe_counts(
+    records: int, partition_count: int, unreadable: int, other_counts: Iterable[str], missing_offsets: int
+) -> str:
     """How many records were read, how many of them count for nothing, and what else is to be counted."""
-    parts = [counted(records, "record" if partition_count else "line")]
-    parts += [counted(unreadable, "unreadable", "unreadable")] if unreadable else []
-    parts += more
+    parts = [format_count(records, "record" if partition_count else "line")]
+    parts += [format_count(unreadable, "unreadable", "unreadable")] if unreadable else []
+    parts += other_counts
     if missing_offsets:
-        parts.append(f"{counted(missing_offsets, 'offset')} without a record (compaction or transactions)")
+        parts.append(f"{format_count(missing_offsets, 'offset')} without a record (compaction or transactions)")
     return ", ".join(parts)
 
 
-def _beginning(found: Coverage) -> str:
-    if found.beginning == "bounded":
-        return f"only {asked(found.span)}"
-    begins = EPOCH + timedelta(milliseconds=found.log_begins_ms or 0)
-    if found.beginning == "trimmed":
-        since = f" from before {begins:%Y-%m-%d %H:%M:%S} UTC" if found.log_begins_ms is not None else ""
+def _describe_beginning(coverage: Coverage) -> str:
+    if coverage.beginning == "bounded":
+        return f"only {describe_range(coverage.position_range)}"
+    begins = EPOCH + timedelta(milliseconds=coverage.log_begins_ms or 0)
+    if coverage.beginning == "trimmed":
+        since = f" from before {begins:%Y-%m-%d %H:%M:%S} UTC" if coverage.log_begins_ms is not None else ""
         return f"retention has deleted records{since}: the session's beginning may be missing"
-    if not found.partition_count:
-        return NEVER_CAPTURED
+    if not coverage.partition_count:
+        return UNCAPTURED_NOTE
     return "the log reaches back beyond the beginning"
 
 
-def progress_text(searched: Searched) -> str:
+def progress_text(report: SearchReport) -> str:
     """What is being read, and how many of its records have been read so far."""
-    of = f" of {searched.expected:,}" if searched.expected else ""
-    return f"{searched.what}: read {searched.records:,}{of} records"
+    of = f" of {report.expected:,}" if report.expected else ""
+    return f"{report.what}: read {report.records:,}{of} records"
 
 
-def asked(span: Span) -> str:
+def describe_range(position_range: PositionRange) -> str:
     """The bounds that the user gave, as they were understood."""
 
-    def shown(word: str, at: Position | None) -> str:
-        return f"{word} {at.describe()}" if at is not None else ""
+    def describe_end(word: str, position: Position | None) -> str:
+        return f"{word} {position.describe()}" if position is not None else ""
 
-    return " ".join(filter(None, (shown("from", span.start), shown("to", span.end))))
+    return " ".join(filter(None, (describe_end("from", position_range.start), describe_end("to", position_range.end))))
 
 
-def not_found(session_id: str, searched: Searched, span: Span) -> str:
+def describe_not_found(session_id: str, report: SearchReport, position_range: PositionRange) -> str:
     """What was searched, and which sessions there are that have nearly this name."""
-    everywhere = len(searched.partitions) == searched.partition_count
-    partitions = f", {'all' if everywhere else len(searched.partitions)} partitions" if searched.partitions else ""
-    bounds = f", {asked(span)}" if any(span) else ""
-    read = counted(searched.records, "record" if searched.partitions else "line")
-    bad = f", {searched.unreadable:,} of them unreadable" if searched.unreadable else ""
-    near = nearest(session_id, searched.others)
-    hint = f"\nNearest: {', '.join(map(escaped, near))}" if near else ""
-    return f"no session {escaped(session_id)}. Searched {searched.what}{partitions}{bounds}: {read}{bad}.{hint}"
+    has_read_all = len(report.partitions) == report.partition_count
+    partitions = f", {'all' if has_read_all else len(report.partitions)} partitions" if report.partitions else ""
+    bounds = f", {describe_range(position_range)}" if any(position_range) else ""
+    read = format_count(report.records, "record" if report.partitions else "line")
+    bad = f", {report.unreadable:,} of them unreadable" if report.unreadable else ""
+    nearest_ids = find_nearest_ids(session_id, report.others)
+    hint = f"\nNearest: {', '.join(map(escape_controls, nearest_ids))}" if nearest_ids else ""
+    return f"no session {escape_controls(session_id)}. Searched {report.what}{partitions}{bounds}: {read}{bad}.{hint}"
 
 
-def nearest(session_id: str, others: Iterable[bytes]) -> list[str]:
+def find_nearest_ids(session_id: str, other_ids: Iterable[bytes]) -> list[str]:
     """The five ids that are most like the one that was asked for."""
     from rapidfuzz import fuzz, process  # noqa: PLC0415  loaded only for who mistyped
 
-    names = sorted(key.decode(errors="replace") for key in others)
+    names = sorted(key.decode(errors="replace") for key in other_ids)
     return [name for name, *_ in process.extract(session_id, names, scorer=fuzz.ratio, limit=5, score_cutoff=50)]

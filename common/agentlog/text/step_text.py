@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ..event.event import number
-from ..formatting import counted, dollars, duration
+from ..event.event import parse_amount
+from ..formatting import format_count, format_dollars, format_duration
 from ..session.timeline import CALL_TYPES, Step
 
-WORDS = {
+STEP_WORDS = {
     "session_start": "start",
     "session_end": "end",
     "user_message": "user",
@@ -23,8 +23,8 @@ WORDS = {
     "delegation_result": "result",
     "memory_write": "memory",
 }
-FEWEST_FOLDED = 4
-TELL_THEIR_ERROR = frozenset({"error", "session_end", "delegation_result"})
+MIN_FOLDED_CALLS = 4
+KINDS_WITH_ERROR_IN_HEADLINE = frozenset({"error", "session_end", "delegation_result"})
 """Steps whose headline says what went wrong."""
 
 
@@ -32,143 +32,157 @@ class Detail(NamedTuple):
     """A line below a step: ``because``, ``in``, ``out``, ``error`` and what they say.
 
     Attributes:
-        behind: what stands behind the text, however much of that is cut.
+        suffix: what stands behind the text, however much of that is cut.
     """
 
     key: str
     text: str
-    behind: str = ""
+    suffix: str = ""
 
 
-class Run(NamedTuple):
+class CallRun(NamedTuple):
     """Like calls in a row; the first is written as a step, the others as one line."""
 
     first: Step
     others: list[Step]
 
 
-def word(step: Step) -> str:
+def get_step_word(step: Step) -> str:
     """What the step is, in one word; an event type that we don't know stands as it is."""
-    return WORDS.get(step.kind, step.kind)
+    return STEP_WORDS.get(step.kind, step.kind)
 
 
-def shown(value: object) -> str:
+def format_payload_value(value: object) -> str:
     """A value of a payload as text: a text as it is, an object as its names and values, the rest as JSON."""
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
-        return _reference(value) or "  ".join(f"{name} {_inner(inner)}" for name, inner in value.items())
-    return _json(value)
+        return _format_reference(value) or "  ".join(
+            f"{name} {_format_inner_value(inner)}" for name, inner in value.items()
+        )
+    return _to_json(value)
 
 
-def _reference(value: dict[str, Any]) -> str:
+def _format_reference(value: dict[str, Any]) -> str:
     """What stands in the place of a large payload, as text; empty for any other object."""
-    place = value.get("$ref", "")
-    if isinstance(place, str) and place:
-        where = f" in {place}"
-    elif place is None and "sha256" in value:
-        where = ", shortened"
+    url = value.get("$ref", "")
+    if isinstance(url, str) and url:
+        location = f" in {url}"
+    elif url is None and "sha256" in value:
+        location = ", shortened"
     else:
         return ""
-    return f"{shown(value.get('preview') or '')} [{shown(value.get('bytes', '?'))} bytes{where}]".strip()
+    return f"{format_payload_value(value.get('preview') or '')} [{format_payload_value(value.get('bytes', '?'))} bytes{location}]".strip()
 
 
-def _inner(value: object) -> str:
+def _format_inner_value(value: object) -> str:
     if isinstance(value, str):
         return value
-    return (_reference(value) if isinstance(value, dict) else "") or _json(value)
+    return (_format_reference(value) if isinstance(value, dict) else "") or _to_json(value)
 
 
-def _json(value: object) -> str:
+def _to_json(value: object) -> str:
     try:
         return msgspec.json.encode(value).decode()
     except OverflowError:  # whole numbers beyond 64 bits
         return json.dumps(value, ensure_ascii=False)
 
 
-def headline(step: Step) -> str:
+def format_headline(step: Step) -> str:
     """The step in one line, behind its word."""
-    took = duration(step.duration_us) if step.duration_us else ""
-    return "  ".join(filter(None, [said(step), _price(step), took, *marks(step)]))
+    duration_text = format_duration(step.duration_us) if step.duration_us else ""
+    return "  ".join(
+        filter(None, [describe_content(step), _format_price(step), duration_text, *format_time_marks(step)])
+    )
 
 
-def said(step: Step) -> str:
+def describe_content(step: Step) -> str:
     """What the step says of itself, without what it cost and how long it took."""
-    return _HEADLINES.get(step.kind, _plainly)(step, step.event.payload)
+    return _CONTENT_WRITERS.get(step.kind, _describe_payload)(step, step.event.payload)
 
 
-def _price(step: Step) -> str:
-    cost = number(step.event.payload.get("cost_usd")) if step.kind == "llm_call" else None
-    return "" if cost is None else dollars(cost)
+def _format_price(step: Step) -> str:
+    cost = parse_amount(step.event.payload.get("cost_usd")) if step.kind == "llm_call" else None
+    return "" if cost is None else format_dollars(cost)
 
 
-def marks(step: Step) -> list[str]:
+def format_time_marks(step: Step) -> list[str]:
     """What is remarkable about a step's time."""
-    late = [f"[arrived {duration(step.late_us)} late]"] if step.late_us else []
-    moved = [f"[its clock says {step.event.timestamp:%H:%M:%S}]"] if step.moved else []
+    late = [f"[arrived {format_duration(step.late_us)} late]"] if step.late_us else []
+    moved = [f"[its clock says {step.event.timestamp:%H:%M:%S}]"] if step.was_moved else []
     return late + moved + (["[still open]"] if step.is_open else [])
 
 
-def _llm(step: Step, payload: dict[str, Any]) -> str:
+def _describe_llm_call(step: Step, payload: dict[str, Any]) -> str:
     tokens = [(payload.get("input_tokens"), "in"), (payload.get("output_tokens"), "out")]
-    counts = ", ".join(f"{round(count):,} {name}" for value, name in tokens if (count := number(value)) is not None)
+    counts = ", ".join(
+        f"{round(count):,} {name}" for value, name in tokens if (count := parse_amount(value)) is not None
+    )
     return "  ".join(filter(None, [step.label or "model unknown", counts]))
 
 
-def _retrieval(_step: Step, payload: dict[str, Any]) -> str:
+def _describe_retrieval(_step: Step, payload: dict[str, Any]) -> str:
     documents = payload.get("documents")
-    found = counted(len(documents), "document") if isinstance(documents, list) else ""
-    return "  ".join(filter(None, [f'"{shown(payload.get("query", ""))}"', found]))
+    document_count = format_count(len(documents), "document") if isinstance(documents, list) else ""
+    return "  ".join(filter(None, [f'"{format_payload_value(payload.get("query", ""))}"', document_count]))
 
 
-def _end(step: Step, payload: dict[str, Any]) -> str:
-    came = _came(payload)
-    status = shown(payload.get("status") or step.event.status or "ended")
-    return f"{status}: {came}" if came else status
+def _describe_session_end(step: Step, payload: dict[str, Any]) -> str:
+    result_text = _describe_result(payload)
+    status = format_payload_value(payload.get("status") or step.event.status or "ended")
+    return f"{status}: {result_text}" if result_text else status
 
 
-def _delegation(_step: Step, payload: dict[str, Any]) -> str:
+def _describe_delegation(_step: Step, payload: dict[str, Any]) -> str:
     child = payload.get("child_session_id")
     session = f"  in session {child}" if isinstance(child, str) else ""
     task = payload.get("task")
-    return _of_agent(payload.get("to_agent_id", "?"), "" if task is None else shown(task)) + session
+    return _prefix_agent(payload.get("to_agent_id", "?"), "" if task is None else format_payload_value(task)) + session
 
 
-def _result(_step: Step, payload: dict[str, Any]) -> str:
-    return _of_agent(payload.get("from_agent_id", "?"), _came(payload))
+def _describe_delegation_result(_step: Step, payload: dict[str, Any]) -> str:
+    return _prefix_agent(payload.get("from_agent_id", "?"), _describe_result(payload))
 
 
-def _of_agent(agent_id: object, what: str) -> str:
-    return f"{shown(agent_id)}: {what}" if what else shown(agent_id)
+def _prefix_agent(agent_id: object, text: str) -> str:
+    return f"{format_payload_value(agent_id)}: {text}" if text else format_payload_value(agent_id)
 
 
-def _came(payload: dict[str, Any]) -> str:
+def _describe_result(payload: dict[str, Any]) -> str:
     """What came of a session or a delegation: what went wrong, and the result that there is all the same."""
     error, result = payload.get("error"), payload.get("result")
     if not error:
-        return "" if result is None else shown(result)
-    return f"{shown(error)}, with the result {shown(result)}" if result else shown(error)
+        return "" if result is None else format_payload_value(result)
+    return (
+        f"{format_payload_value(error)}, with the result {format_payload_value(result)}"
+        if result
+        else format_payload_value(error)
+    )
 
 
-def _plainly(_step: Step, payload: dict[str, Any]) -> str:
-    return shown(payload)
+def _describe_payload(_step: Step, payload: dict[str, Any]) -> str:
+    return format_payload_value(payload)
 
 
-_HEADLINES: dict[str, Callable[[Step, dict[str, Any]], str]] = {
-    "session_start": lambda _, payload: shown(payload.get("goal", payload)),
-    "session_end": _end,
-    "user_message": lambda _, payload: shown(payload.get("text", payload)),
-    "agent_message": lambda _, payload: shown(payload.get("text", payload)),
-    "llm_call": _llm,
+_CONTENT_WRITERS: dict[str, Callable[[Step, dict[str, Any]], str]] = {
+    "session_start": lambda _, payload: format_payload_value(payload.get("goal", payload)),
+    "session_end": _describe_session_end,
+    "user_message": lambda _, payload: format_payload_value(payload.get("text", payload)),
+    "agent_message": lambda _, payload: format_payload_value(payload.get("text", payload)),
+    "llm_call": _describe_llm_call,
     "tool_call": lambda step, _: step.label or "tool unknown",
-    "retrieval": _retrieval,
-    "decision": lambda _, payload: shown(payload.get("action", payload)),
-    "delegation": _delegation,
-    "delegation_result": _result,
-    "memory_write": lambda _, payload: f"{shown(payload.get('key', '?'))} = {shown(payload.get('value', ''))}",
-    "error": lambda _, payload: ": ".join(shown(payload[name]) for name in ("type", "message") if payload.get(name)),
+    "retrieval": _describe_retrieval,
+    "decision": lambda _, payload: format_payload_value(payload.get("action", payload)),
+    "delegation": _describe_delegation,
+    "delegation_result": _describe_delegation_result,
+    "memory_write": lambda _, payload: (
+        f"{format_payload_value(payload.get('key', '?'))} = {format_payload_value(payload.get('value', ''))}"
+    ),
+    "error": lambda _, payload: ": ".join(
+        format_payload_value(payload[name]) for name in ("type", "message") if payload.get(name)
+    ),
 }
-_SAID = {
+_HEADLINE_FIELDS = {
     "session_start": {"goal"},
     "session_end": {"status", "result", "error"},
     "user_message": {"text"},
@@ -182,83 +196,93 @@ _SAID = {
     "memory_write": {"key", "value"},
     "error": {"type", "message"},
 }
-_KEYS = {"input": "in", "output": "out", "alternatives": "over"}
-_ALWAYS = ("input", "output", "alternatives", "error")
+_DETAIL_KEYS = {"input": "in", "output": "out", "alternatives": "over"}
+_STANDARD_FIELDS = ("input", "output", "alternatives", "error")
 
 
-def details(step: Step, full: bool, known: object = None) -> Iterator[Detail]:
-    """The lines below a step: its reasoning unless ``known``, input, output, error; with ``full`` all it recorded."""
+def list_details(step: Step, is_full: bool, known_reasoning: object = None) -> Iterator[Detail]:
+    """The lines below a step: its reasoning unless ``known_reasoning``, input, output, error; with ``is_full`` all it recorded."""
     reasoning = step.event.context.get("reasoning")
-    if reasoning not in (None, "") and (full or reasoning != known):
-        yield Detail("because", shown(reasoning), _sureness(step))
-    payload, said = step.event.payload, _SAID.get(step.kind, set(step.event.payload))
-    others = [name for name in payload if name not in _ALWAYS and name not in ("call_id", "call_type")] if full else []
-    for name in [*_ALWAYS, *others]:
+    if reasoning not in (None, "") and (is_full or reasoning != known_reasoning):
+        yield Detail("because", format_payload_value(reasoning), _describe_confidence(step))
+    payload, headline_fields = step.event.payload, _HEADLINE_FIELDS.get(step.kind, set(step.event.payload))
+    other_fields = (
+        [name for name in payload if name not in _STANDARD_FIELDS and name not in ("call_id", "call_type")]
+        if is_full
+        else []
+    )
+    for name in [*_STANDARD_FIELDS, *other_fields]:
         value = payload.get(name)
-        if name not in said and value not in (None, "", {}, []) and (name != "error" or value):
-            yield Detail(_KEYS.get(name, name), shown(value))
-    for name, value in step.event.context.items() if full else ():
+        if name not in headline_fields and value not in (None, "", {}, []) and (name != "error" or value):
+            yield Detail(_DETAIL_KEYS.get(name, name), format_payload_value(value))
+    for name, value in step.event.context.items() if is_full else ():
         if name not in ("reasoning", "model", "confidence", "parent_event_id"):
-            yield Detail(name, shown(value))
-    if full:
+            yield Detail(name, format_payload_value(value))
+    if is_full:
         yield Detail("event", step.event.event_id)
 
 
-def _sureness(step: Step) -> str:
+def _describe_confidence(step: Step) -> str:
     confidence, model = step.event.context.get("confidence"), step.event.context.get("model")
     parts = [model] if isinstance(model, str) and step.kind != "llm_call" else []
-    parts += [f"confidence {confidence:g}"] if number(confidence) is not None else []
+    parts += [f"confidence {confidence:g}"] if parse_amount(confidence) is not None else []
     return f" ({', '.join(parts)})" if parts else ""
 
 
-def error_name(error: object) -> str:
+def shorten_error(error: object) -> str:
     """An error in a word or two: its type or code, else what stands before the first colon."""
     if isinstance(error, dict):
-        named = next((error[name] for name in ("type", "code", "name", "message", "preview") if error.get(name)), None)
-        return error_name(named) if named is not None else "error"
-    text = shown(error)
+        first_field = next(
+            (error[name] for name in ("type", "code", "name", "message", "preview") if error.get(name)), None
+        )
+        return shorten_error(first_field) if first_field is not None else "error"
+    text = format_payload_value(error)
     code = re.match(r"[\w.\- ]{1,40}(?=:)", text)
     return code[0] if code else text
 
 
-def folded(steps: Iterable[Step]) -> Iterator[Step | Run]:
+def fold_runs(steps: Iterable[Step]) -> Iterator[Step | CallRun]:
     """Steps, of which four or more like calls in a row (one lane, one tool, one outcome) stand as a run."""
-    row: list[Step] = []
-    likeness: object = None
+    run: list[Step] = []
+    previous_key: object = None
     for step in steps:
-        kind = _likeness(step)
-        if row and kind != likeness:
-            yield from _row(row)
-            row = []
-        if kind is None:
+        key = _get_run_key(step)
+        if run and key != previous_key:
+            yield from _fold_row(run)
+            run = []
+        if key is None:
             yield step
         else:
-            row.append(step)
-        likeness = kind
-    yield from _row(row)
+            run.append(step)
+        previous_key = key
+    yield from _fold_row(run)
 
 
-def _row(row: list[Step]) -> Iterator[Step | Run]:
-    if len(row) < FEWEST_FOLDED:
-        yield from row
+def _fold_row(steps: list[Step]) -> Iterator[Step | CallRun]:
+    if len(steps) < MIN_FOLDED_CALLS:
+        yield from steps
     else:
-        yield Run(row[0], row[1:])
+        yield CallRun(steps[0], steps[1:])
 
 
-def _likeness(step: Step) -> object:
+def _get_run_key(step: Step) -> object:
     if step.kind not in CALL_TYPES or step.is_open:
         return None
-    return step.kind, id(step.lane), step.label, error_name(step.error) if step.error is not None else None
+    return step.kind, id(step.lane), step.label, shorten_error(step.error) if step.error is not None else None
 
 
-def run_text(run: Run) -> str:
+def describe_run(run: CallRun) -> str:
     """The others of a run in one line."""
     steps = [run.first, *run.others]
-    spans = steps[-1].began - steps[0].began
-    outcome = f"all {error_name(run.first.error)}" if run.first.error is not None else "all done"
+    elapsed_us = steps[-1].began - steps[0].began
+    outcome = f"all {shorten_error(run.first.error)}" if run.first.error is not None else "all done"
     inputs = len({repr(step.event.payload.get("input", step.event.payload.get("query"))) for step in steps})
-    asked = "one input" if inputs == 1 else f"{inputs:,} inputs"
-    reasons = {shown(step.event.context.get("reasoning") or "") for step in steps} - {""}
-    why = f", {len(reasons):,} reasons" if len(reasons) > 1 else ""
-    pace = f"every {duration(spans // len(run.others))}, for {duration(spans)}" if spans else "at once"
-    return f"{run.first.label or word(run.first)}  {outcome}, {pace}, {asked}{why}"
+    input_count = "one input" if inputs == 1 else f"{inputs:,} inputs"
+    reasons = {format_payload_value(step.event.context.get("reasoning") or "") for step in steps} - {""}
+    reason_count = f", {len(reasons):,} reasons" if len(reasons) > 1 else ""
+    pace = (
+        f"every {format_duration(elapsed_us // len(run.others))}, for {format_duration(elapsed_us)}"
+        if elapsed_us
+        else "at once"
+    )
+    return f"{run.first.label or get_step_word(run.first)}  {outcome}, {pace}, {input_count}{reason_count}"

@@ -8,90 +8,90 @@ from typing import NoReturn
 
 from ...errors import AgentlogError, KafkaUnavailable
 from ...payloads import open_store
-from ..sinks.outbound import Outbound
-from ..sinks.sink import Outlet
+from ..sinks.outbound import OutboundEvent
+from ..sinks.sink import Sink
 from .accounting import Stats, Waiter
-from .event_queue import DRAINED, Intake, OpenCall
-from .options import Options
+from .event_queue import RESUME_SHARE, EventQueue, OpenCall
+from .options import RecordingOptions
 from .sender import Sender
-from .wakeup import Bell
+from .wakeup import Wakeup
 
 STORE_GRACE_S = 4.0
 GRACE_S = 5.0
 """What giving up may take: the store is waited for no longer than the former, all else than the latter."""
 
-REST_S = 1.0
+STOP_SENDING_TIMEOUT_S = 1.0
 """What it may take to learn what of an earlier run's spool has arrived."""
 
 
-class Delivery(Intake):
+class Delivery(EventQueue):
     """Everything between tracers that share the same options and what takes their events.
 
     Args:
-        started: called when the first event of this process is recorded.
+        on_first_event: called when the first event of this process is recorded.
     """
 
-    def __init__(self, options: Options, started: Callable[[], None]) -> None:
+    def __init__(self, options: RecordingOptions, on_first_event: Callable[[], None]) -> None:
         super().__init__(options)
-        self._started = started
-        self._outlet: Outlet | None = options.outlet()
-        if options.payloads is not None:
-            open_store(options.payloads)
+        self._on_first_event = on_first_event
+        self._sink: Sink | None = options.open_sink()
+        if options.payload_store is not None:
+            open_store(options.payload_store)
         self._new_sender()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a tracer can't be sent to another process; send its headers(), and use from_headers() there")
 
     def _new_sender(self) -> None:
-        self._starting = threading.RLock()  # a signal's handler may record while the same thread starts
+        self._start_lock = threading.RLock()  # a signal's handler may record while the same thread starts
         self._sender: Sender | None = None
-        self._ended_in_time: bool | None = None
-        self._late_s = self.options.exit_s
+        self._was_closed_in_time: bool | None = None
+        self._late_budget_s = self.options.shutdown_timeout_s
 
     def before_fork(self) -> None:
         """Have no connection while the process is forked: a child would never get the locks that its threads hold."""
-        self._starting.acquire()
+        self._start_lock.acquire()
         if self._sender is not None:
             self._sender.pause()
-        elif self._outlet is not None:
-            self._outlet.close()
+        elif self._sink is not None:
+            self._sink.close()
 
     def after_fork(self) -> None:
         """Go on in the parent."""
         if self._sender is not None:
             self._sender.resume()
-        self._starting.release()
+        self._start_lock.release()
 
     def after_fork_in_child(self) -> None:
         """Begin anew: what was queued is the parent's, and so is its connection."""
         if self._sender is not None:
             self._sender.abandon()
-        if self._outlet is not None:
-            self._outlet.abandon()
-        self._outlet = None
+        if self._sink is not None:
+            self._sink.abandon()
+        self._sink = None
         self.clear()
         self._new_sender()
 
-    def put(self, record: Outbound) -> None:
+    def put(self, record: OutboundEvent) -> None:
         """Queue ``record``; waits only where memory is full although Kafka takes events."""
-        sender = self._sender or self._start()
-        if self.has_room(record.size) or self._made_room(sender, record):
+        sender = self._sender or self._start_sender()
+        if self.has_room(record.size) or self._wait_for_room(sender, record):
             self.append(record)
-            if sender.asleep:
+            if sender.is_asleep:
                 sender.wake()
         else:
-            self.refuse()
-            sender.overflowed(record)
-        if self._ended_in_time is not None and threading.current_thread() is not sender:
+            self.count_refused()
+            sender.drop_overflow(record)
+        if self._was_closed_in_time is not None and threading.current_thread() is not sender:
             self._deliver_late()
 
-    def open(self, event_id: str, call: OpenCall) -> None:
+    def watch_call(self, event_id: str, call: OpenCall) -> None:
         """Watch a call that runs: it is announced when it takes long."""
         if self._sender is None:
-            self._start()
-        self.opens[event_id] = call
+            self._start_sender()
+        self.open_calls[event_id] = call
 
-    def check(self) -> None:
+    def raise_failure(self) -> None:
         """Let the agent know that its events can't be delivered.
 
         Raises:
@@ -101,30 +101,30 @@ class Delivery(Intake):
         if failure is not None:
             raise type(failure)(str(failure))
 
-    def _start(self) -> Sender:
-        with self._starting:
+    def _start_sender(self) -> Sender:
+        with self._start_lock:
             if self._sender is None:
-                outlet, self._outlet = self._outlet, None
-                sender = Sender(self, self.options.outlet() if outlet is None or outlet.closed else outlet)
+                sink, self._sink = self._sink, None
+                sender = Sender(self, self.options.open_sink() if sink is None or sink.is_closed else sink)
                 self._sender = self._sender or sender  # such a handler may have come first
                 if self._sender is sender:
                     sender.start()
             sender = self._sender
-        self._started()
+        self._on_first_event()
         return sender
 
-    def _made_room(self, sender: Sender, record: Outbound) -> bool:
+    def _wait_for_room(self, sender: Sender, record: OutboundEvent) -> bool:
         """Wait for room while events are being delivered; False as soon as none are."""
         if threading.current_thread() is sender:
             return True
         sender.wake()
-        while not self.has_room(record.size, DRAINED):
-            if not sender.ledger.progressing():
+        while not self.has_room(record.size, RESUME_SHARE):
+            if not sender.ledger.is_progressing():
                 if self.options.on_outage != "spool":
                     return False
-                sender.press()
-            self.waiting.append(bell := Bell())
-            bell.wait(0.05)
+                sender.spill_now()
+            self.room_wakeups.append(wakeup := Wakeup())
+            wakeup.wait(0.05)
         return True
 
     def flush(self, timeout_s: float) -> bool:
@@ -132,10 +132,10 @@ class Delivery(Intake):
         sender = self._sender
         if sender is None or not sender.is_alive():
             return not self.queue
-        waiter = Waiter(self.queued)
+        waiter = Waiter(self.queued_count)
         sender.ledger.waiters.append(waiter)
         sender.wake()
-        return waiter.reached.wait(timeout_s)
+        return waiter.wakeup.wait(timeout_s)
 
     def close(self, began: float) -> None:
         """The end of the process: deliver what there is, in bounded time; spool or report what is left.
@@ -145,39 +145,39 @@ class Delivery(Intake):
         """
         sender = self._sender
         if sender is None or not sender.is_alive():
-            self._ended_in_time = True
+            self._was_closed_in_time = True
             return
         sender.resume()  # whoever was forking is ended by a signal
-        self._ended_in_time = self.flush(max(0.0, began + self.options.exit_s - time.monotonic()))
-        if not self._ended_in_time:
+        self._was_closed_in_time = self.flush(max(0.0, began + self.options.shutdown_timeout_s - time.monotonic()))
+        if not self._was_closed_in_time:
             sender.give_up_store()
             if not self.flush(STORE_GRACE_S if sender.waits_for_store else 0.0):
                 sender.give_up()
                 if not self.flush(GRACE_S):
-                    sender.tell_held_up(self.stats().queued)
+                    sender.log_held_up(self.stats().queued)
         if self.options.on_outage == "spool":
-            sender.rest(REST_S)
-        sender.tell_untold_losses()
+            sender.stop_sending(STOP_SENDING_TIMEOUT_S)
+        sender.log_unrecorded_losses()
 
     def _deliver_late(self) -> None:
         """Deliver what is recorded after the end, by a thread or by what else is called then: it has only this call."""
         now = time.monotonic()
-        if self._ended_in_time:
+        if self._was_closed_in_time:
             self.close(now)
-        elif self._late_s > 0:
+        elif self._late_budget_s > 0:
             self.close(-math.inf)
-            self._late_s -= time.monotonic() - now
+            self._late_budget_s -= time.monotonic() - now
 
-    def undelivered(self) -> AgentlogError:
+    def explain_undelivered(self) -> AgentlogError:
         """Why something isn't delivered yet."""
         stats = self.stats()
-        why = self._sender.why() if self._sender else None
-        told = f"{stats.queued:,} events are not delivered yet; they wait, and go on being sent"
-        return type(why)(f"{why}; {told}") if why else KafkaUnavailable(told)
+        cause = self._sender.explain_failure() if self._sender else None
+        message = f"{stats.queued:,} events are not delivered yet; they wait, and go on being sent"
+        return type(cause)(f"{cause}; {message}") if cause else KafkaUnavailable(message)
 
     def stats(self) -> Stats:
         """What became of everything so far."""
         sender = self._sender
         if sender is None:
             return Stats()
-        return sender.stats(self.queued + self.refused)
+        return sender.stats(self.queued_count + self.refused_count)

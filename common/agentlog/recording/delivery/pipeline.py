@@ -6,76 +6,78 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 
-from ...event.event import MAX_EVENT
+from ...event.event import MAX_EVENT_BYTES
 from ...payloads import open_store
-from ..prepare.payload_offload import Shrinker, Shrunk, shortened
+from ..prepare.payload_offload import EventShrinker, ShrunkEvent, shorten_event
 from ..prepare.redaction import Redactor
-from ..sinks.outbound import Outbound
+from ..sinks.outbound import OutboundEvent
 from .accounting import Ledger
-from .options import Options
+from .options import RecordingOptions
 
-Waiting = tuple[Outbound, "Future[Shrunk] | None"]
+WaitingRecord = tuple[OutboundEvent, "Future[ShrunkEvent] | None"]
 
 
-class Preparer:
+class EventPreparer:
     """Makes records ready to leave; a session waits for its large values that are on their way to the store."""
 
-    def __init__(self, options: Options, ledger: Ledger) -> None:
+    def __init__(self, options: RecordingOptions, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._redactor = Redactor(options.redact, ready=options.ready_rules)
-        self._held: dict[str, deque[Waiting]] = {}
-        where = options.payloads
-        self._shrinker = Shrinker(None if where is None else partial(open_store, where), options.outage_s)
+        self._redactor = Redactor(options.redact, use_builtin_rules=options.use_builtin_rules)
+        self._waiting: dict[str, deque[WaitingRecord]] = {}
+        location = options.payload_store
+        self._shrinker = EventShrinker(
+            None if location is None else partial(open_store, location), options.outage_timeout_s
+        )
 
     @property
-    def holds(self) -> bool:
+    def has_waiting(self) -> bool:
         """Whether records wait for the store."""
-        return bool(self._held)
+        return bool(self._waiting)
 
-    def prepared(self, records: Sequence[Outbound]) -> Iterator[Outbound]:
+    def prepare(self, records: Sequence[OutboundEvent]) -> Iterator[OutboundEvent]:
         """Those of ``records`` that may leave now; the others, or their session, have to wait for the store."""
         now = time.monotonic()
-        values = self._redactor.redacted([record.value for record in records])
+        values = self._redactor.redact_events([record.value for record in records])
         for record, value in zip(records, values, strict=True):
             record.value, record.since = value, now
-            self._ledger.took(record)
-            shrunk = self._shrinker.shrink(value) if len(value) > MAX_EVENT else None
-            if isinstance(shrunk, Shrunk):
-                self._apply(record, shrunk)
+            self._ledger.add_taken(record)
+            shrunk = self._shrinker.shrink(value) if len(value) > MAX_EVENT_BYTES else None
+            if isinstance(shrunk, ShrunkEvent):
+                self._apply_shrunk(record, shrunk)
                 shrunk = None
             session = record.author.session_id
-            if shrunk is not None or session in self._held:
-                self._held.setdefault(session, deque()).append((record, shrunk))
+            if shrunk is not None or session in self._waiting:
+                self._waiting.setdefault(session, deque()).append((record, shrunk))
             else:
                 yield record
 
-    def _apply(self, record: Outbound, shrunk: Shrunk) -> None:
+    def _apply_shrunk(self, record: OutboundEvent, shrunk: ShrunkEvent) -> None:
         record.value = shrunk.value
-        self._ledger.shortened += shrunk.shortened
+        self._ledger.shortened += shrunk.shortened_count
 
-    def released(self) -> Iterator[Outbound]:
+    def release_stored(self) -> Iterator[OutboundEvent]:
         """What had to wait for the store, and may leave now."""
-        for session, waiting in list(self._held.items()):
+        for session, waiting in list(self._waiting.items()):
             while waiting and (waiting[0][1] is None or waiting[0][1].done()):
                 record, shrunk = waiting.popleft()
                 if shrunk is not None:
-                    self._apply(record, shrunk.result())
+                    self._apply_shrunk(record, shrunk.result())
                 yield record
             if not waiting:
-                del self._held[session]
+                del self._waiting[session]
 
     def give_up(self) -> None:
         """Ask a store that can't be reached no more; what waits for it is shortened."""
-        self._shrinker.giving_up = True
+        self._shrinker.is_giving_up = True
         deadline = time.monotonic() + 2.0
-        for waiting in self._held.values():
-            for at, (record, shrunk) in enumerate(waiting):
-                if shrunk is not None and not _done(shrunk, deadline - time.monotonic()):
-                    self._apply(record, shortened(record.value))
-                    waiting[at] = record, None
+        for waiting in self._waiting.values():
+            for index, (record, shrunk) in enumerate(waiting):
+                if shrunk is not None and not _wait_until_done(shrunk, deadline - time.monotonic()):
+                    self._apply_shrunk(record, shorten_event(record.value))
+                    waiting[index] = record, None
 
 
-def _done(shrunk: "Future[Shrunk]", timeout_s: float) -> bool:
+def _wait_until_done(shrunk: "Future[ShrunkEvent]", timeout_s: float) -> bool:
     try:
         shrunk.result(max(timeout_s, 0.0))
     except TimeoutError:

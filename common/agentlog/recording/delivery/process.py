@@ -10,44 +10,44 @@ import time
 from types import FrameType
 
 from .delivery import Delivery
-from .options import Options
+from .options import RecordingOptions
 
 
-class Process:
+class DeliveryRegistry:
     """The deliveries of this process: tracers with the same options share one."""
 
     def __init__(self) -> None:
         self._deliveries: dict[object, Delivery] = {}
         self._lock = threading.RLock()  # a signal's handler may need it while the same thread holds it
-        self._ends_with: int | None = None
-        self._ends_by_sigterm = False
+        self._registered_pid: int | None = None
+        self._handles_sigterm = False
         os.register_at_fork(
             before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._after_fork_in_child
         )
 
-    def delivery(self, options: Options) -> Delivery:
+    def get_delivery(self, options: RecordingOptions) -> Delivery:
         """The delivery for ``options``.
 
         Raises:
             AgentlogError: what the options name doesn't work.
         """
-        self.watch_the_end()
-        key = options.key()
+        self.register_exit_handlers()
+        key = options.make_sharing_key()
         with self._lock:
-            found = self._deliveries.get(key)
-            return found or self._deliveries.setdefault(key, Delivery(options, self.watch_the_end))
+            existing = self._deliveries.get(key)
+            return existing or self._deliveries.setdefault(key, Delivery(options, self.register_exit_handlers))
 
-    def watch_the_end(self) -> None:
+    def register_exit_handlers(self) -> None:
         """Deliver what is queued when this process ends, by itself or by SIGTERM."""
         with self._lock:
-            watched, self._ends_with = self._ends_with == os.getpid(), os.getpid()
-        if not watched:
+            is_registered, self._registered_pid = self._registered_pid == os.getpid(), os.getpid()
+        if not is_registered:
             atexit.unregister(self.close)  # that of the parent's, in a forked child
             atexit.register(self.close)
-            _at_end_of_multiprocessing(self)
-            self._ends_by_sigterm = False
-        if not self._ends_by_sigterm:  # the first tracer may be a thread's, which can't set a signal's handler
-            self._ends_by_sigterm = _on_sigterm(self)
+            _register_finalizer(self)
+            self._handles_sigterm = False
+        if not self._handles_sigterm:  # the first tracer may be a thread's, which can't set a signal's handler
+            self._handles_sigterm = _install_sigterm_handler(self)
 
     def close(self) -> None:
         """Deliver everything, in bounded time."""
@@ -75,20 +75,20 @@ class Process:
             delivery.after_fork_in_child()
 
 
-def _at_end_of_multiprocessing(process: Process) -> None:
+def _register_finalizer(registry: DeliveryRegistry) -> None:
     """A child of multiprocessing ends without atexit, but with finalizers; it forgets those from before it began."""
     util = sys.modules.get("multiprocessing.util")
     if util is None:
         return
 
-    def finally_close(process: Process) -> None:
-        util.Finalize(None, process.close, exitpriority=100)
+    def register_close(registry: DeliveryRegistry) -> None:
+        util.Finalize(None, registry.close, exitpriority=100)
 
-    finally_close(process)
-    util.register_after_fork(process, finally_close)
+    register_close(registry)
+    util.register_after_fork(registry, register_close)
 
 
-def _on_sigterm(process: Process) -> bool:
+def _install_sigterm_handler(registry: DeliveryRegistry) -> bool:
     """Where the program leaves SIGTERM as it is, let it deliver first; a handler of the program's own stays.
 
     False where that can't be, and is to be tried again.
@@ -96,13 +96,13 @@ def _on_sigterm(process: Process) -> bool:
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         return False
 
-    def ending(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  a signal handler's signature
-        process.close()
+    def handle_sigterm(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  a signal handler's signature
+        registry.close()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
-    signal.signal(signal.SIGTERM, ending)
+    signal.signal(signal.SIGTERM, handle_sigterm)
     return True
 
 
-PROCESS = Process()
+DELIVERIES = DeliveryRegistry()

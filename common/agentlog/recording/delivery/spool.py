@@ -3,97 +3,99 @@
 import logging
 from collections import deque
 
-from ..sinks.outbound import Outbound
+from ..sinks.outbound import OutboundEvent
 from .accounting import Ledger
-from .options import Options
-from .spool_file import Spool
+from .options import RecordingOptions
+from .spool_file import SpoolFile
 
 _log = logging.getLogger("agentlog.recording")
 
 
-class Spools:
+class SpoolQueue:
     """First in, first out: what is recorded while its own file drains goes through it too.
 
     Attributes:
-        own: the file of this outage, or None.
+        own_file: the file of this outage, or None.
     """
 
-    def __init__(self, options: Options, ledger: Ledger, process: str) -> None:
+    def __init__(self, options: RecordingOptions, ledger: Ledger, process: str) -> None:
         self._options, self._ledger = options, ledger
-        self._path = options.spool / f"{options.spool_name}.{process}.ndjson"
-        self.own: Spool | None = None
-        left = Spool.left_behind(options.spool, options.spool_name) if options.on_outage == "spool" else ()
-        self._earlier = deque(left)
-        self._chunk: set[Outbound] = set()
-        self._resting = False
-        self._refused = 0
+        self._path = options.spool_folder / f"{options.spool_name}.{process}.ndjson"
+        self.own_file: SpoolFile | None = None
+        earlier_files = (
+            SpoolFile.open_earlier(options.spool_folder, options.spool_name) if options.on_outage == "spool" else ()
+        )
+        self._earlier_files = deque(earlier_files)
+        self._chunk: set[OutboundEvent] = set()
+        self._is_stopped = False
+        self._refused_count = 0
 
     @property
-    def empty(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether nothing waits in a file."""
-        return self.own is None and not self._earlier
+        return self.own_file is None and not self._earlier_files
 
-    def write(self, records: list[Outbound]) -> None:
+    def write(self, records: list[OutboundEvent]) -> None:
         """Write records into the own file; they are lost where it can't be written."""
         try:
-            if self.own is None:
+            if self.own_file is None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                self.own = Spool(self._path)
+                self.own_file = SpoolFile(self._path)
                 _log.warning("events wait in %s until Kafka can be reached", self._path)
-            self.own.append(records, self._options.topic)
+            self.own_file.append(records, self._options.topic)
         except OSError as error:
             _log.error("%d events are lost: the spool %s: %s", len(records), self._path, error)
             for record in records:
-                self._ledger.was_dropped(record)
+                self._ledger.count_dropped(record)
             return
         for record in records:
-            self._ledger.was_spooled(record)
+            self._ledger.count_spooled(record)
 
-    def next_chunk(self) -> list[Outbound]:
+    def next_chunk(self) -> list[OutboundEvent]:
         """The next events to be sent, once those before them have been."""
-        spool = self.own or (self._earlier[0] if self._earlier else None)
+        spool = self.own_file or (self._earlier_files[0] if self._earlier_files else None)
         if spool is None or self._chunk:
             return []
-        self._ledger.left_spool(spool.commit(), self._refused, own=spool is self.own)
-        self._refused = 0
-        if not spool.unread:
-            self._sent(spool)
+        self._ledger.count_sent_from_spool(spool.commit(), self._refused_count, is_own=spool is self.own_file)
+        self._refused_count = 0
+        if not spool.has_unread:
+            self._remove_sent(spool)
             return []
-        if self._resting:
+        if self._is_stopped:
             return []
-        chunk = spool.chunk()
-        self._chunk, self._refused = set(chunk), spool.unreadable
+        chunk = spool.read_chunk()
+        self._chunk, self._refused_count = set(chunk), spool.unreadable_count
         return chunk
 
-    def rest(self) -> bool:
+    def stop_sending(self) -> bool:
         """Send no more; whether all that was sent is noted, so that no later run sends it again."""
-        self._resting = True
+        self._is_stopped = True
         self.next_chunk()
         return not self._chunk
 
-    def _sent(self, spool: Spool) -> None:
+    def _remove_sent(self, spool: SpoolFile) -> None:
         _log.warning("the events in %s have all been sent", spool.path)
-        spool.finish()
-        if spool is self.own:
-            self.own = None
+        spool.remove()
+        if spool is self.own_file:
+            self.own_file = None
         else:
-            self._earlier.popleft()
+            self._earlier_files.popleft()
 
-    def settled(self, record: Outbound, *, refused: bool = False) -> None:
+    def settle(self, record: OutboundEvent, *, is_refused: bool = False) -> None:
         """A record of the chunk arrived, or never will."""
         self._chunk.discard(record)
-        self._refused += refused
+        self._refused_count += is_refused
 
     def rewind(self) -> None:
         """Take back the chunk that is being sent."""
         self._chunk.clear()
-        self._refused = 0
-        for spool in (self.own, *self._earlier):
+        self._refused_count = 0
+        for spool in (self.own_file, *self._earlier_files):
             if spool is not None:
                 spool.rewind()
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Leave the files to a later run, or to the process that we were forked from."""
-        for spool in (self.own, *self._earlier):
+        for spool in (self.own_file, *self._earlier_files):
             if spool is not None:
-                spool.leave()
+                spool.release()

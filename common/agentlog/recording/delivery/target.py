@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...errors import SettingsError, UsageError
-from ...settings.clusters import DEFAULT_TOPIC, Cluster, cluster_of, load_settings
+from ...settings.clusters import DEFAULT_TOPIC, Cluster, build_cluster, load_settings
 
 
-def target_of(
+def resolve_target(
     cluster: str | None, kafka: Mapping[str, object] | None, file: str | Path | None, topic: str | None
 ) -> tuple[Cluster | Path, str]:
     """The cluster or the capture file, and the topic.
@@ -23,13 +23,13 @@ def target_of(
         return Path(file).absolute(), topic or DEFAULT_TOPIC
     settings = load_settings(os.environ, Path.cwd(), "the program")
     if kafka is not None:
-        return cluster_of(kafka, "kafka="), settings.topic(topic)
+        return build_cluster(kafka, "kafka="), settings.get_topic(topic)
     try:
-        return settings.cluster(cluster), settings.topic(topic)
+        return settings.get_cluster(cluster), settings.get_topic(topic)
     except SettingsError as error:
-        if cluster is not None or settings.clusters:
+        if cluster is not None or settings.cluster_names:
             raise
-        raise SettingsError(f"{error}\n\n{IN_A_PROGRAM}") from error
+        raise SettingsError(f"{error}\n\n{PROGRAM_HINT}") from error
 
 
-IN_A_PROGRAM = 'In a program: AgentTracer(cluster="HOST:PORT", …), or file="run.ndjson" to record without Kafka.'
+PROGRAM_HINT = 'In a program: AgentTracer(cluster="HOST:PORT", …), or file="run.ndjson" to record without Kafka.'

@@ -8,124 +8,130 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ...event.event import MAX_EVENT
-from ...payloads import PayloadStore, StoreLost, first_line, name_of, reference
-from .snapshot import plain
-from .thread_pool import Workers
+from ...event.event import MAX_EVENT_BYTES
+from ...payloads import PayloadStore, StoreUsedBeforeForkError, make_object_name, make_reference, summarize_store_error
+from .snapshot import to_plain
+from .thread_pool import WorkerPool
 
-WORKERS = 4
-RETRY_S = 1.0
-_WORTH_MOVING = 400
-_OUTLINE = ("tool", "model", "latency_ms", "call_id", "call_type", "parent_event_id")
-_KNOWN = 10_000
+WORKER_COUNT = 4
+RETRY_DELAY_S = 1.0
+_MIN_MOVED_BYTES = 400
+_OUTLINE_FIELDS = ("tool", "model", "latency_ms", "call_id", "call_type", "parent_event_id")
+_MAX_KNOWN_URLS = 10_000
 
 _log = logging.getLogger("agentlog.recording")
 
 
-class Shrunk(NamedTuple):
+class ShrunkEvent(NamedTuple):
     """An event within the limit, and how many of its values were shortened because they couldn't be stored."""
 
     value: bytes
-    shortened: int
+    shortened_count: int
 
 
-class Shrinker:
+class EventShrinker:
     """Makes large events small enough.
 
     Args:
         open_store: opens the payload store, on first use in this process; None when there is none.
-        patience_s: how long a store that can't be reached is asked again, in seconds; from then on each value is tried
+        outage_timeout_s: how long a store that can't be reached is asked again, in seconds; from then on each value is tried
             once, until it can be reached again.
 
     Attributes:
-        giving_up: whether it is asked no more than once, because the process ends.
+        is_giving_up: whether it is asked no more than once, because the process ends.
     """
 
-    def __init__(self, open_store: Callable[[], PayloadStore] | None, patience_s: float) -> None:
-        self._open, self._patience_s = open_store, patience_s
+    def __init__(self, open_store: Callable[[], PayloadStore] | None, outage_timeout_s: float) -> None:
+        self._open_store, self._outage_timeout_s = open_store, outage_timeout_s
         self._store: PayloadStore | None = None
         self._urls: dict[str, str] = {}
-        self._workers = Workers(WORKERS, "agentlog-payloads") if open_store is not None else None
+        self._workers = WorkerPool(WORKER_COUNT, "agentlog-payloads") if open_store is not None else None
         self._failing_since: float | None = None
-        self.giving_up = False
+        self.is_giving_up = False
 
-    def shrink(self, value: bytes) -> "Shrunk | Future[Shrunk]":
+    def shrink(self, value: bytes) -> "ShrunkEvent | Future[ShrunkEvent]":
         """The event ``value`` within the limit: at once without a store, else when its values lie there."""
-        return shortened(value) if self._workers is None else self._workers.submit(_shrunk, value, self._stored)
+        return (
+            shorten_event(value)
+            if self._workers is None
+            else self._workers.submit(_shrink_event, value, self._store_payload)
+        )
 
-    def _stored(self, name: str, content: bytes) -> str | None:
+    def _store_payload(self, name: str, content: bytes) -> str | None:
         """The URL that ``content`` got; None when the store wasn't to be had in time."""
         if name in self._urls:
             return self._urls[name]
         while True:
             try:
-                self._store = self._store or (self._open() if self._open else None)
+                self._store = self._store or (self._open_store() if self._open_store else None)
                 url = self._store.put(name, content) if self._store else None
             except Exception as error:  # noqa: BLE001  each store's library has its own errors
-                if isinstance(error, StoreLost) or self._out_of_patience():
-                    _log.warning("a payload of %d bytes was shortened: the store: %s", len(content), first_line(error))
+                if isinstance(error, StoreUsedBeforeForkError) or self._has_timed_out():
+                    _log.warning(
+                        "a payload of %d bytes was shortened: the store: %s", len(content), summarize_store_error(error)
+                    )
                     return None
-                time.sleep(RETRY_S)
+                time.sleep(RETRY_DELAY_S)
             else:
                 self._failing_since = None
-                return self._remembered(name, url)
+                return self._remember_url(name, url)
 
-    def _out_of_patience(self) -> bool:
+    def _has_timed_out(self) -> bool:
         now = time.monotonic()
         self._failing_since = self._failing_since or now
-        return self.giving_up or now - self._failing_since >= self._patience_s
+        return self.is_giving_up or now - self._failing_since >= self._outage_timeout_s
 
-    def _remembered(self, name: str, url: str | None) -> str | None:
+    def _remember_url(self, name: str, url: str | None) -> str | None:
         if url is not None:
-            if len(self._urls) >= _KNOWN:
+            if len(self._urls) >= _MAX_KNOWN_URLS:
                 self._urls.clear()
             self._urls[name] = url
         return url
 
 
-def shortened(value: bytes) -> Shrunk:
+def shorten_event(value: bytes) -> ShrunkEvent:
     """The event ``value`` within the limit, without a store."""
-    return _shrunk(value, lambda _name, _content: None)
+    return _shrink_event(value, lambda _name, _content: None)
 
 
-def _shrunk(value: bytes, stored: Callable[[str, bytes], str | None]) -> Shrunk:
+def _shrink_event(value: bytes, store_payload: Callable[[str, bytes], str | None]) -> ShrunkEvent:
     event = orjson.loads(value)
-    shortened, over = 0, len(value) - MAX_EVENT
-    for holder, field, content, suffix in _largest(event):
-        if over <= 0:
+    shortened_count, excess = 0, len(value) - MAX_EVENT_BYTES
+    for fields, name, content, suffix in _find_large_values(event):
+        if excess <= 0:
             break
-        url = stored(name_of(content, suffix), content)
-        holder[field] = reference(url, content)
-        shortened += url is None
-        over = len(_json(event)) - MAX_EVENT
-    if over > 0:  # many fields, none of them large
-        whole = _json(event["payload"])
-        url = stored(name_of(whole, ".json"), whole)
-        event["payload"] = _outline(event["payload"]) | {"shortened": reference(url, whole)}
-        event["context"] = _outline(event["context"])
-        shortened += url is None
-    return Shrunk(_json(event), shortened)
+        url = store_payload(make_object_name(content, suffix), content)
+        fields[name] = make_reference(url, content)
+        shortened_count += url is None
+        excess = len(_to_json(event)) - MAX_EVENT_BYTES
+    if excess > 0:  # many fields, none of them large
+        payload_json = _to_json(event["payload"])
+        url = store_payload(make_object_name(payload_json, ".json"), payload_json)
+        event["payload"] = _select_outline(event["payload"]) | {"shortened": make_reference(url, payload_json)}
+        event["context"] = _select_outline(event["context"])
+        shortened_count += url is None
+    return ShrunkEvent(_to_json(event), shortened_count)
 
 
-def _largest(event: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, bytes, str]]:
+def _find_large_values(event: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, bytes, str]]:
     """The values of payload and context that are worth moving, the largest first."""
-    found = []
-    for holder in (event["payload"], event["context"]):
-        for name, value in holder.items():
-            content, suffix = (value.encode(), ".txt") if isinstance(value, str) else (_json(value), ".json")
-            if len(content) > _WORTH_MOVING:
-                found.append((holder, name, content, suffix))
-    return iter(sorted(found, key=lambda each: -len(each[2])))
+    large_values = []
+    for fields in (event["payload"], event["context"]):
+        for name, value in fields.items():
+            content, suffix = (value.encode(), ".txt") if isinstance(value, str) else (_to_json(value), ".json")
+            if len(content) > _MIN_MOVED_BYTES:
+                large_values.append((fields, name, content, suffix))
+    return iter(sorted(large_values, key=lambda each: -len(each[2])))
 
 
-def _outline(fields: dict[str, Any]) -> dict[str, Any]:
+def _select_outline(fields: dict[str, Any]) -> dict[str, Any]:
     """Of too many fields, those without which the event can't be placed."""
-    return {name: fields[name] for name in _OUTLINE if name in fields}
+    return {name: fields[name] for name in _OUTLINE_FIELDS if name in fields}
 
 
-def _json(value: Any) -> bytes:
+def _to_json(value: Any) -> bytes:
     """``value`` as JSON; cut off where it is nested deeper than can be written."""
     try:
         return orjson.dumps(value)
     except orjson.JSONEncodeError:
-        return orjson.dumps(plain(value))
+        return orjson.dumps(to_plain(value))

@@ -6,14 +6,14 @@ from typing import Any
 
 import orjson
 
-from .secret_scan import Search
-from .secrets import without_secrets
+from .secret_scan import SecretScanner
+from .secrets import redact_secrets
 
 Redact = Callable[[dict[str, Any]], dict[str, Any]]
 """Takes an event as it would be stored, and returns it as it shall be stored."""
 
-_IDENTITY = ("event_id", "session_id", "agent_id", "timestamp", "event_type")
-_CONTENTS = ("payload", "context")
+_IDENTITY_FIELDS = ("event_id", "session_id", "agent_id", "timestamp", "event_type")
+_CONTENT_FIELDS = ("payload", "context")
 
 _log = logging.getLogger("agentlog.recording")
 
@@ -24,38 +24,42 @@ class Redactor:
     Where that fails, an event keeps who, when and what kind, and says that its contents were left out.
 
     Args:
-        own: the user's function, which gets what the ready rules leave; None when there is none.
-        ready: whether the ready rules are on.
+        user_function: the user's function, which gets what the ready rules leave; None when there is none.
+        use_builtin_rules: whether the ready rules are on.
     """
 
-    def __init__(self, own: Redact | None, *, ready: bool) -> None:
-        self._own, self._ready = own, ready
-        self._search: Search | None = None
+    def __init__(self, user_function: Redact | None, *, use_builtin_rules: bool) -> None:
+        self._user_function, self._use_builtin_rules = user_function, use_builtin_rules
+        self._scanner: SecretScanner | None = None
 
-    def redacted(self, values: Sequence[bytes]) -> list[bytes]:
+    def redact_events(self, values: Sequence[bytes]) -> list[bytes]:
         """The events ``values``, JSON as orjson writes it, without their secrets."""
-        found = list(values)
-        for at in self._suspects(values) if self._ready else ():
-            found[at] = _tried(without_secrets, found[at], "redacting")
-        return found if self._own is None else [_tried(self._own, value, "redact") for value in found]
+        redacted = list(values)
+        for index in self._find_suspects(values) if self._use_builtin_rules else ():
+            redacted[index] = _apply_redaction(redact_secrets, redacted[index], "redacting")
+        return (
+            redacted
+            if self._user_function is None
+            else [_apply_redaction(self._user_function, value, "redact") for value in redacted]
+        )
 
-    def _suspects(self, values: Sequence[bytes]) -> Iterable[int]:
+    def _find_suspects(self, values: Sequence[bytes]) -> Iterable[int]:
         """Which of ``values`` are to be looked at text by text: all of them where they can't be searched."""
         try:
-            self._search = self._search or Search()
-            return self._search.suspects(values)
+            self._scanner = self._scanner or SecretScanner()
+            return self._scanner.find_suspects(values)
         except Exception:  # noqa: BLE001  slower, but no secret leaves and no event is lost
             _log.exception("events can't be searched for secrets quickly")
             return range(len(values))
 
 
-def _tried(redact: Redact, value: bytes, what: str) -> bytes:
+def _apply_redaction(redact: Redact, value: bytes, step_name: str) -> bytes:
     event = orjson.loads(value)
-    identity = {name: event[name] for name in _IDENTITY}
+    identity = {name: event[name] for name in _IDENTITY_FIELDS}
     try:
-        found = redact(event)
-        contents = {part: dict(found.get(part, {})) for part in _CONTENTS}
-        return orjson.dumps({**found, **contents, **identity})
+        redacted = redact(event)
+        contents = {part: dict(redacted.get(part, {})) for part in _CONTENT_FIELDS}
+        return orjson.dumps({**redacted, **contents, **identity})
     except Exception as error:  # noqa: BLE001  the user's function may raise anything; its text may hold the secret
-        told = f"left out: {what} raised {type(error).__name__}"
-        return orjson.dumps({**identity, "payload": {"redaction": told}, "context": {}})
+        message = f"left out: {step_name} raised {type(error).__name__}"
+        return orjson.dumps({**identity, "payload": {"redaction": message}, "context": {}})

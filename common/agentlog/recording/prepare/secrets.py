@@ -5,21 +5,21 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-HIDDEN = "[redacted]"
+REDACTED = "[redacted]"
 
 # These texts are read by two engines: `re` here, on text, and Hyperscan in search.py, on JSON.
-NAMES = (
+CREDENTIAL_NAMES = (
     r"pass[-_ ]?words?(?:[-_ ]?(?:\d|confirm(?:ation)?))?|passwd|pass[-_ ]?phrase|pwd"
     r"|secrets?|api[-_ ]?keys?|(?:access|private|secret)[-_ ]?keys?"
     r"|(?:signing|encryption|account|shared)[-_ ]?key|authorization|credentials?|cookies?|cvv|cvc|ssn"
 )
-WHOSE_PASS = (
+PASSWORD_OWNERS = (
     *("db", "database", "mysql", "postgres", "pg", "mongo", "redis", "rabbitmq"),
     *("smtp", "mail", "ftp", "sftp", "user", "root", "admin", "login"),
 )
 """Whose ``_pass`` is a password; that of a compiler, or of a test, isn't."""
-W = "[A-Za-z0-9_-]"
-SHORTEST_TOKEN = 20
+WORD = "[A-Za-z0-9_-]"
+MIN_TOKEN_LENGTH = 20
 PREFIXES = (
     *("sk-", "sk_", "pk_live_", "pk_test_", "rk_live_", "rk_test_", "whsec_"),  # OpenAI, Anthropic and others; Stripe
     *("xai-", "pplx-", "tvly-", "nvapi-", "pcsk_", "lsv2_pt_", "lsv2_sk_"),  # xAI, Perplexity, Tavily, and so on
@@ -33,46 +33,46 @@ PREFIXES = (
 """How tokens of well-known services begin, that go on with letters, digits, ``_`` and ``-``."""
 UNBROKEN_PREFIXES = ("hf_", "npm_", "gsk_", "r8_", "sbp_")
 """Those that go on with letters and digits alone."""
-OTHER_SHAPES = (
+OTHER_TOKEN_SHAPES = (
     r"(?:AKIA|ASIA)[A-Z0-9]{16}|dapi[0-9a-f]{32}"  # AWS, Databricks
-    rf"|eyJ{W}{{17,}}\.{W}+\."  # a JSON web token
-    rf"|hooks\.slack\.com/[a-z]+/[A-Za-z0-9/]{{20,}}|discord(?:app)?\.com/api/webhooks/\d+/{W}{{20}}"
+    rf"|eyJ{WORD}{{17,}}\.{WORD}+\."  # a JSON web token
+    rf"|hooks\.slack\.com/[a-z]+/[A-Za-z0-9/]{{20,}}|discord(?:app)?\.com/api/webhooks/\d+/{WORD}{{20}}"
 )
 PEM = r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----"
 BEARER = r"(?:bearer|basic)"
 CREDENTIAL = r"[A-Za-z0-9._~+/=-]"
-FLAG = rf"--{W}*?"
-CARD = r"[2-6]\d{3}(?:[ -]?\d){9}"
+FLAG = rf"--{WORD}*?"
+CARD_PATTERN = r"[2-6]\d{3}(?:[ -]?\d){9}"
 
 
-def _bracketed(levels: int) -> str:
+def _make_bracket_pattern(levels: int) -> str:
     """A list or an object as it is written in a text, with no more than so many levels in it."""
-    inner = rf"|{_bracketed(levels - 1)}" if levels else ""
+    inner = rf"|{_make_bracket_pattern(levels - 1)}" if levels else ""
     return rf"""[\[{{](?:[^\[\]{{}}"\\]|\\+["']?|"(?:[^"\\]|\\.)*+"{inner})*+[\]}}]"""
 
 
-_ITS_KIND = r"(?:access|refresh|bearer|auth|id|session|security|api|csrf|xsrf)[-_ ]?"
+_CREDENTIAL_KIND = r"(?:access|refresh|bearer|auth|id|session|security|api|csrf|xsrf)[-_ ]?"
 _WORD_BEGINS = r"(?:(?<![a-z])|(?-i:(?=[A-Z][a-z])))"
-_WHOSE = "|".join(f"(?<={whose}[-_])" for whose in WHOSE_PASS)
-_NAMES = rf"(?:{NAMES}|(?:{_WHOSE})pass|{_WORD_BEGINS}(?:{_ITS_KIND})?token)"
+_PASSWORD_OWNER = "|".join(f"(?<={whose}[-_])" for whose in PASSWORD_OWNERS)
+_NAMES = rf"(?:{CREDENTIAL_NAMES}|(?:{_PASSWORD_OWNER})pass|{_WORD_BEGINS}(?:{_CREDENTIAL_KIND})?token)"
 # Where none of them can begin, nothing more is tried: that is nearly everywhere.
 _NAME_BEGINS = "(?=[abceiprstx][acdehinoprsuvw])"
 _SHAPE_BEGINS = f"(?=[{''.join({prefix[0] for prefix in PREFIXES + UNBROKEN_PREFIXES})}Adeh])"
 _DIGITS_BEGIN = "(?=[0-9A-Fa-f]{4})"
 _ANY_CASE = re.ASCII | re.IGNORECASE
 _SHAPES = "|".join(
-    [rf"{re.escape(prefix)}{W}{{{SHORTEST_TOKEN - len(prefix)}}}" for prefix in PREFIXES]
-    + [rf"{prefix}[A-Za-z0-9]{{{SHORTEST_TOKEN - len(prefix)}}}" for prefix in UNBROKEN_PREFIXES]
-    + [OTHER_SHAPES]
+    [rf"{re.escape(prefix)}{WORD}{{{MIN_TOKEN_LENGTH - len(prefix)}}}" for prefix in PREFIXES]
+    + [rf"{prefix}[A-Za-z0-9]{{{MIN_TOKEN_LENGTH - len(prefix)}}}" for prefix in UNBROKEN_PREFIXES]
+    + [OTHER_TOKEN_SHAPES]
 )
-_BEFORE_WORD = rf"(?:(?<!{W})|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{{4}})|(?<=%[0-9A-Fa-f]{{2}}))"
+_BEFORE_WORD = rf"(?:(?<!{WORD})|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{{4}})|(?<=%[0-9A-Fa-f]{{2}}))"
 _KEY = re.compile(rf"{_NAMES}\Z|^auth\Z", _ANY_CASE)
 _ASSIGNED = re.compile(
     rf"""(?P<name>{_NAME_BEGINS}{_NAMES}[\\"'*`\]]*\s*[:=]>?=?\s*(?:[*`]+\s*)?(?:[bruf]{{1,2}}(?=["']))?)"""
     rf"""(?P<quote>(?P<escape>\\*)["'])?(?P<scheme>{BEARER}\s+)?"""
     # In JSON inside of JSON a quote has as many backslashes as its level takes, and one that ends nothing more of them.
     r"""(?(quote)(?:(?P=escape)\\(?P=escape)["'\\]|(?!(?P=quote)).)+"""
-    rf"""|(?:{_bracketed(3)}|[^\s"',;&\\}}]+))""",
+    rf"""|(?:{_make_bracket_pattern(3)}|[^\s"',;&\\}}]+))""",
     _ANY_CASE | re.DOTALL,
 )
 _COOKIES = re.compile(
@@ -94,61 +94,61 @@ _FLAG_GIVEN = re.compile(
     rf"""|(?P<listed>{_FLAG}\\*["']\s*,\s*\\*["'])(?!-)[^"'\\]+""",
     _ANY_CASE,
 )
-_TOKEN = re.compile(rf"{_SHAPE_BEGINS}{_BEFORE_WORD}(?:{_SHAPES}){W}*(?:\.{W}+)*")
+_TOKEN = re.compile(rf"{_SHAPE_BEGINS}{_BEFORE_WORD}(?:{_SHAPES}){WORD}*(?:\.{WORD}+)*")
 _PEM = re.compile(rf"{PEM}(?:.*?-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|.*)", re.DOTALL)
 _BEARER = re.compile(rf"\b(?P<scheme>{BEARER})\s+{CREDENTIAL}{{16,}}", _ANY_CASE)
 _USER_INFO = re.compile(r"(?P<user>://[^\s:/]*:)[^\s/?#]+@")
 _HASH = r"(?<![0-9A-Za-z])[0-9A-Fa-f]{32,}(?![0-9A-Za-z])"
-_CARD = re.compile(rf"{_DIGITS_BEGIN}(?:{_HASH}|(?P<card>(?<![\d.]){CARD}(?:[ -]?\d){{0,6}}(?!\d)))", re.ASCII)
+_CARD = re.compile(rf"{_DIGITS_BEGIN}(?:{_HASH}|(?P<card>(?<![\d.]){CARD_PATTERN}(?:[ -]?\d){{0,6}}(?!\d)))", re.ASCII)
 _LABELLED = (("name", "value"), ("key", "value"), ("Name", "Value"), ("Key", "Value"))
 _JSON_TYPES = ("string", "integer", "number", "boolean", "array", "object")
-_OF_SCHEMA = frozenset(
+_SCHEMA_KEYWORDS = frozenset(
     {"type", "title", "description", "default", "format", "pattern", "minLength", "maxLength", "minimum", "maximum"}
     | {"items", "properties", "required", "additionalProperties", "nullable", "readOnly", "writeOnly"}
 )
-_SHORTEST_CARD, _LEAST_CARD = 13, 2 * 10**12
+_MIN_CARD_DIGITS, _MIN_CARD_NUMBER = 13, 2 * 10**12
 
 
-def without_secrets(value: Any) -> Any:
+def redact_secrets(value: Any) -> Any:
     """A decoded JSON value with the secrets in it replaced by ``[redacted]``; names tell some, shapes the others."""
     if isinstance(value, dict):
-        return _object(value)
+        return _redact_object(value)
     if isinstance(value, list):
-        return _list(value)
+        return _redact_list(value)
     if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, int) and value >= _LEAST_CARD:
-        return HIDDEN if _CARD.fullmatch(str(value)) and _luhn(str(value)) else value
+        return _redact_text(value)
+    if isinstance(value, int) and value >= _MIN_CARD_NUMBER:
+        return REDACTED if _CARD.fullmatch(str(value)) and _passes_luhn(str(value)) else value
     return value
 
 
-def _object(value: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _redact_object(value: dict[str, Any]) -> dict[str, Any]:
+    redacted: dict[str, Any] = {}
     number = 1
     for name, inner in value.items():
-        shown = plain = _text(name)
-        while shown in found:  # of several names that are secrets each keeps its value
+        redacted_name = base_name = _redact_text(name)
+        while redacted_name in redacted:  # of several names that are secrets each keeps its value
             number += 1
-            shown = f"{plain} {number}"
-        of_model = name == "token" and "logprob" in value
-        found[shown] = without_secrets(inner) if of_model else _member(name, inner)
-    for label, told in _LABELLED:
-        if told in value and isinstance(value.get(label), str) and _is_secret(value[label], value[told]):
-            found[told] = HIDDEN
-    return found
+            redacted_name = f"{base_name} {number}"
+        is_model_token = name == "token" and "logprob" in value
+        redacted[redacted_name] = redact_secrets(inner) if is_model_token else _redact_member(name, inner)
+    for label, value_name in _LABELLED:
+        if value_name in value and isinstance(value.get(label), str) and _is_secret(value[label], value[value_name]):
+            redacted[value_name] = REDACTED
+    return redacted
 
 
-def _list(value: list[Any]) -> list[Any]:
+def _redact_list(value: list[Any]) -> list[Any]:
     if all(map(_is_named_pair, value)):
-        return [[one[0], _member(*one)] for one in value]
+        return [[one[0], _redact_member(*one)] for one in value]
     return [
-        HIDDEN if _is_argument(before, inner) else without_secrets(inner)
+        REDACTED if _is_flag_argument(before, inner) else redact_secrets(inner)
         for before, inner in zip(chain([None], value), value, strict=False)
     ]
 
 
-def _member(name: str, value: Any) -> Any:
-    return HIDDEN if _is_secret(name, value) else without_secrets(value)
+def _redact_member(name: str, value: Any) -> Any:
+    return REDACTED if _is_secret(name, value) else redact_secrets(value)
 
 
 def _is_named_pair(value: Any) -> bool:
@@ -156,73 +156,73 @@ def _is_named_pair(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
 
 
-def _is_argument(flag: Any, value: Any) -> bool:
+def _is_flag_argument(flag: Any, value: Any) -> bool:
     """Whether they are neighbours in a command's arguments, as in ``["--password", "x"]``."""
     texts = isinstance(flag, str) and isinstance(value, str)
     return texts and value != "" and not value.startswith("-") and _FLAG_ALONE.match(flag) is not None
 
 
 def _is_secret(name: str, value: Any) -> bool:
-    if value in (None, "", [], {}) or isinstance(value, bool | float) or not _names_secret(name):
+    if value in (None, "", [], {}) or isinstance(value, bool | float) or not _is_secret_name(name):
         return False
     return not (isinstance(value, dict) and _is_schema(value))
 
 
 def _is_schema(value: dict[str, Any]) -> bool:
     """Whether it only says what a value looks like, as the schema of a tool's arguments does."""
-    says_no_more = value.keys() <= _OF_SCHEMA and value.get("default") in (None, "")
+    says_no_more = value.keys() <= _SCHEMA_KEYWORDS and value.get("default") in (None, "")
     return says_no_more and value.get("type") in _JSON_TYPES
 
 
 @lru_cache(4096)
-def _names_secret(name: str) -> bool:
+def _is_secret_name(name: str) -> bool:
     return _KEY.search(name) is not None
 
 
-def _text(text: str) -> str:
+def _redact_text(text: str) -> str:
     """Each rule is tried only on what may hold what it looks for: a session's texts are many, its secrets few."""
     if "://" in text and "@" in text:
-        text = _USER_INFO.sub(rf"\g<user>{HIDDEN}@", text)
-    if len(text) >= SHORTEST_TOKEN:
-        text = _TOKEN.sub(HIDDEN, text)
-        text = _BEARER.sub(rf"\g<scheme> {HIDDEN}", _PEM.sub(HIDDEN, text) if "PRIVATE KEY" in text else text)
+        text = _USER_INFO.sub(rf"\g<user>{REDACTED}@", text)
+    if len(text) >= MIN_TOKEN_LENGTH:
+        text = _TOKEN.sub(REDACTED, text)
+        text = _BEARER.sub(rf"\g<scheme> {REDACTED}", _PEM.sub(REDACTED, text) if "PRIVATE KEY" in text else text)
     if "--" in text:
-        text = _FLAG_GIVEN.sub(lambda found: f"{found['flag'] or found['listed']}{HIDDEN}", text)
+        text = _FLAG_GIVEN.sub(lambda found: f"{found['flag'] or found['listed']}{REDACTED}", text)
     if ":" in text or "=" in text:
-        text = _COOKIES.sub(rf"\g<name>{HIDDEN}", text)
-        text = _AUTHORIZATION.sub(rf"\g<name>{HIDDEN}", text)
-        text = _ASSIGNED.sub(_without_value, text)
-    if len(text) >= _SHORTEST_CARD:
-        text = _CARD.sub(_without_card, text)
+        text = _COOKIES.sub(rf"\g<name>{REDACTED}", text)
+        text = _AUTHORIZATION.sub(rf"\g<name>{REDACTED}", text)
+        text = _ASSIGNED.sub(_hide_value, text)
+    if len(text) >= _MIN_CARD_DIGITS:
+        text = _CARD.sub(_hide_card, text)
     return text
 
 
-def _without_value(found: re.Match[str]) -> str:
-    return f"{found['name']}{found['quote'] or ''}{found['scheme'] or ''}{HIDDEN}"
+def _hide_value(match: re.Match[str]) -> str:
+    return f"{match['name']}{match['quote'] or ''}{match['scheme'] or ''}{REDACTED}"
 
 
 def has_card(text: str) -> bool:
     """Whether the number of a payment card is in ``text``."""
-    return any(found["card"] and _length_of_card(found[0]) for found in _CARD.finditer(text))
+    return any(found["card"] and _measure_card(found[0]) for found in _CARD.finditer(text))
 
 
-def _without_card(found: re.Match[str]) -> str:
-    length = _length_of_card(found["card"] or "")
-    return HIDDEN + found[0][length:] if length else found[0]
+def _hide_card(match: re.Match[str]) -> str:
+    length = _measure_card(match["card"] or "")
+    return REDACTED + match[0][length:] if length else match[0]
 
 
-def _length_of_card(written: str) -> int:
+def _measure_card(text: str) -> int:
     """How much of it is the number of a card: all, or some groups of it, as where a date follows; 0 for none."""
-    ends = [len(written), *(at for at in range(len(written) - 1, _SHORTEST_CARD - 1, -1) if written[at] in " -")]
-    return next((end for end in ends if _is_card(written[:end])), 0)
+    ends = [len(text), *(at for at in range(len(text) - 1, _MIN_CARD_DIGITS - 1, -1) if text[at] in " -")]
+    return next((end for end in ends if _is_card(text[:end])), 0)
 
 
-def _is_card(written: str) -> bool:
-    return sum(map(str.isdigit, written)) >= _SHORTEST_CARD and _luhn(written)
+def _is_card(text: str) -> bool:
+    return sum(map(str.isdigit, text)) >= _MIN_CARD_DIGITS and _passes_luhn(text)
 
 
-def _luhn(written: str) -> bool:
+def _passes_luhn(text: str) -> bool:
     """Whether the digits end in the check digit that card numbers have."""
-    digits = [int(c) for c in reversed(written) if c.isdigit()]
+    digits = [int(c) for c in reversed(text) if c.isdigit()]
     doubled = (digit * 2 - 9 * (digit > 4) for digit in digits[1::2])
     return (sum(digits[::2]) + sum(doubled)) % 10 == 0

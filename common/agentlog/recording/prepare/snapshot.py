@@ -20,44 +20,44 @@ MAX_ELEMENTS = 100_000
 MAX_PARTS = 200_000
 MAX_ATTRIBUTES = 1_000
 MAX_REPR = 10_000
-MAX_GROUPED = 10
+MAX_GROUP_ERRORS = 10
 CYCLE = "<the value itself, again>"
 TOO_DEEP = "<nested too deep>"
 TOO_MUCH = "<more than can be recorded>"
 
-_SCALARS = frozenset({str, int, float, bool, type(None)})
+_SCALAR_TYPES = frozenset({str, int, float, bool, type(None)})
 _to_json: Callable[..., bytes] = orjson.dumps
-_MARK = uuid4().hex
-_MARK_JSON = orjson.dumps(_MARK)
-_LISTS = (list, tuple, set, frozenset, deque)
-_COLLECTIONS = (Sequence, Set, MappingView)
-_UNREAD = ("__next__", "__anext__", "__await__", "_fetch_all")
+_PLACEHOLDER = uuid4().hex
+_PLACEHOLDER_JSON = orjson.dumps(_PLACEHOLDER)
+_LIST_TYPES = (list, tuple, set, frozenset, deque)
+_COLLECTION_TYPES = (Sequence, Set, MappingView)
+_LAZY_ATTRIBUTES = ("__next__", "__anext__", "__await__", "_fetch_all")
 """Has what isn't read: an iterator, an awaitable, a query of Django's, the text of which asks the database too."""
 
 
 def snapshot(value: Any) -> Any:
     """``value`` as it is now: a text, a number, a truth value or None as such, anything else as JSON to be embedded."""
-    return value if type(value) in _SCALARS else orjson.Fragment(_dumps(value))
+    return value if type(value) in _SCALAR_TYPES else orjson.Fragment(_encode(value))
 
 
-def dumps(event: Mapping[str, Any]) -> bytes:
+def encode_event(event: Mapping[str, Any]) -> bytes:
     """``event`` as JSON; what JSON can't hold in its payload and context is replaced, each value for itself."""
     try:
-        return _dumped(event)
+        return _encode_strictly(event)
     except Exception:  # noqa: BLE001  a value's own code may raise anything
         contents = {part: dict(event[part]) for part in ("payload", "context")}
         parts = {part: {name: snapshot(value) for name, value in fields.items()} for part, fields in contents.items()}
-        return _dumps({**event, **parts})
+        return _encode({**event, **parts})
 
 
-def _dumps(value: Any) -> bytes:
+def _encode(value: Any) -> bytes:
     try:
-        return _dumped(value)
+        return _encode_strictly(value)
     except Exception:  # noqa: BLE001  a value's own code may raise anything
-        return orjson.dumps(plain(value), None, orjson.OPT_UTC_Z)
+        return orjson.dumps(to_plain(value), None, orjson.OPT_UTC_Z)
 
 
-def _dumped(value: Any) -> bytes:
+def _encode_strictly(value: Any) -> bytes:
     """``value`` as JSON, with what stands for the objects that JSON has no form for.
 
     orjson calls no Python code meanwhile, only C: else another thread could run, and change a list that orjson is in
@@ -69,59 +69,66 @@ def _dumped(value: Any) -> bytes:
     if not objects:
         return text
     objects.clear()
-    marked = partial(next, repeat(_MARK))
-    _, text = list(map(_to_json, (value, value), (objects.append, marked), (orjson.OPT_UTC_Z,) * 2))
-    rest = text.split(_MARK_JSON)
-    parts = [orjson.dumps(_Walk(MAX_PARTS).plain(each, formless=True), None, orjson.OPT_UTC_Z) for each in objects]
-    return b"".join(chain(*zip(rest[:-1], parts, strict=True), rest[-1:]))
+    make_placeholder = partial(next, repeat(_PLACEHOLDER))
+    _, text = list(map(_to_json, (value, value), (objects.append, make_placeholder), (orjson.OPT_UTC_Z,) * 2))
+    literal_parts = text.split(_PLACEHOLDER_JSON)
+    parts = [
+        orjson.dumps(_PlainConverter(MAX_PARTS).convert(each, has_no_json_form=True), None, orjson.OPT_UTC_Z)
+        for each in objects
+    ]
+    return b"".join(chain(*zip(literal_parts[:-1], parts, strict=True), literal_parts[-1:]))
 
 
-def error_text(error: BaseException) -> str:
+def format_error(error: BaseException) -> str:
     """An error as it is recorded: ``ValueError: what it says``; of a group, what its errors say too."""
     name = type(error).__qualname__
     try:
         text = str(error)
         if isinstance(error, BaseExceptionGroup):
-            text = f"{text}: {'; '.join(map(error_text, error.exceptions[:MAX_GROUPED]))}"
+            text = f"{text}: {'; '.join(map(format_error, error.exceptions[:MAX_GROUP_ERRORS]))}"
     except Exception:  # noqa: BLE001  its own code may raise anything
         text = "<its text can't be had>"
     return f"{name}: {text}" if text else name
 
 
-def error_fields(error: BaseException) -> dict[str, str]:
+def make_error_fields(error: BaseException) -> dict[str, str]:
     """An error as the fields of an ``error`` event."""
     name = type(error).__qualname__
-    return {"type": name, "message": error_text(error).removeprefix(name).removeprefix(": ")}
+    return {"type": name, "message": format_error(error).removeprefix(name).removeprefix(": ")}
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """``value`` as dicts, lists, texts and numbers of JSON; what can't be one is named in its place."""
-    return _Walk(MAX_PARTS).plain(value)
+    return _PlainConverter(MAX_PARTS).convert(value)
 
 
-class _Walk:
+class _PlainConverter:
     """One value being made plain: a web of objects that lead to each other takes no more than ``room`` parts."""
 
-    def __init__(self, room: int) -> None:
-        self._room = room
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
 
-    def plain(self, value: Any, depth: int = 0, above: tuple[int, ...] = (), *, formless: bool = False) -> Any:
-        """``value`` in its plain form, ``depth`` below the whole and part of what is ``above``.
+    def convert(
+        self, value: Any, depth: int = 0, ancestors: tuple[int, ...] = (), *, has_no_json_form: bool = False
+    ) -> Any:
+        """``value`` in its plain form, ``depth`` below the whole and part of what is ``ancestors``.
 
         Args:
-            formless: whether it is known that JSON has no form for it.
+            has_no_json_form: whether it is known that JSON has no form for it.
         """
-        self._room -= 1
-        if id(value) in above:
+        self._budget -= 1
+        if id(value) in ancestors:
             return CYCLE
-        if depth > MAX_DEPTH or self._room < 0:
+        if depth > MAX_DEPTH or self._budget < 0:
             return TOO_DEEP if depth > MAX_DEPTH else TOO_MUCH
         try:
-            return (self._parts if formless else self._plain)(value, type(value), depth + 1, (*above, id(value)))
+            return (self._convert_parts if has_no_json_form else self._convert_value)(
+                value, type(value), depth + 1, (*ancestors, id(value))
+            )
         except Exception as error:  # noqa: BLE001  a value's own code may raise anything
             return f"<{type(value).__qualname__}: {type(error).__name__} while it was recorded>"
 
-    def _plain(self, value: Any, kind: type, depth: int, above: tuple[int, ...]) -> Any:
+    def _convert_value(self, value: Any, kind: type, depth: int, ancestors: tuple[int, ...]) -> Any:
         # By its type: what a proxy says of its class may take all the work that it puts off.
         if value is None or kind is bool:
             return value
@@ -132,31 +139,35 @@ class _Walk:
         try:
             return orjson.Fragment(orjson.dumps(value, None, orjson.OPT_UTC_Z))
         except Exception:  # noqa: BLE001  something in it has no form in JSON, or its code raised
-            return self._parts(value, kind, depth, above)
+            return self._convert_parts(value, kind, depth, ancestors)
 
-    def _parts(self, value: Any, kind: type, depth: int, above: tuple[int, ...]) -> Any:
+    def _convert_parts(self, value: Any, kind: type, depth: int, ancestors: tuple[int, ...]) -> Any:
         if issubclass(kind, dict):
-            return {name: self.plain(inner, depth, above) for name, inner in _named(dict.copy(value).items())}
-        if issubclass(kind, _LISTS) and not hasattr(kind, "_fields"):
-            return [self.plain(inner, depth, above) for inner in list(value)]
-        found = _known(value, kind)
-        return self.plain(found, depth, above) if found is not None else self._of_web(value, depth, above)
+            return {name: self.convert(inner, depth, ancestors) for name, inner in _name_keys(dict.copy(value).items())}
+        if issubclass(kind, _LIST_TYPES) and not hasattr(kind, "_fields"):
+            return [self.convert(inner, depth, ancestors) for inner in list(value)]
+        substitute = _find_substitute(value, kind)
+        return (
+            self.convert(substitute, depth, ancestors)
+            if substitute is not None
+            else self._convert_attributes(value, depth, ancestors)
+        )
 
-    def _of_web(self, value: Any, depth: int, above: tuple[int, ...]) -> Any:
+    def _convert_attributes(self, value: Any, depth: int, ancestors: tuple[int, ...]) -> Any:
         """An object by its attributes, which may lead to any number of others."""
-        room = min(self._room, MAX_ATTRIBUTES)
-        web = _Walk(room)
-        found = web.plain(_attributes(value), depth, above)
-        self._room -= room - web._room
-        return found
+        budget = min(self._budget, MAX_ATTRIBUTES)
+        converter = _PlainConverter(budget)
+        converted = converter.convert(_collect_attributes(value), depth, ancestors)
+        self._budget -= budget - converter._budget
+        return converted
 
 
-def _named(items: Iterable[tuple[Any, Any]]) -> Iterator[tuple[str, Any]]:
+def _name_keys(items: Iterable[tuple[Any, Any]]) -> Iterator[tuple[str, Any]]:
     """Keys and values, the keys as names of JSON; of several that come to the same name each keeps its value."""
     seen: set[str] = set()
     number = 1
     for key, inner in items:
-        name = plain_name = _name(key)
+        name = plain_name = _to_name(key)
         while name in seen:
             number += 1
             name = f"{plain_name} {number}"
@@ -164,19 +175,19 @@ def _named(items: Iterable[tuple[Any, Any]]) -> Iterator[tuple[str, Any]]:
         yield name, inner
 
 
-def _name(key: Any) -> str:
+def _to_name(key: Any) -> str:
     if type(key) is str and key.isascii():
         return key
-    found = plain(key)
-    return str(orjson.loads(orjson.dumps(found)) if isinstance(found, orjson.Fragment) else found)
+    plain_key = to_plain(key)
+    return str(orjson.loads(orjson.dumps(plain_key)) if isinstance(plain_key, orjson.Fragment) else plain_key)
 
 
-def _known(value: Any, kind: type) -> Any:  # noqa: PLR0911  one for each kind
+def _find_substitute(value: Any, kind: type) -> Any:  # noqa: PLR0911  one for each kind
     """What stands for an object; None for one that only its attributes tell of."""
     if issubclass(kind, bytes | bytearray | memoryview):
-        return _binary(bytes(value))
+        return _convert_bytes(bytes(value))
     if issubclass(kind, BaseException):
-        return error_text(value)
+        return format_error(value)
     if issubclass(kind, Decimal | PurePath | UserString):
         return str(value)
     if issubclass(kind, float):
@@ -187,37 +198,37 @@ def _known(value: Any, kind: type) -> Any:  # noqa: PLR0911  one for each kind
         return value.value
     if issubclass(kind, type):
         return f"{value.__module__}.{value.__qualname__}"
-    for convert in (_array, _model, _collection):
-        found = convert(value, kind)
-        if found is not None:
-            return found
-    return _described(value, kind)
+    for convert in (_convert_array, _convert_model, _convert_collection):
+        substitute = convert(value, kind)
+        if substitute is not None:
+            return substitute
+    return _describe_object(value, kind)
 
 
-def _binary(value: bytes) -> Any:
+def _convert_bytes(value: bytes) -> Any:
     try:
         return value.decode()
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(value).decode()}
 
 
-def _array(value: Any, kind: type) -> Any:
+def _convert_array(value: Any, kind: type) -> Any:
     """Numbers of numpy, and of whatever else has its ``tolist``; of a large array its shape."""
     if not hasattr(kind, "tolist") or not hasattr(value, "dtype"):
         return None
     if prod(value.shape) > MAX_ELEMENTS:
         return {"array": str(value.dtype), "shape": list(value.shape)}
-    found = value.tolist()
-    return None if type(found) is kind else found  # a number that Python has none for
+    items = value.tolist()
+    return None if type(items) is kind else items  # a number that Python has none for
 
 
-def _model(value: Any, kind: Any) -> Any:
+def _convert_model(value: Any, kind: Any) -> Any:
     """Fields of models and of named tuples; told by the type, because a mock has whatever it is asked for."""
     if hasattr(kind, "model_dump"):
         return value.model_dump()
     if hasattr(kind, "__dataclass_fields__"):
-        held = getattr(value, "__dict__", None)
-        named = kind.__dataclass_fields__ if held is None else dict(held)
+        attributes_dict = getattr(value, "__dict__", None)
+        named = kind.__dataclass_fields__ if attributes_dict is None else dict(attributes_dict)
         return {name: getattr(value, name) for name in named if not name.startswith("_")}
     if hasattr(kind, "_fields") and hasattr(kind, "_asdict"):
         return value._asdict()
@@ -227,35 +238,35 @@ def _model(value: Any, kind: Any) -> Any:
     return None if names is None else {name: getattr(value, name) for name in names}
 
 
-def _collection(value: Any, kind: type) -> Any:
+def _convert_collection(value: Any, kind: type) -> Any:
     """What holds other values as mappings, sequences and sets do.
 
     Whatever else can be iterated over isn't: an iterator's items are the agent's, and a query would ask its database.
     """
     if issubclass(kind, Mapping):
-        return dict(_named(islice(value.items(), MAX_ELEMENTS)))
+        return dict(_name_keys(islice(value.items(), MAX_ELEMENTS)))
     if hasattr(kind, "keys") and hasattr(kind, "__getitem__") and hasattr(kind, "__len__"):  # a database's row
-        return {_name(key): value[key] for key in islice(value.keys(), MAX_ELEMENTS)}
-    if issubclass(kind, _COLLECTIONS) and not hasattr(kind, "shape"):  # no table
-        found = list(islice(value, MAX_ELEMENTS + 1))
-        return found if len(found) <= MAX_ELEMENTS else None
+        return {_to_name(key): value[key] for key in islice(value.keys(), MAX_ELEMENTS)}
+    if issubclass(kind, _COLLECTION_TYPES) and not hasattr(kind, "shape"):  # no table
+        items = list(islice(value, MAX_ELEMENTS + 1))
+        return items if len(items) <= MAX_ELEMENTS else None
     return None
 
 
-def _described(value: Any, kind: type) -> str | None:
+def _describe_object(value: Any, kind: type) -> str | None:
     """An object in its own words; None where it has none."""
-    if any(hasattr(kind, name) for name in _UNREAD):
+    if any(hasattr(kind, name) for name in _LAZY_ATTRIBUTES):
         return f"<{kind.__qualname__}>"
-    own = getattr(kind, "__repr__", None) is not object.__repr__
-    return repr(value)[:MAX_REPR] if own else None
+    has_own_repr = getattr(kind, "__repr__", None) is not object.__repr__
+    return repr(value)[:MAX_REPR] if has_own_repr else None
 
 
-def _attributes(value: Any) -> dict[str, Any]:
-    slots = {name: getattr(value, name) for name in _slots(type(value)) if hasattr(value, name)}
+def _collect_attributes(value: Any) -> dict[str, Any]:
+    slots = {name: getattr(value, name) for name in _list_slots(type(value)) if hasattr(value, name)}
     return {"type": type(value).__qualname__, **slots, **getattr(value, "__dict__", {})}
 
 
-def _slots(kind: type) -> Iterator[str]:
-    for each in kind.__mro__:
-        named = vars(each).get("__slots__", ())
+def _list_slots(kind: type) -> Iterator[str]:
+    for base in kind.__mro__:
+        named = vars(base).get("__slots__", ())
         yield from (name for name in ((named,) if isinstance(named, str) else named) if not name.startswith("__"))

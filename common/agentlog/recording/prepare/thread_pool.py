@@ -11,7 +11,7 @@ T = TypeVar("T")
 _Task = tuple["Future[Any]", Callable[..., Any], tuple[Any, ...]]
 
 
-class Workers:
+class WorkerPool:
     """Threads that work off what is submitted to them, begun at once: an ending interpreter begins none any more."""
 
     def __init__(self, count: int, name: str) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 from ...errors import AgentlogError, UsageError
 from ...event.capture import write_line
 from ...event.event import Place
-from .outbound import Outbound
-from .sink import Verdict
+from .outbound import OutboundEvent
+from .sink import FailureKind
 
-COUNTED_BYTES = 1024 * 1024
+READ_BLOCK_BYTES = 1024 * 1024
 
 
-class FileWriter:
+class FileSink:
     """A capture file, made when it isn't there, else continued.
 
     Raises:
@@ -21,21 +21,23 @@ class FileWriter:
     """
 
     def __init__(self, path: Path) -> None:
-        self.where, self.closed, self.broken, self.warm = str(path), False, False, True
+        self.where, self.is_closed, self.is_broken, self.is_warm = str(path), False, False, True
         self._path = path
-        self._waiting: list[Outbound] = []
-        self._wrong: OSError | None = None
+        self._waiting: list[OutboundEvent] = []
+        self._error: OSError | None = None
         if path.suffix in (".gz", ".zst"):
             raise UsageError(f"{path}: a capture file is written unpacked; pack it when it is done.")
         try:
             self._file = path.open("a+b", buffering=0)  # a forked child must find nothing here to write a second time
-            self._lines = self._end = 0
-            self._catch_up()
-            self._torn = self._end > 0 and os.pread(self._file.fileno(), 1, self._end - 1) != b"\n"
+            self._line_count = self._end_offset = 0
+            self._count_new_lines()
+            self._has_torn_line = (
+                self._end_offset > 0 and os.pread(self._file.fileno(), 1, self._end_offset - 1) != b"\n"
+            )
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror or error}. It is to be the capture file.") from error
 
-    def send(self, record: Outbound) -> bool:
+    def send(self, record: OutboundEvent) -> bool:
         """Take ``record``."""
         self._waiting.append(record)
         return True
@@ -46,56 +48,56 @@ class FileWriter:
             return
         records, self._waiting = self._waiting, []
         try:
-            self._catch_up()
-            first = self._lines + 1 + self._torn
-            places = (Place(None, -1, first + n, r.at_ms, r.place_headers) for n, r in enumerate(records))
-            content = b"\n" * self._torn  # behind what a full disk, or the end of an earlier run, cut off
+            self._count_new_lines()
+            first = self._line_count + 1 + self._has_torn_line
+            places = (Place(None, -1, first + n, r.at_ms, r.capture_headers) for n, r in enumerate(records))
+            content = b"\n" * self._has_torn_line  # behind what a full disk, or the end of an earlier run, cut off
             content += b"".join(write_line(r.value, place) for r, place in zip(records, places, strict=True))
             while content:
                 content = content[self._file.write(content) :]
-            self._wrong = None
+            self._error = None
         except OSError as error:
-            self._wrong = error
-        self._torn = self._wrong is not None
+            self._error = error
+        self._has_torn_line = self._error is not None
         for record in records:
-            record.answered(self._wrong, None)
+            record.on_delivery(self._error, None)
 
-    def _catch_up(self) -> None:
+    def _count_new_lines(self) -> None:
         """Count the lines written since we looked: other processes may record to the same file, or begin it afresh."""
         if os.fstat(self._file.fileno()).st_nlink == 0:  # deleted, as a notebook's next run does: that would be lost
-            anew = self._path.open("a+b", buffering=0)
+            new_file = self._path.open("a+b", buffering=0)
             self._file.close()
-            self._file, self._lines, self._end, self._torn = anew, 0, 0, False
+            self._file, self._line_count, self._end_offset, self._has_torn_line = new_file, 0, 0, False
         handle = self._file.fileno()
-        if os.fstat(handle).st_size < self._end:  # somebody emptied it
-            self._lines = self._end = 0
-        while part := os.pread(handle, COUNTED_BYTES, self._end):
-            self._lines, self._end = self._lines + part.count(b"\n"), self._end + len(part)
+        if os.fstat(handle).st_size < self._end_offset:  # somebody emptied it
+            self._line_count = self._end_offset = 0
+        while block := os.pread(handle, READ_BLOCK_BYTES, self._end_offset):
+            self._line_count, self._end_offset = self._line_count + block.count(b"\n"), self._end_offset + len(block)
 
-    def take_back(self) -> None:
+    def purge(self) -> None:
         """Nothing to do: nothing is under way."""
 
-    def verdict(self, error: Any) -> Verdict:  # noqa: ARG002  it is always the file's own
+    def classify_error(self, error: Any) -> FailureKind:  # noqa: ARG002  it is always the file's own
         """Not written, and the next one wouldn't be either."""
-        return Verdict.FAILED
+        return FailureKind.SINK_FAILED
 
-    def is_well(self) -> None:
+    def reset_failures(self) -> None:
         """Nothing to forget."""
 
     def refusal(self) -> AgentlogError | None:
         """What went wrong when it was last written, or None."""
-        return None if self._wrong is None else self.trouble()
+        return None if self._error is None else self.last_error()
 
-    def trouble(self) -> AgentlogError:
+    def last_error(self) -> AgentlogError:
         """What went wrong."""
-        told = self._wrong.strerror if self._wrong else "not written"
-        return UsageError(f"{self._path}: {told}. It is the capture file that events are recorded to.")
+        reason = self._error.strerror if self._error else "not written"
+        return UsageError(f"{self._path}: {reason}. It is the capture file that events are recorded to.")
 
-    def answers(self) -> bool:
+    def probe(self) -> bool:
         """Whether it is worth trying."""
         return True
 
-    def is_lost(self) -> bool:
+    def is_disconnected(self) -> bool:
         """Never: there is only one way to a file."""
         return False
 

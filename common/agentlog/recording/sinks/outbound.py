@@ -7,23 +7,23 @@ from typing import Any, NamedTuple, cast
 import msgspec
 
 from ...event.event import EPOCH, Headers
-from ...formatting import counted
-from ..prepare.snapshot import dumps
+from ...formatting import format_count
+from ..prepare.snapshot import encode_event
 
 HeaderList = list[tuple[str, str | bytes | None]]
 """As the producer takes them."""
 
 MILLISECOND = timedelta(milliseconds=1)
-OVERHEAD = 400
+OVERHEAD_BYTES = 400
 """About how many bytes an event takes in memory beside its JSON."""
 
 
-MAX_NAME = 500
+MAX_NAME_LENGTH = 500
 
 
-def is_name(text: object) -> bool:
+def is_valid_name(text: object) -> bool:
     """Whether ``text`` can name a session or an agent: 1 to 500 printable characters."""
-    return isinstance(text, str) and 0 < len(text) <= MAX_NAME and text.isprintable()
+    return isinstance(text, str) and 0 < len(text) <= MAX_NAME_LENGTH and text.isprintable()
 
 
 class Author(NamedTuple):
@@ -40,7 +40,7 @@ class Loss(NamedTuple):
     since_ms: int
 
 
-class Outbound(msgspec.Struct, eq=False, gc=False):
+class OutboundEvent(msgspec.Struct, eq=False, gc=False):
     """An event on its way, as JSON: as it was recorded, then redacted, then small enough.
 
     Attributes:
@@ -49,7 +49,7 @@ class Outbound(msgspec.Struct, eq=False, gc=False):
         tells: the loss that it tells of, if it does.
         number: its place among all that this process queued for the same outlet; 0 of one that comes from a spool.
         since: when it was made ready, on the monotonic clock, in seconds; ``handed_at`` when it was last handed over.
-        answers: where ``answered`` leaves what it is told.
+        answers: where ``on_delivery`` leaves what it is told.
     """
 
     # Tens of thousands wait at a time: kept from the garbage collector, they cost the agent no collections.
@@ -71,28 +71,28 @@ class Outbound(msgspec.Struct, eq=False, gc=False):
         return (self.at - EPOCH) // MILLISECOND
 
     @property
-    def place_headers(self) -> Headers:
+    def capture_headers(self) -> Headers:
         """The headers as a capture file keeps them."""
         return cast(Headers, tuple(self.headers))
 
     @property
-    def spooled(self) -> bool:
+    def is_spooled(self) -> bool:
         """Whether it comes from a spool, and is safe there until it is delivered."""
         return self.number == 0
 
-    def answered(self, error: Any, message: Any) -> None:  # noqa: ARG002  librdkafka's callback
+    def on_delivery(self, error: Any, message: Any) -> None:  # noqa: ARG002  librdkafka's callback
         """Note what became of it."""
         self.answers.append((self, error))
 
 
-def recorded(  # noqa: PLR0913, PLR0917  an event's fields
+def make_event(  # noqa: PLR0913, PLR0917  an event's fields
     author: Author,
     event_id: str,
     event_type: str,
     payload: Mapping[str, Any],
     context: Mapping[str, Any],
     headers: HeaderList,
-) -> Outbound:
+) -> OutboundEvent:
     """An event that happens now; its values can be changed afterwards. Never raises."""
     now = datetime.now(UTC)
     event = {
@@ -104,15 +104,15 @@ def recorded(  # noqa: PLR0913, PLR0917  an event's fields
         "payload": payload,
         "context": context,
     }
-    value = dumps(event)
-    return Outbound(author, value, now, headers, len(value) + OVERHEAD)
+    value = encode_event(event)
+    return OutboundEvent(author, value, now, headers, len(value) + OVERHEAD_BYTES)
 
 
-def lost_events(author: Author, event_id: str, loss: Loss, why: str, headers: HeaderList) -> Outbound:
+def make_loss_event(author: Author, event_id: str, loss: Loss, reason: str, headers: HeaderList) -> OutboundEvent:
     """The event by which a session says that events of it were lost."""
     since = (EPOCH + timedelta(milliseconds=loss.since_ms)).isoformat(timespec="milliseconds")
-    message = f"{counted(loss.events, 'event')} of this session, from {since} on, were lost: {why}"
+    message = f"{format_count(loss.events, 'event')} of this session, from {since} on, were lost: {reason}"
     payload = {"type": "events_lost", "message": message, "lost": loss.events}
-    record = recorded(author, event_id, "error", payload, {}, headers)
+    record = make_event(author, event_id, "error", payload, {}, headers)
     record.tells = loss
     return record

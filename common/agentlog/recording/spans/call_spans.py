@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self, TypeVar
 
 from ..prepare.ids import new_event_id
-from ..prepare.token_usage import usage_of
-from ..prices import Price, Usage, cost_usd
-from .context import follow
+from ..prepare.token_usage import extract_usage
+from ..prices import Price, Usage, compute_cost_usd
+from .context import set_cause
 from .recorder import Recorder
 from .span import Span
 
@@ -16,44 +16,44 @@ T = TypeVar("T")
 
 _log = logging.getLogger("agentlog.recording")
 
-_TOLD = ("tool", "model", "query", "input")
+_ANNOUNCED_FIELDS = ("tool", "model", "query", "input")
 
 
-class Call(Span):
+class CallSpan(Span):
     """A call of a tool."""
 
     __slots__ = ()
     event_type = "tool_call"
     output_field = "output"
 
-    def _begun(self) -> None:
-        self.recorder.delivery.open(self.event_id, self)
+    def _on_begin(self) -> None:
+        self.recorder.delivery.watch_call(self.event_id, self)
 
-    def _anew(self) -> None:
-        self.recorder.delivery.opens.pop(self.event_id, None)
-        super()._anew()
+    def _reset(self) -> None:
+        self.recorder.delivery.open_calls.pop(self.event_id, None)
+        super()._reset()
 
-    def _put_off(self) -> int:
-        is_told = self.recorder.delivery.opens.pop(self.event_id, None) is None
-        return 0 if is_told else time.perf_counter_ns()
+    def _defer_begin(self) -> int:
+        is_announced = self.recorder.delivery.open_calls.pop(self.event_id, None) is None
+        return 0 if is_announced else time.perf_counter_ns()
 
     def announce(self) -> None:
         """Record that the call runs, once: a live view shows it, and a crash doesn't hide it."""
-        if self.recorder.delivery.opens.pop(self.event_id, None) is None:
+        if self.recorder.delivery.open_calls.pop(self.event_id, None) is None:
             return
         self._announce_outer()
-        told = {name: self._payload[name] for name in _TOLD if name in self._payload}
+        announced_fields = {name: self._payload[name] for name in _ANNOUNCED_FIELDS if name in self._payload}
         so_far_ms = (time.perf_counter_ns() - self.began) // 1_000 / 1_000
-        payload = {"call_id": self.event_id, "call_type": self.event_type, **told, "latency_ms": so_far_ms}
+        payload = {"call_id": self.event_id, "call_type": self.event_type, **announced_fields, "latency_ms": so_far_ms}
         self.recorder.write(new_event_id(), "call_started", payload, self._context)
 
-    def _ended(self, wrong: str | None, latency_ms: float) -> None:
-        self.recorder.delivery.opens.pop(self.event_id, None)
+    def _on_end(self, error_message: str | None, latency_ms: float) -> None:
+        self.recorder.delivery.open_calls.pop(self.event_id, None)
         payload = {**self._payload}
-        if wrong is None or self.output is not None:
+        if error_message is None or self.output is not None:
             payload[self.output_field] = self.output
-        if wrong is not None:
-            payload["error"] = wrong
+        if error_message is not None:
+            payload["error"] = error_message
         try:
             self._add_result(payload)
         except Exception:  # noqa: BLE001  what was set is no number, or no price: the call itself is to be recorded
@@ -61,13 +61,13 @@ class Call(Span):
         payload["latency_ms"] = latency_ms
         self._announce_outer()
         self.recorder.write(self.event_id, self.event_type, payload, self._context)
-        if self.leads_on:
-            follow(self.recorder, self.event_id)
+        if self.sets_cause:
+            set_cause(self.recorder, self.event_id)
 
     def _add_result(self, payload: dict[str, Any]) -> None: ...
 
 
-class Retrieval(Call):
+class Retrieval(CallSpan):
     """A search in what the agent knows."""
 
     __slots__ = ()
@@ -84,7 +84,7 @@ class Retrieval(Call):
         self.output = found
 
 
-class LLMCall(Call):
+class LLMCall(CallSpan):
     """A call of a language model. What isn't set is taken from the output, where that is a provider's answer.
 
     Attributes:
@@ -95,7 +95,7 @@ class LLMCall(Call):
 
     __slots__ = ("_prices", "cache_write_tokens", "cached_tokens", "cost_usd", "input_tokens", "model", "output_tokens")
     event_type = "llm_call"
-    leads_on = True
+    sets_cause = True
 
     def __init__(
         self, recorder: Recorder, payload: dict[str, Any], context: dict[str, Any], prices: Mapping[str, Price]
@@ -103,20 +103,20 @@ class LLMCall(Call):
         super().__init__(recorder, payload, context)
         self._prices = prices
         self.model: str | None = payload["model"]
-        self._unknown()
+        self._clear_usage()
 
-    def _unknown(self) -> None:
+    def _clear_usage(self) -> None:
         self.input_tokens: int | None = None
         self.output_tokens: int | None = None
         self.cached_tokens: int | None = None
         self.cache_write_tokens: int | None = None
         self.cost_usd: float | None = None
 
-    def _anew(self) -> None:
-        super()._anew()
-        self._unknown()
+    def _reset(self) -> None:
+        super()._reset()
+        self._clear_usage()
 
-    def used(self, usage: Usage) -> None:
+    def set_usage(self, usage: Usage) -> None:
         """Set the tokens."""
         self.input_tokens, self.output_tokens = usage.input, usage.output
         self.cached_tokens, self.cache_write_tokens = usage.cached, usage.cache_write or None
@@ -124,11 +124,11 @@ class LLMCall(Call):
     def _add_result(self, payload: dict[str, Any]) -> None:
         if self.model is not None:
             payload["model"] = self.model
-        if self.input_tokens is None and not isinstance(self.output, str) and (usage := usage_of(self.output)):
-            self.used(usage)
+        if self.input_tokens is None and not isinstance(self.output, str) and (usage := extract_usage(self.output)):
+            self.set_usage(usage)
         if self.cost_usd is None and self.input_tokens is not None:
             counts = self.input_tokens, self.output_tokens, self.cached_tokens, self.cache_write_tokens
-            self.cost_usd = cost_usd(str(self.model), Usage(*(count or 0 for count in counts)), self._prices)
+            self.cost_usd = compute_cost_usd(str(self.model), Usage(*(count or 0 for count in counts)), self._prices)
         for name in ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "cost_usd"):
             if (value := getattr(self, name)) is not None:
                 payload[name] = value if isinstance(value, int) else float(value)
@@ -146,32 +146,32 @@ class Delegation(Span):
         super().__init__(recorder, payload, context)
         self._result_id = ""
 
-    def _anew(self) -> None:
-        super()._anew()
+    def _reset(self) -> None:
+        super()._reset()
         self._result_id = ""
 
-    def _begun(self) -> None:
+    def _on_begin(self) -> None:
         self._announce_outer()
         self.recorder.write(self.event_id, "delegation", self._payload, self._context)
 
-    def _ended(self, wrong: str | None, latency_ms: float) -> None:  # noqa: ARG002  a span's signature
+    def _on_end(self, error_message: str | None, latency_ms: float) -> None:  # noqa: ARG002  a span's signature
         if self._result_id:
             return
         self._result_id = new_event_id()
         payload: dict[str, Any] = {"from_agent_id": self._payload["to_agent_id"]}
-        if wrong is None or self.output is not None:
+        if error_message is None or self.output is not None:
             payload["result"] = self.output
-        if wrong is not None:
-            payload["error"] = wrong
+        if error_message is not None:
+            payload["error"] = error_message
         self.recorder.write(self._result_id, "delegation_result", payload, {"parent_event_id": self.event_id})
-        self.lead_on()
+        self.set_as_cause()
 
-    def lead_on(self) -> None:
+    def set_as_cause(self) -> None:
         """Let what the delegating agent does next follow from the result."""
-        follow(self.recorder, self._result_id)
+        set_cause(self.recorder, self._result_id)
 
 
-class NoCall(LLMCall, Retrieval):
+class NonRecordingSpan(LLMCall, Retrieval):
     """Stands for any span where recording is switched off: it runs what it is given, and that is all."""
 
     __slots__ = ()
@@ -191,13 +191,13 @@ class NoCall(LLMCall, Retrieval):
         """Call ``function``."""
         return function()
 
-    def hold(self, recorder: Recorder | None = None) -> None:
+    def open_scope(self, recorder: Recorder | None = None) -> None:
         """Nothing."""
 
-    def given(self, value: Any) -> None:
+    def set_input(self, value: Any) -> None:
         """Nothing."""
 
-    def begin(self, under: Span | None = None, *, cause: str | None = None, told: bool = True) -> None:
+    def begin(self, parent_span: Span | None = None, *, cause: str | None = None, raise_on_outage: bool = True) -> None:
         """Nothing."""
 
     def finish(self, error: BaseException | None = None) -> None:

@@ -9,15 +9,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Around(Protocol):
+class EnclosingCall(Protocol):
     """A call that is announced as soon as something is recorded under it.
 
     Attributes:
-        leads_on: whether what the agent does next follows from it.
+        sets_cause: whether what the agent does next follows from it.
         is_gone: whether it ended where its scope couldn't be taken back: who still has that is not under it.
     """
 
-    leads_on: bool
+    sets_cause: bool
     is_gone: bool
 
     def announce(self) -> None:
@@ -33,23 +33,23 @@ class Scope:
         cause: the ``event_id`` that the next event follows from.
         call: the innermost call that is open, or None.
         outer: the scope around it.
-        held: whether it ends with a ``with`` block; a loose one is there only because something was recorded.
+        is_block: whether it ends with a ``with`` block; a loose one is there only because something was recorded.
     """
 
-    __slots__ = ("call", "cause", "held", "outer", "owner")
+    __slots__ = ("call", "cause", "is_block", "outer", "owner")
 
     def __init__(
-        self, owner: object, cause: str | None, call: Around | None, outer: "Scope | None", held: bool
+        self, owner: object, cause: str | None, call: EnclosingCall | None, outer: "Scope | None", is_block: bool
     ) -> None:
-        self.owner, self.cause, self.call, self.outer, self.held = owner, cause, call, outer, held
+        self.owner, self.cause, self.call, self.outer, self.is_block = owner, cause, call, outer, is_block
 
 
 _current: ContextVar[Scope | None] = ContextVar("agentlog_scope", default=None)
 
-Held = Token[Scope | None]
+ScopeToken = Token[Scope | None]
 
 
-def scope_of(owner: object) -> Scope | None:
+def find_scope(owner: object) -> Scope | None:
     """The innermost scope of ``owner`` here."""
     scope = _current.get()
     while scope is not None and (scope.owner is not owner or (scope.call is not None and scope.call.is_gone)):
@@ -57,52 +57,52 @@ def scope_of(owner: object) -> Scope | None:
     return scope
 
 
-def _present(scope: Scope | None) -> Scope | None:
+def _skip_gone(scope: Scope | None) -> Scope | None:
     """The first scope, from ``scope`` outwards, that isn't gone."""
     while scope is not None and scope.call is not None and scope.call.is_gone:
         scope = scope.outer
     return scope
 
 
-def enter(owner: object, cause: str | None, call: Around | None) -> Held:
-    """Begin a scope; ``leave`` ends it."""
-    return _current.set(Scope(owner, cause, call, _present(_current.get()), True))
+def enter_scope(owner: object, cause: str | None, call: EnclosingCall | None) -> ScopeToken:
+    """Begin a scope; ``leave_scope`` ends it."""
+    return _current.set(Scope(owner, cause, call, _skip_gone(_current.get()), True))
 
 
-def leave(held: Held, call: Around | None = None) -> Scope | None:
-    """End a scope, and whatever was begun in it; what held here until now can be gone on with by ``resume``.
+def leave_scope(token: ScopeToken, call: EnclosingCall | None = None) -> Scope | None:
+    """End a scope, and whatever was begun in it; what held here until now can be gone on with by ``resume_scope``.
 
     Args:
         call: whose block ends; in a generator it may end in another context, or before a block that began later.
     """
-    last = inner = _current.get()
+    left_scope = current = _current.get()
     try:
-        _current.reset(held)
+        _current.reset(token)
     except (ValueError, RuntimeError):  # begun in another context, which it ends with; or left before
-        inner = None
+        current = None
     if call is not None:
-        inner = _present(inner)
-        if inner is None or inner.call is not call:
-            call.is_gone = not call.leads_on
-    return last
+        current = _skip_gone(current)
+        if current is None or current.call is not call:
+            call.is_gone = not call.sets_cause
+    return left_scope
 
 
-def resume(scope: Scope) -> Held:
-    """Go on with a scope that was left; ``leave`` ends it."""
+def resume_scope(scope: Scope) -> ScopeToken:
+    """Go on with a scope that was left; ``leave_scope`` ends it."""
     return _current.set(scope)
 
 
-def follow(owner: object, cause: str) -> None:
+def set_cause(owner: object, cause: str) -> None:
     """From here on, what ``owner`` records follows from ``cause``; what other tracers record isn't touched."""
-    scope, others = _present(_current.get()), list[Scope]()
-    while scope is not None and scope.held and scope.owner is not owner:
-        others.append(scope)
-        scope = _present(scope.outer)
+    scope, outer_scopes = _skip_gone(_current.get()), list[Scope]()
+    while scope is not None and scope.is_block and scope.owner is not owner:
+        outer_scopes.append(scope)
+        scope = _skip_gone(scope.outer)
     if scope is not None and scope.owner is owner:
-        scope = Scope(owner, cause, scope.call, scope.outer, scope.held)
+        scope = Scope(owner, cause, scope.call, scope.outer, scope.is_block)
     else:
         scope = Scope(owner, cause, None, None, False)
-    for other in reversed(others):
+    for other in reversed(outer_scopes):
         scope = Scope(other.owner, other.cause, other.call, scope, True)
     _current.set(scope)
 

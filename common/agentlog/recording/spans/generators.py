@@ -6,17 +6,17 @@ from types import TracebackType
 from typing import Any
 
 from ..prepare.snapshot import snapshot
-from .context import Held, Scope, enter, leave, resume
+from .context import Scope, ScopeToken, enter_scope, leave_scope, resume_scope
 from .span import Span
 
-MAX_ITEMS = 1_000
+MAX_RECORDED_ITEMS = 1_000
 """Items of a generator that are recorded; it goes on without us."""
 
-Started = Callable[..., Span]
+StartSpan = Callable[..., Span]
 """Makes the span of a call from its arguments."""
 
 
-class _Stretches:
+class _GeneratorSpan:
     """A generator's span, entered for each stretch that it runs: between two of them its caller goes on as before."""
 
     def __init__(self, span: Span) -> None:
@@ -24,73 +24,73 @@ class _Stretches:
         self._span, self._items = span, list[Any]()
         span.output = self._items
         self._scope: Scope | None = None
-        self._held: Held
+        self._scope_token: ScopeToken
 
     def __enter__(self) -> None:
         span, scope = self._span, self._scope
-        self._held = enter(span.recorder, span.event_id, span) if scope is None else resume(scope)
+        self._scope_token = enter_scope(span.recorder, span.event_id, span) if scope is None else resume_scope(scope)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._scope = leave(self._held)
+        self._scope = leave_scope(self._scope_token)
         if error is not None:
-            over = isinstance(error, StopIteration | StopAsyncIteration | GeneratorExit)
-            self._span.finish(None if over else error)
+            is_finished = isinstance(error, StopIteration | StopAsyncIteration | GeneratorExit)
+            self._span.finish(None if is_finished else error)
 
-    def keep(self, item: Any) -> None:
+    def keep_item(self, item: Any) -> None:
         """Keep ``item`` to be recorded as it is now."""
-        if len(self._items) < MAX_ITEMS:
+        if len(self._items) < MAX_RECORDED_ITEMS:
             self._items.append(snapshot(item))
 
 
-def recorded_generator(
-    function: Callable[..., Generator[Any, Any, Any]], started: Started
+def record_generator(
+    function: Callable[..., Generator[Any, Any, Any]], start_span: StartSpan
 ) -> Callable[..., Generator[Any, Any, Any]]:
     """The generator function ``function``, each run of it a span whose output is the list of its items."""
 
     @functools.wraps(function)
-    def yielding(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        stretches = _Stretches(started(args, kwargs))
-        with stretches:
+    def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        generator_span = _GeneratorSpan(start_span(args, kwargs))
+        with generator_span:
             items = function(*args, **kwargs)
-        step, given = items.send, None
+        step, sent = items.send, None
         while True:
             try:
-                with stretches:
-                    item = step(given)
+                with generator_span:
+                    item = step(sent)
             except StopIteration as end:
                 return end.value
-            stretches.keep(item)
+            generator_span.keep_item(item)
             try:
-                step, given = items.send, (yield item)
+                step, sent = items.send, (yield item)
             except BaseException as error:  # noqa: BLE001  it is the generator's to deal with
-                step, given = items.throw, error
+                step, sent = items.throw, error
 
-    return yielding
+    return wrapper
 
 
-def recorded_async_generator(
-    function: Callable[..., AsyncGenerator[Any, Any]], started: Started
+def record_async_generator(
+    function: Callable[..., AsyncGenerator[Any, Any]], start_span: StartSpan
 ) -> Callable[..., AsyncGenerator[Any, Any]]:
-    """As ``recorded_generator``, of an async one."""
+    """As ``record_generator``, of an async one."""
 
     @functools.wraps(function)
-    async def yielding(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        stretches = _Stretches(started(args, kwargs))
-        with stretches:
+    async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        generator_span = _GeneratorSpan(start_span(args, kwargs))
+        with generator_span:
             items = function(*args, **kwargs)
-        step, given = items.asend, None
+        step, sent = items.asend, None
         while True:
             try:
-                with stretches:
-                    item = await step(given)
+                with generator_span:
+                    item = await step(sent)
             except StopAsyncIteration:
                 return
-            stretches.keep(item)
+            generator_span.keep_item(item)
             try:
-                step, given = items.asend, (yield item)
+                step, sent = items.asend, (yield item)
             except BaseException as error:  # noqa: BLE001  it is the generator's to deal with
-                step, given = items.athrow, error
+                step, sent = items.athrow, error
 
-    return yielding
+    return wrapper

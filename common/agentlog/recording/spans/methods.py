@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from ..prepare.ids import new_event_id
-from ..prepare.snapshot import error_fields, snapshot
+from ..prepare.snapshot import make_error_fields, snapshot
 from ..prices import Price
-from .call_spans import Call, Delegation, LLMCall, NoCall, Retrieval
-from .context import follow, scope_of
-from .decorators import Begin, decorated, name_of
+from .call_spans import CallSpan, Delegation, LLMCall, NonRecordingSpan, Retrieval
+from .context import find_scope, set_cause
+from .decorators import BeginSpan, get_function_name, record_function
 from .recorder import Recorder
 
 P = ParamSpec("P")
@@ -16,7 +16,7 @@ T = TypeVar("T")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class Verbs:
+class RecordingMethods:
     """One agent's hand: each method records, and none blocks.
 
     Raises:
@@ -35,30 +35,32 @@ class Verbs:
         """
         if self._recorder is None:
             return ""
-        self._recorder.check()
+        self._recorder.check_delivery()
         if not isinstance(payload, Mapping):
             payload = {"value": payload}
-        return self._put(self._recorder, event_type, payload, context or {})
+        return self._record_unchecked(self._recorder, event_type, payload, context or {})
 
-    def _put(self, recorder: Recorder, event_type: str, payload: Mapping[str, Any], context: Mapping[str, Any]) -> str:
+    def _record_unchecked(
+        self, recorder: Recorder, event_type: str, payload: Mapping[str, Any], context: Mapping[str, Any]
+    ) -> str:
         """As ``record``, for what is to be kept even while events can't be delivered: it never raises."""
-        recorder.begin()
-        scope = scope_of(recorder)
+        recorder.ensure_started()
+        scope = find_scope(recorder)
         parent = recorder.root
         if scope is not None:
             parent = scope.cause
             if scope.call is not None:
                 scope.call.announce()
         event_id = new_event_id()
-        followed = {} if parent is None else {"parent_event_id": parent}
-        recorder.write(event_id, event_type, payload, {**context, **followed})
+        parent_field = {} if parent is None else {"parent_event_id": parent}
+        recorder.write(event_id, event_type, payload, {**context, **parent_field})
         return event_id
 
     # One-shots
 
     def user_message(self, text: str) -> str:
         """What the user wrote; what the agent does next follows from it."""
-        return self._leading("user_message", {"text": text})
+        return self._record_cause("user_message", {"text": text})
 
     def agent_message(self, text: str) -> str:
         """What the agent wrote to the user."""
@@ -74,8 +76,10 @@ class Verbs:
         model: str | None = None,
     ) -> str:
         """What the agent decided, and why; what it does next follows from it."""
-        payload = {"action": action} | _given(alternatives=alternatives)
-        return self._leading("decision", payload, _given(reasoning=reasoning, confidence=confidence, model=model))
+        payload = {"action": action} | _drop_none(alternatives=alternatives)
+        return self._record_cause(
+            "decision", payload, _drop_none(reasoning=reasoning, confidence=confidence, model=model)
+        )
 
     def memory_write(self, key: str, value: Any) -> str:
         """What the agent put into its memory."""
@@ -84,16 +88,16 @@ class Verbs:
     def error(self, error: BaseException | str, message: str | None = None) -> str:
         """Something that went wrong outside a call: an exception, or a type; with a message, which stands first."""
         if isinstance(error, BaseException):
-            fields = error_fields(error)
+            fields = make_error_fields(error)
             if isinstance(message, str) and fields["message"]:
                 message = f"{message}: {fields['message']}"
-            return self.record("error", fields | _given(message=message))
+            return self.record("error", fields | _drop_none(message=message))
         return self.record("error", {"type": error, "message": message or ""})
 
-    def _leading(self, event_type: str, payload: dict[str, Any], context: Mapping[str, Any] | None = None) -> str:
+    def _record_cause(self, event_type: str, payload: dict[str, Any], context: Mapping[str, Any] | None = None) -> str:
         event_id = self.record(event_type, payload, context)
         if self._recorder is not None:
-            follow(self._recorder, event_id)
+            set_cause(self._recorder, event_id)
         return event_id
 
     # Spans
@@ -105,11 +109,11 @@ class Verbs:
         *,
         reasoning: str | None = None,
         confidence: float | None = None,
-    ) -> Call:
+    ) -> CallSpan:
         """A call of a tool, as a ``with`` block: ``call.output`` is what came back."""
         if self._recorder is None:
-            return NoCall()
-        return Call(self._recorder, {"tool": tool, "input": snapshot(input)}, _why(reasoning, confidence))
+            return NonRecordingSpan()
+        return CallSpan(self._recorder, {"tool": tool, "input": snapshot(input)}, _make_context(reasoning, confidence))
 
     def llm_call(
         self,
@@ -126,15 +130,15 @@ class Verbs:
             parameters: what else it was given, such as its temperature and tools.
         """
         if self._recorder is None:
-            return NoCall()
-        payload = {"model": model, "input": snapshot(input)} | _given(parameters=snapshot(parameters))
-        return LLMCall(self._recorder, payload, _why(reasoning, confidence), self._prices)
+            return NonRecordingSpan()
+        payload = {"model": model, "input": snapshot(input)} | _drop_none(parameters=snapshot(parameters))
+        return LLMCall(self._recorder, payload, _make_context(reasoning, confidence), self._prices)
 
     def retrieval(self, query: Any, *, reasoning: str | None = None, confidence: float | None = None) -> Retrieval:
         """A search, as a ``with`` block: ``call.documents`` is what was found."""
         if self._recorder is None:
-            return cast(Retrieval, NoCall())
-        return Retrieval(self._recorder, {"query": snapshot(query)}, _why(reasoning, confidence))
+            return cast(Retrieval, NonRecordingSpan())
+        return Retrieval(self._recorder, {"query": snapshot(query)}, _make_context(reasoning, confidence))
 
     def delegation(
         self,
@@ -147,9 +151,9 @@ class Verbs:
     ) -> Delegation:
         """A task for an agent that doesn't record here, as a ``with`` block: ``call.output`` is its result."""
         if self._recorder is None:
-            return cast(Delegation, NoCall())
-        payload = {"to_agent_id": to_agent_id, "task": snapshot(task)} | _given(child_session_id=child_session_id)
-        return Delegation(self._recorder, payload, _why(reasoning, confidence))
+            return cast(Delegation, NonRecordingSpan())
+        payload = {"to_agent_id": to_agent_id, "task": snapshot(task)} | _drop_none(child_session_id=child_session_id)
+        return Delegation(self._recorder, payload, _make_context(reasoning, confidence))
 
     def track_tool_call(
         self,
@@ -224,29 +228,29 @@ class Verbs:
     def retriever(self, **why: Any) -> Callable[[Function], Function]: ...
     def retriever(self, function: Function | None = None, /, **why: Any) -> Any:  # type: ignore[misc]
         """Record each call of a function as a search; its only argument, or all of them, is the query."""
-        return self._decorator(function, lambda _: lambda given: self.retrieval(_only(given), **why))
+        return self._decorator(function, lambda _: lambda given: self.retrieval(_unwrap_single(given), **why))
 
     def delegate(self, to_agent_id: str, **why: Any) -> Callable[[Function], Function]:
         """Record each call of a function as another agent's work: ``@tracer.delegate("research-agent")``."""
         return cast(
             Callable[[Function], Function],
-            self._decorator(None, lambda _: lambda given: self.delegation(to_agent_id, _only(given), **why)),
+            self._decorator(None, lambda _: lambda given: self.delegation(to_agent_id, _unwrap_single(given), **why)),
         )
 
-    def _decorator(self, function: Any, begin: Callable[[str], Begin]) -> Any:
+    def _decorator(self, function: Any, begin: Callable[[str], BeginSpan]) -> Any:
         def decorate(function: Any) -> Any:
             if self._recorder is None:
                 return function
-            return decorated(function, begin(name_of(function)))
+            return record_function(function, begin(get_function_name(function)))
 
         return decorate if function is None else decorate(function)
 
 
-def _given(**fields: Any) -> dict[str, Any]:
+def _drop_none(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _why(reasoning: str | None, confidence: float | None) -> dict[str, Any]:
+def _make_context(reasoning: str | None, confidence: float | None) -> dict[str, Any]:
     context: dict[str, Any] = {}
     if reasoning is not None:
         context["reasoning"] = snapshot(reasoning)
@@ -255,5 +259,5 @@ def _why(reasoning: str | None, confidence: float | None) -> dict[str, Any]:
     return context
 
 
-def _only(given: dict[str, Any]) -> Any:
-    return next(iter(given.values())) if len(given) == 1 else given
+def _unwrap_single(arguments: dict[str, Any]) -> Any:
+    return next(iter(arguments.values())) if len(arguments) == 1 else arguments

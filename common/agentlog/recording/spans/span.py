@@ -10,13 +10,13 @@ from types import GeneratorType, TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from ..prepare.ids import new_event_id
-from ..prepare.snapshot import error_text, snapshot
-from .context import Held, enter, leave, scope_of
+from ..prepare.snapshot import format_error, snapshot
+from .context import ScopeToken, enter_scope, find_scope, leave_scope
 from .recorder import Recorder
 
 T = TypeVar("T")
 _log = logging.getLogger("agentlog.recording")
-_NO_AWAITABLES = frozenset({str, dict, list, int, float, bool, bytes, tuple, type(None)})
+_NEVER_AWAITABLE = frozenset({str, dict, list, int, float, bool, bytes, tuple, type(None)})
 
 
 class Span:
@@ -35,10 +35,10 @@ class Span:
 
     __slots__ = (
         "_context",
-        "_held",
         "_outer",
         "_payload",
         "_process",
+        "_scope_token",
         "began",
         "error",
         "event_id",
@@ -47,7 +47,7 @@ class Span:
         "recorder",
     )
 
-    leads_on = False
+    sets_cause = False
     """Whether what the agent does next follows from it."""
 
     def __init__(self, recorder: Recorder, payload: dict[str, Any], context: dict[str, Any]) -> None:
@@ -57,74 +57,76 @@ class Span:
         self.error: str | None = None
         self.began = 0
         self.is_gone = False
-        self._held: Held | None = None
+        self._scope_token: ScopeToken | None = None
         self._outer: Any = None
         self._process = ""
 
-    def begin(self, under: "Span | None" = None, *, cause: str | None = None, told: bool = True) -> None:
+    def begin(
+        self, parent_span: "Span | None" = None, *, cause: str | None = None, raise_on_outage: bool = True
+    ) -> None:
         """Begin, without a ``with`` block; ``finish`` ends it.
 
         Args:
-            under: the span that it belongs to; that of the context when None.
+            parent_span: the span that it belongs to; that of the context when None.
             cause: the ``event_id`` that it follows from; what it belongs to when None.
-            told: whether the agent is told that events can't be delivered; if not, its event waits with the others.
+            raise_on_outage: whether the agent is told that events can't be delivered; if not, its event waits with the others.
 
         Raises:
             KafkaError: events can't be delivered, and ``on_outage="raise"``.
         """
         recorder = self.recorder
-        if told:
-            recorder.check()
+        if raise_on_outage:
+            recorder.check_delivery()
         else:
-            recorder.begin()
+            recorder.ensure_started()
         if self.began:
-            self._anew()
-        scope = scope_of(recorder)
+            self._reset()
+        scope = find_scope(recorder)
         parent = recorder.root
-        if under is not None:
-            parent, self._outer = under.event_id, under
+        if parent_span is not None:
+            parent, self._outer = parent_span.event_id, parent_span
         elif scope is not None:
             parent, self._outer = scope.cause, scope.call
         if (parent := cause or parent) is not None:
             self._context["parent_event_id"] = parent
         self._process = recorder.delivery.process
         self.began = time.perf_counter_ns()
-        self._begun()
+        self._on_begin()
 
-    def _anew(self) -> None:
+    def _reset(self) -> None:
         """Forget what came of it: each time that a block is entered is an event of its own, as in a loop of retries."""
         self.event_id = new_event_id()
         self.output = self.error = None
         self.is_gone = False
 
-    def hold(self, recorder: Recorder | None = None) -> None:
+    def open_scope(self, recorder: Recorder | None = None) -> None:
         """Have what ``recorder`` records here from now on belong to it, until it ends; when None, its own does."""
-        self._held = enter(recorder or self.recorder, self.event_id, self)
+        self._scope_token = enter_scope(recorder or self.recorder, self.event_id, self)
 
-    def given(self, value: Any) -> None:
+    def set_input(self, value: Any) -> None:
         """Set what it was given, where that is known only later."""
         self._payload["input"] = snapshot(value)
 
     def finish(self, error: BaseException | None = None) -> None:
         """End, and record what came of it; not in a forked child: what began before the fork is the parent's to end."""
-        if self._held is not None:
-            leave(self._held, self)
+        if self._scope_token is not None:
+            leave_scope(self._scope_token, self)
         if self._process != self.recorder.delivery.process:
             return
         latency_ns = time.perf_counter_ns() - self.began
-        wrong = self.error if error is None else error_text(error)
+        error_message = self.error if error is None else format_error(error)
         try:
-            self._ended(wrong, latency_ns // 1_000 / 1_000)
+            self._on_end(error_message, latency_ns // 1_000 / 1_000)
         except Exception:  # noqa: BLE001  recording must never break the agent
             _log.exception("the end of %s couldn't be recorded", type(self).__name__)
 
-    def _begun(self) -> None: ...
+    def _on_begin(self) -> None: ...
 
-    def _put_off(self) -> int:
+    def _defer_begin(self) -> int:
         """Take back that it has begun, until its coroutine is awaited: when that was, 0 where it was told already."""
         return 0
 
-    def _ended(self, wrong: str | None, latency_ms: float) -> None: ...
+    def _on_end(self, error_message: str | None, latency_ms: float) -> None: ...
 
     def announce(self) -> None:
         """Let it be seen while it runs."""
@@ -136,13 +138,13 @@ class Span:
 
     def __enter__(self) -> Self:
         self.begin()
-        self.hold()
+        self.open_scope()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.finish(None if _is_left(error, trace) else error)
+        self.finish(None if _is_generator_closed(error, trace) else error)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -155,96 +157,96 @@ class Span:
     def run(self, function: Callable[[], T]) -> T:
         """Call ``function``; what it returns or raises is recorded, and comes back. Of an awaitable, its result."""
         self.begin()
-        held = enter(self.recorder, self.event_id, self)
+        token = enter_scope(self.recorder, self.event_id, self)
         try:
             result = function()
         except BaseException as error:
-            leave(held)
+            leave_scope(token)
             self.finish(error)
             raise
-        leave(held)
-        if type(result) in _NO_AWAITABLES:
+        leave_scope(token)
+        if type(result) in _NEVER_AWAITABLE:
             self.output = result
             self.finish()
             return result
-        kind = type(result)  # a lazy proxy would do its work, and could raise, when asked for its class
-        if issubclass(kind, asyncio.Future):
-            cast("asyncio.Future[Any]", result).add_done_callback(self._done)
+        result_type = type(result)  # a lazy proxy would do its work, and could raise, when asked for its class
+        if issubclass(result_type, asyncio.Future):
+            cast("asyncio.Future[Any]", result).add_done_callback(self._on_future_done)
             return result
-        if issubclass(kind, Awaitable) or (kind is GeneratorType and inspect.isawaitable(result)):
-            put_off_at = self._put_off() if issubclass(kind, Coroutine) else 0
-            awaited = _AwaitedOrEntered if hasattr(kind, "__aenter__") else Span.awaited
-            return cast(T, awaited(self, cast(Any, result), put_off_at))
+        if issubclass(result_type, Awaitable) or (result_type is GeneratorType and inspect.isawaitable(result)):
+            deferred_at = self._defer_begin() if issubclass(result_type, Coroutine) else 0
+            make_awaitable = _AwaitableOrContext if hasattr(result_type, "__aenter__") else Span.await_result
+            return cast(T, make_awaitable(self, cast(Any, result), deferred_at))
         self.output = result
         self.finish()
         return result
 
-    def _done(self, future: "asyncio.Future[Any]") -> None:
+    def _on_future_done(self, future: "asyncio.Future[Any]") -> None:
         # asyncio takes an error that was asked for by exception() as seen, and wouldn't tell of it any more
         error = asyncio.CancelledError() if future.cancelled() else future._exception
         self.output = future.result() if error is None else None
         self.finish(error)
 
-    async def awaited(self, result: Awaitable[T], put_off_at: int) -> T:
-        """The rest of ``run``, of an awaitable; ``put_off_at`` says when it was put off, and is 0 where it wasn't."""
-        if put_off_at:
-            self.began += time.perf_counter_ns() - put_off_at
-            self._begun()
-        with _Resumed(self):
+    async def await_result(self, result: Awaitable[T], deferred_at: int) -> T:
+        """The rest of ``run``, of an awaitable; ``deferred_at`` says when it was put off, and is 0 where it wasn't."""
+        if deferred_at:
+            self.began += time.perf_counter_ns() - deferred_at
+            self._on_begin()
+        with _ResumedSpan(self):
             self.output = await result
             return cast(T, self.output)
 
 
-def _is_left(error: BaseException | None, trace: TracebackType | None) -> bool:
+def _is_generator_closed(error: BaseException | None, trace: TracebackType | None) -> bool:
     """Whether a block ends only because nobody wants more of the generator that it stands in."""
     if not isinstance(error, GeneratorExit) or trace is None:
         return False
     return bool(trace.tb_frame.f_code.co_flags & (inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR))
 
 
-class _Resumed:
+class _ResumedSpan:
     """The rest of a span that has begun, in whatever context it goes on."""
 
-    __slots__ = ("_held", "_span")
+    __slots__ = ("_scope_token", "_span")
 
     def __init__(self, span: Span) -> None:
         self._span = span
 
     def __enter__(self) -> None:
-        self._held = enter(self._span.recorder, self._span.event_id, self._span)
+        self._scope_token = enter_scope(self._span.recorder, self._span.event_id, self._span)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        leave(self._held)
+        leave_scope(self._scope_token)
         self._span.finish(error)
 
 
-class _AwaitedOrEntered(Coroutine[Any, Any, T]):
+class _AwaitableOrContext(Coroutine[Any, Any, T]):
     """What may be awaited or entered, such as a request of aiohttp's: the span ends with what either gives."""
 
-    def __init__(self, span: Span, result: Any, put_off_at: int) -> None:
-        self._span, self._result, self._put_off_at = span, result, put_off_at
+    def __init__(self, span: Span, result: Any, deferred_at: int) -> None:
+        self._span, self._result, self._deferred_at = span, result, deferred_at
 
     @cached_property
-    def _awaited(self) -> Coroutine[Any, Any, T]:
-        return self._span.awaited(self._result, self._put_off_at)
+    def _coroutine(self) -> Coroutine[Any, Any, T]:
+        return self._span.await_result(self._result, self._deferred_at)
 
     def __await__(self) -> Generator[Any, Any, T]:
-        return self._awaited.__await__()
+        return self._coroutine.__await__()
 
     def send(self, value: Any) -> Any:
-        return self._awaited.send(value)
+        return self._coroutine.send(value)
 
     def throw(self, *error: Any) -> Any:
-        return self._awaited.throw(*error)
+        return self._coroutine.throw(*error)
 
     def close(self) -> None:
-        self._awaited.close()
+        self._coroutine.close()
 
     async def __aenter__(self) -> T:
         entered: Awaitable[T] = self._result.__aenter__()
-        return await self._span.awaited(entered, self._put_off_at)
+        return await self._span.await_result(entered, self._deferred_at)
 
     async def __aexit__(self, *error: Any) -> Any:
         return await self._result.__aexit__(*error)
