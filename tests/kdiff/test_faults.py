@@ -100,7 +100,7 @@ def test_an_error_that_a_second_try_gets_over_explains_nothing(session, compared
     failed["payload"]["error"] = "timeout: no answer"
     other.insert(at, failed)
     found = compared(session, other)
-    assert [int(each.weight) for each in found.compared.divergences] in ([], [1])
+    assert [int(each.weight) for each in found.comparison.divergences] in ([], [1])
 
 
 @pytest.mark.parametrize("changing", [True, False])
@@ -140,7 +140,7 @@ def test_the_runaway_invoice_is_explained_by_its_loop_and_the_decision_before_it
         "stripe.create_invoice",
         164,
     )
-    root = found.verdict.root
+    root = found.verdict.root_cause
     assert root is not None
     assert root.a is not None
     assert root.b is not None
@@ -187,4 +187,4 @@ def test_the_root_is_the_message_that_first_offered_what_was_then_booked_not_the
     b, offer = run("b", "I can offer you HAT004 and HAT142, which are the cheapest.", ["HAT004", "HAT142"])
     found = compared(a, b)
     assert found.decisive.label == "flights.book"
-    assert _id(found.verdict.root.b) == offer
+    assert _id(found.verdict.root_cause.b) == offer
