@@ -545,6 +545,27 @@ def test_a_call_that_ends_later_is_one_with_its_announcement(known_when_opened: 
     assert (step.is_open, since_noon(step.began), step.duration_us) == (False, 1, 3 * SECOND)
 
 
+def test_what_comes_later_has_the_number_that_it_has_in_the_timeline_so_far() -> None:
+    events = [
+        Ev("a", 0),
+        started("s1", 1, "call"),
+        Ev("b", 2),
+        Ev("call", 4),
+        started("s2", 5, "other"),
+        Ev("other", 6),
+    ]
+    live = LiveTimeline(told(*events[:2]))
+    steps = [live.add(record) for record in written(events[2:])]
+    assert [step.number for step in steps if step is not None] == [3, 2, 4, 4]
+    assert {step.event.event_id: step.number for step in told(*events).steps} == {"a": 1, "call": 2, "b": 3, "other": 4}
+
+
+def test_what_comes_later_and_began_before_another_step_has_no_number() -> None:
+    live = LiveTimeline(told(Ev("a", 0), Ev("c", 9)))
+    steps = [live.add(record) for record in written([Ev("b", 5), Ev("d", 10)])]
+    assert [step.number for step in steps if step is not None] == [0, 4]
+
+
 # Outcome and totals.
 
 

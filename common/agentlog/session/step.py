@@ -49,6 +49,7 @@ class Step:
         recorded: microseconds since the epoch, raised where its process's clock was set back.
         late_us: how much later it arrived than its time says, in microseconds; 0 when it isn't worth a mark.
         was_moved: it stands behind its parent, or behind its process's earlier step, though its clock says otherwise.
+        number: its place in the session's timeline, the first being 1; 0 where that isn't known.
     """
 
     record: Record
@@ -60,6 +61,7 @@ class Step:
     was_moved: bool = False
     parent: "Step | None" = None
     lane: Lane = UNASSIGNED_LANE
+    number: int = 0
     event: Event = field(init=False)
 
     def __post_init__(self) -> None:

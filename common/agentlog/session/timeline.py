@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import fsum
 
-from ..event.event import Record, parse_amount, to_microseconds
+from ..event.event import Event, Record, parse_amount, to_microseconds
 from .lanes import Lanes
 from .order import get_announced_id, get_announced_type, get_recorded_key, order_records
 from .step import Lane, Step
@@ -88,6 +88,8 @@ class Timeline:
 def build_timeline(session_id: str, records: Iterable[Record]) -> Timeline:
     """The timeline of ``records``, all of one session, in whatever order they come."""
     steps, duplicates = order_records(records)
+    for number, step in enumerate(steps, 1):
+        step.number = number
     lanes = Lanes(steps)
     events = sum(len(step.announced) + (not step.is_open) for step in steps)
     return Timeline(
@@ -96,9 +98,15 @@ def build_timeline(session_id: str, records: Iterable[Record]) -> Timeline:
 
 
 class LiveTimeline:
-    """A timeline that goes on: what comes is a step of its own, in the order of its arrival."""
+    """A timeline that goes on: what comes is a step of its own, in the order of its arrival.
+
+    A step has the number that it has in the timeline as of now. It has none where it began before a step that is there:
+    it would move that one on. What ends a call, or announces it again, has the call's number.
+    """
 
     def __init__(self, timeline: Timeline) -> None:
+        self._count = len(timeline.steps)
+        self._newest = max((step.began for step in timeline.steps), default=0)
         self._lanes = timeline.live_lanes
         self._steps = {step.event.event_id: step for step in timeline.steps}
         self._open_calls = {get_announced_id(step.event): step for step in timeline.steps if step.is_open}
@@ -120,11 +128,25 @@ class LiveTimeline:
         )
         parent = event.parent_event_id or ""
         step.parent = self._steps.get(parent) or self._open_calls.get(parent)
+        call = self._find_call(event) if is_announcement else open_call
+        step.number = call.number if call is not None else self._next_number(step)
         self._lanes.add(step)
         if step.is_open:
             self._open_calls[get_announced_id(event)] = step
         self._steps[event.event_id] = step
         return step
+
+    def _find_call(self, announcement: Event) -> Step | None:
+        """The call that is announced, where another event of it came before."""
+        call_id = get_announced_id(announcement)
+        return self._open_calls.get(call_id) or self._steps.get(call_id)
+
+    def _next_number(self, step: Step) -> int:
+        """The number of a step that wasn't there; 0 where it began before another."""
+        self._count += 1
+        is_last = step.began >= self._newest
+        self._newest = max(self._newest, step.began)
+        return self._count if is_last else 0
 
 
 def make_single_step(record: Record) -> Step:
