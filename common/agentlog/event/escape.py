@@ -1,6 +1,7 @@
 """Text that somebody else wrote: what could steer a terminal is shown in it, and not obeyed. Pure."""
 
 import re
+from collections.abc import Iterator, Sequence
 
 # What would steer a terminal or reorder text: controls, bidirectional and invisible format characters, line separators.
 # The two joiners stay, scripts and emoji need them.
@@ -20,6 +21,20 @@ def _escape_character(character: str) -> str:
     return short.get(character) or "".join(f"\\u{unit}" for unit in units)
 
 
+def split_lines(text: str) -> list[str]:
+    """The lines of ``text``, not escaped yet, without empty ones at both ends.
+
+    ``\\n`` and ``\\r\\n`` end a line. Nothing else does: a lone ``\\r``, NEL, VT, FF and Unicode's separators stay in
+    their line, where they are shown as escapes.
+    """
+    return text.replace("\r\n", "\n").strip("\n").split("\n")
+
+
+def join_lines(text: str) -> str:
+    """``text`` as one line: each line end, with the space around it, is one space."""
+    return " ".join(filter(None, map(str.strip, text.split("\n")))) if "\n" in text else text
+
+
 def format_code_span(text: str, limit: int) -> str:
     """Text as a code span, in which neither Markdown nor HTML means anything; 0 is no limit."""
     shown = escape_controls(text if not limit or len(text) <= limit else text[:limit] + "...")
@@ -29,6 +44,15 @@ def format_code_span(text: str, limit: int) -> str:
     fence = "`" * (longest + 1)
     space = " " if shown[0] in "` " or shown[-1] in "` " else ""
     return f"{fence}{space}{shown}{space}{fence}"
+
+
+def format_code_block(lines: Sequence[str], indent: str) -> Iterator[str]:
+    """Lines that are escaped as a block of code, in which neither Markdown nor HTML means anything."""
+    longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
+    fence = "`" * max(longest + 1, 3)
+    yield indent + fence
+    yield from (f"{indent}{line}".rstrip() for line in lines)
+    yield indent + fence
 
 
 def format_name(text: str) -> str:

@@ -19,6 +19,7 @@ from ..event.escape import escape_controls
 DEFAULT_WIDTH = 80
 PROGRESS_AFTER_S = 1.0
 WORD_JOINTS = "._-/"
+TAB_WIDTH = 4
 
 
 class Style(StrEnum):
@@ -112,6 +113,28 @@ def _split_word(word: str, columns: int) -> list[str]:
         pieces.append(piece)
         start += len(piece)
     return pieces
+
+
+def wrap_line(line: str, columns: int, most: int) -> list[str]:
+    """A line that is escape_controls, in at most ``most`` lines of at most ``columns``, the last with an ellipsis when cut."""
+    if most == 1:
+        return [clip_text(line, columns)]
+    lines = wrap_text(line[: columns * (most + 1) * 2], columns)
+    return lines if len(lines) <= most else [*lines[: most - 1], clip_text(f"{lines[most - 1]} {lines[most]}", columns)]
+
+
+def escape_line(line: str) -> str:
+    """One line of somebody else's text: controls escape_controls, tabs as spaces up to the next fourth column."""
+    if "\t" not in line:
+        return escape_controls(line)
+    first, *others = line.split("\t")
+    pieces = [escape_controls(first)]
+    column = cell_width(pieces[0])
+    for piece in map(escape_controls, others):
+        gap = TAB_WIDTH - column % TAB_WIDTH
+        pieces.append(" " * gap + piece)
+        column += gap + cell_width(piece)
+    return "".join(pieces)
 
 
 def flow_items(items: Iterable[str], gap: str, columns: int) -> Iterator[str]:
