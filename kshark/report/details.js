@@ -32,7 +32,7 @@ function facts(step, event) {
   const made = element("p", { class: "facts" });
   const place = event._record;
   const lies = place?.topic ? `${place.topic}[${show(place.partition)}]@${show(place.offset)}` : "";
-  const said = [event.agent_id, `began ${stamp(steps.began[step])}`, lies, event.event_id];
+  const said = [`step ${step + 1}`, event.agent_id, `began ${stamp(steps.began[step])}`, lies, event.event_id];
   for (const text of said.filter(Boolean)) made.append(marked(element("span"), text));
   const parent = steps.parent[step];
   if (parent >= 0) made.append(element("span", {}, "follows from ", stepLink(parent)));
@@ -41,7 +41,7 @@ function facts(step, event) {
 }
 
 function stepLink(step) {
-  const text = safe(`${steps.word[step]} ${steps.said[step]}`.slice(0, 80));
+  const text = safe(`${step + 1} ${steps.word[step]} ${steps.said[step]}`.slice(0, 80));
   return element("a", { href: `#${encodeURIComponent(steps.id[step])}` }, text);
 }
 
@@ -59,9 +59,27 @@ function* reason(context) {
   yield field("because", ...said, behind ? element("p", { class: "soft" }, safe(behind)) : null);
 }
 
+/** A value under its name; of an object, each text of several lines by itself, under both names. */
 function* valueNodes(name, value, kind = "") {
   if (value === null || value === "") return;
-  yield field(name, ...pieces(element("pre", { class: kind, tabindex: "0" }), asText(value)));
+  const texts = isObject(value) ? Object.entries(value).filter(([, each]) => hasLines(each)) : [];
+  const others = texts.length ? withoutThese(value, texts) : value;
+  if (others) yield field(name, ...pieces(element("pre", { class: kind, tabindex: "0" }), asText(others)));
+  for (const [inner, text] of texts) yield* valueNodes(`${name} ${inner}`, text, kind);
+}
+
+function isObject(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Written);
+}
+
+function hasLines(value) {
+  return typeof value === "string" && value.trim().includes("\n");
+}
+
+function withoutThese(value, texts) {
+  const names = new Set(texts.map(([name]) => name));
+  const others = Object.entries(value).filter(([name]) => !names.has(name));
+  return others.length ? Object.fromEntries(others) : null;
 }
 
 /** A text in a box, and a button for more of it when it is long. */
@@ -87,7 +105,7 @@ function field(name, ...values) {
 
 /** A value as a person reads it: text as it is, the rest as JSON on lines of its own, numbers as they were written. */
 function asText(value) {
-  return typeof value === "string" ? value : show(value);
+  return typeof value === "string" ? value.replace(/\r\n/g, "\n") : show(value);
 }
 
 function show(value, lead = "") {

@@ -45,6 +45,7 @@ function layHeights() {
     .filter((step) => placeOf.has(step))
     .map((step) => [placeOf.get(step), list.extra.get(step) ?? 0])
     .sort(([a], [b]) => a - b);
+  list.node.style.setProperty("--digits", `${COUNT}`.length);
   list.node.style.height = list.whole ? "auto" : `${topOf(rows.length)}px`;
   draw();
 }
@@ -107,6 +108,7 @@ function stepNode(step) {
   write(text, other + steps.said[step]);
   text.append(...beside(step));
   const line = lineNode(step, [
+    element("span", { class: "number" }, `${step + 1}`),
     element("span", { class: "clock" }, clock(steps.began[step])),
     element("span", { class: "since" }, sinceStart(steps.began[step])),
     bars(lane.depth),
@@ -141,6 +143,7 @@ function runNode(run) {
   const hits = members.filter((step) => found.has.has(step)).length;
   const some = members.length < count ? ` (${counted(members.length, "of them", "of them")} here)` : "";
   const line = lineNode(~run, [
+    element("span", { class: "number" }),
     element("span", { class: "clock" }, clock(steps.began[first])),
     element("span", { class: "since" }, sinceStart(steps.began[first])),
     bars(session.lanes[steps.lane[first]].depth),

@@ -5,14 +5,14 @@ from typing import Any
 
 import orjson
 
-from agentlog.event.escape import escape_controls
+from agentlog.event.escape import escape_controls, join_lines
 from agentlog.event.event import parse_amount
 from agentlog.session.timeline import CALL_TYPES, Lane, Step, Timeline
 from agentlog.text.step_text import (
     CallRun,
     Detail,
     describe_content,
-    describe_run,
+    describe_folded_steps,
     fold_runs,
     format_time_marks,
     get_step_word,
@@ -58,8 +58,8 @@ def render_step_columns(timeline: Timeline) -> bytes:
 
 
 def clip_text(text: str, length: int = MAX_TEXT_LENGTH) -> str:
-    """As much of a text as a line of the page holds."""
-    return escape_controls(text[:length]) + ("..." if len(text) > length else "")
+    """As much of a text as a line of the page holds; its own line ends are spaces there."""
+    return escape_controls(join_lines(text[:length])) + ("..." if len(text) > length else "")
 
 
 def _build_lane(lane: Lane) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _build_lane(lane: Lane) -> dict[str, Any]:
 
 def _build_run(run: CallRun, step_index: dict[Step, int]) -> tuple[int, int, str]:
     """Where its folded steps begin, how many they are, and what can be said of them."""
-    return step_index[run.others[0]], len(run.others), clip_text(describe_run(run))
+    return step_index[run.others[0]], len(run.others), clip_text(describe_folded_steps(run))
 
 
 def _choose_details(steps: Sequence[Step]) -> list[tuple[str, str] | None]:

@@ -5,7 +5,7 @@ from html import escape
 from urllib.parse import quote
 
 from agentlog.analysis.causality import CauseGraph
-from agentlog.event.escape import escape_controls
+from agentlog.event.escape import escape_controls, join_lines
 from agentlog.event.event import Unreadable, parse_amount
 from agentlog.formatting import format_count, format_dollars, format_duration
 from agentlog.session.coverage import Coverage
@@ -36,7 +36,7 @@ def render_head(timeline: Timeline, coverage: Coverage, unreadable: Sequence[Unr
 def _render_head_lines(timeline: Timeline, coverage: Coverage, unreadable: Sequence[Unreadable]) -> Iterator[str]:
     outcome = timeline.outcome if timeline.outcome in OUTCOME_STYLES else "unknown"
     yield f'<p class="id">{escape_text(timeline.session_id)}</p>'
-    yield f"<h1>{escape_text(timeline.goal or '(no goal recorded)')}</h1>"
+    yield f"<h1>{escape_text(join_lines(timeline.goal) or '(no goal recorded)')}</h1>"
     yield f'<p class="outcome {outcome}">{escape_text(outcome_text(timeline))}</p>'
     yield f'<p class="soft">{escape_text(timeline.lanes[0].agent_id)}{others(timeline)}, began {_format_start(timeline, coverage)}</p>'
     yield f"<ul class=amounts>{''.join(f'<li>{_emphasize_numbers(each)}</li>' for each in amounts(timeline))}</ul>"
@@ -109,7 +109,8 @@ def _name_step(step: Step) -> str:
 def _render_link(name: str, step: Step, text: str, timeline: Timeline) -> str:
     since = f"{(step.began - timeline.began) / 1_000_000:,.1f} s"
     address = escape(quote(step.event.event_id, safe=""))
-    return f'<li><a href="#{address}"><b>{name}</b> <span>{escape_text(text, 120)}</span> <i>{since}</i></a></li>'
+    where = f"<i>step {step.number}, {since}</i>"
+    return f'<li><a href="#{address}"><b>{name}</b> <span>{escape_text(join_lines(text), 120)}</span> {where}</a></li>'
 
 
 def _render_unreadable(unreadable: Sequence[Unreadable]) -> Iterator[str]:

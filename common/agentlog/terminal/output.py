@@ -116,7 +116,7 @@ def _split_word(word: str, columns: int) -> list[str]:
 
 
 def wrap_line(line: str, columns: int, most: int) -> list[str]:
-    """A line that is escape_controls, in at most ``most`` lines of at most ``columns``, the last with an ellipsis when cut."""
+    """A line that is escaped, in at most ``most`` lines of at most ``columns``, the last with an ellipsis when cut."""
     if most == 1:
         return [clip_text(line, columns)]
     lines = wrap_text(line[: columns * (most + 1) * 2], columns)
@@ -124,7 +124,7 @@ def wrap_line(line: str, columns: int, most: int) -> list[str]:
 
 
 def escape_line(line: str) -> str:
-    """One line of somebody else's text: controls escape_controls, tabs as spaces up to the next fourth column."""
+    """One line of somebody else's text: controls escaped, tabs as spaces up to the next fourth column."""
     if "\t" not in line:
         return escape_controls(line)
     first, *others = line.split("\t")

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,6 +24,8 @@ STEP_WORDS = {
     "memory_write": "memory",
 }
 MIN_FOLDED_CALLS = 4
+MEMBER_INDENT = "    "
+"""As wide as a tab, so that what is indented keeps its tab stops."""
 KINDS_WITH_ERROR_IN_HEADLINE = frozenset({"error", "session_end", "delegation_result"})
 """Steps whose headline says what went wrong."""
 
@@ -33,11 +35,13 @@ class Detail(NamedTuple):
 
     Attributes:
         suffix: what stands behind the text, however much of that is cut.
+        parts: of an object that stands on several lines, what these are: members in a row, or one with its lines.
     """
 
     key: str
     text: str
     suffix: str = ""
+    parts: Sequence[str] = ()
 
 
 class CallRun(NamedTuple):
@@ -53,14 +57,41 @@ def get_step_word(step: Step) -> str:
 
 
 def format_payload_value(value: object) -> str:
-    """A value of a payload as text: a text as it is, an object as its names and values, the rest as JSON."""
+    """A value of a payload as text: a text as it is, an object as its names and values, the rest as JSON.
+
+    An object stands on one line. Where one of its texts has several lines, they stand indented below its name, and
+    what comes before and after it on lines of its own.
+    """
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
-        return _format_reference(value) or "  ".join(
-            f"{name} {_format_inner_value(inner)}" for name, inner in value.items()
-        )
+        return _format_reference(value) or "\n".join(_format_members(value))
     return _to_json(value)
+
+
+def _make_detail(key: str, value: object, suffix: str = "") -> Detail:
+    if not isinstance(value, dict) or _format_reference(value):
+        return Detail(key, format_payload_value(value), suffix)
+    parts = _format_members(value)
+    return Detail(key, "\n".join(parts), suffix, parts if len(parts) > 1 else ())
+
+
+def _format_members(value: dict[str, Any]) -> list[str]:
+    """An object's members in a row, but each of several lines by itself, these indented below its name."""
+    all_in_a_row = "  ".join(f"{name} {_format_inner_value(inner)}" for name, inner in value.items())
+    if "\n" not in all_in_a_row:
+        return [all_in_a_row]
+    parts: list[str] = []
+    row: list[str] = []
+    for name, inner in value.items():
+        name_line, text = name.replace("\n", "\\n"), _format_inner_value(inner).strip("\r\n")
+        if "\n" not in text:
+            row.append(f"{name_line} {text}")
+            continue
+        parts += ["  ".join(row)] if row else []
+        parts.append(f"{name_line}\n{text}".replace("\n", f"\n{MEMBER_INDENT}"))
+        row = []
+    return [*parts, "  ".join(row)] if row else parts
 
 
 def _format_reference(value: dict[str, Any]) -> str:
@@ -89,11 +120,14 @@ def _to_json(value: object) -> str:
 
 
 def format_headline(step: Step) -> str:
-    """The step in one line, behind its word."""
-    duration_text = format_duration(step.duration_us) if step.duration_us else ""
-    return "  ".join(
-        filter(None, [describe_content(step), _format_price(step), duration_text, *format_time_marks(step)])
-    )
+    """The step behind its word: what it says, what it cost, how long it took. A text keeps its lines."""
+    return "  ".join(filter(None, [describe_content(step), format_remarks(step)]))
+
+
+def format_remarks(step: Step) -> str:
+    """What a step cost, how long it took, and what is remarkable about its time."""
+    duration = format_duration(step.duration_us) if step.duration_us else ""
+    return "  ".join(filter(None, [_format_price(step), duration, *format_time_marks(step)]))
 
 
 def describe_content(step: Step) -> str:
@@ -204,7 +238,7 @@ def list_details(step: Step, is_full: bool, known_reasoning: object = None) -> I
     """The lines below a step: its reasoning unless ``known_reasoning``, input, output, error; with ``is_full`` all it recorded."""
     reasoning = step.event.context.get("reasoning")
     if reasoning not in (None, "") and (is_full or reasoning != known_reasoning):
-        yield Detail("because", format_payload_value(reasoning), _describe_confidence(step))
+        yield _make_detail("because", reasoning, _describe_confidence(step))
     payload, headline_fields = step.event.payload, _HEADLINE_FIELDS.get(step.kind, set(step.event.payload))
     other_fields = (
         [name for name in payload if name not in _STANDARD_FIELDS and name not in ("call_id", "call_type")]
@@ -214,10 +248,10 @@ def list_details(step: Step, is_full: bool, known_reasoning: object = None) -> I
     for name in [*_STANDARD_FIELDS, *other_fields]:
         value = payload.get(name)
         if name not in headline_fields and value not in (None, "", {}, []) and (name != "error" or value):
-            yield Detail(_DETAIL_KEYS.get(name, name), format_payload_value(value))
+            yield _make_detail(_DETAIL_KEYS.get(name, name), value)
     for name, value in step.event.context.items() if is_full else ():
         if name not in ("reasoning", "model", "confidence", "parent_event_id"):
-            yield Detail(name, format_payload_value(value))
+            yield _make_detail(name, value)
     if is_full:
         yield Detail("event", step.event.event_id)
 
@@ -272,7 +306,23 @@ def _get_run_key(step: Step) -> object:
 
 
 def describe_run(run: CallRun) -> str:
-    """The others of a run in one line."""
+    """A run in one line."""
+    return f"{run.first.label or get_step_word(run.first)}  {_describe_outcomes(run)}"
+
+
+def describe_folded_steps(run: CallRun) -> str:
+    """The others of a run in one line, with their numbers."""
+    return f"{run.first.label or get_step_word(run.first)}  {_describe_numbers(run.others)}: {_describe_outcomes(run)}"
+
+
+def _describe_numbers(steps: Sequence[Step]) -> str:
+    first, last = steps[0].number, steps[-1].number
+    in_a_row = last - first + 1 == len(steps)
+    return f"{'steps' if in_a_row else 'among steps'} {first} to {last}"
+
+
+def _describe_outcomes(run: CallRun) -> str:
+    """How a run's calls ended, how fast they came, and how much they differ."""
     steps = [run.first, *run.others]
     elapsed_us = steps[-1].began - steps[0].began
     outcome = f"all {shorten_error(run.first.error)}" if run.first.error is not None else "all done"
@@ -285,4 +335,4 @@ def describe_run(run: CallRun) -> str:
         if elapsed_us
         else "at once"
     )
-    return f"{run.first.label or get_step_word(run.first)}  {outcome}, {pace}, {input_count}{reason_count}"
+    return f"{outcome}, {pace}, {input_count}{reason_count}"
