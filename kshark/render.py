@@ -3,21 +3,23 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import NamedTuple
 
-from agentlog.event.escape import escape_controls
+from agentlog.event.escape import escape_controls, join_lines, split_lines
 from agentlog.event.event import EPOCH
 from agentlog.formatting import format_count, format_dollars, format_duration
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import CALL_TYPES, Lane, Step, Timeline
-from agentlog.terminal.output import Paint, Style, cell_width, clip_text, flow_items, wrap_text
+from agentlog.terminal.output import Paint, Style, cell_width, clip_text, escape_line, flow_items, wrap_line, wrap_text
 from agentlog.text.coverage_text import describe_coverage, describe_range
 from agentlog.text.step_text import (
     CallRun,
     Detail,
-    describe_run,
+    describe_content,
+    describe_folded_steps,
     fold_runs,
-    format_headline,
+    format_remarks,
     get_step_word,
     list_details,
 )
@@ -27,6 +29,11 @@ WORD_STYLES = {"user": Style.STRONG, "agent": Style.STRONG, "decision": Style.NO
 DETAIL_STYLES = {"because": Style.NOTICE, "error": Style.BAD}
 DEEPEST_SHOWN = 8
 WRAPPED_LINES = 6
+"""A reason or an error of one line takes so many lines of the terminal."""
+SEVERAL_LINES = 6
+"""So many lines of a value are shown; of a reason or an error twice as many."""
+MOST_PARTS = 5
+"""Of an object with up to so many parts each has its lines; of a larger one all together."""
 LEAST_ROOM = 10
 NARROW = 60
 WORD = 11
@@ -39,6 +46,7 @@ class Look:
     Attributes:
         columns: of the terminal.
         began: what times since the start are counted from, in microseconds since the epoch.
+        steps: the largest number of a step; 0 for no numbers.
         full: every step on its own line, all that it recorded below it, nothing cut.
         max_chars: how much of a value is shown, wrapped; 0 for all, None for what fits on its line.
     """
@@ -46,6 +54,7 @@ class Look:
     columns: int
     paint: Paint
     began: int
+    steps: int = 0
     full: bool = False
     max_chars: int | None = None
 
@@ -54,15 +63,26 @@ class Look:
         """How many characters of a value are shown: None for what fits on a line, 0 for all."""
         return 0 if self.full and self.max_chars is None else self.max_chars
 
-    @property
+    @cached_property
     def narrow(self) -> bool:
-        """Whether there is no room for the time of day beside the time since the start."""
-        return self.columns < NARROW
+        """Whether there is no room for the time of day beside the number and the time since the start."""
+        return self.columns - (self.digits + 2 if self.steps else 0) < NARROW
 
-    @property
+    @cached_property
     def times(self) -> int:
-        """The columns that a step's times take."""
-        return 12 if self.narrow else 24
+        """The columns that a step's number and times take."""
+        return self.digits + (9 if self.narrow else 24) + (0 if not self.steps else 1 if self.narrow else 2)
+
+    @cached_property
+    def digits(self) -> int:
+        """The columns that a step's number takes."""
+        return len(str(self.steps)) if self.steps else 0
+
+    def number(self, step: Step | None) -> str:
+        """The number of a step, with what stands behind it; as much space for none."""
+        if not self.steps:
+            return ""
+        return f"{step.number if step and step.number else '':>{self.digits}}{' ' if self.narrow else '  '}"
 
     def bars(self, lane: Lane) -> str:
         """A bar for each delegation that a step is under, as far as there is room."""
@@ -99,7 +119,8 @@ def _title(timeline: Timeline, look: Look) -> Iterator[str]:
     painted = look.paint(outcome, OUTCOME_STYLES.get(timeline.outcome or "", Style.NOTICE))
     room = look.columns - cell_width(name) - 2
     beside = room - cell_width(outcome) - 2
-    goal = clip_text(timeline.goal, max(beside if beside >= LEAST_ROOM else room, 0)) if room >= LEAST_ROOM else ""
+    most = max(beside if beside >= LEAST_ROOM else room, 0)
+    goal = clip_text(join_lines(timeline.goal[: most * 4]), most) if room >= LEAST_ROOM else ""
     title = f"{look.paint(name, Style.STRONG)}  {goal}".rstrip()
     if beside >= LEAST_ROOM:
         yield title + " " * (look.columns - cell_width(name) - 2 - cell_width(goal) - cell_width(outcome)) + painted
@@ -161,8 +182,8 @@ def body(timeline: Timeline, steps: Iterable[Step], look: Look) -> Iterator[str]
 
 def run_lines(run: CallRun, look: Look) -> Iterator[str]:
     """The others of a run, in a line or more."""
-    left = _left(run.others[0], f"x{len(run.others)}", Style.STRONG, look)
-    yield from _valued(left, Detail("", describe_run(run)), WRAPPED_LINES, look)
+    left = _left(run.others[0], f"x{len(run.others)}", Style.STRONG, look, None)
+    yield from _valued(left, Detail("", describe_folded_steps(run)), WRAPPED_LINES, look)
 
 
 def step_lines(step: Step, look: Look, known: object = None) -> Iterator[str]:
@@ -174,41 +195,44 @@ def step_lines(step: Step, look: Look, known: object = None) -> Iterator[str]:
 def own_lines(step: Step, look: Look) -> Iterator[str]:
     """A step's own line, or lines where its name is long."""
     other = "" if step.event.agent_id in (step.lane.agent_id, "user") else f"({step.event.agent_id}) "
-    left = _left(step, clip_text(get_step_word(step), 20), word_style(step), look)
-    yield from _valued(
-        left, Detail("", other + format_headline(step)), WRAPPED_LINES if step.kind in CALL_TYPES else 1, look
-    )
+    left = _left(step, clip_text(get_step_word(step), 20), word_style(step), look, step)
+    behind = f"  {told}" if (told := format_remarks(step)) else ""
+    each = WRAPPED_LINES if step.kind in CALL_TYPES else 1
+    yield from _valued(left, Detail("", other + describe_content(step), behind), each, look)
 
 
 def detail_lines(step: Step, told: Iterable[Detail], look: Look, most: int = 1) -> Iterator[str]:
-    """What stands below a step's own line: reasons and errors in about six lines, the rest in ``most``."""
+    """What stands below a step's own line. A line of a reason or an error takes up to six, of the rest ``most``."""
     lead = " " * look.times + look.bars(step.lane)
     for detail in told:
         key, style = clip_text(detail.key, 18), DETAIL_STYLES.get(detail.key, Style.FAINT)
-        left = _Left(f"{lead}  {look.paint(key, style)}", len(lead) + 2 + cell_width(key), len(lead) + WORD)
+        left = _Left(f"{lead}  {look.paint(key, style)}", len(lead) + 2 + cell_width(key), lead)
         yield from _valued(left, detail, WRAPPED_LINES if detail.key in DETAIL_STYLES else most, look)
 
 
 class _Left(NamedTuple):
-    """What stands left of a value, painted; the columns that it takes, and the column where values stand."""
+    """What stands left of a value, painted; the columns that it takes; and what leads each further line."""
 
     text: str
     columns: int
-    values: int
+    lead: str
 
 
-def _left(step: Step, name: str, style: Style, look: Look) -> _Left:
-    """A step's times, the bars of its lane, its word."""
+def _left(step: Step, name: str, style: Style, look: Look, numbered: Step | None) -> _Left:
+    """The number of the step that is ``numbered``, a step's times, the bars of its lane, its word."""
     clock = "" if look.narrow else f"{moment(step.began):%H:%M:%S.%f}"[:-3]
-    times = look.paint(f"{clock}{since(step, look):>10}  ", Style.FAINT)
+    since_start = f"{since(step, look):>8} " if look.narrow else f"{since(step, look):>10}  "
+    times = look.paint(look.number(numbered) + clock + since_start, Style.FAINT)
     bars = look.bars(step.lane)
-    lead = look.times + len(bars)
-    return _Left(f"{times}{bars}{look.paint(name, style)}", lead + cell_width(name), lead + WORD)
+    lead = " " * look.times + bars
+    return _Left(f"{times}{bars}{look.paint(name, style)}", len(lead) + cell_width(name), lead)
 
 
 def since(step: Step, look: Look) -> str:
-    """The time since the start, in at most ten columns."""
+    """The time since the start, in at most ten columns; on a narrow terminal in eight."""
     seconds = (step.began - look.began) / 1_000_000
+    if look.narrow and seconds >= 999.95:
+        return f"{seconds:,.0f} s" if seconds < 99_999.5 else clip_text(format_duration(step.began - look.began), 8)
     if seconds < 9_999.95:
         return f"{seconds:,.1f} s"
     return f"{seconds:,.0f} s" if seconds < 999_999.5 else clip_text(format_duration(step.began - look.began), 10)
@@ -216,23 +240,62 @@ def since(step: Step, look: Look) -> str:
 
 def _valued(left: _Left, value: Detail, lines: int, look: Look) -> Iterator[str]:
     """A value behind what stands left of it, or below that where there is no room."""
-    beside = max(left.columns + 2, left.values)
+    values = len(left.lead) + WORD
+    beside = max(left.columns + 2, values)
     fits = look.columns - beside >= LEAST_ROOM
-    column = beside if fits else left.values
-    first, *rest = _lines(value, lines, look.columns - column, look)
+    column = beside if fits else values
+    first, *rest = value_lines(value, lines, look.columns - column, look)
     yield left.text + (" " * (column - left.columns) + first if fits and first else "")
-    yield from (" " * column + line for line in (rest if fits else [first, *rest]))
+    rest = rest if fits else [first, *rest]
+    if rest:
+        lead = left.lead + " " * (column - len(left.lead))
+        yield from (lead + line for line in rest)
 
 
-def _lines(value: Detail, lines: int, room: int, look: Look) -> list[str]:
-    """A value in as many lines as there may be, or as much of it as was asked for."""
+def value_lines(value: Detail, each: int, room: int, look: Look) -> list[str]:
+    """A value in lines of at most ``room`` columns: as much of it as was asked for, else what there is room for.
+
+    Args:
+        each: how many lines of the terminal one line of the value may take.
+    """
     text, limit = value.text, look.limit
-    if limit is None and lines == 1:
-        return [clip_text(text, room)]
+    if limit is None and "\n" in text and len(lines := split_lines(text)) > 1:
+        parts = [split_lines(part) for part in value.parts] if 0 < len(value.parts) <= MOST_PARTS else [lines]
+        return [line for part in parts for line in _middle_left_out(part, value.suffix, each, room, look)]
+    if limit is None and each == 1:
+        return [clip_text(f"{text}{value.suffix}".strip("\r\n"), room)]
     if limit is None:  # a cut is said on a line of its own, so it has to save more than one
-        limit = room * lines if len(text) > room * (lines + 1) else 0
+        limit = room * each if len(text) > room * (each + 1) else 0
     cut = f"... {len(text) - limit:,} more characters" if 0 < limit < len(text) else ""
-    return wrap_text(escape_controls(text[:limit] if limit else text) + cut + escape_controls(value.suffix), room)
+    *lines, last = map(escape_line, split_lines(text[:limit] if limit else text))
+    return [part for line in [*lines, last + cut + escape_controls(value.suffix)] for part in wrap_text(line, room)]
+
+
+def _middle_left_out(lines: list[str], behind: str, each: int, room: int, look: Look) -> list[str]:
+    """The first and the last of a value's lines, and between them how many aren't shown."""
+    most = SEVERAL_LINES if each == 1 else 2 * SEVERAL_LINES
+    above = _fill(lines, each, room, most + each)
+    if len(above) < len(lines) or sum(map(len, above)) > most:
+        above = _fill(lines, each, room, most - most // 3)
+    below = _fill(reversed(lines[len(above) :]), each, room, most // 3)[::-1]
+    left_out = lines[len(above) : len(lines) - len(below)]
+    if len(left_out) == 1:
+        above += _fill(left_out, 1, room, 1)
+    elif left_out:
+        above.append([look.paint(clip_text(f"... {len(left_out):,} more lines", room), Style.FAINT)])
+    *shown, end = [part for parts in above + below for part in parts]
+    return [*shown, *(wrap_text(end + escape_controls(behind), room) if behind else [end])]
+
+
+def _fill(lines: Iterable[str], each: int, room: int, most: int) -> list[list[str]]:
+    """As many of a value's lines as fit into ``most`` lines of the terminal; of each those that it takes."""
+    filled: list[list[str]] = []
+    for line in lines:
+        left = most - sum(map(len, filled))
+        if not left:
+            break
+        filled.append(wrap_line(escape_line(line[: room * (each + 1) * 2]), room, min(each, left)))
+    return filled
 
 
 def word_style(step: Step) -> Style:

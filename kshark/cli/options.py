@@ -13,7 +13,7 @@ from ..wanted import Wanted
 Command = Callable[..., Any]
 
 max_chars_option = click.option(
-    "--max-chars", type=click.IntRange(min=0), metavar="N", help="This much of each value, wrapped; 0 for all."
+    "--max-chars", type=click.IntRange(min=0), metavar="N", help="This much of each value, in all its lines; 0 for all."
 )
 pager_option = click.option("--pager/--no-pager", default=True, help="Page long output on a terminal.")
 no_catalog_option = click.option(

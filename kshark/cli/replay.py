@@ -15,7 +15,7 @@ FORMATS = ("text", "tree", "ndjson", "json", "markdown")
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="Only events of this type; may be repeated.")
 @click.option("--agent", "agents", multiple=True, metavar="AGENT", help="Only of this agent; may be repeated.")
 @click.option("--errors", is_flag=True, help="Only what went wrong.")
-@click.option("--full", is_flag=True, help="Every step on its own, with all that it recorded, nothing cut.")
+@click.option("--full", is_flag=True, help="Every step on its own, all that it recorded, every line of it.")
 @max_chars_option
 @pager_option
 def replay(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from zlib import crc32
 
+from agentlog.event.escape import join_lines
 from agentlog.session.timeline import Step
 from agentlog.terminal.output import Paint, Style, cell_width, clip_text
 from agentlog.text.step_text import KINDS_WITH_ERROR_IN_HEADLINE, format_headline, format_payload_value, get_step_word
@@ -66,12 +67,14 @@ class EventLineFormatter:
         return _pad(text, self.session_width)
 
     def _format_text(self, step: Step, room: int) -> str:
-        text = clip_text(format_headline(step), max(room, 4))
+        room = max(room, 4)
+        text = clip_text(join_lines(format_headline(step)[: room * 4]), room)
         detail = _choose_detail(step)
         detail_width = room - cell_width(text) - 2
         if not detail or detail_width < 8:
             return text
-        return f"{text}  {self.paint(clip_text(detail, detail_width), Style.BAD if step.error is not None else Style.FAINT)}"
+        style = Style.BAD if step.error is not None else Style.FAINT
+        return f"{text}  {self.paint(clip_text(join_lines(detail[: detail_width * 4]), detail_width), style)}"
 
 
 def _choose_detail(step: Step) -> str:

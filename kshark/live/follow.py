@@ -1,5 +1,7 @@
 """`kshark replay --follow`: show a session, and go on with its events as they come."""
 
+from dataclasses import replace
+
 from agentlog.errors import UsageError
 from agentlog.event import capture
 from agentlog.event.event import Record, Unreadable
@@ -14,6 +16,9 @@ from ..render import Look, body, footer, header, step_lines
 from ..replay.command import Choice, read_records, render_ndjson
 from ..source.indexed_source import open_topic
 from ..wanted import Wanted
+
+MIN_LARGEST_NUMBER = 999
+"""A session that goes on will have steps of so high a number: their column is as wide as that."""
 
 
 def follow_session(wanted: Wanted, choice: Choice) -> None:
@@ -41,7 +46,7 @@ def follow_session(wanted: Wanted, choice: Choice) -> None:
 def _follow_live(
     session_id: str, source: TopicSource, known_timeline: Timeline, records: list[Record], choice: Choice
 ) -> None:
-    live, layout = LiveTimeline(known_timeline), choice.make_layout(known_timeline.began)
+    live, layout = LiveTimeline(known_timeline), _make_layout(known_timeline, choice)
     for item in source.follow(session_id, write_stderr):
         if isinstance(item, Unreadable):
             report_unreadable(item)
@@ -50,7 +55,9 @@ def _follow_live(
             continue
         records.append(step.record)
         if len(records) == 1:
-            layout = choice.make_layout(step.began)
+            layout = choice.make_layout(step.began, MIN_LARGEST_NUMBER)
+        elif step.number > layout.steps:
+            layout = replace(layout, steps=step.number)
         if choice.matches(step):
             _show_step(step, layout, choice)
         if step.kind == "session_end" and step.lane.depth == 0:
@@ -62,9 +69,13 @@ def _show_known(known_timeline: Timeline, span: PositionRange, source: TopicSour
     if choice.format == "ndjson":
         write_bytes(render_ndjson(steps))
     elif known_timeline.steps:
-        layout = choice.make_layout(known_timeline.began)
+        layout = _make_layout(known_timeline, choice)
         write_lines([*header(known_timeline, measure_coverage(source.searched, known_timeline, span), layout), ""])
         write_lines(body(known_timeline, steps, layout))
+
+
+def _make_layout(timeline: Timeline, choice: Choice) -> Look:
+    return choice.make_layout(timeline.began, max(len(timeline.steps), MIN_LARGEST_NUMBER))
 
 
 def _show_step(step: Step, layout: Look, choice: Choice) -> None:
@@ -84,7 +95,7 @@ def _show_end(session_timeline: Timeline, span: PositionRange, source: TopicSour
                     session_timeline,
                     session_timeline.steps,
                     session_coverage,
-                    choice.make_layout(session_timeline.began),
+                    _make_layout(session_timeline, choice),
                 ),
             ]
         )

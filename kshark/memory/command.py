@@ -35,7 +35,7 @@ class Choice:
 
     def make_layout(self, began: int) -> Look:
         """How text is to be written for where it goes."""
-        return Look(get_width(), choose_paint(sys.stdout), began, self.full, self.max_chars)
+        return Look(get_width(), choose_paint(sys.stdout), began, full=self.full, max_chars=self.max_chars)
 
 
 def show_memory(wanted: Wanted, choice: Choice) -> None:

@@ -1,6 +1,7 @@
 """What `kshark memory` says of a point and of a lane, in words. Pure; the text is as recorded."""
 
 from agentlog.analysis.causality import CauseGraph
+from agentlog.event.escape import join_lines
 from agentlog.formatting import format_count, format_duration
 from agentlog.session.timeline import Step
 from agentlog.text.step_text import format_headline, format_payload_value, get_step_word
@@ -13,7 +14,8 @@ def describe_point(point: Point, began: int, causes: CauseGraph) -> str:
     """A point in words."""
     if isinstance(point, Step):
         since = format_duration(max(point.began - began, 0))
-        return f"right before step {causes.step_numbers[point]}, {get_step_word(point)}: {format_headline(point)[:80]}  ({since} in)"
+        headline = join_lines(format_headline(point)[:80])
+        return f"right before step {causes.step_numbers[point]}, {get_step_word(point)}: {headline}  ({since} in)"
     return f"at {point.describe()}" if point is not None else "at the end"
 
 

@@ -48,11 +48,16 @@ class Choice:
         by_agent = not self.agents or step.event.agent_id in self.agents
         return by_type and by_agent and (not self.errors or step.error is not None)
 
-    def make_layout(self, began: int) -> Look:
-        """How text is to be written for where it goes."""
+    def make_layout(self, began: int, steps: int) -> Look:
+        """How text of a session of so many steps is to be written for where it goes."""
         is_for_terminal = self.format in ("text", "tree")
         return Look(
-            get_width(), choose_paint(sys.stdout) if is_for_terminal else paint_plain, began, self.full, self.max_chars
+            get_width(),
+            choose_paint(sys.stdout) if is_for_terminal else paint_plain,
+            began,
+            steps,
+            self.full,
+            self.max_chars,
         )
 
 
@@ -116,7 +121,7 @@ def show_timeline(
         from ..view.fetch_payloads import fetch_references  # noqa: PLC0415
 
         fetch_references(steps)
-    layout = choice.make_layout(session_timeline.began)
+    layout = choice.make_layout(session_timeline.began, len(session_timeline.steps))
     match choice.format:
         case "ndjson":
             write_bytes(render_ndjson(steps))

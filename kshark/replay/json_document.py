@@ -56,6 +56,7 @@ def _build_lane(lane: Lane, lane_index: dict[Lane, int], step_index: dict[Step, 
 def _build_step(step: Step, lane_index: dict[Lane, int], step_index: dict[Step, int], began: int) -> dict[str, Any]:
     return {
         "index": step_index[step],
+        "step": step.number,
         "kind": step.kind,
         "label": step.label,
         "lane": lane_index[step.lane],

@@ -2,15 +2,25 @@
 
 from collections.abc import Iterator, Sequence
 
-from agentlog.event.escape import format_code_span, format_name
+from agentlog.event.escape import format_code_block, format_code_span, format_name, split_lines
 from agentlog.formatting import format_count, format_dollars
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step, Timeline, Totals
-from agentlog.text.step_text import CallRun, describe_run, fold_runs, format_headline, get_step_word, list_details
+from agentlog.terminal.output import escape_line
+from agentlog.text.step_text import (
+    CallRun,
+    Detail,
+    describe_content,
+    describe_folded_steps,
+    fold_runs,
+    format_remarks,
+    get_step_word,
+    list_details,
+)
 
-from ..render import DEEPEST_SHOWN, Look, footer_lines, moment, outcome_text
+from ..render import DEEPEST_SHOWN, DETAIL_STYLES, MOST_PARTS, SEVERAL_LINES, Look, footer_lines, moment, outcome_text
 
-_MAX_TEXT_LENGTH = 400
+MAX_TEXT_LENGTH = 400
 
 
 def render_markdown(timeline: Timeline, steps: Sequence[Step], coverage: Coverage, layout: Look) -> Iterator[str]:
@@ -19,7 +29,7 @@ def render_markdown(timeline: Timeline, steps: Sequence[Step], coverage: Coverag
     yield f"# Session {format_code_span(timeline.session_id, 0)}"
     yield ""
     yield from _render_rows(
-        ("goal", format_code_span(timeline.goal, _MAX_TEXT_LENGTH)),
+        ("goal", format_code_span(timeline.goal, MAX_TEXT_LENGTH)),
         ("agent", format_code_span(timeline.lanes[0].agent_id, 0)),
         ("outcome", format_code_span(outcome_text(timeline), 0)),
         ("began", f"{moment(timeline.began):%Y-%m-%d %H:%M:%S} UTC"),
@@ -56,17 +66,53 @@ def _render_rows(*rows: tuple[str, str]) -> Iterator[str]:
 
 def _render_item(item: Step | CallRun, indent: str, layout: Look) -> Iterator[str]:
     step = item.first if isinstance(item, CallRun) else item
-    limit = _MAX_TEXT_LENGTH if layout.limit is None else layout.limit
     since = (step.began - layout.began) / 1_000_000
-    name = f"**{format_name(get_step_word(step))}**"
-    yield f"{indent}- {moment(step.began):%H:%M:%S} (+{since:,.1f} s) {name} {format_code_span(format_headline(step), limit)}"
-    yield from render_details(item, layout.full, limit, indent)
+    lead = f"{step.number} {moment(step.began):%H:%M:%S} (+{since:,.1f} s)"
+    yield from render_step(step, lead, indent, layout)
+    yield from render_details(item, indent, layout)
 
 
-def render_details(item: Step | CallRun, full: bool, limit: int, indent: str = "") -> Iterator[str]:
-    """What stands below a step in a list: its details, each cut at ``limit``, and how often it came again."""
+def render_step(step: Step, lead: str, indent: str, layout: Look) -> Iterator[str]:
+    """A step as an item of a list: what stands before its word, and what it says suffix that."""
+    yield from _value(
+        f"{indent}- {lead} **{format_name(get_step_word(step))}**",
+        Detail("", describe_content(step), format_remarks(step)),
+        indent,
+        layout,
+    )
+
+
+def render_details(item: Step | CallRun, indent: str, layout: Look) -> Iterator[str]:
+    """What stands below a step in a list: its details, and how often it came again."""
     step = item.first if isinstance(item, CallRun) else item
-    for detail in list_details(step, full):
-        yield f"{indent}  - {format_name(detail.key)}: {format_code_span(detail.text, limit)} {format_code_span(detail.suffix.strip(), 0)}".rstrip()
+    for detail in list_details(step, layout.full):
+        yield from _value(f"{indent}  - {format_name(detail.key)}:", detail, f"{indent}  ", layout)
     if isinstance(item, CallRun):
-        yield f"{indent}- **x{len(item.others)}** {format_code_span(describe_run(item), limit)}"
+        yield f"{indent}- **x{len(item.others)}** {format_code_span(describe_folded_steps(item), 0)}"
+
+
+def _value(item: str, value: Detail, indent: str, layout: Look) -> Iterator[str]:
+    """A value suffix the beginning of a list's item; one of several lines below that, as a block of code."""
+    limit = MAX_TEXT_LENGTH if layout.limit is None else layout.limit
+    suffix = format_code_span(value.suffix.strip(), 0)
+    lines = split_lines(value.text) if "\n" in value.text else [value.text]
+    if len(lines) == 1:
+        yield f"{item} {format_code_span(lines[0], limit)} {suffix}".rstrip()
+        return
+    yield f"{item} {suffix}".rstrip()
+    if layout.limit is None:
+        most = SEVERAL_LINES * (2 if value.key in DETAIL_STYLES else 1)
+        parts = map(split_lines, value.parts) if 0 < len(value.parts) <= MOST_PARTS else [lines]
+        lines = [line for part in parts for line in _middle_left_out(part, most)]
+    elif 0 < limit < len(value.text):
+        lines = split_lines(value.text[:limit] + "...")
+    yield from format_code_block([escape_line(line) for line in lines], f"{indent}  ")
+
+
+def _middle_left_out(lines: list[str], most: int) -> list[str]:
+    """The first and the last of a value's lines, cut where they are long, and between them how many aren't shown."""
+    left_out = len(lines) - most
+    if left_out > 1:
+        end = most // 3
+        lines = [*lines[: most - end], f"... {left_out:,} more lines", *lines[-end:]]
+    return [line if len(line) <= MAX_TEXT_LENGTH else f"{line[:MAX_TEXT_LENGTH]}..." for line in lines]

@@ -5,9 +5,15 @@ from collections.abc import Iterator, Sequence
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step, Timeline
 from agentlog.terminal.output import Style, cell_width, clip_text
-from agentlog.text.step_text import KINDS_WITH_ERROR_IN_HEADLINE, format_headline, format_payload_value, get_step_word
+from agentlog.text.step_text import (
+    KINDS_WITH_ERROR_IN_HEADLINE,
+    Detail,
+    format_headline,
+    format_payload_value,
+    get_step_word,
+)
 
-from ..render import Look, footer, header, since, word_style
+from ..render import Look, footer, header, since, value_lines, word_style
 
 
 def render_tree(timeline: Timeline, steps: Sequence[Step], coverage: Coverage, layout: Look) -> Iterator[str]:
@@ -53,21 +59,26 @@ def _render_branches(children: dict[Step | None, list[Step]], layout: Look) -> I
     push(None, "")
     while stack:
         step, lead, last = stack.pop()
-        yield _render_branch(step, f"{lead}{'`-- ' if last else '|-- '}", layout)
-        push(step, lead + ("    " if last else "|   "))
+        further = lead + ("    " if last else "|   ")
+        own = f"{lead}{'`-- ' if last else '|-- '}"
+        yield from _render_branch(step, own, further + "|   " * (step in children), layout)
+        push(step, further)
 
 
-def _render_branch(step: Step, prefix: str, layout: Look) -> str:
-    time_text = f"{since(step, layout):>11}  "
-    prefix = prefix[-(layout.columns // 12) * 4 :]  # of the deepest only the innermost branches have room
-    room = layout.columns - len(time_text) - len(prefix)
+def _render_branch(step: Step, lead: str, further: str, layout: Look) -> Iterator[str]:
+    """A step's own line, and more where what it says has several lines; ``further`` leads those."""
+    when = f"{layout.number(step)}{since(step, layout):>{9 if layout.narrow else 11}}  "
+    cut = max(len(lead) - layout.columns // 12 * 4, 0)  # of the deepest only the innermost branches have room
+    lead, further = lead[cut:], further[cut:]
+    room = layout.columns - len(when) - len(lead)
     name = clip_text(get_step_word(step), min(room, 20))
     error = (
         f"  {format_payload_value(step.error)}"
         if step.error is not None and step.kind not in KINDS_WITH_ERROR_IN_HEADLINE
         else ""
     )
-    said = format_headline(step) + error
-    text_width = room - cell_width(name) - 1
-    detail = f" {clip_text(said, text_width)}" if said and text_width >= 3 else ""
-    return f"{layout.paint(time_text, Style.FAINT)}{prefix}{layout.paint(name, word_style(step))}{detail}"
+    beside = room - max(cell_width(name) + 1, 4)
+    first, *rest = value_lines(Detail("", format_headline(step) + error), 1, beside, layout) if beside >= 3 else [""]
+    own = f"{layout.paint(when, Style.FAINT)}{lead}{layout.paint(name, word_style(step))}"
+    yield f"{own} {first}" if first else own
+    yield from (" " * len(when) + further + line for line in rest)

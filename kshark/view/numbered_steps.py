@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agentlog.event.escape import escape_controls
+from agentlog.event.escape import escape_controls, split_lines
 from agentlog.formatting import format_count
 from agentlog.session.timeline import Step
 from agentlog.terminal.output import Style, flow_items, wrap_text
 from agentlog.text.step_text import CallRun, Detail, format_payload_value, get_step_word, list_details
 
-from ..render import Look, detail_lines, own_lines, run_lines
+from ..render import WRAPPED_LINES, Look, detail_lines, own_lines, run_lines, value_lines
 from .chat_messages import parse_messages
 
 NAME_WIDTH = 9
@@ -58,8 +58,12 @@ class NumberedStepWriter:
         return self.layout.paint(" " * self.margin + summary, Style.FAINT)
 
     def render_named(self, name: str, text: str, style: Style = Style.FAINT) -> Iterator[str]:
-        """A name and what is to be said of it, wrapped."""
-        first, *others = wrap_text(escape_controls(text), self.layout.columns - NAME_WIDTH)
+        """A name and what is to be said of it, wrapped; of several lines as many as of a value."""
+        room = self.layout.columns - NAME_WIDTH
+        lines = wrap_text(escape_controls(text), room)
+        if len(split_lines(text)) > 1:
+            lines = value_lines(Detail("", text), WRAPPED_LINES, room, self.layout)
+        first, *others = lines
         yield self.layout.paint(f"{name:<{NAME_WIDTH}}", style) + first
         yield from (" " * NAME_WIDTH + line for line in others)
 
@@ -72,7 +76,7 @@ def describe_step(step: Step, full: bool, known_reasoning: object = None) -> lis
         return step_details
     last = messages[-1]
     text = f"{format_count(len(messages), 'message')}, the last from {last['role']}: {format_payload_value(last.get('content') or '')}"
-    return [detail._replace(text=text) if detail.key == "in" else detail for detail in step_details]
+    return [detail._replace(text=text, parts=()) if detail.key == "in" else detail for detail in step_details]
 
 
 def list_steps(item: Step | CallRun) -> list[Step]:

@@ -24,7 +24,7 @@ class Choice:
     def make_layout(self, began: int) -> Look:
         """How text is to be written for where it goes."""
         paint = choose_paint(sys.stdout) if self.format == "text" else paint_plain
-        return Look(get_width(), paint, began, self.full, self.max_chars)
+        return Look(get_width(), paint, began, full=self.full, max_chars=self.max_chars)
 
 
 def explain_session(wanted: Wanted, reference: str | None, choice: Choice) -> None:

@@ -2,19 +2,17 @@
 
 from collections.abc import Iterator
 
-from agentlog.event.escape import format_code_span, format_name
+from agentlog.event.escape import format_code_span
 from agentlog.formatting import format_count
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step
 from agentlog.text.coverage_text import describe_coverage
-from agentlog.text.step_text import CallRun, format_headline, get_step_word
+from agentlog.text.step_text import CallRun
 
 from ..render import Look, outcome_text
-from ..replay.markdown import render_details
+from ..replay.markdown import MAX_TEXT_LENGTH, render_details, render_step
 from .explanation import Explanation, SkippedSteps, condense_chain
 from .phrases import describe_diagnosis, describe_evidence, describe_rest, describe_retries
-
-MAX_TEXT_LENGTH = 400
 
 
 def render_markdown(explanation: Explanation, coverage: Coverage, layout: Look) -> Iterator[str]:
@@ -31,7 +29,7 @@ def render_markdown(explanation: Explanation, coverage: Coverage, layout: Look) 
             yield f"- {name}: {format_code_span(said, MAX_TEXT_LENGTH)}"
         yield ""
     for item in condense_chain(explanation.chain):
-        yield from _render_item(explanation, item, layout)
+        yield from _render_item(item, layout)
     if explanation.consequences is not None:
         yield ""
         yield from (
@@ -43,11 +41,10 @@ def render_markdown(explanation: Explanation, coverage: Coverage, layout: Look) 
     yield format_code_span(describe_coverage(coverage), 0)
 
 
-def _render_item(explanation: Explanation, item: Step | CallRun | SkippedSteps, layout: Look) -> Iterator[str]:
+def _render_item(item: Step | CallRun | SkippedSteps, layout: Look) -> Iterator[str]:
     if isinstance(item, SkippedSteps):
         yield f"- ... {format_count(len(item.steps), 'step')}"
         return
     step = item.first if isinstance(item, CallRun) else item
-    name = f"{explanation.causes.step_numbers[step]} **{format_name(get_step_word(step))}**"
-    yield f"- {name} {format_code_span(format_headline(step), MAX_TEXT_LENGTH)}"
-    yield from render_details(item, layout.full, MAX_TEXT_LENGTH)
+    yield from render_step(step, str(step.number), "", layout)
+    yield from render_details(item, "", layout)

@@ -64,7 +64,9 @@ def describe_rest(consequences: Consequences) -> str:
         if consequences.cost_usd
         else ""
     )
-    end = f"; {format_headline(consequences.end)}" if consequences.end is not None else ""
+    end = (
+        f"; {shorten(format_headline(consequences.end), MAX_DIAGNOSIS_LENGTH)}" if consequences.end is not None else ""
+    )
     return f"{format_count(consequences.step_count, 'further step')}, {format_duration(consequences.duration_us)}{spent}{end}"
 
 

@@ -47,11 +47,11 @@ def test_events_are_shown_as_they_come_until_the_session_ends(kafka: str, topic:
     known = running.read_lines_until("mail.send")
     assert known[0].startswith("sess_1  send mail")
     send(kafka, name, make_tool_call(2, "mail.find"))
-    assert running.read_line() == "14:00:01.750     1.8 s  tool       mail.find  0.25 s"
+    assert running.read_line() == "  3  14:00:01.750     1.8 s  tool       mail.find  0.25 s"
     send(kafka, name, make_tool_call(3, "disk.write", error="no_disk: full"), make_session_end(4, "failed"))
     assert running.read_lines_until("failed")[:-1] == [
-        "14:00:02.750     2.8 s  tool       disk.write  0.25 s",
-        "                          error    no_disk: full",
+        "  4  14:00:02.750     2.8 s  tool       disk.write  0.25 s",
+        "                               error    no_disk: full",
     ]
     code, lines, told = running.wait_for_end()
     assert (code, told) == (0, [])

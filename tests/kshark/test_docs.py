@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from kshark.cli import app
+from tests.recording import make_tool_call, write_capture_file
 from tests.running import run, run_in_process
 
 ROOT = Path(__file__).parent.parent.parent
@@ -40,6 +41,32 @@ def test_the_guide_shows_what_is_written(story_file: Path, line: str) -> None:
     for part in block.split("\n...\n"):
         assert part in written[at:], part
         at = written.index(part, at) + len(part)
+
+
+CALLED = (
+    ("parse", 12, "block"),
+    ("block", 34, "statement"),
+    ("statement", 56, "expression"),
+    ("expression", 78, "expect"),
+)
+TRACEBACK = (
+    'Traceback (most recent call last):\n  File "app.py", line 1, in <module>\n    edit("app.py")\n'
+    '  File "edit.py", line 31, in edit\n    check(path)\n  File "check.py", line 7, in check\n    parse(path)\n'
+    + "".join(f'  File "parse.py", line {line}, in {name}\n    {inner}()\n' for name, line, inner in CALLED)
+    + '  File "parse.py", line 90, in expect\n    raise SyntaxError(message)\nSyntaxError: unexpected indent\n'
+)
+
+
+def test_the_guide_shows_what_values_of_several_lines_look_like(tmp_path: Path) -> None:
+    old, new = (
+        "def load(path):\n    return open(path)\n",
+        "def load(path):\n    with open(path) as file:\n        return file.read()\n",
+    )
+    edit = make_tool_call(1, "edit", input={"path": "app.py", "old": old, "new": new}, error=TRACEBACK)
+    file = write_capture_file(tmp_path / "run.ndjson", edit)
+    written = run("kshark", "replay", "sess_1", "--file", file, "--format", "text").text
+    (block,) = re.findall(r"^```\n(1  14:00:00\.750 .*?)\n```", GUIDE, re.DOTALL | re.MULTILINE)
+    assert f"\n\n{block}\n\n" in written
 
 
 @pytest.mark.parametrize("line", commands(README + GUIDE))

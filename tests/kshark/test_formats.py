@@ -24,14 +24,16 @@ Loaded = Any  # of conftest.py
 Load = Callable[..., Loaded]
 
 GITHUB = MarkdownIt("gfm-like", {"linkify": False}).disable("linkify")
-HARMLESS = {"heading", "table", "thead", "tbody", "tr", "th", "td", "bullet_list", "list_item", "paragraph", "strong"}
+TABLE = {"table", "thead", "tbody", "tr", "th", "td"}
+HARMLESS = TABLE | {"heading", "bullet_list", "list_item", "paragraph", "strong", "fence"}
 NASTY = st.text(st.sampled_from("a :`|\\*_<>[]()!#&\n\x1b\u202e~-+=."), max_size=40)
 FIELDS = {
     "document": "session_id agent_id goal outcome began ended duration_ms totals lanes steps searched",
     "totals": "events tool_calls llm_calls retrievals errors input_tokens cached_tokens output_tokens cost_usd "
     "unpriced calls failures cost_by_model",
     "lane": "lane agent_id depth parent delegation result",
-    "step": "index kind label lane parent began since_start_ms duration_ms open late_ms moved event record announced",
+    "step": "index step kind label lane parent began since_start_ms duration_ms open late_ms moved event record "
+    "announced",
     "searched": "source partitions partition_count records duplicates late missing_offsets beginning catalogue "
     "log_begins from to unreadable",
 }
@@ -105,6 +107,7 @@ def test_json_numbers_lead_to_the_steps_and_lanes_that_they_name(sessions: dict[
     assert made["steps"][currency["result"]]["event"]["payload"]["from_agent_id"] == "currency-agent"
     assert made["lanes"][currency["parent"]]["agent_id"] == "fares-agent"
     assert [step["index"] for step in made["steps"]] == list(range(len(made["steps"])))
+    assert [step["step"] for step in made["steps"]] == list(range(1, len(made["steps"]) + 1))
 
 
 def test_json_totals_are_those_of_the_story(sessions: dict[str, Loaded]) -> None:
@@ -156,6 +159,7 @@ def check_markdown(text: str) -> None:
     kinds = {token.type.removesuffix("_open").removesuffix("_close") for token in found}
     assert kinds <= HARMLESS | {"code_inline", "text"}, kinds
     assert sum(token.type == "heading_open" for token in found) == 1
+    assert all(line.isprintable() for token in found if token.type == "fence" for line in token.content.split("\n"))
     prose = "".join(token.content for token in found if token.type == "text")
     assert re.search(r"[<>\[\]`*_\\\x00-\x1f\u202e]", prose) is None, prose
 
@@ -185,6 +189,35 @@ def test_markdown_shows_a_text_exactly_as_it_is(load: Load) -> None:
     )
     shown = [token.content for token in tokens(as_markdown(found)) if token.type == "code_inline"]
     assert shown.count(hostile) == 2
+
+
+FENCES = "before\n```\nrm -rf\n````\n# no heading\n~~~~~\n``````\n- no item\n<b>x</b>\n    four spaces\n\nafter"
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_no_line_of_a_value_ends_the_block_of_code_that_it_stands_in(load: Load, full: bool) -> None:
+    events = [
+        make_tool_call(1, output=FENCES, input={"path": "a.md", "text": FENCES}, error=FENCES),
+        make_session_end(2),
+    ]
+    found = load("sess_1", content=encode_events(events))
+    look = Look(80, paint_plain, found.timeline.began, full=full)
+    text = "\n".join(render_markdown(found.timeline, found.timeline.steps, found.covered, look))
+    check_markdown(text)
+    given, answered, wrong = (token.content for token in tokens(text) if token.type == "fence")
+    assert sum(token.type == "list_item_open" for token in tokens(text)) == (7 if full else 5)
+    assert wrong.rstrip("\n") == FENCES
+    if full:
+        assert answered == wrong
+        assert given == "path a.md\ntext\n" + "".join(f"    {line}".rstrip() + "\n" for line in FENCES.split("\n"))
+    else:
+        assert answered == "before\n```\nrm -rf\n````\n... 6 more lines\n\nafter\n"
+
+
+def test_markdown_has_a_steps_number_before_its_time(sessions: dict[str, Loaded]) -> None:
+    lines = as_markdown(sessions["sess_invoice_847"]).splitlines()
+    assert "- 12 14:23:16 (+6.9 s) **decision** `retry stripe.create_invoice at once until it goes through`" in lines
+    assert any(line.startswith("- **x162** `stripe.create_invoice  steps 14 to 175: all rate_limit") for line in lines)
 
 
 def test_markdown_keeps_the_name_of_an_unknown_event_type(load: Load) -> None:

@@ -2,13 +2,19 @@
 
 import os
 import re
+from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from agentlog.terminal.output import paint_plain
 from kshark.cli import app
+from kshark.render import Look, body
 from tests.recording import (
     encode_events,
     make_call_started,
@@ -147,3 +153,44 @@ def test_a_hostile_argument_is_not_obeyed_either(option: str) -> None:
     shown = run_in_process(app, "replay", "sess_1", option, "\x1b[2J\u202ex")
     assert shown.code == 2
     assert STEERING.search(shown.error_text) is None
+
+
+FORGED = st.lists(
+    st.sampled_from(
+        [
+            *("  2  14:00:01.000     1.0 s  tool       bank.send", "", " ", "read     nothing is known", "\t", "    "),
+            *("                               error    none", "| ", "x162", "2026-01-15", "> 2", "... 9 more lines"),
+            *("`-- tool x", "|   |-- tool", EVIL, "\u65e5" * 50, "x" * 300),
+        ]
+    ),
+    max_size=20,
+)
+ENDS = st.sampled_from(["\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\n\n"])
+VALUES = st.tuples(FORGED, ENDS).map(lambda made: made[1].join(made[0]))
+OPTIONS = st.tuples(st.sampled_from([40, 59, 60, 80, 200]), st.booleans(), st.sampled_from([None, 0, 50]))
+
+
+@settings(max_examples=150, deadline=None)
+@given(value=VALUES, name=VALUES, options=OPTIONS)
+def test_no_line_of_a_value_looks_like_a_line_of_ours(
+    load: Callable[..., Any], value: str, name: str, options: tuple[int, bool, int | None]
+) -> None:
+    columns, full, max_chars = options
+    context = {"reasoning": value, "model": name, "parent_event_id": "evt_1"}
+    payload = {"input": {"one": value, name: value}, "output": value, "error": value, name: value}
+    events = [
+        make_event(0, "user_message", payload={"text": value}),
+        make_event(1, "delegation", payload={"to_agent_id": "sub", "task": value}),
+        make_event(2, "tool_call", agent_id="sub", payload={"tool": name, **payload}, context=context),
+        make_event(3, "decision", payload={"action": value, "alternatives": [value]}, context={"reasoning": value}),
+        make_event(4, "session_end", payload={"status": name, "result": {"patch": value}}),
+    ]
+    found = load("sess_1", content=encode_events(events))
+    look = Look(columns, paint_plain, found.timeline.began, len(events), full, max_chars)
+    shown = list(body(found.timeline, found.timeline.steps, look))
+    times = [f"{n}  14:00:0{n - 1}.000{n - 1:>6}.0 s  " for n in range(1, 6)]
+    times = [f"{n}{n - 1:>5}.0 s " for n in range(1, 6)] if look.narrow else times
+    assert [line[: look.times] for line in shown if line[: look.times].strip()] == times
+    own = next(n for n, line in enumerate(shown) if line.startswith(times[2]))
+    following = takewhile(lambda line: not line.startswith(times[3]), shown[own:])
+    assert {line[look.times : look.times + 2] for line in following} == {look.bars(found.timeline.steps[2].lane)[:2]}

@@ -82,19 +82,21 @@ def test_a_link_opens_the_event_that_it_names(browser: Browser, invoice: Path) -
 
 def test_each_step_has_the_number_by_which_why_knows_it(browser: Browser, invoice: Path) -> None:
     browser.open(invoice, "evt_l3bg42d1")
-    browser.until(LOADED)
-    assert browser.until("document.querySelector('.line.current .number')?.innerText") == "12"
-    assert "step 12" in browser.one(".first a").text
-    assert "steps 14 to 175: all rate_limit" in browser.until("document.querySelector('#list .run')?.innerText")
+    browser.wait_for(LOADED)
+    assert browser.wait_for("document.querySelector('.line.current .number')?.innerText") == "12"
+    assert "step 12" in browser.find(".first a").text
+    assert "steps 14 to 175: all rate_limit" in browser.wait_for("document.querySelector('#list .run')?.innerText")
 
 
 def test_a_text_of_several_lines_keeps_them_inside_an_object_too(browser: Browser, tmp_path: Path) -> None:
     given = {"path": "a.py", "old": "def f():\r\n\treturn 1\n", "new": "def f():\n\treturn 2\n"}
-    page = written(tmp_path / "page.html", "sess_1", capture_file(tmp_path / "run.ndjson", tool_call(1, input=given)))
+    page = written(
+        tmp_path / "page.html", "sess_1", write_capture_file(tmp_path / "run.ndjson", make_tool_call(1, input=given))
+    )
     browser.open(page, "evt_1")
-    browser.until("document.querySelectorAll('.field pre').length > 3")
-    keys = [each.text for each in browser.all(".field .key")][:3]
-    values = browser.run(
+    browser.wait_for("document.querySelectorAll('.field pre').length > 3")
+    keys = [each.text for each in browser.find_all(".field .key")][:3]
+    values = browser.run_script(
         "return [...document.querySelectorAll('.field pre')].slice(0, 3).map((pre) => pre.textContent)"
     )
     assert keys == ["in", "in old", "in new"]

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ Load = Callable[..., Loaded]
 
 
 def written(found: Loaded, columns: int = 80, shape: str = "text", *, full: bool = False) -> list[str]:
-    look = Look(columns, paint_plain, found.timeline.began, full)
+    look = Look(columns, paint_plain, found.timeline.began, len(found.timeline.steps), full)
     return list(SHAPES[shape](found.timeline, found.timeline.steps, found.covered, look))
 
 
@@ -99,7 +100,7 @@ def test_no_value_of_an_event_makes_any_format_fail(load: Load, events: list[Any
     found = load("sess_1", content=made)
     if not found.timeline.steps:
         return
-    look = Look(80, paint_plain, found.timeline.began, full)
+    look = Look(80, paint_plain, found.timeline.began, full=full)
     for shape in SHAPES:
         assert all(cell_len(line) <= 80 for line in written(found, 80, shape, full=full))
     assert list(render_markdown(found.timeline, found.timeline.steps, found.covered, look))
@@ -120,7 +121,7 @@ def test_a_session_of_days_keeps_its_columns(load: Load) -> None:
     found = load(
         "sess_1", content=encode_events(make_event(n, "note", timestamp=f"2026-{at}Z") for n, at in enumerate(stamps))
     )
-    times = [line[12:22] for line in written(found) if line.endswith("note")]
+    times = [line[15:25] for line in written(found) if line.endswith("note")]
     assert times == ["     0.0 s", "  10,200 s", " 345,600 s", "  31 d 0 h"]
 
 
@@ -194,21 +195,32 @@ def test_where_the_goal_has_no_room_the_outcome_goes_to_the_next_line(sessions: 
 def test_colours_change_no_line_break(sessions: dict[str, Loaded]) -> None:
     found = sessions["sess_trip_planner"].timeline, sessions["sess_trip_planner"].timeline.steps
     covered, began = sessions["sess_trip_planner"].covered, sessions["sess_trip_planner"].timeline.began
-    marked = text(*found, covered, Look(80, lambda said, style: f"\x1b[{style.value}m{said}\x1b[0m", began))
+    look = Look(80, lambda said, style: f"\x1b[{style.value}m{said}\x1b[0m", began, len(found[1]))
+    marked = text(*found, covered, look)
     assert [re.sub(r"\x1b\[\d+m", "", line) for line in marked] == written(sessions["sess_trip_planner"])
 
 
 def test_like_calls_in_a_row_are_one_line(sessions: dict[str, Loaded]) -> None:
     lines = written(sessions["sess_invoice_847"], 160)
     assert line_with(lines, "x162").endswith(
-        "7.4 s  x162       stripe.create_invoice  all rate_limit, every 0.55 s, for 1 m 29 s, one input"
+        "x162       stripe.create_invoice  steps 14 to 175: all rate_limit, every 0.55 s, for 1 m 29 s, one input"
     )
     assert line_with(lines, "x163").endswith("all done, every 0.12 s, for 19.9 s, 164 inputs")
 
 
+def test_like_calls_between_which_others_are_filtered_out_say_among_which_steps_they_are(load: Load) -> None:
+    events = [event for n in range(5) for event in (make_tool_call(2 * n), make_tool_call(2 * n + 1, "disk.read"))]
+    found = load("sess_1", content=encode_events(events))
+    chosen = [step for step in found.timeline.steps if step.label == "mail.send"]
+    lines = list(text(found.timeline, chosen, found.covered, Look(120, paint_plain, found.timeline.began, 10)))
+    assert "mail.send  among steps 3 to 9: all done, " in line_with(lines, "x4")
+
+
 def test_full_shows_every_step_on_its_own_and_cuts_nothing(sessions: dict[str, Loaded]) -> None:
     lines = written(sessions["sess_invoice_847"], full=True)
-    steps = [line for line in lines if re.match(r"\d\d:\d\d:\d\d\.\d{3} .* tool       stripe.create_invoice", line)]
+    steps = [
+        line for line in lines if re.match(r" *\d+  \d\d:\d\d:\d\d\.\d{3} .* tool       stripe.create_invoice", line)
+    ]
     assert len(steps) == 164
     assert not any(line.endswith("...") for line in lines)
     assert "retry stripe.create_invoice at once until it goes through" in " ".join(" ".join(lines).split())
@@ -245,7 +257,7 @@ def test_sub_agents_stand_indented_under_their_delegation_with_its_result(sessio
     assert "s  | delegate   fares-agent: the cheapest return" in line_with(lines, "the cheapest return")
     assert "s  | | delegate   currency-agent: 281,900 yen" in line_with(lines, "281,900 yen")
     assert "s  | | | tool       rates.get" in line_with(lines, "rates.get")
-    assert "                        | | |   in       base JPY  quote EUR" in lines
+    assert "                            | | |   in       base JPY  quote EUR" in lines
     assert "s  | | result     currency-agent: 1711.98" in line_with(lines, "1711.98")
     assert "s  | result     fares-agent: offer off_7714" in line_with(lines, "result     fares-agent")
     assert "s  result     research-agent: dates" in line_with(lines, "result     research-agent")
@@ -347,3 +359,112 @@ def test_what_came_of_a_sub_agent_is_told_once_and_whole(load: Load, shape: str)
     assert line_with(lines, "lost").endswith("half: ValueError: lost, with the result some of it")
     assert line_with(lines, "no: false")
     assert not [line for line in lines if "null" in line]
+
+
+def test_a_step_has_the_number_by_which_why_knows_it_whatever_is_filtered_out(story_file: Path) -> None:
+    arguments = ("sess_invoice_847", "--file", story_file.name)
+    replay = run("kshark", "replay", *arguments, "--type", "decision", "--format", "text", cwd=story_file.parent)
+    numbers = [line[:3] for line in replay.lines if "  decision   " in line]
+    assert numbers[:3] == ["  9", " 12", "177"]
+    for number in numbers[:3]:
+        why = run("kshark", "why", *arguments, number.strip(), "--format", "json", cwd=story_file.parent)
+        assert json.loads(why.out)["step"]["kind"] == "decision"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_numbers_stand_in_a_column_as_wide_as_the_largest(load: Load, shape: str) -> None:
+    lines = written(load("sess_1", content=encode_events(make_event(n, f"note{n}") for n in range(101))), 80, shape)
+    assert [line_with(lines, f"note{n}")[:5] for n in (0, 98, 99)] == ["  1  ", " 99  ", "100  "]
+
+
+def test_a_narrow_terminal_has_the_number_and_loses_the_time_of_day(sessions: dict[str, Loaded]) -> None:
+    assert line_with(written(sessions["sess_invoice_847"], 64), "create the invoice").startswith(
+        "  9    3.5 s decision   create the invoice"
+    )
+
+
+TRACEBACK = "Traceback (most recent call last):\n" + "".join(
+    f'  File "app.py", line {n}, in f{n}\n    f{n + 1}()\n' for n in range(10)
+)
+
+
+def value_of(lines: list[str], key: str) -> list[str]:
+    """The lines of the value that stands under a key."""
+    start = next(n for n, line in enumerate(lines) if line[29:].startswith(f"{key} "))
+    further = takewhile(lambda line: line.startswith(" " * 38), lines[start + 1 :])
+    return [lines[start][38:], *(line[38:] for line in further)]
+
+
+def test_of_a_long_traceback_the_beginning_and_the_end_are_shown_and_how_much_lies_between(load: Load) -> None:
+    found = load("sess_1", content=encode_events([make_tool_call(1, error=f"{TRACEBACK}ValueError: no account\n")]))
+    shown = value_of(written(found), "error")
+    assert shown[:3] == ["Traceback (most recent call last):", '  File "app.py", line 0, in f0', "    f1()"]
+    assert shown[8:] == [
+        "... 10 more lines",
+        "    f9()",
+        '  File "app.py", line 9, in f9',
+        "    f10()",
+        "ValueError: no account",
+    ]
+    assert value_of(written(found, full=True), "error") == [*TRACEBACK.splitlines(), "ValueError: no account"]
+
+
+def test_code_diffs_and_tables_keep_their_lines_and_their_indentation(load: Load) -> None:
+    diff = "--- a.go\r\n+++ a.go\r\n@@ -1,2 +1,2 @@\r\n-\treturn nil\r\n+\treturn err"
+    given = {"path": "a.go", "mode": "patch", "diff": diff, "dry_run": False}
+    lines = written(load("sess_1", content=encode_events([make_tool_call(1, input=given)])))
+    assert value_of(lines, "in") == [
+        "path a.go  mode patch",
+        "diff",
+        "    --- a.go",
+        "    +++ a.go",
+        "    @@ -1,2 +1,2 @@",
+        "    -   return nil",
+        "    +   return err",
+        "dry_run false",
+    ]
+
+
+def test_each_text_of_an_object_has_lines_of_its_own(load: Load) -> None:
+    given = {"old": "\n".join(f"old {n}" for n in range(20)), "new": "\n".join(f"new {n}" for n in range(20))}
+    lines = written(load("sess_1", content=encode_events([make_tool_call(1, input=given)])))
+    assert value_of(lines, "in") == [
+        *("old", "    old 0", "    old 1", "    old 2", "... 15 more lines", "    old 18", "    old 19"),
+        *("new", "    new 0", "    new 1", "    new 2", "... 15 more lines", "    new 18", "    new 19"),
+    ]
+
+
+def test_max_chars_is_so_much_of_a_value_in_as_many_lines_as_that_takes(load: Load) -> None:
+    found = load("sess_1", content=encode_events([make_tool_call(1, output="\n".join("abcdefghij"))]))
+    look = Look(80, paint_plain, found.timeline.began, 1, max_chars=15)
+    lines = list(text(found.timeline, found.timeline.steps, found.covered, look))
+    assert value_of(lines, "out") == [*"abcdefg", "h... 4 more characters"]
+
+
+def test_further_lines_of_a_value_stand_behind_the_bars_of_its_lane(load: Load) -> None:
+    events = [
+        make_event(0, "delegation", payload={"to_agent_id": "b"}, agent_id="a"),
+        make_tool_call(1, output="one\n\nthree", agent_id="b", context={"parent_event_id": "evt_0"}),
+    ]
+    lines = written(load("sess_1", content=encode_events(events)))
+    assert [line for line in lines if line.startswith(" " * 27 + "|")] == [
+        f"{' ' * 27}|   out      one",
+        f"{' ' * 27}|            ",
+        f"{' ' * 27}|            three",
+    ]
+
+
+def test_a_tree_shows_the_lines_of_a_message_between_its_branches(load: Load) -> None:
+    events = [
+        make_event(0, "user_message", payload={"text": "do\nthis"}),
+        make_tool_call(1, error="no:\nnever"),
+        make_session_end(2),
+    ]
+    lines = written(load("sess_1", content=encode_events(events)), 80, "tree")
+    start = next(n for n, line in enumerate(lines) if "user do" in line)
+    assert [line[14:] for line in lines[start : start + 4]] == [
+        "  |-- user do",
+        "  |   this",
+        "  |-- tool mail.send  0.25 s  no:",
+        "  |   never",
+    ]
