@@ -103,7 +103,7 @@ class Browser:
 def run_chromium() -> Iterator[Browser]:
     """A browser with a profile of its own, both gone afterwards. Raises FileNotFoundError when it isn't installed."""
     with TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
-        driver = Chrome(_make_options(profile), Service(_find_program("chromedriver")))
+        driver = Chrome(_make_options(profile), Service(_find_program("CHROMEDRIVER", "chromedriver")))
         try:
             yield Browser(driver)
         finally:
@@ -112,7 +112,7 @@ def run_chromium() -> Iterator[Browser]:
 
 def _make_options(profile: str) -> ChromeOptions:
     options = ChromeOptions()
-    options.binary_location = _find_program(*CHROMIUM)
+    options.binary_location = _find_program("CHROME", *CHROMIUM)
     sandbox = () if os.geteuid() else ("--no-sandbox",)
     for flag in (*FLAGS, *sandbox, f"--user-data-dir={profile}"):
         options.add_argument(flag)
@@ -120,11 +120,14 @@ def _make_options(profile: str) -> ChromeOptions:
     return options
 
 
-def _find_program(*names: str) -> str:
+def _find_program(variable: str, *names: str) -> str:
+    """The program that an environment variable names, else the first of ``names`` on PATH."""
+    if named := os.environ.get(variable):
+        names = (named,)
     for name in names:
         if found := shutil.which(name):
             return found
     raise FileNotFoundError(
         f"The tests open pages in Chromium, and there is no {' or '.join(names)} on PATH. "
-        "On Debian: apt-get install chromium chromium-driver"
+        f"`make test` installs it where it may; {variable} names another one."
     )

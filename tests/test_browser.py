@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from selenium.common.exceptions import UnexpectedAlertPresentException
 
-from tests.browser import DESKTOP_SIZE, PHONE_SIZE, Browser
+from tests.browser import DESKTOP_SIZE, PHONE_SIZE, Browser, run_chromium
 
 
 @pytest.fixture
@@ -48,3 +48,10 @@ def test_a_dialog_fails_the_next_thing_asked(browser: Browser, page: Path) -> No
     browser.find("button").click()
     with pytest.raises(UnexpectedAlertPresentException):
         browser.wait_for("false")
+
+
+@pytest.mark.parametrize("variable", ["CHROME", "CHROMEDRIVER"])
+def test_a_variable_names_the_browser_and_its_driver(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "/nowhere/program")
+    with pytest.raises(FileNotFoundError, match=f"no /nowhere/program on PATH.*{variable}"), run_chromium():
+        pass
