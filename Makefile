@@ -12,7 +12,7 @@ SOURCES := $(shell find common kshark kdiff kafmirror -name '*.py' 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak kafka failover check bench clean
+.PHONY: help demo test soak kafka failover check bench pictures clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ check: $(VENV)/.development ## lint, check the format and the types
 bench: $(VENV)/.development ## measure, each figure beside its peer (Java 17, Maven)
 	@$(BIN)/python -m devkafka prepare
 	$(BIN)/python -m benchmarks
+
+pictures: $(VENV)/.development ## make the README's pictures anew, from what the tools show
+	@$(BIN)/python -m pictures
 
 clean: ## remove the virtual environment and what the tools keep
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -21,18 +21,6 @@ def commands(text: str) -> list[str]:
     return [line.partition("#")[0].strip() for line in shown]
 
 
-def test_the_readme_shows_what_the_story_reads_like(story_file: Path) -> None:
-    arguments = ("replay", "sess_invoice_847", "--file", "story.ndjson", "--format", "text")
-    written = run("kshark", *arguments, cwd=story_file.parent).text
-    (block,) = re.findall(r"```\n(sess_invoice_847  .*?)\n```", README, re.DOTALL)
-    parts = block.split("\n...\n")
-    assert len(parts) > 3
-    at = 0
-    for part in parts:
-        assert part in written[at:], part
-        at = written.index(part, at) + len(part)
-
-
 @pytest.mark.parametrize("line", ["kshark why sess_invoice_847", "kshark memory sess_crashed"])
 def test_the_guide_shows_what_is_written(story_file: Path, line: str) -> None:
     written = run(*shlex.split(line), "--file", "story.ndjson", "--format", "text", cwd=story_file.parent).text
