@@ -12,7 +12,7 @@ SOURCES := $(shell find common kshark kdiff kafmirror -name '*.py' 2>/dev/null)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak kafka failover check bench pictures clean
+.PHONY: help demo test soak kafka failover check bench pictures clean packages
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s  %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,18 +21,18 @@ demo: $(PACKAGE) ## replay the runaway invoice agent from a capture file: no Jav
 	$(BIN)/kshark demo story.ndjson
 	$(BIN)/kshark replay sess_invoice_847 --file story.ndjson --format text
 
-test: $(VENV)/.development ## run all tests, on real Kafka that they start themselves, or on DEV_BOOTSTRAP (Java 17, Maven, chromedriver)
+test: $(VENV)/.development ## run all tests, on real Kafka that they start themselves, or on DEV_BOOTSTRAP
 	@$(BIN)/python -m devkafka prepare
 	$(BIN)/python -m pytest $(PARALLEL)
 
-soak: $(VENV)/.development ## run the tests that take minutes: the mirror under fire, long outages (Java 17, Maven)
+soak: $(VENV)/.development ## run the tests that take minutes: the mirror under fire, long outages
 	@$(BIN)/python -m devkafka prepare
 	$(BIN)/python -m pytest $(PARALLEL) -m soak
 
-kafka: $(PACKAGE) ## start two local clusters with the story loaded, until Ctrl-C (Java 17, Maven)
+kafka: $(PACKAGE) ## start two local clusters with the story loaded, until Ctrl-C
 	@exec $(BIN)/python -m devkafka
 
-failover: $(PACKAGE) ## lose a region, go on in the other, and come home, on two local clusters (Java 17, Maven)
+failover: $(PACKAGE) ## lose a region, go on in the other, and come home, on two local clusters
 	@exec $(BIN)/python -m examples.failover
 
 check: $(VENV)/.development ## lint, check the format and the types
@@ -40,7 +40,7 @@ check: $(VENV)/.development ## lint, check the format and the types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.development ## measure, each figure beside its peer (Java 17, Maven)
+bench: $(VENV)/.development ## measure, each figure beside its peer
 	@$(BIN)/python -m devkafka prepare
 	$(BIN)/python -m benchmarks
 
@@ -51,11 +51,12 @@ clean: ## remove the virtual environment and what the tools keep
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# Java, a browser and other programs that the commands need: on Debian and Ubuntu installed where we may, else named.
+packages:
+	@PYTHON='$(PYTHON)' VENV='$(VENV)' sh devkafka/packages.sh $(MAKECMDGOALS)
+
 # pip is the last thing that a new environment gets: one that was made in part is made again.
-$(BIN)/pip:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "agentlog needs Python 3.11 or later, and $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
-	  echo "Name another one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
+$(BIN)/pip: | packages
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.package: pyproject.toml $(SOURCES) | $(BIN)/pip
