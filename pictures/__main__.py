@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.browser import chromium
+from tests.browser import run_chromium
 
 from .terminal import COMPARE, REPLAY, draw
 
@@ -32,13 +32,13 @@ def _run(tool: str, *arguments: str, folder: Path) -> None:
 
 def photograph(page: Path, picture: Path) -> None:
     """Write the top of a report as PNG, down to its tables: the totals, where it went wrong, and the timeline."""
-    with chromium() as browser:
+    with run_chromium() as browser:
         browser.driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
         browser.open(page, size=(WIDTH, 1000))
-        tables = browser.until("document.querySelector('#tables h2')?.getBoundingClientRect().top")
+        tables = browser.wait_for("document.querySelector('#tables h2')?.getBoundingClientRect().top")
         browser.open(page, size=(WIDTH, int(tables) - 12))
-        browser.until("document.querySelector('#tables h2')")
-        browser.picture(picture)
+        browser.wait_for("document.querySelector('#tables h2')")
+        browser.save_screenshot(picture)
 
 
 main()
