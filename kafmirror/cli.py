@@ -1,6 +1,5 @@
 """kafmirror's command line: parse, call, render."""
 
-import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentlog.cli import from_option, log_to_stderr, new_app, property_option, run, span, verbose_option
+from agentlog.cli import color_option, from_option, log_to_stderr, new_app, property_option, run, span, verbose_option
 
 if TYPE_CHECKING:
     from .kafka.cluster_pair import MirrorRequest
@@ -48,7 +47,7 @@ target_topic_option = click.option(
     "--target-topic", default="{topic}", metavar="TEMPLATE", help="Its name in the target, like '{source}.{topic}'."
 )
 format_option = click.option(
-    "--format", "shape", type=click.Choice(("text", "json")), help="[default: text; json into a pipe]"
+    "--format", "shape", type=click.Choice(("text", "json")), default="text", help="[default: text]"
 )
 
 
@@ -76,11 +75,10 @@ def named_options(command: _Command) -> _Command:
 
         named = MirrorRequest(**{name: options.pop(name) for name in MirrorRequest._fields})
         log_to_stderr(options.pop("verbose"))
-        shape = options.pop("shape") or ("text" if sys.stdout.isatty() else "json")
-        return command(named=named, shape=shape, **options)
+        return command(named=named, **options)
 
     options = (source_option, target_option, topics_option, target_topic_option, property_option, format_option)
-    for option in reversed((*options, verbose_option)):
+    for option in reversed((*options, color_option, verbose_option)):
         with_named = option(with_named)
     return with_named
 

@@ -4,6 +4,7 @@ import click
 
 from agentlog.cli import (
     Where,
+    color_option,
     from_option,
     log_to_stderr,
     new_app,
@@ -55,8 +56,9 @@ pattern_option = click.option(
 )
 @ignore_option
 @pattern_option
-@click.option("--format", "shape", type=click.Choice(FORMATS), help="[default: text; json into a pipe]")
+@click.option("--format", "shape", type=click.Choice(FORMATS), default="text", help="[default: text]")
 @click.option("--pager/--no-pager", default=True, help="Page long output on a terminal.")
+@color_option
 @verbose_option
 @click.pass_context
 def compare(
@@ -72,7 +74,7 @@ def compare(
     only_decisive: bool,
     ignored: tuple[str, ...],
     patterns: tuple[str, ...],
-    shape: str | None,
+    shape: str,
     pager: bool,
     verbose: bool,
     around: int,
@@ -87,12 +89,12 @@ def compare(
     kdiff compare sess_good sess_bad --ignore payload.input.request_id
     kdiff compare sess_good sess_bad --format html > why.html
     """
-    from .command import Choice, chosen_format, compare_sessions
+    from .command import Choice, compare_sessions
     from .reading.read_sessions import resolve_sources
     from .settings import load_comparison_settings
 
     log_to_stderr(verbose)
-    choice = Choice(chosen_format(shape), show_divergence or only_decisive, only_decisive, around, pager)
+    choice = Choice(shape, show_divergence or only_decisive, only_decisive, around, pager)
     places = resolve_sources(where, other_file, other_cluster)
     context.exit(
         compare_sessions((a, b), places, span(start, end), load_comparison_settings(ignored, patterns), choice)
@@ -107,8 +109,9 @@ def compare(
 @to_option
 @ignore_option
 @pattern_option
-@click.option("--format", "shape", type=click.Choice(FORMATS[:3]), help="[default: text; json into a pipe]")
+@click.option("--format", "shape", type=click.Choice(FORMATS[:3]), default="text", help="[default: text]")
 @click.option("--pager/--no-pager", default=True, help="Page long output on a terminal.")
+@color_option
 @verbose_option
 @click.pass_context
 def cohort(
@@ -120,7 +123,7 @@ def cohort(
     end: str | None,
     ignored: tuple[str, ...],
     patterns: tuple[str, ...],
-    shape: str | None,
+    shape: str,
     pager: bool,
     verbose: bool,
 ) -> None:
@@ -130,11 +133,11 @@ def cohort(
     kdiff cohort sess_1 sess_2 sess_3 --against sess_bad
     """
     from .cohort import compare_cohort
-    from .command import Choice, chosen_format
+    from .command import Choice
     from .settings import load_comparison_settings
 
     log_to_stderr(verbose)
-    choice = Choice(chosen_format(shape), pager=pager)
+    choice = Choice(shape, pager=pager)
     context.exit(
         compare_cohort((good, bad), where, span(start, end), load_comparison_settings(ignored, patterns), choice)
     )

@@ -7,7 +7,7 @@ from agentlog.cli import Where
 from agentlog.errors import UsageError
 from agentlog.event.escape import escape_controls, format_code_span
 from agentlog.event.position import PositionRange
-from agentlog.terminal.output import clip_text, page_lines, write_bytes, write_lines
+from agentlog.terminal.output import clip_text, flow_items, get_width, page_lines, wrap_text, write_bytes, write_lines
 
 from .align.payload_compare import Payloads
 from .align.step_groups import StepGroups, group_steps
@@ -26,6 +26,8 @@ from .show.json_document import encode_divergence as as_json
 MIN_GOOD_SESSIONS = 20
 """With fewer good sessions than these, an order can be shown and nothing be claimed."""
 MAX_TRAITS_SHOWN = 30
+MAX_NAMED = 20
+MIN_LABEL_WIDTH = 12
 
 
 @dataclass(slots=True)
@@ -118,21 +120,32 @@ def _write_cohort(cohort: Cohort, choice: Choice) -> None:
         case "markdown":
             write_lines(_markdown_lines(cohort))
         case _:
-            page_lines(_text_lines(cohort), use_pager=choice.pager)
+            page_lines(_text_lines(cohort, get_width()), use_pager=choice.pager)
 
 
-def _text_lines(cohort: Cohort) -> Iterator[str]:
-    good = len(cohort.good)
+def _text_lines(cohort: Cohort, columns: int) -> Iterator[str]:
     yield f"bad   {escape_controls(cohort.bad.timeline.session_id)}  {escape_controls(cohort.bad.outcome)}"
-    yield f"good  {good:,} sessions: {escape_controls(', '.join(each.timeline.session_id for each in cohort.good))[:300]}"
+    first, *rest = flow_items(_list_good(cohort), " ", columns - 6)
+    yield f"good  {first}"
+    yield from (f"      {line}" for line in rest)
     yield ""
     for rank, trait in enumerate(cohort.traits[:MAX_TRAITS_SHOWN], 1):
-        description = f"{trait.divergence.kind:<9} {clip_text(trait.divergence.label, 60)}"
-        yield f"{rank:>3}  {_describe_share(cohort, trait)}  {description}{_describe_step(trait)}"
+        head, step = f"{rank:>3}  {_describe_share(cohort, trait)}  {trait.divergence.kind:<9} ", _describe_step(trait)
+        yield f"{head}{clip_text(trait.divergence.label, max(columns - len(head + step), MIN_LABEL_WIDTH))}{step}"
     if len(cohort.traits) > MAX_TRAITS_SHOWN:
         yield f"     {len(cohort.traits) - MAX_TRAITS_SHOWN:,} more; --format json has all"
     yield ""
-    yield _describe_confidence(cohort)
+    yield from wrap_text(_describe_confidence(cohort), columns)
+
+
+def _list_good(cohort: Cohort) -> Iterator[str]:
+    """How many good sessions there are, and their ids."""
+    yield f"{len(cohort.good):,} sessions:"
+    ids = [escape_controls(each.timeline.session_id) for each in cohort.good[:MAX_NAMED]]
+    yield from (f"{each}," for each in ids[:-1])
+    yield ids[-1]
+    if len(cohort.good) > MAX_NAMED:
+        yield f"and {len(cohort.good) - MAX_NAMED:,} more"
 
 
 def _describe_share(cohort: Cohort, trait: Trait) -> str:

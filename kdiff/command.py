@@ -32,11 +32,6 @@ class Choice:
     pager: bool = True
 
 
-def chosen_format(asked_for: str | None) -> str:
-    """A terminal gets text, a pipe JSON on one line, unless one was asked for."""
-    return asked_for or ("text" if sys.stdout.isatty() else "json")
-
-
 def compare_sessions(
     sessions: tuple[str, str],
     places: tuple[Where, Where],

@@ -4,6 +4,7 @@ import fcntl
 import io
 import os
 import queue
+import shlex
 import struct
 import subprocess
 import sys
@@ -174,7 +175,7 @@ class RunningTool:
 
 
 class Terminal:
-    """A tool in a terminal, as a person sees it."""
+    """A tool in a terminal, as a person sees it; ``then`` is what the shell's line has behind its arguments."""
 
     def __init__(
         self,
@@ -184,8 +185,11 @@ class Terminal:
         rows: int = 24,
         cwd: Path | None = None,
         variables: Mapping[str, str] | None = None,
+        then: str = "",
     ) -> None:
         program, *rest = make_command(tool, *arguments)
+        if then:
+            program, rest = "bash", ["-c", f"{shlex.join([program, *rest])} {then}"]
         env = make_environment(**{"TERM": "xterm-256color", "LESSHISTFILE": "-", **(variables or {})})
         self.screen = pyte.HistoryScreen(columns, rows, history=10_000)
         self.raw = b""

@@ -46,7 +46,21 @@ from_option = click.option(
     "--from", "start", metavar="WHEN", help="From this time or offset on: 14:00, -2h, 2026-01-15T14:00Z, @1200."
 )
 to_option = click.option("--to", "end", metavar="WHEN", help="Up to this time or offset.")
+color_option = click.option(
+    "--color",
+    type=click.Choice(("auto", "always", "never")),
+    default="auto",
+    expose_value=False,
+    callback=lambda _context, _option, when: _set_color(when),
+    help="[default: auto, on a terminal]",
+)
 verbose_option = click.option("--verbose", "-v", is_flag=True, help="Log what is done, and what librdkafka says.")
+
+
+def _set_color(when: str) -> None:
+    from .terminal.output import set_color
+
+    set_color(when)
 
 
 class Where(NamedTuple):

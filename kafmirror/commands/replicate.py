@@ -15,7 +15,7 @@ import orjson
 
 from agentlog.errors import Stopped
 from agentlog.terminal.live_screen import Screen, write_log_above
-from agentlog.terminal.output import choose_paint, get_columns, get_width, write_bytes, write_lines
+from agentlog.terminal.output import choose_paint, get_width, write_bytes, write_lines
 
 from ..copy.mirror import CopyOptions, Mirror
 from ..kafka.cluster_pair import ClusterPair, MirrorRequest, open_clusters
@@ -52,7 +52,7 @@ def plan(request: MirrorRequest, output_format: str) -> int:
     if output_format == "json":
         write_bytes([orjson.dumps(encode_plan(mirror_plan)), b"\n"])
     else:
-        write_lines(plan_lines(mirror_plan, choose_paint(sys.stdout), get_columns()))
+        write_lines(plan_lines(mirror_plan, choose_paint(sys.stdout), get_width()))
     return 1 if mirror_plan.all_refusals else 0
 
 
@@ -85,7 +85,7 @@ def replicate(request: MirrorRequest, options: ReplicateOptions) -> int:
 
 def _show_plan(mirror_plan: Plan) -> None:
     if sys.stderr.isatty():
-        lines = (*plan_lines(mirror_plan, choose_paint(sys.stderr), get_width()), "")
+        lines = (*plan_lines(mirror_plan, choose_paint(sys.stderr), get_width(sys.stderr)), "")
         sys.stderr.write("".join(f"{line}\n" for line in lines))
         return
     for topic in mirror_plan.topics:
@@ -169,7 +169,7 @@ def _make_table_display(mirror: Mirror, screen: Screen) -> Callable[[list[Partit
 
     def show(statuses: list[PartitionStatus]) -> None:
         rates: Rates = {each.source: _update_rate(previous_counts, each) for each in statuses}
-        room = Terminal(get_width() - 1, screen.height, paint)
+        room = Terminal(get_width(sys.stderr) - 1, screen.height, paint)
         screen.draw(live_lines(statuses, rates, mirror.list_waits(), room))
 
     return show
@@ -187,7 +187,7 @@ def _write_result(statuses: list[PartitionStatus], mirror: Mirror, output_format
         write_bytes([orjson.dumps({"partitions": partitions, "lost": mirror.losses}), b"\n"])
         return
     copied_count = sum(each.records for each in statuses)
-    write_lines(table_lines(statuses, choose_paint(sys.stdout), get_columns()))
+    write_lines(table_lines(statuses, choose_paint(sys.stdout), get_width()))
     write_lines(
         [f"{copied_count:,} records copied; {summarize(statuses)}", *(f"lost: {text}" for text in mirror.losses)]
     )

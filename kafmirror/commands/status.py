@@ -4,7 +4,7 @@ import sys
 
 import orjson
 
-from agentlog.terminal.output import choose_paint, get_columns, write_bytes, write_lines
+from agentlog.terminal.output import choose_paint, get_width, write_bytes, write_lines
 
 from ..kafka.cluster_pair import MirrorRequest, open_clusters
 from ..lag.lag import Threshold, combine_lags
@@ -29,7 +29,7 @@ def status(request: MirrorRequest, output_format: str, threshold: Threshold | No
         cluster_fields = {"source": request.source, "target": request.target}
         write_bytes([orjson.dumps({**cluster_fields, **lag_fields, "partitions": partitions}), b"\n"])
     else:
-        write_lines([*table_lines(statuses, choose_paint(sys.stdout), get_columns()), summarize(statuses)])
+        write_lines([*table_lines(statuses, choose_paint(sys.stdout), get_width()), summarize(statuses)])
         if is_exceeded:
             write_lines([f"over the threshold of {threshold}: {', '.join(_list_exceeded(statuses, threshold))}"])
     return 1 if is_exceeded or any(each.problem for each in statuses) else 0

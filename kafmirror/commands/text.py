@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from agentlog.event.escape import escape_controls
 from agentlog.formatting import format_count
-from agentlog.terminal.output import Paint, Style, clip_text, wrap_text
+from agentlog.terminal.output import Paint, Style, clip_text, elide_middle, wrap_text
 
 from ..kafka.metadata import Partition
 from ..lag.lag import combine_lags
@@ -31,7 +31,7 @@ def encode_plan(plan: Plan) -> dict[str, Any]:
     }
 
 
-def plan_lines(plan: Plan, paint: Paint, columns: int | None = None) -> Iterator[str]:
+def plan_lines(plan: Plan, paint: Paint, columns: int) -> Iterator[str]:
     """A plan for a person, its texts broken to ``columns``."""
     yield f"{escape_controls(plan.source)} to {escape_controls(plan.target)}: {format_count(len(plan.topics), 'topic')}"
     for topic in plan.topics:
@@ -72,9 +72,9 @@ def _plan_fields(topic: TopicPlan) -> Iterator[_Field]:
     yield from (_Field("refused", text, Style.BAD) for text in topic.refusals)
 
 
-def _field_lines(field: _Field, paint: Paint, columns: int | None) -> Iterator[str]:
+def _field_lines(field: _Field, paint: Paint, columns: int) -> Iterator[str]:
     """A label, and beside it a text, broken to the columns."""
-    first, *further = wrap_text(escape_controls(field.text), columns - 12) if columns else [escape_controls(field.text)]
+    first, *further = wrap_text(escape_controls(field.text), columns - 12)
     label = f"{field.label:<8}"
     yield f"  {paint(label, field.style) if field.style else label}  {first}"
     yield from (f"{'':12}{line}" for line in further)
@@ -102,13 +102,13 @@ class Terminal(NamedTuple):
 
 
 def table_lines(
-    statuses: Sequence[PartitionStatus], paint: Paint, columns: int | None = None, rates: Rates | None = None
+    statuses: Sequence[PartitionStatus], paint: Paint, columns: int, rates: Rates | None = None
 ) -> list[str]:
     """A partition a line, below the heads; what doesn't fit into ``columns`` is left out, the least needed first.
 
     ``rates`` are records/s and bytes/s by partition of the source.
     """
-    table = [COLUMN_HEADS, *(_table_row(each, rates) for each in statuses)]
+    table = [COLUMN_HEADS, *(_table_row(each, rates, max(columns // 2, MIN_NAME_WIDTH)) for each in statuses)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     shown_columns = _select_columns(widths, COLUMN_HEADS if rates is not None else COLUMN_HEADS[:-2], columns)
     lines = [
@@ -118,35 +118,34 @@ def table_lines(
     for line, status in zip(lines[1:], statuses, strict=True):
         output.append(paint(line, Style.NOTICE) if status.lag.records != 0 else line)
         if status.problem:
-            problem = (
-                wrap_text(escape_controls(status.problem), columns - 2)
-                if columns
-                else [escape_controls(status.problem)]
-            )
+            problem = wrap_text(escape_controls(status.problem), columns - 2)
             output += [f"  {paint(text, Style.BAD)}" for text in problem]
     return output
 
 
+MIN_NAME_WIDTH = 24
 COLUMN_HEADS = ("partition", "position", "source end", "behind", "lag", "records/s", "data/s")
 _COLUMN_PRIORITY = ("partition", "lag", "behind", "records/s", "position", "source end", "data/s")
 
 
-def _select_columns(widths: Sequence[int], heads: Sequence[str], columns: int | None) -> list[int]:
+def _select_columns(widths: Sequence[int], heads: Sequence[str], columns: int) -> list[int]:
     """The numbers of the columns that fit."""
     remaining, selected = columns, list[int]()
     for number in sorted(range(len(heads)), key=lambda number: _COLUMN_PRIORITY.index(COLUMN_HEADS[number])):
         needed_columns = widths[number] + (2 if selected else 0)
-        if remaining is not None and selected and needed_columns > remaining:
+        if selected and needed_columns > remaining:
             break
-        remaining = remaining - needed_columns if remaining is not None else None
+        remaining -= needed_columns
         selected.append(number)
     return sorted(selected)
 
 
-def _table_row(status: PartitionStatus, rates: Rates | None) -> tuple[str, ...]:
+def _table_row(status: PartitionStatus, rates: Rates | None, name_width: int) -> tuple[str, ...]:
+    """The cells of a partition, the name of which takes ``name_width`` columns: its end is the partition's number."""
     records, sent_bytes = (rates or {}).get(status.source, (0.0, 0.0))
+    name = str(status.source) if status.source == status.target else f"{status.source} as {status.target}"
     return (
-        str(status.source) if status.source == status.target else f"{status.source} as {status.target}",
+        elide_middle(name, name_width),
         _format_number(status.position),
         _format_number(status.source_end),
         _format_number(status.lag.records),
@@ -160,10 +159,9 @@ def _format_number(number: int | None) -> str:
     return "unknown" if number is None else f"{number:,}"
 
 
-def _align_cells(cells: Sequence[str], widths: Sequence[int], columns: int | None) -> str:
+def _align_cells(cells: Sequence[str], widths: Sequence[int], columns: int) -> str:
     aligned = (f"{cell:>{width}}" for cell, width in zip(cells[1:], widths[1:], strict=True))
-    line = "  ".join([f"{cells[0]:<{widths[0]}}", *aligned]).rstrip()
-    return line if columns is None else clip_text(line, columns)
+    return clip_text("  ".join([f"{cells[0]:<{widths[0]}}", *aligned]).rstrip(), columns)
 
 
 def live_lines(

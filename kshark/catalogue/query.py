@@ -9,6 +9,7 @@ from agentlog.event.position import Moment, Position, PositionRange
 from agentlog.session.summary import Summary
 
 from .store import Store
+from .text import fold_case
 
 RUNNING_WINDOW_US = 30 * 60 * 1_000_000
 """A session that hasn't ended counts as running for so long after its last event."""
@@ -63,6 +64,7 @@ class Query:
     """Which sessions are wanted: those that overlap ``span`` and for which all the rest holds.
 
     Attributes:
+        text: words, all of which the goal has.
         now_us: microseconds since the epoch; tells what is still running.
     """
 
@@ -72,6 +74,7 @@ class Query:
     statuses: Sequence[str] = ()
     min_cost: float | None = None
     min_calls: int | None = None
+    text: str | None = None
     sort: str = "start"
     now_us: int = field(default_factory=lambda: time.time_ns() // 1000)
 
@@ -100,6 +103,7 @@ class Query:
             "started <= :to": self.span.end,
             "cost_usd >= :min_cost": self.min_cost,
             "tool_calls >= :min_calls": self.min_calls,
+            "has_words(goal, :text)": self.text,
         }
         conditions = [condition for condition, value in bounds_by_condition.items() if value is not None]
         if self.agents:
@@ -115,13 +119,19 @@ class Query:
     def _build_parameters(self) -> dict[str, object]:
         start, end = map(_get_microseconds, self.span)
         bounds = {"from": start, "to": end, "min_cost": self.min_cost, "min_calls": self.min_calls}
-        names = {f"agent{n}": agent for n, agent in enumerate(self.agents)}
-        names |= {f"tool{n}": tool for n, tool in enumerate(self.tools)}
-        return {"alive": self.now_us - RUNNING_WINDOW_US, **bounds, **names}
+        names = {f"agent{n}": _make_storable(agent) for n, agent in enumerate(self.agents)}
+        names |= {f"tool{n}": _make_storable(tool) for n, tool in enumerate(self.tools)}
+        words = None if self.text is None else _make_storable(fold_case(self.text))
+        return {"alive": self.now_us - RUNNING_WINDOW_US, "text": words, **bounds, **names}
 
 
 def _list_placeholders(name: str, values: Sequence[str]) -> str:
     return ", ".join(f":{name}{number}" for number, _ in enumerate(values))
+
+
+def _make_storable(text: str) -> str:
+    """Return ``text`` as SQLite takes it: bytes of a command line that are no UTF-8 stand in no event."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _get_microseconds(bound: Position | None) -> int | None:

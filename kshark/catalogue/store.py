@@ -11,7 +11,9 @@ import msgspec
 from agentlog.session.accumulator import SessionAccumulator
 from agentlog.session.summary import Summary
 
-SCHEMA_VERSION = 2
+from .text import has_words
+
+SCHEMA_VERSION = 3
 BUSY_TIMEOUT_S = 20.0
 """How long somebody else's transaction is waited for."""
 
@@ -22,7 +24,7 @@ CREATE TABLE sessions (
     session_id TEXT PRIMARY KEY, sure INTEGER NOT NULL,
     agents TEXT, started INTEGER, ended INTEGER, outcome TEXT, events INTEGER, tool_calls INTEGER, llm_calls INTEGER,
     errors INTEGER, input_tokens INTEGER, output_tokens INTEGER, cost_usd REAL, unpriced INTEGER, tools TEXT,
-    records INTEGER
+    records INTEGER, goal TEXT
 );
 CREATE TABLE kept (session_id TEXT PRIMARY KEY, sums BLOB NOT NULL);
 CREATE TABLE lays (
@@ -69,6 +71,7 @@ class Store:
         is_durable = is_durable and path is not None
         self._db.execute(f"PRAGMA synchronous = {'NORMAL' if is_durable else 'OFF'}")
         self._db.execute(f"PRAGMA journal_mode = {'WAL' if is_durable else 'MEMORY'}")
+        self._db.create_function("has_words", 2, has_words, deterministic=True)
         with self.transaction():
             self._make_tables()
 

@@ -2,21 +2,22 @@
 
 import click
 
-from agentlog.cli import log_to_stderr, property_option, topic_option, verbose_option
+from agentlog.cli import color_option, log_to_stderr, property_option, topic_option, verbose_option
 
 
 @click.command(short_help="List the clusters of the settings, and whether they answer.")
 @topic_option
 @property_option
-@click.option("--format", "shape", type=click.Choice(("text", "ndjson")), help="[default: text; ndjson into a pipe]")
+@click.option("--format", "shape", type=click.Choice(("text", "ndjson")), default="text", help="[default: text]")
 @click.option("--timeout", type=click.FloatRange(min=0.1), default=10.0, metavar="SECONDS", help="[default: 10]")
+@color_option
 @verbose_option
 @click.pass_context
 def clusters(
     context: click.Context,
     topic: str | None,
     properties: tuple[str, ...],
-    shape: str | None,
+    shape: str,
     timeout: float,
     verbose: bool,
 ) -> None:
@@ -27,7 +28,6 @@ def clusters(
     kshark clusters --topic payments-events
     """
     from ..live.cluster_check import check_clusters as list_clusters
-    from ..replay.command import choose_format
 
     log_to_stderr(verbose)
-    context.exit(list_clusters(topic, properties, choose_format(shape), timeout))
+    context.exit(list_clusters(topic, properties, shape, timeout))

@@ -13,7 +13,7 @@ FORMATS = ("text", "json", "messages")
 @click.option("--at", metavar="EVENT|WHEN", help="Right before this step, or at this time. [default: the end]")
 @click.option("--since", metavar="EVENT|WHEN", help="Only what changed since then.")
 @click.option("--agent", metavar="AGENT", help="What this agent knew. [default: the step's, or all]")
-@click.option("--format", "shape", type=click.Choice(FORMATS), help="[default: text; json into a pipe]")
+@click.option("--format", "shape", type=click.Choice(FORMATS), default="text", help="[default: text]")
 @click.option("--full", is_flag=True, help="All of it, nothing cut; large payloads fetched.")
 @max_chars_option
 @pager_option
@@ -22,7 +22,7 @@ def memory(
     at: str | None,
     since: str | None,
     agent: str | None,
-    shape: str | None,
+    shape: str,
     full: bool,
     max_chars: int | None,
     pager: bool,
@@ -40,7 +40,6 @@ def memory(
     """
     from ..memory.command import Choice
     from ..memory.command import show_memory as say_memory
-    from ..replay.command import choose_format
 
-    choice = Choice(at, since, agent, choose_format(shape, "json"), full, max_chars, pager)
+    choice = Choice(at, since, agent, shape, full, max_chars, pager)
     say_memory(wanted, choice)

@@ -6,7 +6,16 @@ from typing import Any
 
 import click
 
-from agentlog.cli import Where, from_option, log_to_stderr, span, to_option, verbose_option, where_options
+from agentlog.cli import (
+    Where,
+    color_option,
+    from_option,
+    log_to_stderr,
+    span,
+    to_option,
+    verbose_option,
+    where_options,
+)
 
 from ..wanted import Wanted
 
@@ -43,7 +52,8 @@ def session_options(command: Command) -> Command:
     argument = click.argument("session", required=False, shell_complete=session_ids)
     last_option = click.option("--last", is_flag=True, help="The newest session, in place of SESSION.")
     decorated: Command = with_wanted
-    for option in (verbose_option, no_catalog_option, to_option, from_option, where_options, last_option, argument):
+    where = (no_catalog_option, to_option, from_option, where_options, last_option, argument)
+    for option in (verbose_option, color_option, *where):
         decorated = option(decorated)
     return decorated
 

@@ -43,12 +43,13 @@ def replay(
     kshark replay sess_a1b2c3 --file run.ndjson      and replay it without Kafka
     kshark replay sess_a1b2c3 --cluster broker:9093 -X security.protocol=SASL_SSL
     """
-    from ..replay.command import Choice, choose_format, replay_session
+    from ..replay.command import Choice, choose_format, explain_format, replay_session
 
     choice = Choice(types, agents, errors, choose_format(shape), full, max_chars, pager)
-    if follow:
-        from ..live.follow import follow_session
+    with explain_format(shape):
+        if follow:
+            from ..live.follow import follow_session
 
-        follow_session(wanted, choice)
-    else:
-        replay_session(wanted, choice)
+            follow_session(wanted, choice)
+        else:
+            replay_session(wanted, choice)

@@ -2,7 +2,16 @@
 
 import click
 
-from agentlog.cli import Where, from_option, log_to_stderr, span, to_option, verbose_option, where_options
+from agentlog.cli import (
+    Where,
+    color_option,
+    from_option,
+    log_to_stderr,
+    span,
+    to_option,
+    verbose_option,
+    where_options,
+)
 
 from .options import no_catalog_option
 
@@ -19,15 +28,17 @@ STATUSES = ("running", "succeeded", "failed", "cancelled", "never-ended", "other
 @click.option(
     "--status", "statuses", multiple=True, type=click.Choice(STATUSES), help="That ended so; may be repeated."
 )
+@click.option("--text", metavar="WORDS", help="Whose goal has all of these words, in any case.")
 @click.option("--min-cost", type=click.FloatRange(min=0), metavar="DOLLARS", help="That cost at least so much.")
 @click.option("--min-calls", type=click.IntRange(min=0), metavar="N", help="With at least so many tool calls.")
 @click.option("--sort", type=click.Choice(SORTS), default="start", help="The most first. [default: start]")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="[default: 40 as text, else all; 0 for all]")
 @no_catalog_option
 @click.option(
-    "--format", "shape", type=click.Choice(("text", "ndjson", "json")), help="[default: text; ndjson into a pipe]"
+    "--format", "shape", type=click.Choice(("text", "ndjson", "json")), default="text", help="[default: text]"
 )
 @click.option("--pager/--no-pager", default=True, help="Page long output on a terminal.")
+@color_option
 @verbose_option
 def sessions(
     where: Where,
@@ -36,12 +47,13 @@ def sessions(
     agents: tuple[str, ...],
     tools: tuple[str, ...],
     statuses: tuple[str, ...],
+    text: str | None,
     min_cost: float | None,
     min_calls: int | None,
     sort: str,
     limit: int | None,
     no_catalog: bool,
-    shape: str | None,
+    shape: str,
     pager: bool,
     verbose: bool,
 ) -> None:
@@ -52,13 +64,15 @@ def sessions(
     kshark sessions --sort calls --limit 10          which one ran away?
     kshark sessions --from -24h --min-cost 1 --sort cost
     kshark sessions --status never-ended --agent invoice-generator-v2
+    kshark sessions --text "acme milestone"          what was asked for
     kshark sessions --tool stripe.create_invoice --format json
     kshark sessions --file run.ndjson                without Kafka
     """
     from ..catalogue.query import Query
-    from ..replay.command import choose_format
     from ..sessions.command import Choice, list_sessions
 
     log_to_stderr(verbose)
-    query = Query(span(start, end), agents, tools, statuses, min_cost, min_calls, sort)
-    list_sessions(where, query, Choice(choose_format(shape), limit, pager), use_catalogue=not no_catalog)
+    if text is not None and not text.strip():
+        raise click.UsageError("--text is empty: is a variable of your shell not set?")
+    query = Query(span(start, end), agents, tools, statuses, min_cost, min_calls, text, sort)
+    list_sessions(where, query, Choice(shape, limit, pager), use_catalogue=not no_catalog)

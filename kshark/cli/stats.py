@@ -5,6 +5,7 @@ import click
 from agentlog.cli import (
     Where,
     cluster_option,
+    color_option,
     log_to_stderr,
     property_option,
     to_option,
@@ -21,7 +22,8 @@ from agentlog.cli import (
 @to_option
 @click.option("--follow", is_flag=True, help="Go on with what comes in, over as long a time, until Ctrl-C.")
 @click.option("--top", type=click.IntRange(min=1), default=5, metavar="N", help="So many sessions.  [default: 5]")
-@click.option("--format", "shape", type=click.Choice(("text", "ndjson")), help="[default: text; ndjson into a pipe]")
+@click.option("--format", "shape", type=click.Choice(("text", "ndjson")), default="text", help="[default: text]")
+@color_option
 @verbose_option
 def stats(
     cluster: str | None,
@@ -31,7 +33,7 @@ def stats(
     end: str | None,
     follow: bool,
     top: int,
-    shape: str | None,
+    shape: str,
     verbose: bool,
 ) -> None:
     """Show what comes in: events a second, sessions, cost an hour, sizes, the busiest sessions, errors.
@@ -40,10 +42,9 @@ def stats(
     kshark stats                                     of the last ten minutes
     kshark stats --from "yesterday 14:00" --to "yesterday 15:00"
     kshark stats --follow --from -1m                 a view that goes on, of the last minute
-    kshark stats | jq .cost_usd_per_hour
+    kshark stats --format ndjson | jq .cost_usd_per_hour
     """
     from ..live.stats import StatsOptions, show_stats
-    from ..replay.command import choose_format
 
     log_to_stderr(verbose)
-    show_stats(Where(cluster, topic, properties), StatsOptions(start, end, follow, top, choose_format(shape)))
+    show_stats(Where(cluster, topic, properties), StatsOptions(start, end, follow, top, shape))

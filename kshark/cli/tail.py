@@ -2,7 +2,15 @@
 
 import click
 
-from agentlog.cli import Where, cluster_option, log_to_stderr, property_option, topic_option, verbose_option
+from agentlog.cli import (
+    Where,
+    cluster_option,
+    color_option,
+    log_to_stderr,
+    property_option,
+    topic_option,
+    verbose_option,
+)
 
 
 @click.command(short_help="Show the events of all sessions as they come.")
@@ -14,6 +22,7 @@ from agentlog.cli import Where, cluster_option, log_to_stderr, property_option, 
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="Only events of this type; may be repeated.")
 @click.option("--agent", "agents", multiple=True, metavar="AGENT", help="Only of this agent; may be repeated.")
 @click.option("--errors", is_flag=True, help="Only what went wrong.")
+@color_option
 @verbose_option
 def tail(
     cluster: str | None,

@@ -11,14 +11,14 @@ FORMATS = ("text", "json", "markdown")
 @click.command(short_help="Say why a step was taken, or where a session went wrong.")
 @session_options
 @click.argument("event", required=False)
-@click.option("--format", "shape", type=click.Choice(FORMATS), help="[default: text; json into a pipe]")
+@click.option("--format", "shape", type=click.Choice(FORMATS), default="text", help="[default: text]")
 @click.option("--full", is_flag=True, help="Every step of the chain, with all that it recorded, nothing cut.")
 @max_chars_option
 @pager_option
 def why(
     wanted: Wanted,
     event: str | None,
-    shape: str | None,
+    shape: str,
     full: bool,
     max_chars: int | None,
     pager: bool,
@@ -36,8 +36,7 @@ def why(
     kshark why sess_a1b2c3 14:23:16                  why what it was at then
     kshark why sess_a1b2c3 --file run.ndjson --format markdown
     """
-    from ..replay.command import choose_format
     from ..why.command import Choice
     from ..why.command import explain_session as say_why
 
-    say_why(wanted, event, Choice(choose_format(shape, "json"), full, max_chars, pager))
+    say_why(wanted, event, Choice(shape, full, max_chars, pager))

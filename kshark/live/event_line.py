@@ -6,7 +6,7 @@ from zlib import crc32
 
 from agentlog.event.escape import join_lines
 from agentlog.session.timeline import Step
-from agentlog.terminal.output import Paint, Style, cell_width, clip_text
+from agentlog.terminal.output import Paint, Style, cell_width, clip_text, elide_middle
 from agentlog.text.step_text import KINDS_WITH_ERROR_IN_HEADLINE, format_headline, format_payload_value, get_step_word
 
 from ..render import moment, word_style
@@ -62,7 +62,7 @@ class EventLineFormatter:
         max_width = 12 if self.columns < NARROW_COLUMNS else 24
         text = clip_text(session_id, len(session_id) * 6)
         if cell_width(text) > max_width:
-            text = ".." + text[-(max_width - 2) :] if text.isascii() else clip_text(session_id, max_width)
+            text = ".." + text[-(max_width - 2) :] if text.isascii() else elide_middle(session_id, max_width)
         self.session_width = max(self.session_width, cell_width(text))
         return _pad(text, self.session_width)
 

@@ -108,6 +108,7 @@ def _show_live(stream: TopicStream, began_ms: int, now_ms: int, options: StatsOp
         statistics = Statistics(stream.what, since_ms, round(now * 1000), window.sum_until(now), options.top)
         if screen is None:
             _write_statistics(statistics, options.format)
+            write_lines([""] if options.format == "text" else [])
         else:
             picture = list(render_lines(statistics, get_width(), choose_paint(sys.stdout)))
             screen.draw(picture[: max(screen.height - 1, 3)])

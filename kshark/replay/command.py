@@ -1,11 +1,13 @@
 """`kshark replay`: read a session's records, put them in order, write them out."""
 
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from agentlog.errors import NothingToShow
+from agentlog.errors import NothingToShow, Stopped
 from agentlog.event import capture
 from agentlog.event.event import Record, Unreadable
 from agentlog.log.source import Source
@@ -14,6 +16,7 @@ from agentlog.session.timeline import Step, Timeline, build_timeline
 from agentlog.terminal.output import (
     choose_paint,
     get_width,
+    is_pipe,
     page_lines,
     paint_plain,
     show_progress,
@@ -61,9 +64,33 @@ class Choice:
         )
 
 
-def choose_format(requested: str | None, pipe_format: str = "ndjson") -> str:
-    """A terminal gets a picture, a pipe what a program reads, unless a format was asked for."""
-    return requested or ("text" if sys.stdout.isatty() else pipe_format)
+FIRST_PAGE_S = 0.2
+"""So long a pager may take to draw its first page."""
+
+HINT = "A pipe gets NDJSON; add --format text to read it, or --format ndjson to lose this line."
+
+
+def choose_format(requested: str | None) -> str:
+    """A terminal gets a picture, a pipe the records, unless a format was asked for."""
+    return requested or ("text" if sys.stdout.isatty() else "ndjson")
+
+
+@contextmanager
+def explain_format(requested: str | None) -> Iterator[None]:
+    """Say on standard error what a pipe gets, to a person who chose no format: the reader may be a pager.
+
+    It is said once all is written, or the reader has gone. Before that a pager's first page would hide it.
+    """
+    is_person = requested is None and is_pipe(sys.stdout) and sys.stderr.isatty()
+    try:
+        yield
+    except Stopped as stopped:
+        if is_person and stopped.exit_code == 0:
+            write_stderr(HINT)
+        raise
+    if is_person:
+        time.sleep(FIRST_PAGE_S)
+        write_stderr(HINT)
 
 
 def replay_session(wanted: Wanted, choice: Choice) -> None:

@@ -7,6 +7,7 @@ from itertools import islice
 import click
 
 from agentlog.errors import NothingToShow, UsageError
+from agentlog.event.escape import escape_controls
 from agentlog.session.summary import Summary
 from agentlog.terminal.output import choose_paint, get_width, write_lines
 
@@ -43,8 +44,27 @@ def choose_session(wanted: Wanted, *, is_newest: bool) -> Wanted:
 def _ask_for_session(rows: Sequence[Summary], query: Query) -> str:
     write_lines(render_numbered_rows(rows, query, get_width(), choose_paint(sys.stdout)))
     try:
-        number = click.prompt("Which one?", default=1, type=click.IntRange(1, len(rows)))
+        picked_id: str = click.prompt(
+            "Which one?", default="1", value_proc=lambda answer: _resolve_answer(answer, rows)
+        )
     except click.Abort:
         click.echo()  # the prompt stands on its line alone
         raise UsageError("no session was picked") from None
-    return rows[number - 1].session_id
+    return picked_id
+
+
+def _resolve_answer(answer: str, rows: Sequence[Summary]) -> str:
+    """Return the id of the row that is meant by its number, its id, or the whole of it as it is shown.
+
+    Raises:
+        click.BadParameter: none is.
+    """
+    word = next(iter(answer.split()), "")
+    if word.isdecimal() and 1 <= int(word) <= len(rows):
+        return rows[int(word) - 1].session_id
+    ids = [row.session_id for row in rows]
+    if answer.strip() not in ids:
+        raise click.BadParameter(
+            f"{escape_controls(answer)} is none of these: type a number from 1 to {len(rows)}, or an id"
+        )
+    return answer.strip()

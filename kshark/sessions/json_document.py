@@ -37,6 +37,7 @@ def _build_row(row: Summary, query: Query) -> dict[str, Any]:
     tool, calls = row.top_tool
     return {
         "session_id": row.session_id,
+        "goal": row.goal,
         "agents": row.agents,
         "started": _format_time(row.started),
         "ended": _format_time(row.ended),

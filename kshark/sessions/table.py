@@ -7,7 +7,7 @@ from agentlog.event.escape import escape_controls
 from agentlog.event.event import EPOCH, MICROSECOND
 from agentlog.formatting import format_count, format_dollars, format_duration
 from agentlog.session.summary import Summary
-from agentlog.terminal.output import Paint, Style, cell_width, clip_text, flow_items
+from agentlog.terminal.output import Paint, Style, cell_width, clip_text, elide_middle, flow_items
 
 from ..catalogue.coverage import CatalogueCoverage, describe_coverage
 from ..catalogue.query import Query, Totals
@@ -15,6 +15,7 @@ from ..render import NARROW, OUTCOME_STYLES
 
 GAP = "  "
 UNKNOWN = "?"
+MIN_USEFUL_WIDTH = 12
 
 
 class Column(NamedTuple):
@@ -23,6 +24,7 @@ class Column(NamedTuple):
     Attributes:
         sort: the order whose column it is.
         min_width: so narrow it may be made; 0 where it can't be cut.
+        cut: cuts a text to so many columns.
         weight: of the columns for which there is no room, the lightest is left out first.
     """
 
@@ -32,6 +34,7 @@ class Column(NamedTuple):
     sort: str = ""
     min_width: int = 0
     is_right_aligned: bool = False
+    cut: Callable[[str, int], str] = clip_text
 
 
 def _format_agents(row: Summary, _: Query) -> str:
@@ -65,7 +68,7 @@ def _format_top_tool(row: Summary, _: Query) -> str:
 
 
 COLUMNS = (
-    Column("session", lambda row, _: row.session_id, 100, min_width=36),
+    Column("session", lambda row, _: row.session_id, 100, min_width=36, cut=elide_middle),
     Column("status", lambda row, query: query.describe_status(row), 90),
     Column("began", _format_start, 60, "start"),
     Column("took", _format_duration, 70, "duration", is_right_aligned=True),
@@ -76,7 +79,10 @@ COLUMNS = (
     Column("cost", _format_cost, 82, "cost", is_right_aligned=True),
     Column("top tool", _format_top_tool, 50, min_width=26),
     Column("agent", _format_agents, 45, min_width=12),
+    Column("goal", lambda row, _: " ".join(row.goal.split()), 55, min_width=30),
 )
+CHOICE_COLUMNS = (COLUMNS[0]._replace(min_width=0), *COLUMNS[1:])
+"""Those of which a person picks a session: its id is never cut, so that it can be copied."""
 
 
 def render_table(  # noqa: PLR0913, PLR0917  what there is to say, and how wide
@@ -93,15 +99,18 @@ def render_table(  # noqa: PLR0913, PLR0917  what there is to say, and how wide
 
 
 def render_numbered_rows(rows: Sequence[Summary], query: Query, columns: int, paint: Paint) -> Iterator[str]:
-    """A line a session, from 1 on, below the titles of their columns."""
+    """A line a session, from 1 on, below the titles of their columns; an id that is too long makes its line longer."""
     numbers = ["", *map(str, range(1, len(rows) + 1))]
     room = len(numbers[-1]) + len(GAP)
-    for mark, line in zip(numbers, _render_wide(rows, query, columns - room, paint), strict=True):
+    for mark, line in zip(numbers, _render_wide(rows, query, columns - room, paint, CHOICE_COLUMNS), strict=True):
         yield mark.rjust(room - len(GAP)) + GAP + line
 
 
-def _render_wide(rows: Sequence[Summary], query: Query, columns: int, paint: Paint) -> Iterator[str]:
-    cells = {column: [column.text(row, query) for row in rows] for column in COLUMNS}
+def _render_wide(
+    rows: Sequence[Summary], query: Query, columns: int, paint: Paint, candidates: Sequence[Column] = COLUMNS
+) -> Iterator[str]:
+    cells = {column: [column.text(row, query) for row in rows] for column in candidates}
+    cells = {column: texts for column, texts in cells.items() if any(texts) or not column.min_width}
     widths = _fit_columns(
         {column: _measure_column(column, texts) for column, texts in cells.items()}, query.sort, columns
     )
@@ -127,8 +136,20 @@ def _fit_columns(natural_widths: dict[Column, int], sort_order: str, room: int) 
         del widths[min(widths, key=lambda column: 95 if column.sort == sort_order else column.weight)]
     while (excess := sum(widths.values()) + len(GAP) * (len(widths) - 1) - room) > 0:
         widest = max(widths, key=lambda column: widths[column] - _find_min_width(column, widths[column]))
+        if widths[widest] == _find_min_width(widest, widths[widest]):
+            break
         widths[widest] = max(_find_min_width(widest, widths[widest]), widths[widest] - max(excess // 2, 1))
-    return widths
+    return _fill_rest(widths, natural_widths, -excess)
+
+
+def _fill_rest(widths: dict[Column, int], natural_widths: dict[Column, int], room: int) -> dict[Column, int]:
+    """The columns in their order, with the heaviest of the others that what is left of the line has a use for."""
+    room -= len(GAP)
+    others = [column for column in natural_widths if column not in widths and column.min_width]
+    useful = [column for column in others if room >= min(natural_widths[column], MIN_USEFUL_WIDTH)]
+    for column in sorted(useful, key=lambda column: -column.weight)[:1]:
+        widths[column] = min(natural_widths[column], room)
+    return {column: widths[column] for column in natural_widths if column in widths}
 
 
 def _find_min_width(column: Column, width: int) -> int:
@@ -136,7 +157,7 @@ def _find_min_width(column: Column, width: int) -> int:
 
 
 def _pad_cell(column: Column, text: str, width: int) -> str:
-    shown = clip_text(text, width)
+    shown = column.cut(text, width)
     gap = " " * (width - cell_width(shown))
     return gap + shown if column.is_right_aligned else shown + gap
 
@@ -166,7 +187,7 @@ def _choose_style(column: Column, row: Summary) -> Style | None:
 def _render_narrow(rows: Sequence[Summary], query: Query, columns: int, paint: Paint) -> Iterator[str]:
     for row in rows:
         status = query.describe_status(row)
-        name = clip_text(row.session_id, columns - cell_width(escape_controls(status)) - 1)
+        name = elide_middle(row.session_id, columns - cell_width(escape_controls(status)) - 1)
         gap = " " * (columns - cell_width(name) - cell_width(escape_controls(status)))
         outcome = paint(escape_controls(status), OUTCOME_STYLES.get(row.outcome or "", Style.NOTICE))
         yield paint(name, Style.STRONG) + gap + outcome

@@ -1,10 +1,21 @@
 """Text laid out in columns."""
 
+import os
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlog.event.escape import join_lines, split_lines
-from agentlog.terminal.output import cell_width, escape_line, wrap_line, wrap_text
+from agentlog.event.escape import escape_controls, join_lines, split_lines
+from agentlog.terminal.output import (
+    DEFAULT_WIDTH,
+    cell_width,
+    elide_middle,
+    escape_line,
+    get_width,
+    wrap_line,
+    wrap_text,
+)
 
 WORDS = st.text("ab._-/漢", min_size=1, max_size=40)
 
@@ -13,6 +24,41 @@ def test_a_long_name_is_broken_at_its_joints() -> None:
     assert wrap_text("stripe.retrieve_customer", 11) == ["stripe.", "retrieve_", "customer"]
     assert wrap_text("claude-sonnet-4-5", 11) == ["claude-", "sonnet-4-5"]
     assert wrap_text("abcdefghijklmnop", 11) == ["abcdefghijk", "lmnop"]
+
+
+@pytest.mark.parametrize(
+    ("said", "columns"),
+    [("60", 60), ("250", 250), ("20", 40), *((no_width, DEFAULT_WIDTH) for no_width in ("", "0", "-5", "wide"))],
+)
+def test_columns_says_how_wide_a_pipe_is_where_it_is_a_width(
+    monkeypatch: pytest.MonkeyPatch, said: str, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", said)
+    read, write = os.pipe()
+    with os.fdopen(read), os.fdopen(write, "w") as pipe:
+        assert get_width(pipe) == columns
+
+
+def test_without_columns_a_pipe_is_100_columns_wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    read, write = os.pipe()
+    with os.fdopen(read), os.fdopen(write, "w") as pipe:
+        assert get_width(pipe) == 100
+
+
+def test_an_id_keeps_its_end_and_its_beginning() -> None:
+    assert elide_middle("sess_invoice_847", 16) == "sess_invoice_847"
+    assert elide_middle("sess_invoice_847", 15) == "sess...oice_847"
+    assert elide_middle("sess_\x1b_847", 99) == "sess_\\u001b_847"
+    assert elide_middle("a" * 10**6 + "b", 10) == "aa...aaaab"
+
+
+@given(st.text(st.sampled_from("ab漢é\u0301👩\u200d\x1b\n\u202e"), max_size=40), st.integers(0, 30))
+def test_an_id_that_is_cut_fits_and_steers_nothing(text: str, columns: int) -> None:
+    shown = elide_middle(text, columns)
+    assert cell_width(shown) <= columns
+    assert escape_controls(shown) == shown
+    assert shown == escape_controls(text) or cell_width(escape_controls(text)) > columns
 
 
 @given(WORDS, st.integers(2, 20))

@@ -25,7 +25,7 @@ def _invoices() -> list[dict[str, object]]:
 
 
 def compare(a: str, b: str, *arguments: str | Path) -> CompletedRun:
-    return run("kdiff", "compare", a, b, *arguments)
+    return run("kdiff", "compare", a, b, "--format", "json", *arguments)
 
 
 def test_two_sessions_of_one_cluster_are_compared(kafka: str, written: str) -> None:

@@ -208,7 +208,7 @@ def test_the_newest_session_needs_no_id(kafka: str, topic: TopicFactory, kshark:
     assert orjson.loads(line)["session_id"] == "sess_newest"
     bounded = kshark("replay", name, "--last", "--to", "2026-01-15T14:00:03Z")
     assert orjson.loads(bounded.lines[0])["session_id"] == "sess_other_3"
-    assert document(kshark("why", name, "--last"))["session_id"] == "sess_newest"
+    assert document(kshark("why", name, "--last", "--format", "json"))["session_id"] == "sess_newest"
 
 
 def test_the_shell_completes_ids_of_the_topic_that_was_asked_for(

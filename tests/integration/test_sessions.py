@@ -1,9 +1,11 @@
 """`kshark sessions` on real Kafka: with its catalogue and without it, whatever became of either."""
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,8 @@ def listed(kafka: str, tmp_path: Path) -> Listing:
 
     def sessions(topic: str, *options: str) -> CompletedRun:
         where = ("--topic", topic) if "--cluster" in options else ("--cluster", kafka, "--topic", topic)
-        return run("kshark", "sessions", *where, *options, variables={"XDG_CACHE_HOME": str(tmp_path)})
+        arguments = (*where, "--format", "ndjson", *options)
+        return run("kshark", "sessions", *arguments, variables={"XDG_CACHE_HOME": str(tmp_path)})
 
     return sessions
 
@@ -96,6 +99,22 @@ def test_a_damaged_catalogue_is_made_anew(kafka: str, topic: TopicFactory, liste
     assert rows(listed(name)) == before
 
 
+def test_a_catalogue_of_an_older_version_is_made_anew_without_a_word(
+    kafka: str, topic: TopicFactory, listed: Listing, tmp_path: Path
+) -> None:
+    name = topic()
+    produce(
+        kafka, name, make_messages([make_event(1, "session_start", payload={"goal": "send mail"}), make_session_end(2)])
+    )
+    before = listed(name)
+    assert rows(before)[0]["goal"] == "send mail"
+    with closing(sqlite3.connect(catalogue(tmp_path))) as db:
+        db.execute("ALTER TABLE sessions DROP COLUMN goal")
+        db.execute("PRAGMA user_version = 2")
+    assert listed(name) == before
+    assert rows(listed(name, "--text", "MAIL")) == rows(before)
+
+
 def test_without_a_cache_folder_the_answer_is_the_same(
     kafka: str, topic: TopicFactory, listed: Listing, tmp_path: Path
 ) -> None:
@@ -117,7 +136,7 @@ def test_a_catalogue_that_has_no_room_to_grow_is_kept_and_the_answer_comes_witho
     before = file.stat().st_ino
     assert run("kshark", "demo", "--cluster", kafka, "--topic", name).code == 0
     kshark = Path(sys.executable).with_name("kshark")
-    limited = ("bash", "-c", f"ulimit -f 80; exec {kshark} sessions --cluster {kafka} --topic {name} --no-pager")
+    limited = ("bash", "-c", f"ulimit -f 80; exec {kshark} sessions --cluster {kafka} --topic {name} --format ndjson")
     variables = make_environment(XDG_CACHE_HOME=str(tmp_path))
     done = subprocess.run(limited, capture_output=True, env=variables, timeout=60, check=False)
     told = done.stderr.decode()

@@ -28,7 +28,7 @@ def recent(seconds: float, event_id: str, event_type: str = "tool_call", **field
 
 
 def stats(kafka: str, topic: str, *options: str) -> dict[str, Any]:
-    done = run("kshark", "stats", "--cluster", kafka, "--topic", topic, *options)
+    done = run("kshark", "stats", "--cluster", kafka, "--topic", topic, "--format", "ndjson", *options)
     assert done.code == 0, done.error_text
     (line,) = done.lines
     return dict(orjson.loads(line))
@@ -81,7 +81,7 @@ def test_the_sums_are_those_of_the_raw_records(kafka: str, story: str, start: st
 def test_what_cannot_be_read_is_named(kafka: str, topic: TopicFactory) -> None:
     name = topic()
     produce(kafka, name, [Message("sess_1", b"no json", round(time.time() * 1000))])
-    done = run("kshark", "stats", "--cluster", kafka, "--topic", name)
+    done = run("kshark", "stats", "--cluster", kafka, "--topic", name, "--format", "ndjson")
     assert done.error_text.startswith(f"unreadable: {name}[0]@0: not JSON")
     assert orjson.loads(done.out)["unreadable"] == 1
 
@@ -105,7 +105,8 @@ def test_a_terminal_gets_a_picture(kafka: str, story: str, columns: int) -> None
 def test_follow_goes_on_with_what_comes_in_and_forgets_what_is_older(kafka: str, topic: TopicFactory) -> None:
     name = topic(partitions=2)
     produce(kafka, name, make_messages([recent(60, "evt_old"), recent(2, "evt_new")]))
-    running = RunningTool("kshark", "stats", "--follow", "--from", "-8s", "--cluster", kafka, "--topic", name)
+    arguments = ("--follow", "--from", "-8s", "--cluster", kafka, "--topic", name, "--format", "ndjson")
+    running = RunningTool("kshark", "stats", *arguments)
     try:
         while orjson.loads(running.read_line())["events"] != 1:
             pass

@@ -23,7 +23,7 @@ SESSION = [
 
 
 def asked(folder: Path, command: str, topic: str, *arguments: str, session: str = "sess_1") -> CompletedRun:
-    return run("kshark", command, session, *arguments, "--topic", topic, cwd=folder)
+    return run("kshark", command, session, *arguments, "--topic", topic, "--format", "json", cwd=folder)
 
 
 @pytest.fixture(scope="module")

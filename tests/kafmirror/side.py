@@ -172,7 +172,9 @@ def run_kafmirror(
 
 
 def _make_command(arguments: list[str]) -> list[str]:
-    return [sys.executable, "-m", "kafmirror", *arguments]
+    """The command, which answers in JSON unless its arguments say otherwise."""
+    command, *more = arguments
+    return [sys.executable, "-m", "kafmirror", command, "--format", "json", *more]
 
 
 def _make_environment() -> dict[str, str]:

@@ -10,6 +10,7 @@ from devkafka import Message, create_topic, eventually, produce
 from devkafka.ports import get_port, reserve_port
 from tests.kafmirror.logs import commit_offset, delete_topic, fill_topic, read_committed_offset, sum_end_offsets
 from tests.kafmirror.side import Pair
+from tests.running import Terminal, run
 
 
 def an_hour_ago() -> int:
@@ -28,6 +29,18 @@ def test_status_tells_the_lag_of_a_mirror_that_does_not_run(pair: Pair) -> None:
     assert 3600 <= behind.json["lag_seconds"] < 3700
     assert pair.run("status", "--topics", topic, "--lag-threshold", "5").code == 0
     assert pair.run("status", "--topics", topic, "--lag-threshold", "4").code == 1
+
+
+def test_a_pipe_gets_the_table_and_the_plan_of_a_terminal(pair: Pair) -> None:
+    topic = pair.create_source_topic()
+    produce(pair.source.bootstrap, topic, [Message("k", "v")] * 10)
+    assert pair.replicate_once(topic).code == 0
+    for command, told in (("status", "0 records behind"), ("plan", "It can be done.")):
+        arguments = pair.build_arguments(command, "--topics", topic)
+        piped, terminal = run("kafmirror", *arguments), Terminal("kafmirror", *arguments, columns=100)
+        assert terminal.wait_for_end() == piped.code == 0
+        assert piped.lines == terminal.lines
+        assert told in piped.lines[-1]
 
 
 def test_status_of_a_topic_that_was_never_mirrored_is_unknown_not_nothing(pair: Pair) -> None:

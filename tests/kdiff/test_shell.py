@@ -17,7 +17,7 @@ from tests.recording import (
     make_tool_call,
     write_capture_file,
 )
-from tests.running import CompletedRun, run
+from tests.running import CompletedRun, Terminal, run
 
 FORMATS = ("text", "json", "markdown", "html")
 STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
@@ -48,7 +48,8 @@ def pair(tmp_path: Path) -> Path:
 
 
 def compare(a: str, b: str, *arguments: str | Path, **more: Any) -> CompletedRun:
-    return run("kdiff", "compare", a, b, *arguments, **more)
+    """Compare two sessions, as JSON unless another --format follows."""
+    return run("kdiff", "compare", a, b, "--format", "json", *arguments, **more)
 
 
 def test_0_is_the_same_and_1_is_different(pair: Path) -> None:
@@ -299,11 +300,31 @@ def test_a_cohort_ranks_what_no_good_session_does_first_and_claims_nothing(tmp_p
         tmp_path / "x.ndjson",
         *({**e, "session_id": s, "event_id": f"{s}{e['event_id']}"} for s, own in sessions.items() for e in own),
     )
-    done = run("kdiff", "cohort", "good0", "good1", "good2", "--against", "bad", "--file", path)
+    done = run("kdiff", "cohort", "good0", "good1", "good2", "--against", "bad", "--file", path, "--format", "json")
     found = orjson.loads(done.out)
     assert done.code == 1
     assert next((d["label"], d["good_that_show_it"]) for d in found["divergences"]) == ("mail.send", 0)
     assert "too few to claim" in found["claim"]
+
+
+@pytest.mark.parametrize("arguments", [("compare", "good", "bad"), ("cohort", "good", "same", "--against", "bad")])
+def test_a_pipe_gets_the_text_that_a_terminal_of_100_columns_shows(pair: Path, arguments: tuple[str, ...]) -> None:
+    piped = run("kdiff", *arguments, "--file", pair)
+    terminal = Terminal("kdiff", *arguments, "--file", pair, "--no-pager", columns=100)
+    assert terminal.wait_for_end() == piped.code == 1
+    assert piped.lines == terminal.lines
+    assert b"\x1b" not in piped.out
+
+
+def test_a_cohort_fits_its_columns_and_names_its_good_sessions_whole(tmp_path: Path) -> None:
+    good = [f"sess_a_good_session_with_a_long_name_{n:04}" for n in range(25)]
+    events = [make_tool_call(n, session_id=name, output=1) for n, name in enumerate(good)]
+    bad = make_tool_call(99, "x" * 300, session_id="bad", output=1)
+    path = write_capture_file(tmp_path / "x.ndjson", *events, bad)
+    lines = run("kdiff", "cohort", *good, "--against", "bad", "--file", path).lines
+    assert max(map(len, lines)) <= 100
+    assert re.findall(r"sess_\w+", " ".join(lines)) == good[:20]
+    assert "and 5 more" in " ".join(" ".join(lines).split())
 
 
 def test_a_cohort_that_differs_in_nothing_is_0(pair: Path) -> None:

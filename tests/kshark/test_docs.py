@@ -23,7 +23,8 @@ def commands(text: str) -> list[str]:
 
 @pytest.mark.parametrize("line", ["kshark why sess_invoice_847", "kshark memory sess_crashed"])
 def test_the_guide_shows_what_is_written(story_file: Path, line: str) -> None:
-    written = run(*shlex.split(line), "--file", "story.ndjson", "--format", "text", cwd=story_file.parent).text
+    arguments = (*shlex.split(line), "--file", "story.ndjson")
+    written = run(*arguments, cwd=story_file.parent, variables={"COLUMNS": "80"}).text
     (block,) = re.findall(rf"^\$ {line} --file.*?\n```\n\n```\n(.*?)\n```", GUIDE, re.DOTALL | re.MULTILINE)
     at = 0
     for part in block.split("\n...\n"):

@@ -32,7 +32,7 @@ Load = Callable[..., Any]
 
 
 def memory(file: Path, *arguments: str, session: str = "sess_1") -> CompletedRun:
-    return run_in_process(app, "memory", session, *arguments, "--file", file)
+    return run_in_process(app, "memory", session, "--format", "json", *arguments, "--file", file)
 
 
 def lanes(file: Path, *arguments: str, session: str = "sess_1") -> list[dict[str, Any]]:

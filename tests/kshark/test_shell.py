@@ -12,7 +12,7 @@ import pytest
 
 from kshark.cli import app
 from tests.recording import encode_events, make_event, make_session_end, make_tool_call, write_capture_file
-from tests.running import feed, make_command, make_environment, run, run_in_process
+from tests.running import Terminal, feed, make_command, make_environment, run, run_in_process
 
 
 @pytest.fixture
@@ -162,6 +162,33 @@ def test_columns_says_how_wide_the_text_is(small: Path) -> None:
     for columns in ("40", "120"):
         arguments = ("replay", "sess_1", "--file", small, "--format", "text")
         assert len(run_in_process(app, *arguments, variables={"COLUMNS": columns}).lines[0]) <= int(columns)
+
+
+@pytest.mark.parametrize("arguments", [("why", "sess_invoice_847"), ("memory", "sess_crashed"), ("sessions",)])
+def test_a_pipe_gets_the_text_that_a_terminal_of_100_columns_shows(
+    story_file: Path, arguments: tuple[str, ...]
+) -> None:
+    command = (*arguments, "--file", "story.ndjson")
+    piped = run("kshark", *command, cwd=story_file.parent)
+    terminal = Terminal("kshark", *command, "--no-pager", columns=100, cwd=story_file.parent)
+    assert terminal.wait_for_end() == piped.code == 0
+    assert piped.lines == [line for line in terminal.lines if not line.startswith("unreadable: ")]
+    assert b"\x1b" in terminal.raw
+    assert b"\x1b" not in piped.out
+
+
+def test_colour_in_a_pipe_is_asked_for_by_an_option_too(small: Path) -> None:
+    arguments = ("why", "sess_1", "--file", small, "--color")
+    assert b"\x1b[" in run_in_process(app, *arguments, "always", variables={"NO_COLOR": "1"}).out
+    assert b"\x1b" not in run_in_process(app, *arguments, "never", variables={"FORCE_COLOR": "1"}).out
+    assert run_in_process(app, *arguments, "sometimes").code == 2
+
+
+@pytest.mark.parametrize("command", ["why sess_invoice_847", "memory sess_invoice_847 --full", "sessions --limit 0"])
+def test_a_reader_who_has_seen_enough_of_an_answer_ends_it_cleanly(story_file: Path, command: str) -> None:
+    done = shell(f"kshark {command} --file story.ndjson 2>err | head -n 1", story_file.parent)
+    assert done.stderr == b"codes 0 0\n"
+    assert len((story_file.parent / "err").read_bytes().splitlines()) == 1
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -46,6 +46,7 @@ PAYLOAD = st.fixed_dictionaries(
         "to_agent_id": st.sampled_from(AGENTS),
         "from_agent_id": st.sampled_from(AGENTS),
         "status": OUTCOME,
+        "goal": st.sampled_from(["send mail", "find Ann", "", 7]),
     },
 )
 KINDS = (
@@ -155,5 +156,6 @@ def test_a_file_that_can_be_read_only_once_is_read_right(tmp_path: Path) -> None
 def test_sessions_that_must_be_read_again_are_settled_whatever_order_sets_have(tmp_path: Path, seed: str) -> None:
     events = [make_event(n, "delegation", payload={"to_agent_id": f"a{n}"}) for n in range(9)]
     file = write_capture_file(tmp_path / "run.ndjson", *events, events[0], make_call_started(9, "evt_3"))
-    done = run("kshark", "sessions", "--file", file, variables={"PYTHONHASHSEED": seed})
+    arguments = ("sessions", "--file", file, "--format", "ndjson")
+    done = run("kshark", *arguments, variables={"PYTHONHASHSEED": seed})
     assert orjson.loads(done.out)["events"] == 10

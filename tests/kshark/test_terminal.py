@@ -4,9 +4,11 @@ import os
 import signal
 from pathlib import Path
 
+import orjson
 import pytest
 
 from devkafka import eventually
+from kshark.replay.command import HINT
 from tests.recording import encode_events, make_session_end, make_tool_call, write_capture_file
 from tests.running import Terminal, feed
 
@@ -50,6 +52,20 @@ def test_a_terminal_gets_text_in_colour(folder: Path) -> None:
 @pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}])
 def test_a_terminal_that_wants_no_colour_gets_none(folder: Path, variables: dict[str, str]) -> None:
     terminal = Terminal("kshark", *SHORT, "--no-pager", cwd=folder, variables=variables)
+    assert terminal.wait_for_end() == 0
+    assert b"\x1b" not in terminal.raw
+
+
+@pytest.mark.parametrize(("when", "is_coloured"), [("always", True), ("auto", False), ("never", False)])
+def test_a_choice_of_colour_goes_before_the_environments(folder: Path, when: str, is_coloured: bool) -> None:
+    terminal = Terminal("kshark", *SHORT, "--color", when, "--no-pager", cwd=folder, variables={"NO_COLOR": "1"})
+    assert terminal.wait_for_end() == 0
+    assert (b"\x1b[36mtool\x1b[0m" in terminal.raw) is is_coloured
+
+
+def test_a_choice_of_no_colour_goes_before_a_forced_one(folder: Path) -> None:
+    arguments = (*SHORT, "--color", "never", "--no-pager")
+    terminal = Terminal("kshark", *arguments, cwd=folder, variables={"FORCE_COLOR": "1"})
     assert terminal.wait_for_end() == 0
     assert b"\x1b" not in terminal.raw
 
@@ -135,6 +151,58 @@ def test_ndjson_is_never_paged(folder: Path) -> None:
     terminal = Terminal("kshark", *SHORT, "--format", "ndjson", cwd=folder, variables=variables)
     assert terminal.wait_for_end() == 0
     assert "paged" not in terminal.lines
+
+
+def test_a_person_who_pipes_a_replay_is_told_once_behind_the_records(folder: Path) -> None:
+    terminal = Terminal("kshark", *SHORT, columns=400, cwd=folder, then="| cat")
+    assert terminal.wait_for_end() == 0
+    *records, told = terminal.lines
+    assert [orjson.loads(line)["event_id"] for line in records] == ["evt_1", "evt_2"]
+    assert told == HINT
+
+
+@pytest.mark.parametrize("session", ["sess_crashed", "sess_invoice_847"])
+def test_a_person_sees_in_the_pager_or_behind_it_what_a_pipe_gets(folder: Path, session: str) -> None:
+    arguments = ("replay", session, "--file", "story.ndjson")
+    terminal = Terminal("kshark", *arguments, columns=100, cwd=folder, then="| less")
+    is_long = session == "sess_invoice_847"
+    terminal.wait_until(
+        lambda: terminal.lines[-1:] == [":"] if is_long else HINT in terminal.screen.display[-2], "less"
+    )
+    terminal.process.send("q")
+    assert terminal.wait_for_end() == 0
+    left = terminal.raw.rindex(b"\x1b[?1049l")
+    assert (HINT.encode() in terminal.raw[left:]) is is_long
+
+
+@pytest.mark.parametrize(
+    ("options", "then"),
+    [
+        ((), "> run.out; cat run.out"),
+        (("--format", "ndjson"), "| cat"),
+        (("--format", "text"), "| cat"),
+        ((), "2>&1 | cat"),
+        ((), "2>/dev/null | cat"),
+    ],
+)
+def test_nobody_is_told_who_means_it(folder: Path, options: tuple[str, ...], then: str) -> None:
+    terminal = Terminal("kshark", *SHORT, *options, columns=200, cwd=folder, then=then)
+    assert terminal.wait_for_end() == 0
+    assert "mail.send" in "\n".join(terminal.lines)
+    assert "A pipe gets" not in "\n".join(terminal.lines)
+
+
+def test_progress_fits_the_terminal_though_the_output_is_in_a_pipe(tmp_path: Path) -> None:
+    name = "a-capture-file-with-a-name-that-is-longer-than-any-line-has-room-for-it"
+    os.mkfifo(tmp_path / name)
+    arguments = ("why", "sess_1", "--file", name)
+    terminal = Terminal("kshark", *arguments, columns=60, cwd=tmp_path, then="| cat >/dev/null")
+    with (tmp_path / name).open("wb", buffering=0) as writer:
+        writer.write(encode_events([make_tool_call(1)]))
+        terminal.wait_for_text("a-capture-file-")
+        writer.write(encode_events([make_session_end(2)]))
+    assert terminal.wait_for_end() == 0
+    assert terminal.lines == []
 
 
 def test_progress_shows_while_it_takes_long_and_is_gone_behind_it(tmp_path: Path) -> None:

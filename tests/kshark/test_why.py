@@ -14,7 +14,7 @@ INVOICE = "sess_invoice_847"
 
 
 def why(file: Path, *arguments: str, session: str = INVOICE) -> CompletedRun:
-    return run_in_process(app, "why", session, *arguments, "--file", file)
+    return run_in_process(app, "why", session, "--format", "json", *arguments, "--file", file)
 
 
 def document(done: CompletedRun) -> dict:  # type: ignore[type-arg]
@@ -22,7 +22,7 @@ def document(done: CompletedRun) -> dict:  # type: ignore[type-arg]
     return made
 
 
-def test_a_pipe_gets_one_line_of_json(story_file: Path) -> None:
+def test_json_is_one_line(story_file: Path) -> None:
     done = why(story_file)
     found = document(done)
     assert (done.code, done.out.count(b"\n")) == (0, 1)

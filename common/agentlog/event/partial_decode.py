@@ -35,6 +35,7 @@ class PartialPayload(msgspec.Struct, gc=False):
     call_id: RecordedValue = None
     call_type: RecordedValue = None
     status: RecordedValue = None
+    goal: RecordedValue = None
 
 
 class PartialContext(msgspec.Struct, gc=False):

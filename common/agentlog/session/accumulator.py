@@ -18,7 +18,7 @@ from ..event.event import EPOCH, MICROSECOND, parse_amount, parse_latency_us
 from ..event.partial_decode import PartialEvent
 from .order import MIN_TIME_US, resolve_call_id, resolve_call_type
 from .step import find_label
-from .summary import Summary, list_agents, sum_dollars, sum_tokens
+from .summary import GOAL_CHARACTERS, Summary, list_agents, sum_dollars, sum_tokens
 from .timeline import CALL_TYPES, OUTCOMES, end_status
 
 _NEVER = 1 << 62
@@ -54,6 +54,14 @@ class SessionBound(NamedTuple):
     said: str
 
 
+class Goal(NamedTuple):
+    """What a start says that the session is to do. ``is_sole``: no other start says anything else."""
+
+    text: str
+    event_id: str
+    is_sole: bool = True
+
+
 class AnnouncedCall(NamedTuple):
     """A call whose own event isn't there, with what it adds as long as it is open."""
 
@@ -77,6 +85,7 @@ class SessionAccumulator(msgspec.Struct):
         bounders: the agents that recorded starts and ends.
         started_alone: a start follows from nothing.
         outcome_stated: an event that is no end has a status that is an outcome.
+        goal: what a start says, or None.
         own, announcing: ids of the events that were added since the sums were last ``settled``.
         fresh: calls that were announced since then.
         known: hashes of the ids of the others.
@@ -97,6 +106,7 @@ class SessionAccumulator(msgspec.Struct):
     started_alone: bool = False
     delegations: set[tuple[str, str | None]] = set()
     outcome_stated: bool = False
+    goal: Goal | None = None
     tool_calls: int = 0
     llm_calls: int = 0
     errors: int = 0
@@ -185,6 +195,8 @@ class SessionAccumulator(msgspec.Struct):
         if event.event_type == "session_start":
             self.starts = True
             self.started_alone |= not isinstance(event.context.parent_event_id, str)
+            if isinstance(event.payload.goal, str):
+                self._add_goal(Goal(event.payload.goal[:GOAL_CHARACTERS], event.event_id))
         self._update_bound(
             SessionBound(recorded_us, raised_us, event.event_type, end_status(event.payload.status, event.status))
         )
@@ -194,6 +206,12 @@ class SessionAccumulator(msgspec.Struct):
         bounds = sorted(filter(None, (self.bound, bound)), key=lambda bound: -bound.at)
         self.bound = next(iter(bounds), None)
         self.rivals_by = max([self.rivals_by, *(rival.by for rival in bounds[1:])])
+
+    def _add_goal(self, goal: Goal) -> None:
+        """Of two goals that differ, the one of the session's first event stays."""
+        known = self.goal or goal
+        is_sole = known.is_sole and goal.is_sole and known.text == goal.text
+        self.goal = (goal if goal.event_id == self.first.event_id else known)._replace(is_sole=is_sole)
 
     def _add_announcement(self, event: PartialEvent, recorded_us: int) -> None:
         payload = event.payload
@@ -254,6 +272,8 @@ class SessionAccumulator(msgspec.Struct):
         self.announced_by = max(self.announced_by, other.announced_by)
         self.rivals_by = max(self.rivals_by, other.rivals_by)
         self._update_bound(other.bound)
+        if other.goal is not None:
+            self._add_goal(other.goal)
         for name in ("starts", "started_alone", "outcome_stated"):
             setattr(self, name, getattr(self, name) or getattr(other, name))
 
@@ -282,6 +302,8 @@ class SessionAccumulator(msgspec.Struct):
             or not self._is_outcome_certain(owner)
         ):
             return None
+        if self.goal is not None and not self.goal.is_sole and self.goal.event_id != self.first.event_id:
+            return None
         open_calls = list(self.open.values())
         open_llm_calls = [call for call in open_calls if call.kind == "llm_call"]
         tools = self.tools.copy()
@@ -304,6 +326,7 @@ class SessionAccumulator(msgspec.Struct):
             unpriced=self.unpriced,
             tools=tools,
             records=self.records,
+            goal=self.goal.text if self.goal is not None else "",
         )
 
     def _find_end(self) -> int | None:

@@ -10,6 +10,8 @@ from ..event.event import parse_amount
 from .timeline import Step, Timeline
 
 USER = "user"
+GOAL_CHARACTERS = 1_000
+"""So much of a goal stands in a session's row."""
 
 
 class Summary(msgspec.Struct, frozen=True, gc=False):
@@ -22,6 +24,7 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
         unpriced: llm calls that ended without saying what they cost.
         tools: how often each tool was called.
         records: how many records hold its events, copies included.
+        goal: what it was asked to do, as far as a row holds it; empty where no event says it.
     """
 
     session_id: str
@@ -39,6 +42,7 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
     unpriced: int
     tools: dict[str, int]
     records: int
+    goal: str
 
     @property
     def top_tool(self) -> tuple[str, int] | tuple[None, None]:
@@ -67,6 +71,7 @@ def summarize_timeline(timeline: Timeline) -> Summary:
         unpriced=totals.unpriced,
         tools=dict(Counter(step.label for step in timeline.steps if step.kind == "tool_call" and step.label)),
         records=totals.events + timeline.duplicates,
+        goal=timeline.goal[:GOAL_CHARACTERS],
     )
 
 

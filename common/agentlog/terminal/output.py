@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -16,7 +17,10 @@ from typing import IO
 from ..errors import Stopped, UsageError
 from ..event.escape import escape_controls
 
-DEFAULT_WIDTH = 80
+DEFAULT_WIDTH = 100
+"""How wide text is where there is no terminal, unless COLUMNS says it."""
+
+MIN_WIDTH = 40
 PROGRESS_AFTER_S = 1.0
 WORD_JOINTS = "._-/"
 TAB_WIDTH = 4
@@ -47,6 +51,18 @@ def paint_coloured(text: str, style: str) -> str:
     return f"\x1b[{style}m{text}\x1b[0m" if text else text
 
 
+def set_color(when: str) -> None:
+    """Let colour be written ``always`` or ``never``; ``auto`` leaves that to the terminal and the environment.
+
+    The choice is kept in the environment, so that libraries and the pager heed it too.
+    """
+    if when == "always":
+        os.environ.pop("NO_COLOR", None)
+        os.environ["FORCE_COLOR"] = "1"
+    elif when == "never":
+        os.environ["NO_COLOR"] = "1"
+
+
 def choose_paint(stream: IO[str]) -> Paint:
     """Colour on a terminal that has it; https://no-color.org and FORCE_COLOR are kept."""
     if os.environ.get("NO_COLOR"):
@@ -55,14 +71,32 @@ def choose_paint(stream: IO[str]) -> Paint:
     return paint_coloured if has_colour else paint_plain
 
 
-def get_width() -> int:
-    """The terminal's columns; COLUMNS goes before them, and 80 counts where there is no terminal."""
-    return max(shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns, 40)
+def get_width(stream: IO[str] | None = None) -> int:
+    """How many columns a stream has, else standard output: COLUMNS, else its terminal's, else 100."""
+    return max(_read_columns_variable() or _ask_terminal(stream or sys.stdout) or DEFAULT_WIDTH, MIN_WIDTH)
 
 
-def get_columns() -> int | None:
-    """How wide standard output is; None for what isn't a terminal, where a line may be of any length."""
-    return get_width() if sys.stdout.isatty() else None
+def _read_columns_variable() -> int:
+    try:
+        return max(int(os.environ.get("COLUMNS", "")), 0)
+    except ValueError:
+        return 0
+
+
+def _ask_terminal(stream: IO[str]) -> int:
+    """A terminal's columns; 0 where it doesn't know them, or where there is no terminal."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        return 0
+
+
+def is_pipe(stream: IO[str]) -> bool:
+    """Whether another program reads what is written to a stream."""
+    try:
+        return stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def cell_width(text: str) -> int:
@@ -79,11 +113,31 @@ def clip_text(text: str, columns: int) -> str:
     shown = escape_controls(text[: columns * 2 + 8])  # nothing beyond can be seen, however long the text is
     if len(text) <= columns * 2 + 8 and cell_width(shown) <= columns:
         return shown
-    columns = max(columns - 3, 0)
-    shown = shown[:columns]
-    while cell_width(shown) > columns:
-        shown = shown[:-1]
-    return shown.rstrip() + "..."
+    return _take_first(shown, max(columns - 3, 0)).rstrip() + "..."
+
+
+def elide_middle(text: str, columns: int) -> str:
+    """``text`` with its controls escaped, cut to ``columns`` in its middle: ids differ at their ends."""
+    most = columns * 2 + 8  # nothing beyond can be seen, however long the text is
+    if len(text) <= most and cell_width(shown := escape_controls(text)) <= columns:
+        return shown
+    room = max(columns - 3, 0)
+    head = _take_first(escape_controls(text[:most]), room // 3)
+    return f"{head}...{_take_last(escape_controls(text[-most:]), room - cell_width(head))}"[: max(columns, 0)]
+
+
+def _take_first(text: str, columns: int) -> str:
+    text = text[:columns]
+    while cell_width(text) > columns:
+        text = text[:-1]
+    return text
+
+
+def _take_last(text: str, columns: int) -> str:
+    text = text[max(len(text) - columns, 0) :]
+    while cell_width(text) > columns:
+        text = text[1:]
+    return text
 
 
 def wrap_text(text: str, columns: int) -> list[str]:
@@ -246,7 +300,7 @@ def _draw_progress(describe: Callable[[], str], done: threading.Event) -> None:
     if done.wait(PROGRESS_AFTER_S):
         return
     while not done.wait(0.1):
-        _draw_status(clip_text(describe(), get_width() - 1))
+        _draw_status(clip_text(describe(), get_width(sys.stderr) - 1))
     _draw_status("")
 
 
