@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentlog.cli import color_option, from_option, log_to_stderr, new_app, property_option, run, span, verbose_option
+from agentlog.log.open_source import span
+from agentlog.terminal.options import color_option, from_option, property_option, verbose_option
+from agentlog.terminal.run import log_to_stderr, new_app, run
 
 if TYPE_CHECKING:
     from .kafka.cluster_pair import MirrorRequest

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from agentlog.cli import Where
 from agentlog.errors import UsageError
 from agentlog.event.escape import escape_controls, format_code_span
 from agentlog.event.position import PositionRange
-from agentlog.terminal.output import clip_text, flow_items, get_width, page_lines, wrap_text, write_bytes, write_lines
+from agentlog.terminal.options import Where
+from agentlog.terminal.output import get_width, write_bytes, write_lines
+from agentlog.terminal.pager import page_lines
+from agentlog.terminal.text_width import clip_text, flow_items, wrap_text
 
 from .align.payload_compare import Payloads
 from .align.step_groups import StepGroups, group_steps

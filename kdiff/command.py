@@ -3,9 +3,11 @@
 import sys
 from dataclasses import dataclass
 
-from agentlog.cli import Where
 from agentlog.event.position import PositionRange
-from agentlog.terminal.output import choose_paint, get_width, page_lines, write_bytes, write_lines
+from agentlog.terminal.options import Where
+from agentlog.terminal.output import get_width, write_bytes, write_lines
+from agentlog.terminal.pager import page_lines
+from agentlog.terminal.style import choose_paint
 
 from .align.payload_compare import Payloads
 from .align.step_groups import group_steps

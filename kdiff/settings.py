@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from agentlog.cli import settings
 from agentlog.errors import SettingsError, UsageError
+from agentlog.log.open_source import settings
 from agentlog.settings.librdkafka_properties import suggest_name
 
 from .reading.normalize import IgnoreRules, parse_ignore_rules

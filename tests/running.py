@@ -21,7 +21,7 @@ import click
 import pexpect
 import pyte
 
-from agentlog.cli import _run_for_exit_code as exit_code
+from agentlog.terminal.run import _run_for_exit_code as exit_code
 from devkafka import eventually
 
 CLEARED_VARIABLES = ("AGENTLOG_", "COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PAGER", "LESS", "LV", "TERM", "TZ")

@@ -15,7 +15,8 @@ from agentlog.event import capture
 from agentlog.event.escape import escape_controls
 from agentlog.event.event import Place
 from agentlog.formatting import format_count
-from agentlog.terminal.output import Paint, Style, choose_paint, write_bytes, write_lines
+from agentlog.terminal.output import write_bytes, write_lines
+from agentlog.terminal.style import Paint, Style, choose_paint
 
 from ..batches.offset_header import find_next_source_offset
 from ..batches.record import DecodedRecord, decode_headers, decode_key_value, decode_records

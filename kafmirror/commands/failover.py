@@ -12,7 +12,8 @@ import orjson
 from agentlog.errors import KafkaUnavailable, NothingToShow
 from agentlog.event.escape import escape_controls
 from agentlog.formatting import format_count
-from agentlog.terminal.output import Paint, Style, choose_paint, write_bytes, write_lines
+from agentlog.terminal.output import write_bytes, write_lines
+from agentlog.terminal.style import Paint, Style, choose_paint
 
 from ..batches.record import decode_key_value, decode_records
 from ..copy.group_offsets import CopyProgress, GroupOffsetResult, GroupOffsetSync

@@ -15,7 +15,8 @@ import orjson
 
 from agentlog.errors import Stopped
 from agentlog.terminal.live_screen import Screen, write_log_above
-from agentlog.terminal.output import choose_paint, get_width, write_bytes, write_lines
+from agentlog.terminal.output import get_width, write_bytes, write_lines
+from agentlog.terminal.style import choose_paint
 
 from ..copy.mirror import CopyOptions, Mirror
 from ..kafka.cluster_pair import ClusterPair, MirrorRequest, open_clusters

@@ -4,7 +4,8 @@ import sys
 
 import orjson
 
-from agentlog.terminal.output import choose_paint, get_width, write_bytes, write_lines
+from agentlog.terminal.output import get_width, write_bytes, write_lines
+from agentlog.terminal.style import choose_paint
 
 from ..kafka.cluster_pair import MirrorRequest, open_clusters
 from ..lag.lag import Threshold, combine_lags

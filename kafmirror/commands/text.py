@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from agentlog.event.escape import escape_controls
 from agentlog.formatting import format_count
-from agentlog.terminal.output import Paint, Style, clip_text, elide_middle, wrap_text
+from agentlog.terminal.style import Paint, Style
+from agentlog.terminal.text_width import clip_text, elide_middle, wrap_text
 
 from ..kafka.metadata import Partition
 from ..lag.lag import combine_lags

@@ -14,7 +14,9 @@ import orjson
 from agentlog.errors import UsageError
 from agentlog.event.position import Moment, Position
 from agentlog.formatting import format_count
-from agentlog.terminal.output import Paint, Style, choose_paint, show_progress, write_bytes, write_lines
+from agentlog.terminal.output import write_bytes, write_lines
+from agentlog.terminal.progress import show_progress
+from agentlog.terminal.style import Paint, Style, choose_paint
 
 from ..batches.offset_header import restore_source_records
 from ..copy.offset_translation import translate_offset

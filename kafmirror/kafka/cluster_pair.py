@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from agentlog.cli import settings
 from agentlog.errors import UsageError
+from agentlog.log.open_source import settings
 
 from .cluster_view import ClusterView
 from .connection import ClusterConnection

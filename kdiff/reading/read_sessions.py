@@ -7,14 +7,15 @@ from typing import IO, NamedTuple
 
 import msgspec
 
-from agentlog.cli import Where, opened
 from agentlog.errors import NothingToShow, UsageError
 from agentlog.event.event import Unreadable
 from agentlog.event.position import PositionRange
+from agentlog.log.open_source import opened
 from agentlog.log.source import Source
 from agentlog.session.coverage import SearchReport, measure_coverage
 from agentlog.session.timeline import build_timeline
-from agentlog.terminal.output import show_progress
+from agentlog.terminal.options import Where
+from agentlog.terminal.progress import show_progress
 from agentlog.terminal.unreadable_report import report_first
 from agentlog.text.coverage_text import describe_not_found
 

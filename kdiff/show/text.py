@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agentlog.event.escape import escape_controls
-from agentlog.terminal.output import Paint, Style, cell_width, clip_text, flow_items
+from agentlog.terminal.style import Paint, Style
+from agentlog.terminal.text_width import cell_width, clip_text, flow_items
 from agentlog.text.coverage_text import describe_coverage
 
 from ..judge.divergence import Divergence

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentlog.cli import Where, check_file_alone, chosen_cluster
 from agentlog.event.event import Place, Unreadable
 from agentlog.log.admin import TopicIdentityRequest
+from agentlog.log.open_source import check_file_alone, chosen_cluster
 from agentlog.log.reader import KafkaReader
 from agentlog.session.coverage import SearchReport
 from agentlog.settings.clusters import BOOTSTRAP
-from agentlog.terminal.output import show_progress
+from agentlog.terminal.options import Where
+from agentlog.terminal.progress import show_progress
 from agentlog.text.coverage_text import progress_text
 
 from .capture_index import CaptureIndexer

@@ -87,7 +87,7 @@ class WorkerProcess:
 
 def main() -> None:
     """Do what standard input says."""
-    gc.disable()  # as in agentlog.cli.run
+    gc.disable()  # as in agentlog.terminal.run
     task = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerTask)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     records = 0

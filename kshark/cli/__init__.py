@@ -1,6 +1,6 @@
 """kshark's command line: a module for each command's options, which loads what the command does once it is called."""
 
-from agentlog.cli import new_app, run
+from agentlog.terminal.run import new_app, run
 
 from .clusters import clusters
 from .demo import demo

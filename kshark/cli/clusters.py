@@ -2,7 +2,8 @@
 
 import click
 
-from agentlog.cli import color_option, log_to_stderr, property_option, topic_option, verbose_option
+from agentlog.terminal.options import color_option, property_option, topic_option, verbose_option
+from agentlog.terminal.run import log_to_stderr
 
 
 @click.command(short_help="List the clusters of the settings, and whether they answer.")

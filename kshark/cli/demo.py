@@ -2,7 +2,8 @@
 
 import click
 
-from agentlog.cli import Where, cluster_option, log_to_stderr, property_option, topic_option
+from agentlog.terminal.options import Where, cluster_option, property_option, topic_option
+from agentlog.terminal.run import log_to_stderr
 
 
 @click.command(short_help="Write a story to try the tools on.")

@@ -2,9 +2,11 @@
 
 import click
 
-from agentlog.cli import Where, from_option, log_to_stderr, span, to_option, verbose_option, where_options
+from agentlog.log.open_source import span
+from agentlog.terminal.options import Where, from_option, to_option, verbose_option, where_options
+from agentlog.terminal.run import log_to_stderr
 
-from ..wanted import Wanted
+from ..source.session_request import Wanted
 from .options import check_session, no_catalog_option, session_ids
 
 

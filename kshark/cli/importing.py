@@ -2,7 +2,8 @@
 
 import click
 
-from agentlog.cli import Where, cluster_option, log_to_stderr, property_option, topic_option, verbose_option
+from agentlog.terminal.options import Where, cluster_option, property_option, topic_option, verbose_option
+from agentlog.terminal.run import log_to_stderr
 
 
 @click.command("import", short_help="Write a capture file's events into a topic.")

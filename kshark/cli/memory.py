@@ -2,7 +2,7 @@
 
 import click
 
-from ..wanted import Wanted
+from ..source.session_request import Wanted
 from .options import max_chars_option, pager_option, session_options
 
 FORMATS = ("text", "json", "messages")

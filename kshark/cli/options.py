@@ -6,18 +6,11 @@ from typing import Any
 
 import click
 
-from agentlog.cli import (
-    Where,
-    color_option,
-    from_option,
-    log_to_stderr,
-    span,
-    to_option,
-    verbose_option,
-    where_options,
-)
+from agentlog.log.open_source import span
+from agentlog.terminal.options import Where, color_option, from_option, to_option, verbose_option, where_options
+from agentlog.terminal.run import log_to_stderr
 
-from ..wanted import Wanted
+from ..source.session_request import Wanted
 
 Command = Callable[..., Any]
 
@@ -32,7 +25,7 @@ no_catalog_option = click.option(
 
 def session_ids(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """What a shell completes a SESSION to."""
-    from ..completing import complete_session_id
+    from .completion import complete_session_id
 
     given = {name: value for name, value in context.params.items() if name in Where._fields and value is not None}
     return complete_session_id(Where(**given), incomplete)

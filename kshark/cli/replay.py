@@ -2,7 +2,7 @@
 
 import click
 
-from ..wanted import Wanted
+from ..source.session_request import Wanted
 from .options import max_chars_option, pager_option, session_options
 
 FORMATS = ("text", "tree", "ndjson", "json", "markdown")
@@ -43,7 +43,9 @@ def replay(
     kshark replay sess_a1b2c3 --file run.ndjson      and replay it without Kafka
     kshark replay sess_a1b2c3 --cluster broker:9093 -X security.protocol=SASL_SSL
     """
-    from ..replay.command import Choice, choose_format, explain_format, replay_session
+    from ..replay.command import replay_session
+    from ..view.output_format import choose_format, explain_format
+    from ..view.replay_options import Choice
 
     choice = Choice(types, agents, errors, choose_format(shape), full, max_chars, pager)
     with explain_format(shape):

@@ -2,7 +2,7 @@
 
 import click
 
-from ..wanted import Wanted
+from ..source.session_request import Wanted
 from .options import session_options
 
 

@@ -2,16 +2,9 @@
 
 import click
 
-from agentlog.cli import (
-    Where,
-    color_option,
-    from_option,
-    log_to_stderr,
-    span,
-    to_option,
-    verbose_option,
-    where_options,
-)
+from agentlog.log.open_source import span
+from agentlog.terminal.options import Where, color_option, from_option, to_option, verbose_option, where_options
+from agentlog.terminal.run import log_to_stderr
 
 from .options import no_catalog_option
 

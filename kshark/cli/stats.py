@@ -2,16 +2,16 @@
 
 import click
 
-from agentlog.cli import (
+from agentlog.terminal.options import (
     Where,
     cluster_option,
     color_option,
-    log_to_stderr,
     property_option,
     to_option,
     topic_option,
     verbose_option,
 )
+from agentlog.terminal.run import log_to_stderr
 
 
 @click.command(short_help="Show what comes in: events, sessions, cost, sizes.")

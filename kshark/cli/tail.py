@@ -2,15 +2,8 @@
 
 import click
 
-from agentlog.cli import (
-    Where,
-    cluster_option,
-    color_option,
-    log_to_stderr,
-    property_option,
-    topic_option,
-    verbose_option,
-)
+from agentlog.terminal.options import Where, cluster_option, color_option, property_option, topic_option, verbose_option
+from agentlog.terminal.run import log_to_stderr
 
 
 @click.command(short_help="Show the events of all sessions as they come.")
@@ -44,7 +37,8 @@ def tail(
     kshark tail | jq -r .payload.tool                a line of JSON an event
     """
     from ..live.tail import tail_events as show_events
-    from ..replay.command import Choice, choose_format
+    from ..view.output_format import choose_format
+    from ..view.replay_options import Choice
 
     log_to_stderr(verbose)
     show_events(Where(cluster, topic, properties), start, Choice(types, agents, errors, choose_format(shape)))

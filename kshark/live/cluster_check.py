@@ -7,23 +7,16 @@ from dataclasses import asdict, dataclass
 
 import orjson
 
-from agentlog.cli import settings
 from agentlog.errors import AgentlogError, KafkaError, SettingsError, TopicNotFound
 from agentlog.event import codec
 from agentlog.event.escape import escape_controls
 from agentlog.formatting import format_count
+from agentlog.log.open_source import settings
 from agentlog.log.reader import KafkaReader
 from agentlog.settings.clusters import BOOTSTRAP, Settings
-from agentlog.terminal.output import (
-    Style,
-    cell_width,
-    choose_paint,
-    get_width,
-    wrap_text,
-    write_bytes,
-    write_lines,
-    write_stderr,
-)
+from agentlog.terminal.output import get_width, write_bytes, write_lines, write_stderr
+from agentlog.terminal.style import Style, choose_paint
+from agentlog.terminal.text_width import cell_width, wrap_text
 
 MIN_WIDTH = 30
 

@@ -5,11 +5,13 @@ from datetime import date
 from zlib import crc32
 
 from agentlog.event.escape import join_lines
+from agentlog.event.event import moment
 from agentlog.session.timeline import Step
-from agentlog.terminal.output import Paint, Style, cell_width, clip_text, elide_middle
+from agentlog.terminal.style import Paint, Style
+from agentlog.terminal.text_width import cell_width, clip_text, elide_middle
 from agentlog.text.step_text import KINDS_WITH_ERROR_IN_HEADLINE, format_headline, format_payload_value, get_step_word
 
-from ..render import moment, word_style
+from ..view.layout import word_style
 
 SESSION_COLOURS = ("32", "33", "34", "35", "36", "92", "93", "94", "95", "96")
 """The terminal's own colours but for red, which is what went wrong."""

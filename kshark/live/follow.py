@@ -12,10 +12,14 @@ from agentlog.session.timeline import LiveTimeline, Step, Timeline, build_timeli
 from agentlog.terminal.output import write_bytes, write_lines, write_stderr
 from agentlog.terminal.unreadable_report import report_unreadable
 
-from ..render import Look, body, footer, header, step_lines
-from ..replay.command import Choice, read_records, render_ndjson
 from ..source.indexed_source import open_topic
-from ..wanted import Wanted
+from ..source.read_session import read_records
+from ..source.session_request import Wanted
+from ..view.layout import Look
+from ..view.ndjson import render_ndjson
+from ..view.replay_options import Choice
+from ..view.step_lines import body, step_lines
+from ..view.timeline_text import footer, header
 
 MIN_LARGEST_NUMBER = 999
 """A session that goes on will have steps of so high a number: their column is as wide as that."""

@@ -7,15 +7,18 @@ from typing import NamedTuple
 
 import orjson
 
-from agentlog.cli import Where, chosen_cluster, parse_moment
 from agentlog.errors import UsageError
 from agentlog.event import codec
 from agentlog.event.event import Unreadable
+from agentlog.log.open_source import chosen_cluster, parse_moment
 from agentlog.log.reader import KafkaReader, Message
 from agentlog.log.topic_stream import TopicStream, decode_message
 from agentlog.settings.time_expression import check_range
 from agentlog.terminal.live_screen import Screen
-from agentlog.terminal.output import choose_paint, get_width, show_progress, write_bytes, write_lines, write_stderr
+from agentlog.terminal.options import Where
+from agentlog.terminal.output import get_width, write_bytes, write_lines, write_stderr
+from agentlog.terminal.progress import show_progress
+from agentlog.terminal.style import choose_paint
 from agentlog.terminal.unreadable_report import UnreadableReport
 
 from .counters import SlidingWindow, Tally

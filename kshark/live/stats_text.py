@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentlog.event.escape import escape_controls
-from agentlog.event.event import MAX_EVENT_BYTES
+from agentlog.event.event import MAX_EVENT_BYTES, moment
 from agentlog.formatting import format_count, format_dollars, format_duration
-from agentlog.terminal.output import Paint, Style, clip_text, flow_items, wrap_text
+from agentlog.terminal.style import Paint, Style
+from agentlog.terminal.text_width import clip_text, flow_items, wrap_text
 from agentlog.text.step_text import STEP_WORDS
 
-from ..render import moment
 from .counters import Tally
 
 NAME_WIDTH = 12

@@ -4,18 +4,20 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from agentlog.cli import Where, chosen_cluster, parse_moment
 from agentlog.errors import Stopped
 from agentlog.event import capture
 from agentlog.event.event import Record, Unreadable
 from agentlog.formatting import format_count
+from agentlog.log.open_source import chosen_cluster, parse_moment
 from agentlog.log.reader import KafkaReader, Message
 from agentlog.log.topic_stream import TopicStream, decode_message
 from agentlog.session.timeline import Step, make_single_step
-from agentlog.terminal.output import choose_paint, get_width, write_bytes, write_lines, write_stderr
+from agentlog.terminal.options import Where
+from agentlog.terminal.output import get_width, write_bytes, write_lines, write_stderr
+from agentlog.terminal.style import choose_paint
 from agentlog.terminal.unreadable_report import MAX_NAMED, report_unreadable
 
-from ..replay.command import Choice
+from ..view.replay_options import Choice
 from .event_line import EventLineFormatter
 from .lag_notice import LagNotice
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from agentlog.analysis.causality import CauseGraph
 from agentlog.event import codec
 from agentlog.formatting import format_count
-from agentlog.terminal.output import choose_paint, get_width, page_lines, write_bytes, write_stderr
+from agentlog.terminal.output import get_width, write_bytes, write_stderr
+from agentlog.terminal.pager import page_lines
+from agentlog.terminal.style import choose_paint
 
-from ..render import Look
-from ..replay.command import LoadedSession, read_session
-from ..wanted import Wanted
+from ..source.read_session import LoadedSession, read_session
+from ..source.session_request import Wanted
+from ..view.layout import Look
 from .chat_export import Conversation
 from .query import MemoryReport, build_report
 

@@ -9,12 +9,11 @@ import orjson
 from agentlog.analysis.causality import CauseGraph
 from agentlog.analysis.failures import is_failure
 from agentlog.event import codec
-from agentlog.event.event import Unreadable, format_timestamp
+from agentlog.event.event import Unreadable, format_timestamp, moment
 from agentlog.event.position import Moment
 from agentlog.session.coverage import Coverage, coverage_to_json
 from agentlog.session.timeline import Step
 
-from ..render import moment
 from ..view.numbered_steps import build_step_reference
 from .agent_state import SECTIONS, AgentState, KeyChange, Point, StateChange
 from .phrases import describe_task

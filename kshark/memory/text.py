@@ -7,12 +7,14 @@ from agentlog.event.escape import escape_controls
 from agentlog.formatting import format_count
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step
-from agentlog.terminal.output import Style, cell_width, clip_text, wrap_text
+from agentlog.terminal.style import Style
+from agentlog.terminal.text_width import cell_width, clip_text, wrap_text
 from agentlog.text.coverage_text import describe_coverage
 from agentlog.text.step_text import fold_runs
 
-from ..render import Look, header
+from ..view.layout import Look
 from ..view.numbered_steps import NumberedStepWriter, describe_step, list_steps
+from ..view.timeline_text import header
 from .agent_state import SECTIONS, AgentState, KeyChange, StateChange, hide_answer
 from .phrases import describe_caller, describe_key_change, describe_model_input, describe_point, describe_task
 from .query import MemoryReport

@@ -7,11 +7,9 @@ from typing import Any
 import orjson
 
 from agentlog.event import capture, codec
-from agentlog.event.event import Unreadable, format_timestamp
+from agentlog.event.event import Unreadable, format_timestamp, moment
 from agentlog.session.coverage import Coverage, coverage_to_json
 from agentlog.session.timeline import Lane, Step, Timeline
-
-from ..render import moment
 
 
 def render_json(

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from agentlog.event.escape import format_code_block, format_code_span, format_name, split_lines
+from agentlog.event.event import moment
 from agentlog.formatting import format_count, format_dollars
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step, Timeline, Totals
-from agentlog.terminal.output import escape_line
+from agentlog.terminal.text_width import escape_line
 from agentlog.text.step_text import (
     CallRun,
     Detail,
@@ -18,7 +19,9 @@ from agentlog.text.step_text import (
     list_details,
 )
 
-from ..render import DEEPEST_SHOWN, DETAIL_STYLES, MOST_PARTS, SEVERAL_LINES, Look, footer_lines, moment, outcome_text
+from ..view.layout import DEEPEST_SHOWN, DETAIL_STYLES, Look
+from ..view.step_lines import MOST_PARTS, SEVERAL_LINES
+from ..view.timeline_text import footer_lines, outcome_text
 
 MAX_TEXT_LENGTH = 400
 

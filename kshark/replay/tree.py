@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step, Timeline
-from agentlog.terminal.output import Style, cell_width, clip_text
+from agentlog.terminal.style import Style
+from agentlog.terminal.text_width import cell_width, clip_text
 from agentlog.text.step_text import (
     KINDS_WITH_ERROR_IN_HEADLINE,
     Detail,
@@ -13,7 +14,9 @@ from agentlog.text.step_text import (
     get_step_word,
 )
 
-from ..render import Look, footer, header, since, value_lines, word_style
+from ..view.layout import Look, since, word_style
+from ..view.step_lines import value_lines
+from ..view.timeline_text import footer, header
 
 
 def render_tree(timeline: Timeline, steps: Sequence[Step], coverage: Coverage, layout: Look) -> Iterator[str]:

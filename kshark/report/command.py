@@ -10,8 +10,8 @@ from agentlog.errors import UsageError
 from agentlog.formatting import format_count
 from agentlog.terminal.output import write_bytes, write_stderr
 
-from ..replay.command import read_session
-from ..wanted import Wanted
+from ..source.read_session import read_session
+from ..source.session_request import Wanted
 from .page import render_page
 
 MAX_NAME_LENGTH = 100

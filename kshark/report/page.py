@@ -12,7 +12,7 @@ from agentlog.event.event import Unreadable
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step, Timeline
 
-from ..replay.command import render_ndjson
+from ..view.ndjson import render_ndjson
 from .step_columns import render_step_columns
 from .summary_html import escape_text, render_foot, render_head
 

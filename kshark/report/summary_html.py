@@ -6,14 +6,15 @@ from urllib.parse import quote
 
 from agentlog.analysis.causality import CauseGraph
 from agentlog.event.escape import escape_controls, join_lines
-from agentlog.event.event import Unreadable, parse_amount
+from agentlog.event.event import Unreadable, moment, parse_amount
 from agentlog.formatting import format_count, format_dollars, format_duration
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step, Timeline
 from agentlog.text.coverage_text import describe_range
 from agentlog.text.step_text import CallRun, describe_content, fold_runs, get_step_word, shorten_error
 
-from ..render import OUTCOME_STYLES, amounts, footer_lines, moment, others, outcome_text
+from ..view.layout import OUTCOME_STYLES
+from ..view.timeline_text import amounts, footer_lines, others, outcome_text
 from ..why.diagnosis import diagnose
 from ..why.phrases import describe_diagnosis
 

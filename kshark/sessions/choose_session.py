@@ -9,11 +9,12 @@ import click
 from agentlog.errors import NothingToShow, UsageError
 from agentlog.event.escape import escape_controls
 from agentlog.session.summary import Summary
-from agentlog.terminal.output import choose_paint, get_width, write_lines
+from agentlog.terminal.output import get_width, write_lines
+from agentlog.terminal.style import choose_paint
 
 from ..catalogue.load import load_sessions
 from ..catalogue.query import Query
-from ..wanted import Wanted
+from ..source.session_request import Wanted
 from .command import check_span
 from .table import render_numbered_rows
 

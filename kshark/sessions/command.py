@@ -4,10 +4,12 @@ import sys
 from dataclasses import dataclass
 from itertools import islice
 
-from agentlog.cli import Where
 from agentlog.errors import UsageError
 from agentlog.event.position import Moment, PositionRange
-from agentlog.terminal.output import choose_paint, get_width, page_lines, write_bytes
+from agentlog.terminal.options import Where
+from agentlog.terminal.output import get_width, write_bytes
+from agentlog.terminal.pager import page_lines
+from agentlog.terminal.style import choose_paint
 from agentlog.terminal.unreadable_report import MAX_NAMED, report_first
 
 from ..catalogue.load import load_sessions

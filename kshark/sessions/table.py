@@ -7,11 +7,12 @@ from agentlog.event.escape import escape_controls
 from agentlog.event.event import EPOCH, MICROSECOND
 from agentlog.formatting import format_count, format_dollars, format_duration
 from agentlog.session.summary import Summary
-from agentlog.terminal.output import Paint, Style, cell_width, clip_text, elide_middle, flow_items
+from agentlog.terminal.style import Paint, Style
+from agentlog.terminal.text_width import cell_width, clip_text, elide_middle, flow_items
 
 from ..catalogue.coverage import CatalogueCoverage, describe_coverage
 from ..catalogue.query import Query, Totals
-from ..render import NARROW, OUTCOME_STYLES
+from ..view.layout import NARROW, OUTCOME_STYLES
 
 GAP = "  "
 UNKNOWN = "?"

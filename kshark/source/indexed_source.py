@@ -7,20 +7,20 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
-from agentlog.cli import chosen_cluster
-from agentlog.cli import opened as opened_source
 from agentlog.event.event import Place, Record, Unreadable
 from agentlog.event.position import PositionRange
 from agentlog.log.admin import TopicIdentityRequest
 from agentlog.log.offset_range_reader import OffsetRangeReader
+from agentlog.log.open_source import chosen_cluster
+from agentlog.log.open_source import opened as opened_source
 from agentlog.log.reader import Bounds, KafkaReader
 from agentlog.log.source import RecordOrUnreadable, Source
 from agentlog.log.topic_source import TopicSource
 from agentlog.session.coverage import SearchReport
 
 from ..catalogue.files import locate_catalogue, locate_catalogue_folder
-from ..wanted import Wanted
 from .lookup import IndexEntry, find_session
+from .session_request import Wanted
 
 _log = logging.getLogger("agentlog.catalogue")
 

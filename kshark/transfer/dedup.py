@@ -11,7 +11,8 @@ from agentlog.event.event import EPOCH
 from agentlog.event.position import Moment
 from agentlog.log.reader import KafkaReader, Message
 from agentlog.log.topic_stream import TopicStream
-from agentlog.terminal.output import show_progress, write_stderr
+from agentlog.terminal.output import write_stderr
+from agentlog.terminal.progress import show_progress
 
 from .scan import CaptureScan
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from agentlog.cli import parse_moment
 from agentlog.errors import UsageError
 from agentlog.event import capture, codec
 from agentlog.event.event import Record
+from agentlog.log.open_source import parse_moment
 from agentlog.terminal.output import write_bytes, write_stderr
 
 from ..story import INVOICE_847, StoryRecord, assign_places, build_story

@@ -2,11 +2,12 @@
 
 import time
 
-from agentlog.cli import Where, chosen_cluster, parse_moment
 from agentlog.errors import UsageError
 from agentlog.log.admin import ensure_topic
+from agentlog.log.open_source import chosen_cluster, parse_moment
 from agentlog.log.reader import KafkaReader
 from agentlog.log.writer import OutgoingRecord, write_records
+from agentlog.terminal.options import Where
 from agentlog.terminal.output import write_stderr
 
 from ..story import INVOICE_847, StoryRecord, build_story

@@ -9,12 +9,13 @@ from agentlog.event import capture
 from agentlog.event.event import Record, Unreadable
 from agentlog.formatting import format_count
 from agentlog.log.source import Source
-from agentlog.terminal.output import show_progress, write_bytes, write_stderr
+from agentlog.terminal.output import write_bytes, write_stderr
+from agentlog.terminal.progress import show_progress
 from agentlog.terminal.unreadable_report import UnreadableReport
 from agentlog.text.coverage_text import describe_not_found
 
 from ..source.indexed_source import open_session_source
-from ..wanted import Wanted
+from ..source.session_request import Wanted
 
 
 @dataclass

@@ -4,18 +4,20 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from agentlog.cli import Where, chosen_cluster, parse_moment
 from agentlog.errors import NothingToShow, TopicNotFound, UsageError
+from agentlog.event.event import moment
 from agentlog.event.partitioner import PARTITIONERS, resolve_partitioner
 from agentlog.event.position import Moment
 from agentlog.formatting import format_count, format_duration
 from agentlog.log.admin import ensure_topic, read_topic_settings
+from agentlog.log.open_source import chosen_cluster, parse_moment
 from agentlog.log.reader import KafkaReader
 from agentlog.log.writer import OutgoingRecord, TopicWriter
 from agentlog.settings.clusters import Cluster
-from agentlog.terminal.output import show_progress, write_stderr
+from agentlog.terminal.options import Where
+from agentlog.terminal.output import write_stderr
+from agentlog.terminal.progress import show_progress
 
-from ..render import moment
 from .dedup import ExistingEvents, find_existing_events
 from .lock import LockedCapture, lock_capture
 from .preflight import WritePlan, find_max_batch_bytes, find_preflight_errors

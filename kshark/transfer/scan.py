@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from agentlog.event.event import Record, Unreadable, to_microseconds
 from agentlog.log.capture_file import read_all_records
 from agentlog.log.source import RecordOrUnreadable
-from agentlog.terminal.output import show_progress
+from agentlog.terminal.progress import show_progress
 from agentlog.terminal.unreadable_report import UnreadableReport
 
 from .lock import LockedCapture

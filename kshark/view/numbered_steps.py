@@ -8,11 +8,13 @@ from typing import Any
 from agentlog.event.escape import escape_controls, split_lines
 from agentlog.formatting import format_count
 from agentlog.session.timeline import Step
-from agentlog.terminal.output import Style, flow_items, wrap_text
+from agentlog.terminal.style import Style
+from agentlog.terminal.text_width import flow_items, wrap_text
 from agentlog.text.step_text import CallRun, Detail, format_payload_value, get_step_word, list_details
 
-from ..render import WRAPPED_LINES, Look, detail_lines, own_lines, run_lines, value_lines
 from .chat_messages import parse_messages
+from .layout import Look
+from .step_lines import WRAPPED_LINES, detail_lines, own_lines, run_lines, value_lines
 
 NAME_WIDTH = 9
 WORDY_KINDS = frozenset({"llm_call", "decision"})

@@ -1,12 +1,11 @@
 """Which step of a timeline a user means: by its number, its event, or a time. Pure."""
 
 from agentlog.errors import NothingToShow, PositionError, UsageError
+from agentlog.event.event import moment
 from agentlog.event.position import Moment
 from agentlog.session.timeline import Step, Timeline
 from agentlog.settings.time_expression import parse_position
 from agentlog.text.coverage_text import find_nearest_ids
-
-from ..render import moment
 
 MAX_MATCHES_NAMED = 5
 """So many of the events that a beginning fits are named."""

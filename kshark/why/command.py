@@ -3,12 +3,14 @@
 import sys
 from dataclasses import dataclass
 
-from agentlog.terminal.output import choose_paint, get_width, page_lines, paint_plain, write_bytes, write_lines
+from agentlog.terminal.output import get_width, write_bytes, write_lines
+from agentlog.terminal.pager import page_lines
+from agentlog.terminal.style import choose_paint, paint_plain
 
-from ..render import Look
-from ..replay.command import LoadedSession, read_session
+from ..source.read_session import LoadedSession, read_session
+from ..source.session_request import Wanted
+from ..view.layout import Look
 from ..view.step_reference import resolve_step
-from ..wanted import Wanted
 from .explanation import Explanation, build_explanation
 
 

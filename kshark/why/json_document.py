@@ -8,11 +8,10 @@ import orjson
 from agentlog.analysis.causality import CauseGraph
 from agentlog.analysis.failures import is_failure
 from agentlog.event import codec
-from agentlog.event.event import Unreadable, format_timestamp
+from agentlog.event.event import Unreadable, format_timestamp, moment
 from agentlog.session.coverage import Coverage, coverage_to_json
 from agentlog.session.timeline import Step
 
-from ..render import moment
 from ..view.numbered_steps import build_step_reference
 from .consequences import Consequences
 from .diagnosis import Diagnosis

@@ -9,8 +9,9 @@ from agentlog.session.timeline import Step
 from agentlog.text.coverage_text import describe_coverage
 from agentlog.text.step_text import CallRun
 
-from ..render import Look, outcome_text
 from ..replay.markdown import MAX_TEXT_LENGTH, render_details, render_step
+from ..view.layout import Look
+from ..view.timeline_text import outcome_text
 from .explanation import Explanation, SkippedSteps, condense_chain
 from .phrases import describe_diagnosis, describe_evidence, describe_rest, describe_retries
 

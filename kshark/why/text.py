@@ -6,12 +6,13 @@ from agentlog.analysis.causality import Tie
 from agentlog.analysis.failures import get_error, is_failure
 from agentlog.formatting import format_count
 from agentlog.session.coverage import Coverage
-from agentlog.terminal.output import Style
+from agentlog.terminal.style import Style
 from agentlog.text.coverage_text import describe_coverage
 from agentlog.text.step_text import CallRun, Detail, fold_runs, format_payload_value
 
-from ..render import Look, header
+from ..view.layout import Look
 from ..view.numbered_steps import NumberedStepWriter, describe_step, list_steps
+from ..view.timeline_text import header
 from .explanation import Explanation, SkippedSteps, condense_chain
 from .phrases import (
     describe_diagnosis,

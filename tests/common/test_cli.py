@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agentlog.cli import new_app
+from agentlog.terminal.run import new_app
 from tests.running import make_environment, run_in_process
 
 
@@ -20,7 +20,7 @@ def python(*arguments: str, path: Path | None = None) -> subprocess.CompletedPro
 SIGNAL_IN_C_CODE = """
 import ctypes, itertools, operator, signal
 from confluent_kafka import Producer
-from agentlog.cli import new_app, run
+from agentlog.terminal.run import new_app, run
 
 app = new_app("")
 
@@ -41,7 +41,7 @@ def test_a_signal_that_comes_while_c_code_calls_python_ends_the_command_without_
 
 SIGNAL_IN_AN_IMPORT = """
 import time
-from agentlog.cli import new_app, run
+from agentlog.terminal.run import new_app, run
 
 app = new_app("")
 

@@ -7,15 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentlog.event.escape import escape_controls, join_lines, split_lines
-from agentlog.terminal.output import (
-    DEFAULT_WIDTH,
-    cell_width,
-    elide_middle,
-    escape_line,
-    get_width,
-    wrap_line,
-    wrap_text,
-)
+from agentlog.terminal.output import DEFAULT_WIDTH, get_width
+from agentlog.terminal.text_width import cell_width, elide_middle, escape_line, wrap_line, wrap_text
 
 WORDS = st.text("ab._-/漢", min_size=1, max_size=40)
 

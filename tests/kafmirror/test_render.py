@@ -7,7 +7,7 @@ import time
 import pytest
 
 from agentlog.terminal.live_screen import Screen, write_log_above
-from agentlog.terminal.output import paint_plain
+from agentlog.terminal.style import paint_plain
 from kafmirror.commands.metrics import MAX_SILENCE_S, StatusPage
 from kafmirror.commands.text import Terminal, live_lines, plan_lines, table_lines
 from kafmirror.kafka.metadata import Partition

@@ -101,8 +101,7 @@ def test_what_a_user_ignores_makes_no_difference(script, compared):
     b = script("b").calls("db.insert", {"row": 1, "marker": {"x": 2}}, "version 8 of it").ends().events
     assert compared(a, b).kinds == ["changed"]
     assert (
-        compared(a, b, parse_ignore_rules(["payload.input.marker"], [r"version \d+"])).verdict.kind
-        is VerdictKind.SAME
+        compared(a, b, parse_ignore_rules(["payload.input.marker"], [r"version \d+"])).verdict.kind is VerdictKind.SAME
     )
 
 

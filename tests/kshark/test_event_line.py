@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from agentlog.event.codec import decode
 from agentlog.event.event import Place, Record
 from agentlog.session.timeline import Step, make_single_step
-from agentlog.terminal.output import cell_width, paint_coloured, paint_plain
+from agentlog.terminal.style import paint_coloured, paint_plain
+from agentlog.terminal.text_width import cell_width
 from kshark.live.event_line import EventLineFormatter, choose_colour
 from tests.recording import Event, make_call_started, make_event, make_tool_call
 

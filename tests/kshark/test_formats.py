@@ -12,12 +12,12 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from agentlog.session.timeline import Timeline
-from agentlog.terminal.output import paint_plain
-from kshark.render import Look
-from kshark.replay.command import render_ndjson
+from agentlog.terminal.style import paint_plain
 from kshark.replay.json_document import render_json
 from kshark.replay.markdown import render_markdown
 from kshark.replay.tree import render_tree
+from kshark.view.layout import Look
+from kshark.view.ndjson import render_ndjson
 from tests.recording import encode_events, make_call_started, make_event, make_session_end, make_tool_call
 
 Loaded = Any  # of conftest.py

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentlog.terminal.output import paint_plain
+from agentlog.terminal.style import paint_plain
 from kshark.cli import app
-from kshark.render import Look, body
+from kshark.view.layout import Look
+from kshark.view.step_lines import body
 from tests.recording import (
     encode_events,
     make_call_started,

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from agentlog.event.codec import decode
 from agentlog.event.event import Place
 from agentlog.log.source import RecordOrUnreadable
-from agentlog.terminal.output import cell_width, paint_plain
+from agentlog.terminal.style import paint_plain
+from agentlog.terminal.text_width import cell_width
 from kshark.live.counters import SlidingWindow, Tally, merge_tallies
 from kshark.live.stats_text import Statistics, build_document, render_lines
 from tests.recording import make_call_started, make_event, make_tool_call

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from devkafka import eventually
-from kshark.replay.command import HINT
+from kshark.view.output_format import HINT
 from tests.recording import encode_events, make_session_end, make_tool_call, write_capture_file
 from tests.running import Terminal, feed
 

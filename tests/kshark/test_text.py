@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from agentlog.terminal.output import paint_plain
-from kshark.render import Look, text
+from agentlog.terminal.style import paint_plain
 from kshark.replay.json_document import render_json
 from kshark.replay.markdown import render_markdown
 from kshark.replay.tree import render_tree
+from kshark.view.layout import Look
+from kshark.view.timeline_text import text
 from tests.recording import encode_events, make_call_started, make_event, make_session_end, make_tool_call
 from tests.running import run
 

@@ -127,3 +127,11 @@ def parse_amount(value: object) -> float | None:
 
 MAX_EVENT_BYTES = 10_000
 """Bytes of an event as stored; above it values are moved out."""
+
+
+def moment(microseconds: int) -> datetime:
+    """A time in UTC; what no calendar holds stands at its edge."""
+    try:
+        return EPOCH + timedelta(microseconds=microseconds)
+    except OverflowError:
+        return EPOCH

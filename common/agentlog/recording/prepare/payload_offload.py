@@ -9,7 +9,13 @@ from typing import Any, NamedTuple
 import orjson
 
 from ...event.event import MAX_EVENT_BYTES
-from ...payloads import PayloadStore, StoreUsedBeforeForkError, make_object_name, make_reference, summarize_store_error
+from ...payloads import (
+    PayloadStore,
+    StoreUsedBeforeForkError,
+    make_object_name,
+    make_reference,
+    summarize_store_error,
+)
 from .snapshot import to_plain
 from .thread_pool import WorkerPool
 

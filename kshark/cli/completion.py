@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from agentlog.cli import Where, chosen_cluster
 from agentlog.errors import AgentlogError
+from agentlog.log.open_source import chosen_cluster
 from agentlog.settings.clusters import BOOTSTRAP
+from agentlog.terminal.options import Where
 
-from .catalogue.files import locate_catalogue_folder
-from .source.lookup import list_recent_sessions, read_about
+from ..catalogue.files import locate_catalogue_folder
+from ..source.lookup import list_recent_sessions, read_about
 
 MAX_COMPLETIONS = 100
 SHELL_SAFE_ID = re.compile(r"[\w.:@%+,/=-]+", re.ASCII)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from agentlog.cli import Where
+from agentlog.terminal.options import Where
 
 if TYPE_CHECKING:
     from agentlog.event.position import PositionRange

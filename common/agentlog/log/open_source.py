@@ -1,0 +1,111 @@
+"""The source that a user's options name, opened; and the times that they give."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+from ..terminal.options import Where
+
+if TYPE_CHECKING:
+    from ..event.position import Moment, PositionRange
+    from ..settings.clusters import Cluster, Settings
+    from .source import Source
+
+
+def settings() -> "Settings":
+    """The user's settings.
+
+    Raises:
+        SettingsError: with the file and line, or the variable, that is wrong.
+    """
+    from ..settings.clusters import load_settings
+
+    return load_settings(os.environ, Path.cwd())
+
+
+def chosen_cluster(where: Where) -> "tuple[Cluster, str, str | None]":
+    """The cluster, the topic, and the partitioner of its clients where that is known."""
+    known = settings()
+    topic = known.get_topic(where.topic)
+    return known.get_cluster(where.cluster, where.properties), topic, known.get_partitioner(topic)
+
+
+def check_file_alone(where: Where) -> None:
+    """Raise UsageError when both a file and a cluster are given."""
+    if where.cluster or where.properties or where.topic:
+        raise UsageError("--file takes the place of --cluster, --topic and -X; give one or the other")
+
+
+@contextmanager
+def opened(where: Where) -> "Iterator[Source]":
+    """The source that the user named.
+
+    Raises:
+        UsageError: both a file and a cluster.
+    """
+    if where.file is not None:
+        check_file_alone(where)
+        from .capture_file import CaptureSource
+
+        yield CaptureSource(where.file, sys.stdin.buffer)  # type: ignore[arg-type]
+        return
+    from .reader import KafkaReader
+    from .topic_source import TopicSource
+
+    cluster, topic, partitioner = chosen_cluster(where)
+    with KafkaReader(cluster) as reader:
+        yield TopicSource(reader, topic, partitioner, where.all_partitions)
+
+
+def parse_moment(option: str, text: str) -> "Moment":
+    """What an option says that takes a time.
+
+    Raises:
+        UsageError: it isn't understood, or is an offset.
+    """
+    from ..event.position import Moment
+    from ..settings.time_expression import parse_position
+
+    position = parse_position(text, datetime.now(get_local_zone()))
+    if not isinstance(position, Moment):
+        raise UsageError(f"{option} takes a time, not {position.describe()}")
+    return position
+
+
+def span(start: str | None, end: str | None) -> "PositionRange":
+    """What ``--from`` and ``--to`` say.
+
+    Raises:
+        PositionError: one isn't understood, or the end lies before the beginning.
+    """
+    from ..event.position import PositionRange
+    from ..settings.time_expression import check_range, parse_position
+
+    now = datetime.now(get_local_zone())
+    first = parse_position(start, now) if start is not None else None
+    last = parse_position(end, now) if end is not None else None
+    check_range(first, last)
+    return PositionRange(first, last)
+
+
+def get_local_zone() -> tzinfo:
+    """The user's time zone with its daylight saving time, which the offset of now doesn't tell."""
+    from zoneinfo import ZoneInfo
+
+    name = os.environ.get("TZ", "").lstrip(":")
+    try:
+        if name:
+            return ZoneInfo(name)
+        with Path("/etc/localtime").open("rb") as rules:
+            return ZoneInfo.from_file(rules, key=_get_zone_name())
+    except (OSError, ValueError, KeyError):
+        return datetime.now().astimezone().tzinfo or UTC
+
+
+def _get_zone_name() -> str | None:
+    return str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2] or None

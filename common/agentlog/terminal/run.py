@@ -1,0 +1,106 @@
+"""A tool's run: its streams, its log, its signals, its errors, and its exit code."""
+
+import gc
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import AgentlogError, Stopped
+
+if TYPE_CHECKING:
+    pass
+
+
+BUG_EXIT_CODE = 70
+_received_signals: list[int] = []  # the one that ends this process, once it has come
+
+
+def new_app(help_text: str) -> click.Group:
+    """A tool's command line."""
+    settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    return click.Group(help=help_text, no_args_is_help=True, context_settings=settings)
+
+
+def run(app: click.Group) -> None:
+    """Run a tool and end the process with its exit code; nothing but a message reaches the user."""
+    gc.disable()  # a command lives for seconds, and walking its records again and again would double them
+    _prepare_streams()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _handle_stop_signal)
+    sys.exit(_run_for_exit_code(app, _get_tool_name()))
+
+
+def _get_tool_name() -> str:
+    """The name that the user called the tool by; of ``python -m kshark`` the package's."""
+    program = Path(sys.argv[0])
+    return program.parent.name if program.stem == "__main__" else program.stem
+
+
+def _prepare_streams() -> None:
+    """What an encoding can't hold is escaped; a stream that was closed goes nowhere, and no file takes its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  for as long as we run
+        elif mode == "w":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _run_for_exit_code(app: click.Group, tool_name: str) -> int:
+    try:
+        app(prog_name=tool_name)
+    except AgentlogError as error:
+        _write_stderr(f"{tool_name}: {error}")
+        return error.exit_code
+    except Stopped as stopped:
+        return stopped.exit_code
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0
+    except Exception as error:
+        if _received_signals:  # it came while C code called Python, which complains of that in place of Stopped
+            return 128 + _received_signals[0]
+        if os.environ.get("AGENTLOG_DEBUG"):
+            raise
+        _write_stderr(
+            f"{tool_name}: a bug, {type(error).__name__}: {error}\nPlease report it, with what AGENTLOG_DEBUG=1 shows."
+        )
+        return BUG_EXIT_CODE
+    return 0
+
+
+def _handle_stop_signal(signal_number: int, frame: FrameType | None) -> None:
+    """The first signal finishes cleanly; the second meets no handler of ours."""
+    for stop_signal in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop_signal, signal.SIG_DFL)
+    if _is_importing(frame):  # C code that is being imported may not survive an error: wait until it is there
+        signal.signal(signal.SIGALRM, lambda _, later: _handle_stop_signal(signal_number, later))
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        return
+    _received_signals.append(signal_number)
+    raise Stopped(128 + signal_number)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
+
+
+def _write_stderr(text: str) -> None:
+    from .output import write_stderr
+
+    write_stderr(text)
+
+
+def log_to_stderr(is_verbose: bool) -> None:
+    """Warnings go to standard error; with ``is_verbose`` all that we do, and librdkafka's own lines, in the same tree."""
+    import logging
+
+    logging.basicConfig(stream=sys.stderr, format=f"{_get_tool_name()}: %(message)s")
+    logging.getLogger().setLevel(logging.INFO if is_verbose else logging.WARNING)
+    logging.getLogger("agentlog.librdkafka").setLevel(logging.DEBUG if is_verbose else logging.CRITICAL)

@@ -1,0 +1,14 @@
+"""Steps as NDJSON: their events as stored, each with its place. Pure."""
+
+from collections.abc import Iterable, Iterator
+
+from agentlog.event import capture
+from agentlog.session.timeline import Step
+
+
+def render_ndjson(steps: Iterable[Step]) -> Iterator[bytes]:
+    """The steps' events as stored, each with its ``_record``; an announcement ahead of its call."""
+    for step in steps:
+        yield from (capture.write_line(record.value, record.place) for record in step.announced)
+        if not step.is_open:
+            yield capture.write_line(step.record.value, step.record.place)

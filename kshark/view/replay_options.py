@@ -1,0 +1,43 @@
+"""The options of replay: which steps are shown, and how."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from agentlog.session.timeline import Step
+from agentlog.terminal.output import get_width
+from agentlog.terminal.style import choose_paint, paint_plain
+from agentlog.text.step_text import get_step_word
+
+from .layout import Look
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which steps are wanted, and how they are to be written."""
+
+    types: Sequence[str] = ()
+    agents: Sequence[str] = ()
+    errors: bool = False
+    format: str = "text"
+    full: bool = False
+    max_chars: int | None = None
+    pager: bool = True
+
+    def matches(self, step: Step) -> bool:
+        """Whether a step is wanted. A type is an event type, or the word that the text shows for it."""
+        by_type = not self.types or not {step.kind, step.event.event_type, get_step_word(step)}.isdisjoint(self.types)
+        by_agent = not self.agents or step.event.agent_id in self.agents
+        return by_type and by_agent and (not self.errors or step.error is not None)
+
+    def make_layout(self, began: int, steps: int) -> Look:
+        """How text of a session of so many steps is to be written for where it goes."""
+        is_for_terminal = self.format in ("text", "tree")
+        return Look(
+            get_width(),
+            choose_paint(sys.stdout) if is_for_terminal else paint_plain,
+            began,
+            steps,
+            self.full,
+            self.max_chars,
+        )
