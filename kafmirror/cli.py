@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agentlog.log.open_source import span
+from agentlog.log.open_source import parse_range
 from agentlog.terminal.options import color_option, from_option, property_option, verbose_option
 from agentlog.terminal.run import log_to_stderr, new_app, run
 
@@ -176,7 +176,7 @@ def verify(
     from .commands.verify import VerifyOptions
     from .commands.verify import verify as run_verify
 
-    begin = span(start, None).start
+    begin = parse_range(start, None).start
     context.exit(run_verify(named, VerifyOptions(begin, sample, resume, digest, shape)))
 
 

@@ -2,8 +2,8 @@
 
 import click
 
-from agentlog.log.open_source import span
-from agentlog.terminal.options import Where, color_option, from_option, to_option, verbose_option, where_options
+from agentlog.log.open_source import parse_range
+from agentlog.terminal.options import SourceOptions, color_option, from_option, to_option, verbose_option, where_options
 from agentlog.terminal.run import log_to_stderr, new_app, run
 
 HELP = """\
@@ -56,7 +56,7 @@ def compare(
     context: click.Context,
     a: str,
     b: str,
-    where: Where,
+    where: SourceOptions,
     other_file: str | None,
     other_cluster: str | None,
     start: str | None,
@@ -88,7 +88,7 @@ def compare(
     choice = Choice(shape, show_divergence or only_decisive, only_decisive, around, pager)
     places = resolve_sources(where, other_file, other_cluster)
     context.exit(
-        compare_sessions((a, b), places, span(start, end), load_comparison_settings(ignored, patterns), choice)
+        compare_sessions((a, b), places, parse_range(start, end), load_comparison_settings(ignored, patterns), choice)
     )
 
 
@@ -109,7 +109,7 @@ def cohort(
     context: click.Context,
     good: tuple[str, ...],
     bad: str,
-    where: Where,
+    where: SourceOptions,
     start: str | None,
     end: str | None,
     ignored: tuple[str, ...],
@@ -130,7 +130,7 @@ def cohort(
     log_to_stderr(verbose)
     choice = Choice(shape, pager=pager)
     context.exit(
-        compare_cohort((good, bad), where, span(start, end), load_comparison_settings(ignored, patterns), choice)
+        compare_cohort((good, bad), where, parse_range(start, end), load_comparison_settings(ignored, patterns), choice)
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from agentlog.errors import UsageError
 from agentlog.event.escape import escape_controls, format_code_span
 from agentlog.event.position import PositionRange
-from agentlog.terminal.options import Where
+from agentlog.terminal.options import SourceOptions
 from agentlog.terminal.output import get_width, write_bytes, write_lines
 from agentlog.terminal.pager import page_lines
 from agentlog.terminal.text_width import clip_text, flow_items, wrap_text
@@ -17,7 +17,7 @@ from .command import Choice
 from .judge.compare import compare
 from .judge.divergence import Divergence, Weight
 from .reading.normalize import IgnoreRules
-from .reading.read_sessions import Wanted, read_session
+from .reading.read_sessions import SessionRequest, read_session
 from .reading.session import Session
 from .reading.side_effects import ToolPatterns
 from .reading.signature import SignatureBuilder
@@ -59,10 +59,10 @@ class Cohort:
 
 def compare_cohort(
     sessions: tuple[Sequence[str], str],
-    where: Where,
+    source_options: SourceOptions,
     span: PositionRange,
     rules_and_patterns: tuple[IgnoreRules, ToolPatterns],
-    choice: Choice,
+    options: Choice,
 ) -> int:
     """Compare good sessions with a bad one, and write what sets it apart; 1 when anything does, else 0.
 
@@ -70,17 +70,17 @@ def compare_cohort(
         NothingToShow: no record of one of them could be read.
         AgentlogError: the source can't be read.
     """
-    if where.file == "-":
+    if source_options.file == "-":
         raise UsageError("standard input can be read only once: keep it in a file first")
     with open_spill() as spill:
         bad_request, *wanted = (
-            Wanted(name, where, span, SignatureBuilder(spill, *rules_and_patterns))
+            SessionRequest(name, source_options, span, SignatureBuilder(spill, *rules_and_patterns))
             for name in (sessions[1], *dict.fromkeys(sessions[0]))
         )
         bad = read_session(bad_request)
         good = [read_session(request, bad.unreadable) for request in wanted]
         cohort = Cohort(good, bad, _find_traits(good, bad, rules_and_patterns[0]))
-        _write_cohort(cohort, choice)
+        _write_cohort(cohort, options)
     return 1 if cohort.traits else 0
 
 
@@ -115,14 +115,14 @@ def _identify_divergence(divergence: Divergence, groups_b: StepGroups) -> tuple[
     )
 
 
-def _write_cohort(cohort: Cohort, choice: Choice) -> None:
-    match choice.format:
+def _write_cohort(cohort: Cohort, options: Choice) -> None:
+    match options.format:
         case "json":
             write_bytes([dump_json(_encode_cohort(cohort)), b"\n"])
         case "markdown":
             write_lines(_markdown_lines(cohort))
         case _:
-            page_lines(_text_lines(cohort, get_width()), use_pager=choice.pager)
+            page_lines(_text_lines(cohort, get_width()), use_pager=options.pager)
 
 
 def _text_lines(cohort: Cohort, columns: int) -> Iterator[str]:

@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 
 from agentlog.event.position import PositionRange
-from agentlog.terminal.options import Where
+from agentlog.terminal.options import SourceOptions
 from agentlog.terminal.output import get_width, write_bytes, write_lines
 from agentlog.terminal.pager import page_lines
 from agentlog.terminal.style import choose_paint
@@ -14,7 +14,7 @@ from .align.step_groups import group_steps
 from .judge.compare import compare
 from .judge.verdict import VerdictKind, reach_verdict
 from .reading.normalize import IgnoreRules
-from .reading.read_sessions import Wanted, read_both
+from .reading.read_sessions import SessionRequest, read_both
 from .reading.side_effects import ToolPatterns
 from .reading.signature import SignatureBuilder
 from .reading.spill import open_spill
@@ -36,10 +36,10 @@ class Choice:
 
 def compare_sessions(
     sessions: tuple[str, str],
-    places: tuple[Where, Where],
+    places: tuple[SourceOptions, SourceOptions],
     span: PositionRange,
     how: tuple[IgnoreRules, ToolPatterns],
-    choice: Choice,
+    options: Choice,
 ) -> int:
     """Compare two sessions and write what came of it; 0 when they are the same, 1 when they differ.
 
@@ -49,20 +49,20 @@ def compare_sessions(
     """
     with open_spill() as one, open_spill() as other:
         a, b = read_both(
-            Wanted(sessions[0], places[0], span, SignatureBuilder(one, *how)),
-            Wanted(sessions[1], places[1], span, SignatureBuilder(other, *how)),
+            SessionRequest(sessions[0], places[0], span, SignatureBuilder(one, *how)),
+            SessionRequest(sessions[1], places[1], span, SignatureBuilder(other, *how)),
         )
         own_a, own_b = group_steps(a.timeline, a.spill), group_steps(b.timeline, b.spill)
         payloads = Payloads(how[0], own_a, own_b)
         compared = compare(own_a, own_b, payloads)
         found = Result(reach_verdict(compared, payloads), compared, a, b, StepDescriber(payloads))
-        _show(found, choice)
+        _show(found, options)
     return 0 if found.verdict.kind is VerdictKind.SAME else 1
 
 
-def _show(found: Result, choice: Choice) -> None:
-    excerpt = found.select_excerpt(choice.context, only_decisive=choice.only_decisive)
-    match choice.format:
+def _show(found: Result, options: Choice) -> None:
+    excerpt = found.select_excerpt(options.context, only_decisive=options.only_decisive)
+    match options.format:
         case "json":
             from .show.json_document import render_json  # noqa: PLC0415
 
@@ -76,5 +76,5 @@ def _show(found: Result, choice: Choice) -> None:
 
             write_lines(render_html(found, excerpt))
         case _:
-            look = Layout(get_width(), choose_paint(sys.stdout), excerpt if choice.show_divergence else None)
-            page_lines(VerdictText(found, look).lines(), use_pager=choice.pager)
+            look = Layout(get_width(), choose_paint(sys.stdout), excerpt if options.show_divergence else None)
+            page_lines(VerdictText(found, look).lines(), use_pager=options.pager)

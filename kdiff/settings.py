@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from agentlog.errors import SettingsError, UsageError
-from agentlog.log.open_source import settings
+from agentlog.log.open_source import load_user_settings
 from agentlog.settings.librdkafka_properties import suggest_name
 
 from .reading.normalize import IgnoreRules, parse_ignore_rules
@@ -32,7 +32,7 @@ def load_comparison_settings(
 
 
 def _read_table() -> dict[str, list[str]]:
-    file = settings().file
+    file = load_user_settings().file
     table = file.data.get("kdiff", {}) if file else {}
     for key, value in table.items():
         origin = file.locate("kdiff", key) if file else ""

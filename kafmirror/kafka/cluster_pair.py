@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from agentlog.errors import UsageError
-from agentlog.log.open_source import settings
+from agentlog.log.open_source import load_user_settings
 
 from .cluster_view import ClusterView
 from .connection import ClusterConnection
@@ -53,7 +53,7 @@ def open_clusters(request: MirrorRequest) -> Iterator[ClusterPair]:
         SettingsError: a cluster that isn't known, or a property that kafmirror has no word for.
         UsageError: options that contradict each other.
     """
-    user_settings = settings()
+    user_settings = load_user_settings()
     selection = TopicSelection(
         split_names(request.topics) or [user_settings.get_topic(None)], check_target_topic(request.target_topic)
     )

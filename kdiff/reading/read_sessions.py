@@ -10,11 +10,11 @@ import msgspec
 from agentlog.errors import NothingToShow, UsageError
 from agentlog.event.event import Unreadable
 from agentlog.event.position import PositionRange
-from agentlog.log.open_source import opened
+from agentlog.log.open_source import open_source
 from agentlog.log.source import Source
 from agentlog.session.coverage import SearchReport, measure_coverage
 from agentlog.session.timeline import build_timeline
-from agentlog.terminal.options import Where
+from agentlog.terminal.options import SourceOptions
 from agentlog.terminal.progress import show_progress
 from agentlog.terminal.unreadable_report import report_first
 from agentlog.text.coverage_text import describe_not_found
@@ -28,11 +28,11 @@ MAX_REPORTED = 20
 BATCH_SIZE = 1_000
 
 
-class Wanted(NamedTuple):
+class SessionRequest(NamedTuple):
     """A session to read: its id, where it is, which part of it, and what makes sketches of it."""
 
     session_id: str
-    where: Where
+    where: SourceOptions
     span: PositionRange
     signature_builder: SignatureBuilder
 
@@ -45,20 +45,20 @@ class _ReadRecords(NamedTuple):
     searched: SearchReport
 
 
-def read_session(wanted: Wanted, already_reported: Iterable[Unreadable] = ()) -> Session:
+def read_session(request: SessionRequest, already_reported: Iterable[Unreadable] = ()) -> Session:
     """Read a session. What can't be read is named on standard error, but for what was ``already_reported`` before.
 
     Raises:
         NothingToShow: no record of it could be read.
         AgentlogError: the source can't be read.
     """
-    with opened(wanted.where) as source, show_progress(lambda: _progress_text(source.searched)):
+    with open_source(request.where) as source, show_progress(lambda: _progress_text(source.searched)):
         unreadable: list[Unreadable] = []
-        signatures = list(_read_signatures(wanted, source, unreadable))
-    return _build_session(wanted, _ReadRecords(signatures, unreadable, source.searched), already_reported)
+        signatures = list(_read_signatures(request, source, unreadable))
+    return _build_session(request, _ReadRecords(signatures, unreadable, source.searched), already_reported)
 
 
-def read_both(a: Wanted, b: Wanted) -> tuple[Session, Session]:
+def read_both(a: SessionRequest, b: SessionRequest) -> tuple[Session, Session]:
     """Read two sessions at the same time, B in a process of its own.
 
     Raises:
@@ -74,17 +74,17 @@ def read_both(a: Wanted, b: Wanted) -> tuple[Session, Session]:
         )
 
 
-def _read_into(file: IO[bytes], wanted: Wanted) -> tuple[list[Unreadable], SearchReport, bytes]:
+def _read_into(file: IO[bytes], request: SessionRequest) -> tuple[list[Unreadable], SearchReport, bytes]:
     unreadable: list[Unreadable] = []
     encode = msgspec.msgpack.Encoder().encode
-    with opened(wanted.where) as source:
-        signatures = _read_signatures(wanted, source, unreadable)
+    with open_source(request.where) as source:
+        signatures = _read_signatures(request, source, unreadable)
         while batch := list(islice(signatures, BATCH_SIZE)):
             encoded = encode(batch)
             file.write(len(encoded).to_bytes(8, "big") + encoded)
     file.flush()
-    wanted.signature_builder.spill.flush()
-    return unreadable, source.searched, wanted.signature_builder.spill.id_hashes.tobytes()
+    request.signature_builder.spill.flush()
+    return unreadable, source.searched, request.signature_builder.spill.id_hashes.tobytes()
 
 
 def _decode_signatures(file: IO[bytes]) -> Iterator[RecordSignature]:
@@ -94,17 +94,19 @@ def _decode_signatures(file: IO[bytes]) -> Iterator[RecordSignature]:
         yield from decode(file.read(int.from_bytes(size, "big")))
 
 
-def _read_signatures(wanted: Wanted, source: Source, unreadable: list[Unreadable]) -> Iterator[RecordSignature]:
-    build_signature = wanted.signature_builder.build_signature
-    for item in source.records(wanted.session_id, wanted.span):
+def _read_signatures(
+    request: SessionRequest, source: Source, unreadable: list[Unreadable]
+) -> Iterator[RecordSignature]:
+    build_signature = request.signature_builder.build_signature
+    for item in source.records(request.session_id, request.span):
         if isinstance(item, Unreadable):
             unreadable.append(item)
         else:
             yield build_signature(item)
 
 
-def _build_session(wanted: Wanted, records: _ReadRecords, already_reported: Iterable[Unreadable]) -> Session:
-    session_id, span, searched = wanted.session_id, wanted.span, records.searched
+def _build_session(request: SessionRequest, records: _ReadRecords, already_reported: Iterable[Unreadable]) -> Session:
+    session_id, span, searched = request.session_id, request.span, records.searched
     signatures = list(records.signatures)
     reported = set(already_reported)
     unreported = [each for each in records.unreadable if each not in reported]
@@ -116,7 +118,7 @@ def _build_session(wanted: Wanted, records: _ReadRecords, already_reported: Iter
         session_timeline,
         measure_coverage(searched, session_timeline, span),
         records.unreadable,
-        wanted.signature_builder.spill,
+        request.signature_builder.spill,
     )
 
 
@@ -125,7 +127,9 @@ def _progress_text(searched: SearchReport) -> str:
     return f"{searched.what}: read {searched.records:,}{total_text} records"
 
 
-def resolve_sources(where: Where, other_file: str | None, other_cluster: str | None) -> tuple[Where, Where]:
+def resolve_sources(
+    source_options: SourceOptions, other_file: str | None, other_cluster: str | None
+) -> tuple[SourceOptions, SourceOptions]:
     """Where A is, and where B is: at the same place unless another one is given.
 
     Raises:
@@ -134,11 +138,11 @@ def resolve_sources(where: Where, other_file: str | None, other_cluster: str | N
     if other_file and other_cluster:
         raise UsageError("--other-file and --other-cluster: B can only be in one place")
     if other_cluster is None:
-        source_b = where if other_file is None else Where(file=other_file)
-        sources = where, source_b
+        source_b = source_options if other_file is None else SourceOptions(file=other_file)
+        sources = source_options, source_b
     else:
-        source_a = where if where.file is None else Where(file=where.file)
-        sources = source_a, where._replace(file=None, cluster=other_cluster)
+        source_a = source_options if source_options.file is None else SourceOptions(file=source_options.file)
+        sources = source_a, source_options._replace(file=None, cluster=other_cluster)
     if sources[0].file == sources[1].file == "-":
         raise UsageError("standard input can be read only once: keep it in a file first")
     return sources

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from agentlog.event.event import Place, Unreadable
 from agentlog.log.admin import TopicIdentityRequest
-from agentlog.log.open_source import check_file_alone, chosen_cluster
+from agentlog.log.open_source import check_file_alone, choose_cluster
 from agentlog.log.reader import KafkaReader
 from agentlog.session.coverage import SearchReport
 from agentlog.settings.clusters import BOOTSTRAP
-from agentlog.terminal.options import Where
+from agentlog.terminal.options import SourceOptions
 from agentlog.terminal.progress import show_progress
 from agentlog.text.coverage_text import progress_text
 
@@ -42,18 +42,18 @@ class SessionList:
 
 
 @contextmanager
-def load_sessions(where: Where, use_catalogue: bool) -> Iterator[SessionList]:
+def load_sessions(source_options: SourceOptions, use_catalogue: bool) -> Iterator[SessionList]:
     """The sessions of the source that the user named.
 
     Raises:
         AgentlogError: the source can't be read.
     """
-    if where.file is not None:
-        check_file_alone(where)
+    if source_options.file is not None:
+        check_file_alone(source_options)
         with Store() as store:
-            yield _load_from_file(where.file, store)
+            yield _load_from_file(source_options.file, store)
         return
-    cluster, topic, _ = chosen_cluster(where)
+    cluster, topic, _ = choose_cluster(source_options)
     with KafkaReader(cluster) as reader:
         identification = TopicIdentityRequest(cluster, topic, reader.timeout_s) if use_catalogue else None
         reader.partition_count(topic)

@@ -2,7 +2,7 @@
 
 import click
 
-from agentlog.terminal.options import Where, cluster_option, property_option, topic_option
+from agentlog.terminal.options import SourceOptions, cluster_option, property_option, topic_option
 from agentlog.terminal.run import log_to_stderr
 
 
@@ -35,4 +35,4 @@ def demo(
     else:
         from ..transfer.demo_topic import write_topic
 
-        write_topic(Where(cluster, topic, properties), began)
+        write_topic(SourceOptions(cluster, topic, properties), began)

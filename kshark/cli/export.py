@@ -2,11 +2,11 @@
 
 import click
 
-from agentlog.log.open_source import span
-from agentlog.terminal.options import Where, from_option, to_option, verbose_option, where_options
+from agentlog.log.open_source import parse_range
+from agentlog.terminal.options import SourceOptions, from_option, to_option, verbose_option, where_options
 from agentlog.terminal.run import log_to_stderr
 
-from ..source.session_request import Wanted
+from ..source.session_request import SessionRequest
 from .options import check_session, no_catalog_option, session_ids
 
 
@@ -23,7 +23,7 @@ from .options import check_session, no_catalog_option, session_ids
 def export(
     sessions: tuple[str, ...],
     output: str,
-    where: Where,
+    where: SourceOptions,
     start: str | None,
     end: str | None,
     no_catalog: bool,
@@ -43,5 +43,5 @@ def export(
     log_to_stderr(verbose)
     for session in sessions:
         check_session(session)
-    bounds = span(start, end)
-    export_sessions([Wanted(each, where, bounds, not no_catalog) for each in dict.fromkeys(sessions)], output)
+    bounds = parse_range(start, end)
+    export_sessions([SessionRequest(each, where, bounds, not no_catalog) for each in dict.fromkeys(sessions)], output)

@@ -2,7 +2,7 @@
 
 import click
 
-from agentlog.terminal.options import Where, cluster_option, property_option, topic_option, verbose_option
+from agentlog.terminal.options import SourceOptions, cluster_option, property_option, topic_option, verbose_option
 from agentlog.terminal.run import log_to_stderr
 
 
@@ -37,4 +37,4 @@ def import_(
     from ..transfer.import_events import import_file
 
     log_to_stderr(verbose)
-    import_file(file, Where(cluster, topic, properties), shift_to, create)
+    import_file(file, SourceOptions(cluster, topic, properties), shift_to, create)

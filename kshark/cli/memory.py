@@ -2,7 +2,7 @@
 
 import click
 
-from ..source.session_request import Wanted
+from ..source.session_request import SessionRequest
 from .options import max_chars_option, pager_option, session_options
 
 FORMATS = ("text", "json", "messages")
@@ -18,7 +18,7 @@ FORMATS = ("text", "json", "messages")
 @max_chars_option
 @pager_option
 def memory(
-    wanted: Wanted,
+    wanted: SessionRequest,
     at: str | None,
     since: str | None,
     agent: str | None,
@@ -38,8 +38,8 @@ def memory(
     kshark memory sess_a1b2c3 --at 176 --since 12    what it learnt between the two
     kshark memory sess_a1b2c3 --at 12 --format messages > messages.json     to ask a model again
     """
-    from ..memory.command import Choice
+    from ..memory.command import MemoryOptions
     from ..memory.command import show_memory as say_memory
 
-    choice = Choice(at, since, agent, shape, full, max_chars, pager)
+    choice = MemoryOptions(at, since, agent, shape, full, max_chars, pager)
     say_memory(wanted, choice)

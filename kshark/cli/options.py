@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from agentlog.log.open_source import span
-from agentlog.terminal.options import Where, color_option, from_option, to_option, verbose_option, where_options
+from agentlog.log.open_source import parse_range
+from agentlog.terminal.options import SourceOptions, color_option, from_option, to_option, verbose_option, where_options
 from agentlog.terminal.run import log_to_stderr
 
-from ..source.session_request import Wanted
+from ..source.session_request import SessionRequest
 
 Command = Callable[..., Any]
 
@@ -27,8 +27,10 @@ def session_ids(context: click.Context, _: click.Parameter, incomplete: str) -> 
     """What a shell completes a SESSION to."""
     from .completion import complete_session_id
 
-    given = {name: value for name, value in context.params.items() if name in Where._fields and value is not None}
-    return complete_session_id(Where(**given), incomplete)
+    given = {
+        name: value for name, value in context.params.items() if name in SourceOptions._fields and value is not None
+    }
+    return complete_session_id(SourceOptions(**given), incomplete)
 
 
 def session_options(command: Command) -> Command:
@@ -38,8 +40,8 @@ def session_options(command: Command) -> Command:
     def with_wanted(**options: Any) -> Any:
         log_to_stderr(options.pop("verbose"))
         session, last = options.pop("session"), options.pop("last")
-        bounds = span(options.pop("start"), options.pop("end"))
-        wanted = Wanted(session or "", options.pop("where"), bounds, not options.pop("no_catalog"))
+        bounds = parse_range(options.pop("start"), options.pop("end"))
+        wanted = SessionRequest(session or "", options.pop("where"), bounds, not options.pop("no_catalog"))
         return command(wanted=_named(wanted, session, last), **options)
 
     argument = click.argument("session", required=False, shell_complete=session_ids)
@@ -51,7 +53,7 @@ def session_options(command: Command) -> Command:
     return decorated
 
 
-def _named(wanted: Wanted, session: str | None, last: bool) -> Wanted:
+def _named(wanted: SessionRequest, session: str | None, last: bool) -> SessionRequest:
     """What is wanted, with the id of a session."""
     check_session(session)
     if session is None:

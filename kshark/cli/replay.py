@@ -2,7 +2,7 @@
 
 import click
 
-from ..source.session_request import Wanted
+from ..source.session_request import SessionRequest
 from .options import max_chars_option, pager_option, session_options
 
 FORMATS = ("text", "tree", "ndjson", "json", "markdown")
@@ -19,7 +19,7 @@ FORMATS = ("text", "tree", "ndjson", "json", "markdown")
 @max_chars_option
 @pager_option
 def replay(
-    wanted: Wanted,
+    wanted: SessionRequest,
     follow: bool,
     shape: str | None,
     types: tuple[str, ...],
@@ -45,9 +45,9 @@ def replay(
     """
     from ..replay.command import replay_session
     from ..view.output_format import choose_format, explain_format
-    from ..view.replay_options import Choice
+    from ..view.replay_options import ReplayOptions
 
-    choice = Choice(types, agents, errors, choose_format(shape), full, max_chars, pager)
+    choice = ReplayOptions(types, agents, errors, choose_format(shape), full, max_chars, pager)
     with explain_format(shape):
         if follow:
             from ..live.follow import follow_session

@@ -2,7 +2,7 @@
 
 import click
 
-from ..source.session_request import Wanted
+from ..source.session_request import SessionRequest
 from .options import session_options
 
 
@@ -10,7 +10,7 @@ from .options import session_options
 @session_options
 @click.option("--output", "-o", metavar="FILE", help="The page to write; - is standard output. [default: SESSION.html]")
 @click.option("--full", is_flag=True, help="Fetch large payloads from their store into the page.")
-def report(wanted: Wanted, output: str | None, full: bool) -> None:
+def report(wanted: SessionRequest, output: str | None, full: bool) -> None:
     """Write a session as one HTML page that needs nothing else: to send to a colleague, to attach to an incident.
 
     Without -o, a pipe gets the page, and a terminal a file named after the session; a file that is there already

@@ -2,8 +2,8 @@
 
 import click
 
-from agentlog.log.open_source import span
-from agentlog.terminal.options import Where, color_option, from_option, to_option, verbose_option, where_options
+from agentlog.log.open_source import parse_range
+from agentlog.terminal.options import SourceOptions, color_option, from_option, to_option, verbose_option, where_options
 from agentlog.terminal.run import log_to_stderr
 
 from .options import no_catalog_option
@@ -34,7 +34,7 @@ STATUSES = ("running", "succeeded", "failed", "cancelled", "never-ended", "other
 @color_option
 @verbose_option
 def sessions(
-    where: Where,
+    where: SourceOptions,
     start: str | None,
     end: str | None,
     agents: tuple[str, ...],
@@ -62,10 +62,10 @@ def sessions(
     kshark sessions --file run.ndjson                without Kafka
     """
     from ..catalogue.query import Query
-    from ..sessions.command import Choice, list_sessions
+    from ..sessions.command import SessionsOptions, list_sessions
 
     log_to_stderr(verbose)
     if text is not None and not text.strip():
         raise click.UsageError("--text is empty: is a variable of your shell not set?")
-    query = Query(span(start, end), agents, tools, statuses, min_cost, min_calls, text, sort)
-    list_sessions(where, query, Choice(shape, limit, pager), use_catalogue=not no_catalog)
+    query = Query(parse_range(start, end), agents, tools, statuses, min_cost, min_calls, text, sort)
+    list_sessions(where, query, SessionsOptions(shape, limit, pager), use_catalogue=not no_catalog)

@@ -3,7 +3,7 @@
 import click
 
 from agentlog.terminal.options import (
-    Where,
+    SourceOptions,
     cluster_option,
     color_option,
     property_option,
@@ -47,4 +47,4 @@ def stats(
     from ..live.stats import StatsOptions, show_stats
 
     log_to_stderr(verbose)
-    show_stats(Where(cluster, topic, properties), StatsOptions(start, end, follow, top, shape))
+    show_stats(SourceOptions(cluster, topic, properties), StatsOptions(start, end, follow, top, shape))

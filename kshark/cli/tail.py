@@ -2,7 +2,14 @@
 
 import click
 
-from agentlog.terminal.options import Where, cluster_option, color_option, property_option, topic_option, verbose_option
+from agentlog.terminal.options import (
+    SourceOptions,
+    cluster_option,
+    color_option,
+    property_option,
+    topic_option,
+    verbose_option,
+)
 from agentlog.terminal.run import log_to_stderr
 
 
@@ -38,7 +45,9 @@ def tail(
     """
     from ..live.tail import tail_events as show_events
     from ..view.output_format import choose_format
-    from ..view.replay_options import Choice
+    from ..view.replay_options import ReplayOptions
 
     log_to_stderr(verbose)
-    show_events(Where(cluster, topic, properties), start, Choice(types, agents, errors, choose_format(shape)))
+    show_events(
+        SourceOptions(cluster, topic, properties), start, ReplayOptions(types, agents, errors, choose_format(shape))
+    )

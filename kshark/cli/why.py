@@ -2,7 +2,7 @@
 
 import click
 
-from ..source.session_request import Wanted
+from ..source.session_request import SessionRequest
 from .options import max_chars_option, pager_option, session_options
 
 FORMATS = ("text", "json", "markdown")
@@ -16,7 +16,7 @@ FORMATS = ("text", "json", "markdown")
 @max_chars_option
 @pager_option
 def why(
-    wanted: Wanted,
+    wanted: SessionRequest,
     event: str | None,
     shape: str,
     full: bool,
@@ -36,7 +36,7 @@ def why(
     kshark why sess_a1b2c3 14:23:16                  why what it was at then
     kshark why sess_a1b2c3 --file run.ndjson --format markdown
     """
-    from ..why.command import Choice
+    from ..why.command import WhyOptions
     from ..why.command import explain_session as say_why
 
-    say_why(wanted, event, Choice(shape, full, max_chars, pager))
+    say_why(wanted, event, WhyOptions(shape, full, max_chars, pager))

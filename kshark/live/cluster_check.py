@@ -11,7 +11,7 @@ from agentlog.errors import AgentlogError, KafkaError, SettingsError, TopicNotFo
 from agentlog.event import codec
 from agentlog.event.escape import escape_controls
 from agentlog.formatting import format_count
-from agentlog.log.open_source import settings
+from agentlog.log.open_source import load_user_settings
 from agentlog.log.reader import KafkaReader
 from agentlog.settings.clusters import BOOTSTRAP, Settings
 from agentlog.terminal.output import get_width, write_bytes, write_lines, write_stderr
@@ -47,7 +47,7 @@ def check_clusters(topic: str | None, properties: Sequence[str], output_format: 
     Raises:
         SettingsError: the settings name no cluster.
     """
-    user_settings = settings()
+    user_settings = load_user_settings()
     if not user_settings.cluster_names:
         raise SettingsError("no settings name a cluster; docs/settings.md shows an agentlog.toml")
     with ThreadPoolExecutor(len(user_settings.cluster_names)) as pool:

@@ -5,13 +5,13 @@ from datetime import date
 from zlib import crc32
 
 from agentlog.event.escape import join_lines
-from agentlog.event.event import moment
+from agentlog.event.event import to_datetime
 from agentlog.session.timeline import Step
 from agentlog.terminal.style import Paint, Style
 from agentlog.terminal.text_width import cell_width, clip_text, elide_middle
 from agentlog.text.step_text import KINDS_WITH_ERROR_IN_HEADLINE, format_headline, format_payload_value, get_step_word
 
-from ..view.layout import word_style
+from ..view.layout import choose_word_style
 
 SESSION_COLOURS = ("32", "33", "34", "35", "36", "92", "93", "94", "95", "96")
 """The terminal's own colours but for red, which is what went wrong."""
@@ -51,10 +51,10 @@ class EventLineFormatter:
             self.paint(session, choose_colour(step.event.session_id)),
             *cells[2:],
         ]
-        return "  ".join([*painted, self.paint(name, word_style(step)), self._format_text(step, room)]).rstrip()
+        return "  ".join([*painted, self.paint(name, choose_word_style(step)), self._format_text(step, room)]).rstrip()
 
     def _format_time(self, step: Step) -> str:
-        recorded, is_narrow = moment(step.recorded), self.columns < NARROW_COLUMNS
+        recorded, is_narrow = to_datetime(step.recorded), self.columns < NARROW_COLUMNS
         if recorded.date() == self.today:
             return f"{recorded:%H:%M:%S}" if is_narrow else f"{recorded:%H:%M:%S.%f}"[:12]
         return f"{recorded:%m-%d}   " if is_narrow else f"{recorded:%m-%d %H:%M} "

@@ -10,12 +10,12 @@ import orjson
 from agentlog.errors import UsageError
 from agentlog.event import codec
 from agentlog.event.event import Unreadable
-from agentlog.log.open_source import chosen_cluster, parse_moment
+from agentlog.log.open_source import choose_cluster, parse_moment
 from agentlog.log.reader import KafkaReader, Message
 from agentlog.log.topic_stream import TopicStream, decode_message
 from agentlog.settings.time_expression import check_range
 from agentlog.terminal.live_screen import Screen
-from agentlog.terminal.options import Where
+from agentlog.terminal.options import SourceOptions
 from agentlog.terminal.output import get_width, write_bytes, write_lines, write_stderr
 from agentlog.terminal.progress import show_progress
 from agentlog.terminal.style import choose_paint
@@ -38,7 +38,7 @@ class StatsOptions(NamedTuple):
     format: str
 
 
-def show_stats(where: Where, options: StatsOptions) -> None:
+def show_stats(source_options: SourceOptions, options: StatsOptions) -> None:
     """Show what came in; with ``follow`` again and again until a signal comes.
 
     Raises:
@@ -50,7 +50,7 @@ def show_stats(where: Where, options: StatsOptions) -> None:
     check_range(since, until)
     if options.follow and until is not None:
         raise UsageError("--follow goes on until Ctrl-C; leave out --to")
-    cluster, topic, _ = chosen_cluster(where)
+    cluster, topic, _ = choose_cluster(source_options)
     with KafkaReader(cluster) as reader:
         stream = TopicStream(reader, topic, write_stderr)
         now_ms = round(time.time() * 1000)

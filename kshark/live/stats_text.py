@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentlog.event.escape import escape_controls
-from agentlog.event.event import MAX_EVENT_BYTES, moment
+from agentlog.event.event import MAX_EVENT_BYTES, to_datetime
 from agentlog.formatting import format_count, format_dollars, format_duration
 from agentlog.terminal.style import Paint, Style
 from agentlog.terminal.text_width import clip_text, flow_items, wrap_text
@@ -74,7 +74,7 @@ def build_document(statistics: Statistics) -> dict[str, Any]:
 
 
 def _format_time(ms: int) -> str:
-    return moment(ms * 1000).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return to_datetime(ms * 1000).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _measure_sizes(tally: Tally) -> dict[str, int | None]:
@@ -88,9 +88,7 @@ def _sort_by_count(counts: Counter[Any], limit: int | None = None) -> dict[Any, 
 
 def render_lines(statistics: Statistics, columns: int, paint: Paint) -> Iterator[str]:
     """The picture: a name, and what there is to say of it."""
-    span = (
-        f"{moment(statistics.began_ms * 1000):%Y-%m-%d %H:%M:%S} to {moment(statistics.ended_ms * 1000):%H:%M:%S} UTC"
-    )
+    span = f"{to_datetime(statistics.began_ms * 1000):%Y-%m-%d %H:%M:%S} to {to_datetime(statistics.ended_ms * 1000):%H:%M:%S} UTC"
     yield paint(clip_text(statistics.source, columns), Style.STRONG)
     yield from wrap_text(f"{span}, {format_duration(round(statistics.seconds * 1e6))}", columns)
     yield ""

@@ -8,21 +8,21 @@ from agentlog.errors import Stopped
 from agentlog.event import capture
 from agentlog.event.event import Record, Unreadable
 from agentlog.formatting import format_count
-from agentlog.log.open_source import chosen_cluster, parse_moment
+from agentlog.log.open_source import choose_cluster, parse_moment
 from agentlog.log.reader import KafkaReader, Message
 from agentlog.log.topic_stream import TopicStream, decode_message
 from agentlog.session.timeline import Step, make_single_step
-from agentlog.terminal.options import Where
+from agentlog.terminal.options import SourceOptions
 from agentlog.terminal.output import get_width, write_bytes, write_lines, write_stderr
 from agentlog.terminal.style import choose_paint
 from agentlog.terminal.unreadable_report import MAX_NAMED, report_unreadable
 
-from ..view.replay_options import Choice
+from ..view.replay_options import ReplayOptions
 from .event_line import EventLineFormatter
 from .lag_notice import LagNotice
 
 
-def tail_events(where: Where, start: str | None, choice: Choice) -> None:
+def tail_events(source_options: SourceOptions, start: str | None, options: ReplayOptions) -> None:
     """Show events until a signal comes; without ``start`` from now on.
 
     Raises:
@@ -30,7 +30,7 @@ def tail_events(where: Where, start: str | None, choice: Choice) -> None:
         KafkaError: the topic can't be read.
     """
     since = parse_moment("--from", start) if start is not None else None
-    cluster, topic, _ = chosen_cluster(where)
+    cluster, topic, _ = choose_cluster(source_options)
     with KafkaReader(cluster) as reader:
         stream = TopicStream(reader, topic, write_stderr)
         stream.begin(since, at_end=since is None)
@@ -39,7 +39,7 @@ def tail_events(where: Where, start: str | None, choice: Choice) -> None:
             f"{stream.what}, {format_count(stream.partition_count, 'partition')}, from {start_text} on; Ctrl-C ends it"
         )
         printer = EventPrinter(
-            choice, EventLineFormatter(get_width(), choose_paint(sys.stdout), datetime.now(UTC).date())
+            options, EventLineFormatter(get_width(), choose_paint(sys.stdout), datetime.now(UTC).date())
         )
         lag_notice = LagNotice(write_stderr)
         try:
@@ -60,7 +60,7 @@ def _get_timestamp(message: Message) -> int:
 class EventPrinter:
     """What was shown so far, and how the next is."""
 
-    choice: Choice
+    choice: ReplayOptions
     formatter: EventLineFormatter
     events: int = 0
     unreadable: int = 0

@@ -12,14 +12,14 @@ from agentlog.terminal.pager import page_lines
 from agentlog.terminal.style import choose_paint
 
 from ..source.read_session import LoadedSession, read_session
-from ..source.session_request import Wanted
-from ..view.layout import Look
+from ..source.session_request import SessionRequest
+from ..view.layout import Layout
 from .chat_export import Conversation
 from .query import MemoryReport, build_report
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class MemoryOptions:
     """Whose knowledge is wanted and at which point, and how it is to be written.
 
     Attributes:
@@ -35,12 +35,12 @@ class Choice:
     max_chars: int | None = None
     pager: bool = True
 
-    def make_layout(self, began: int) -> Look:
+    def make_layout(self, began: int) -> Layout:
         """How text is to be written for where it goes."""
-        return Look(get_width(), choose_paint(sys.stdout), began, full=self.full, max_chars=self.max_chars)
+        return Layout(get_width(), choose_paint(sys.stdout), began, is_full=self.full, max_chars=self.max_chars)
 
 
-def show_memory(wanted: Wanted, choice: Choice) -> None:
+def show_memory(request: SessionRequest, options: MemoryOptions) -> None:
     """Say what the agents of a session knew.
 
     Raises:
@@ -48,22 +48,22 @@ def show_memory(wanted: Wanted, choice: Choice) -> None:
         UsageError: a point is written ambiguously, or what changed is asked for backwards.
         AgentlogError: the source can't be read.
     """
-    session = read_session(wanted)
-    report = build_report(session.timeline, choice.at, choice.since, choice.agent)
-    if choice.full:
+    session = read_session(request)
+    report = build_report(session.timeline, options.at, options.since, options.agent)
+    if options.full:
         from ..view.fetch_payloads import fetch_references  # noqa: PLC0415
 
         for mind in report.states:
             fetch_references(
                 [*mind.seen, *mind.open, *([mind.last_model_call] if mind.last_model_call is not None else [])]
             )
-    _show(report, session, choice)
+    _show(report, session, options)
 
 
-def _show(report: MemoryReport, session: LoadedSession, choice: Choice) -> None:
-    match choice.format:
+def _show(report: MemoryReport, session: LoadedSession, options: MemoryOptions) -> None:
+    match options.format:
         case "messages":
-            state = report.states[-1 if choice.agent is not None else 0]
+            state = report.states[-1 if options.agent is not None else 0]
             _write_messages(report.build_messages(state), report.causes)
         case "json":
             from .json_document import render_json  # noqa: PLC0415
@@ -72,8 +72,8 @@ def _show(report: MemoryReport, session: LoadedSession, choice: Choice) -> None:
         case _:
             from .text import render_text  # noqa: PLC0415
 
-            lines = render_text(report, session.coverage, choice.make_layout(report.timeline.began))
-            page_lines(lines, use_pager=choice.pager)
+            lines = render_text(report, session.coverage, options.make_layout(report.timeline.began))
+            page_lines(lines, use_pager=options.pager)
 
 
 def _write_messages(conversation: Conversation, causes: CauseGraph) -> None:

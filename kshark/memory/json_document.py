@@ -9,7 +9,7 @@ import orjson
 from agentlog.analysis.causality import CauseGraph
 from agentlog.analysis.failures import is_failure
 from agentlog.event import codec
-from agentlog.event.event import Unreadable, format_timestamp, moment
+from agentlog.event.event import Unreadable, format_timestamp, to_datetime
 from agentlog.event.position import Moment
 from agentlog.session.coverage import Coverage, coverage_to_json
 from agentlog.session.timeline import Step
@@ -43,7 +43,7 @@ def _build_point(point: Point, causes: CauseGraph) -> dict[str, Any] | None:
         return {
             "step": causes.step_numbers[point],
             "event_id": point.event.event_id,
-            "time": format_timestamp(moment(point.began)),
+            "time": format_timestamp(to_datetime(point.began)),
         }
     return {"step": None, "event_id": None, "time": format_timestamp(point.time)} if isinstance(point, Moment) else None
 
@@ -105,7 +105,7 @@ def _build_open_step(step: Step, causes: CauseGraph) -> dict[str, Any]:
     call_input = next((payload[name] for name in ("input", "query", "task") if name in payload), None)
     return {
         **build_step_reference(step, causes.step_numbers),
-        "began": format_timestamp(moment(step.began)),
+        "began": format_timestamp(to_datetime(step.began)),
         "input": _encode_value(call_input),
     }
 

@@ -12,9 +12,9 @@ from agentlog.terminal.text_width import cell_width, clip_text, wrap_text
 from agentlog.text.coverage_text import describe_coverage
 from agentlog.text.step_text import fold_runs
 
-from ..view.layout import Look
+from ..view.layout import Layout
 from ..view.numbered_steps import NumberedStepWriter, describe_step, list_steps
-from ..view.timeline_text import header
+from ..view.timeline_text import format_header
 from .agent_state import SECTIONS, AgentState, KeyChange, StateChange, hide_answer
 from .phrases import describe_caller, describe_key_change, describe_model_input, describe_point, describe_task
 from .query import MemoryReport
@@ -23,10 +23,10 @@ MAX_LINES_SHOWN = 12
 """So many of a section's lines are shown, the newest; --full shows all."""
 
 
-def render_text(report: MemoryReport, coverage: Coverage, layout: Look) -> Iterator[str]:
+def render_text(report: MemoryReport, coverage: Coverage, layout: Layout) -> Iterator[str]:
     """A heading, then each lane: what it was to do, what it knew, what it waited for."""
     writer = NumberedStepWriter(report.causes.step_numbers, layout)
-    yield from header(report.timeline, coverage, layout)
+    yield from format_header(report.timeline, coverage, layout)
     yield from wrap_text(escape_controls(_describe_points(report)), layout.columns)
     for number, mind in enumerate(report.states):
         yield ""
@@ -76,7 +76,7 @@ def _render_open(steps: Sequence[Step], writer: NumberedStepWriter) -> Iterator[
     begun = {hide_answer(step): writer.number[step] for step in steps}
     open_writer = replace(writer, number={**writer.number, **begun})
     for step in begun:
-        yield from open_writer.render_step(step, describe_step(step, writer.layout.full))
+        yield from open_writer.render_step(step, describe_step(step, writer.layout.is_full))
 
 
 def _render_section(title: str, steps: Sequence[Step], writer: NumberedStepWriter) -> Iterator[str]:
@@ -85,11 +85,11 @@ def _render_section(title: str, steps: Sequence[Step], writer: NumberedStepWrite
         return
     layout = writer.layout
     yield layout.paint(f"{title}  {len(steps):,}", Style.NOTICE)
-    items = list(steps if layout.full else fold_runs(steps))
-    shown_from = 0 if layout.full else max(len(items) - MAX_LINES_SHOWN, 0)
+    items = list(steps if layout.is_full else fold_runs(steps))
+    shown_from = 0 if layout.is_full else max(len(items) - MAX_LINES_SHOWN, 0)
     earlier = [step for item in items[:shown_from] for step in list_steps(item)]
     if earlier:
         yield layout.paint(" " * writer.margin + f"... {format_count(len(earlier), 'step')} before", Style.FAINT)
     for item in items[shown_from:]:
         first = list_steps(item)[0]
-        yield from writer.render_step(item, describe_step(first, layout.full))
+        yield from writer.render_step(item, describe_step(first, layout.is_full))

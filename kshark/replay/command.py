@@ -10,36 +10,36 @@ from agentlog.terminal.pager import page_lines
 from agentlog.text.coverage_text import describe_range
 
 from ..source.read_session import read_session
-from ..source.session_request import Wanted
+from ..source.session_request import SessionRequest
 from ..view.ndjson import render_ndjson
-from ..view.replay_options import Choice
-from ..view.timeline_text import text
+from ..view.replay_options import ReplayOptions
+from ..view.timeline_text import format_timeline
 
 
-def replay_session(wanted: Wanted, choice: Choice) -> None:
+def replay_session(request: SessionRequest, options: ReplayOptions) -> None:
     """Show a session.
 
     Raises:
         NothingToShow: no record of it could be read.
         AgentlogError: the source can't be read.
     """
-    session = read_session(wanted)
-    if choice.format == "ndjson" and any(wanted.span):
-        write_stderr(f"shown {describe_range(wanted.span)}")
-    show_timeline(session.timeline, session.coverage, session.unreadable, choice)
+    session = read_session(request)
+    if options.format == "ndjson" and any(request.span):
+        write_stderr(f"shown {describe_range(request.span)}")
+    show_timeline(session.timeline, session.coverage, session.unreadable, options)
 
 
 def show_timeline(
-    session_timeline: Timeline, session_coverage: Coverage, unreadable: Sequence[Unreadable], choice: Choice
+    session_timeline: Timeline, session_coverage: Coverage, unreadable: Sequence[Unreadable], options: ReplayOptions
 ) -> None:
     """Write a timeline in the format chosen."""
-    steps = [step for step in session_timeline.steps if choice.matches(step)]
-    if choice.full and choice.format in ("text", "markdown"):
+    steps = [step for step in session_timeline.steps if options.matches(step)]
+    if options.full and options.format in ("text", "markdown"):
         from ..view.fetch_payloads import fetch_references  # noqa: PLC0415
 
         fetch_references(steps)
-    layout = choice.make_layout(session_timeline.began, len(session_timeline.steps))
-    match choice.format:
+    layout = options.make_layout(session_timeline.began, len(session_timeline.steps))
+    match options.format:
         case "ndjson":
             write_bytes(render_ndjson(steps))
         case "json":
@@ -53,6 +53,6 @@ def show_timeline(
         case "tree":
             from .tree import render_tree  # noqa: PLC0415
 
-            page_lines(render_tree(session_timeline, steps, session_coverage, layout), use_pager=choice.pager)
+            page_lines(render_tree(session_timeline, steps, session_coverage, layout), use_pager=options.pager)
         case _:
-            page_lines(text(session_timeline, steps, session_coverage, layout), use_pager=choice.pager)
+            page_lines(format_timeline(session_timeline, steps, session_coverage, layout), use_pager=options.pager)

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from agentlog.event import capture, codec
-from agentlog.event.event import Unreadable, format_timestamp, moment
+from agentlog.event.event import Unreadable, format_timestamp, to_datetime
 from agentlog.session.coverage import Coverage, coverage_to_json
 from agentlog.session.timeline import Lane, Step, Timeline
 
@@ -37,7 +37,7 @@ def render_json(
 
 
 def _format_time(microseconds: int) -> str:
-    return format_timestamp(moment(microseconds))
+    return format_timestamp(to_datetime(microseconds))
 
 
 def _build_lane(lane: Lane, lane_index: dict[Lane, int], step_index: dict[Step, int]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from agentlog.event.escape import format_code_block, format_code_span, format_name, split_lines
-from agentlog.event.event import moment
+from agentlog.event.event import to_datetime
 from agentlog.formatting import format_count, format_dollars
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step, Timeline, Totals
@@ -19,14 +19,14 @@ from agentlog.text.step_text import (
     list_details,
 )
 
-from ..view.layout import DEEPEST_SHOWN, DETAIL_STYLES, Look
-from ..view.step_lines import MOST_PARTS, SEVERAL_LINES
-from ..view.timeline_text import footer_lines, outcome_text
+from ..view.layout import DETAIL_STYLES, MAX_DEPTH_SHOWN, Layout
+from ..view.step_lines import MAX_PARTS, MAX_TEXT_LINES
+from ..view.timeline_text import describe_outcome, list_footer
 
 MAX_TEXT_LENGTH = 400
 
 
-def render_markdown(timeline: Timeline, steps: Sequence[Step], coverage: Coverage, layout: Look) -> Iterator[str]:
+def render_markdown(timeline: Timeline, steps: Sequence[Step], coverage: Coverage, layout: Layout) -> Iterator[str]:
     """A heading, the totals as a table, the steps as a list, and the footer."""
     totals = timeline.totals
     yield f"# Session {format_code_span(timeline.session_id, 0)}"
@@ -34,8 +34,8 @@ def render_markdown(timeline: Timeline, steps: Sequence[Step], coverage: Coverag
     yield from _render_rows(
         ("goal", format_code_span(timeline.goal, MAX_TEXT_LENGTH)),
         ("agent", format_code_span(timeline.lanes[0].agent_id, 0)),
-        ("outcome", format_code_span(outcome_text(timeline), 0)),
-        ("began", f"{moment(timeline.began):%Y-%m-%d %H:%M:%S} UTC"),
+        ("outcome", format_code_span(describe_outcome(timeline), 0)),
+        ("began", f"{to_datetime(timeline.began):%Y-%m-%d %H:%M:%S} UTC"),
         ("calls", _format_calls(totals)),
         ("tokens", f"{totals.input_tokens:,} in, {totals.output_tokens:,} out"),
         (
@@ -46,13 +46,13 @@ def render_markdown(timeline: Timeline, steps: Sequence[Step], coverage: Coverag
     )
     yield ""
     level = -1
-    for item in steps if layout.full else fold_runs(steps):
+    for item in steps if layout.is_full else fold_runs(steps):
         step = item.first if isinstance(item, CallRun) else item
-        level = min(step.lane.depth, level + 1, DEEPEST_SHOWN)  # a list can go only one level down at a time
+        level = min(step.lane.depth, level + 1, MAX_DEPTH_SHOWN)  # a list can go only one level down at a time
         yield from _render_item(item, "  " * level, layout)
     yield ""
     yield from _render_rows(
-        *((name, format_code_span(", ".join(items), 0)) for name, items in footer_lines(timeline, steps, coverage))
+        *((name, format_code_span(", ".join(items), 0)) for name, items in list_footer(timeline, steps, coverage))
     )
 
 
@@ -67,15 +67,15 @@ def _render_rows(*rows: tuple[str, str]) -> Iterator[str]:
     yield from (f"| {name} | {value.replace('|', chr(92) + '|')} |" for name, value in rows)
 
 
-def _render_item(item: Step | CallRun, indent: str, layout: Look) -> Iterator[str]:
+def _render_item(item: Step | CallRun, indent: str, layout: Layout) -> Iterator[str]:
     step = item.first if isinstance(item, CallRun) else item
-    since = (step.began - layout.began) / 1_000_000
-    lead = f"{step.number} {moment(step.began):%H:%M:%S} (+{since:,.1f} s)"
+    since = (step.began - layout.began_us) / 1_000_000
+    lead = f"{step.number} {to_datetime(step.began):%H:%M:%S} (+{since:,.1f} s)"
     yield from render_step(step, lead, indent, layout)
     yield from render_details(item, indent, layout)
 
 
-def render_step(step: Step, lead: str, indent: str, layout: Look) -> Iterator[str]:
+def render_step(step: Step, lead: str, indent: str, layout: Layout) -> Iterator[str]:
     """A step as an item of a list: what stands before its word, and what it says suffix that."""
     yield from _value(
         f"{indent}- {lead} **{format_name(get_step_word(step))}**",
@@ -85,16 +85,16 @@ def render_step(step: Step, lead: str, indent: str, layout: Look) -> Iterator[st
     )
 
 
-def render_details(item: Step | CallRun, indent: str, layout: Look) -> Iterator[str]:
+def render_details(item: Step | CallRun, indent: str, layout: Layout) -> Iterator[str]:
     """What stands below a step in a list: its details, and how often it came again."""
     step = item.first if isinstance(item, CallRun) else item
-    for detail in list_details(step, layout.full):
+    for detail in list_details(step, layout.is_full):
         yield from _value(f"{indent}  - {format_name(detail.key)}:", detail, f"{indent}  ", layout)
     if isinstance(item, CallRun):
         yield f"{indent}- **x{len(item.others)}** {format_code_span(describe_folded_steps(item), 0)}"
 
 
-def _value(item: str, value: Detail, indent: str, layout: Look) -> Iterator[str]:
+def _value(item: str, value: Detail, indent: str, layout: Layout) -> Iterator[str]:
     """A value suffix the beginning of a list's item; one of several lines below that, as a block of code."""
     limit = MAX_TEXT_LENGTH if layout.limit is None else layout.limit
     suffix = format_code_span(value.suffix.strip(), 0)
@@ -104,8 +104,8 @@ def _value(item: str, value: Detail, indent: str, layout: Look) -> Iterator[str]
         return
     yield f"{item} {suffix}".rstrip()
     if layout.limit is None:
-        most = SEVERAL_LINES * (2 if value.key in DETAIL_STYLES else 1)
-        parts = map(split_lines, value.parts) if 0 < len(value.parts) <= MOST_PARTS else [lines]
+        most = MAX_TEXT_LINES * (2 if value.key in DETAIL_STYLES else 1)
+        parts = map(split_lines, value.parts) if 0 < len(value.parts) <= MAX_PARTS else [lines]
         lines = [line for part in parts for line in _middle_left_out(part, most)]
     elif 0 < limit < len(value.text):
         lines = split_lines(value.text[:limit] + "...")

@@ -14,14 +14,14 @@ from agentlog.text.step_text import (
     get_step_word,
 )
 
-from ..view.layout import Look, since, word_style
-from ..view.step_lines import value_lines
-from ..view.timeline_text import footer, header
+from ..view.layout import Layout, choose_word_style, format_since
+from ..view.step_lines import format_value_lines
+from ..view.timeline_text import format_footer, format_header
 
 
-def render_tree(timeline: Timeline, steps: Sequence[Step], coverage: Coverage, layout: Look) -> Iterator[str]:
+def render_tree(timeline: Timeline, steps: Sequence[Step], coverage: Coverage, layout: Layout) -> Iterator[str]:
     """Steps under the calls and delegations that they ran inside of, so that parallel lanes don't mix."""
-    yield from header(timeline, coverage, layout)
+    yield from format_header(timeline, coverage, layout)
     yield ""
     chosen_steps, containers = set(steps), _find_containers(timeline)
     children: dict[Step | None, list[Step]] = {}
@@ -33,7 +33,7 @@ def render_tree(timeline: Timeline, steps: Sequence[Step], coverage: Coverage, l
             children.setdefault(outer, []).append(step)
     yield from _render_branches(children, layout)
     yield ""
-    yield from footer(timeline, steps, coverage, layout)
+    yield from format_footer(timeline, steps, coverage, layout)
 
 
 def _find_containers(timeline: Timeline) -> dict[Step, Step | None]:
@@ -52,7 +52,7 @@ def _is_container(outer: Step, step: Step) -> bool:
     return outer is step.lane.delegation or is_call
 
 
-def _render_branches(children: dict[Step | None, list[Step]], layout: Look) -> Iterator[str]:
+def _render_branches(children: dict[Step | None, list[Step]], layout: Layout) -> Iterator[str]:
     stack: list[tuple[Step, str, bool]] = []
 
     def push(parent: Step | None, lead: str) -> None:
@@ -68,9 +68,9 @@ def _render_branches(children: dict[Step | None, list[Step]], layout: Look) -> I
         push(step, further)
 
 
-def _render_branch(step: Step, lead: str, further: str, layout: Look) -> Iterator[str]:
+def _render_branch(step: Step, lead: str, further: str, layout: Layout) -> Iterator[str]:
     """A step's own line, and more where what it says has several lines; ``further`` leads those."""
-    when = f"{layout.number(step)}{since(step, layout):>{9 if layout.narrow else 11}}  "
+    when = f"{layout.number(step)}{format_since(step, layout):>{9 if layout.is_narrow else 11}}  "
     cut = max(len(lead) - layout.columns // 12 * 4, 0)  # of the deepest only the innermost branches have room
     lead, further = lead[cut:], further[cut:]
     room = layout.columns - len(when) - len(lead)
@@ -81,7 +81,9 @@ def _render_branch(step: Step, lead: str, further: str, layout: Look) -> Iterato
         else ""
     )
     beside = room - max(cell_width(name) + 1, 4)
-    first, *rest = value_lines(Detail("", format_headline(step) + error), 1, beside, layout) if beside >= 3 else [""]
-    own = f"{layout.paint(when, Style.FAINT)}{lead}{layout.paint(name, word_style(step))}"
+    first, *rest = (
+        format_value_lines(Detail("", format_headline(step) + error), 1, beside, layout) if beside >= 3 else [""]
+    )
+    own = f"{layout.paint(when, Style.FAINT)}{lead}{layout.paint(name, choose_word_style(step))}"
     yield f"{own} {first}" if first else own
     yield from (" " * len(when) + further + line for line in rest)

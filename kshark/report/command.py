@@ -11,13 +11,13 @@ from agentlog.formatting import format_count
 from agentlog.terminal.output import write_bytes, write_stderr
 
 from ..source.read_session import read_session
-from ..source.session_request import Wanted
+from ..source.session_request import SessionRequest
 from .page import render_page
 
 MAX_NAME_LENGTH = 100
 
 
-def write_report(wanted: Wanted, output: str | None, full: bool) -> None:
+def write_report(request: SessionRequest, output: str | None, full: bool) -> None:
     """Write a session's page.
 
     Raises:
@@ -25,8 +25,8 @@ def write_report(wanted: Wanted, output: str | None, full: bool) -> None:
         UsageError: the page can't be written, or nobody named the file that is there already.
         AgentlogError: the source can't be read.
     """
-    path = _choose_path(wanted.session_id, output)
-    session = read_session(wanted)
+    path = _choose_path(request.session_id, output)
+    session = read_session(request)
     timeline = session.timeline
     if full:
         from ..view.fetch_payloads import fetch_references  # noqa: PLC0415

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from agentlog.analysis.causality import CauseGraph
 from agentlog.event.escape import escape_controls, join_lines
-from agentlog.event.event import Unreadable, moment, parse_amount
+from agentlog.event.event import Unreadable, parse_amount, to_datetime
 from agentlog.formatting import format_count, format_dollars, format_duration
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step, Timeline
@@ -14,7 +14,7 @@ from agentlog.text.coverage_text import describe_range
 from agentlog.text.step_text import CallRun, describe_content, fold_runs, get_step_word, shorten_error
 
 from ..view.layout import OUTCOME_STYLES
-from ..view.timeline_text import amounts, footer_lines, others, outcome_text
+from ..view.timeline_text import describe_other_agents, describe_outcome, list_amounts, list_footer
 from ..why.diagnosis import diagnose
 from ..why.phrases import describe_diagnosis
 
@@ -38,12 +38,12 @@ def _render_head_lines(timeline: Timeline, coverage: Coverage, unreadable: Seque
     outcome = timeline.outcome if timeline.outcome in OUTCOME_STYLES else "unknown"
     yield f'<p class="id">{escape_text(timeline.session_id)}</p>'
     yield f"<h1>{escape_text(join_lines(timeline.goal) or '(no goal recorded)')}</h1>"
-    yield f'<p class="outcome {outcome}">{escape_text(outcome_text(timeline))}</p>'
-    yield f'<p class="soft">{escape_text(timeline.lanes[0].agent_id)}{others(timeline)}, began {_format_start(timeline, coverage)}</p>'
-    yield f"<ul class=amounts>{''.join(f'<li>{_emphasize_numbers(each)}</li>' for each in amounts(timeline))}</ul>"
+    yield f'<p class="outcome {outcome}">{escape_text(describe_outcome(timeline))}</p>'
+    yield f'<p class="soft">{escape_text(timeline.lanes[0].agent_id)}{describe_other_agents(timeline)}, began {_format_start(timeline, coverage)}</p>'
+    yield f"<ul class=amounts>{''.join(f'<li>{_emphasize_numbers(each)}</li>' for each in list_amounts(timeline))}</ul>"
     links = "".join(_render_link(name, step, text, timeline) for name, step, text in _find_highlights(timeline))
     yield f'<nav aria-label="Look here first"><ul class=first>{links}</ul></nav>' if links else ""
-    for name, items in footer_lines(timeline, timeline.steps, coverage):
+    for name, items in list_footer(timeline, timeline.steps, coverage):
         if name in NOTE_NAMES:
             yield f"<p class=note><b>{name}</b> {escape_text(', '.join(items))}</p>"
     if unreadable:
@@ -52,7 +52,7 @@ def _render_head_lines(timeline: Timeline, coverage: Coverage, unreadable: Seque
 
 def _format_start(timeline: Timeline, coverage: Coverage) -> str:
     bounds = f", shown {escape_text(describe_range(coverage.position_range))}" if any(coverage.position_range) else ""
-    return f"{moment(timeline.began):%Y-%m-%d %H:%M:%S} UTC{bounds}"
+    return f"{to_datetime(timeline.began):%Y-%m-%d %H:%M:%S} UTC{bounds}"
 
 
 def _emphasize_numbers(amount: str) -> str:

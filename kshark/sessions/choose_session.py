@@ -14,14 +14,14 @@ from agentlog.terminal.style import choose_paint
 
 from ..catalogue.load import load_sessions
 from ..catalogue.query import Query
-from ..source.session_request import Wanted
+from ..source.session_request import SessionRequest
 from .command import check_span
 from .table import render_numbered_rows
 
 MAX_CHOICES = 15
 
 
-def choose_session(wanted: Wanted, *, is_newest: bool) -> Wanted:
+def choose_session(request: SessionRequest, *, is_newest: bool) -> SessionRequest:
     """What is wanted, with the id of the newest session, or of the one that is picked at the terminal.
 
     Raises:
@@ -29,17 +29,17 @@ def choose_session(wanted: Wanted, *, is_newest: bool) -> Wanted:
         NothingToShow: there is no session.
         AgentlogError: the source can't be read.
     """
-    check_span(wanted.span)
+    check_span(request.span)
     if not is_newest and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("which session? Name one, or the newest by --last; kshark sessions lists them")
-    if wanted.where.flows:
+    if request.source.is_pipe:
         raise UsageError("a pipe can be read but once, so --file needs the session's id, or a file")
-    query = Query(wanted.span)
-    with load_sessions(wanted.where, wanted.catalogue) as session_list:
+    query = Query(request.span)
+    with load_sessions(request.source, request.use_catalogue) as session_list:
         rows = list(islice(query.select_rows(session_list.store), 1 if is_newest else MAX_CHOICES))
     if not rows:
         raise NothingToShow(f"no session in {session_list.coverage.source}")
-    return wanted._replace(session_id=rows[0].session_id if is_newest else _ask_for_session(rows, query))
+    return request._replace(session_id=rows[0].session_id if is_newest else _ask_for_session(rows, query))
 
 
 def _ask_for_session(rows: Sequence[Summary], query: Query) -> str:

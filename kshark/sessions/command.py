@@ -6,7 +6,7 @@ from itertools import islice
 
 from agentlog.errors import UsageError
 from agentlog.event.position import Moment, PositionRange
-from agentlog.terminal.options import Where
+from agentlog.terminal.options import SourceOptions
 from agentlog.terminal.output import get_width, write_bytes
 from agentlog.terminal.pager import page_lines
 from agentlog.terminal.style import choose_paint
@@ -25,7 +25,7 @@ DEFAULT_LIMIT = 40
 
 
 @dataclass(frozen=True)
-class Choice:
+class SessionsOptions:
     """How the answer is to be written; a limit of 0 is none."""
 
     format: str = "text"
@@ -39,7 +39,7 @@ class Choice:
         return limit or None
 
 
-def list_sessions(where: Where, query: Query, choice: Choice, use_catalogue: bool) -> None:
+def list_sessions(source_options: SourceOptions, query: Query, options: SessionsOptions, use_catalogue: bool) -> None:
     """Write a row for each session that was asked for.
 
     Raises:
@@ -47,14 +47,14 @@ def list_sessions(where: Where, query: Query, choice: Choice, use_catalogue: boo
         AgentlogError: the source can't be read.
     """
     check_span(query.span)
-    with load_sessions(where, use_catalogue) as session_list:
+    with load_sessions(source_options, use_catalogue) as session_list:
         report_first(session_list.list_unreadable(MAX_NAMED), session_list.coverage.unreadable)
-        rows = islice(query.select_rows(session_list.store), choice.row_limit)
-        if choice.format == "ndjson":
+        rows = islice(query.select_rows(session_list.store), options.row_limit)
+        if options.format == "ndjson":
             write_bytes(render_json_line(row, query) for row in rows)
             return
         totals = query.select_totals(session_list.store)
-        if choice.format == "json":
+        if options.format == "json":
             write_bytes(
                 [
                     render_json(
@@ -68,7 +68,7 @@ def list_sessions(where: Where, query: Query, choice: Choice, use_catalogue: boo
             )
             return
         lines = render_table(list(rows), totals, query, session_list.coverage, get_width(), choose_paint(sys.stdout))
-        page_lines(lines, use_pager=choice.pager)
+        page_lines(lines, use_pager=options.pager)
 
 
 def check_span(span: PositionRange) -> None:

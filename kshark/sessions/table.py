@@ -12,7 +12,7 @@ from agentlog.terminal.text_width import cell_width, clip_text, elide_middle, fl
 
 from ..catalogue.coverage import CatalogueCoverage, describe_coverage
 from ..catalogue.query import Query, Totals
-from ..view.layout import NARROW, OUTCOME_STYLES
+from ..view.layout import NARROW_COLUMNS, OUTCOME_STYLES
 
 GAP = "  "
 UNKNOWN = "?"
@@ -91,7 +91,7 @@ def render_table(  # noqa: PLR0913, PLR0917  what there is to say, and how wide
 ) -> Iterator[str]:
     """A line a session, or two where the terminal is narrow; what all of them amount to; what was read."""
     if rows:
-        yield from (_render_narrow if columns < NARROW else _render_wide)(rows, query, columns, paint)
+        yield from (_render_narrow if columns < NARROW_COLUMNS else _render_wide)(rows, query, columns, paint)
         yield ""
     for name, items in _build_footer(rows, totals, query, coverage):
         first, *rest = flow_items(map(escape_controls, items), ", ", columns - 9)

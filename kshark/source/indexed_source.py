@@ -11,8 +11,8 @@ from agentlog.event.event import Place, Record, Unreadable
 from agentlog.event.position import PositionRange
 from agentlog.log.admin import TopicIdentityRequest
 from agentlog.log.offset_range_reader import OffsetRangeReader
-from agentlog.log.open_source import chosen_cluster
-from agentlog.log.open_source import opened as opened_source
+from agentlog.log.open_source import choose_cluster
+from agentlog.log.open_source import open_source as opened_source
 from agentlog.log.reader import Bounds, KafkaReader
 from agentlog.log.source import RecordOrUnreadable, Source
 from agentlog.log.topic_source import TopicSource
@@ -20,30 +20,30 @@ from agentlog.session.coverage import SearchReport
 
 from ..catalogue.files import locate_catalogue, locate_catalogue_folder
 from .lookup import IndexEntry, find_session
-from .session_request import Wanted
+from .session_request import SessionRequest
 
 _log = logging.getLogger("agentlog.catalogue")
 
 
 @contextmanager
-def open_session_source(wanted: Wanted) -> Iterator[Source]:
+def open_session_source(request: SessionRequest) -> Iterator[Source]:
     """The source of a session.
 
     Raises:
         UsageError: both a file and a cluster.
     """
-    is_file = wanted.where.file is not None
-    with opened_source(wanted.where) if is_file else open_topic(wanted) as source:
+    is_file = request.source.file is not None
+    with opened_source(request.source) if is_file else open_topic(request) as source:
         yield source
 
 
 @contextmanager
-def open_topic(wanted: Wanted) -> Iterator[TopicSource]:
+def open_topic(request: SessionRequest) -> Iterator[TopicSource]:
     """The topic that a session is in."""
-    cluster, topic, partitioner = chosen_cluster(wanted.where)
-    all_partitions = wanted.where.all_partitions
+    cluster, topic, partitioner = choose_cluster(request.source)
+    all_partitions = request.source.all_partitions
     with KafkaReader(cluster) as reader:
-        source_type = IndexedTopic if wanted.catalogue and not all_partitions else TopicSource
+        source_type = IndexedTopic if request.use_catalogue and not all_partitions else TopicSource
         yield source_type(reader, topic, partitioner, all_partitions)
 
 

@@ -2,16 +2,16 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from agentlog.terminal.options import Where
+from agentlog.terminal.options import SourceOptions
 
 if TYPE_CHECKING:
     from agentlog.event.position import PositionRange
 
 
-class Wanted(NamedTuple):
+class SessionRequest(NamedTuple):
     """A session: its id, where it is, which part of it; and whether a catalogue is asked where in the log it lies."""
 
     session_id: str
-    where: Where
+    source: SourceOptions
     span: "PositionRange"
-    catalogue: bool = True
+    use_catalogue: bool = True

@@ -4,10 +4,10 @@ import time
 
 from agentlog.errors import UsageError
 from agentlog.log.admin import ensure_topic
-from agentlog.log.open_source import chosen_cluster, parse_moment
+from agentlog.log.open_source import choose_cluster, parse_moment
 from agentlog.log.reader import KafkaReader
 from agentlog.log.writer import OutgoingRecord, write_records
-from agentlog.terminal.options import Where
+from agentlog.terminal.options import SourceOptions
 from agentlog.terminal.output import write_stderr
 
 from ..story import INVOICE_847, StoryRecord, build_story
@@ -15,14 +15,14 @@ from .demo import PARTITIONS
 from .preflight import WritePlan, find_preflight_errors
 
 
-def write_topic(where: Where, start_time: str | None) -> None:
+def write_topic(source_options: SourceOptions, start_time: str | None) -> None:
     """Write the story into a topic, which is made when it isn't there.
 
     Raises:
         UsageError: the topic is none for the story: its retention would delete what is so old, for instance.
         KafkaError: the cluster can't be reached, or refuses.
     """
-    cluster, topic, _ = chosen_cluster(where)
+    cluster, topic, _ = choose_cluster(source_options)
     records = build_story(parse_moment("--began", start_time).time) if start_time else build_story()
     settings = ensure_topic(cluster, topic, PARTITIONS, {"retention.ms": "-1"})
     plan = WritePlan("the story's are", "Move the story with --began -3h", records[0].timestamp, records[-1].timestamp)
@@ -32,13 +32,13 @@ def write_topic(where: Where, start_time: str | None) -> None:
         count = reader.partition_count(topic)
     write_records(cluster, topic, (_make_outgoing(record, count) for record in records))
     write_stderr(f"wrote {len(records):,} records into topic {topic} of {cluster.name}")
-    write_stderr(f"try: kshark replay {INVOICE_847}{_format_flags(where)}")
+    write_stderr(f"try: kshark replay {INVOICE_847}{_format_flags(source_options)}")
 
 
 def _make_outgoing(record: StoryRecord, partitions: int) -> OutgoingRecord:
     return OutgoingRecord(record.partition(partitions), record.key, record.value, record.timestamp, record.headers)
 
 
-def _format_flags(where: Where) -> str:
-    flags = (("--cluster", where.cluster), ("--topic", where.topic))
+def _format_flags(source_options: SourceOptions) -> str:
+    flags = (("--cluster", source_options.cluster), ("--topic", source_options.topic))
     return "".join(f" {name} {value}" for name, value in flags if value)

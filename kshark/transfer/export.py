@@ -15,7 +15,7 @@ from agentlog.terminal.unreadable_report import UnreadableReport
 from agentlog.text.coverage_text import describe_not_found
 
 from ..source.indexed_source import open_session_source
-from ..source.session_request import Wanted
+from ..source.session_request import SessionRequest
 
 
 @dataclass
@@ -26,7 +26,7 @@ class ExportRun:
     missing: list[str] = field(default_factory=list)
     unreadable: UnreadableReport = field(default_factory=UnreadableReport)
 
-    def read_lines(self, sessions: Sequence[Wanted]) -> Iterator[bytes]:
+    def read_lines(self, sessions: Sequence[SessionRequest]) -> Iterator[bytes]:
         """The lines of all sessions, one session after another."""
         for wanted in sessions:
             events_before = self.events
@@ -37,14 +37,14 @@ class ExportRun:
         if not self.events:
             raise NothingToShow("\n".join(self.missing))
 
-    def _read_session(self, wanted: Wanted, source: Source) -> Iterable[bytes]:
+    def _read_session(self, request: SessionRequest, source: Source) -> Iterable[bytes]:
         """A session's lines as its records lie: in a topic by partition and offset, in a file in its order."""
         places: list[tuple[int, int]] = []
         lines: list[bytes] = []
         with show_progress(
-            lambda: f"{wanted.session_id}: {len(lines):,} events of {source.searched.records:,} records read"
+            lambda: f"{request.session_id}: {len(lines):,} events of {source.searched.records:,} records read"
         ):
-            for item in source.records(wanted.session_id, wanted.span):
+            for item in source.records(request.session_id, request.span):
                 if isinstance(item, Unreadable):
                     self.unreadable.add(item)
                 elif isinstance(item, Record):
@@ -56,14 +56,14 @@ class ExportRun:
         return [lines[n] for n in sorted(range(len(lines)), key=places.__getitem__)]
 
 
-def export_sessions(sessions: Sequence[Wanted], path: str) -> None:
+def export_sessions(sessions: Sequence[SessionRequest], path: str) -> None:
     """Write ``sessions`` to the file at ``path``; ``-`` is standard output.
 
     Raises:
         NothingToShow: a session wasn't found; the others are written.
         AgentlogError: the source can't be read, or the file not written.
     """
-    if len(sessions) > 1 and sessions[0].where.flows:
+    if len(sessions) > 1 and sessions[0].source.is_pipe:
         raise UsageError("a pipe can be read but once: export one session, or give --file a file")
     export_run = ExportRun()
     if path == "-":

@@ -5,16 +5,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from agentlog.errors import NothingToShow, TopicNotFound, UsageError
-from agentlog.event.event import moment
+from agentlog.event.event import to_datetime
 from agentlog.event.partitioner import PARTITIONERS, resolve_partitioner
 from agentlog.event.position import Moment
 from agentlog.formatting import format_count, format_duration
 from agentlog.log.admin import ensure_topic, read_topic_settings
-from agentlog.log.open_source import chosen_cluster, parse_moment
+from agentlog.log.open_source import choose_cluster, parse_moment
 from agentlog.log.reader import KafkaReader
 from agentlog.log.writer import OutgoingRecord, TopicWriter
 from agentlog.settings.clusters import Cluster
-from agentlog.terminal.options import Where
+from agentlog.terminal.options import SourceOptions
 from agentlog.terminal.output import write_stderr
 from agentlog.terminal.progress import show_progress
 
@@ -52,7 +52,7 @@ class ImportRun:
                 yield OutgoingRecord(partition, key, value, get_timestamp_ms(record) + self.shift_ms, headers)
 
 
-def import_file(path: str, where: Where, shift_to: str | None, new_partitions: int | None) -> None:
+def import_file(path: str, source_options: SourceOptions, shift_to: str | None, new_partitions: int | None) -> None:
     """Write what the file at ``path`` holds and the topic doesn't.
 
     Raises:
@@ -60,7 +60,7 @@ def import_file(path: str, where: Where, shift_to: str | None, new_partitions: i
         NothingToShow: the file holds no event.
         KafkaError: the cluster can't be reached, or refuses.
     """
-    cluster, topic, partitioner = chosen_cluster(where)
+    cluster, topic, partitioner = choose_cluster(source_options)
     target_end = parse_moment("--shift-to", shift_to) if shift_to is not None else None
     with lock_capture(path) as file:
         scan = scan_capture(file)
@@ -106,7 +106,7 @@ def _format_span(ms: int) -> str:
 def _check_topic(import_run: ImportRun, settings: Mapping[str, str], shift_option: str) -> None:
     """Refuse a topic that wouldn't keep the events as they are."""
     scan, shift_ms = import_run.scan, import_run.shift_ms
-    oldest = f"{moment((scan.oldest_ms + shift_ms) * 1000):%Y-%m-%d %H:%M:%S} UTC"
+    oldest = f"{to_datetime((scan.oldest_ms + shift_ms) * 1000):%Y-%m-%d %H:%M:%S} UTC"
     plan = WritePlan(
         subject=f"the oldest of {import_run.file.name}, of {oldest}, is",
         remedy=f"Move all of them with {shift_option}",
@@ -151,7 +151,7 @@ def _report_result(import_run: ImportRun, written_count: int) -> None:
             f"wrote {format_count(written_count, 'event')} of {sessions} into {import_run.target}{existing_text}"
         )
     if import_run.shift_ms and written_count:
-        last = moment((scan.newest_ms + import_run.shift_ms) * 1000)
+        last = to_datetime((scan.newest_ms + import_run.shift_ms) * 1000)
         write_stderr(f"moved by {_format_span(import_run.shift_ms)}: the last is of {last:%Y-%m-%d %H:%M:%S} UTC")
     if scan.unreadable.count:
         write_stderr(f"{format_count(scan.unreadable.count, 'line')} of {name} couldn't be read: keep the file")

@@ -12,73 +12,75 @@ from agentlog.text.step_text import get_step_word
 OUTCOME_STYLES = {"succeeded": Style.GOOD, "failed": Style.BAD, "cancelled": Style.NOTICE}
 WORD_STYLES = {"user": Style.STRONG, "agent": Style.STRONG, "decision": Style.NOTICE, "error": Style.BAD}
 DETAIL_STYLES = {"because": Style.NOTICE, "error": Style.BAD}
-DEEPEST_SHOWN = 8
-LEAST_ROOM = 10
-NARROW = 60
-WORD = 11
+MAX_DEPTH_SHOWN = 8
+MIN_VALUE_WIDTH = 10
+NARROW_COLUMNS = 60
+WORD_WIDTH = 11
 
 
 @dataclass(frozen=True)
-class Look:
+class Layout:
     """How a timeline is to be written.
 
     Attributes:
         columns: of the terminal.
-        began: what times since the start are counted from, in microseconds since the epoch.
-        steps: the largest number of a step; 0 for no numbers.
-        full: every step on its own line, all that it recorded below it, nothing cut.
+        began_us: what times since the start are counted from, in microseconds since the epoch.
+        step_count: the largest number of a step; 0 for no numbers.
+        is_full: every step on its own line, all that it recorded below it, nothing cut.
         max_chars: how much of a value is shown, wrapped; 0 for all, None for what fits on its line.
     """
 
     columns: int
     paint: Paint
-    began: int
-    steps: int = 0
-    full: bool = False
+    began_us: int
+    step_count: int = 0
+    is_full: bool = False
     max_chars: int | None = None
 
     @property
     def limit(self) -> int | None:
         """How many characters of a value are shown: None for what fits on a line, 0 for all."""
-        return 0 if self.full and self.max_chars is None else self.max_chars
+        return 0 if self.is_full and self.max_chars is None else self.max_chars
 
     @cached_property
-    def narrow(self) -> bool:
+    def is_narrow(self) -> bool:
         """Whether there is no room for the time of day beside the number and the time since the start."""
-        return self.columns - (self.digits + 2 if self.steps else 0) < NARROW
+        return self.columns - (self.digits + 2 if self.step_count else 0) < NARROW_COLUMNS
 
     @cached_property
     def times(self) -> int:
         """The columns that a step's number and times take."""
-        return self.digits + (9 if self.narrow else 24) + (0 if not self.steps else 1 if self.narrow else 2)
+        return self.digits + (9 if self.is_narrow else 24) + (0 if not self.step_count else 1 if self.is_narrow else 2)
 
     @cached_property
     def digits(self) -> int:
         """The columns that a step's number takes."""
-        return len(str(self.steps)) if self.steps else 0
+        return len(str(self.step_count)) if self.step_count else 0
 
     def number(self, step: Step | None) -> str:
         """The number of a step, with what stands behind it; as much space for none."""
-        if not self.steps:
+        if not self.step_count:
             return ""
-        return f"{step.number if step and step.number else '':>{self.digits}}{' ' if self.narrow else '  '}"
+        return f"{step.number if step and step.number else '':>{self.digits}}{' ' if self.is_narrow else '  '}"
 
     def bars(self, lane: Lane) -> str:
         """A bar for each delegation that a step is under, as far as there is room."""
-        room = (self.columns - self.times - WORD - LEAST_ROOM) // 2
-        return "| " * min(lane.depth, DEEPEST_SHOWN, max(room, 0))
+        room = (self.columns - self.times - WORD_WIDTH - MIN_VALUE_WIDTH) // 2
+        return "| " * min(lane.depth, MAX_DEPTH_SHOWN, max(room, 0))
 
 
-def since(step: Step, look: Look) -> str:
+def format_since(step: Step, layout: Layout) -> str:
     """The time since the start, in at most ten columns; on a narrow terminal in eight."""
-    seconds = (step.began - look.began) / 1_000_000
-    if look.narrow and seconds >= 999.95:
-        return f"{seconds:,.0f} s" if seconds < 99_999.5 else clip_text(format_duration(step.began - look.began), 8)
+    seconds = (step.began - layout.began_us) / 1_000_000
+    if layout.is_narrow and seconds >= 999.95:
+        return (
+            f"{seconds:,.0f} s" if seconds < 99_999.5 else clip_text(format_duration(step.began - layout.began_us), 8)
+        )
     if seconds < 9_999.95:
         return f"{seconds:,.1f} s"
-    return f"{seconds:,.0f} s" if seconds < 999_999.5 else clip_text(format_duration(step.began - look.began), 10)
+    return f"{seconds:,.0f} s" if seconds < 999_999.5 else clip_text(format_duration(step.began - layout.began_us), 10)
 
 
-def word_style(step: Step) -> Style:
+def choose_word_style(step: Step) -> Style:
     """The colour of a step's word."""
     return Style.BAD if step.error is not None else WORD_STYLES.get(get_step_word(step), Style.NAME)

@@ -13,8 +13,8 @@ from agentlog.terminal.text_width import flow_items, wrap_text
 from agentlog.text.step_text import CallRun, Detail, format_payload_value, get_step_word, list_details
 
 from .chat_messages import parse_messages
-from .layout import Look
-from .step_lines import WRAPPED_LINES, detail_lines, own_lines, run_lines, value_lines
+from .layout import Layout
+from .step_lines import MAX_WRAPPED_LINES, format_details, format_headline_of_step, format_run, format_value_lines
 
 NAME_WIDTH = 9
 WORDY_KINDS = frozenset({"llm_call", "decision"})
@@ -27,7 +27,7 @@ class NumberedStepWriter:
     """Writes steps with their numbers."""
 
     number: Mapping[Step, int]
-    layout: Look
+    layout: Layout
 
     @property
     def margin(self) -> int:
@@ -40,11 +40,14 @@ class NumberedStepWriter:
         first = item.first if isinstance(item, CallRun) else item
         number = f"{mark}{self.number[first]:>{self.margin - 3}}  "
         max_lines = MAX_VALUE_LINES if first.kind in WORDY_KINDS else 1
-        lines = [*own_lines(first, inner_layout), *detail_lines(first, step_details, inner_layout, max_lines)]
+        lines = [
+            *format_headline_of_step(first, inner_layout),
+            *format_details(first, step_details, inner_layout, max_lines),
+        ]
         yield self.layout.paint(number, Style.STRONG if mark == ">" else Style.FAINT) + lines[0]
         yield from (" " * self.margin + line for line in lines[1:])
         if isinstance(item, CallRun):
-            yield from (" " * self.margin + line for line in run_lines(item, inner_layout))
+            yield from (" " * self.margin + line for line in format_run(item, inner_layout))
 
     def render_skipped(self, steps: Sequence[Step]) -> str:
         """How many steps aren't shown, and of which kinds."""
@@ -64,7 +67,7 @@ class NumberedStepWriter:
         room = self.layout.columns - NAME_WIDTH
         lines = wrap_text(escape_controls(text), room)
         if len(split_lines(text)) > 1:
-            lines = value_lines(Detail("", text), WRAPPED_LINES, room, self.layout)
+            lines = format_value_lines(Detail("", text), MAX_WRAPPED_LINES, room, self.layout)
         first, *others = lines
         yield self.layout.paint(f"{name:<{NAME_WIDTH}}", style) + first
         yield from (" " * NAME_WIDTH + line for line in others)

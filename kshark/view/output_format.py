@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from agentlog.errors import Stopped
 from agentlog.terminal.output import is_pipe, write_stderr
 
-FIRST_PAGE_S = 0.2
+PAGER_START_S = 0.2
 """So long a pager may take to draw its first page."""
 
 
@@ -34,5 +34,5 @@ def explain_format(requested: str | None) -> Iterator[None]:
             write_stderr(HINT)
         raise
     if is_person:
-        time.sleep(FIRST_PAGE_S)
+        time.sleep(PAGER_START_S)
         write_stderr(HINT)

@@ -9,11 +9,11 @@ from agentlog.terminal.output import get_width
 from agentlog.terminal.style import choose_paint, paint_plain
 from agentlog.text.step_text import get_step_word
 
-from .layout import Look
+from .layout import Layout
 
 
 @dataclass(frozen=True)
-class Choice:
+class ReplayOptions:
     """Which steps are wanted, and how they are to be written."""
 
     types: Sequence[str] = ()
@@ -30,10 +30,10 @@ class Choice:
         by_agent = not self.agents or step.event.agent_id in self.agents
         return by_type and by_agent and (not self.errors or step.error is not None)
 
-    def make_layout(self, began: int, steps: int) -> Look:
+    def make_layout(self, began: int, steps: int) -> Layout:
         """How text of a session of so many steps is to be written for where it goes."""
         is_for_terminal = self.format in ("text", "tree")
-        return Look(
+        return Layout(
             get_width(),
             choose_paint(sys.stdout) if is_for_terminal else paint_plain,
             began,

@@ -1,7 +1,7 @@
 """Which step of a timeline a user means: by its number, its event, or a time. Pure."""
 
 from agentlog.errors import NothingToShow, PositionError, UsageError
-from agentlog.event.event import moment
+from agentlog.event.event import to_datetime
 from agentlog.event.position import Moment
 from agentlog.session.timeline import Step, Timeline
 from agentlog.settings.time_expression import parse_position
@@ -47,7 +47,7 @@ def resolve_step(timeline: Timeline, text: str) -> Step:
         return target
     begun_steps = [step for step in timeline.steps if step.began <= target.microseconds]
     if not begun_steps:
-        began = f"{moment(timeline.began):%Y-%m-%d %H:%M:%S} UTC"
+        began = f"{to_datetime(timeline.began):%Y-%m-%d %H:%M:%S} UTC"
         raise NothingToShow(f"nothing had begun at {target.describe()}: session {timeline.session_id} begins {began}")
     return begun_steps[-1]
 
@@ -60,7 +60,7 @@ def _list_ids(step: Step) -> tuple[str, ...]:
 
 def _resolve_time(timeline: Timeline, text: str, ids: dict[str, Step]) -> Moment:
     try:
-        position = parse_position(text, moment(timeline.ended))
+        position = parse_position(text, to_datetime(timeline.ended))
     except PositionError:
         position = None
     if isinstance(position, Moment):

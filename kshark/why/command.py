@@ -8,14 +8,14 @@ from agentlog.terminal.pager import page_lines
 from agentlog.terminal.style import choose_paint, paint_plain
 
 from ..source.read_session import LoadedSession, read_session
-from ..source.session_request import Wanted
-from ..view.layout import Look
+from ..source.session_request import SessionRequest
+from ..view.layout import Layout
 from ..view.step_reference import resolve_step
 from .explanation import Explanation, build_explanation
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class WhyOptions:
     """How the answer is to be written."""
 
     format: str = "text"
@@ -23,13 +23,13 @@ class Choice:
     max_chars: int | None = None
     pager: bool = True
 
-    def make_layout(self, began: int) -> Look:
+    def make_layout(self, began: int) -> Layout:
         """How text is to be written for where it goes."""
         paint = choose_paint(sys.stdout) if self.format == "text" else paint_plain
-        return Look(get_width(), paint, began, full=self.full, max_chars=self.max_chars)
+        return Layout(get_width(), paint, began, is_full=self.full, max_chars=self.max_chars)
 
 
-def explain_session(wanted: Wanted, reference: str | None, choice: Choice) -> None:
+def explain_session(request: SessionRequest, reference: str | None, options: WhyOptions) -> None:
     """Say why a step was taken; without one, where the session went wrong.
 
     Raises:
@@ -37,18 +37,18 @@ def explain_session(wanted: Wanted, reference: str | None, choice: Choice) -> No
         UsageError: several events begin with ``reference``.
         AgentlogError: the source can't be read.
     """
-    session = read_session(wanted)
+    session = read_session(request)
     step = resolve_step(session.timeline, reference) if reference is not None else None
-    _show(build_explanation(session.timeline, step), session, choice)
+    _show(build_explanation(session.timeline, step), session, options)
 
 
-def _show(explanation: Explanation, session: LoadedSession, choice: Choice) -> None:
-    if choice.full and choice.format != "json":
+def _show(explanation: Explanation, session: LoadedSession, options: WhyOptions) -> None:
+    if options.full and options.format != "json":
         from ..view.fetch_payloads import fetch_references  # noqa: PLC0415
 
         fetch_references(link.step for link in explanation.chain)
-    layout = choice.make_layout(explanation.timeline.began)
-    match choice.format:
+    layout = options.make_layout(explanation.timeline.began)
+    match options.format:
         case "json":
             from .json_document import render_json  # noqa: PLC0415
 
@@ -60,4 +60,4 @@ def _show(explanation: Explanation, session: LoadedSession, choice: Choice) -> N
         case _:
             from .text import render_text  # noqa: PLC0415
 
-            page_lines(render_text(explanation, session.coverage, layout), use_pager=choice.pager)
+            page_lines(render_text(explanation, session.coverage, layout), use_pager=options.pager)

@@ -8,7 +8,7 @@ import orjson
 from agentlog.analysis.causality import CauseGraph
 from agentlog.analysis.failures import is_failure
 from agentlog.event import codec
-from agentlog.event.event import Unreadable, format_timestamp, moment
+from agentlog.event.event import Unreadable, format_timestamp, to_datetime
 from agentlog.session.coverage import Coverage, coverage_to_json
 from agentlog.session.timeline import Step
 
@@ -71,7 +71,7 @@ def _build_step(step: Step, causes: CauseGraph) -> dict[str, Any]:
     return {
         **build_step_reference(step, causes.step_numbers),
         "agent_id": step.event.agent_id,
-        "began": format_timestamp(moment(step.began)),
+        "began": format_timestamp(to_datetime(step.began)),
         "duration_ms": step.duration_us / 1000,
         "open": step.is_open,
         "failed": is_failure(step),

@@ -10,18 +10,18 @@ from agentlog.text.coverage_text import describe_coverage
 from agentlog.text.step_text import CallRun
 
 from ..replay.markdown import MAX_TEXT_LENGTH, render_details, render_step
-from ..view.layout import Look
-from ..view.timeline_text import outcome_text
+from ..view.layout import Layout
+from ..view.timeline_text import describe_outcome
 from .explanation import Explanation, SkippedSteps, condense_chain
 from .phrases import describe_diagnosis, describe_evidence, describe_rest, describe_retries
 
 
-def render_markdown(explanation: Explanation, coverage: Coverage, layout: Look) -> Iterator[str]:
+def render_markdown(explanation: Explanation, coverage: Coverage, layout: Layout) -> Iterator[str]:
     """A heading, the finding, the chain as a list, and what came of it."""
     timeline = explanation.timeline
     yield f"# Why: session {format_code_span(timeline.session_id, 0)}"
     yield ""
-    yield f"{format_code_span(timeline.goal, MAX_TEXT_LENGTH)} {format_code_span(outcome_text(timeline), 0)}".strip()
+    yield f"{format_code_span(timeline.goal, MAX_TEXT_LENGTH)} {format_code_span(describe_outcome(timeline), 0)}".strip()
     yield ""
     if explanation.diagnosis is not None:
         yield f"**Where it went wrong**: {format_code_span(describe_diagnosis(explanation.diagnosis, timeline), 0)}"
@@ -42,7 +42,7 @@ def render_markdown(explanation: Explanation, coverage: Coverage, layout: Look) 
     yield format_code_span(describe_coverage(coverage), 0)
 
 
-def _render_item(item: Step | CallRun | SkippedSteps, layout: Look) -> Iterator[str]:
+def _render_item(item: Step | CallRun | SkippedSteps, layout: Layout) -> Iterator[str]:
     if isinstance(item, SkippedSteps):
         yield f"- ... {format_count(len(item.steps), 'step')}"
         return

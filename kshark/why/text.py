@@ -10,9 +10,9 @@ from agentlog.terminal.style import Style
 from agentlog.text.coverage_text import describe_coverage
 from agentlog.text.step_text import CallRun, Detail, fold_runs, format_payload_value
 
-from ..view.layout import Look
+from ..view.layout import Layout
 from ..view.numbered_steps import NumberedStepWriter, describe_step, list_steps
-from ..view.timeline_text import header
+from ..view.timeline_text import format_header
 from .explanation import Explanation, SkippedSteps, condense_chain
 from .phrases import (
     describe_diagnosis,
@@ -27,10 +27,10 @@ MAX_CHILDREN_SHOWN = 8
 """So many of the steps that follow from one are shown."""
 
 
-def render_text(explanation: Explanation, coverage: Coverage, layout: Look) -> Iterator[str]:
+def render_text(explanation: Explanation, coverage: Coverage, layout: Layout) -> Iterator[str]:
     """The finding, the chain down to the step, and what came of it."""
     writer = NumberedStepWriter(explanation.causes.step_numbers, layout)
-    yield from header(explanation.timeline, coverage, layout)
+    yield from format_header(explanation.timeline, coverage, layout)
     yield ""
     if explanation.diagnosis is not None:
         style = Style.BAD if explanation.step is not None else Style.GOOD
@@ -49,13 +49,15 @@ def _render_chain(explanation: Explanation, writer: NumberedStepWriter) -> Itera
     """A link a line, each with its number; ``>`` stands before the step in question, ``~`` where no parent is named."""
     by_order = {link.step: explain_order(link) for link in explanation.chain if link.tie is Tie.SEQUENCE}
     known_reasoning: object = None
-    for item in [link.step for link in explanation.chain] if writer.layout.full else condense_chain(explanation.chain):
+    for item in (
+        [link.step for link in explanation.chain] if writer.layout.is_full else condense_chain(explanation.chain)
+    ):
         if isinstance(item, SkippedSteps):
             yield writer.render_skipped(item.steps)
             continue
         first = item.first if isinstance(item, CallRun) else item
         mark = ">" if first is explanation.step else "~" if first in by_order else " "
-        yield from writer.render_step(item, describe_step(first, writer.layout.full, known_reasoning), mark)
+        yield from writer.render_step(item, describe_step(first, writer.layout.is_full, known_reasoning), mark)
         known_reasoning = first.event.context.get("reasoning")
     if by_order:
         share = f"{len(by_order):,} of {format_count(len(explanation.chain), 'step')}"

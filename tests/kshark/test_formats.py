@@ -16,7 +16,7 @@ from agentlog.terminal.style import paint_plain
 from kshark.replay.json_document import render_json
 from kshark.replay.markdown import render_markdown
 from kshark.replay.tree import render_tree
-from kshark.view.layout import Look
+from kshark.view.layout import Layout
 from kshark.view.ndjson import render_ndjson
 from tests.recording import encode_events, make_call_started, make_event, make_session_end, make_tool_call
 
@@ -52,7 +52,7 @@ def as_ndjson(timeline: Timeline) -> bytes:
 
 
 def as_markdown(found: Loaded) -> str:
-    look = Look(80, paint_plain, found.timeline.began)
+    look = Layout(80, paint_plain, found.timeline.began)
     return "\n".join(render_markdown(found.timeline, found.timeline.steps, found.covered, look))
 
 
@@ -201,7 +201,7 @@ def test_no_line_of_a_value_ends_the_block_of_code_that_it_stands_in(load: Load,
         make_session_end(2),
     ]
     found = load("sess_1", content=encode_events(events))
-    look = Look(80, paint_plain, found.timeline.began, full=full)
+    look = Layout(80, paint_plain, found.timeline.began, is_full=full)
     text = "\n".join(render_markdown(found.timeline, found.timeline.steps, found.covered, look))
     check_markdown(text)
     given, answered, wrong = (token.content for token in tokens(text) if token.type == "fence")
@@ -228,7 +228,7 @@ def test_markdown_keeps_the_name_of_an_unknown_event_type(load: Load) -> None:
 def test_a_tree_puts_each_step_under_what_it_ran_inside_of(sessions: dict[str, Loaded]) -> None:
     found = sessions["sess_trip_planner"]
     lines = list(
-        render_tree(found.timeline, found.timeline.steps, found.covered, Look(100, paint_plain, found.timeline.began))
+        render_tree(found.timeline, found.timeline.steps, found.covered, Layout(100, paint_plain, found.timeline.began))
     )
     depths = {line[13:].lstrip("|` -").partition("  ")[0]: line.index("-- ") for line in lines if "-- " in line}
     assert depths["delegate research-agent: when is the blossom, and what do flights cost then"] == 14
@@ -240,7 +240,7 @@ def test_a_tree_puts_each_step_under_what_it_ran_inside_of(sessions: dict[str, L
 def test_a_tree_hangs_a_step_whose_parent_is_filtered_out_on_the_next_one_outwards(sessions: dict[str, Loaded]) -> None:
     found = sessions["sess_trip_planner"]
     chosen = [step for step in found.timeline.steps if step.label in ("rates.get", "research-agent")]
-    lines = list(render_tree(found.timeline, chosen, found.covered, Look(100, paint_plain, found.timeline.began)))
+    lines = list(render_tree(found.timeline, chosen, found.covered, Layout(100, paint_plain, found.timeline.began)))
     assert [line[13:].partition(" ")[0] for line in lines if "-- " in line] == ["|--", "|", "`--"]
 
 
@@ -254,7 +254,7 @@ def test_a_tree_as_deep_as_it_may_be_stays_a_tree(load: Load, depth: int) -> Non
         )
     found = load("sess_1", content=encode_events(events))
     lines = list(
-        render_tree(found.timeline, found.timeline.steps, found.covered, Look(80, paint_plain, found.timeline.began))
+        render_tree(found.timeline, found.timeline.steps, found.covered, Layout(80, paint_plain, found.timeline.began))
     )
     assert sum("delegate" in line for line in lines) == depth - 1
     assert all(len(line) <= 80 for line in lines)

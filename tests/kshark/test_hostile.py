@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from agentlog.terminal.style import paint_plain
 from kshark.cli import app
-from kshark.view.layout import Look
-from kshark.view.step_lines import body
+from kshark.view.layout import Layout
+from kshark.view.step_lines import format_steps
 from tests.recording import (
     encode_events,
     make_call_started,
@@ -187,10 +187,10 @@ def test_no_line_of_a_value_looks_like_a_line_of_ours(
         make_event(4, "session_end", payload={"status": name, "result": {"patch": value}}),
     ]
     found = load("sess_1", content=encode_events(events))
-    look = Look(columns, paint_plain, found.timeline.began, len(events), full, max_chars)
-    shown = list(body(found.timeline, found.timeline.steps, look))
+    look = Layout(columns, paint_plain, found.timeline.began, len(events), full, max_chars)
+    shown = list(format_steps(found.timeline, found.timeline.steps, look))
     times = [f"{n}  14:00:0{n - 1}.000{n - 1:>6}.0 s  " for n in range(1, 6)]
-    times = [f"{n}{n - 1:>5}.0 s " for n in range(1, 6)] if look.narrow else times
+    times = [f"{n}{n - 1:>5}.0 s " for n in range(1, 6)] if look.is_narrow else times
     assert [line[: look.times] for line in shown if line[: look.times].strip()] == times
     own = next(n for n, line in enumerate(shown) if line.startswith(times[2]))
     following = takewhile(lambda line: not line.startswith(times[3]), shown[own:])

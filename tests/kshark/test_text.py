@@ -17,13 +17,13 @@ from agentlog.terminal.style import paint_plain
 from kshark.replay.json_document import render_json
 from kshark.replay.markdown import render_markdown
 from kshark.replay.tree import render_tree
-from kshark.view.layout import Look
-from kshark.view.timeline_text import text
+from kshark.view.layout import Layout
+from kshark.view.timeline_text import format_timeline
 from tests.recording import encode_events, make_call_started, make_event, make_session_end, make_tool_call
 from tests.running import run
 
 DATA = Path(__file__).parent.parent / "data"
-SHAPES = {"text": text, "tree": render_tree}
+SHAPES = {"text": format_timeline, "tree": render_tree}
 STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 NASTY = st.text(st.sampled_from("ab :`|[]日é\u0301👩\u200d🚀\x1b\n\r\t\x9b\u202e\u2066\u200b\u2028\\\"'<"), max_size=60)
 
@@ -32,7 +32,7 @@ Load = Callable[..., Loaded]
 
 
 def written(found: Loaded, columns: int = 80, shape: str = "text", *, full: bool = False) -> list[str]:
-    look = Look(columns, paint_plain, found.timeline.began, len(found.timeline.steps), full)
+    look = Layout(columns, paint_plain, found.timeline.began, len(found.timeline.steps), full)
     return list(SHAPES[shape](found.timeline, found.timeline.steps, found.covered, look))
 
 
@@ -101,7 +101,7 @@ def test_no_value_of_an_event_makes_any_format_fail(load: Load, events: list[Any
     found = load("sess_1", content=made)
     if not found.timeline.steps:
         return
-    look = Look(80, paint_plain, found.timeline.began, full=full)
+    look = Layout(80, paint_plain, found.timeline.began, is_full=full)
     for shape in SHAPES:
         assert all(cell_len(line) <= 80 for line in written(found, 80, shape, full=full))
     assert list(render_markdown(found.timeline, found.timeline.steps, found.covered, look))
@@ -196,8 +196,8 @@ def test_where_the_goal_has_no_room_the_outcome_goes_to_the_next_line(sessions: 
 def test_colours_change_no_line_break(sessions: dict[str, Loaded]) -> None:
     found = sessions["sess_trip_planner"].timeline, sessions["sess_trip_planner"].timeline.steps
     covered, began = sessions["sess_trip_planner"].covered, sessions["sess_trip_planner"].timeline.began
-    look = Look(80, lambda said, style: f"\x1b[{style.value}m{said}\x1b[0m", began, len(found[1]))
-    marked = text(*found, covered, look)
+    look = Layout(80, lambda said, style: f"\x1b[{style.value}m{said}\x1b[0m", began, len(found[1]))
+    marked = format_timeline(*found, covered, look)
     assert [re.sub(r"\x1b\[\d+m", "", line) for line in marked] == written(sessions["sess_trip_planner"])
 
 
@@ -213,7 +213,9 @@ def test_like_calls_between_which_others_are_filtered_out_say_among_which_steps_
     events = [event for n in range(5) for event in (make_tool_call(2 * n), make_tool_call(2 * n + 1, "disk.read"))]
     found = load("sess_1", content=encode_events(events))
     chosen = [step for step in found.timeline.steps if step.label == "mail.send"]
-    lines = list(text(found.timeline, chosen, found.covered, Look(120, paint_plain, found.timeline.began, 10)))
+    lines = list(
+        format_timeline(found.timeline, chosen, found.covered, Layout(120, paint_plain, found.timeline.began, 10))
+    )
     assert "mail.send  among steps 3 to 9: all done, " in line_with(lines, "x4")
 
 
@@ -437,8 +439,8 @@ def test_each_text_of_an_object_has_lines_of_its_own(load: Load) -> None:
 
 def test_max_chars_is_so_much_of_a_value_in_as_many_lines_as_that_takes(load: Load) -> None:
     found = load("sess_1", content=encode_events([make_tool_call(1, output="\n".join("abcdefghij"))]))
-    look = Look(80, paint_plain, found.timeline.began, 1, max_chars=15)
-    lines = list(text(found.timeline, found.timeline.steps, found.covered, look))
+    look = Layout(80, paint_plain, found.timeline.began, 1, max_chars=15)
+    lines = list(format_timeline(found.timeline, found.timeline.steps, found.covered, look))
     assert value_of(lines, "out") == [*"abcdefg", "h... 4 more characters"]
 
 

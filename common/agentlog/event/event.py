@@ -129,7 +129,7 @@ MAX_EVENT_BYTES = 10_000
 """Bytes of an event as stored; above it values are moved out."""
 
 
-def moment(microseconds: int) -> datetime:
+def to_datetime(microseconds: int) -> datetime:
     """A time in UTC; what no calendar holds stands at its edge."""
     try:
         return EPOCH + timedelta(microseconds=microseconds)

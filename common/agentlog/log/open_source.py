@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from ..terminal.options import Where
+from ..terminal.options import SourceOptions
 
 if TYPE_CHECKING:
     from ..event.position import Moment, PositionRange
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .source import Source
 
 
-def settings() -> "Settings":
+def load_user_settings() -> "Settings":
     """The user's settings.
 
     Raises:
@@ -28,38 +28,38 @@ def settings() -> "Settings":
     return load_settings(os.environ, Path.cwd())
 
 
-def chosen_cluster(where: Where) -> "tuple[Cluster, str, str | None]":
+def choose_cluster(source_options: SourceOptions) -> "tuple[Cluster, str, str | None]":
     """The cluster, the topic, and the partitioner of its clients where that is known."""
-    known = settings()
-    topic = known.get_topic(where.topic)
-    return known.get_cluster(where.cluster, where.properties), topic, known.get_partitioner(topic)
+    known = load_user_settings()
+    topic = known.get_topic(source_options.topic)
+    return known.get_cluster(source_options.cluster, source_options.properties), topic, known.get_partitioner(topic)
 
 
-def check_file_alone(where: Where) -> None:
+def check_file_alone(source_options: SourceOptions) -> None:
     """Raise UsageError when both a file and a cluster are given."""
-    if where.cluster or where.properties or where.topic:
+    if source_options.cluster or source_options.properties or source_options.topic:
         raise UsageError("--file takes the place of --cluster, --topic and -X; give one or the other")
 
 
 @contextmanager
-def opened(where: Where) -> "Iterator[Source]":
+def open_source(source_options: SourceOptions) -> "Iterator[Source]":
     """The source that the user named.
 
     Raises:
         UsageError: both a file and a cluster.
     """
-    if where.file is not None:
-        check_file_alone(where)
+    if source_options.file is not None:
+        check_file_alone(source_options)
         from .capture_file import CaptureSource
 
-        yield CaptureSource(where.file, sys.stdin.buffer)  # type: ignore[arg-type]
+        yield CaptureSource(source_options.file, sys.stdin.buffer)  # type: ignore[arg-type]
         return
     from .reader import KafkaReader
     from .topic_source import TopicSource
 
-    cluster, topic, partitioner = chosen_cluster(where)
+    cluster, topic, partitioner = choose_cluster(source_options)
     with KafkaReader(cluster) as reader:
-        yield TopicSource(reader, topic, partitioner, where.all_partitions)
+        yield TopicSource(reader, topic, partitioner, source_options.all_partitions)
 
 
 def parse_moment(option: str, text: str) -> "Moment":
@@ -77,7 +77,7 @@ def parse_moment(option: str, text: str) -> "Moment":
     return position
 
 
-def span(start: str | None, end: str | None) -> "PositionRange":
+def parse_range(start: str | None, end: str | None) -> "PositionRange":
     """What ``--from`` and ``--to`` say.
 
     Raises:

@@ -64,7 +64,7 @@ def _set_color(when: str) -> None:
     set_color(when)
 
 
-class Where(NamedTuple):
+class SourceOptions(NamedTuple):
     """Where a command finds its records, as the user said it."""
 
     cluster: str | None = None
@@ -74,7 +74,7 @@ class Where(NamedTuple):
     all_partitions: bool = False
 
     @property
-    def flows(self) -> bool:
+    def is_pipe(self) -> bool:
         """Whether it is a pipe, which can be read but once."""
         return self.file is not None and (self.file == "-" or Path(self.file).is_fifo())
 
@@ -84,7 +84,7 @@ def where_options(command: Command) -> Command:
 
     @wraps(command)
     def with_where(**options: Any) -> Any:
-        return command(where=Where(**{name: options.pop(name) for name in Where._fields}), **options)
+        return command(where=SourceOptions(**{name: options.pop(name) for name in SourceOptions._fields}), **options)
 
     for option in (all_partitions_option, file_option, property_option, topic_option, cluster_option):
         with_where = option(with_where)

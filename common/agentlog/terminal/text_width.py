@@ -13,7 +13,7 @@ def cell_width(text: str) -> int:
     """How many columns of a terminal ``text`` takes."""
     if text.isascii():
         return len(text)
-    from rich.cells import cell_len  # noqa: PLC0415  loaded only for text that needs it
+    from rich.cells import cell_len
 
     return cell_len(text)
 
