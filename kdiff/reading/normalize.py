@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import msgspec
 import orjson
 from rapidfuzz import fuzz
 
@@ -33,6 +34,7 @@ _FIGURES_AND_NEGATIONS = re.compile(
     r"\d+(?:[.,:]\d+)*|\b(?:no|not|never|none|without|cannot|can't|don't|doesn't|won't|didn't)\b", re.I
 )
 
+MAX_CLEANED_LEVELS = 200
 MIN_REWORDING_SIMILARITY = 60.0
 """Two texts that share this much of their words, in percent, and all their figures, say the same in other words."""
 
@@ -130,7 +132,12 @@ def is_id_key(key: str) -> bool:
 
 
 def drop_ignored(value: Any, rules: IgnoreRules, path: tuple[str, ...], excluded: frozenset[str] = frozenset()) -> Any:
-    """``value`` without the members that make no difference, and at its top without those in ``excluded``."""
+    """``value`` without the members that make no difference, and at its top without those in ``excluded``.
+
+    What lies below ``MAX_CLEANED_LEVELS`` levels stays as it is: the function calls itself for each level.
+    """
+    if len(path) > MAX_CLEANED_LEVELS:
+        return value
     if isinstance(value, dict):
         ignored_names = _select_ignored_names(tuple(value), excluded)
         if rules.ignored_paths:
@@ -162,7 +169,10 @@ def to_text(value: Any) -> str:
     """``value`` as one text; a text is itself."""
     if isinstance(value, str):
         return value
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str).decode()
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str).decode()
+    except TypeError:  # a number of more than 64 bits, or more than 254 levels
+        return msgspec.json.encode(value, order="sorted").decode()
 
 
 def parse_json_text(text: str) -> Any:

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-import orjson
-
 from agentlog.analysis.call_outcome import has_failed
 from agentlog.event.event import Event, Place, Record
 from agentlog.session.order import get_announced_type
@@ -202,4 +200,4 @@ def extract_text(kind: str, payload: Mapping[str, Any]) -> str:
         "memory_write": ("value",),
     }.get(kind, ("text", "message"))
     texts = [to_text(payload[name]) for name in names if payload.get(name) is not None]
-    return " ".join(texts) if texts else orjson.dumps(payload, default=str).decode()
+    return " ".join(texts) if texts else to_text(payload)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
 import orjson
 
 from agentlog.event import capture, codec
@@ -57,11 +58,7 @@ def _encode_verdict(result: Result) -> dict[str, Any]:
 
 def dump_json(value: Any) -> bytes:
     """JSON in which no control or steering character is left as it is."""
-    return codec.flatten_json(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS, default=_encode_large_number))
-
-
-def _encode_large_number(value: object) -> Any:
-    return str(value)  # whole numbers beyond 64 bits
+    return codec.flatten_json(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
 
 
 def _encode_step(group: StepGroup | None, describer: StepDescriber) -> dict[str, Any] | None:
@@ -124,4 +121,11 @@ def encode_divergence(divergence: Divergence) -> dict[str, Any]:
 
 def _encode_change(change: Change) -> dict[str, Any]:
     sides = {"a": change.a, "b": change.b}
-    return {"path": change.path, **{side: value for side, value in sides.items() if value is not ABSENT}}
+    return {"path": change.path, **{side: _encode_value(value) for side, value in sides.items() if value is not ABSENT}}
+
+
+def _encode_value(value: Any) -> orjson.Fragment:
+    try:
+        return orjson.Fragment(orjson.dumps(value))
+    except TypeError:  # a number of more than 64 bits, or more than 254 levels
+        return orjson.Fragment(msgspec.json.encode(value))
