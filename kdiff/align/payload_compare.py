@@ -1,8 +1,9 @@
-"""What two moves hold, read from the shelf when it is asked for: their texts, their ids, their difference."""
+"""Comparison of the payloads of two steps. The payloads are read from the disk when they are needed."""
 
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -14,11 +15,21 @@ from agentlog.event.event import Event, Unreadable
 
 from ..reading.normalize import METRICS, IgnoreRules, normalize_text
 from ..reading.signature import CALL_KINDS, extract_text
-from .payload_diff import Change, Ids, Side, changes
+from .payload_diff import (
+    Change,
+    ComparisonContext,
+    Ids,
+    Path,
+    find_innermost,
+    find_role_conflicts,
+    is_equal,
+    is_same_leaf,
+)
 from .step_groups import StepGroup, StepGroups
 
-_MADE_OF = {"tool_call": "input", "retrieval": "query", "delegation": "task", "memory_write": "value"}
-_FREE = {
+_ARGUMENT = {"tool_call": "input", "retrieval": "query", "delegation": "task", "memory_write": "value"}
+"""The member of a payload that holds what a call is given."""
+_FREE_TEXT = {
     "llm_call": ("output", "input", "error", "text"),
     "agent_message": ("text",),
     "user_message": ("text",),
@@ -28,56 +39,58 @@ _FREE = {
     "session_end": ("result", "error"),
     "error": ("message",),
 }
-_AGREES = 88.0
-"""Two payloads whose texts share this much, in percent, are one call with something changed, whatever its name."""
+"""The members of a payload that a model or a person wrote as text."""
+_SAME_CALL = 88.0
+"""Two calls whose arguments are so similar, in percent, are one call with something changed, whatever its name."""
+_RELATED = 0.55
+"""Two texts that are less similar have nothing in common; then the nearest ones stand side by side."""
 
-
-DEEP = 2_000
-"""So many pairs that differ are compared path by path; the rest of two sessions that differ everywhere is not."""
-MOST_CHANGES = 100
-_LIKE = 0.55
-"""Below this share two texts have nothing to say to each other, and the nearest ones stand side by side."""
+MAX_COMPARED = 2_000
+"""The number of differing pairs that are compared path by path. The rest is compared by signature."""
+MAX_CHANGES = 100
+"""The number of changes that are looked for in one payload."""
+PAYLOAD = ("payload",)
 
 
 class Payloads:
-    """Compares what moves hold. Ids are learnt in the order in which pairs are compared.
+    """Compares the payloads of step groups. Ids are learnt in the order in which pairs are compared.
 
     Attributes:
-        shallow: how many pairs differ and were not compared path by path.
+        uncompared: the number of pairs that differ and were not compared path by path.
     """
 
     def __init__(self, rules: IgnoreRules, a: StepGroups, b: StepGroups) -> None:
         self.rules = rules
         self._a, self._b = a, b
-        self._seen: tuple[Sequence[int], Sequence[int]] | None = None
-        self._ids = Ids(self._occurs)
-        self._deep = self.shallow = 0
-        self._text = lru_cache(maxsize=1_000)(self._read_text)
-        self._alike = lru_cache(maxsize=20_000)(self._measure)
+        self._all_ids: tuple[Sequence[int], Sequence[int]] | None = None
+        self._ids = Ids(self._find_sides)
+        self._compared = self.uncompared = 0
+        self._cached_text = lru_cache(maxsize=1_000)(self._read_text)
+        self._cached_similarity = lru_cache(maxsize=20_000)(self._measure_similarity)
 
-    def event(self, move: StepGroup) -> Event:
-        """A move's event, whole."""
-        found = codec.decode(move.value, move.signature.place, "")
+    def read_event(self, group: StepGroup) -> Event:
+        """Read a step's event with its whole payload."""
+        found = codec.decode(group.value, group.signature.place, "")
         if isinstance(found, Unreadable):
             raise TypeError(found.reason)
         return found.event
 
-    def text(self, move: StepGroup) -> str:
-        """What a move says, or is given, as one text."""
-        return self._text(move)
+    def read_text(self, group: StepGroup) -> str:
+        """Read what a step says, or is given, as one text."""
+        return self._cached_text(group)
 
-    def given(self, move: StepGroup) -> Any:
-        """What a call is given, as recorded."""
-        return self.event(move).payload.get(_MADE_OF.get(move.kind, ""))
+    def read_argument(self, group: StepGroup) -> Any:
+        """Read what a call is given, as recorded."""
+        return self.read_event(group).payload.get(_ARGUMENT.get(group.kind, ""))
 
-    def _read_text(self, move: StepGroup) -> str:
-        return extract_text(move.kind, self.event(move).payload)
+    def _read_text(self, group: StepGroup) -> str:
+        return extract_text(group.kind, self.read_event(group).payload)
 
-    def _measure(self, a: StepGroup, b: StepGroup) -> float:
-        return fuzz.ratio(self._text(a)[:2000], self._text(b)[:2000])
+    def _measure_similarity(self, a: StepGroup, b: StepGroup) -> float:
+        return fuzz.ratio(self.read_text(a)[:2000], self.read_text(b)[:2000])
 
-    def weigh(self, a: StepGroup, b: StepGroup) -> float:  # noqa: PLR0911  one kind of pair a line
-        """How well two moves answer to each other; 0 where they don't."""
+    def weigh_pair(self, a: StepGroup, b: StepGroup) -> float:  # noqa: PLR0911  one kind of pair a line
+        """How well two steps fit together; 0 where they don't."""
         if a.is_call != b.is_call or (a.kind != b.kind and not a.is_call):
             return 0.0
         if a.signature.call_hash == b.signature.call_hash:
@@ -85,43 +98,45 @@ class Payloads:
         if a.kind in ("session_start", "session_end"):
             return 8.0
         same_name = a.label == b.label and a.kind == b.kind
+        percent = self.measure_similarity(a, b)
+        similarity = percent / 100
         if a.is_call and same_name and a.signature.call_form_hash == b.signature.call_form_hash:
-            return 8.0 + self._alike(a, b) / 100
-        share = self._alike(a, b) / 100
+            return 8.0 + similarity
+        if a.is_call and same_name:
+            return 3 + 5 * similarity
         if a.is_call:
-            return (
-                3 + 5 * share if same_name else 4 * share if share * 100 >= _AGREES and len(self.text(a)) > 2 else 0.0
-            )
+            return 4 * similarity if percent >= _SAME_CALL and len(self.read_text(a)) > 2 else 0.0
         if a.step.event.agent_id != b.step.event.agent_id and not same_name:
             return 0.0
-        return 1 + 4 * share if share >= _LIKE else 1.0
+        return 1 + 4 * similarity if similarity >= _RELATED else 1.0
 
-    def share(self, a: StepGroup, b: StepGroup) -> float:
-        """How much of what they are given two calls share, in percent."""
-        return self._alike(a, b)
+    def measure_similarity(self, a: StepGroup, b: StepGroup) -> float:
+        """How similar the texts or the arguments of two steps are, in percent."""
+        return self._cached_similarity(a, b)
 
-    def differences(self, a: StepGroup, b: StepGroup) -> tuple[list[Change], list[Change]]:
-        """What differs in what two moves were given, and in what they answered or say."""
-        if self.same(a, b):
+    def find_changes(self, a: StepGroup, b: StepGroup) -> tuple[list[Change], list[Change]]:
+        """Find what differs in what two steps are given, and in what they answer or say."""
+        if self.is_same(a, b):
             return [], []
-        own_a, own_b = self.event(a).payload, self.event(b).payload
-        given = _MADE_OF.get(a.kind, "") if a.kind == b.kind else ""
-        if self._deep >= DEEP:
-            return self._shallow(a, b, given)
-        self._deep += 1
-        if a.step.is_open != b.step.is_open:
-            return self._compare(_only(own_a, (given,)), _only(own_b, (given,))), []
-        own = {"free": a.kind == "delegation"}
-        first = self._compare(_only(own_a, (given,)), _only(own_b, (given,)), **own) if given else []
-        free = _FREE.get(a.kind, ()) if a.kind == b.kind else ()
-        rest = [name for name in (*own_a, *own_b) if name not in (given, *free) and name not in METRICS]
-        told = a.kind != "agent_message"
-        second = self._compare(_only(own_a, rest), _only(own_b, rest), told=told, made=not first and a.changes_state)
-        third = self._compare(_only(own_a, free), _only(own_b, free), told=told, free=True)
-        return first, second + third
+        payload_a, payload_b = self.read_event(a).payload, self.read_event(b).payload
+        argument = _ARGUMENT.get(a.kind, "") if a.kind == b.kind else ""
+        if self._compared >= MAX_COMPARED:
+            return self._compare_signatures(a, b, argument)
+        self._compared += 1
+        is_announced = a.step.is_open != b.step.is_open
+        kinds = {"is_free_text": a.kind == "delegation" and not is_announced}
+        arguments = self._compare(payload_a, payload_b, [argument] if argument else [], **kinds)
+        if is_announced:
+            return arguments, []
+        texts = _FREE_TEXT.get(a.kind, ()) if a.kind == b.kind else ()
+        rest = [name for name in (*payload_a, *payload_b) if name not in (argument, *texts) and name not in METRICS]
+        observation = {"is_observation": a.kind != "agent_message"}
+        creation = {"is_creation": not arguments and a.changes_state}
+        answers = self._compare(payload_a, payload_b, rest, **observation, **creation)
+        return arguments, answers + self._compare(payload_a, payload_b, texts, **observation, is_free_text=True)
 
-    def same(self, a: StepGroup, b: StepGroup) -> bool:
-        """Whether all is the same but for ids, and those answer to each other: the quick way, by signatures alone."""
+    def is_same(self, a: StepGroup, b: StepGroup) -> bool:
+        """Whether two steps are the same but for ids, and the ids have the same roles. Only signatures are read."""
         x, y = a.signature, b.signature
         if (
             a.step.is_open != b.step.is_open
@@ -131,46 +146,65 @@ class Payloads:
             return False
         if x.call_hash == y.call_hash and x.result_hash == y.result_hash:
             return True
-        told = a.kind != "agent_message"
-        return self._ids.answer_all(a.call_ids, b.call_ids, told=False, made=False) and self._ids.answer_all(
-            a.result_ids, b.result_ids, told=told, made=told and a.changes_state
-        )
+        is_observation = a.kind != "agent_message"
+        given = ComparisonContext(self.rules, self._ids)
+        rest = replace(given, is_observation=is_observation, is_creation=is_observation and a.changes_state)
+        return given.match_ids(a.call_ids, b.call_ids) and rest.match_ids(a.result_ids, b.result_ids)
 
-    def _shallow(self, a: StepGroup, b: StepGroup, given: str) -> tuple[list[Change], list[Change]]:
-        """By signature alone, for sessions that differ nearly everywhere."""
-        self.shallow += 1
-        if given and a.signature.call_hash != b.signature.call_hash:
-            return [Change(f"payload.{given}", "not looked into", "not looked into")], []
+    def _compare_signatures(self, a: StepGroup, b: StepGroup, argument: str) -> tuple[list[Change], list[Change]]:
+        self.uncompared += 1
+        if argument and a.signature.call_hash != b.signature.call_hash:
+            return [Change(f"payload.{argument}", "not looked into", "not looked into")], []
         return [], [Change("payload", "not looked into", "not looked into")]
 
-    def _compare(self, a: Mapping[str, Any], b: Mapping[str, Any], **how: bool) -> list[Change]:
-        try:
-            found = changes(a, b, Side(self.rules, self._ids, **how), ("payload",))
-            return list(islice(found, MOST_CHANGES))
-        except RecursionError:
-            return [Change("payload", "nested too deep to be compared", "nested too deep to be compared")]
+    def _compare(self, a: Mapping[str, Any], b: Mapping[str, Any], names: Iterable[str], **kinds: bool) -> list[Change]:
+        """Find what differs in some members of two payloads."""
+        context = ComparisonContext(self.rules, self._ids, **kinds)
+        return find_changes(_select_members(a, names), _select_members(b, names), context, PAYLOAD, MAX_CHANGES)
 
-    def worded_otherwise(self, a: StepGroup, b: StepGroup) -> bool:
+    def is_reworded(self, a: StepGroup, b: StepGroup) -> bool:
         """Whether two texts that count as the same are not the same word for word."""
         return (
             a.kind not in CALL_KINDS
             and a.signature.call_hash != b.signature.call_hash
-            and normalize_text(self.text(a), self.rules).literal != normalize_text(self.text(b), self.rules).literal
+            and normalize_text(self.read_text(a), self.rules).literal
+            != normalize_text(self.read_text(b), self.rules).literal
         )
 
-    def _occurs(self, mark: int) -> tuple[bool, bool]:
-        if self._seen is None:
-            self._seen = self._all_ids(self._a.groups), self._all_ids(self._b.groups)
-        return _holds(self._seen[0], mark), _holds(self._seen[1], mark)
-
-    def _all_ids(self, every: Iterable[StepGroup]) -> Sequence[int]:
-        return array("q", sorted({mark for move in every for ids in (move.call_ids, move.result_ids) for mark in ids}))
+    def _find_sides(self, id_hash: int) -> tuple[bool, bool]:
+        """Whether an id occurs in A, and whether it occurs in B."""
+        if self._all_ids is None:
+            self._all_ids = _collect_ids(self._a.groups), _collect_ids(self._b.groups)
+        return _contains(self._all_ids[0], id_hash), _contains(self._all_ids[1], id_hash)
 
 
-def _holds(ordered: Sequence[int], mark: int) -> bool:
-    at = bisect_left(ordered, mark)
-    return at < len(ordered) and ordered[at] == mark
+def find_changes(a: Any, b: Any, context: ComparisonContext, path: Path, limit: int) -> list[Change]:
+    """Find what differs between two values at ``path``, up to ``limit`` changes.
+
+    deepdiff is loaded and searches only where several parts of two objects, or of two lists, differ.
+    """
+    if context.rules.ignores(path):
+        return []
+    a, b, path = find_innermost(a, b, context, path)
+    if is_equal(a, b):
+        return list(islice(find_role_conflicts(a, context, path), limit))
+    if type(a) is not type(b) or not isinstance(a, dict | list):
+        return [] if is_same_leaf(a, b, context, path[-1]) else [Change(".".join(path), a, b)]
+    from .diff_operators import search_changes  # noqa: PLC0415  deepdiff takes a while to load
+
+    return search_changes(a, b, context, path, limit)
 
 
-def _only(payload: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+def _collect_ids(groups: Iterable[StepGroup]) -> Sequence[int]:
+    return array(
+        "q", sorted({id_hash for group in groups for ids in (group.call_ids, group.result_ids) for id_hash in ids})
+    )
+
+
+def _contains(ordered: Sequence[int], id_hash: int) -> bool:
+    index = bisect_left(ordered, id_hash)
+    return index < len(ordered) and ordered[index] == id_hash
+
+
+def _select_members(payload: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return {name: payload[name] for name in names if name in payload}

@@ -1,4 +1,4 @@
-"""The difference inside two payloads that answer to each other, path by path, ids compared by their role. Pure."""
+"""What counts as a difference inside two payloads: values by their form, ids by their role. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,14 @@ from ..reading.normalize import (
     to_text,
 )
 
-FREE = frozenset(["text", "message", "reasoning", "task", "summary", "thought", "explanation", "comment", "rationale"])
+FREE_TEXT_KEYS = frozenset([
+    "text", "message", "reasoning", "task", "summary", "thought", "explanation", "comment", "rationale",
+])  # fmt: skip
 """Members in which a model writes free text, whatever the tool."""
+LONG_TEXT = 200
+"""Equal texts of more characters are not searched for ids."""
+
+JSON_BEGINS = ("{", "[")
 
 Path = tuple[str, ...]
 
@@ -44,162 +50,251 @@ class Change(NamedTuple):
     @property
     def is_text(self) -> bool:
         """Whether both sides hold a model's free text here."""
-        return self.path.rsplit(".", 1)[-1] in FREE and isinstance(self.a, str) and isinstance(self.b, str)
+        return self.path.rsplit(".", 1)[-1] in FREE_TEXT_KEYS and isinstance(self.a, str) and isinstance(self.b, str)
 
 
 class Ids:
-    """Which id of A stands for which id of B: by the first aligned place that holds them.
+    """Which id of A stands for which id of B: the first aligned place that holds both decides.
 
-    Two ids that differ are taken for one role only where that can be: neither is seen on the other side.
+    Two different ids have one role only where that can be: neither occurs on the other side.
 
     Args:
-        seen: whether an id occurs in A, and whether it occurs in B. Ids are given by their marks.
+        occurs: whether an id occurs in A, and whether it occurs in B. Ids are given by their hashes.
     """
 
-    def __init__(self, seen: Callable[[int], tuple[bool, bool]]) -> None:
-        self._seen = seen
-        self._of_a: dict[int, int] = {}
-        self._of_b: dict[int, int] = {}
+    def __init__(self, occurs: Callable[[int], tuple[bool, bool]]) -> None:
+        self._occurs = occurs
+        self._b_of_a: dict[int, int] = {}
+        self._a_of_b: dict[int, int] = {}
 
-    def answer(self, a: int, b: int, *, told: bool, made: bool) -> bool:
-        """Whether ``b`` stands where ``a`` should; what is not yet known of either is learnt.
+    def match(self, a: int, b: int, *, is_observation: bool, is_creation: bool) -> bool:
+        """Whether ``a`` and ``b`` have the same role. A role that is not known yet is learnt.
 
         Args:
-            told: the two stand in what the agent was told, by a user or an answer, not in what it wrote itself.
-            made: they stand in the answer of a call that makes things, so a new id is to be expected.
+            is_observation: both stand in what the agent was told, by a user or a result; it didn't write them itself.
+            is_creation: both stand in the result of a call that makes things, so a new id is expected.
         """
-        if a in self._of_a or b in self._of_b:
-            return self._of_a.get(a) == b
-        if a != b and not made and not (told or is_random_id(a)):
+        if a in self._b_of_a or b in self._a_of_b:
+            return self._b_of_a.get(a) == b
+        if a != b and not is_creation and not (is_observation or is_random_id(a)):
             return False
-        if a != b and not made and (self._seen(a)[1] or self._seen(b)[0]):
+        if a != b and not is_creation and (self._occurs(a)[1] or self._occurs(b)[0]):
             return False
-        self._of_a[a], self._of_b[b] = b, a
+        self._b_of_a[a], self._a_of_b[b] = b, a
         return True
 
-    def answer_all(self, a: Sequence[int], b: Sequence[int], *, told: bool, made: bool) -> bool:
-        """Whether as many ids stand on both sides, and each where it should; all are learnt, whatever comes first."""
+    def match_all(self, a: Sequence[int], b: Sequence[int], *, is_observation: bool, is_creation: bool) -> bool:
+        """Whether both sides hold equally many ids, each pair in one role. All pairs are learnt, matching or not."""
         if len(a) != len(b):
             return False
-        answers = [self.answer(x, y, told=told, made=made) for x, y in zip(a, b, strict=True)]
-        return all(answers)
+        matches = [
+            self.match(x, y, is_observation=is_observation, is_creation=is_creation) for x, y in zip(a, b, strict=True)
+        ]
+        return all(matches)
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """How two values are compared.
+class ComparisonContext:
+    """What two values are, which decides how they are compared.
 
     Attributes:
-        told: they are what the agent was told, not what it wrote.
-        made: they are the answer of a call that makes things.
-        free: they are a model's text.
+        rules: what the user ignores.
+        ids: the roles of ids that are known so far.
+        is_observation: the agent was told the values; it didn't write them.
+        is_creation: the values are the result of a call that makes things.
+        is_free_text: a model wrote the values as text.
     """
 
     rules: IgnoreRules
     ids: Ids
-    told: bool = False
-    made: bool = False
-    free: bool = False
+    is_observation: bool = False
+    is_creation: bool = False
+    is_free_text: bool = False
 
-    def answer(self, a: Sequence[int], b: Sequence[int]) -> bool:
-        """Whether the ids of ``b`` stand where those of ``a`` should."""
-        return self.ids.answer_all(a, b, told=self.told, made=self.made)
-
-
-def changes(a: Any, b: Any, how: Side, path: Path) -> Iterator[Change]:
-    """What differs between ``a`` and ``b``, both at ``path``; nothing where they mean the same."""
-    if how.rules.ignores(path):
-        return
-    if isinstance(a, str) and isinstance(b, str):
-        yield from _texts(a, b, how, path)
-    elif isinstance(a, Mapping) and isinstance(b, Mapping):
-        yield from _members(a, b, how, path)
-    elif isinstance(a, list) and isinstance(b, list):
-        yield from _items(a, b, how, path)
-    elif not _equal(a, b, how, path):
-        yield Change(".".join(path), a, b)
+    def match_ids(self, a: Sequence[int], b: Sequence[int]) -> bool:
+        """Whether the ids of ``a`` and ``b`` have the same roles, pair by pair."""
+        return self.ids.match_all(a, b, is_observation=self.is_observation, is_creation=self.is_creation)
 
 
-def _equal(a: Any, b: Any, how: Side, path: Path) -> bool:
-    if isinstance(a, bool) or isinstance(b, bool) or type(a) is not type(b):
-        is_number = isinstance(a, int | float) and isinstance(b, int | float)
-        return bool(a == b) and (is_number or type(a) is type(b)) and not (isinstance(a, bool) ^ isinstance(b, bool))
-    if a != b and isinstance(a, int) and is_id_key(path[-1]):
-        return how.answer((hash_id(str(a)),), (hash_id(str(b)),))
-    return bool(a == b)
+class Pair(NamedTuple):
+    """Two members or items that stand side by side; one of them may be ``ABSENT``.
+
+    Attributes:
+        key: the last part of their path.
+    """
+
+    key: str
+    a: Any
+    b: Any
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether one side has nothing here, and the other nothing or null."""
+        return (self.a is ABSENT and self.b is None) or (self.b is ABSENT and self.a is None)
 
 
-def _texts(a: str, b: str, how: Side, path: Path) -> Iterator[Change]:
-    if a == b and len(a) > 200:
-        return
-    inner_a, inner_b = parse_json_text(a), parse_json_text(b)
-    if type(inner_a) is type(inner_b) and not isinstance(inner_a, str):
-        yield from changes(inner_a, inner_b, how, path)
-        return
-    own_a, own_b = (normalize_text(text, how.rules, should_mask_durations=how.told) for text in (a, b))
-    if is_id_key(path[-1]) and not own_a.id_hashes and not own_b.id_hashes and " " not in a + b:
-        answers = how.answer((hash_id(a),), (hash_id(b),))
+def is_ignored(path: Path, rules: IgnoreRules) -> bool:
+    """Whether what stands at ``path`` makes no difference: it is volatile, a metric, or the user ignores it."""
+    return is_volatile_key(path[-1]) or (len(path) == 2 and path[-1] in METRICS) or rules.ignores(path)
+
+
+def is_equal(a: Any, b: Any) -> bool:
+    """Whether ``a`` and ``b`` are the same JSON value; ``1``, ``1.0`` and ``true`` are three."""
+    if type(a) is not type(b):
+        return False
+    if not isinstance(a, dict | list):
+        return bool(a == b)
+    try:
+        return bool(a == b) and to_text(a) == to_text(b)
+    except RecursionError:
+        return False
+
+
+def find_role_conflicts(value: Any, context: ComparisonContext, path: Path) -> Iterator[Change]:
+    """Texts in a value that both sides hold alike, but whose ids have another role; all other ids are learnt."""
+    stack = [(value, path)]
+    while stack:
+        value, path = stack.pop()
+        if isinstance(value, str):
+            value = parse_json_text(value) if len(value) <= LONG_TEXT else value
+        if isinstance(value, Mapping):
+            members = [(each, (*path, key)) for key, each in value.items()]
+            stack += reversed([(each, inner) for each, inner in members if not is_ignored(inner, context.rules)])
+        elif isinstance(value, list):
+            items = [(each, (*path, str(n))) for n, each in enumerate(value)]
+            stack += reversed([(each, inner) for each, inner in items if not context.rules.ignores(inner)])
+        elif isinstance(value, str) and len(value) <= LONG_TEXT and not is_same_text(value, value, context, path[-1]):
+            yield Change(".".join(path), value, value)
+
+
+def is_same_text(a: str, b: str, context: ComparisonContext, key: str) -> bool:
+    """Whether two texts say the same: equal but for ids of the same role and for noise, or free text reworded."""
+    if a == b and len(a) > LONG_TEXT:
+        return True
+    text_a, text_b = (
+        normalize_text(text, context.rules, should_mask_durations=context.is_observation) for text in (a, b)
+    )
+    if is_id_key(key) and not text_a.id_hashes and not text_b.id_hashes and " " not in a + b:
+        matches = context.match_ids((hash_id(a),), (hash_id(b),))
     else:
-        answers = own_a.form == own_b.form and how.answer(own_a.id_hashes, own_b.id_hashes)
-    if answers:
+        matches = text_a.form == text_b.form and context.match_ids(text_a.id_hashes, text_b.id_hashes)
+    return matches or (context.is_free_text and is_rewording(a, b))
+
+
+def is_settled(pair: Pair, context: ComparisonContext) -> bool:
+    """Whether two values are plainly the same, and hold no id whose role could be learnt or be another one."""
+    a, b = pair.a, pair.b
+    if not isinstance(a, str) or not isinstance(b, str):
+        return not isinstance(a, dict | list) and is_equal(a, b)
+    if len(a) > LONG_TEXT or len(b) > LONG_TEXT:
+        return a == b
+    if is_id_key(pair.key) or a[:1] in JSON_BEGINS:
+        return False
+    text_a = normalize_text(a, context.rules, should_mask_durations=context.is_observation)
+    text_b = text_a if a == b else normalize_text(b, context.rules, should_mask_durations=context.is_observation)
+    return text_a.form == text_b.form and not text_a.id_hashes and not text_b.id_hashes
+
+
+def is_same_number(a: float, b: float, context: ComparisonContext, key: str) -> bool:
+    """Whether two numbers are equal, or ids of the same role."""
+    if a != b and isinstance(a, int) and isinstance(b, int) and is_id_key(key):
+        return context.match_ids((hash_id(str(a)),), (hash_id(str(b)),))
+    return a == b
+
+
+def parse_json_texts(a: str, b: str) -> tuple[Any, Any] | None:
+    """What two JSON texts hold, where both are objects or both are lists."""
+    inner_a, inner_b = parse_json_text(a), parse_json_text(b)
+    return (inner_a, inner_b) if type(inner_a) is type(inner_b) and not isinstance(inner_a, str) else None
+
+
+def is_same_leaf(a: Any, b: Any, context: ComparisonContext, key: str) -> bool:
+    """Whether two values that are not both objects, or both lists, are the same."""
+    if isinstance(a, str) and isinstance(b, str):
+        return is_same_text(a, b, context, key)
+    return is_same_number(a, b, context, key) if is_number(a) and is_number(b) else is_equal(a, b)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number; true and false are none."""
+    return type(value) in (int, float)
+
+
+def find_innermost(a: Any, b: Any, context: ComparisonContext, path: Path) -> tuple[Any, Any, Path]:
+    """Find the innermost values, and their path, that hold all the differences between ``a`` and ``b``."""
+    while not is_equal(a, b):
+        if isinstance(a, str) and isinstance(b, str):
+            contents = parse_json_texts(a, b)
+            if contents is None:
+                break
+            a, b = contents
+        if type(a) is not type(b) or not isinstance(a, dict | list):
+            break
+        pairs = [pair for pair in pair_children(a, b, context, path) if not is_settled(pair, context)]
+        if not pairs:
+            return None, None, path
+        if len(pairs) > 1:
+            break
+        ((key, a, b),) = pairs
+        path = (*path, key)
+    return a, b, path
+
+
+def pair_children(a: Any, b: Any, context: ComparisonContext, path: Path) -> Iterator[Pair]:
+    """Members of two objects, or items of two lists, side by side; without those that make no difference."""
+    if isinstance(a, Mapping):
+        for pair in _pair_members(a, b, context):
+            if not pair.is_empty and not is_ignored((*path, pair.key), context.rules):
+                yield pair
         return
-    if how.free and is_rewording(a, b):
-        return
-    yield Change(".".join(path), a, b)
+    yield from (pair for pair in _pair_items(a, b, context.rules) if not context.rules.ignores((*path, pair.key)))
 
 
-def _members(a: Mapping[str, Any], b: Mapping[str, Any], how: Side, path: Path) -> Iterator[Change]:
-    for name, other in _paired(a, b, how):
-        key = name if name is not None else other or ""
-        if is_volatile_key(key) or (len(path) == 1 and key in METRICS):
-            continue
-        own_a = a[name] if name is not None else ABSENT
-        own_b = b[other] if other is not None else ABSENT
-        if own_a is ABSENT or own_b is ABSENT:
-            if own_a not in (ABSENT, None) or own_b not in (ABSENT, None):
-                yield from _lone(own_a, own_b, how, (*path, key))
-        else:
-            yield from changes(own_a, own_b, how, (*path, key))
+def _pair_members(a: Mapping[str, Any], b: Mapping[str, Any], context: ComparisonContext) -> Iterator[Pair]:
+    """Members of the same name; of the others those whose names are ids of the same role, in their order."""
+    names = _match_names([name for name in a if name not in b], [name for name in b if name not in a], context)
+    for name, value in a.items():
+        yield Pair(name, value, b[name] if name in b else b[names[name]] if name in names else ABSENT)
+    matched = set(names.values())
+    yield from (Pair(name, ABSENT, value) for name, value in b.items() if name not in a and name not in matched)
 
 
-def _lone(a: Any, b: Any, how: Side, path: Path) -> Iterator[Change]:
-    if not how.rules.ignores(path):
-        yield Change(".".join(path), a, b)
+def _match_names(lone_a: Sequence[str], lone_b: Sequence[str], context: ComparisonContext) -> dict[str, str]:
+    """Which name of A, that B doesn't have, is an id with the role of which name of B."""
+    forms: dict[str, list[str]] = {}
+    for name in lone_b if lone_a else ():
+        forms.setdefault(normalize_text(name, context.rules).form, []).append(name)
+    matches: dict[str, str] = {}
+    for name in lone_a if lone_b else ():
+        own = normalize_text(name, context.rules)
+        others = forms.get(own.form, [])
+        if (
+            own.id_hashes
+            and others
+            and context.match_ids(own.id_hashes, normalize_text(others[0], context.rules).id_hashes)
+        ):
+            matches[name] = others.pop(0)
+    return matches
 
 
-def _paired(a: Mapping[str, Any], b: Mapping[str, Any], how: Side) -> Iterator[tuple[str | None, str | None]]:
-    """Members of the same name; of the others those whose names are ids, in their order."""
-    lone_a, lone_b = [name for name in a if name not in b], [name for name in b if name not in a]
-    answers: dict[str, str] = {}
-    if lone_a and lone_b:
-        forms: dict[str, list[str]] = {}
-        for name in lone_b:
-            forms.setdefault(normalize_text(name, how.rules).form, []).append(name)
-        for name in lone_a:
-            own = normalize_text(name, how.rules)
-            others = forms.get(own.form, [])
-            if own.id_hashes and others and how.answer(own.id_hashes, normalize_text(others[0], how.rules).id_hashes):
-                answers[name] = others.pop(0)
-    yield from ((name, name if name in b else answers.get(name)) for name in a)
-    yield from ((None, name) for name in lone_b if name not in answers.values())
-
-
-def _items(a: Sequence[Any], b: Sequence[Any], how: Side, path: Path) -> Iterator[Change]:
+def _pair_items(a: Sequence[Any], b: Sequence[Any], rules: IgnoreRules) -> Iterator[Pair]:
+    """Items in their order; in lists of different lengths those of equal form first, as steps are aligned."""
     if len(a) == len(b):
-        for n, (own_a, own_b) in enumerate(zip(a, b, strict=True)):
-            yield from changes(own_a, own_b, how, (*path, str(n)))
+        yield from (Pair(str(n), x, y) for n, (x, y) in enumerate(zip(a, b, strict=True)))
         return
-    forms_a, forms_b = [_form(each, how.rules) for each in a], [_form(each, how.rules) for each in b]
+    forms_a, forms_b = [_form(each, rules) for each in a], [_form(each, rules) for each in b]
     for block in Levenshtein.opcodes(forms_a, forms_b):
         tag, i, i2, j, j2 = block.tag, block.src_start, block.src_end, block.dest_start, block.dest_end
         if tag in ("equal", "replace"):
-            for n in range(i2 - i):
-                yield from changes(a[i + n], b[j + n], how, (*path, str(i + n)))
+            yield from (Pair(str(i + n), a[i + n], b[j + n]) for n in range(i2 - i))
         elif tag == "delete":
-            yield from (Change(".".join((*path, str(n))), a[n], ABSENT) for n in range(i, i2))
+            yield from (Pair(str(n), a[n], ABSENT) for n in range(i, i2))
         else:
-            yield from (Change(".".join((*path, str(n))), ABSENT, b[n]) for n in range(j, j2))
+            yield from (Pair(str(n), ABSENT, b[n]) for n in range(j, j2))
 
 
 def _form(value: Any, rules: IgnoreRules) -> str:
-    return normalize_text(to_text(value), rules, should_mask_durations=True).form
+    try:
+        return normalize_text(to_text(value), rules, should_mask_durations=True).form
+    except RecursionError:  # a JSON text may be nested deeper than an event
+        return "nested too deep"

@@ -60,7 +60,7 @@ def compare(a: StepGroups, b: StepGroups, payloads: Payloads) -> Comparison:
         if divergence is not None:
             divergences.append(divergence)
         elif pair.a is not None and pair.b is not None:
-            reworded_count += payloads.worded_otherwise(pair.a, pair.b)
+            reworded_count += payloads.is_reworded(pair.a, pair.b)
     divergences = list(
         merge_neighbours(_discount_recovered_errors(_merge_early_end(divergences, pairs, a, b, payloads), pairs))
     )
@@ -68,11 +68,11 @@ def compare(a: StepGroups, b: StepGroups, payloads: Payloads) -> Comparison:
 
 
 def _align_streams(a: StepGroups, b: StepGroups, payloads: Payloads) -> Iterator[Pair]:
-    matched_streams = match_streams(a, b, payloads.weigh)
+    matched_streams = match_streams(a, b, payloads.weigh_pair)
     index_b_by_a = {group_a.index: group_b.index for group_a, group_b in matched_streams.matched_delegations.items()}
     alignments = []
     for stream_a, stream_b in matched_streams.streams:
-        alignment = align(stream_a, stream_b, payloads.weigh)
+        alignment = align(stream_a, stream_b, payloads.weigh_pair)
         index_b_by_a.update({x.index: y.index for x, y in alignment if x is not None and y is not None})
         alignments.append(alignment)
     paired_before = _PairedBefore(index_b_by_a)
@@ -201,7 +201,12 @@ def _pair_most_similar(unmatched_a: list[Pair], unmatched_b: list[Pair], payload
     if len(changes_a) * len(changes_b) > 2_500:
         return []
     candidates = sorted(
-        ((payloads.share(x, y), -y.index, -x.index, x, y) for x in changes_a for y in changes_b if x.label == y.label),
+        (
+            (payloads.measure_similarity(x, y), -y.index, -x.index, x, y)
+            for x in changes_a
+            for y in changes_b
+            if x.label == y.label
+        ),
         key=lambda each: each[:3],
         reverse=True,
     )
@@ -222,11 +227,11 @@ def _judge_pair(pair: Pair, payloads: Payloads) -> Divergence | None:
             if a is not None
             else None
         )
-    if not a.repeats and not b.repeats and payloads.same(a, b):
+    if not a.repeats and not b.repeats and payloads.is_same(a, b):
         return classify_moved(a, b, pair.order_key) if pair.is_moved else None
-    input_changes, output_changes = payloads.differences(a, b)
+    input_changes, output_changes = payloads.find_changes(a, b)
     for repeat_a, repeat_b in zip(a.repeats, b.repeats, strict=False):
-        more = payloads.differences(repeat_a, repeat_b)
+        more = payloads.find_changes(repeat_a, repeat_b)
         input_changes, output_changes = input_changes + more[0], output_changes + more[1]
     divergence = classify_pair(a, b, input_changes, output_changes, pair.order_key)
     return classify_moved(a, b, pair.order_key) if divergence is None and pair.is_moved else divergence
@@ -294,7 +299,10 @@ def _get_recorded_b(pair: Pair) -> int:
 
 def _is_dissimilar(a: StepGroup, b: StepGroup, payloads: Payloads) -> bool:
     """Whether two moves merely stand side by side: then one isn't the last that both sessions share."""
-    return a.signature.call_form_hash != b.signature.call_form_hash and payloads.share(a, b) < MIN_SHARED_PERCENT
+    return (
+        a.signature.call_form_hash != b.signature.call_form_hash
+        and payloads.measure_similarity(a, b) < MIN_SHARED_PERCENT
+    )
 
 
 def _build_early_end(a: StepGroups, b: StepGroups, tail_a: list[StepGroup], last_b: StepGroup) -> Divergence | None:

@@ -96,8 +96,8 @@ def _find_distinctive_words(decisive: Divergence, comparison: Comparison, payloa
     similar_calls = (
         [a] if a is not None else [m for m in comparison.a.groups if b is not None and m.label == b.label][:MAX_REASONS]
     )
-    words = set(_extract_argument_words(payloads.given(b))) if b is not None else set()
-    return words.difference(*(_extract_argument_words(payloads.given(group)) for group in similar_calls))
+    words = set(_extract_argument_words(payloads.read_argument(b))) if b is not None else set()
+    return words.difference(*(_extract_argument_words(payloads.read_argument(group)) for group in similar_calls))
 
 
 def _extract_words(group: StepGroup) -> set[str]:

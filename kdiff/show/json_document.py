@@ -46,7 +46,7 @@ def _encode_verdict(result: Result) -> dict[str, Any]:
         else {
             "side": side,
             "event": encode_event(root_group),
-            "text": describer.payloads.text(root_group),
+            "text": describer.payloads.read_text(root_group),
             "reasoning": describer.describe_reasoning(root_group) or None,
             "other": _encode_step(root_cause.a if side == "b" else None, describer),
         },
@@ -66,7 +66,7 @@ def _encode_step(group: StepGroup | None, describer: StepDescriber) -> dict[str,
         return None
     return {
         "event": encode_event(group),
-        "text": describer.payloads.text(group),
+        "text": describer.payloads.read_text(group),
         "reasoning": describer.describe_reasoning(group) or None,
     }
 

@@ -53,7 +53,7 @@ class StepDescriber:
 
     def load_step(self, group: StepGroup) -> Step:
         """A move's step with its event whole."""
-        event = self.payloads.event(group)
+        event = self.payloads.read_event(group)
         return replace(group.step, record=Record(event, group.signature.place, b""))
 
     def describe_step(self, group: StepGroup, times: int = 0) -> StepText:

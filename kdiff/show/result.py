@@ -31,8 +31,8 @@ class Result:
     @property
     def limitations(self) -> list[str]:
         """What limits the comparison."""
-        shallow = self.describer.payloads.shallow
-        limitations = [f"{shallow:,} further pairs differ and were not looked into path by path"] if shallow else []
+        rest = self.describer.payloads.uncompared
+        limitations = [f"{rest:,} further pairs differ and were not looked into path by path"] if rest else []
         return limitations + list_limitations(self.a, self.b)
 
     @property
