@@ -173,7 +173,7 @@ def test_a_line_of_another_session_is_only_named_by_it() -> None:
         (b'{"payload": {"a": "\xff"}}', "not UTF-8, at byte 19"),
         (b"[" * 100_000, "no event: Expected object, got array"),
         (b'{"a":' * 100_000, "nested too deep"),
-        (b"x" * (MAX_LINE_BYTES + 1), "a line of more than the 33,554,432 bytes that we take"),
+        (b"x" * (MAX_LINE_BYTES + 1), "a line longer than the limit of 33,554,432 bytes"),
     ],
 )
 def test_a_line_that_is_no_event_is_named_by_file_and_line(line: bytes, why: str) -> None:

@@ -1,1 +1,1 @@
-"""An event and its bytes: what it is, how it is read and written, where it lies."""
+"""The event: its fields, its bytes, its place in Kafka or in a file."""

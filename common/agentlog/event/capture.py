@@ -1,4 +1,4 @@
-"""A capture file: sessions as NDJSON, one event a line as stored, beside it where the record lay."""
+"""The capture file: sessions as NDJSON, one stored event a line, with the place of its record."""
 
 import base64
 import binascii
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 MAX_LINE_BYTES = 2 * codec.MAX_RECORD_BYTES
-"""An event as large as we take has room for its ``_record`` and its escapes on a line."""
-TOO_LONG_REASON = f"a line of more than the {MAX_LINE_BYTES:,} bytes that we take"
+"""The largest event fits on a line, with its ``_record`` and its escapes."""
+TOO_LONG_REASON = f"a line longer than the limit of {MAX_LINE_BYTES:,} bytes"
 
 LINE_ERRORS = msgspec.MsgspecError, ValueError, RecursionError
-"""What is raised over a line that is none of a capture file."""
+"""The errors that a line raises when it is not a line of a capture file."""
 
 _RECORD_MEMBER = b',"_record":'
 
 
 class _LineHead(msgspec.Struct, gc=False):
-    """What must be known of a line before its event is decoded."""
+    """The members of a line that are read before its event is decoded."""
 
     session_id: str | None = None
     record: msgspec.Raw = msgspec.field(name="_record", default=msgspec.Raw(b""))
@@ -52,12 +52,12 @@ _object_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def write_line(value: bytes, place: Place) -> bytes:
-    """The line, with its newline, for an event ``value`` (a JSON object) that lay at ``place``."""
+    """Return the line, with its newline, for the event ``value`` (a JSON object) at ``place``."""
     return codec.flatten_json(value).rstrip()[:-1] + _RECORD_MEMBER + codec.flatten_json(encode_place(place)) + b"}\n"
 
 
 def encode_place(place: Place) -> bytes:
-    """``place`` as the JSON object of a line's ``_record``; a header's value that is no text as ``{"base64": …}``."""
+    """Return ``place`` as the JSON object ``_record``. A header's value that is not UTF-8 becomes ``{"base64": …}``."""
     topic, partition, offset, timestamp, headers = place
     encoded_headers = [[name, _encode_header_value(value)] for name, value in headers]
     return orjson.dumps(
@@ -73,7 +73,7 @@ def _encode_header_value(value: bytes | None) -> str | dict[str, str] | None:
 
 
 def decode_session_line(line: bytes, session_id: str, file: str, number: int) -> Record | Unreadable | str:
-    """The record on a line; of one that belongs to another session, that session's id."""
+    """Decode the record on a line. If it belongs to another session, return that session's id."""
     where, place = f"{file}:{number}", Place(None, -1, number)
     if len(line) > MAX_LINE_BYTES:
         return Unreadable(where, place, TOO_LONG_REASON)
@@ -88,7 +88,7 @@ def decode_session_line(line: bytes, session_id: str, file: str, number: int) ->
 
 
 def decode_line(line: bytes, file: str, number: int) -> Record | Unreadable:
-    """The record on a line, of whatever session."""
+    """Decode the record on a line, of any session."""
     where, place = f"{file}:{number}", Place(None, -1, number)
     if len(line) > MAX_LINE_BYTES:
         return Unreadable(where, place, TOO_LONG_REASON)
@@ -100,22 +100,22 @@ def decode_line(line: bytes, file: str, number: int) -> Record | Unreadable:
 
 
 def explain_unreadable_line(line: bytes, place: Place, where: str, error: Exception) -> Unreadable:
-    """Why ``line`` is none of a capture file, given what was raised over it."""
+    """Say why ``line`` is not a line of a capture file; ``error`` is one of ``LINE_ERRORS``."""
     decoded = codec.decode(line, place, where)
     return decoded if isinstance(decoded, Unreadable) else Unreadable(where, place, f"its _record: {error}")
 
 
 def split_line(line: bytes, place: Place) -> tuple[bytes, Place]:
-    """A line's event as its own bytes, and where it lay: ``place`` unless the line says it.
+    """Split a line into the bytes of its event and its place. ``place`` holds if the line names none.
 
     Raises:
-        NO_LINE: it is no line of a capture file.
+        MsgspecError, ValueError, RecursionError: it is not a line of a capture file (``LINE_ERRORS``).
     """
     return _split_record(line, bytes(codec.decode_tolerantly(_line_decoder, line).record), place)
 
 
 def _split_record(line: bytes, record: bytes, place: Place) -> tuple[bytes, Place]:
-    """The event's own bytes, and where they lay."""
+    """Return the event's bytes and the place that ``record`` names."""
     line = line.strip()
     if not record:
         return line, place
@@ -145,16 +145,16 @@ def _decode_header_value(encoded: str | dict[str, str] | None) -> bytes | None:
 
 
 def open_capture(path: str, stdin: io.BufferedReader) -> io.BufferedIOBase:
-    """The file's lines, unpacked; ``-`` is ``stdin``. What it is packed with is told by its first bytes.
+    """Open a capture file, or ``stdin`` for ``-``, and decompress it. The first bytes tell the compression.
 
     Raises:
-        UsageError: it can't be opened, or is packed with zstd and the extra for it isn't installed.
+        UsageError: it can't be opened, or it is compressed with zstd and the extra for zstd isn't installed.
     """
     try:
         raw = stdin if path == "-" else Path(path).open("rb")  # noqa: SIM115  the caller closes it
         magic = raw.peek(4)[:4]
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}. A capture file is what --file takes.") from error
+        raise UsageError(f"{path}: {error.strerror or error}. --file takes the path of a capture file.") from error
     if magic[:2] == b"\x1f\x8b":
         return io.BufferedReader(_DecompressedStream(raw, lambda: zlib.decompressobj(wbits=31), zlib.error))
     return _open_zstd(raw, path) if magic == b"\x28\xb5\x2f\xfd" else raw
@@ -165,12 +165,14 @@ def _open_zstd(raw: io.BufferedReader, path: str) -> io.BufferedIOBase:
         import zstandard  # noqa: PLC0415  an extra
     except ImportError:
         raw.close()
-        raise UsageError(f"{path} is packed with zstd: pip install 'agentlog[zstd]', or unpack it first.") from None
+        raise UsageError(
+            f"{path} is compressed with zstd. Run pip install 'agentlog[zstd]', or decompress the file first."
+        ) from None
     return io.BufferedReader(_DecompressedStream(raw, zstandard.ZstdDecompressor().decompressobj, zstandard.ZstdError))
 
 
 class _Decompressor(Protocol):
-    """What unpacks one gzip member, or one zstd frame."""
+    """A decompressor of one gzip member or one zstd frame."""
 
     @property
     def eof(self) -> bool: ...
@@ -180,7 +182,7 @@ class _Decompressor(Protocol):
 
 
 class _DecompressedStream(io.RawIOBase):
-    """Frames one behind the other, unpacked; OSError where one is damaged, or isn't whole."""
+    """The decompressed bytes of frames that follow each other. A damaged or incomplete frame raises OSError."""
 
     def __init__(
         self, packed: io.BufferedReader, new_decompressor: Callable[[], _Decompressor], damage_error: type[Exception]
@@ -218,7 +220,7 @@ class _DecompressedStream(io.RawIOBase):
 
 
 def iter_lines(stream: io.BufferedIOBase) -> Iterator[tuple[int, bytes]]:
-    """Numbered lines that aren't blank, the first being 1. Of one over the limit, only a byte more than the limit."""
+    """Yield the lines that aren't blank, with their numbers from 1. A line over the limit is cut a byte behind it."""
     number = 0
     while line := stream.readline(MAX_LINE_BYTES + 1):
         number += 1

@@ -1,4 +1,4 @@
-"""Bytes -> events: what a record's value holds, or why it holds nothing that we can show."""
+"""The decoder of events: a record's value becomes an event, or the reason why it is unreadable."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -11,6 +11,7 @@ from .escape import escape_controls
 from .event import SCHEMA_VERSION, Event, Place, Record, Unreadable
 
 MAX_RECORD_BYTES = 16 * 1024 * 1024
+"""The largest value that is decoded. A larger one is unreadable."""
 
 Decoded = TypeVar("Decoded")
 
@@ -23,10 +24,10 @@ _BINARY_FORMATS = {
     b"\x04\x22\x4d\x18": "compressed (lz4)",
     b"\x82SNAPPY": "compressed (snappy)",
     b"\x78\x9c": "compressed (zlib)",
-    b"\x00": "binary; it begins as a schema registry's formats do",
+    b"\x00": "binary; it begins like a schema registry's formats",
 }
 _DIGIT = re.compile(rb"[0-9]")
-_TOO_MANY_DIGITS = re.compile(rb"[0-9]{309}")  # no float has so many before its point
+_TOO_MANY_DIGITS = re.compile(rb"[0-9]{309}")  # a number this long may be too large for a float
 _LONE_SURROGATE = re.compile(
     rb"(?<!\\)((?:\\\\)*)(?:(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
@@ -37,15 +38,15 @@ _CONTROL_OR_NON_ASCII = re.compile(rb"[\x00-\x1f\x7f-\xff]")
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 UPGRADES: Mapping[int, Upgrade] = {}
-"""For each old schema version what makes the next one of its fields. Version 1 is the first, so there is none yet."""
+"""For each old schema version, the function that turns its fields into those of the next. There is no old one yet."""
 
 
 def decode(value: bytes | None, place: Place, where: str) -> Record | Unreadable:
-    """The record that ``value`` holds, or why it holds none. ``where`` names the place for a person."""
+    """Decode the record in ``value``, or say why it is unreadable. ``where`` names the place for a person."""
     if value is None:
         return Unreadable(where, place, "a tombstone: it has no value")
     if len(value) > MAX_RECORD_BYTES:
-        return Unreadable(where, place, f"{len(value):,} bytes, more than the {MAX_RECORD_BYTES:,} that we take")
+        return Unreadable(where, place, f"{len(value):,} bytes, more than the limit of {MAX_RECORD_BYTES:,}")
     try:
         return Record(_decode_event(value), place, value)
     except (ValueError, RecursionError) as error:
@@ -53,7 +54,7 @@ def decode(value: bytes | None, place: Place, where: str) -> Record | Unreadable
 
 
 def _decode_event(value: bytes) -> Event:
-    str(value, "utf-8")  # the decoder passes over fields that we don't know without looking at their bytes
+    str(value, "utf-8")  # the decoder skips unknown fields without a look at their bytes
     try:
         event = decode_tolerantly(_event_decoder, value)
     except msgspec.ValidationError:
@@ -66,31 +67,32 @@ def _decode_event(value: bytes) -> Event:
 
 
 def _convert_to_utc(event: Event) -> Event:
-    """A time without a zone counts as UTC; one that UTC's calendar doesn't hold is no time."""
+    """Convert the event's time to UTC; without a zone it is UTC. Raise ValueError if it is outside the calendar."""
     timestamp = event.timestamp if event.timestamp.tzinfo else event.timestamp.replace(tzinfo=UTC)
     if not _MIN_TIME <= timestamp <= _MAX_TIME:
-        raise ValueError(f"a timestamp that UTC's calendar doesn't hold: {timestamp.isoformat()}")
+        raise ValueError(f"a timestamp that is outside the years 1 to 9999 in UTC: {timestamp.isoformat()}")
     return msgspec.structs.replace(event, timestamp=timestamp)
 
 
 def decode_tolerantly(decoder: msgspec.json.Decoder[Decoded], value: bytes) -> Decoded:
-    """What ``decoder`` makes of ``value``, with U+FFFD for each half of a character.
+    """Decode ``value`` with ``decoder``. Each half of a character becomes U+FFFD.
 
-    A program that cuts a text inside an emoji writes such a half, as a lone ``\\ud83d``: legal JSON, but no text.
+    A program that cuts a text inside an emoji writes half a character, such as ``\\ud83d`` alone. That is legal JSON,
+    but not valid Unicode text.
     """
     try:
         return decoder.decode(value)
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
-        mended = _LONE_SURROGATE.sub(lambda found: found[1] + (found[2] or rb"\ufffd"), value)
+        mended = _LONE_SURROGATE.sub(lambda match: match[1] + (match[2] or rb"\ufffd"), value)
         if mended == value:
             raise
         return decoder.decode(mended)
 
 
 def upgrade_fields(fields: dict[str, Any], version: int, upgrades: Mapping[int, Upgrade] = UPGRADES) -> dict[str, Any]:
-    """``fields`` of schema ``version`` as the current one has them; ValueError where no lift is known."""
+    """Convert ``fields`` of schema ``version`` to the current version; raise ValueError when no upgrade is known."""
     for from_version in range(version, SCHEMA_VERSION):
         if from_version not in upgrades:
             raise ValueError(f"schema_version {version} is older than the oldest that we read ({SCHEMA_VERSION})")
@@ -99,7 +101,7 @@ def upgrade_fields(fields: dict[str, Any], version: int, upgrades: Mapping[int, 
 
 
 def _decode_without_nulls(value: bytes) -> Event:
-    """The event with its null fields left out: an optional field that is null counts as absent."""
+    """Decode an event without its null fields, because an optional field that is null counts as absent."""
     fields = decode_tolerantly(_object_decoder, value)
     return msgspec.convert({name: field for name, field in fields.items() if field is not None}, Event)
 
@@ -114,7 +116,7 @@ def _check_numbers(value: object) -> None:
         try:
             float(value)
         except OverflowError:
-            raise ValueError("a number that no float holds") from None
+            raise ValueError("a number too large for a float") from None
 
 
 def _explain_undecodable(value: bytes, error: Exception) -> str:
@@ -133,20 +135,19 @@ def _explain_error(error: Exception) -> str:
         case msgspec.ValidationError():
             text = str(error).replace("`", "").replace(" - at $.", " in ")
             missing = re.search(r"missing required field (\w+)", text)
-            too_large = "out of range" in text
-            return (
-                "a number that no float holds" if too_large else f"no {missing[1]}" if missing else f"no event: {text}"
-            )
+            if "out of range" in text:
+                return "a number too large for a float"
+            return f"no {missing[1]}" if missing else f"no event: {text}"
         case msgspec.DecodeError():
             return f"not JSON: {str(error).removeprefix('JSON is malformed: ')}"
     return str(error)
 
 
 def flatten_json(value: bytes) -> bytes:
-    """A JSON text as stored, on one line: controls between its tokens become spaces, those inside strings escapes."""
+    """Put a JSON text on one line. Controls between tokens become spaces, controls inside strings become escapes."""
     if _CONTROL_OR_NON_ASCII.search(value) is None:
         return value
-    spaced = value.translate(_CONTROLS_TO_SPACES)  # inside of strings JSON has them only as escapes
+    spaced = value.translate(_CONTROLS_TO_SPACES)  # valid JSON has them inside strings only as escapes
     return spaced if spaced.isascii() and b"\x7f" not in spaced else escape_controls(spaced.decode()).encode()
 
 

@@ -1,18 +1,18 @@
-"""Text that somebody else wrote: what could steer a terminal is shown in it, and not obeyed. Pure."""
+"""Escapes for untrusted text: characters that could control a terminal are shown, not obeyed. Pure."""
 
 import re
 from collections.abc import Iterator, Sequence
 
-# What would steer a terminal or reorder text: controls, bidirectional and invisible format characters, line separators.
-# The two joiners stay, scripts and emoji need them.
+# Characters that control a terminal or reorder text: controls, bidirectional and invisible format characters, line
+# separators. The two joiners stay, because scripts and emoji need them.
 _CONTROLS = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
 )
 
 
 def escape_controls(text: str) -> str:
-    """``text`` with what could steer a terminal written as JSON escapes: shown, not obeyed."""
-    return _CONTROLS.sub(lambda found: _escape_character(found[0]), text)
+    """Return ``text`` with JSON escapes for the characters that could control a terminal."""
+    return _CONTROLS.sub(lambda match: _escape_character(match[0]), text)
 
 
 def _escape_character(character: str) -> str:
@@ -22,21 +22,21 @@ def _escape_character(character: str) -> str:
 
 
 def split_lines(text: str) -> list[str]:
-    """The lines of ``text``, not escaped yet, without empty ones at both ends.
+    """Split ``text`` into lines, without empty lines at both ends. The lines aren't escaped yet.
 
-    ``\\n`` and ``\\r\\n`` end a line. Nothing else does: a lone ``\\r``, NEL, VT, FF and Unicode's separators stay in
-    their line, where they are shown as escapes.
+    Only ``\\n`` and ``\\r\\n`` end a line. A lone ``\\r``, NEL, VT, FF and Unicode's separators stay in their line and
+    are shown as escapes.
     """
     return text.replace("\r\n", "\n").strip("\n").split("\n")
 
 
 def join_lines(text: str) -> str:
-    """``text`` as one line: each line end, with the space around it, is one space."""
+    """Join the lines of ``text``: each line end becomes one space, together with the space around it."""
     return " ".join(filter(None, map(str.strip, text.split("\n")))) if "\n" in text else text
 
 
 def format_code_span(text: str, limit: int) -> str:
-    """Text as a code span, in which neither Markdown nor HTML means anything; 0 is no limit."""
+    """Format text as a Markdown code span, cut to ``limit`` characters; 0 is no limit. Markup in it has no effect."""
     shown = escape_controls(text if not limit or len(text) <= limit else text[:limit] + "...")
     if not shown.strip():
         return ""
@@ -47,7 +47,7 @@ def format_code_span(text: str, limit: int) -> str:
 
 
 def format_code_block(lines: Sequence[str], indent: str) -> Iterator[str]:
-    """Lines that are escaped as a block of code, in which neither Markdown nor HTML means anything."""
+    """Yield escaped lines as a Markdown code block. Markup in them has no effect."""
     longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
     fence = "`" * max(longest + 1, 3)
     yield indent + fence
@@ -56,5 +56,5 @@ def format_code_block(lines: Sequence[str], indent: str) -> Iterator[str]:
 
 
 def format_name(text: str) -> str:
-    """A short name of an event as text where it is one word, else as code."""
+    """Format a short name: one word as text, anything else as a code span."""
     return text if re.fullmatch("[A-Za-z][A-Za-z0-9]*", text) else format_code_span(text, 40) or "(blank)"

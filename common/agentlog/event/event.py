@@ -1,4 +1,4 @@
-"""The event that an agent records, and the record that says where the event lies."""
+"""The event, and the record: an event with its place."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NamedTuple
@@ -9,7 +9,7 @@ SCHEMA_VERSION = 1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 MAX_AMOUNT = 1e12
-"""Of tokens, dollars or milliseconds: more is nobody's meaning, and its sums would outgrow what JSON readers take."""
+"""The largest amount of tokens, dollars or milliseconds. Nobody means more, and sums would be too large for JSON."""
 MAX_LATENCY_MS = (datetime.max - datetime.min) // timedelta(milliseconds=1)
 
 NonEmptyText = Annotated[str, msgspec.Meta(min_length=1)]
@@ -19,14 +19,14 @@ Headers = tuple[tuple[str, bytes | None], ...]
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One thing that an agent did or saw.
 
-    Fields that we don't know are kept: those of ``payload`` and ``context`` in their dicts, those of the top level in
-    the record's ``value``, the bytes as stored.
+    Unknown fields are kept. Those of ``payload`` and ``context`` stay in their dicts, those of the top level in the
+    record's ``value``, which is the bytes as stored.
 
     Attributes:
-        timestamp: when the event was recorded; without a zone in the stored text it counts as UTC.
-        payload: what the event type calls for; empty when absent.
+        timestamp: the time of recording; without a zone in the stored text it counts as UTC.
+        payload: the fields of the event type; empty when absent.
         context: the parent, the reasoning, the model and its confidence; empty when absent.
-        status: of the session as of this event, or None.
+        status: the session's status at this event, or None.
     """
 
     event_id: NonEmptyText
@@ -47,12 +47,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def latency_us(self) -> int:
-        """How long the call took, in microseconds; 0 where the event says nothing usable."""
+        """The call's duration in microseconds; 0 when the event has no usable one."""
         return parse_latency_us(self.payload.get("latency_ms"))
 
 
 class Place(NamedTuple):
-    """Where a record lies. Outside Kafka (a line of a file) the topic is None, the partition -1, the offset the line.
+    """The place of a record. On a line of a file, the topic is None, the partition -1, the offset the line's number.
 
     Attributes:
         timestamp: the record's timestamp in milliseconds since the epoch, or None outside Kafka.
@@ -67,17 +67,17 @@ class Place(NamedTuple):
 
     @property
     def where(self) -> str:
-        """A place in Kafka as it is named to a person: ``TOPIC[PARTITION]@OFFSET``."""
+        """A place in Kafka as messages name it: ``TOPIC[PARTITION]@OFFSET``."""
         return f"{self.topic}[{self.partition}]@{self.offset}"
 
     @property
     def process(self) -> str | None:
-        """The process that recorded the event, as its header ``agentlog.process`` names it."""
+        """The process that recorded the event, from the header ``agentlog.process``."""
         return next((v.decode(errors="replace") for k, v in self.headers if k == "agentlog.process" and v), None)
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """An event together with where it lies, and its bytes as stored."""
+    """An event with its place and its bytes as stored."""
 
     event: Event
     place: Place
@@ -85,10 +85,10 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 class Unreadable(NamedTuple):
-    """A record, or a line of a file, that is no event, and why.
+    """A record, or a line of a file, that holds no event, and the reason.
 
     Attributes:
-        where: for a person: ``agent-events[3]@1200``, or ``run.ndjson:17``.
+        where: the place as messages name it: ``agent-events[3]@1200``, or ``run.ndjson:17``.
     """
 
     where: str
@@ -97,25 +97,25 @@ class Unreadable(NamedTuple):
 
 
 def to_microseconds(moment: datetime) -> int:
-    """Microseconds since the epoch of an aware ``moment``."""
+    """Convert an aware ``moment`` to microseconds since the epoch."""
     return (moment - EPOCH) // MICROSECOND
 
 
 def format_timestamp(moment: datetime) -> str:
-    """An aware ``moment`` as our JSON documents hold it: ``2026-01-15T14:23:11.847000Z``."""
+    """Format an aware ``moment`` for JSON documents: ``2026-01-15T14:23:11.847000Z``."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse_latency_us(latency_ms: object) -> int:
-    """A recorded ``latency_ms`` in microseconds; 0 where it is nothing usable."""
+    """Convert a recorded ``latency_ms`` to microseconds; an unusable value becomes 0."""
     if type(latency_ms) is int and 0 <= latency_ms < MAX_AMOUNT:
-        return latency_ms * 1000  # nearly all are: this runs for each event
+        return latency_ms * 1000  # the fast path: this runs for each event, and nearly all are integers
     latency = parse_amount(latency_ms) or 0
     return round(latency * 1000) if latency < MAX_LATENCY_MS else 0
 
 
 def parse_amount(value: object) -> float | None:
-    """``value`` as a number from 0 to ``MAX_AMOUNT``; None when it is anything else."""
+    """Return ``value`` if it is a number from 0 to ``MAX_AMOUNT``, else None."""
     if type(value) is not int and type(value) is not float:
         return None
     try:
@@ -126,11 +126,11 @@ def parse_amount(value: object) -> float | None:
 
 
 MAX_EVENT_BYTES = 10_000
-"""Bytes of an event as stored; above it values are moved out."""
+"""The largest size of a stored event, in bytes. Values of a larger event are moved to the payload store."""
 
 
 def to_datetime(microseconds: int) -> datetime:
-    """A time in UTC; what no calendar holds stands at its edge."""
+    """Convert microseconds since the epoch to a time in UTC; a time outside the calendar becomes the epoch."""
     try:
         return EPOCH + timedelta(microseconds=microseconds)
     except OverflowError:

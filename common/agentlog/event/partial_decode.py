@@ -1,7 +1,7 @@
-"""Bytes -> the little of an event that sums need, many at once, exactly as ``codec.decode`` sees it. Pure.
+"""The partial decoder: it reads the few fields that totals need, for many events at once. Pure.
 
-What a glance passes over is checked as JSON by its decoder, but for the size of numbers: where a batch might hold one
-that no float does, and wherever a glance fails, ``codec.decode`` decides.
+Its results equal those of ``codec.decode``. It checks skipped fields as JSON, except for the size of their numbers.
+If a batch might hold a number too large for a float, or if decoding fails, ``codec.decode`` decodes each event.
 """
 
 import re
@@ -15,11 +15,14 @@ from . import codec
 from .event import SCHEMA_VERSION, Event, NonEmptyText, Place, Unreadable
 
 RecordedValue = Any
-"""A value as recorded, of whatever type; None where the payload doesn't have it."""
+"""A recorded value of any type; None when the payload doesn't have it."""
 
 
 class PartialPayload(msgspec.Struct, gc=False):
-    """What sums need of a payload; ``model`` is UNSET where it isn't there: its mere presence tells a call's type."""
+    """The fields of a payload that totals need.
+
+    An absent ``model`` is UNSET, not None, because its presence tells the type of a call.
+    """
 
     tool: RecordedValue = None
     model: RecordedValue = msgspec.UNSET
@@ -39,14 +42,14 @@ class PartialPayload(msgspec.Struct, gc=False):
 
 
 class PartialContext(msgspec.Struct, gc=False):
-    """What sums need of a context."""
+    """The fields of a context that totals need."""
 
     parent_event_id: RecordedValue = None
     model: RecordedValue = None
 
 
 class PartialEvent(msgspec.Struct, gc=False):
-    """An event as far as sums need it."""
+    """The fields of an event that totals need."""
 
     event_id: NonEmptyText
     session_id: NonEmptyText
@@ -73,11 +76,10 @@ _CALENDAR_LIMITS = datetime.fromisoformat("0001-01-03T00:00Z"), datetime.fromiso
 def decode_partial(
     values: Sequence[bytes | None], get_place: Callable[[int], Place]
 ) -> list[PartialEvent | Unreadable]:
-    """What each of ``values`` holds, or why it holds nothing; exactly as ``codec.decode`` would say."""
+    """Decode each of ``values``, or say why it is unreadable, as ``codec.decode`` would."""
     try:
-        partial_events = list(
-            map(_decode_partial_event, cast(Sequence[bytes], values))
-        )  # what is no bytes fails, and codec tells why
+        # a tombstone (None) fails here, and codec says why
+        partial_events = list(map(_decode_partial_event, cast(Sequence[bytes], values)))
     except (ValueError, TypeError, RecursionError):
         partial_events = []
     if partial_events and _is_plain(cast(Sequence[bytes], values)) and _is_within_calendar(partial_events):
@@ -86,7 +88,7 @@ def decode_partial(
 
 
 def _is_plain(values: Sequence[bytes]) -> bool:
-    """Whether all of it is UTF-8 and can't hold a number that no float holds, nor a value that is too long."""
+    """Whether all values are UTF-8 of a permitted size, without a number that may be too large for a float."""
     joined = b"\n".join(values)
     try:
         if not joined.isascii():
@@ -100,8 +102,8 @@ def _is_plain(values: Sequence[bytes]) -> bool:
 
 
 def _is_within_calendar(partial_events: Sequence[PartialEvent]) -> bool:
-    """Whether no time lies so near an end of the calendar that a zone may push it out."""
-    moments = [glance.timestamp for glance in partial_events]
+    """Whether all times stay inside the calendar in any time zone."""
+    moments = [event.timestamp for event in partial_events]
     return _CALENDAR_LIMITS[0] < min(moments) and max(moments) < _CALENDAR_LIMITS[1]
 
 
@@ -111,7 +113,7 @@ def _decode_carefully(value: bytes | None, place: Place) -> PartialEvent | Unrea
 
 
 def make_partial_event(event: Event) -> PartialEvent:
-    """The glance of an event that is there whole."""
+    """Make the partial event of a whole one."""
     payload, context = select_needed_fields(event)
     return PartialEvent(
         event.event_id,
@@ -126,7 +128,7 @@ def make_partial_event(event: Event) -> PartialEvent:
 
 
 def select_needed_fields(event: Event) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What sums need of an event's payload and of its context."""
+    """Select the fields of an event's payload and context that totals need."""
     payload = {name: event.payload[name] for name in PartialPayload.__struct_fields__ if name in event.payload}
     context = {name: event.context[name] for name in PartialContext.__struct_fields__ if name in event.context}
     return payload, context

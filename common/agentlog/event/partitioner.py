@@ -1,4 +1,4 @@
-"""Which partitions of a topic can hold a key, for each partitioner that Kafka's clients use."""
+"""The partitioners of Kafka's clients, and the partitions of a topic that can hold a key."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -10,12 +10,12 @@ MASK_32_BITS = 0xFFFFFFFF
 
 
 def murmur2_partition(key: bytes, count: int) -> int:
-    """The partition that Java's clients, and librdkafka's ``murmur2``, give to ``key``."""
+    """Return the partition that Java's clients, and librdkafka's ``murmur2``, choose for ``key``."""
     return (_hash_murmur2(key) & 0x7FFFFFFF) % count
 
 
 def crc32_partition(key: bytes, count: int) -> int:
-    """The partition that librdkafka's ``consistent`` and ``consistent_random`` give to ``key``.
+    """Return the partition that librdkafka's ``consistent`` and ``consistent_random`` choose for ``key``.
 
     ``consistent_random``, librdkafka's default, puts an empty key anywhere; a session's key is never empty.
     """
@@ -23,7 +23,7 @@ def crc32_partition(key: bytes, count: int) -> int:
 
 
 def fnv1a_partition(key: bytes, count: int) -> int:
-    """The partition that Sarama's ``NewHashPartitioner``, and librdkafka's ``fnv1a``, give to ``key``."""
+    """Return the partition that Sarama's ``NewHashPartitioner``, and librdkafka's ``fnv1a``, choose for ``key``."""
     hashed = 0x811C9DC5
     for byte in key:
         hashed = (hashed ^ byte) * 0x01000193 & MASK_32_BITS
@@ -31,7 +31,7 @@ def fnv1a_partition(key: bytes, count: int) -> int:
 
 
 def _hash_murmur2(key: bytes) -> int:
-    """32-bit MurmurHash2 with the seed of ``org.apache.kafka.common.utils.Utils.murmur2``, as an unsigned number."""
+    """Return the 32-bit MurmurHash2, unsigned, with the seed of ``org.apache.kafka.common.utils.Utils.murmur2``."""
     aligned_length = len(key) & ~3
     hashed = 0x9747B28C ^ len(key)
     for start in range(0, aligned_length, 4):
@@ -58,7 +58,11 @@ SYNONYMS: Mapping[str, str] = MappingProxyType(
 
 
 def resolve_partitioner(name: str) -> str:
-    """The name in ``PARTITIONERS`` for ``name``, which may also be librdkafka's name for it; else ``UsageError``."""
+    """Return the name in ``PARTITIONERS`` for ``name``, which may be librdkafka's name for it.
+
+    Raises:
+        UsageError: there is no such partitioner.
+    """
     known = SYNONYMS.get(name, name)
     if known not in PARTITIONERS:
         raise UsageError(f"there is no partitioner {name!r}; known are {', '.join([*PARTITIONERS, *SYNONYMS])}")
@@ -66,14 +70,15 @@ def resolve_partitioner(name: str) -> str:
 
 
 def list_candidate_partitions(key: bytes, count: int, partitioner: str | None = None) -> list[int]:
-    """The partitions, of ``count``, that can hold ``key``: the one of ``partitioner``, or one to three distinct ones.
+    """Return the partitions, of ``count``, that can hold ``key``.
 
-    The likeliest stands first: Java's, then librdkafka's default, then Sarama's. A custom partitioner's choice, or that
-    of a time when the topic had fewer partitions, isn't among them.
+    That is the partition of ``partitioner``. Without one, it is the partitions (one to three) of all known
+    partitioners: first that of Java, then that of librdkafka's default, then that of Sarama. A custom partitioner may
+    choose another partition. So may any client that wrote when the topic had fewer partitions.
 
     Raises:
-        UsageError: when there is no such partitioner.
-        ValueError: when ``count`` is less than 1.
+        UsageError: there is no such partitioner.
+        ValueError: ``count`` is less than 1.
     """
     if count < 1:
         raise ValueError(f"a topic has at least one partition, not {count}")

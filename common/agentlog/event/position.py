@@ -1,4 +1,4 @@
-"""What a user may write for a time or an offset, and how it is shown back as understood."""
+"""Positions in a session: a time or an offset, and ranges between two of them."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
@@ -12,9 +12,9 @@ class Moment:
     """A point in time.
 
     Attributes:
-        time: in UTC.
-        zone: the user's, in which ``describe`` shows it too.
-        note: how it was understood, where the text left something open; empty otherwise.
+        time: the time in UTC.
+        zone: the user's time zone; ``describe`` shows the time in it as well.
+        note: how the user's text was understood, if it was ambiguous; else empty.
     """
 
     time: datetime
@@ -28,11 +28,11 @@ class Moment:
 
     @property
     def timestamp_ms(self) -> int:
-        """Milliseconds since the epoch, the fraction dropped: the unit of Kafka's timestamps."""
+        """Whole milliseconds since the epoch, the unit of Kafka's timestamps."""
         return self.microseconds // 1000
 
     def describe(self) -> str:
-        """The UTC time, then in brackets how it was understood and, where it differs, the user's local time."""
+        """Return the UTC time, and in brackets the note and the user's local time, if they add anything."""
         local = self.time.astimezone(self.zone)
         notes = [self.note] if self.note else []
         if local.utcoffset():
@@ -42,13 +42,13 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """A place in the log: an offset of one partition or, where ``partition`` is None, of every partition searched."""
+    """An offset of one partition, or of every partition searched when ``partition`` is None."""
 
     partition: int | None
     offset: int
 
     def describe(self) -> str:
-        """The place in words."""
+        """Return the offset in words."""
         where = "every partition searched" if self.partition is None else f"partition {self.partition}"
         return f"offset {self.offset} of {where}"
 
@@ -62,25 +62,25 @@ def _format_local_time(moment: datetime) -> str:
 
 
 def _get_zone_name(local: datetime) -> str:
-    """The zone's name, where it says more than the offset."""
+    """Return the zone's name if it says more than its offset from UTC, else an empty text."""
     name = getattr(local.tzinfo, "key", None) or local.tzname() or ""
     return f" in {name}" if name and not name.startswith("UTC") else ""
 
 
 class PositionRange(NamedTuple):
-    """The part of a session that is asked for, both ends included; None where it is open."""
+    """The requested part of a session. Both ends belong to it; None leaves an end open."""
 
     start: Position | None = None
     end: Position | None = None
 
     @property
     def partition(self) -> int | None:
-        """The one partition that a place at either end names, or None."""
-        named_partitions = [at.partition for at in self if isinstance(at, Offset) and at.partition is not None]
+        """The partition that an offset at either end names, or None."""
+        named_partitions = [end.partition for end in self if isinstance(end, Offset) and end.partition is not None]
         return named_partitions[0] if named_partitions else None
 
     def contains(self, record: Record) -> bool:
-        """Whether a record lies in it: by the time that its event was recorded, or by its offset."""
+        """Whether a record lies in the range, by its event's time or by its offset."""
         if self.partition not in (None, record.place.partition):
             return False
         behind_start = self.start is None or _measure_distance(self.start, record) >= 0
@@ -88,7 +88,7 @@ class PositionRange(NamedTuple):
 
 
 def _measure_distance(position: Position, record: Record) -> int:
-    """How far a record lies behind ``position``; negative before it."""
+    """Return how far a record lies behind ``position``: microseconds or offsets, negative before it."""
     if isinstance(position, Moment):
         return to_microseconds(record.event.timestamp) - position.microseconds
     return record.place.offset - position.offset
