@@ -1,1 +1,1 @@
-"""A session put together from its records: steps in order, lanes, totals, and how complete it is."""
+"""The session, put together from its records: ordered steps, lanes, totals, coverage."""

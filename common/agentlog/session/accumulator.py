@@ -1,8 +1,8 @@
-"""What a session amounts to, added up record by record as they lie, without holding them. Pure.
+"""The totals of a session, added up record by record without keeping the records. Pure.
 
-The truth is ``session.timeline``. Counts and amounts don't depend on its order; where it began and how it ended do, and
-so does which of two differing copies counts. Sums know when what they say must be what the timeline says. Where they
-can't know, they are in ``doubt``: then the session has to be read again and put in order.
+The totals must equal those of ``session.timeline``. Counts and amounts don't depend on the order of the steps. The
+beginning, the end, and the choice between two differing copies do depend on it. The accumulator notices when its
+totals may differ from the timeline's, and sets ``doubt``. Then the session must be read again and put in order.
 """
 
 from array import array
@@ -26,7 +26,7 @@ Amount = TypeVar("Amount", int, float)
 
 
 class OffsetRange(msgspec.Struct, gc=False):
-    """Which part of a partition the session's records lie in, and the latest time among them."""
+    """The offsets between which a session's records lie in a partition, and the latest time among them."""
 
     first: int
     last: int
@@ -34,7 +34,7 @@ class OffsetRange(msgspec.Struct, gc=False):
 
 
 class FirstEvent(NamedTuple):
-    """The event that began first. ``sure``: nothing that lies before it can raise its time."""
+    """The event that began first. ``sure`` says that no earlier record of the partition can raise its time."""
 
     began: int = _NEVER
     partition: int = 0
@@ -46,7 +46,7 @@ class FirstEvent(NamedTuple):
 
 
 class SessionBound(NamedTuple):
-    """The start or the end of the session that was recorded last: not before ``at``, not after ``by``."""
+    """The start or end of the session that was recorded last. Its time is between ``at`` and ``by``."""
 
     at: int
     by: int
@@ -55,7 +55,7 @@ class SessionBound(NamedTuple):
 
 
 class Goal(NamedTuple):
-    """What a start says that the session is to do. ``is_sole``: no other start says anything else."""
+    """The goal that a start names. ``is_sole`` says that no other start names another goal."""
 
     text: str
     event_id: str
@@ -63,7 +63,7 @@ class Goal(NamedTuple):
 
 
 class AnnouncedCall(NamedTuple):
-    """A call whose own event isn't there, with what it adds as long as it is open."""
+    """A call that was announced and has no event of its own yet, with what it adds to the totals while it is open."""
 
     at: int
     kind: str
@@ -74,21 +74,25 @@ class AnnouncedCall(NamedTuple):
 
 
 class SessionAccumulator(msgspec.Struct):
-    """A session's sums.
+    """The totals of one session.
+
+    Times are in microseconds since the epoch.
 
     Attributes:
-        doubt: the session has to be read again and put in order.
-        records: how many were added, copies included.
-        ended: when the last event was recorded, but for announcements.
-        announced_by: when the last announcement was recorded.
-        rivals_by: no other start or end than ``bound`` was recorded after this.
+        doubt: the session must be read again and put in order.
+        records: the number of records that were added, copies included.
+        lays: the range of offsets in each partition.
+        ended: the time of the last event, announcements aside.
+        announced_by: the time of the last announcement.
+        bound: the last start or end.
+        rivals_by: the latest possible time of the other starts and ends.
         bounders: the agents that recorded starts and ends.
-        started_alone: a start follows from nothing.
-        outcome_stated: an event that is no end has a status that is an outcome.
-        goal: what a start says, or None.
-        own, announcing: ids of the events that were added since the sums were last ``settled``.
-        fresh: calls that were announced since then.
-        known: hashes of the ids of the others.
+        started_alone: a start has no parent.
+        outcome_stated: an event other than an end has a status that is an outcome.
+        goal: the goal that a start names, or None.
+        own, announcing: ids of the events and announcements that were added since the last ``finalize``.
+        fresh: ids of the calls that were announced since then.
+        known: hashes of the ids that were added before.
     """
 
     session_id: str
@@ -122,7 +126,7 @@ class SessionAccumulator(msgspec.Struct):
     known: bytes = b""
 
     def add(self, event: PartialEvent, partition: int, offset: int) -> None:
-        """Add a record. Those of one partition are expected by rising offsets; else there is doubt."""
+        """Add a record. The offsets of a partition must rise from record to record; otherwise ``doubt`` is set."""
         recorded_us = (event.timestamp - EPOCH) // MICROSECOND
         raised_us = self._note_offset(recorded_us, partition, offset)
         self.records += 1
@@ -138,7 +142,7 @@ class SessionAccumulator(msgspec.Struct):
             self._add_announcement(event, recorded_us)
             return
         self.own.add(event.event_id)
-        if recorded_us > self.ended:  # noqa: PLR1730  a call to max costs more, for each event
+        if recorded_us > self.ended:  # noqa: PLR1730  a call of max would cost more, and this runs for each event
             self.ended = recorded_us
         if payload.error and kind != "session_end":
             self.errors += 1
@@ -152,7 +156,7 @@ class SessionAccumulator(msgspec.Struct):
             self._add_other(event, recorded_us, raised_us)
 
     def _note_offset(self, recorded_us: int, partition: int, offset: int) -> int:
-        """Note where a record lies; the time to which what lies before it may raise its own."""
+        """Note the record's offset. Return the latest time up to it, to which its own time may be raised."""
         offset_range = self.lays.get(partition)
         if offset_range is None:
             self.lays[partition] = OffsetRange(offset, offset, recorded_us)
@@ -202,13 +206,13 @@ class SessionAccumulator(msgspec.Struct):
         )
 
     def _update_bound(self, bound: SessionBound | None) -> None:
-        """Of two bounds the one that was recorded last stays; until when the other may have been is noted."""
+        """Keep the bound that was recorded last, and note the latest possible time of the other one."""
         bounds = sorted(filter(None, (self.bound, bound)), key=lambda bound: -bound.at)
         self.bound = next(iter(bounds), None)
         self.rivals_by = max([self.rivals_by, *(rival.by for rival in bounds[1:])])
 
     def _add_goal(self, goal: Goal) -> None:
-        """Of two goals that differ, the one of the session's first event stays."""
+        """Keep the first goal that was added, but replace it by the goal of the session's first event."""
         known = self.goal or goal
         is_sole = known.is_sole and goal.is_sole and known.text == goal.text
         self.goal = (goal if goal.event_id == self.first.event_id else known)._replace(is_sole=is_sole)
@@ -229,7 +233,7 @@ class SessionAccumulator(msgspec.Struct):
         self.fresh.add(call_id)
 
     def finalize(self) -> None:
-        """Take in what was added: copies found, calls folded, ids reduced to their hashes."""
+        """Finish what was added: look for copies, join calls with their announcements, hash the ids."""
         added = self.records - len(self.known) // 8
         known = set(_unpack_hashes(self.known))
         hashes = [hash_id(event_id) for ids in (self.own, self.announcing) for event_id in ids]
@@ -246,7 +250,7 @@ class SessionAccumulator(msgspec.Struct):
             amounts[:] = _reduce_exactly(amounts)
 
     def merge(self, other: "SessionAccumulator") -> Self:
-        """These sums, with those in them that others added up of the session in other partitions; both are settled."""
+        """Add the totals of the same session's records in other partitions, and return self. Both must be finalized."""
         known = set(_unpack_hashes(self.known)), set(_unpack_hashes(other.known))
         has_copies = not known[0].isdisjoint(known[1])
         has_split_calls = any(map(known[1].__contains__, map(hash_id, self.open)))
@@ -291,7 +295,7 @@ class SessionAccumulator(msgspec.Struct):
             self.open[call_id] = call._replace(alone=False) if call_id in self.open else call
 
     def summarize(self) -> Summary | None:
-        """The session's row, once settled; None where only its timeline can tell."""
+        """Return the session's row after ``finalize``, or None if only the timeline can tell it."""
         ended = self._find_end()
         owner = self._find_owner()
         if (
@@ -330,20 +334,20 @@ class SessionAccumulator(msgspec.Struct):
         )
 
     def _find_end(self) -> int | None:
-        """When the last event was recorded; None where that is a call's announcement, or one that is no call's."""
+        """Return the time of the last event, or None if an announcement makes it uncertain."""
         if not all(call.alone and call.kind in CALL_TYPES for call in self.open.values()):
             return None
         ended = max([self.ended, *(call.at for call in self.open.values())])
         return ended if ended >= self.announced_by else None
 
     def _is_first_certain(self) -> bool:
-        """Nothing else can begin the timeline: ``first`` waits for no parent, and no clock can have been put right."""
+        """Whether ``first`` surely begins the timeline: it waits for no parent, and its time needs no correction."""
         parent = self.first.parent
         has_to_wait = parent is not None and (parent in self.open or hash_id(parent) in _unpack_hashes(self.known))
         return self.first.sure and not has_to_wait
 
     def _find_owner(self) -> str | None:
-        """Whose lane the session's own is, and all the starts and ends; None where that isn't sure."""
+        """Return the agent that owns the session's own lane, with all starts and ends; None if that isn't certain."""
         if self.bound is None:
             return self.first.agent_id
         bounder, *others = self.bounders
@@ -354,7 +358,7 @@ class SessionAccumulator(msgspec.Struct):
         return self.first.agent_id if self.first.agent_id == bounder or not self.delegations else None
 
     def _is_outcome_certain(self, owner: str) -> bool:
-        """Nothing ran under a delegation in ``owner``'s name, and which start or end is the last is sure."""
+        """Whether the last start or end is certain, and no sub-agent ran under the name of ``owner``."""
         if self.bound is None:
             return not self.outcome_stated
         is_own_lane_only = all(agent == owner and to != owner for agent, to in self.delegations)
@@ -372,7 +376,7 @@ def _find_label(event: PartialEvent) -> str:
 
 
 def hash_id(event_id: str) -> int:
-    """64 bits that stay the same from run to run. Two ids that share them raise a doubt, no more."""
+    """Return a hash of 64 bits, the same in every run. If two ids share it, the only consequence is ``doubt``."""
     name = event_id.encode()
     return crc32(name) << 32 | int(google_crc32c.value(name))
 
@@ -384,6 +388,7 @@ def _unpack_hashes(hashes: bytes) -> "array[int]":
 
 
 MAX_UNSUMMED_AMOUNTS = 1_000
+"""When a list holds more amounts, they are added up, to bound its memory."""
 
 
 def _add_amount(amounts: list[float], value: object) -> None:
@@ -395,7 +400,7 @@ def _add_amount(amounts: list[float], value: object) -> None:
 
 
 def _reduce_exactly(amounts: list[float]) -> list[float]:
-    """The fewest numbers that have exactly the sum of ``amounts``; none only for none."""
+    """Return a few numbers whose sum is exactly that of ``amounts``; an empty list only for an empty one."""
     exact: list[float] = []
     while rest := fsum([*amounts, *(-part for part in exact)]):
         exact.append(rest)
@@ -405,6 +410,6 @@ def _reduce_exactly(amounts: list[float]) -> list[float]:
 def _sum_stated(
     total: Callable[[Iterable[float]], Amount], amounts: Sequence[float], open_amounts: Iterable[float | None]
 ) -> Amount | None:
-    """The total of what was stated; None where nothing was."""
+    """Return the total of the stated amounts, or None if there are none."""
     stated = [*amounts, *(amount for amount in open_amounts if amount is not None)]
     return total(stated) if stated else None

@@ -1,4 +1,4 @@
-"""How far what is shown can be trusted: what was searched, what was skipped, what may be missing. Pure."""
+"""The coverage of a session: what was searched, what was unreadable, and what may be missing. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,18 +12,18 @@ from .timeline import Timeline
 
 @dataclass(slots=True)
 class SearchReport:
-    """What a source has looked at so far.
+    """The part of a source that was read so far.
 
     Attributes:
-        what: the topic and cluster, or the file, for a person.
-        partitions: those that were read; of a file none.
-        partition_count: how many the topic has.
-        records: how many were read, of whatever session.
-        expected: how many offsets there are to read.
-        others: ids of other sessions that were seen, some of them.
-        log_begins: of each partition whose earlier records are deleted, the timestamp in milliseconds of the first
-            that is left, or None where it wasn't read.
-        catalogue: the file that told where the session lies, so that the rest of the partitions wasn't read; or None.
+        what: the name of the topic and cluster, or of the file, for a person.
+        partitions: the partitions that were read; empty for a file.
+        partition_count: the number of partitions that the topic has.
+        records: the number of records that were read, of any session.
+        expected: the number of offsets to read.
+        others: ids of other sessions that were seen, up to a limit.
+        log_begins: for each partition whose earlier records were deleted, the timestamp in milliseconds of the first
+            record left, or None if that wasn't read.
+        catalogue: the catalogue file that told where the session lies, or None. With it, only that part was read.
     """
 
     what: str
@@ -39,15 +39,15 @@ class SearchReport:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What was read for a session, and what may be missing.
+    """The records read for a session, and those that may be missing.
 
     Attributes:
-        missing_offsets: offsets in the range read that held no record: compacted away, or markers of transactions.
-        beginning: ``whole``, or ``trimmed`` when retention may have deleted the session's first events, or ``bounded``
-            when only a part of the session was asked for.
-        log_begins_ms: where retention has deleted records, the timestamp of the first that is left in the partition
-            where the log reaches back least, in milliseconds since the epoch; None where it has deleted nothing.
-        catalogue: the file that told where in the partitions the session lies, or None where they were read whole.
+        missing_offsets: the number of offsets in the range that held no record, because of compaction or transactions.
+        beginning: ``whole``, or ``trimmed`` if retention may have deleted the session's first events, or ``bounded``
+            if only a part of the session was requested.
+        log_begins_ms: the latest timestamp at which a partition begins from which retention has deleted records, in
+            milliseconds since the epoch; None if it has deleted nothing.
+        catalogue: the catalogue file that told where the session lies, or None if the partitions were read whole.
     """
 
     what: str
@@ -65,7 +65,7 @@ class Coverage:
 
 
 def measure_coverage(report: SearchReport, timeline: Timeline, position_range: PositionRange) -> Coverage:
-    """What can be said of ``timeline``, from what was searched."""
+    """Compute the coverage of ``timeline`` from the report of the search."""
     known_begins_ms = [begins for begins in report.log_begins.values() if begins is not None]
     reaches_back = len(known_begins_ms) == len(report.log_begins) and all(
         ms * 1000 < timeline.began for ms in known_begins_ms
@@ -89,7 +89,7 @@ def measure_coverage(report: SearchReport, timeline: Timeline, position_range: P
 
 
 def coverage_to_json(coverage: Coverage, unreadable: Sequence[Unreadable]) -> dict[str, Any]:
-    """The member ``searched`` of every tool's JSON document; docs/kshark.md holds the contract."""
+    """Return the member ``searched`` of every tool's JSON document; docs/kshark.md has the contract."""
     log_begins_ms, position_range = coverage.log_begins_ms, coverage.position_range
     return {
         "source": coverage.what,
@@ -111,7 +111,7 @@ def coverage_to_json(coverage: Coverage, unreadable: Sequence[Unreadable]) -> di
 
 
 def unreadable_to_json(unreadable: Unreadable) -> dict[str, Any]:
-    """An unreadable record in every tool's JSON."""
+    """Return an unreadable record as every tool's JSON has it."""
     place = unreadable.place
     return {
         "where": unreadable.where,

@@ -1,4 +1,4 @@
-"""Which agent's, or sub-agent run's, lane each step of a session belongs to. Pure."""
+"""The lanes of a session: which agent, or which run of a sub-agent, each step belongs to. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -7,13 +7,13 @@ from .step import Lane, Step
 
 
 class Lanes:
-    """The lanes of a session; each step that is added is given its own, parents ahead of their children.
+    """The lanes of a session. Each added step gets its lane; parents must be added before their children.
 
-    What follows from a delegation belongs to the run of the sub-agent; what follows from nothing that we know belongs
-    to its agent's newest lane.
+    A step that follows from a delegation belongs to the sub-agent's run. A step without a known parent belongs to the
+    newest lane of its agent.
 
     Attributes:
-        lanes: the session's own lane first, the others as they began; empty while there is no step.
+        lanes: the session's own lane, then the others in the order of their beginning; empty without steps.
     """
 
     def __init__(self, steps: Iterable[Step]) -> None:
@@ -54,7 +54,7 @@ class Lanes:
         return lane
 
     def _note_result(self, result: Step) -> None:
-        """Note which run a result is of: its parent's, else the newest unfinished one of the agent that it names."""
+        """Give a result to its run: that of its parent, else the newest unfinished run of the agent that it names."""
         parent, named = result.parent, result.event.payload.get("from_agent_id")
         lane = self._run_lanes.get(parent) if parent is not None else None
         if lane is None and parent is not None and parent.lane.agent_id == named:
@@ -72,7 +72,7 @@ class Lanes:
 
 
 def _is_in_sub_agent_run(step: Step, parent: Step) -> bool:
-    """A child of a delegation runs in the sub-agent's lane, unless it is the delegator's own next event."""
+    """Whether a child of a delegation runs in the sub-agent's lane, and isn't the delegator's own next event."""
     if parent.kind != "delegation" or step.kind == "delegation_result":
         return False
     to_agent = parent.event.payload.get("to_agent_id")
@@ -80,7 +80,7 @@ def _is_in_sub_agent_run(step: Step, parent: Step) -> bool:
 
 
 def _find_agent_lane(agent_id: str, lane: Lane) -> Lane:
-    """The nearest lane outwards that belongs to the agent; that of the parent when none does (a user's message)."""
+    """Return the nearest outer lane of the agent, starting at ``lane``; ``lane`` itself if the agent has none."""
     current: Lane | None = lane
     while current is not None:
         if current.agent_id == agent_id:

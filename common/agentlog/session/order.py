@@ -1,11 +1,11 @@
-"""Records -> steps in order: the same for all readers, however Kafka interleaved, doubled or spread them. Pure.
+"""The order of a session's steps: the same for every reader, wherever Kafka put the records. Pure.
 
-1. Of several records with one ``event_id`` the first by partition and offset counts; but one that stands behind what
-   its process recorded later, as a copy sent again does, counts only when no other lies in its own time.
-2. A process's recorded times never run backwards within a partition; an earlier one is raised to the one before it.
-3. Steps stand in the order of their beginning, but a child stands behind its parent, and what the child's process
-   recorded later stays behind the child; where the two contradict, the parent wins.
-4. What arrived much later than its time says is marked, not moved.
+1. If several records have the same ``event_id``, the first by partition and offset counts. A copy that was sent again
+   lies behind later records of its process. It counts only if there is no copy at the right place.
+2. The recorded times of a process never run backwards within a partition. An earlier time is raised to the one before.
+3. Steps are ordered by their beginning, but a child follows its parent, and later records of the child's process
+   follow the child. If both rules contradict each other, the parent comes first.
+4. A record that arrived much later than its time says is marked, not moved.
 """
 
 from collections import defaultdict
@@ -18,7 +18,7 @@ from ..event.event import Event, Record, to_microseconds
 from .step import Step
 
 LATE_AFTER_US = 10_000_000
-"""A record that stands behind one recorded ten seconds after it, or more, arrived late."""
+"""A record arrived late if it lies behind a record whose time is ten seconds later, or more."""
 
 _SortKey = tuple[int, int, int, str, str]
 
@@ -29,7 +29,7 @@ class _Process(NamedTuple):
 
 
 class _ClockedRecord(NamedTuple):
-    """A record with its time as its process's clock allows it."""
+    """A record with its corrected time (rule 2), and how late it arrived (rule 4)."""
 
     record: Record
     recorded: int
@@ -37,7 +37,7 @@ class _ClockedRecord(NamedTuple):
 
 
 def order_records(records: Iterable[Record]) -> tuple[list[Step], int]:
-    """The steps of ``records``, all of one session, and how many of the records were copies of another."""
+    """Return the ordered steps of ``records``, all of one session, and the number of records that were copies."""
     by_place = sorted(records, key=_get_place_key)
     unique = {record.event.event_id: record for record in reversed(by_place)}
     if len(unique) < len(by_place):
@@ -47,7 +47,7 @@ def order_records(records: Iterable[Record]) -> tuple[list[Step], int]:
 
 
 def _choose_copies(records: list[Record]) -> dict[str, Record]:
-    """Of each event's copies the one whose time has to be raised least, of several such the first."""
+    """Choose, for each event, the copy whose time is raised least; of several such copies the first."""
     least: dict[str, int] = {}
     chosen: dict[str, Record] = {}
     for c in _apply_clocks(records):
@@ -69,7 +69,7 @@ def _get_process(record: Record) -> _Process:
 
 
 def _apply_clocks(records: list[Record]) -> list[_ClockedRecord]:
-    """Times that never run backwards in a process's part of a partition, and how late each record came."""
+    """Correct the recorded times, so that they never run backwards, and measure how late each record arrived."""
     raised: dict[tuple[str | None, int, _Process], int] = {}
     latest: dict[tuple[str | None, int], int] = {}
     clocked_records = []
@@ -89,10 +89,11 @@ def _apply_clocks(records: list[Record]) -> list[_ClockedRecord]:
 
 
 MIN_TIME_US = to_microseconds(datetime.min.replace(tzinfo=UTC))
+"""No step begins before the calendar does."""
 
 
 def _fold_calls(clocked_records: list[_ClockedRecord]) -> dict[str, Step]:
-    """Steps by the ids that a child may name as its parent, each call one with its announcements."""
+    """Make the steps, each call together with its announcements. The keys are the ids that a child may name."""
     announced: dict[str, list[_ClockedRecord]] = defaultdict(list)
     steps: dict[str, Step] = {}
     for c in sorted((c for c in clocked_records if c.record.event.event_type == "call_started"), key=_get_clocked_key):
@@ -118,7 +119,7 @@ def _get_clocked_key(c: _ClockedRecord) -> _SortKey:
 
 
 def _find_beginning(c: _ClockedRecord) -> int:
-    """When a call began; a ``call_started`` too may say how long its call had run by then."""
+    """Return when a call began. A ``call_started`` may also say how long its call had run."""
     return max(c.recorded - c.record.event.latency_us, MIN_TIME_US)
 
 
@@ -127,22 +128,22 @@ def _make_step(c: _ClockedRecord, starts: Sequence[_ClockedRecord], kind: str, b
 
 
 def get_announced_id(event: Event) -> str:
-    """The id that the call's own event will have, as a ``call_started`` says it."""
+    """Return the id of the call's own event, which a ``call_started`` names."""
     return resolve_call_id(event.payload.get("call_id"), event.event_id)
 
 
 def resolve_call_id(call_id: object, event_id: str) -> str:
-    """The id of the call that a ``call_started`` of ``event_id`` announces, from the ``call_id`` in its payload."""
+    """Return the id of the call that a ``call_started`` announces: its ``call_id``, else its own ``event_id``."""
     return call_id if isinstance(call_id, str) and call_id else event_id
 
 
 def get_announced_type(started: Event) -> str:
-    """The event type of the call that ``started`` announces."""
+    """Return the event type of the call that ``started`` announces."""
     return resolve_call_type(started.payload.get("call_type"), names_model="model" in started.payload)
 
 
 def resolve_call_type(call_type: object, *, names_model: bool) -> str:
-    """The event type of an announced call, from its payload's ``announced_type``, else from whether that has a ``model``."""
+    """Return the event type of an announced call: its ``call_type``, else a guess from whether it names a model."""
     guess = "llm_call" if names_model else "tool_call"
     return call_type if isinstance(call_type, str) else guess
 
@@ -160,7 +161,7 @@ def _order_steps(by_id: dict[str, Step]) -> list[Step]:
 
 
 def _cut_cycles(steps: list[Step]) -> None:
-    """Of parents that form a circle, the one that began first has none."""
+    """Cut each circle of parents at the step that began first: it gets no parent."""
     settled: set[Step | None] = {None}
     for step in steps:
         if step.parent in settled:
@@ -178,7 +179,10 @@ def _cut_cycles(steps: list[Step]) -> None:
 
 
 class _StepSorter:
-    """Takes steps by their beginning; one whose parent isn't out yet waits, and its process's later ones with it."""
+    """A queue that releases steps by their beginning.
+
+    A step waits until its parent is released, and the later steps of its process wait for it.
+    """
 
     def __init__(self) -> None:
         self.ordered: dict[Step, None] = {}
@@ -197,7 +201,7 @@ class _StepSorter:
         return list(out)
 
     def _add(self, step: Step) -> None:
-        """Let ``step`` out, and behind it all that waited for it, each as soon as its own beginning allows."""
+        """Release ``step`` and the steps that waited for it, in the order of their beginnings; or let ``step`` wait."""
         ready: list[tuple[_SortKey, Step]] = []
         current: Step | None = step
         while current is not None:
@@ -212,7 +216,7 @@ class _StepSorter:
             current = heappop(ready)[1] if ready else None
 
     def _find_blocker(self, step: Step) -> Step | None:
-        """What ``step`` has to wait for: its parent, or a displaced step that its process recorded before it."""
+        """Return the step that ``step`` must wait for: its parent, or an earlier step of its process that waits."""
         if step.parent is not None and step.parent not in self.ordered:
             heappush(self.displaced[_get_process(step.record)], (get_recorded_key(step), step))
             return step.parent
@@ -233,7 +237,10 @@ class _StepSorter:
         self.ordered[step] = None
 
     def _find_last_blocker(self, step: Step) -> Step:
-        """What ``step`` waits for in the end. The way there is kept, as who asks next mostly goes along it too."""
+        """Return the last step in the chain of steps that ``step`` waits for.
+
+        The chain is kept, because the next call often walks along it again.
+        """
         if step not in self.blocker_path:
             self.blocker_path = {step: None}
         while (end := next(reversed(self.blocker_path))) in self.ordered:
@@ -245,5 +252,5 @@ class _StepSorter:
 
 
 def get_recorded_key(step: Step) -> _SortKey:
-    """What steps are sorted by for the order in which they were recorded."""
+    """Return the sort key for the order in which steps were recorded."""
     return step.recorded, *_get_place_key(step.record)

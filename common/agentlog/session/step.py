@@ -12,8 +12,8 @@ class Lane:
 
     Attributes:
         delegation: the step that called the sub-agent; None in the session's own lane.
-        depth: how many delegations lie between it and the session's own lane.
-        result: the step that holds what the sub-agent came back with, or None.
+        depth: the number of delegations between it and the session's own lane.
+        result: the step with the sub-agent's result, or None.
     """
 
     agent_id: str
@@ -24,13 +24,16 @@ class Lane:
 
 
 UNASSIGNED_LANE = Lane("")
-"""The lane of a step that hasn't been given one."""
+"""The lane of a step that has none yet."""
 
 _LABEL_FIELDS = ("tool", "model", "to_agent_id", "from_agent_id", "key", "action")
 
 
 def find_label(get_field: Callable[[str], object], model: object) -> str:
-    """What names a step among its kind, by what its payload ``field`` and the ``model`` of its context."""
+    """Return a step's label, from the fields of its payload (``get_field``) or the ``model`` of its context.
+
+    The label tells steps of a kind apart: the tool, the model, the agent. It is empty if there is none.
+    """
     for name in _LABEL_FIELDS:
         if isinstance(label := get_field(name), str):
             return label
@@ -42,14 +45,14 @@ class Step:
     """An event in its timeline; a call together with the ``call_started`` that announced it.
 
     Attributes:
-        record: the event's own; of a call that is still open, its ``call_started``.
-        announced: the ``call_started`` records that are folded into this step.
-        kind: the event type; of an open call that of the call.
-        began: microseconds since the epoch, never before the beginning of the step it stands behind.
-        recorded: microseconds since the epoch, raised where its process's clock was set back.
-        late_us: how much later it arrived than its time says, in microseconds; 0 when it isn't worth a mark.
-        was_moved: it stands behind its parent, or behind its process's earlier step, though its clock says otherwise.
-        number: its place in the session's timeline, the first being 1; 0 where that isn't known.
+        record: the event's record; for an open call, that of its ``call_started``.
+        announced: the ``call_started`` records that belong to this step.
+        kind: the event type; for an open call, the type of the call.
+        began: microseconds since the epoch, not before the beginning of a step that it had to wait for.
+        recorded: microseconds since the epoch, raised if the clock of its process was set back.
+        late_us: how much later it arrived than its time says, in microseconds; 0 if that is less than ten seconds.
+        was_moved: it was moved behind its parent, or behind an earlier step of its process, against its own time.
+        number: its number in the session's timeline, from 1; 0 if that isn't known.
     """
 
     record: Record
@@ -69,24 +72,24 @@ class Step:
 
     @property
     def is_open(self) -> bool:
-        """A call that was announced and has no event of its own yet."""
+        """Whether it is a call that was announced and has no event of its own yet."""
         return self.event.event_type == "call_started"
 
     @property
     def label(self) -> str:
-        """What names the step among its kind: the tool, the model, the agent delegated to; or an empty text."""
+        """The name of the tool, the model or the agent that the step is about; or an empty text."""
         return find_label(self.event.payload.get, self.event.context.get("model"))
 
     @property
     def error(self) -> object:
-        """What went wrong, as recorded; None when nothing did."""
+        """The error as recorded, or None."""
         if self.kind == "error":
             return self.event.payload
         return self.event.payload.get("error") or None
 
     @property
     def duration_us(self) -> int:
-        """How long the step took, in microseconds: what the event says, else from its announcement to its record."""
+        """The step's duration in microseconds: the event's latency, else the time from announcement to record."""
         if self.is_open:
             return 0
         return self.event.latency_us or (self.recorded - self.began if self.announced and not self.was_moved else 0)

@@ -1,4 +1,4 @@
-"""A session in one row: when, who, how it ended, what it did and cost. Pure."""
+"""The summary of a session in one row: times, agents, outcome, totals. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,20 +11,20 @@ from .timeline import Step, Timeline
 
 USER = "user"
 GOAL_CHARACTERS = 1_000
-"""So much of a goal stands in a session's row."""
+"""A row holds at most this many characters of a goal."""
 
 
 class Summary(msgspec.Struct, frozen=True, gc=False):
-    """What is said of a session among others; the numbers are those of its timeline.
+    """The row of a session in a list; its numbers are those of the timeline.
 
     Attributes:
-        agents: who acted in it, the session's own agent first; a user counts only where nobody else did.
+        agents: the agents that acted, the session's own agent first. A user counts only if nobody else acted.
         started, ended: microseconds since the epoch, as the timeline's ``began`` and ``ended``.
-        input_tokens, output_tokens, cost_usd: None where no event says any.
-        unpriced: llm calls that ended without saying what they cost.
-        tools: how often each tool was called.
-        records: how many records hold its events, copies included.
-        goal: what it was asked to do, as far as a row holds it; empty where no event says it.
+        input_tokens, output_tokens, cost_usd: None if no event states any.
+        unpriced: the number of llm calls that ended without a cost.
+        tools: the number of calls of each tool.
+        records: the number of records that hold its events, copies included.
+        goal: the session's goal, cut to ``GOAL_CHARACTERS``; empty if no event states it.
     """
 
     session_id: str
@@ -46,12 +46,12 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def top_tool(self) -> tuple[str, int] | tuple[None, None]:
-        """The tool that was called most, and how often; of several the first by name."""
+        """The tool with the most calls, and their number; of several tools the first by name."""
         return min(self.tools.items(), key=lambda item: (-item[1], item[0]), default=(None, None))
 
 
 def summarize_timeline(timeline: Timeline) -> Summary:
-    """The row of a timeline that has steps."""
+    """Make the row of a timeline that has steps."""
     totals = timeline.totals
     llm_steps = [step for step in timeline.steps if step.kind == "llm_call"]
     owner = timeline.lanes[0].agent_id
@@ -76,7 +76,7 @@ def summarize_timeline(timeline: Timeline) -> Summary:
 
 
 def list_agents(owner: str, agents: Iterable[str]) -> tuple[str, ...]:
-    """Who acted, the owner first, users left out unless there is nobody else."""
+    """List the agents that acted, the owner first, without users unless nobody else acted."""
     acted = sorted({*agents, owner} - {USER}, key=lambda agent: (agent != owner, agent))
     return tuple(acted) or (USER,)
 
@@ -86,10 +86,10 @@ def _has_amount(steps: Iterable[Step], field_name: str) -> bool:
 
 
 def sum_tokens(amounts: Iterable[float]) -> int:
-    """The exact sum, to the next whole number."""
+    """Return the exact sum, rounded to a whole number."""
     return round(fsum(amounts))
 
 
 def sum_dollars(amounts: Iterable[float]) -> float:
-    """The exact sum, to the billionth: neither the order of the amounts nor binary fractions show."""
+    """Return the exact sum, rounded to nine places, so that neither order nor binary fractions show."""
     return round(fsum(amounts), 9)

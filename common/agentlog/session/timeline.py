@@ -1,4 +1,4 @@
-"""Records -> a session's timeline: its steps in order, lanes, open calls, outcome and totals. Pure."""
+"""The timeline of a session: its steps in order, lanes, open calls, outcome and totals. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -19,13 +19,13 @@ OUTCOMES = frozenset({"succeeded", "failed", "cancelled"})
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What a session amounts to.
+    """The totals of a session.
 
     Attributes:
-        calls: how often each tool was called, or model, or a retrieval made, by label; open calls count.
-        failures: of those, how many ended in an error.
-        cost_usd: what the events say; calls without a price count in ``unpriced``.
-        cost_by_model: the cost by model, or by tool where a tool has a price.
+        calls: the number of calls by label (tool, model, or ``retrieval``), open calls included.
+        failures: the number of those calls that ended in an error.
+        cost_usd: the sum of the recorded costs. Llm calls without a cost are counted in ``unpriced``.
+        cost_by_model: the cost by model, or by tool if a tool has a cost.
     """
 
     events: int
@@ -45,12 +45,12 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """A session's steps in order, and what can be said of all of them.
+    """The steps of a session in order, with its lanes, outcome and totals.
 
     Attributes:
-        outcome: ``succeeded``, ``failed``, ``cancelled``, or what else its end says; None while it hasn't ended.
-        live_lanes: the lanes as they go on when further steps come.
-        duplicates: how many records were copies of another.
+        outcome: ``succeeded``, ``failed``, ``cancelled``, or another word of its end; None while it hasn't ended.
+        live_lanes: the lanes to which further steps can be added.
+        duplicates: the number of records that were copies of another.
     """
 
     session_id: str
@@ -63,22 +63,22 @@ class Timeline:
 
     @property
     def began(self) -> int:
-        """When the first step began, in microseconds since the epoch; 0 when there is none."""
+        """The beginning of the first step, in microseconds since the epoch; 0 without steps."""
         return self.steps[0].began if self.steps else 0
 
     @property
     def ended(self) -> int:
-        """When the last event was recorded, in microseconds since the epoch; 0 when there is none."""
+        """The time of the last event, in microseconds since the epoch; 0 without steps."""
         return max((step.recorded for step in self.steps), default=0)
 
     @property
     def goal(self) -> str:
-        """What the session was asked to do, or an empty text."""
+        """The session's goal, or an empty text."""
         goals = (s.event.payload.get("goal") for s in self.steps if s.kind == "session_start")
         return next((goal for goal in goals if isinstance(goal, str)), "")
 
     def records(self) -> Iterator[Record]:
-        """Every record that counts, in the timeline's order, an announcement ahead of its call."""
+        """Yield every record without the copies, in the timeline's order, announcements before their call."""
         for step in self.steps:
             yield from step.announced
             if not step.is_open:
@@ -86,7 +86,7 @@ class Timeline:
 
 
 def build_timeline(session_id: str, records: Iterable[Record]) -> Timeline:
-    """The timeline of ``records``, all of one session, in whatever order they come."""
+    """Build the timeline of ``records``, which are all of one session, in any order."""
     steps, duplicates = order_records(records)
     for number, step in enumerate(steps, 1):
         step.number = number
@@ -98,10 +98,11 @@ def build_timeline(session_id: str, records: Iterable[Record]) -> Timeline:
 
 
 class LiveTimeline:
-    """A timeline that goes on: what comes is a step of its own, in the order of its arrival.
+    """A timeline that grows: each new record becomes a step, in the order of arrival.
 
-    A step has the number that it has in the timeline as of now. It has none where it began before a step that is there:
-    it would move that one on. What ends a call, or announces it again, has the call's number.
+    A new step gets the number that it has in the timeline at that moment. It gets no number (0) if it began before a
+    known step, because then it would move that step. The end of a call, or another announcement of it, gets the number
+    of the call.
     """
 
     def __init__(self, timeline: Timeline) -> None:
@@ -113,7 +114,7 @@ class LiveTimeline:
         self._seen_ids = {record.event.event_id for record in timeline.records()}
 
     def add(self, record: Record) -> Step | None:
-        """The step that ``record`` makes; None when it is a copy of one that was there."""
+        """Return the step of a new record, or None if it is a copy of a known one."""
         event = record.event
         if event.event_id in self._seen_ids:
             return None
@@ -137,12 +138,12 @@ class LiveTimeline:
         return step
 
     def _find_call(self, announcement: Event) -> Step | None:
-        """The call that is announced, where another event of it came before."""
+        """Return the step of the announced call, if another event of it came before."""
         call_id = get_announced_id(announcement)
         return self._open_calls.get(call_id) or self._steps.get(call_id)
 
     def _next_number(self, step: Step) -> int:
-        """The number of a step that wasn't there; 0 where it began before another."""
+        """Return the number of a new step; 0 if it began before a known one."""
         self._count += 1
         is_last = step.began >= self._newest
         self._newest = max(self._newest, step.began)
@@ -150,7 +151,7 @@ class LiveTimeline:
 
 
 def make_single_step(record: Record) -> Step:
-    """The step that a record makes, seen without the rest of its session."""
+    """Make the step of a record alone, without the rest of its session."""
     event, recorded = record.event, to_microseconds(record.event.timestamp)
     if event.event_type == "call_started":
         return Step(record, (record,), get_announced_type(event), recorded - event.latency_us, recorded)
@@ -158,7 +159,7 @@ def make_single_step(record: Record) -> Step:
 
 
 def _find_outcome(steps: list[Step]) -> str | None:
-    """What the ``session_end`` recorded last in the session's own lane says; else the last status that says it."""
+    """Return the outcome of the last ``session_end`` in the session's own lane, else the last status that is one."""
     bounds = [step for step in steps if step.kind in BOUNDS and step.lane.depth == 0]
     last = max(bounds, key=get_recorded_key, default=None)
     if last is not None and last.kind == "session_end":
@@ -171,7 +172,7 @@ def _find_outcome(steps: list[Step]) -> str | None:
 
 
 def end_status(payload_status: object, status: str | None) -> str:
-    """How a session ended, by what its ``session_end`` said in its payload, or as its status."""
+    """Return the outcome that a ``session_end`` states in its payload or as its status; ``ended`` if neither does."""
     return str(payload_status or status or "ended")
 
 
@@ -202,7 +203,7 @@ def _compute_totals(steps: list[Step], events: int) -> Totals:
 
 
 def _group_costs(steps: list[Step]) -> dict[str, list[float]]:
-    """What was paid, by model, or by tool where a tool has a price."""
+    """Group the recorded costs by model, or by tool if a tool has a cost."""
     costs: dict[str, list[float]] = defaultdict(list)
     for step in steps:
         if "cost_usd" in step.event.payload and (cost := parse_amount(step.event.payload["cost_usd"])) is not None:
@@ -215,5 +216,5 @@ def _sum_tokens(steps: list[Step], name: str) -> int:
 
 
 def _sum_dollars(amounts: Iterable[float]) -> float:
-    """The exact sum, to the billionth: neither the order of the amounts nor binary fractions show."""
+    """Return the exact sum, rounded to nine places, so that neither order nor binary fractions show."""
     return round(fsum(amounts), 9)
