@@ -1,1 +1,1 @@
-"""Conclusions about a session: what a call came to, what follows from what, and what failed."""
+"""The analysis of a session: outcomes of calls, causes of steps, failures and loops."""

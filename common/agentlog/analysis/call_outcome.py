@@ -1,14 +1,14 @@
-"""What can be told of calls by their names and answers: which failed, which hand over, which repeat. Pure."""
+"""The outcome of calls, from their names and answers: which failed, hand over or repeat. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 MAX_PERIOD = 8
-"""A loop may be made of so many different calls."""
+"""The largest number of calls in a group that repeats."""
 
 THOUGHT_TOOLS = frozenset({"think", "plan", "reason", "reflect", "sequential_thinking", "sequentialthinking"})
-"""Tools that merely take down what the model thinks."""
+"""Tools that only note down the model's thoughts."""
 
 _ERROR_TEXT = re.compile(r"\s*(?:error|exception|traceback \(most recent call last\)|fatal|failed)\b\s*[:(\n]", re.I)
 _FAILURE_FIELDS = frozenset({"ok", "success", "exit_code", "returncode", "isError", "is_error", "error"})
@@ -17,7 +17,7 @@ _TO_PERSON = re.compile(r"human|agent|person|operator|support|representative|sup
 
 
 def has_failed(kind: str, payload: Mapping[str, Any]) -> bool:
-    """Whether a call ended in an error, by its ``error``, or by what it answered."""
+    """Whether a call ended in an error, by its ``error`` or by its answer."""
     if payload.get("error") or kind == "error":
         return True
     return kind == "tool_call" and _has_failed_answer(payload.get("output"))
@@ -36,14 +36,15 @@ def _has_failed_answer(output: Any) -> bool:
 
 
 def is_handover(label: str) -> bool:
-    """Whether a tool's name says that it hands over to a person."""
+    """Whether a tool's name says that the tool hands over to a person."""
     return _HAND_OVER.search(label) is not None and _TO_PERSON.search(label) is not None
 
 
 def find_period(call_hashes: Sequence[int], start: int) -> tuple[int, int]:
-    """The shortest group of calls from ``start`` on that comes again at once, and how often it comes; (1, 1) if none.
+    """Return the length of the shortest group of calls from ``start`` on that repeats, and how often it occurs.
 
-    A single call counts from its second time on, a group of several from its third.
+    A single call must occur twice or more in a row, a group of several calls three times or more. Without such a
+    group, return (1, 1).
     """
     for length in range(1, MAX_PERIOD + 1):
         if start + length >= len(call_hashes) or call_hashes[start] != call_hashes[start + length]:

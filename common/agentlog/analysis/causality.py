@@ -1,4 +1,4 @@
-"""Which step each step of a timeline follows from, and what came of it. Pure."""
+"""The causes of steps: which step of a timeline follows from which. Pure."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -9,10 +9,11 @@ from ..session.timeline import Lane, Step, Timeline
 from .call_outcome import THOUGHT_TOOLS
 
 REASON_KINDS = frozenset({"decision", "llm_call", "agent_message"})
+"""Kinds of steps that say why other steps follow."""
 
 
 class Tie(StrEnum):
-    """What says that a step follows from another."""
+    """The evidence that a step follows from another."""
 
     PARENT = "parent"
     SUB_AGENT = "sub-agent"
@@ -21,10 +22,10 @@ class Tie(StrEnum):
 
 
 class Link(NamedTuple):
-    """A step of a chain, and what ties it to the step before it.
+    """A step of a chain, and its tie to the step before it.
 
     Attributes:
-        lost: the ``parent_event_id`` that the step names and that leads nowhere; None where it names none.
+        lost: the ``parent_event_id`` of the step if that event is unknown, else None.
     """
 
     step: Step
@@ -33,13 +34,13 @@ class Link(NamedTuple):
 
 
 class CauseGraph:
-    """What each step of a timeline follows from.
+    """The causes of each step of a timeline.
 
-    A step follows from its parent, one without a parent from the step before it in its lane: always from one that
-    stands before it, so no chain has a circle. What a sub-agent came back with follows from the last that it did.
+    A step follows from its parent. A step without a parent follows from the step before it in its lane. A cause always
+    stands before its step, so no chain has a circle. The result of a sub-agent follows from the sub-agent's last step.
 
     Attributes:
-        step_numbers: each step's number, the first being 1.
+        step_numbers: each step's number, from 1.
     """
 
     def __init__(self, timeline: Timeline) -> None:
@@ -63,20 +64,23 @@ class CauseGraph:
             self._reasons[step] = cause if is_reason(cause) else self._reasons[cause]
 
     def get_reason(self, step: Step) -> Step | None:
-        """The nearest decision, model call, message or thought of an agent that ``step`` follows from."""
+        """Return the nearest decision, model call, message or thought of an agent that ``step`` follows from."""
         return self._reasons[step]
 
     def get_children(self, step: Step) -> list[Step]:
-        """The steps that follow from ``step``, in order."""
+        """Return the steps that follow from ``step``, in order."""
         return self._children.get(step, [])
 
     def build_chain(self, step: Step) -> list[Link]:
-        """The steps that led to ``step``, from the session's first down to itself, through sub-agents and back."""
+        """Return the chain of steps from the session's first to ``step``, through the runs of sub-agents."""
         links = self._build_links(step, self._last_steps_of_runs)
         return (links if links is not None else self._build_links(step, {}) or [])[::-1]
 
     def _build_links(self, step: Step, last_steps_of_runs: Mapping[Step, Step]) -> list[Link] | None:
-        """From ``step`` up; None where a sub-agent's last step follows from what it came back with, as it can't be."""
+        """Return the chain from ``step`` up, or None if ``last_steps_of_runs`` closes a circle.
+
+        A circle would mean that a sub-agent's last step follows from the sub-agent's own result.
+        """
         links: dict[Step, Link] = {}
         current: Step | None = step
         while current is not None:
@@ -95,7 +99,7 @@ def _classify_tie(step: Step, cause: Step | None) -> Tie:
 
 
 def _find_last_steps_of_runs(timeline: Timeline) -> dict[Step, Step]:
-    """For what a sub-agent came back with, the last that it had done by then, where no parent leads into its lane."""
+    """Map the result of each sub-agent to the last step of its run, unless the result's parent is in that run."""
     results = {lane: lane.result for lane in timeline.lanes if lane.result is not None}
     last_steps: dict[Step, Step] = {}
     for step in timeline.steps:
@@ -108,10 +112,10 @@ def _find_last_steps_of_runs(timeline: Timeline) -> dict[Step, Step]:
 
 
 def is_reason(step: Step) -> bool:
-    """Whether a step says why: a decision, a model call, a message of the agent or a thought."""
+    """Whether a step can be a reason: a decision, a model call, a message of an agent or a thought."""
     return step.kind in REASON_KINDS or is_thought(step)
 
 
 def is_thought(step: Step) -> bool:
-    """Whether it is a call of a tool that merely takes down what the model thinks."""
+    """Whether a step is a call of a tool that only notes down the model's thoughts."""
     return step.kind == "tool_call" and step.label.lower() in THOUGHT_TOOLS

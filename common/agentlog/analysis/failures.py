@@ -1,4 +1,4 @@
-"""Trouble in a session's calls: failing again and again, going in circles, failing to the end. Pure."""
+"""The failures of a session: failing loops, circles of calls, and failures at the end. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,20 +10,21 @@ from .call_outcome import find_period, has_failed, is_handover
 from .causality import is_thought
 
 ACTION_KINDS = frozenset({"tool_call", "retrieval"})
+"""Kinds of steps that do something or look something up."""
 MIN_REPEATS = 4
-"""So many like calls are a loop; a circle of several calls is one from its third round on."""
+"""Four similar calls make a loop. A circle of several calls makes one from its third round on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loop:
-    """Calls that went on without getting anywhere.
+    """Calls that were repeated without progress.
 
     Attributes:
-        calls: those that failed, or all calls of a circle.
-        group_size: how many different calls make a round; 1 where it is one call.
-        successes_between: how many like calls succeeded in between.
-        is_overcome: a like call succeeded later.
-        is_failing: whether the calls failed; if not, they brought the same answers again.
+        calls: the failed calls, or all calls of a circle.
+        group_size: the number of different calls in a round.
+        successes_between: the number of similar calls that succeeded in between.
+        is_overcome: whether a similar call succeeded later.
+        is_failing: whether the calls failed; if not, they got the same answers again.
     """
 
     calls: list[Step]
@@ -34,11 +35,11 @@ class Loop:
 
 
 class TrailingFailures(NamedTuple):
-    """What a lane ends with: nothing has succeeded since.
+    """The failures at the end of a lane, after its last success.
 
     Attributes:
         failures: failed calls, failed delegations and ``error`` events, in order.
-        last_progress: the last step that got anywhere, or None.
+        last_progress: the last step that made progress, or None.
     """
 
     failures: list[Step]
@@ -46,22 +47,22 @@ class TrailingFailures(NamedTuple):
 
 
 def is_failure(step: Step) -> bool:
-    """Whether a step ended in an error, by its ``error`` or by what it answered."""
+    """Whether a step ended in an error, by its ``error`` or by its answer."""
     return not step.is_open and step.kind != "session_end" and has_failed(step.kind, step.event.payload)
 
 
 def get_error(step: Step) -> object:
-    """What a failed step says of its error."""
+    """Return the error of a failed step, or the answer that states it."""
     return step.error if step.error is not None else step.event.payload.get("output")
 
 
 def is_action(step: Step) -> bool:
-    """Whether a step does or looks up something, in place of thinking or saying it."""
+    """Whether a step does something or looks something up; thoughts and messages are no actions."""
     return step.kind in ACTION_KINDS and not is_thought(step)
 
 
 def group_by_lane(steps: Iterable[Step]) -> dict[Lane, list[Step]]:
-    """The steps of each lane, in order."""
+    """Group steps by their lane, in order."""
     lanes: dict[Lane, list[Step]] = defaultdict(list)
     for step in steps:
         lanes[step.lane].append(step)
@@ -69,15 +70,15 @@ def group_by_lane(steps: Iterable[Step]) -> dict[Lane, list[Step]]:
 
 
 def find_loops(lanes: dict[Lane, list[Step]]) -> list[Loop]:
-    """All loops of a session; the largest first, of equal ones the first."""
-    found_loops = [
+    """Find all loops of a session. The largest come first; loops of equal size stand in order of time."""
+    loops = [
         loop for lane_steps in lanes.values() for loop in (*_find_failing_loops(lane_steps), *_find_circles(lane_steps))
     ]
-    return sorted(found_loops, key=lambda loop: (-len(loop.calls), loop.calls[0].began))
+    return sorted(loops, key=lambda loop: (-len(loop.calls), loop.calls[0].began))
 
 
 def find_trailing_failures(lane_steps: Sequence[Step]) -> TrailingFailures:
-    """How a lane ends."""
+    """Find the failures at the end of a lane."""
     failures: list[Step] = []
     model_answered = False
     for step in reversed(lane_steps):
@@ -96,12 +97,12 @@ def _is_progress(step: Step) -> bool:
 
 
 def _find_failing_loops(lane_steps: Sequence[Step]) -> Iterator[Loop]:
-    """Of each tool, and of each tool with one input, where it failed most in excess of what succeeded."""
+    """Yield the loops of failing calls, for each tool, and for each tool with the same input."""
     calls: dict[tuple[int, tuple[str, str]], list[Step]] = defaultdict(list)
     last_success: dict[tuple[str, str], int] = {}
     attempt = 0
     for index, step in enumerate(lane_steps):
-        attempt += step.kind == "user_message"  # with a person in between it is a new attempt
+        attempt += step.kind == "user_message"  # a message of the user begins a new attempt
         if step.kind in CALL_TYPES and not step.is_open and not is_thought(step):
             for call_key in ((step.label, ""), (step.label, _get_input_text(step))):
                 calls[attempt, call_key].append(step)
@@ -119,7 +120,7 @@ def _find_failing_loops(lane_steps: Sequence[Step]) -> Iterator[Loop]:
 
 
 def _select_worst_attempts(attempts: Sequence[Step]) -> Sequence[Step]:
-    """The stretch of tries in which failures exceed successes most."""
+    """Return the attempts in a row with the largest excess of failures over successes."""
     best, excess, start, best_slice = 0, 0, 0, (0, 0)
     for index, step in enumerate(attempts):
         excess += 1 if is_failure(step) else -1
@@ -131,7 +132,7 @@ def _select_worst_attempts(attempts: Sequence[Step]) -> Sequence[Step]:
 
 
 def _find_circles(lane_steps: Sequence[Step]) -> Iterator[Loop]:
-    """The same calls with the same answers, over and over."""
+    """Yield the loops of calls that repeat with the same answers."""
     for run in _split_runs(lane_steps):
         call_hashes = [hash((step.kind, step.label, _get_input_text(step), _get_answer_text(step))) for step in run]
         index = 0
@@ -144,7 +145,7 @@ def _find_circles(lane_steps: Sequence[Step]) -> Iterator[Loop]:
 
 
 def _split_runs(lane_steps: Iterable[Step]) -> Iterator[list[Step]]:
-    """Calls in a row; what is thought, decided or remembered between them doesn't part them, a message does."""
+    """Yield the runs of calls. A message or a delegation ends a run; thoughts, decisions and memory writes don't."""
     run: list[Step] = []
     for step in lane_steps:
         if is_action(step) and not step.is_open:
