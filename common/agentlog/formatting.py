@@ -1,8 +1,8 @@
-"""Counts, spans of time and amounts of money, as a person says them. Pure."""
+"""Formats of counts, durations and amounts of money. Pure."""
 
 
 def format_duration(microseconds: int) -> str:
-    """A span of time as a person says it: ``0.21 s``, ``4 m 12 s``, ``2 h 5 m``, ``3 d 4 h``."""
+    """Format a duration: ``0.21 s``, ``4 m 12 s``, ``2 h 5 m``, ``3 d 4 h``."""
     seconds = microseconds / 1_000_000
     if seconds < 1:
         return f"{seconds:.2f} s" if seconds >= 0.01 or not microseconds else f"{microseconds / 1000:.1f} ms"
@@ -17,10 +17,10 @@ def format_duration(microseconds: int) -> str:
 
 
 def format_count(number: int, singular: str, plural: str = "") -> str:
-    """``1 error``, ``2 errors``."""
+    """Format a count with its noun: ``1 error``, ``2 errors``. The plural is ``singular`` and an s unless given."""
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 def format_dollars(amount: float) -> str:
-    """``$4.31``, and small amounts to the first digits that say something."""
+    """Format dollars: ``$4.31``, and an amount below ten cents with four decimals."""
     return f"${amount:,.2f}" if amount >= 0.1 or not amount else f"${amount:.4f}"

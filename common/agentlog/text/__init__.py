@@ -1,1 +1,1 @@
-"""Words for people: a step, an amount, a duration, as text that can't harm a terminal."""
+"""The texts that people read: steps and coverage in words."""

@@ -1,4 +1,4 @@
-"""What was read for a session, and what may be missing, in words. Pure."""
+"""The coverage of a session in words: what was read, and what may be missing. Pure."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -13,7 +13,7 @@ UNCAPTURED_NOTE = "nothing is known of what was never captured"
 
 
 def describe_coverage(coverage: Coverage) -> str:
-    """The line that says how far the rest can be trusted."""
+    """Describe in one line what was read, and what may be missing."""
     parts = [format_count(coverage.duplicates, "duplicate")] if coverage.duplicates else []
     parts += [f"{coverage.late:,} late"] if coverage.late else []
     partitions = coverage.partitions if len(coverage.partitions) < coverage.partition_count else None
@@ -26,7 +26,7 @@ def describe_coverage(coverage: Coverage) -> str:
 
 
 def describe_source(source_name: str, partition_count: int, partitions: Sequence[int] | None = None) -> str:
-    """A source, and how much of it was read: these partitions of so many, or all; a file has none."""
+    """Name a source and the partitions that were read; None means all of them. A file has no partitions."""
     if not partition_count:
         return source_name
     if partitions is None:
@@ -37,7 +37,7 @@ def describe_source(source_name: str, partition_count: int, partitions: Sequence
 def describe_counts(
     records: int, partition_count: int, unreadable: int, other_counts: Iterable[str], missing_offsets: int
 ) -> str:
-    """How many records were read, how many of them count for nothing, and what else is to be counted."""
+    """Describe the number of records, of unreadable ones, the other counts, and the missing offsets."""
     parts = [format_count(records, "record" if partition_count else "line")]
     parts += [format_count(unreadable, "unreadable", "unreadable")] if unreadable else []
     parts += other_counts
@@ -59,13 +59,13 @@ def _describe_beginning(coverage: Coverage) -> str:
 
 
 def progress_text(report: SearchReport) -> str:
-    """What is being read, and how many of its records have been read so far."""
+    """Describe how many records of the source have been read so far."""
     of = f" of {report.expected:,}" if report.expected else ""
     return f"{report.what}: read {report.records:,}{of} records"
 
 
 def describe_range(position_range: PositionRange) -> str:
-    """The bounds that the user gave, as they were understood."""
+    """Describe the requested range as it was understood."""
 
     def describe_end(word: str, position: Position | None) -> str:
         return f"{word} {position.describe()}" if position is not None else ""
@@ -74,7 +74,7 @@ def describe_range(position_range: PositionRange) -> str:
 
 
 def describe_not_found(session_id: str, report: SearchReport, position_range: PositionRange) -> str:
-    """What was searched, and which sessions there are that have nearly this name."""
+    """Say that there is no such session, what was searched, and which ids are similar."""
     has_read_all = len(report.partitions) == report.partition_count
     partitions = f", {'all' if has_read_all else len(report.partitions)} partitions" if report.partitions else ""
     bounds = f", {describe_range(position_range)}" if any(position_range) else ""
@@ -86,8 +86,8 @@ def describe_not_found(session_id: str, report: SearchReport, position_range: Po
 
 
 def find_nearest_ids(session_id: str, other_ids: Iterable[bytes]) -> list[str]:
-    """The five ids that are most like the one that was asked for."""
-    from rapidfuzz import fuzz, process  # noqa: PLC0415  loaded only for who mistyped
+    """Return the (at most five) ids that are most similar to the requested one."""
+    from rapidfuzz import fuzz, process  # noqa: PLC0415  loaded only when an id isn't found
 
     names = sorted(key.decode(errors="replace") for key in other_ids)
     return [name for name, *_ in process.extract(session_id, names, scorer=fuzz.ratio, limit=5, score_cutoff=50)]

@@ -1,4 +1,4 @@
-"""A step in words, whatever it is then written as. Pure; the text is as recorded, so renderers must escape it."""
+"""The text of a step, for every renderer. Pure; the text is as recorded, so renderers must escape it."""
 
 import json
 import re
@@ -24,18 +24,19 @@ STEP_WORDS = {
     "memory_write": "memory",
 }
 MIN_FOLDED_CALLS = 4
+"""This many similar calls in a row are folded into a run."""
 MEMBER_INDENT = "    "
-"""As wide as a tab, so that what is indented keeps its tab stops."""
+"""As wide as a tab, so that indented text keeps its tab stops."""
 KINDS_WITH_ERROR_IN_HEADLINE = frozenset({"error", "session_end", "delegation_result"})
-"""Steps whose headline says what went wrong."""
+"""Kinds of steps whose headline states the error."""
 
 
 class Detail(NamedTuple):
-    """A line below a step: ``because``, ``in``, ``out``, ``error`` and what they say.
+    """A detail below a step: its key (``because``, ``in``, ``out``, ``error`` or a field's name) and its text.
 
     Attributes:
-        suffix: what stands behind the text, however much of that is cut.
-        parts: of an object that stands on several lines, what these are: members in a row, or one with its lines.
+        suffix: a text behind ``text`` that is never shortened.
+        parts: the parts of an object on several lines: a row of short members, or one member with its lines.
     """
 
     key: str
@@ -45,22 +46,22 @@ class Detail(NamedTuple):
 
 
 class CallRun(NamedTuple):
-    """Like calls in a row; the first is written as a step, the others as one line."""
+    """Similar calls in a row. The first is written as a step, the others as one line."""
 
     first: Step
     others: list[Step]
 
 
 def get_step_word(step: Step) -> str:
-    """What the step is, in one word; an event type that we don't know stands as it is."""
+    """Return the word for the step's kind; an unknown event type is its own word."""
     return STEP_WORDS.get(step.kind, step.kind)
 
 
 def format_payload_value(value: object) -> str:
-    """A value of a payload as text: a text as it is, an object as its names and values, the rest as JSON.
+    """Format a value of a payload: a text as it is, an object as names and values, anything else as JSON.
 
-    An object stands on one line. Where one of its texts has several lines, they stand indented below its name, and
-    what comes before and after it on lines of its own.
+    An object stands on one line. If a text in it has several lines, they stand indented below its name, and the
+    members before and after it have their own lines.
     """
     if isinstance(value, str):
         return value
@@ -77,7 +78,7 @@ def _make_detail(key: str, value: object, suffix: str = "") -> Detail:
 
 
 def _format_members(value: dict[str, Any]) -> list[str]:
-    """An object's members in a row, but each of several lines by itself, these indented below its name."""
+    """Format the members of an object: short ones in a row, each of several lines by itself."""
     all_in_a_row = "  ".join(f"{name} {_format_inner_value(inner)}" for name, inner in value.items())
     if "\n" not in all_in_a_row:
         return [all_in_a_row]
@@ -95,7 +96,7 @@ def _format_members(value: dict[str, Any]) -> list[str]:
 
 
 def _format_reference(value: dict[str, Any]) -> str:
-    """What stands in the place of a large payload, as text; empty for any other object."""
+    """Format a reference that replaces a large value; return an empty text for any other object."""
     url = value.get("$ref", "")
     if isinstance(url, str) and url:
         location = f" in {url}"
@@ -103,7 +104,9 @@ def _format_reference(value: dict[str, Any]) -> str:
         location = ", shortened"
     else:
         return ""
-    return f"{format_payload_value(value.get('preview') or '')} [{format_payload_value(value.get('bytes', '?'))} bytes{location}]".strip()
+    preview = format_payload_value(value.get("preview") or "")
+    size = format_payload_value(value.get("bytes", "?"))
+    return f"{preview} [{size} bytes{location}]".strip()
 
 
 def _format_inner_value(value: object) -> str:
@@ -115,23 +118,23 @@ def _format_inner_value(value: object) -> str:
 def _to_json(value: object) -> str:
     try:
         return msgspec.json.encode(value).decode()
-    except OverflowError:  # whole numbers beyond 64 bits
+    except OverflowError:  # an integer of more than 64 bits
         return json.dumps(value, ensure_ascii=False)
 
 
 def format_headline(step: Step) -> str:
-    """The step behind its word: what it says, what it cost, how long it took. A text keeps its lines."""
+    """Format the step behind its word: its content, cost, duration and time marks. A text keeps its lines."""
     return "  ".join(filter(None, [describe_content(step), format_remarks(step)]))
 
 
 def format_remarks(step: Step) -> str:
-    """What a step cost, how long it took, and what is remarkable about its time."""
+    """Format a step's cost, duration and time marks."""
     duration = format_duration(step.duration_us) if step.duration_us else ""
     return "  ".join(filter(None, [_format_price(step), duration, *format_time_marks(step)]))
 
 
 def describe_content(step: Step) -> str:
-    """What the step says of itself, without what it cost and how long it took."""
+    """Describe the step's content, without its cost and duration."""
     return _CONTENT_WRITERS.get(step.kind, _describe_payload)(step, step.event.payload)
 
 
@@ -141,7 +144,7 @@ def _format_price(step: Step) -> str:
 
 
 def format_time_marks(step: Step) -> list[str]:
-    """What is remarkable about a step's time."""
+    """Return the marks of a step's time: late, moved by the order, still open."""
     late = [f"[arrived {format_duration(step.late_us)} late]"] if step.late_us else []
     moved = [f"[its clock says {step.event.timestamp:%H:%M:%S}]"] if step.was_moved else []
     return late + moved + (["[still open]"] if step.is_open else [])
@@ -183,7 +186,7 @@ def _prefix_agent(agent_id: object, text: str) -> str:
 
 
 def _describe_result(payload: dict[str, Any]) -> str:
-    """What came of a session or a delegation: what went wrong, and the result that there is all the same."""
+    """Describe the result of a session or a delegation: the error, and the result even if there is an error."""
     error, result = payload.get("error"), payload.get("result")
     if not error:
         return "" if result is None else format_payload_value(result)
@@ -235,7 +238,10 @@ _STANDARD_FIELDS = ("input", "output", "alternatives", "error")
 
 
 def list_details(step: Step, is_full: bool, known_reasoning: object = None) -> Iterator[Detail]:
-    """The lines below a step: its reasoning unless ``known_reasoning``, input, output, error; with ``is_full`` all it recorded."""
+    """Yield the details below a step: reasoning, input, output, error, and with ``is_full`` all other fields.
+
+    Reasoning that equals ``known_reasoning`` is left out, unless ``is_full``.
+    """
     reasoning = step.event.context.get("reasoning")
     if reasoning not in (None, "") and (is_full or reasoning != known_reasoning):
         yield _make_detail("because", reasoning, _describe_confidence(step))
@@ -264,7 +270,7 @@ def _describe_confidence(step: Step) -> str:
 
 
 def shorten_error(error: object) -> str:
-    """An error in a word or two: its type or code, else what stands before the first colon."""
+    """Shorten an error to its type or code, else to the text before its first colon."""
     if isinstance(error, dict):
         first_field = next(
             (error[name] for name in ("type", "code", "name", "message", "preview") if error.get(name)), None
@@ -276,7 +282,7 @@ def shorten_error(error: object) -> str:
 
 
 def fold_runs(steps: Iterable[Step]) -> Iterator[Step | CallRun]:
-    """Steps, of which four or more like calls in a row (one lane, one tool, one outcome) stand as a run."""
+    """Fold four or more similar calls in a row (same lane, tool and outcome) into a run, and yield all in order."""
     run: list[Step] = []
     previous_key: object = None
     for step in steps:
@@ -306,12 +312,12 @@ def _get_run_key(step: Step) -> object:
 
 
 def describe_run(run: CallRun) -> str:
-    """A run in one line."""
+    """Describe a run in one line."""
     return f"{run.first.label or get_step_word(run.first)}  {_describe_outcomes(run)}"
 
 
 def describe_folded_steps(run: CallRun) -> str:
-    """The others of a run in one line, with their numbers."""
+    """Describe the other calls of a run in one line, with their step numbers."""
     return f"{run.first.label or get_step_word(run.first)}  {_describe_numbers(run.others)}: {_describe_outcomes(run)}"
 
 
@@ -322,7 +328,7 @@ def _describe_numbers(steps: Sequence[Step]) -> str:
 
 
 def _describe_outcomes(run: CallRun) -> str:
-    """How a run's calls ended, how fast they came, and how much they differ."""
+    """Describe how a run's calls ended, at which pace, and with how many inputs and reasons."""
     steps = [run.first, *run.others]
     elapsed_us = steps[-1].began - steps[0].began
     outcome = f"all {shorten_error(run.first.error)}" if run.first.error is not None else "all done"
