@@ -1,4 +1,4 @@
-"""A file that is there once it is whole: written beside its place, packed as its name says, then moved there."""
+"""Files that appear only when they are complete: written beside their place, then moved there."""
 
 import gzip
 import io
@@ -11,17 +11,17 @@ from typing import BinaryIO, cast
 from .errors import UsageError
 
 MAX_KEPT_NAME = 50
-"""So much of a name is kept beside it, so that any file system takes it."""
+"""A temporary file keeps at most this many characters of the name, so that any file system accepts its own name."""
 
 
 @contextmanager
 def open_output_file(path: str) -> Iterator[BinaryIO]:
-    """A new file in place of what is at ``path``; when the block fails, what is there stays.
+    """Open a new file that replaces ``path`` at the end of the block. If the block fails, the old file stays.
 
-    ``.gz`` and ``.zst`` are packed. What is no regular file, as a pipe, is written as it comes.
+    ``.gz`` and ``.zst`` are compressed. A pipe, or anything else that isn't a regular file, is written directly.
 
     Raises:
-        UsageError: it can't be written, or zstd isn't installed.
+        UsageError: the file can't be written, or zstd isn't installed.
     """
     compress = _choose_compressor(path)
     try:
@@ -33,10 +33,10 @@ def open_output_file(path: str) -> Iterator[BinaryIO]:
 
 @contextmanager
 def open_replacement(path: Path) -> Iterator[io.BufferedWriter]:
-    """What is to stand at ``path``, moved there once it is whole; what is no regular file is written as it comes.
+    """Open a file that is moved to ``path`` at the end of the block. What isn't a regular file is written directly.
 
     Raises:
-        OSError: it can't be written.
+        OSError: the file can't be written.
     """
     if path.exists() and not path.is_file():
         with path.open("wb") as file:
@@ -60,6 +60,6 @@ def _choose_compressor(path: str) -> Callable[[io.BufferedWriter], BinaryIO]:
             try:
                 import zstandard  # noqa: PLC0415  an extra
             except ImportError:
-                raise UsageError(f"{path} is to be packed with zstd: pip install 'agentlog[zstd]'") from None
+                raise UsageError(f"{path} needs zstd for its compression. Run pip install 'agentlog[zstd]'.") from None
             return lambda raw: cast(BinaryIO, zstandard.ZstdCompressor().stream_writer(raw, closefd=False))
     return lambda raw: raw

@@ -1,27 +1,27 @@
-"""Every error that agentlog raises, and the exit code that a command ends with for it.
+"""All errors of agentlog, with the exit codes of the commands.
 
 AgentlogError
-├── UsageError                2  what the user wrote can't be done
+├── UsageError                2  the user asked for something impossible
 │   ├── PositionError            a time or an offset that we don't understand
-│   └── SettingsError            a setting that is wrong, with the place that it came from
-├── KafkaError                3  the cluster didn't do what we asked
+│   └── SettingsError            a wrong or missing setting; the message names its file and line
+├── KafkaError                3  the cluster didn't carry out a request
 │   ├── KafkaUnavailable         not reached, or no answer in time
 │   ├── KafkaRefused             reached, and refused us: TLS, password, rights
 │   └── TopicNotFound            reached, and it has no such topic
-└── NothingToShow             4  no such session, or nothing that could be read
+└── NothingToShow             4  no such session, or no readable record of it
 
-Beside the tree stands Stopped: a signal (130, 143), or a reader who has gone (0), ends the command.
+Stopped is not in the tree. It ends a command after a signal (130, 143), or when the reader of its output has gone (0).
 """
 
 
 class AgentlogError(Exception):
-    """Something that a user can act on: the message says what, where and what to do."""
+    """An error that the user can act on. Its message says what, where and what to do."""
 
     exit_code = 1
 
 
 class UsageError(AgentlogError):
-    """What the user wrote can't be done as written."""
+    """A request of the user that can't be carried out as written."""
 
     exit_code = 2
 
@@ -31,35 +31,38 @@ class PositionError(UsageError):
 
 
 class SettingsError(UsageError):
-    """A setting that is missing or wrong; the message names the file and line, variable or flag it came from."""
+    """A setting that is missing or wrong. The message names the file and line, variable or flag of the setting."""
 
 
 class KafkaError(AgentlogError):
-    """The cluster didn't do what we asked."""
+    """A request that the cluster didn't carry out."""
 
     exit_code = 3
 
 
 class KafkaUnavailable(KafkaError):
-    """The cluster wasn't reached, or didn't answer in time."""
+    """A cluster that wasn't reached, or didn't answer in time."""
 
 
 class KafkaRefused(KafkaError):
-    """The cluster was reached and refused us: its certificate or ours, the password, or missing rights."""
+    """A cluster that was reached and refused us, because of a certificate, the password, or missing rights."""
 
 
 class TopicNotFound(KafkaError):
-    """The cluster was reached, and has no topic of this name."""
+    """A topic that the cluster doesn't have."""
 
 
 class NothingToShow(AgentlogError):
-    """No such session, or nothing of it that could be read."""
+    """A session that doesn't exist, or has no readable record."""
 
     exit_code = 4
 
 
 class Stopped(BaseException):
-    """A signal, or a reader who has gone, ends the command; no error, so nothing but a tool's end catches it."""
+    """The end of a command by a signal, or because the reader of its output has gone.
+
+    It is not an Exception, so it passes every handler except the one at the end of a command.
+    """
 
     def __init__(self, exit_code: int) -> None:
         super().__init__(exit_code)

@@ -268,7 +268,9 @@ ssl.ca.pem = "literal-pem"
         assert cluster.origins["sasl.password"] == "agentlog.toml:4, environment PASSWORD"
         assert cluster.origins["ssl.key.password"] == "agentlog.toml:5, file secrets/key"
 
-    @pytest.mark.parametrize("text_of", [repr, str, lambda cluster: f"{cluster}", lambda cluster: str(cluster.shown())])
+    @pytest.mark.parametrize(
+        "text_of", [repr, str, lambda cluster: f"{cluster}", lambda cluster: str(cluster.get_redacted_properties())]
+    )
     def test_as_text_a_cluster_shows_none(self, cluster: Cluster, text_of: Callable[[Cluster], str]) -> None:
         shown = text_of(cluster)
         assert not [value for name, value in cluster.properties.items() if name in cluster.secrets and value in shown]
@@ -287,11 +289,11 @@ ssl.ca.pem = "literal-pem"
     @pytest.mark.parametrize(
         ("environment", "secret", "message"),
         [
-            ({}, b"x", ":4: sasl.password is to come from the environment variable PASSWORD, which is not set"),
+            ({}, b"x", ":4: sasl.password comes from the environment variable PASSWORD, which is not set"),
             (
                 {"PASSWORD": ""},
                 b"x",
-                ":4: sasl.password is to come from the environment variable PASSWORD, which is empty",
+                ":4: sasl.password comes from the environment variable PASSWORD, which is empty",
             ),
             ({"PASSWORD": "p"}, b"\n", "key, which is empty"),
             ({"PASSWORD": "p"}, b"\xff", "key, which can't be read: it is not UTF-8 text"),

@@ -1,1 +1,1 @@
-"""The user's settings: agentlog.toml, clusters, properties, and what a time may look like."""
+"""The user's settings: agentlog.toml, clusters, properties, and the forms of times and offsets."""

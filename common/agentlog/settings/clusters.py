@@ -1,4 +1,4 @@
-"""Named clusters and their settings: flags over environment over file; where each came from; secrets hidden."""
+"""Named clusters and their settings. Flags override the environment, and the environment overrides the file."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,14 +20,14 @@ from .property_values import (
 )
 
 TOP_LEVEL: Mapping[str, type] = {"cluster": str, "topic": str, "clusters": dict, "topics": dict, "kdiff": dict}
-"""What may stand at the top of a settings file. A tool with a table of its own adds it here and in docs/settings.md."""
+"""The keys at the top of a settings file. A tool with its own table adds it here and in docs/settings.md."""
 
 DEFAULT_TOPIC = "agent-events"
 HIDDEN = "***"
 BOOTSTRAP = "bootstrap.servers"
 ADDRESS_PATTERN = re.compile(r"(?:[A-Za-z_]+://)?(?:\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]@]+)(?::(?P<port>[^\s:/]*))?")
 NO_CLUSTER_MESSAGE = """\
-no cluster is given, and no settings name one; write --cluster HOST:PORT, or put this into ./agentlog.toml:
+no cluster is given, and no settings name one. Write --cluster HOST:PORT, or put this into ./agentlog.toml:
 
     cluster = "local"
     [clusters.local]
@@ -36,13 +36,13 @@ no cluster is given, and no settings name one; write --cluster HOST:PORT, or put
 
 @dataclass(frozen=True, repr=False)
 class Cluster:
-    """A cluster and how to reach it; as text it never shows a secret.
+    """A cluster and its properties. Its text forms never show a secret.
 
     Attributes:
-        name: as the settings call it, or its address.
-        properties: librdkafka's configuration, secrets in the clear. Of two names for a property it is always the same
-            one that is used: see ``agentlog.properties.ALIASES``.
-        origins: where each property came from: ``agentlog.toml:12``, ``environment AGENTLOG_KAFKA_...``, ``-X``.
+        name: its name in the settings, or its address.
+        properties: librdkafka's configuration, with the secrets in plain text. A property with several names always
+            has the name to which ``librdkafka_properties.ALIASES`` leads.
+        origins: the origin of each property: ``agentlog.toml:12``, ``environment AGENTLOG_KAFKA_...``, ``-X``.
         secrets: the properties whose values must never be shown.
     """
 
@@ -55,21 +55,21 @@ class Cluster:
         return f"Cluster({self.name!r}, {self.get_redacted_properties()!r})"
 
     def get_redacted_properties(self) -> dict[str, str]:
-        """The properties with ``***`` for each secret."""
+        """Return the properties with ``***`` for each secret."""
         return {name: HIDDEN if name in self.secrets else value for name, value in self.properties.items()}
 
     def redact(self, text: str) -> str:
-        """``text``, such as a line that librdkafka logged, with ``***`` for each secret in it."""
+        """Return ``text``, such as a log line of librdkafka, with ``***`` for each secret in it."""
         for secret in sorted((self.properties[name] for name in self.secrets), key=len, reverse=True):
             text = text.replace(secret, HIDDEN) if secret else text
         return text
 
 
 class Settings:
-    """What the settings file and the environment say.
+    """The settings of the file and the environment.
 
     Args:
-        choice_origin: where what is ``chosen`` comes from, for messages.
+        choice_origin: the origin of a cluster or topic that the caller names, for messages.
     """
 
     def __init__(
@@ -81,19 +81,19 @@ class Settings:
 
     @property
     def cluster_names(self) -> tuple[str, ...]:
-        """The clusters that the file names, in its order."""
+        """The names of the clusters in the file, in its order."""
         return tuple(self._data.get("clusters", ()))
 
     def get_cluster(self, name_or_address: str | None, overrides: Sequence[str] = ()) -> Cluster:
-        """The cluster that is ``name_or_address``, with all that the settings say about it.
+        """Return the cluster ``name_or_address`` with all its settings.
 
         Args:
-            name_or_address: a name in the file, ``host:port`` or several of them between commas; None for the default: that of
-                the environment, then that of the file, then the only one that the file has.
-            overrides: ``NAME=VALUE`` pairs, as from ``-X``; they win over all else, the last over those before it.
+            name_or_address: a name in the file, or ``host:port``, or several addresses with commas between. None stands
+                for the default: that of the environment, then that of the file, then the file's only cluster.
+            overrides: ``NAME=VALUE`` pairs, as from ``-X``. They override everything else; the last of a name counts.
 
         Raises:
-            SettingsError: when there is no such cluster, or a setting of it is wrong.
+            SettingsError: there is no such cluster, or one of its settings is wrong.
         """
         flags = from_overrides(overrides)
         values = from_environment(self._environment) | flags
@@ -108,7 +108,11 @@ class Settings:
         return _make_cluster(name or values[BOOTSTRAP].value, values)
 
     def get_topic(self, topic: str | None) -> str:
-        """The topic that is ``topic``, else that of the environment, else that of the file, else ``agent-events``."""
+        """Return ``topic``, else the topic of the environment, else that of the file, else ``agent-events``.
+
+        Raises:
+            SettingsError: the name can't be a topic's.
+        """
         name, origin = self._pick_setting("topic", topic)
         name = DEFAULT_TOPIC if name is None else name
         if not re.fullmatch(r"[a-zA-Z0-9._-]{1,249}", name) or name in (".", ".."):
@@ -116,12 +120,12 @@ class Settings:
         return name
 
     def get_partitioner(self, topic: str) -> str | None:
-        """The partitioner of the clients that write ``topic``, a key of ``PARTITIONERS``; None when it isn't told."""
+        """Return the partitioner of the clients that write ``topic``, a key of ``PARTITIONERS``, or None."""
         partitioner = self._data.get("topics", {}).get(topic, {}).get("partitioner")
         return partitioner and resolve_partitioner(partitioner)
 
     def _pick_setting(self, setting: str, flag_value: str | None) -> tuple[str | None, str]:
-        """The value for ``setting`` of the flag, the environment or the file, and which it was."""
+        """Return the value of ``setting`` from the flag, the environment or the file, and its origin."""
         variable = f"AGENTLOG_{setting.upper()}"
         if flag_value is not None:
             return flag_value, self._choice_origin
@@ -136,7 +140,7 @@ class Settings:
         return (self.cluster_names[0], "") if name is None and len(self.cluster_names) == 1 else (name, origin)
 
     def _check_address(self, name: str, origin: str) -> str:
-        """``name``, when it can be an address; else the error that says which names there are."""
+        """Return ``name`` if it can be an address. Otherwise raise SettingsError with the known names."""
         if ":" in name or "," in name:
             return name
         names = ", ".join(self.cluster_names)
@@ -148,16 +152,16 @@ class Settings:
         if self.file and name:
             return f"{self.file.locate('clusters', name)}: cluster {name} has no {BOOTSTRAP}"
         if self.file and self.cluster_names:
-            some = ", ".join(self.cluster_names)
-            return f'which cluster? {self.file.display_name} has {some}; write --cluster NAME, or cluster = "NAME" at its top'
+            have = f"{self.file.display_name} has {', '.join(self.cluster_names)}"
+            return f'which cluster? {have}; write --cluster NAME, or cluster = "NAME" at its top'
         return NO_CLUSTER_MESSAGE
 
 
 def build_cluster(properties: Mapping[str, object], origin: str) -> Cluster:
-    """The cluster that librdkafka's ``properties`` describe; ``origin`` says where they were given.
+    """Build the cluster that librdkafka's ``properties`` describe. ``origin`` names their source in messages.
 
     Raises:
-        SettingsError: a property that there isn't, or no address.
+        SettingsError: a property is unknown or wrong, or the address is missing.
     """
     values = from_properties(properties, origin)
     if BOOTSTRAP not in values:
@@ -167,13 +171,13 @@ def build_cluster(properties: Mapping[str, object], origin: str) -> Cluster:
 
 
 def load_settings(environment: Mapping[str, str], folder: Path, choice_origin: str = "the command line") -> Settings:
-    """Read and check the settings file, as seen from ``folder``; ``docs/settings.md`` says where it may lie.
+    """Find, read and check the settings file; ``folder`` is the current folder. ``docs/settings.md`` lists its places.
 
     Args:
-        choice_origin: where what is chosen beside the settings comes from.
+        choice_origin: the origin of a cluster or topic that the caller names, for messages.
 
     Raises:
-        SettingsError: for the first thing in the file that is wrong, with its line.
+        SettingsError: the file has an error; the message names the line of the first one.
     """
     file = find_settings_file(environment, folder)
     if file:
@@ -215,7 +219,7 @@ def _check_topic(file: SettingsFile, name: str, table: Mapping[str, Any]) -> Non
 
 
 def _check_addresses(property_value: PropertyValue) -> str:
-    """The addresses without spaces; ``SettingsError`` for one that can't be right."""
+    """Return the addresses without spaces, or raise SettingsError for one that can't be right."""
     addresses = [address.strip() for address in property_value.value.split(",")]
     for address in addresses:
         shown = HIDDEN if property_value.is_secret else repr(address[:60])

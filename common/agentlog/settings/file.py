@@ -1,4 +1,4 @@
-"""A settings file as read: its values, and the lines that its keys stand on."""
+"""The settings file: where it lies, its values, and the lines of its keys."""
 
 import re
 import tomllib
@@ -24,13 +24,13 @@ Keys = tuple[str, ...]
 
 @dataclass(frozen=True)
 class SettingsFile:
-    """A settings file as read.
+    """The content of a settings file.
 
     Attributes:
-        path: the file; relative paths in it are relative to its folder.
-        display_name: the file as a message names it.
+        path: the file's path; relative paths in the file are relative to its folder.
+        display_name: the file's name in messages.
         data: its tables and values.
-        lines: the line of each key and table, counted from 1, by the keys that lead to it.
+        lines: the line of each key and table, from 1, by the keys that lead to it.
     """
 
     path: Path
@@ -39,7 +39,7 @@ class SettingsFile:
     lines: Mapping[Keys, int] = field(repr=False)
 
     def locate(self, *keys: str) -> str:
-        """``agentlog.toml:12``, the line of the key or table that ``keys`` lead to."""
+        """Return the file's name and the line of a key or table: ``agentlog.toml:12``."""
         return f"{self.display_name}:{self.lines[keys]}"
 
 
@@ -47,7 +47,7 @@ def find_settings_file(environment: Mapping[str, str], folder: Path) -> Settings
     """Read ``$AGENTLOG_CONFIG``, else ``agentlog.toml`` in ``folder``, else the one in the user's config folder.
 
     Raises:
-        SettingsError: when ``$AGENTLOG_CONFIG`` doesn't exist, or the file can't be read or isn't TOML.
+        SettingsError: the file of ``$AGENTLOG_CONFIG`` doesn't exist, or the file can't be read or isn't TOML.
     """
     if configured_path := environment.get("AGENTLOG_CONFIG"):
         settings_file = _read_file(folder / configured_path, configured_path)
@@ -61,7 +61,7 @@ def find_settings_file(environment: Mapping[str, str], folder: Path) -> Settings
 
 
 def walk_table(table: Mapping[str, Any], is_leaf: Callable[[Any], bool]) -> Iterator[tuple[Keys, Any]]:
-    """Each value below ``table`` with the keys that lead to it, in order; a table in it that ``is_leaf`` is a value."""
+    """Yield each value and table below ``table`` with its keys, in order. It doesn't enter a table that ``is_leaf``."""
     waiting: list[tuple[Keys, Any]] = [((key,), value) for key, value in reversed(list(table.items()))]
     while waiting:
         keys, value = waiting.pop()
@@ -71,12 +71,15 @@ def walk_table(table: Mapping[str, Any], is_leaf: Callable[[Any], bool]) -> Iter
 
 
 def get_type_name(value: object) -> str:
-    """The type of a value in the file, in TOML's words."""
+    """Return the name of a value's type in TOML."""
     return TYPE_NAMES.get(type(value), "a date or time")
 
 
 def _get_user_path(environment: Mapping[str, str]) -> Path | None:
-    """The file in the user's config folder, as the XDG Base Directory Specification has it: absolute paths only."""
+    """Return the path of the file in the user's config folder (XDG Base Directory Specification), or None.
+
+    The specification allows only absolute paths.
+    """
     folder = environment.get("XDG_CONFIG_HOME", "")
     if not folder.startswith("/") and "HOME" in environment:
         folder = f"{environment['HOME']}/.config"
@@ -84,7 +87,7 @@ def _get_user_path(environment: Mapping[str, str]) -> Path | None:
 
 
 def _read_file(path: Path, display_name: str) -> SettingsFile | None:
-    """The file at ``path``, or None when there is none."""
+    """Read the file at ``path``; return None if it doesn't exist."""
     try:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -113,7 +116,7 @@ def _explain_syntax_error(display_name: str, text: str, error: Exception) -> str
 
 
 def _find_key_lines(text: str) -> dict[Keys, int]:
-    """The line of each key and table. tomllib doesn't tell, so it is asked about one statement after the other."""
+    """Find the line of each key and table. tomllib doesn't tell lines, so it parses one statement after the other."""
     lines: dict[Keys, int] = {}
     table: Keys = ()
     for number, is_header, statement in _split_statements(text.split("\n")):
@@ -126,7 +129,7 @@ def _find_key_lines(text: str) -> dict[Keys, int]:
 
 
 def _split_statements(lines: list[str]) -> Iterator[tuple[int, bool, dict[str, Any]]]:
-    """Each statement of a valid document by itself: its line, whether it is a table's header, and what it says."""
+    """Yield each statement of a valid document: its line, whether it is a table's header, and its data."""
     start = 0
     for end in range(1, len(lines) + 1):
         statement = _parse_or_none("\n".join(lines[start:end]))

@@ -1,6 +1,6 @@
-"""librdkafka's configuration properties: which there are, which name the same, which are secret or not the user's.
+"""The configuration properties of librdkafka: their names and aliases, secret ones, and those reserved for the tools.
 
-The names are those of ``CONFIGURATION.md`` of librdkafka 2.16.0, without the callbacks that only a program can set.
+The names are those in ``CONFIGURATION.md`` of librdkafka 2.16.0, without callbacks, which only a program can set.
 """
 
 from collections.abc import Iterable, Mapping
@@ -114,10 +114,10 @@ JAVA_EQUIVALENTS: Mapping[str, str] = MappingProxyType(
 
 
 def resolve_property_name(name: str, origin: str) -> str:
-    """The property that ``name`` names; of several names for the same, always the same one.
+    """Return the name of the property ``name``, with aliases resolved.
 
     Raises:
-        SettingsError: when librdkafka has no such property, or the tools set it themselves.
+        SettingsError: librdkafka has no such property, or the tools set it themselves.
     """
     if name in JAVA_EQUIVALENTS:
         raise SettingsError(f"{origin}: {name} is a property of Java's clients; here it is {JAVA_EQUIVALENTS[name]}")
@@ -129,7 +129,7 @@ def resolve_property_name(name: str, origin: str) -> str:
 
 
 def suggest_name(text: str, names: Iterable[str]) -> str:
-    """``; did you mean NAME?`` with the nearest of ``names``, or nothing when none is near."""
+    """Return ``; did you mean NAME?`` with the most similar of ``names``, or an empty text if none is similar."""
     by_lower = {name.lower(): name for name in sorted(names)}
     near = get_close_matches(text.lower()[:100], by_lower, n=1)
     return f"; did you mean {by_lower[near[0]]}?" if near else ""

@@ -1,4 +1,4 @@
-"""The properties of a cluster as the settings file, the environment and ``-X`` give them, each with its origin."""
+"""The values of a cluster's properties, with their origins: the settings file, the environment, ``-X``."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class PropertyValue(NamedTuple):
-    """A property's value as librdkafka takes it, where it came from, and whether it must never be shown."""
+    """A property's value in librdkafka's form, its origin, and whether it must never be shown."""
 
     value: str
     origin: str
@@ -24,9 +24,9 @@ class PropertyValue(NamedTuple):
 def from_file(
     file: SettingsFile, cluster: str, environment: Mapping[str, str], overriding: Mapping[str, PropertyValue]
 ) -> dict[str, PropertyValue]:
-    """What the file says of ``cluster``, with ``{env}`` and ``{file}`` looked up and relative paths made whole.
+    """Return the file's properties of ``cluster``, with ``{env}`` and ``{file}`` looked up and paths made absolute.
 
-    What ``overriding`` has is left out, so that a secret which something else overrides needn't be there.
+    The properties in ``overriding`` are left out. So a secret that is overridden needn't exist.
     """
     return {
         name: _resolve_value(name, value, origin, file, environment)
@@ -36,10 +36,12 @@ def from_file(
 
 
 def read_cluster_properties(file: SettingsFile, cluster: str) -> dict[str, tuple[Any, str]]:
-    """The properties of ``cluster``, dotted or nested in the file: the value and line of each, checked, not looked up.
+    """Return the value and the line of each property of ``cluster``, checked, but without ``{env}`` looked up.
+
+    Their names may be dotted keys or nested tables in the file.
 
     Raises:
-        SettingsError: for the first that is wrong.
+        SettingsError: a property is wrong; the message names the first one.
     """
 
     def iter_properties() -> Iterator[tuple[str, tuple[Any, str], str]]:
@@ -55,7 +57,11 @@ def read_cluster_properties(file: SettingsFile, cluster: str) -> dict[str, tuple
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, PropertyValue]:
-    """What variables such as ``AGENTLOG_KAFKA_SASL_PASSWORD`` say; an empty one counts as not set."""
+    """Return the properties in variables such as ``AGENTLOG_KAFKA_SASL_PASSWORD``. An empty one counts as not set.
+
+    Raises:
+        SettingsError: librdkafka has no such property, or the tools set it themselves.
+    """
 
     def iter_properties() -> Iterator[tuple[str, PropertyValue, str]]:
         for variable, value in environment.items():
@@ -70,7 +76,11 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, PropertyValue]
 
 
 def from_overrides(overrides: Sequence[str]) -> dict[str, PropertyValue]:
-    """What ``NAME=VALUE`` pairs say, the last of each name."""
+    """Return the properties in ``NAME=VALUE`` pairs, the last of each name.
+
+    Raises:
+        SettingsError: a pair has no value, or its property is unknown or reserved.
+    """
     values = {}
     for pair in overrides:
         name_text, _, value = pair.partition("=")
@@ -83,12 +93,16 @@ def from_overrides(overrides: Sequence[str]) -> dict[str, PropertyValue]:
 
 
 def from_properties(properties: Mapping[str, object], origin: str) -> dict[str, PropertyValue]:
-    """What a program says of a cluster, in a mapping."""
+    """Return the properties in a mapping that a program gives.
+
+    Raises:
+        SettingsError: a property is unknown, reserved or wrong.
+    """
 
     def iter_properties() -> Iterator[tuple[str, PropertyValue, str]]:
-        for written, value in properties.items():
-            where = f"{origin} {written}"
-            name = resolve_property_name(written, where)
+        for given_name, value in properties.items():
+            where = f"{origin} {given_name}"
+            name = resolve_property_name(given_name, where)
             _check_value(name, value, where)
             text = str(value).lower() if isinstance(value, bool) else str(value)
             yield name, PropertyValue(text, where, name in SECRET_PROPERTIES), where
@@ -97,7 +111,7 @@ def from_properties(properties: Mapping[str, object], origin: str) -> dict[str, 
 
 
 def _collect_unique(properties: Iterable[tuple[str, T, str]]) -> dict[str, T]:
-    """The values by name; ``SettingsError`` for a name that comes twice, with the two origins."""
+    """Collect the values by name, or raise SettingsError for a name that comes twice, with both origins."""
     values: dict[str, T] = {}
     origins: dict[str, str] = {}
     for name, value, origin in properties:
@@ -156,7 +170,7 @@ def _read_variable(name: str, variable: str, origin: str, environment: Mapping[s
     if value := environment.get(variable):
         return value
     missing = "is empty" if variable in environment else "is not set"
-    raise SettingsError(f"{origin}: {name} is to come from the environment variable {variable}, which {missing}")
+    raise SettingsError(f"{origin}: {name} comes from the environment variable {variable}, which {missing}")
 
 
 def _read_secret_file(name: str, path: Path, origin: str) -> str:
@@ -168,12 +182,12 @@ def _read_secret_file(name: str, path: Path, origin: str) -> str:
     except ValueError:
         missing = "can't be read: it is not UTF-8 text"
     if missing:
-        raise SettingsError(f"{origin}: {name} is to come from the file {path}, which {missing}")
+        raise SettingsError(f"{origin}: {name} comes from the file {path}, which {missing}")
     return content
 
 
 def _resolve_path(path_text: str, file: SettingsFile, environment: Mapping[str, str]) -> Path:
-    """A path in the file: relative to the file's folder; ``~/`` is the user's home."""
+    """Resolve a path in the settings file: relative to the file's folder; ``~/`` is the user's home."""
     if path_text.startswith("~/") and "HOME" in environment:
         return Path(environment["HOME"], path_text[2:])
     return file.path.parent / path_text

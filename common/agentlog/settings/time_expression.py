@@ -1,4 +1,4 @@
-"""Times and offsets as a user writes them: 14:00, 'yesterday 14:00', -2h, @1200. Pure."""
+"""The forms in which a user writes times and offsets: 14:00, 'yesterday 14:00', -2h, @1200. Pure."""
 
 import re
 from collections.abc import Callable
@@ -29,15 +29,15 @@ OFFSET_PATTERN = re.compile(r"@(?:(?P<partition>[0-9]{1,10}):)?(?P<offset>[0-9]{
 
 
 def parse_position(text: str, now: datetime) -> Position:
-    """Read what a user wrote for a time or an offset; ``docs/settings.md`` lists the forms.
+    """Parse a time or an offset that a user wrote; ``docs/settings.md`` lists the forms.
 
     Args:
-        text: as written.
-        now: aware, in the user's own zone. The zone decides what a time without one means, so it should know its
-            daylight saving time: a ``ZoneInfo``, not the fixed offset of ``datetime.now().astimezone()``.
+        text: the text as written.
+        now: an aware time in the user's own zone. A time without a zone is read in that zone. So it should be a
+            ``ZoneInfo``, which knows daylight saving time, not the fixed offset of ``datetime.now().astimezone()``.
 
     Raises:
-        PositionError: for anything else, with what wasn't understood and examples of what is.
+        PositionError: the text is not understood; the message gives examples.
     """
     if now.tzinfo is None:
         raise ValueError("now needs a zone")
@@ -54,7 +54,7 @@ def parse_position(text: str, now: datetime) -> Position:
 
 
 def check_range(start: Position | None, end: Position | None) -> None:
-    """Raise ``PositionError`` when ``end`` lies before ``start``; a time and an offset can't be compared, and pass."""
+    """Raise ``PositionError`` if ``end`` lies before ``start``. A time and an offset can't be compared and pass."""
     match start, end:
         case Moment(), Moment() if end.time < start.time:
             raise PositionError(f"the end, {end.describe()}, lies before the beginning, {start.describe()}")
@@ -72,7 +72,7 @@ def _parse_offset(match: re.Match[str], _now: datetime) -> Offset:
 
 
 def _parse_wall_time(match: re.Match[str], now: datetime) -> Moment:
-    """A day, a time of day, or both, as a clock on a wall shows them."""
+    """Parse a day, a time of day, or both."""
     zone = _parse_zone(match["zone"]) or now.tzinfo or UTC
     today = now.astimezone(zone).date()
     clock = _parse_clock(match["clock"])
@@ -88,7 +88,7 @@ def _parse_wall_time(match: re.Match[str], now: datetime) -> Moment:
 
 
 def _choose_latest(wall: datetime, zone: tzinfo, now: datetime, clock: str) -> Moment:
-    """``wall``, which is today's, or the same time of yesterday when today's is still to come."""
+    """Return ``wall``, a time of today, or the same time of yesterday if today's is still to come."""
     moment = _resolve_wall_time(wall, zone, now, "today")
     if moment.time <= now:
         return moment
@@ -97,7 +97,7 @@ def _choose_latest(wall: datetime, zone: tzinfo, now: datetime, clock: str) -> M
 
 
 def _resolve_wall_time(wall: datetime, zone: tzinfo, now: datetime, note: str) -> Moment:
-    """``wall`` in ``zone``; a note tells of a time that daylight saving skips, or of one that it shows twice."""
+    """Return ``wall`` in ``zone``, with a note if the change of the clocks skips that time or repeats it."""
     first, second = (wall.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
     moment = first.astimezone(UTC)
     if first.utcoffset() != second.utcoffset():
@@ -110,14 +110,14 @@ def _resolve_wall_time(wall: datetime, zone: tzinfo, now: datetime, note: str) -
 
 
 def _parse_relative(match: re.Match[str], now: datetime) -> Moment:
-    """``now``, or a span of time before it; a day is 24 hours."""
+    """Parse ``now``, or a duration before now; a day is 24 hours."""
     steps = STEP_PATTERN.findall(match["steps"] or match["ago"] or "")
     milliseconds = sum(Decimal(number) * MILLISECONDS["ms" if unit == "ms" else unit[0]] for number, unit in steps)
     return _make_moment(now.astimezone(UTC) - timedelta(microseconds=int(milliseconds * 1000)), now, match[0])
 
 
 def _parse_epoch(match: re.Match[str], now: datetime) -> Moment:
-    """A number of seconds, milliseconds or microseconds since 1970, told apart by magnitude."""
+    """Parse seconds, milliseconds or microseconds since 1970. Their magnitude tells the unit."""
     number = Decimal(match[0])
     for unit, least, scale in EPOCH_UNITS:
         if least <= number < least * 1000:
