@@ -80,7 +80,7 @@ EXPECTED = {
     "unsigned": "no TLS connection",
     "plain-to-tls": "does it want TLS or a password (security.protocol)?",
     "refused": "Connection refused; bootstrap.servers is from ",
-    "unknown": "its name isn't known",
+    "unknown": "its host name can't be resolved",
     "silent": "gave no answer in time",
     "also-secure": None,
 }

@@ -199,11 +199,11 @@ def test_it_goes_on_when_the_broker_comes_back(fragile_kafka: KafkaCluster, foll
     assert orjson.loads(running.read_line())["event_id"] == "evt_0"
     fragile_kafka.brokers[0].kill()
     assert "can't be reached" in running.read_error_line()
-    assert running.read_error_line() == "waiting for it; what is recorded meanwhile comes then"
+    assert running.read_error_line() == "waiting for the cluster; events recorded until then will be shown"
     fragile_kafka.brokers[0].start()
     send(fragile_kafka.bootstrap, name, make_tool_call(1))
     assert orjson.loads(running.read_line())["event_id"] == "evt_1"
-    assert running.read_error_line().startswith("it answers again, after ")
+    assert running.read_error_line().startswith("the cluster answers again, after ")
     send(fragile_kafka.bootstrap, name, make_session_end(2))
     code, lines, told = running.wait_for_end()
     assert (code, told) == (0, [])

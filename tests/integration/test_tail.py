@@ -136,11 +136,11 @@ def test_it_says_that_the_broker_is_away_and_goes_on_without_loss_or_copies(
     lines = [running.read_line() for _ in range(10)]
     broker.kill()
     assert "can't be reached" in running.read_error_line()
-    assert running.read_error_line() == "waiting for it; what is recorded meanwhile comes then"
+    assert running.read_error_line() == "waiting for the cluster; events recorded until then will be shown"
     broker.start()
     send(bootstrap, name, *(make_tool_call(n, session_id=f"sess_{n}") for n in range(10, 20)))
     lines += [running.read_line() for _ in range(10)]
-    assert running.read_error_line().startswith("it answers again, after ")
+    assert running.read_error_line().startswith("the cluster answers again, after ")
     assert stop(running) == (130, [], ["20 events shown"])
     assert sorted(ids(lines)) == sorted(f"evt_{n}" for n in range(20))
 

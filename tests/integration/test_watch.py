@@ -14,7 +14,8 @@ from agentlog.log.topic_stream import TopicStream
 from agentlog.settings.clusters import Cluster, Settings
 from devkafka import KafkaCluster, Message, create_topic, eventually, produce
 
-AWAY = "away\nwaiting for it; what is recorded meanwhile comes then"
+AWAY = "away\nwaiting for the cluster; events recorded until then will be shown"
+BACK = "the cluster answers again"
 NEVER_AGAIN = ("reconnect.backoff.ms=600000", "reconnect.backoff.max.ms=600000", "metadata.recovery.strategy=none")
 """A client connects once in ten minutes: without its connection it is as one that no broker is named to."""
 
@@ -60,7 +61,9 @@ def test_a_client_that_finds_no_broker_any_more_is_replaced_and_nothing_is_lost_
             broker.start()
             produce(bootstrap, name, numbers(10, first))
             assert next_values(live, 10) == list(range(first, first + 10))
-            eventually(lambda: values(next(live)) == [] and told[-1].startswith("it answers again"), timeout=30)
+            eventually(
+                lambda: values(next(live)) == [] and told[-1].startswith("the cluster answers again"), timeout=30
+            )
             assert len(told) == 2
             told.clear()
 
@@ -122,7 +125,7 @@ def test_an_outage_is_told_with_its_own_reason_and_not_with_that_of_the_one_befo
         broker.kill()
         eventually(lambda: next(live) or told, timeout=30)
         broker.start()
-        eventually(lambda: next(live) or told[-1].startswith("it answers again"), timeout=30)
+        eventually(lambda: next(live) or told[-1].startswith(BACK), timeout=30)
         for _ in range(20):  # a second, in which it is looked again
             next(live)
         broker.pause()
@@ -156,7 +159,7 @@ def test_a_topic_counts_as_deleted_when_a_broker_that_answers_does_not_know_it_f
         assert looking.check_connection() is None
         time.sleep(0.3)  # the cluster is away for longer than a topic may be missing
         assert [looking.check_connection(), looking.check_connection()] == [None, 3]
-        assert told == [AWAY, "it answers again, after 0 s"]
+        assert told == [AWAY, f"{BACK}, after 0 s"]
         assert looking.check_connection() is None
         time.sleep(0.3)
         with pytest.raises(TopicNotFound, match="no topic"):

@@ -1,1 +1,1 @@
-"""A topic or a capture file, read and written. Only this package imports confluent_kafka."""
+"""The log: topics and capture files, read and written. Only this package imports confluent_kafka."""

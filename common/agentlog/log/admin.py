@@ -1,4 +1,4 @@
-"""Topics of a cluster, made and described."""
+"""Administration of topics: create them, read their settings and their identity."""
 
 import logging
 import time
@@ -18,14 +18,14 @@ _log = logging.getLogger("agentlog.kafka")
 
 
 class TopicIdentity(NamedTuple):
-    """What a topic is called by for as long as it lives, and no other topic ever is."""
+    """The ids of a cluster and of a topic. A topic that is deleted and created again gets another id."""
 
     cluster_id: str
     topic_id: str
 
 
 class TopicIdentityRequest:
-    """The question for a topic's identity, under way once it is made: who reads the topic connects meanwhile."""
+    """A request for a topic's identity. It is sent at once, so that its caller can connect to the topic meanwhile."""
 
     def __init__(self, cluster: Cluster, topic: str, timeout_s: float) -> None:
         self._cluster, self._topic, self._timeout_s = cluster, topic, timeout_s
@@ -34,7 +34,7 @@ class TopicIdentityRequest:
         self._cluster_future = self._admin.describe_cluster(request_timeout=timeout_s)
 
     def wait_for_identity(self) -> TopicIdentity | None:
-        """The ids; None where the cluster doesn't tell them, as those before Kafka 2.8."""
+        """Return the ids, or None if the cluster doesn't tell them; clusters before Kafka 2.8 don't."""
         try:
             cluster_id = self._cluster_future.result(self._timeout_s).cluster_id
             topic_id = self._topic_future.result(self._timeout_s).topic_id
@@ -46,10 +46,10 @@ class TopicIdentityRequest:
 
 
 def read_topic_settings(cluster: Cluster, topic: str) -> dict[str, str]:
-    """The settings of ``topic``, those that are Kafka's own too.
+    """Return the settings of ``topic``, including Kafka's defaults.
 
     Raises:
-        TopicNotFound: it isn't there.
+        TopicNotFound: there is no such topic.
         KafkaError: the cluster can't be reached, or refuses.
     """
     with KafkaReader(cluster) as reader:
@@ -61,7 +61,7 @@ def read_topic_settings(cluster: Cluster, topic: str) -> dict[str, str]:
 
 
 def ensure_topic(cluster: Cluster, topic: str, partition_count: int, config: Mapping[str, str]) -> dict[str, str]:
-    """Create ``topic`` with ``config`` when it isn't there; the settings that it has, as far as they are known.
+    """Create ``topic`` with ``config`` if it doesn't exist. Return its settings; for a new topic, these are ``config``.
 
     Raises:
         KafkaError: the cluster can't be reached, or refuses.
@@ -77,7 +77,7 @@ def ensure_topic(cluster: Cluster, topic: str, partition_count: int, config: Map
 
 
 def _wait_until_known(reader: KafkaReader, topic: str) -> None:
-    """A topic is created before the brokers that are asked for it have heard of it."""
+    """Wait until the brokers know a new topic. They learn of it only after its creation."""
     deadline = time.monotonic() + reader.timeout_s
     while True:
         try:

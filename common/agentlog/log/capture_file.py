@@ -1,4 +1,4 @@
-"""A capture file as a source, and copies of what can be read only once."""
+"""The capture file as a source of records, and copies of streams that can be read only once."""
 
 import shutil
 import tempfile
@@ -15,7 +15,7 @@ from .source import RecordOrUnreadable, remember_session_ids
 
 
 class CaptureSource:
-    """A capture file; ``-`` is standard input."""
+    """A capture file as a source; the path ``-`` is standard input."""
 
     def __init__(self, path: str, stdin: BufferedReader) -> None:
         self.name = "standard input" if path == "-" else path
@@ -23,7 +23,7 @@ class CaptureSource:
         self._path, self._stdin = path, stdin
 
     def records(self, session_id: str, position_range: PositionRange) -> Iterator[RecordOrUnreadable]:
-        """The session's records in the order of the file's lines."""
+        """Yield the session's records in the order of the file's lines."""
         number = 0
         with capture.open_capture(self._path, self._stdin) as stream:
             try:
@@ -41,7 +41,7 @@ class CaptureSource:
 
 
 def read_all_records(path: str, name: str, stdin: BufferedReader) -> Iterator[RecordOrUnreadable]:
-    """The records of all sessions in a capture file, and its lines that hold none; ``name`` is the file's for a person.
+    """Yield the records of all sessions in a capture file, and its unreadable lines. Messages call the file ``name``.
 
     Raises:
         UsageError: the file can't be opened.
@@ -61,7 +61,7 @@ def _make_damage_record(name: str, line: int, error: OSError) -> Unreadable:
 
 @contextmanager
 def copy_stream(stream: BinaryIO) -> Iterator[str]:
-    """Where what comes from ``stream``, which can be read only once, can be read again."""
+    """Copy ``stream`` into a temporary file, and return the file's path. The file is deleted after the block."""
     with tempfile.NamedTemporaryFile(prefix="agentlog-") as copy:
         shutil.copyfileobj(stream, copy)
         copy.flush()

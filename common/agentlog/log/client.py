@@ -1,4 +1,4 @@
-"""librdkafka's clients: made from a cluster's settings, their lines logged, their failures explained."""
+"""Clients of librdkafka: their creation from a cluster's settings, their log lines, their failures."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -6,8 +6,8 @@ from typing import TypeVar
 
 import confluent_kafka
 from confluent_kafka import Consumer
-from confluent_kafka import KafkaException as KafkaException  # noqa: PLC0414  handed on to recording
-from confluent_kafka import Producer as Producer  # noqa: PLC0414  handed on to recording
+from confluent_kafka import KafkaException as KafkaException  # noqa: PLC0414  recording imports it from here
+from confluent_kafka import Producer as Producer  # noqa: PLC0414  likewise
 
 from ..errors import AgentlogError, KafkaRefused, KafkaUnavailable, SettingsError
 from ..settings.clusters import BOOTSTRAP, Cluster
@@ -16,10 +16,11 @@ from ..settings.librdkafka_properties import CONSUMER_PROPERTIES, PRODUCER_PROPE
 LibrdkafkaError = confluent_kafka.KafkaError
 Client = TypeVar("Client")
 CONNECTION_CHECK_TIMEOUT_S = 0.5
+"""The time in which a client with a connection gets the metadata of a topic."""
 
 
 class ClientErrors:
-    """What librdkafka reported, the telling part of which explains a failure."""
+    """The errors that librdkafka reported. They explain why a request failed."""
 
     EXPLAINING_CODES = (
         LibrdkafkaError._AUTHENTICATION,
@@ -33,18 +34,18 @@ class ClientErrors:
         self.text_by_code: dict[int, str] = {}
 
     def __call__(self, error: LibrdkafkaError) -> None:
-        """Take in what librdkafka reports."""
+        """Keep an error that librdkafka reports."""
         self.text_by_code[error.code()] = error.str()
 
     @property
     def is_final(self) -> bool:
-        """No broker is left to ask, or we were refused."""
+        """Whether further waiting is useless: all brokers are down, or the cluster refused us."""
         return not self.text_by_code.keys().isdisjoint(
             {LibrdkafkaError._ALL_BROKERS_DOWN, LibrdkafkaError._AUTHENTICATION, LibrdkafkaError._SSL}
         )
 
     def explain(self, activity: str) -> AgentlogError:
-        """What kept us from ``activity`` something, as far as librdkafka told."""
+        """Return the error that explains why ``activity`` failed, such as "connecting"."""
         code = next((code for code in self.EXPLAINING_CODES if code in self.text_by_code), None)
         reported_text = self.cluster.redact(self.text_by_code.get(code, "") if code is not None else "")
         text = reported_text.split(": ", 1)[-1].partition(" (after ")[0]
@@ -57,7 +58,9 @@ class ClientErrors:
             case LibrdkafkaError._SSL:
                 return KafkaRefused(f"{cluster_text}: no TLS connection while {activity}: {text}")
             case LibrdkafkaError._RESOLVE:
-                return KafkaUnavailable(f"{cluster_text}: its name isn't known while {activity}: {text}; {origin}")
+                return KafkaUnavailable(
+                    f"{cluster_text}: its host name can't be resolved while {activity}: {text}; {origin}"
+                )
             case LibrdkafkaError._TRANSPORT:
                 return KafkaUnavailable(f"{cluster_text} can't be reached while {activity}: {text}; {origin}")
         if LibrdkafkaError._ALL_BROKERS_DOWN in self.text_by_code:
@@ -72,7 +75,11 @@ def create_client(
     own_properties: Mapping[str, str | bool],
     client_errors: ClientErrors,
 ) -> Client:
-    """A client of ``client_class`` with our own properties over the user's; a wrong one is explained."""
+    """Create a client of ``client_class``; ``own_properties`` override the user's.
+
+    Raises:
+        SettingsError: librdkafka refuses a property.
+    """
     logger = logging.getLogger(f"agentlog.librdkafka.{cluster.name.replace('.', '_')}")
     logger.filters = [_RedactingFilter(cluster)]
     try:
@@ -87,22 +94,23 @@ def create_client(
 
 
 def is_disconnected(kafka_client: Producer | Consumer, topic: str) -> bool:
-    """Whether ``kafka_client`` has no connection to any broker, nor one within half a second.
+    """Whether ``kafka_client`` has no connection to any broker, and gets none within half a second.
 
-    librdkafka drops the brokers that a broker doesn't name, and one that stops may name none: then it can be left
-    without any to connect to, for ever.
+    librdkafka forgets brokers that are missing from a broker's answer. A broker that stops may name none at all. Then
+    the client knows no broker to connect to, and never connects again.
     """
     try:
         kafka_client.list_topics(topic, timeout=CONNECTION_CHECK_TIMEOUT_S)
     except KafkaException as error:
-        return bool(error.args[0].code() == LibrdkafkaError._TRANSPORT)  # of a slow one it would be _TIMED_OUT
+        return bool(error.args[0].code() == LibrdkafkaError._TRANSPORT)  # a slow broker would give _TIMED_OUT
     return False
 
 
 def _select_properties(client_class: Callable[..., object], properties: Mapping[str, str]) -> dict[str, str]:
-    """``properties`` but for those of the other kind of client, of which librdkafka would warn.
+    """Return ``properties`` without those of the other kind of client, for which librdkafka prints warnings.
 
-    Nor that which lets a producer write in transactions alone: we begin none, and each record would be refused.
+    A producer also goes without ``transactional.id``. With it, a producer may write only inside a transaction, and we
+    begin none.
     """
     excluded = (
         PRODUCER_PROPERTIES - CONSUMER_PROPERTIES
@@ -113,7 +121,7 @@ def _select_properties(client_class: Callable[..., object], properties: Mapping[
 
 
 class _RedactingFilter(logging.Filter):
-    """librdkafka's lines, without the cluster's secrets."""
+    """A filter that replaces the cluster's secrets in librdkafka's log lines."""
 
     def __init__(self, cluster: Cluster) -> None:
         super().__init__()

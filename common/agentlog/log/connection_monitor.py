@@ -1,4 +1,4 @@
-"""Whether the cluster answers while a topic is read live: looked at each second, and told when that changes."""
+"""The monitor of a live reader's connection: it checks each second whether the cluster answers."""
 
 import time
 from collections.abc import Callable
@@ -9,16 +9,17 @@ from .reader import KafkaReader
 CHECK_INTERVAL_S = 1.0
 CHECK_TIMEOUT_S = 0.5
 RENEW_INTERVAL_S = 10.0
+"""How often a new consumer is tried while the cluster is away."""
 RENEW_TIMEOUT_S = 2.0
 MISSING_TOLERANCE_S = 15.0
-"""A topic that a broker doesn't know while it starts is there again by then; one that was deleted isn't."""
+"""A broker that starts may not know a topic for a moment. A topic that is missing for longer was deleted."""
 
 
 class ConnectionMonitor:
-    """Looks once a second whether the cluster answers, and has a reader renewed that may find no way to it any more.
+    """A monitor that checks once a second whether the cluster answers, and renews a reader that may be cut off.
 
     Args:
-        notify: is told when the cluster goes away and comes back.
+        notify: receives a message when the cluster goes away and when it comes back.
     """
 
     def __init__(self, reader: KafkaReader, topic: str, notify: Callable[[str], None]) -> None:
@@ -29,10 +30,10 @@ class ConnectionMonitor:
         self._next_renew_at = 0.0
 
     def check_connection(self) -> int | None:
-        """How many partitions the topic has; None between two looks, and while there is no answer.
+        """Check the connection if a check is due. Return the topic's number of partitions, or None without an answer.
 
         Raises:
-            KafkaError: the topic was deleted, or we are refused.
+            KafkaError: the topic was deleted, or the cluster refuses us.
         """
         if time.monotonic() < self._next_check_at:
             return None
@@ -54,7 +55,7 @@ class ConnectionMonitor:
         if self._away_since is None:
             self._away_since = time.monotonic()
             self._next_renew_at = self._away_since + RENEW_INTERVAL_S
-            self._notify(f"{error}\nwaiting for it; what is recorded meanwhile comes then")
+            self._notify(f"{error}\nwaiting for the cluster; events recorded until then will be shown")
 
     def _handle_missing(self, error: TopicNotFound) -> None:
         now = time.monotonic()
@@ -70,6 +71,6 @@ class ConnectionMonitor:
 
     def _handle_available(self) -> None:
         if self._away_since is not None:
-            self._notify(f"it answers again, after {time.monotonic() - self._away_since:.0f} s")
+            self._notify(f"the cluster answers again, after {time.monotonic() - self._away_since:.0f} s")
         self._away_since = self._missing_since = None
         self._reader.reset_failures()

@@ -1,4 +1,4 @@
-"""A stretch of a topic: some of its partitions, each read from one offset to another."""
+"""The reader of offset ranges: partitions of a topic, each from one offset to another."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -9,11 +9,11 @@ from .reader import BATCH_SIZE, KafkaReader, Message
 
 
 class OffsetRangeReader:
-    """Messages of a topic, each partition's from its start to its end.
+    """A reader of a topic's messages, in each partition from a start to an end.
 
     Attributes:
-        next_offsets: the offset to be read next, of each partition.
-        skipped_partitions: partitions whose next records were deleted while they were read.
+        next_offsets: the next offset to read in each partition.
+        skipped_partitions: partitions whose next records were deleted during the reading.
     """
 
     def __init__(self, reader: KafkaReader, topic: str, starts: Mapping[int, int], ends: Mapping[int, int]) -> None:
@@ -24,10 +24,10 @@ class OffsetRangeReader:
         self._unfinished_partitions = set(self._ends)
 
     def read_batches(self) -> Iterator[list[Message]]:
-        """The messages as they come; a batch may be empty. Those behind an end may come too.
+        """Yield batches of messages. A batch may be empty, and may hold messages behind an end.
 
         Raises:
-            KafkaError: the topic can't be read, or nothing comes any more.
+            KafkaError: the topic can't be read, or the cluster has become silent.
         """
         if not self._ends:
             return
@@ -46,15 +46,15 @@ class OffsetRangeReader:
                 return
 
     def _read_next_batch(self) -> list[Message]:
-        """A full one as long as there is so much: the last messages aren't kept waiting for more."""
+        """Read a full batch while enough messages are left; then read what is there, without waiting for a full one."""
         left = sum(max(self._ends[p] - self.next_offsets[p], 0) for p in self._unfinished_partitions)
         return self._reader.read_full_batch() if left >= BATCH_SIZE else self._reader.read_next_batch()
 
     def read_to_end(self) -> Iterator[list[Message]]:
-        """The messages as they come, without those behind an end.
+        """Yield batches of messages, without the messages behind an end.
 
         Raises:
-            KafkaError: the topic can't be read, or nothing comes any more.
+            KafkaError: the topic can't be read, or the cluster has become silent.
         """
         for batch in self.read_batches():
             if all(self.next_offsets[p] <= end for p, end in self._ends.items()):
@@ -63,7 +63,9 @@ class OffsetRangeReader:
                 yield [message for message in batch if (message.offset() or 0) < self._ends[message.partition() or 0]]
 
     def read_live(self) -> Iterator[list[Message]]:
-        """What comes from the starts on, without end; nothing where for 50 ms nothing came, the cluster being away too.
+        """Yield batches of messages from the starts on, for ever.
+
+        A batch is empty if no message arrived for 50 ms. That is also so while the cluster is away.
 
         Raises:
             KafkaError: the topic can't be read.
@@ -80,12 +82,12 @@ class OffsetRangeReader:
             self.skipped_partitions.add(partition)
 
     def _handle_live_event(self, message: Message) -> None:
-        with suppress(TopicNotFound):  # a broker that starts may not know it yet; who watches sees whether that lasts
+        with suppress(TopicNotFound):  # a broker that starts may not know it yet; the monitor notices if that lasts
             self._handle_event(message)
 
 
 def _filter_events(batch: list[Message], handle_event: Callable[[Message], None]) -> list[Message]:
-    """The batch without librdkafka's own messages, which ``handle_event`` takes in."""
+    """Return the batch without librdkafka's own messages, which go to ``handle_event``."""
     if None not in map(Message.key, batch):
         return batch
     for message in batch:

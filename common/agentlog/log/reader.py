@@ -1,4 +1,4 @@
-"""Topics of a cluster, read by partition and offset."""
+"""The reader of topics, by partition and offset."""
 
 import logging
 import time
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self, TypeVar, cast
 
 import confluent_kafka
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from confluent_kafka import Message as Message  # noqa: PLC0414  handed on to topics
+from confluent_kafka import Message as Message  # noqa: PLC0414  other modules import it from here
 
 from ..errors import AgentlogError, KafkaRefused, KafkaUnavailable, TopicNotFound
 from ..event.event import Headers, Place
@@ -17,6 +17,7 @@ from ..settings.clusters import Cluster
 from .client import ClientErrors, LibrdkafkaError, create_client, is_disconnected
 
 BATCH_SIZE = 500
+"""A batch of this size stays in the processor's cache."""
 POLL_TIMEOUT_S = 0.05
 RETRY_DELAY_S = 0.05
 LEADER_CHANGE_CODES = frozenset(
@@ -29,43 +30,43 @@ LEADER_CHANGE_CODES = frozenset(
         LibrdkafkaError.OFFSET_NOT_AVAILABLE,
     }
 )
-"""What brokers answer while a partition's leader moves, or has just been made."""
+"""Errors that brokers answer while the leader of a partition changes, or was just elected."""
 T = TypeVar("T")
 
 CONSUMER_SETTINGS = {
-    "group.id": "agentlog",  # librdkafka wants one; we assign partitions ourselves, so it is never joined
+    "group.id": "agentlog",  # librdkafka requires one; we assign partitions ourselves and never join it
     "enable.auto.commit": "false",
     "enable.auto.offset.store": "false",
     "auto.offset.reset": "error",
     "enable.partition.eof": "true",
     "check.crcs": "true",
     "fetch.queue.backoff.ms": "5",
-    "fetch.wait.max.ms": "50",  # a partition taken up later waits for the answer under way
+    "fetch.wait.max.ms": "50",  # a partition that is added later waits for the running fetch
     "queued.max.messages.kbytes": "4096",
     "max.partition.fetch.bytes": "1048576",
     "fetch.max.bytes": "4194304",
-    "receive.message.max.bytes": "1000000000",  # one record of any size the broker holds must pass, to be named
+    "receive.message.max.bytes": "1000000000",  # a record of any size must pass, so that we can report it
 }
 
 _log = logging.getLogger("agentlog.kafka")
 
 
 class Bounds(NamedTuple):
-    """The first offset that a partition still holds, and the one that its next record will get."""
+    """The bounds of a partition: its first offset left, and the offset of its next record."""
 
     low: int
     high: int
 
 
 class KafkaReader:
-    """Reads topics of one cluster; joins no group and commits nothing.
+    """A reader of the topics of one cluster. It joins no group and commits nothing.
 
     Args:
-        cluster: where, and how.
-        timeout_s: how long the cluster may stay silent, in seconds, before it counts as unavailable.
+        cluster: the cluster and its properties.
+        timeout_s: the time in seconds after which a silent cluster counts as unavailable.
 
     Raises:
-        SettingsError: a property that librdkafka doesn't take.
+        SettingsError: librdkafka refuses a property.
     """
 
     def __init__(self, cluster: Cluster, timeout_s: float = 10.0) -> None:
@@ -82,10 +83,10 @@ class KafkaReader:
         self._consumer.close()
 
     def partition_count(self, topic: str, timeout_s: float | None = None) -> int:
-        """How many partitions ``topic`` has; the cluster may take ``timeout_s`` to say it, ``timeout_s`` when None.
+        """Return the number of partitions of ``topic``, within ``timeout_s``; None stands for the reader's time-out.
 
         Raises:
-            TopicNotFound, KafkaRefused, KafkaUnavailable: with what to do.
+            TopicNotFound, KafkaRefused, KafkaUnavailable: the message says what to do.
         """
         metadata = self._fetch_metadata(topic, timeout_s).topics[topic]
         if metadata.error is not None:
@@ -93,7 +94,7 @@ class KafkaReader:
         return len(metadata.partitions)
 
     def _fetch_metadata(self, topic: str | None, timeout_s: float | None = None) -> Any:
-        """Asked with ever more patience: librdkafka tells why it fails only between two questions."""
+        """Fetch metadata in calls with growing time-outs: librdkafka reports its errors only between two calls."""
         deadline, call_timeout_s = time.monotonic() + (timeout_s or self.timeout_s), 0.2
         while True:
             try:
@@ -105,7 +106,7 @@ class KafkaReader:
                 call_timeout_s = min(call_timeout_s * 2, max(deadline - time.monotonic(), 0.1))
 
     def _poll_errors(self) -> None:
-        """Have librdkafka say what troubles it; a message may come along, which is kept for the next batch."""
+        """Let librdkafka report its errors. If the poll returns a message, keep it for the next batch."""
         message = self._consumer.poll(0)
         if message is not None:
             self._early_messages.append(message)
@@ -114,7 +115,7 @@ class KafkaReader:
         name = self.cluster.name
         if error.code() == LibrdkafkaError.TOPIC_AUTHORIZATION_FAILED:
             return KafkaRefused(
-                f"cluster {name}: not authorised on topic {topic}; its rights READ and DESCRIBE are needed"
+                f"cluster {name}: not authorised on topic {topic}; the rights READ and DESCRIBE are needed"
             )
         if error.code() in (LibrdkafkaError.UNKNOWN_TOPIC_OR_PART, LibrdkafkaError._UNKNOWN_TOPIC):
             topic_names = sorted(known for known in self._fetch_metadata(None).topics if not known.startswith("__"))
@@ -128,10 +129,10 @@ class KafkaReader:
         return KafkaUnavailable(f"cluster {name}, topic {topic}: {error.str()}")
 
     def check_readable(self, topic: str) -> None:
-        """Read one record, or the end, of partition 0: only that tells whether reading is allowed.
+        """Read one record of partition 0, or its end. Only that shows whether we may read the topic.
 
         Raises:
-            KafkaError: it isn't, or the cluster stays silent.
+            KafkaError: we may not, or the cluster stays silent.
         """
         self.start_reading(topic, {0: self.fetch_bounds(topic, [0])[0].low})
         deadline = time.monotonic() + self.timeout_s
@@ -140,7 +141,7 @@ class KafkaReader:
                 raise self.explain_silence(topic)
 
     def fetch_bounds(self, topic: str, partitions: Iterable[int]) -> dict[int, Bounds]:
-        """What each partition holds now."""
+        """Return the current bounds of each partition."""
         return {p: Bounds(*self._fetch_watermarks(topic, p)) for p in partitions}
 
     def _fetch_watermarks(self, topic: str, partition: int) -> tuple[int, int]:
@@ -150,23 +151,23 @@ class KafkaReader:
         )
 
     def find_offsets_at(self, topic: str, partitions: Iterable[int], timestamp_ms: int) -> dict[int, int | None]:
-        """The first offset whose record's timestamp isn't before ``timestamp_ms``; None where there is none."""
+        """Return the first offset of each partition whose timestamp isn't before ``timestamp_ms``; None without one."""
         searched_times = [TopicPartition(topic, partition, timestamp_ms) for partition in partitions]
 
         def fetch_offsets() -> list[TopicPartition]:
-            found = self._consumer.offsets_for_times(searched_times, timeout=self.timeout_s)
-            for each in found:
+            offsets = self._consumer.offsets_for_times(searched_times, timeout=self.timeout_s)
+            for each in offsets:
                 if each.error is not None:
                     raise KafkaException(each.error)
-            return found
+            return offsets
 
         return {
-            at.partition: at.offset if at.offset >= 0 else None
-            for at in self._retry_while_leader_moves(topic, fetch_offsets)
+            each.partition: each.offset if each.offset >= 0 else None
+            for each in self._retry_while_leader_moves(topic, fetch_offsets)
         }
 
     def _retry_while_leader_moves(self, topic: str, fetch: Callable[[], T]) -> T:
-        """What ``fetch`` returns; while the leader of a partition moves it is asked again."""
+        """Return the result of ``fetch``, and repeat it while the leader of a partition changes."""
         deadline = time.monotonic() + self.timeout_s
         while True:
             try:
@@ -190,47 +191,48 @@ class KafkaReader:
         return self._make_topic_error(topic, error)
 
     def start_reading(self, topic: str, offsets: Mapping[int, int]) -> None:
-        """Begin reading each partition at its offset."""
+        """Start reading each partition at its offset."""
         self._early_messages.clear()
         self._assignment = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
         self._consumer.assign(self._assignment)
 
     def add_partitions(self, topic: str, offsets: Mapping[int, int]) -> None:
-        """Read these partitions too, each from its offset on."""
+        """Also read these partitions, each from its offset on."""
         more = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
         self._assignment += more
         self._consumer.incremental_assign(more)
 
     def reset_failures(self) -> None:
-        """Forget earlier troubles: the cluster answers."""
+        """Forget earlier errors, because the cluster answers again."""
         self._client_errors.text_by_code.clear()
 
     def renew(self, topic: str, timeout_s: float) -> None:
-        """Read on with a new consumer, where that gets an answer ``timeout_s`` and ours finds no broker to ask."""
+        """Replace the consumer if it can't connect and a new one gets an answer within ``timeout_s``."""
         try:
             with KafkaReader(self.cluster, self.timeout_s) as other:
                 other.partition_count(topic, timeout_s)
                 if is_disconnected(self._consumer, topic):
                     self._take_over(other)
-        except AgentlogError as error:  # a new one has none either, or can't be made: a certificate is gone
+        except AgentlogError as error:  # no answer either, or a new one can't be created: a certificate is missing
             _log.info("no new connection to cluster %s: %s", self.cluster.name, error)
 
     def _take_over(self, other: "KafkaReader") -> None:
-        """Go on with the consumer of ``other``, which closes ours: what that fetched beyond is fetched again."""
+        """Exchange consumers with ``other``, which closes ours. The new one fetches again what ours had fetched."""
         self._assignment = self._get_positions()
         self._consumer, other._consumer = other._consumer, self._consumer
         self._client_errors = other._client_errors
         self._consumer.assign(self._assignment)
 
     def measure_lag(self) -> int:
-        """How many offsets of what is being read are known to lie ahead; what was never fetched isn't known."""
-        return sum(max(self._get_known_end(at) - at.offset, 0) for at in self._get_positions())
+        """Return the number of offsets known to lie ahead. A partition's end is known only after a fetch."""
+        return sum(max(self._get_known_end(each) - each.offset, 0) for each in self._get_positions())
 
     def _get_positions(self) -> list[TopicPartition]:
-        """Where the reading of each partition stands: at its beginning, where nothing was read yet."""
+        """Return the next offset of each partition; its first one if nothing was read yet."""
         assigned_and_current = zip(self._assignment, self._consumer.position(self._assignment), strict=True)
         return [
-            TopicPartition(at.topic, at.partition, max(at.offset, began.offset)) for began, at in assigned_and_current
+            TopicPartition(current.topic, current.partition, max(current.offset, assigned.offset))
+            for assigned, current in assigned_and_current
         ]
 
     def _get_known_end(self, topic_partition: TopicPartition) -> int:
@@ -240,19 +242,19 @@ class KafkaReader:
         return high
 
     def get_next_offsets(self) -> dict[int, int]:
-        """The offset to be read next of each partition that is being read; none where nothing was read yet."""
-        current_positions = self._consumer.position(self._assignment)
-        return {at.partition: at.offset for at in current_positions if at.offset >= 0}
+        """Return the next offset of each partition from which something was read."""
+        positions = self._consumer.position(self._assignment)
+        return {each.partition: each.offset for each in positions if each.offset >= 0}
 
     def read_full_batch(self) -> list[Message]:
-        """Messages as they come, once there are ``BATCH_SIZE`` of them or 50 ms are over.
+        """Return up to ``BATCH_SIZE`` messages, as soon as there are that many or 50 ms are over.
 
-        A batch also holds librdkafka's own messages: without a key, with an ``error()``; pass those to ``is_at_end``.
+        A batch also holds librdkafka's own messages. These have no key and an ``error()``; pass them to ``is_at_end``.
         """
         return self._take_early_messages() + self._consumer.consume(BATCH_SIZE, POLL_TIMEOUT_S)
 
     def read_next_batch(self) -> list[Message]:
-        """What there is at once, else what comes within 50 ms: for who wants the first record without delay."""
+        """Return the messages that are there. If there are none, wait for the first one, up to 50 ms."""
         if self._early_messages:
             return self._take_early_messages()
         message = self._consumer.poll(POLL_TIMEOUT_S)
@@ -263,12 +265,13 @@ class KafkaReader:
         return kept
 
     def is_at_end(self, message: Message) -> bool:
-        """Whether a message of librdkafka's own says that its partition is read to the end.
+        """Whether a message of librdkafka's own says that its partition was read to the end.
 
-        One without a topic says nothing of what is read: that we have no rights to the group which we never join.
+        A message without a topic doesn't concern a partition. It may say that we have no rights to the group, which
+        we never join.
 
         Raises:
-            KafkaError: when it says that the partition can't be read.
+            KafkaError: the message says that the partition can't be read.
         """
         error = message.error()
         if error is None or message.topic() is None:
@@ -284,16 +287,17 @@ class KafkaReader:
         topic, partition = message.topic() or "", message.partition() or 0
         low = self.fetch_bounds(topic, [partition])[partition].low
         _log.warning("%s[%d]: records before offset %d were deleted while they were read", topic, partition, low)
-        self._consumer.incremental_unassign([TopicPartition(topic, partition)])  # its fetching has ended, so no seek
+        # not a seek, because the fetching of this partition has ended
+        self._consumer.incremental_unassign([TopicPartition(topic, partition)])
         self._consumer.incremental_assign([TopicPartition(topic, partition, low)])
 
     def explain_silence(self, topic: str) -> AgentlogError:
-        """Why nothing comes any more."""
+        """Return the error that explains why no messages arrive."""
         return self._client_errors.explain(f"reading topic {topic}")
 
 
 def message_place(message: Message) -> Place:
-    """Where a message lies."""
+    """Return the place of a message."""
     kind, timestamp = message.timestamp()
     headers = cast(Headers, tuple(message.headers() or ()))
     known_timestamp = timestamp if kind != confluent_kafka.TIMESTAMP_NOT_AVAILABLE else None

@@ -1,4 +1,4 @@
-"""Where a session's records come from: the contract of all sources, and the capture file."""
+"""The contract of all sources of a session's records."""
 
 from collections.abc import Iterable, Iterator
 from typing import Protocol
@@ -8,25 +8,26 @@ from ..event.position import PositionRange
 from ..session.coverage import SearchReport
 
 MAX_REMEMBERED_IDS = 200_000
+"""A report remembers at most this many ids of other sessions, to bound its memory."""
 
 RecordOrUnreadable = Record | Unreadable
 
 
 class Source(Protocol):
-    """Anything that yields the records of a session."""
+    """A source of the records of a session."""
 
     searched: SearchReport
 
     def records(self, session_id: str, position_range: PositionRange) -> Iterator[RecordOrUnreadable]:
-        """The session's records that lie in ``position_range``, and what might be one and can't be read.
+        """Yield the session's records in ``position_range``, and unreadable records that may belong to the session.
 
-        They come as they lie: each partition in its order, the partitions interleaved, copies included. Memory is
-        bounded by a batch of records.
+        Each partition comes in its order. The partitions are interleaved, and copies are included. Memory is bounded
+        by a batch of records.
         """
         ...
 
 
 def remember_session_ids(report: SearchReport, ids: Iterable[bytes | None]) -> None:
-    """Keep the ids of other sessions, up to a bound: the nearest of them are named when a session isn't found."""
+    """Keep the ids of other sessions, up to a limit. If a session isn't found, similar ids are suggested."""
     if len(report.others) < MAX_REMEMBERED_IDS:
         report.others.update(key for key in ids if key)

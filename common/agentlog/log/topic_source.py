@@ -1,4 +1,4 @@
-"""A topic in Kafka as a source: only the partitions where the session can be, only its records decoded."""
+"""The topic as a source of records: it reads the session's likely partitions and decodes only its records."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -15,11 +15,12 @@ from .topic_stream import decode_message, start_offsets
 
 
 class TopicSource:
-    """A topic of a cluster.
+    """A topic of a cluster as a source.
 
     Args:
-        partitioner: that of the clients which write the topic, when it is known: one partition holds the session.
-        all_partitions: read all partitions, not just those where a client's partitioner would put the session.
+        partitioner: the partitioner of the clients that write the topic, if it is known. Then one partition holds the
+            session.
+        all_partitions: read all partitions, not only those where a client's partitioner would put the session.
     """
 
     def __init__(self, reader: KafkaReader, topic: str, partitioner: str | None, all_partitions: bool) -> None:
@@ -30,7 +31,7 @@ class TopicSource:
         self._awaiting_first_record: set[int] = set()
 
     def records(self, session_id: str, position_range: PositionRange) -> Iterator[RecordOrUnreadable]:
-        """The session's records: from the partitions where it should be, or from all when it isn't there."""
+        """Yield the session's records from its likely partitions; if there are none, also from the other partitions."""
         count = self.searched.partition_count = self._reader.partition_count(self._topic)
         likely_partitions = self._choose_partitions(session_id, count, position_range)
         is_found = False
@@ -71,7 +72,7 @@ class TopicSource:
     def _read_range(
         self, session_id: str, starts: Mapping[int, int], ends: Mapping[int, int], position_range: PositionRange
     ) -> Iterator[RecordOrUnreadable]:
-        """The session's records from one offset of each partition to another."""
+        """Yield the session's records from ``starts`` to ``ends``."""
         self._next_offsets.update(starts)
         self.searched.expected += sum(ends[p] - start for p, start in starts.items())
         range_reader = OffsetRangeReader(self._reader, self._topic, starts, ends)
@@ -82,7 +83,7 @@ class TopicSource:
             self._next_offsets.update({p: min(position, ends[p]) for p, position in range_reader.next_offsets.items()})
 
     def _note_log_begins(self, batch: list[Message]) -> None:
-        """Keep what tells later where the log begins."""
+        """Note the timestamp of a partition's first record: the log begins there."""
         for message in batch if self._awaiting_first_record else ():
             partition = message.partition() or 0
             if partition in self._awaiting_first_record:
@@ -90,7 +91,7 @@ class TopicSource:
                 self._awaiting_first_record.remove(partition)
 
     def _note_deleted(self, partitions: set[int]) -> None:
-        """The first records of these were just deleted."""
+        """Note that the first records of these partitions were just deleted."""
         while partitions:
             partition = partitions.pop()
             self.searched.log_begins[partition] = None
@@ -99,8 +100,8 @@ class TopicSource:
     def _decode_matching(
         self, session_id: str, batch: list[Message], position_range: PositionRange
     ) -> Iterator[RecordOrUnreadable]:
-        """The batch's records of the session. Those without a key may be of any session: their value tells."""
-        self.searched.records += len(batch)  # ahead of the first one, whoever asks for no more has them counted
+        """Yield the batch's records of the session. A record without a key may belong to it: its value tells."""
+        self.searched.records += len(batch)  # counted before the first yield, because the caller may stop there
         for message in self._select_messages(session_id.encode(), batch):
             decoded = self._decode(message, session_id)
             if isinstance(decoded, Unreadable):
@@ -110,7 +111,7 @@ class TopicSource:
                 yield decoded
 
     def _select_messages(self, session_key: bytes, batch: list[Message]) -> list[Message]:
-        """The messages with the wanted key, and those without one; this runs for every record that is read."""
+        """Return the messages with the session's key, and those without a key. This runs for every record."""
         keys = list(map(Message.key, batch))
         distinct = set(keys)
         remember_session_ids(self.searched, distinct)
@@ -123,13 +124,13 @@ class TopicSource:
         return decoded if isinstance(decoded, Unreadable) or decoded.event.session_id == session_id else None
 
     def follow(self, session_id: str, notify: Callable[[str], None]) -> Iterator[RecordOrUnreadable | None]:
-        """What is written to the partitions that were read, from there on; None where for 50 ms nothing came.
+        """Yield new records in the partitions that were read, for ever; None if nothing arrived for 50 ms.
 
         Args:
-            notify: is told when the cluster goes away, which is waited for, and comes back.
+            notify: receives a message when the cluster goes away and when it comes back.
 
         Raises:
-            KafkaError: the topic was deleted, or we are refused.
+            KafkaError: the topic was deleted, or the cluster refuses us.
         """
         connection_monitor = ConnectionMonitor(self._reader, self._topic, notify)
         range_reader = OffsetRangeReader(self._reader, self._topic, self._next_offsets, {})

@@ -1,4 +1,4 @@
-"""A topic's records of all sessions: what it holds up to its end, and what comes from then on."""
+"""The stream of a topic: the records of all sessions, existing and new."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -12,7 +12,7 @@ from .source import RecordOrUnreadable
 
 
 def decode_message(message: Message) -> RecordOrUnreadable:
-    """The record that a message is, or why it is none."""
+    """Decode the record in a message, or say why it is unreadable."""
     record_place = message_place(message)
     decoded, key = codec.decode(message.value(), record_place, record_place.where), message.key()
     if isinstance(decoded, Record) and key is not None and key != decoded.event.session_id.encode():
@@ -21,14 +21,14 @@ def decode_message(message: Message) -> RecordOrUnreadable:
 
 
 def explain_key_mismatch(key: bytes | None, session_id: str) -> str:
-    """Why a record is none of its ``session_id``'s: its ``key`` is another."""
+    """Say that a record's ``key`` differs from its ``session_id``."""
     return f"its key is {(key or b'').decode(errors='replace')}, its session_id {session_id}"
 
 
 def start_offsets(
     reader: KafkaReader, topic: str, bounds: Mapping[int, Bounds], since: Position | None
 ) -> dict[int, int]:
-    """The offset from which on each partition holds all that isn't before ``since``; its end where it holds nothing."""
+    """Return the first offset of each partition that isn't before ``since``; its end if there is none."""
     begins: Mapping[int, int | None]
     match since:
         case Moment():
@@ -37,19 +37,18 @@ def start_offsets(
             begins = dict.fromkeys(bounds, since.offset)
         case None:
             begins = dict.fromkeys(bounds, 0)
-    found = {p: begins[p] for p in bounds}
-    return {p: min(max(b.high if (at := found[p]) is None else at, b.low), b.high) for p, b in bounds.items()}
+    return {p: min(max(b.high if (begin := begins[p]) is None else begin, b.low), b.high) for p, b in bounds.items()}
 
 
 class TopicStream:
-    """All partitions of a topic, read from ``begin`` on.
+    """A stream of all partitions of a topic. Call ``begin`` before any other method.
 
     Args:
-        notify: is told when the cluster goes away and comes back, and when partitions are taken up.
+        notify: receives a message when the cluster goes away, when it comes back, and when partitions were added.
 
     Attributes:
-        records: how many were read.
-        ends: of each partition that was there at the beginning, the offset that its next record would get.
+        records: the number of records that were read.
+        ends: the end of each partition at the beginning of the reading: the offset that its next record would get.
     """
 
     def __init__(self, reader: KafkaReader, topic: str, notify: Callable[[str], None]) -> None:
@@ -61,7 +60,7 @@ class TopicStream:
         self._reader, self._topic, self._notify = reader, topic, notify
 
     def begin(self, since: Moment | None, *, at_end: bool = False) -> None:
-        """Begin at ``since``, None being the first record that is left; or at the end.
+        """Choose where to begin: at ``since``, at the first record left if that is None, or at the end.
 
         Raises:
             KafkaError: the topic can't be read.
@@ -73,16 +72,16 @@ class TopicStream:
 
     @property
     def expected(self) -> int:
-        """How many offsets lie between the beginning and the end."""
+        """The number of offsets between the beginning and the end."""
         return sum(end - self._starts[p] for p, end in self.ends.items())
 
     @property
     def lag(self) -> int:
-        """How many records are known to wait to be read."""
+        """The number of offsets that are known to lie ahead."""
         return self._reader.measure_lag()
 
     def read_existing(self) -> Iterator[list[Message]]:
-        """What lies between the beginning and the end.
+        """Yield batches of the messages between the beginning and the end.
 
         Raises:
             KafkaError: the cluster stays silent.
@@ -92,10 +91,12 @@ class TopicStream:
             yield batch
 
     def read_live(self) -> Iterator[list[Message]]:
-        """What comes from the beginning on; nothing where for 50 ms nothing came. It waits while the cluster is away.
+        """Yield batches of messages from the beginning on, for ever. A batch is empty if nothing arrived for 50 ms.
+
+        It waits while the cluster is away.
 
         Raises:
-            KafkaError: the topic was deleted, or we are refused.
+            KafkaError: the topic was deleted, or the cluster refuses us.
         """
         connection_monitor = ConnectionMonitor(self._reader, self._topic, self._notify)
         for batch in OffsetRangeReader(self._reader, self._topic, self._starts, {}).read_live():

@@ -1,4 +1,4 @@
-"""Records written to a topic in order."""
+"""The writer of a topic: records in order, acknowledged."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from .client import ClientErrors, LibrdkafkaError, create_client
 
 MAX_BATCH_BYTES = 1_000_000
 POLL_EVERY_RECORDS = 1_000
+"""The producer is polled for failures after this many records."""
 
 DEFAULT_PROPERTIES = {"compression.type": "lz4"}
 PRODUCER_SETTINGS: dict[str, str | bool] = {
@@ -19,12 +20,12 @@ PRODUCER_SETTINGS: dict[str, str | bool] = {
     "linger.ms": "20",
     "message.timeout.ms": "30000",
     "queue.buffering.max.kbytes": "32768",
-    "delivery.report.only.error": True,  # confluent's own, of its own type
+    "delivery.report.only.error": True,  # a property of confluent_kafka, which is a bool
 }
 
 
 class OutgoingRecord(NamedTuple):
-    """A record to write; the partition is told, the timestamp in milliseconds since the epoch."""
+    """A record to write to a given partition. The timestamp is in milliseconds since the epoch."""
 
     partition: int
     key: bytes
@@ -34,16 +35,16 @@ class OutgoingRecord(NamedTuple):
 
 
 class TopicWriter:
-    """Writes records to a topic in order, acknowledged by all replicas.
+    """A writer of records to a topic, in order, acknowledged by all replicas.
 
     Args:
-        max_bytes: the largest batch that the topic takes.
+        max_bytes: the largest batch that the topic accepts.
 
     Attributes:
-        handed_over_count: how many records were taken to be written.
+        handed_over_count: the number of records that were given to the producer.
 
     Raises:
-        SettingsError: a property that librdkafka doesn't take.
+        SettingsError: librdkafka refuses a property.
     """
 
     def __init__(self, cluster: Cluster, topic: str, max_bytes: int = MAX_BATCH_BYTES) -> None:
@@ -58,14 +59,14 @@ class TopicWriter:
 
     @property
     def delivered_count(self) -> int:
-        """How many records are known to have arrived."""
+        """The number of records that were acknowledged."""
         return self.handed_over_count - len(self._producer) - len(self._failures)
 
     def write(self, records: Iterable[OutgoingRecord]) -> None:
-        """Write ``records``; when interrupted, what was handed over is waited for.
+        """Write ``records``. If interrupted, wait for the records that the producer already has.
 
         Raises:
-            KafkaError: the first that failed; others may be missing, behind it and before.
+            KafkaError: the first failure. Other records, before and behind it, may also be missing.
         """
         try:
             for record in records:
@@ -81,7 +82,7 @@ class TopicWriter:
             raise self._explain_failure()
 
     def _hand_over(self, record: OutgoingRecord) -> None:
-        """Hand a record to the producer, waiting while its queue is full."""
+        """Give a record to the producer, and wait while its queue is full."""
         partition, key, value, timestamp, headers = record
         while not self._failures:
             try:
