@@ -1,11 +1,11 @@
-"""Real Apache Kafka on this machine, for `make kafka`, the tests and the benchmarks; no part of the distribution.
+"""Real Apache Kafka on this machine, for `make kafka`, the tests and the benchmarks. It isn't distributed.
 
     with KafkaCluster("us-east-1", brokers=3) as cluster:
         topic = create_topic(cluster.bootstrap, partitions=6)
         produce(cluster.bootstrap, topic, [Message("sess_1", b"{}", timestamp=1_768_487_000_000)])
         cluster.brokers[0].kill()
 
-It needs Java 17 and, the first time, Maven. However the run ends, even by SIGKILL, its brokers and its folder end too.
+It needs Java 17 and, the first time, Maven. The brokers and their folder end with the run, even if that is killed.
 """
 
 from .broker import Broker

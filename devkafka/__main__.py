@@ -1,4 +1,4 @@
-"""The command line: `python -m devkafka` is `make kafka`, `python -m devkafka java CLASS` any program of Kafka's."""
+"""The command line: `python -m devkafka` is `make kafka`, and `python -m devkafka java CLASS` runs a class of Kafka."""
 
 import argparse
 import os
@@ -20,7 +20,7 @@ class _Stopped(BaseException):
 
 
 def main() -> int:
-    """Run the command line; the answer is its exit code."""
+    """Run the command line, and return its exit code."""
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
@@ -38,7 +38,7 @@ def main() -> int:
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
-    """Unwind on the first signal; the next one ends us at once, and the run's folder is still cleaned up behind us."""
+    """Unwind on the first signal. The second one ends the process at once; the run's folder is still cleaned up."""
     for each in _SIGNALS:
         signal.signal(each, signal.SIG_DFL)
     raise _Stopped(number)
@@ -47,7 +47,7 @@ def _stop(number: int, _frame: FrameType | None) -> None:
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m devkafka", description=local.__doc__)
     commands = parser.add_subparsers(dest="command")
-    commands.add_parser("prepare", help="check Java, and fetch Kafka's jars unless they are there")
+    commands.add_parser("prepare", help="check Java, and fetch Kafka's jars if they are missing")
     java = commands.add_parser("java", help="run a Java class with Kafka's jars, for example MirrorMaker 2")
     java.add_argument("--heap", default="512m", help="as in -Xmx, from 256m (default: %(default)s)")
     java.add_argument("main_class")

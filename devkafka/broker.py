@@ -1,4 +1,4 @@
-"""One broker of a cluster, as a process that says when it answers."""
+"""One broker of a cluster, as a process."""
 
 import shlex
 import time
@@ -15,14 +15,14 @@ from .process import Process
 
 @dataclass(frozen=True)
 class BrokerCommands:
-    """The command that formats a broker's data folder, once, and the one that runs it."""
+    """The command that formats a broker's data folder once, and the command that runs the broker."""
 
     format: list[str]
     run: list[str]
 
 
 class Broker(Process):
-    """One broker of a cluster; what it acknowledged is still there after it was killed."""
+    """One broker of a cluster. Acknowledged records survive its being killed."""
 
     def __init__(self, cluster: str, node_id: int, bootstrap: str, folder: Path, commands: BrokerCommands) -> None:
         marker = shlex.quote(str(folder / "formatted"))
@@ -33,7 +33,7 @@ class Broker(Process):
         self.bootstrap = bootstrap
 
     def wait_until_ready(self, timeout: float = 90.0) -> None:
-        """Wait until the broker answers a metadata request and is in it; raises NotReady after `timeout` seconds."""
+        """Wait until the broker answers a metadata request and lists itself; raise NotReady after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while not self._is_answering():
             if self.pid is None:
@@ -42,7 +42,7 @@ class Broker(Process):
                 raise NotReady(f"{self.name} didn't answer within {timeout:g} s; {self.read_log_tail()}")
 
     def _is_answering(self) -> bool:
-        """Ask with a new client: one that has heard of brokers asks those, and no longer the address it was given."""
+        """Ask with a new client, because a client that knows brokers no longer asks its bootstrap address."""
         quick = {"reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 200}
         admin = AdminClient({"bootstrap.servers": self.bootstrap, **quick}, logger=SILENT_LOGGER)
         try:
@@ -51,11 +51,11 @@ class Broker(Process):
             return False
 
     def start(self) -> None:
-        """Start it and wait until it answers; raises NotReady."""
+        """Start it and wait until it answers. Raise NotReady if it doesn't."""
         self.launch()
         self.wait_until_ready()
 
     def restart(self) -> None:
-        """Stop it if it runs, start it with what its folder holds, and wait until it answers; raises NotReady."""
+        """Stop it if it runs, start it with its old data, and wait until it answers. Raise NotReady if it doesn't."""
         self.stop()
         self.start()

@@ -1,4 +1,4 @@
-"""What tests and benchmarks always do with a cluster: make a topic, write records in order, wait for something."""
+"""The common steps of tests and benchmarks: create a topic, write records in order, wait for a condition."""
 
 import logging
 import time
@@ -20,7 +20,10 @@ SILENT_LOGGER.addHandler(logging.NullHandler())
 
 
 class Message(NamedTuple):
-    """A record to write; `timestamp` in ms since 1970, now when 0 or None; `partition` None leaves it to the key."""
+    """A record to write.
+
+    `timestamp` is in ms since 1970; 0 or None stands for now. With `partition` None the key decides the partition.
+    """
 
     key: str | bytes | None
     value: str | bytes | None
@@ -30,7 +33,7 @@ class Message(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a record was written."""
+    """The place of a written record."""
 
     partition: int
     offset: int
@@ -44,15 +47,15 @@ def create_topic(
     replication: int = -1,
     config: Mapping[str, str] | None = None,
 ) -> str:
-    """Create a topic, wait until every broker knows the leaders of its partitions, and return its name, new when None.
+    """Create a topic, wait until every broker knows the leaders of its partitions, and return its name.
 
-    `retention.ms` is -1 unless `config` says otherwise: old records would be deleted within minutes. `replication` -1
-    is the cluster's own default.
+    Without a `name` it gets a new one. `retention.ms` is -1 unless `config` sets it, because Kafka would delete records
+    with old timestamps within minutes. `replication` -1 is the cluster's default.
     """
     name = name or f"test-{uuid.uuid4().hex[:12]}"
     admin = AdminClient({"bootstrap.servers": bootstrap}, logger=SILENT_LOGGER)
-    new = NewTopic(name, partitions, replication, config={"retention.ms": "-1", **(config or {})})
-    admin.create_topics([new])[name].result(timeout=30)
+    new_topic = NewTopic(name, partitions, replication, config={"retention.ms": "-1", **(config or {})})
+    admin.create_topics([new_topic])[name].result(timeout=30)
     eventually(lambda: _is_known(admin, name, partitions), timeout=30)
     return name
 
@@ -66,7 +69,7 @@ def _is_known(admin: AdminClient, topic: str, partitions: int) -> bool:
 
 
 def _has_leaders(broker: str, topic: str, partitions: int) -> bool:
-    """Ask one broker, with a new client: one that knows several asks any of them."""
+    """Ask one broker with a new client, because a client that knows several brokers asks any of them."""
     metadata = (
         AdminClient({"bootstrap.servers": broker}, logger=SILENT_LOGGER).list_topics(topic, timeout=5).topics[topic]
     )
@@ -76,10 +79,10 @@ def _has_leaders(broker: str, topic: str, partitions: int) -> bool:
 def produce(
     bootstrap: str, topic: str, messages: Iterable[Message], properties: Mapping[str, str | int] | None = None
 ) -> list[Place]:
-    """Write messages in order, wait until all in-sync replicas have them, and return where each one went.
+    """Write messages in order, wait until all in-sync replicas have them, and return their places.
 
     `properties` are librdkafka's, for example {"compression.type": "lz4", "partitioner": "murmur2_random"}.
-    Raises KafkaException for the first message that wasn't acknowledged within 60 s.
+    Raise KafkaException for the first message that isn't acknowledged within 60 s.
     """
     safe = {"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 5, "message.timeout.ms": 60_000}
     producer = Producer({**safe, **(properties or {})}, logger=SILENT_LOGGER)
@@ -125,7 +128,7 @@ def _require_acknowledged(place: Place | KafkaError) -> Place:
 
 
 def eventually(condition: Callable[[], T], timeout: float = 30.0) -> T:
-    """Ask until `condition` returns something true, and return that; raises TimeoutError after `timeout` seconds."""
+    """Call `condition` until its result is true, and return the result; raise TimeoutError after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (answer := condition()):
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""A Kafka cluster of one or several brokers in KRaft mode, on free ports, in a folder of its own."""
+"""A Kafka cluster of one or several brokers in KRaft mode, on free ports, with its own folder."""
 
 import base64
 import secrets
@@ -23,8 +23,8 @@ class KafkaCluster:
     """A cluster that lives as long as its `with` block, and never longer than our process.
 
     With `secure`, a second listener speaks TLS with SASL/SCRAM-SHA-512. It knows two users: `admin` may do anything,
-    `stranger` has no rights until ACLs give it some. The plain listener may do anything.
-    `properties` are added to each broker's own, for example {"connections.max.idle.ms": "2000"}.
+    `stranger` has no rights until ACLs give it some. Clients of the plain listener may do anything.
+    `properties` are added to the properties of each broker, for example {"connections.max.idle.ms": "2000"}.
     """
 
     def __init__(
@@ -43,12 +43,12 @@ class KafkaCluster:
 
     @property
     def bootstrap(self) -> str:
-        """All brokers' plain listeners, as `127.0.0.1:port,...`."""
+        """The plain listeners of all brokers, as `127.0.0.1:port,...`."""
         return ",".join(f"127.0.0.1:{node.plain_port}" for node in self._nodes)
 
     @property
     def secure_bootstrap(self) -> str:
-        """All brokers' TLS listeners, as `127.0.0.1:port,...`."""
+        """The TLS listeners of all brokers, as `127.0.0.1:port,...`."""
         return ",".join(f"127.0.0.1:{node.secure_port}" for node in self._nodes)
 
     @property
@@ -59,7 +59,7 @@ class KafkaCluster:
         return self._certificate.ca_file
 
     def client_properties(self, user: str | None = None) -> dict[str, str]:
-        """Return librdkafka's properties to connect with: plain, or as one of `users` over TLS."""
+        """Return librdkafka's properties for a connection: plain, or as one of `users` over TLS."""
         if user is None:
             return {"bootstrap.servers": self.bootstrap}
         return {
@@ -72,7 +72,7 @@ class KafkaCluster:
         }
 
     def __enter__(self) -> Self:
-        """Start the brokers and wait until they answer; raises NotInstalled and NotReady."""
+        """Start the brokers and wait until they answer. Raise NotInstalled or NotReady."""
         try:
             self.launch()
             self.wait_until_ready()
@@ -87,7 +87,7 @@ class KafkaCluster:
         self.end()
 
     def launch(self) -> None:
-        """Start the brokers without waiting for them; raises NotInstalled."""
+        """Start the brokers without waiting for them. Raise NotInstalled if Java or the jars are missing."""
         prepare()
         self._folder = self._exit_stack.enter_context(create_run_folder(f"devkafka-{self.name}-"))
         self._nodes = [
@@ -105,12 +105,12 @@ class KafkaCluster:
             self._launch_process(broker)
 
     def wait_until_ready(self) -> None:
-        """Wait until every broker answers; raises NotReady."""
+        """Wait until every broker answers. Raise NotReady if one doesn't."""
         for broker in self.brokers:
             broker.wait_until_ready()
 
     def recover(self) -> None:
-        """Resume every paused broker, start every one that doesn't run, and wait until all answer; raises NotReady."""
+        """Resume paused brokers, start stopped ones, and wait until all answer. Raise NotReady if one doesn't."""
         for broker in self.brokers:
             if broker.pid:
                 broker.resume()
@@ -119,7 +119,7 @@ class KafkaCluster:
         self.wait_until_ready()
 
     def start_program(self, main_class: str, *arguments: str, heap: str = "512m") -> Process:
-        """Start one of Kafka's programs, for example MirrorMaker 2, to end with the cluster; raises NotInstalled."""
+        """Start a program of Kafka, for example MirrorMaker 2. It ends with the cluster. Raise NotInstalled."""
         if self._folder is None:
             raise ValueError(f"cluster {self.name} isn't launched")
         name = f"{main_class.rpartition('.')[2]}-{uuid.uuid4().hex[:8]}"
@@ -133,7 +133,7 @@ class KafkaCluster:
         process.launch()
 
     def end(self) -> None:
-        """Kill the brokers and remove their folder: nothing in it is needed any more. A second time does nothing."""
+        """Kill the brokers and remove their folder. A second call does nothing."""
         self._exit_stack.close()
 
     def _reserve_port(self) -> int:
@@ -155,7 +155,7 @@ class KafkaCluster:
 
 @contextmanager
 def run_clusters(*clusters: KafkaCluster) -> Iterator[tuple[KafkaCluster, ...]]:
-    """Start several clusters at once, and end them together; raises NotInstalled and NotReady."""
+    """Start several clusters at once, and end them together. Raise NotInstalled or NotReady."""
     with ExitStack() as exit_stack:
         for cluster in clusters:
             exit_stack.callback(cluster.end)

@@ -1,17 +1,17 @@
-"""What can go wrong with a local Kafka, in words that a contributor can act on."""
+"""The errors of a local Kafka, with messages that a contributor can act on."""
 
 
 class DevKafkaError(Exception):
-    """A local Kafka didn't do what we asked; the message says what to do."""
+    """A failure of a local Kafka. The message says what to do."""
 
     exit_code = 2
 
 
 class NotInstalled(DevKafkaError):
-    """Java or Maven is missing or too old, or Kafka's jars can't be fetched."""
+    """Java or Maven that is missing or too old, or jars that can't be fetched."""
 
 
 class NotReady(DevKafkaError):
-    """A broker ended, or didn't answer in time; the message ends with the end of its log."""
+    """A broker that ended, or didn't answer in time. The message ends with the last lines of its log."""
 
     exit_code = 3

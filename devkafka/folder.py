@@ -1,4 +1,4 @@
-"""A run's own folder, which ends with the run, and takes the run's processes with it."""
+"""The folder of a run. It is removed at the end of the run, and the run's processes are killed."""
 
 import subprocess
 import tempfile
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Reading ends when our process, which alone holds the pipe's other end, is gone, however it went.
+# Only our process holds the other end of the pipe. So the reading ends when our process ends, for whatever reason.
 _WATCHDOG_SCRIPT = """
 trap '' HUP INT TERM
 read -r _
@@ -18,7 +18,7 @@ until rm -rf -- "$1" 2>/dev/null || [ $tries -ge 50 ]; do tries=$((tries + 1)); 
 
 @contextmanager
 def create_run_folder(prefix: str) -> Iterator[Path]:
-    """Yield a new temporary folder, watched by a small process that outlives us just long enough to clean up."""
+    """Yield a new temporary folder. A small process watches over it and cleans up when our process has ended."""
     path = Path(tempfile.mkdtemp(prefix=prefix))
     command = ["sh", "-c", _WATCHDOG_SCRIPT, "devkafka-watch", str(path)]
     devnull = subprocess.DEVNULL

@@ -1,4 +1,4 @@
-"""Java, and Kafka's jars: fetched once through Maven from `pom.xml` into the user's cache folder."""
+"""Java, and Kafka's jars. Maven fetches the jars of `pom.xml` once into the user's cache folder."""
 
 import fcntl
 import hashlib
@@ -22,7 +22,7 @@ OLDEST_JAVA = 17
 def build_java_command(main_class: str, *arguments: str, heap: str = "512m") -> list[str]:
     """Return the command that runs a Java class with Kafka's jars, for example MirrorMaker 2.
 
-    `heap` is as in `-Xmx`, 256m or more. Raises NotInstalled when Java 17, Maven or the jars can't be had.
+    `heap` is as in `-Xmx`, 256m or more. Raise NotInstalled if Java 17, Maven or the jars are missing.
     """
     memory = [f"-Xmx{heap}", "-Xms256m", "-XX:+UseSerialGC"]
     logging = f"-Dlog4j2.configurationFile={LOGGING}"
@@ -30,21 +30,20 @@ def build_java_command(main_class: str, *arguments: str, heap: str = "512m") -> 
 
 
 def prepare() -> None:
-    """Check Java, and fetch the jars unless they are there; raises NotInstalled."""
+    """Check Java, and fetch the jars if they are missing. Raise NotInstalled if that fails."""
     find_java_program("java")
     ensure_jars()
 
 
 @cache
 def find_java_program(name: str) -> str:
-    """Return the path of Java 17 or later's `java` or `keytool`, in JAVA_HOME or else on PATH; raises NotInstalled."""
+    """Return the path of `java` or `keytool` of Java 17 or later, in JAVA_HOME or else on PATH; raise NotInstalled."""
     home = os.environ.get("JAVA_HOME")
     bin_folder = Path(home, "bin") if home else None
     java = shutil.which("java", path=bin_folder)
     if java is None:
-        raise NotInstalled(
-            f"Kafka needs Java {OLDEST_JAVA}, and there is none {_describe_search_path(home)}.\n{_describe_installation()}"
-        )
+        missing = f"Kafka needs Java {OLDEST_JAVA}, and there is none {_describe_search_path(home)}."
+        raise NotInstalled(f"{missing}\n{_describe_installation()}")
     version = _read_java_version(java)
     if version < OLDEST_JAVA:
         problem = f"{java} is Java {version}" if version else f"{java} doesn't run"
@@ -60,7 +59,7 @@ def _describe_search_path(home: str | None) -> str:
 
 
 def _read_java_version(java: str) -> int:
-    """Return Java's major version, 0 when it doesn't run (macOS has a `java` that only says where to get one)."""
+    """Return Java's major version; 0 if it doesn't run. (The `java` of macOS may only say where to get one.)"""
     answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
     match = re.search(r'version "(?:1\.)?(\d+)', answer.stderr)
     return int(match[1]) if match else 0
@@ -73,9 +72,9 @@ def _describe_installation() -> str:
 
 
 def ensure_jars() -> Path:
-    """Return the folder of Kafka's jars, fetched when it isn't there yet; raises NotInstalled when it can't be had.
+    """Return the folder of Kafka's jars, and fetch them if it is missing. Raise NotInstalled if that fails.
 
-    The folder is named after the version and the pom's content, so a changed pom is a new folder.
+    The folder's name contains the version and a hash of the pom, so a changed pom gets a new folder.
     """
     pom = POM.read_text()
     version = pom.partition("<kafka.version>")[2].partition("<")[0]
@@ -103,7 +102,7 @@ def _lock_folder(folder: Path) -> Iterator[None]:
 
 
 def _fetch_jars(folder: Path) -> None:
-    """Let Maven copy the jars beside `folder`, then rename it: a part of them never has the final name."""
+    """Let Maven copy the jars into a temporary folder, then rename that to `folder`, so that it is always complete."""
     maven = shutil.which("mvn")
     if maven is None:
         raise NotInstalled(f"Kafka's jars come through Maven, and there is no mvn on PATH.\n{_describe_installation()}")

@@ -1,4 +1,4 @@
-"""`make kafka`: two clusters on this machine with the story loaded, up until Ctrl-C."""
+"""`make kafka`: two clusters on this machine, with the story loaded. They run until Ctrl-C."""
 
 import shutil
 import subprocess
@@ -19,9 +19,9 @@ GENERATED_MARK = (
 
 
 def run(say: Callable[[str], object]) -> None:
-    """Start the clusters, load the story into the first, say what to try, and wait until a broker or a signal ends it.
+    """Start the clusters, load the story into the first, and say what to try. Then wait for a signal.
 
-    Raises DevKafkaError when something doesn't start, and NotReady when a broker ends by itself.
+    Raise DevKafkaError if something doesn't start, and NotReady if a broker ends by itself.
     """
     check_settings(SETTINGS_PATH)
     say(f"Starting Kafka clusters {' and '.join(CLUSTERS)} ...\n")
@@ -36,14 +36,14 @@ def run(say: Callable[[str], object]) -> None:
 
 
 def check_settings(path: Path) -> None:
-    """Raise DevKafkaError when `path` is a file that somebody else wrote."""
+    """Raise DevKafkaError if `path` is a file that `make kafka` didn't write."""
     if path.exists() and not path.read_text(errors="replace").startswith(GENERATED_MARK):
-        raise DevKafkaError(f"{path} is your own, and would be overwritten: rename it, or start from another folder.")
+        raise DevKafkaError(f"{path} is your own file and would be overwritten. Rename it, or use another folder.")
 
 
 @contextmanager
 def write_settings(path: Path, clusters: Iterable[KafkaCluster]) -> Iterator[None]:
-    """Write agentlog's settings for `clusters`, the first as the default; remove them at the end unless edited."""
+    """Write agentlog's settings for `clusters`, with the first as default. Remove them at the end unless edited."""
     text = format_settings({cluster.name: cluster.bootstrap for cluster in clusters})
     path.write_text(text)
     try:
@@ -54,13 +54,13 @@ def write_settings(path: Path, clusters: Iterable[KafkaCluster]) -> Iterator[Non
 
 
 def format_settings(bootstraps: dict[str, str]) -> str:
-    """Return the content of an `agentlog.toml` for clusters by name, the first as the default."""
+    """Return the content of an `agentlog.toml` for clusters by name, with the first as default."""
     tables = (f'\n[clusters.{name}]\n"bootstrap.servers" = "{address}"\n' for name, address in bootstraps.items())
     return f'{GENERATED_MARK}\ncluster = "{next(iter(bootstraps))}"\n{"".join(tables)}'
 
 
 def load_story(cluster: str) -> None:
-    """Let `kshark demo` write the story into a cluster that the settings name; raises DevKafkaError when it fails."""
+    """Let `kshark demo` write the story into a cluster of the settings. Raise DevKafkaError if it fails."""
     result = subprocess.run(
         [sys.executable, "-m", "kshark", "demo", "--cluster", cluster], stdin=subprocess.DEVNULL, check=False
     )
@@ -78,13 +78,13 @@ def _describe_next_steps(clusters: Iterable[KafkaCluster]) -> str:
             f"\n{SETTINGS_PATH} names them. In another terminal, in this folder, try:",
             f"  {kshark} clusters",
             f"  {kshark} replay sess_invoice_847",
-            "\nCtrl-C stops both; their data goes with them.\n",
+            "\nCtrl-C stops both and deletes their data.\n",
         ]
     )
 
 
 def _find_kshark_command() -> str:
-    """Return how a user at a shell calls the kshark that belongs to our Python."""
+    """Return the command with which a user at a shell runs the kshark of our Python."""
     own_kshark = Path(sys.executable).with_name("kshark")
     if shutil.which("kshark") == str(own_kshark) or not own_kshark.exists():
         return "kshark"

@@ -1,12 +1,12 @@
 #!/bin/sh
-# See that this machine has the programs that `make COMMAND ...` needs; make runs this before it makes anything.
+# Check that this machine has the programs that `make COMMAND ...` needs. make runs this first.
 #
-# What is missing is installed on Debian and Ubuntu by root, or by sudo where it asks for no password. Anybody else is
-# told all that is missing, with the one command that installs it, and the exit code is 2.
-# Usage: packages.sh COMMAND ..., where PYTHON names the Python that makes the virtual environment VENV.
+# On Debian and Ubuntu it installs missing programs, if we are root or sudo asks for no password. Otherwise it lists all
+# missing programs with the one command that installs them, and ends with exit code 2.
+# Usage: packages.sh COMMAND ...; the variable PYTHON names the Python that creates the virtual environment VENV.
 set -eu
 
-# A test starts a new program? Add a line: the program, its Debian packages, the commands of make, what it is for.
+# If a test starts a new program, add a line: the program, its Debian packages, the commands of make, its purpose.
 needs() {
   cat <<'END'
 java          openjdk-17-jre-headless    kafka,failover,test,soak,bench  Java 17 or later, which runs Kafka
@@ -42,7 +42,7 @@ main() {
   [ -z "$lacking" ] || explain
 }
 
-# Print what is missing, a line each: where it is looked for, its packages or -, what it is for.
+# Print a line for each missing program: where we look for it, its packages or -, its purpose.
 missing() {
   has_venv || echo "$python|$(python_package)|Python 3.11 or later, with its venv"
   needs | while read -r program package users purpose; do
@@ -89,12 +89,12 @@ is_java_17() {
   [ "${version:-0}" -ge 17 ]
 }
 
-# An environment gets pip last; one that has it needs no other Python.
+# pip is installed last, so an environment with pip is complete and needs no other Python.
 has_venv() {
   [ -e "$environment/bin/pip" ] || "$python" -c 'import ensurepip' 2>/dev/null
 }
 
-# No package mends a Python that is too old.
+# No package helps if Python is too old.
 check_version() {
   [ ! -e "$environment/bin/pip" ] && is_here "$python" || return 0
   if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
@@ -104,7 +104,7 @@ check_version() {
   fi
 }
 
-# Debian's python3.12-venv brings python3.12 as well.
+# Debian's python3.12-venv also installs python3.12.
 python_package() {
   case $python in
     python3* | /usr/bin/python3*) echo "${python##*/}-venv" ;;
@@ -112,7 +112,7 @@ python_package() {
   esac
 }
 
-# A Debian without Java 17 has a later one. Ubuntu's Chromium is no use, see `no_snap`.
+# A Debian without Java 17 has a later one. Ubuntu's Chromium doesn't serve, see `no_snap`.
 package_here() {
   case $1 in
     openjdk-*) if ! is_offered "$1" && is_offered default-jre-headless; then set -- default-jre-headless; fi ;;
@@ -133,7 +133,7 @@ all_are_offered() {
   for package in $(packages); do is_offered "$package" || return 1; done
 }
 
-# Print the packages of what is missing, on one line.
+# Print the packages of all missing programs on one line.
 packages() {
   echo "$lacking" | cut -d '|' -f 2 | tr , '\n' | grep -vx -e - | sort -u | paste -s -d ' ' -
 }
@@ -145,13 +145,13 @@ may_install() {
   sudo -n true 2>/dev/null
 }
 
-# A server that a package starts is none of ours, which CI knows by their TMPDIR.
+# A package may start a server. Without our TMPDIR, CI doesn't take it for one of our processes.
 run_apt() {
   $as_root env -u TMPDIR DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
     -o DPkg::Lock::Timeout=300 "$@" </dev/null >/dev/null
 }
 
-# Say what is missing and how to get it, and end.
+# Print what is missing and how to install it, and end.
 explain() {
   exec >&2
   echo "make $commands: what is missing on this machine:"

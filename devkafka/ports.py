@@ -1,17 +1,18 @@
-"""Free TCP ports on 127.0.0.1 that parallel runs don't take from each other."""
+"""Free TCP ports on 127.0.0.1, reserved against parallel runs."""
 
 import random
 import socket
 
-# Below what Linux and macOS hand to outgoing connections: one of those could take a broker's port while it restarts.
+# Below the ports of outgoing connections on Linux and macOS. Such a connection could take the port of a broker that
+# restarts.
 _RANGE = range(15_000, 32_000)
 
 
 def reserve_port() -> socket.socket:
-    """Return a socket whose port number is ours, for TCP, for as long as the socket is open.
+    """Return a socket that reserves a TCP port number for us while the socket is open.
 
-    It is a UDP socket: it leaves the TCP port of the same number free for the broker, and keeps other runs, which
-    reserve in the same way, off it. The kernel frees it however the run ends.
+    It is a UDP socket. So the TCP port of the same number is free for the broker, and other runs, which reserve in the
+    same way, can't take it. The kernel frees it at the end of the run, for whatever reason that ends.
     """
     for port in random.sample(_RANGE, k=1000):
         reservation = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -26,7 +27,7 @@ def reserve_port() -> socket.socket:
 
 
 def get_port(reservation: socket.socket) -> int:
-    """Return the port number that a socket of `reserve_port` holds."""
+    """Return the port number that a socket of `reserve_port` reserves."""
     port: int = reservation.getsockname()[1]
     return port
 

@@ -1,4 +1,4 @@
-"""A program that ends with the run, and that can be paused, stopped and killed before."""
+"""A program that ends with the run and can be paused, stopped and killed."""
 
 import os
 import shlex
@@ -11,9 +11,10 @@ from .errors import NotReady
 
 
 class Process:
-    """A program, as a shell script, in a process group of its own.
+    """A program, run by a shell script in its own process group.
 
-    `folder`, made when it isn't there, lies in the run's folder, which so knows the group; `log_file` gets all output.
+    `folder` is in the run's folder, whose watchdog finds the process group there; it is created if it is missing.
+    `log_file` gets all output.
     """
 
     def __init__(self, name: str, folder: Path, script: str) -> None:
@@ -26,11 +27,11 @@ class Process:
 
     @property
     def pid(self) -> int | None:
-        """The process id, None while it doesn't run."""
+        """The process id, or None while it doesn't run."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
     def launch(self) -> None:
-        """Start it, unless it runs, without waiting for anything."""
+        """Start it if it doesn't run, without waiting for it."""
         if self.pid:
             return
         command = ["sh", "-c", self._script]
@@ -40,7 +41,7 @@ class Process:
             )
 
     def stop(self, timeout: float = 30.0) -> None:
-        """Let it finish (SIGTERM), and kill it when that takes longer than `timeout` seconds."""
+        """Let it finish (SIGTERM), and kill it if that takes longer than `timeout` seconds."""
         if self._process and self.pid:
             self.resume()
             self._send_signal(signal.SIGTERM)
@@ -49,7 +50,7 @@ class Process:
         self.kill()
 
     def kill(self) -> None:
-        """End it at once (SIGKILL); what it wrote to files stays."""
+        """Kill it at once (SIGKILL). Its files stay."""
         if self._process:
             if self._process.poll() is None:
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -58,22 +59,22 @@ class Process:
             self._process = None
 
     def pause(self) -> None:
-        """Stop its clock (SIGSTOP), and return once it stands: connections stay open, and nothing is answered."""
-        self.resume()  # so that this stop is a new one, which the system tells of
+        """Pause it (SIGSTOP), and return when it has stopped. Its connections stay open, and it answers nothing."""
+        self.resume()  # so that this is a new stop, which the system reports
         self._send_signal(signal.SIGSTOP)
         if pid := self.pid:
             os.waitpid(pid, os.WUNTRACED)  # threads on other cores run on for a moment
 
     def resume(self) -> None:
-        """Let it go on after a pause (SIGCONT); does nothing when it isn't paused."""
+        """Let it continue after a pause (SIGCONT). This does nothing if it isn't paused."""
         self._send_signal(signal.SIGCONT)
 
     def describe_end(self) -> str:
-        """Say that it doesn't run, with the end of its log."""
+        """Return a message that it doesn't run, with the last lines of its log."""
         return f"{self.name} ended; {self.read_log_tail()}"
 
     def read_log_tail(self) -> str:
-        """Return the last lines of its log, for a message."""
+        """Return the last 25 lines of its log, for a message."""
         lines = self.log_file.read_text(errors="replace").splitlines()
         return "\n  ".join(["the end of its log:", *lines[-25:]])
 

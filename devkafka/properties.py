@@ -1,4 +1,4 @@
-"""The settings of one broker, as Kafka's server.properties."""
+"""The properties of one broker, for Kafka's server.properties."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from .tls import KEYSTORE_PASSWORD, Certificate
 
 @dataclass(frozen=True)
 class Node:
-    """A broker's number, from 1, and its ports on 127.0.0.1; `secure` is the port of TLS with SASL/SCRAM."""
+    """The number of a broker, from 1, and its ports on 127.0.0.1. `secure_port` is for TLS with SASL/SCRAM."""
 
     id: int
     plain_port: int
@@ -17,7 +17,7 @@ class Node:
 
 
 def build_server_properties(node: Node, nodes: list[Node], certificate: Certificate | None) -> dict[str, str]:
-    """Return what `node` needs to be broker and controller in a cluster of `nodes`."""
+    """Return the properties with which `node` is broker and controller in a cluster of `nodes`."""
     listeners = {"PLAIN": node.plain_port, "SECURE": node.secure_port} if certificate else {"PLAIN": node.plain_port}
     advertised = ",".join(f"{name}://127.0.0.1:{port}" for name, port in listeners.items())
     return {
@@ -38,7 +38,7 @@ def build_server_properties(node: Node, nodes: list[Node], certificate: Certific
 def _build_small_broker_properties() -> dict[str, str]:
     return {
         "auto.create.topics.enable": "false",
-        # A killed broker may come back only when its session is over: 9 s by default.
+        # A killed broker can come back only when its session is over, by default after 9 s.
         "broker.heartbeat.interval.ms": "500",
         "broker.session.timeout.ms": "3000",
         "group.initial.rebalance.delay.ms": "0",
@@ -63,7 +63,7 @@ def _build_replication_properties(brokers: int) -> dict[str, str]:
 
 
 def _build_security_properties(certificate: Certificate) -> dict[str, str]:
-    """Return a TLS listener that knows SCRAM users, and rights for the plain listener and `admin` alone."""
+    """Return a TLS listener with SCRAM users; only the plain listener and `admin` have rights."""
     scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
     return {
         "ssl.keystore.type": "PKCS12",

@@ -1,4 +1,4 @@
-"""A certificate for brokers on this machine, from an authority made for the one run."""
+"""A certificate for brokers on this machine, signed by an authority that exists for one run."""
 
 import subprocess
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ KEYSTORE_PASSWORD = "only-for-this-run"  # noqa: S105 (keytool wants one; the ke
 
 @dataclass(frozen=True)
 class Certificate:
-    """A broker's key store (PKCS12, `KEYSTORE_PASSWORD`), and the authority's certificate (PEM) that clients trust."""
+    """The key store of a broker (PKCS12, `KEYSTORE_PASSWORD`), and the authority's certificate (PEM) for clients."""
 
     keystore: Path
     ca_file: Path
 
 
 def make_certificate(folder: Path) -> Certificate:
-    """Make an authority and a certificate by it, for 127.0.0.1 and localhost, in `folder`, with Java's keytool."""
+    """Create an authority, and its certificate for 127.0.0.1 and localhost, in `folder`, with Java's keytool."""
     certificate = Certificate(folder / "broker.p12", folder / "ca.pem")
     key = ["-keyalg", "EC", "-groupname", "secp256r1", "-validity", "365"]
     _run_keytool(certificate, "-genkeypair", "-alias", "ca", "-dname", "CN=devkafka CA", "-ext", "bc:c=ca:true", *key)

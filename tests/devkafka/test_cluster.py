@@ -1,4 +1,4 @@
-"""Clusters start, answer, and leave nothing behind, however their run ends."""
+"""Clusters start, answer, and leave nothing behind, whatever ends their run."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Java and the jars: a missing program is a plain message, and a fetch is whole or not there."""
+"""Java and the jars: a missing program gives a clear message, and a fetch is complete or has no effect."""
 
 import os
 import subprocess
@@ -14,14 +14,14 @@ FETCH = "from devkafka.java import jars; print(len(list(jars().glob('*.jar'))))"
 
 
 def run_launcher(tmp_path: Path, path: Path) -> subprocess.CompletedProcess[str]:
-    """Run `make kafka`'s command with PATH being one folder, and no jars fetched yet."""
+    """Run the command of `make kafka` with one folder as PATH, and without jars in the cache."""
     here = {"PATH": str(path), "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "devkafka"]
     return subprocess.run(command, cwd=tmp_path, env=here, capture_output=True, text=True, check=False)
 
 
 def folder_with(tmp_path: Path, **programs: str) -> Path:
-    """Return a folder of programs by name, each a shell script."""
+    """Return a folder with programs, each a shell script, by their names."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name, script in programs.items():

@@ -1,4 +1,4 @@
-"""`make kafka` writes settings of its own, keeps off the user's, and cleans up after itself."""
+"""`make kafka` writes its own settings, never overwrites the user's, and cleans up."""
 
 import tomllib
 from pathlib import Path

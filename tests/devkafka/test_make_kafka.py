@@ -1,4 +1,4 @@
-"""`make kafka` as a user runs it: two clusters, the story in the first, and nothing left when it ends."""
+"""`make kafka` as a user runs it: two clusters, the story in the first, and nothing left at the end."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ def test_two_clusters_are_up_with_the_story_in_the_first_until_a_signal_ends_the
 
 
 def until(word: bytes, lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield lines up to the first with `word` in it."""
+    """Yield lines up to the first that contains `word`."""
     for line in lines:
         yield line
         if word in line:
@@ -44,7 +44,7 @@ def until(word: bytes, lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def records(bootstrap: str) -> int:
-    """Return how many records the topic of the story holds, 0 when it isn't there."""
+    """Return the number of records in the story's topic, 0 if there is no topic."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused"})
     topic = consumer.list_topics(timeout=10).topics.get("agent-events")
     partitions = [TopicPartition("agent-events", number) for number in (topic.partitions if topic else ())]

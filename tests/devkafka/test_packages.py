@@ -1,4 +1,4 @@
-"""What make's commands need of the system is installed where we may, or named all at once, before anything is made."""
+"""The system's programs that make's commands need: installed if we may, else listed all at once, at the start."""
 
 import re
 import shutil
@@ -30,7 +30,7 @@ APT_CACHE = """[ ! -d {archive}/$2 ] || [ ! -e {listed} ] || echo "  Candidate: 
 
 
 class Machine:
-    """A machine that has Python and what every system has; its programs lie in one folder, and so do its packages."""
+    """A machine with Python and the standard programs of a system. Its programs and its packages lie in folders."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.programs, self.archive = folder, folder / "programs", folder / "archive"
@@ -48,7 +48,7 @@ class Machine:
         path.chmod(0o755)
 
     def add_apt(self, *, listed: bool = True, without: tuple[str, ...] = (), **more: str) -> None:
-        """Let apt offer every package but those ``without``; it knows them after an update, or when ``listed``."""
+        """Let apt offer all packages except ``without``. It knows them after an update, or at once if ``listed``."""
         for program, packages, _, _ in NEEDS:
             for package in {*packages.split(",")} - {*without}:
                 self.add(program, JAVA, self.archive / package)

@@ -1,4 +1,4 @@
-"""The secure listener takes the right password over TLS, and refuses all else for the right reason."""
+"""The secure listener accepts the right password over TLS, and refuses everything else for the right reason."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from devkafka.tls import make_certificate
 
 
 def is_refused(properties: dict[str, str], code: int) -> bool:
-    """Whether a client with these properties is told this error, first or behind those of its connections."""
+    """Whether a client with these properties gets this error, at first or after errors of its connections."""
     told: list[int] = []
     admin = AdminClient({**properties}, error_cb=lambda error: told.append(error.code()), logger=SILENT_LOGGER)
     return eventually(lambda: admin.poll(0.05) >= 0 and code in told)
