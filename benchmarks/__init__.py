@@ -1,1 +1,1 @@
-"""Measurements of whole processes, each figure beside its peer in the same run; `make bench` runs them all."""
+"""The benchmarks: whole processes, measured beside a peer in the same run. `make bench` runs all of them."""

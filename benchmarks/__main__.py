@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark, one after another; `python -m benchmarks.replay` runs one."""
+"""The command line: `make bench` runs all benchmarks in turn; `python -m benchmarks.replay` runs one."""
 
 from . import importing, kdiff, mirror, recording, replay, report, sessions
 

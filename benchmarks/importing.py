@@ -1,4 +1,4 @@
-"""kshark import of 1,000,000 events, beside kcat -P: `python -m benchmarks.importing [EVENTS]`."""
+"""The benchmark of kshark import, 1,000,000 events, beside kcat -P: `python -m benchmarks.importing [EVENTS]`."""
 
 import shutil
 import sys
@@ -17,7 +17,7 @@ ROUNDS = 3
 
 
 def write_capture_file(path: Path, count: int) -> None:
-    """Events of about 570 bytes in sessions of 1,000, each with where it lay, as `kshark export` writes them."""
+    """Write events of about 570 bytes in sessions of 1,000, with their places, as `kshark export` writes them."""
     with path.open("wb") as file:
         for number in range(count):
             session = f"sess_{number // 30_000 * 30 + number % 30:08}"
@@ -26,7 +26,7 @@ def write_capture_file(path: Path, count: int) -> None:
 
 
 def write_keyed_file(path: Path, count: int) -> None:
-    """The same events as kcat takes them: the key, a tab, the value."""
+    """Write the same events in kcat's form: the key, a tab, the value."""
     with path.open("wb") as file:
         for number in range(count):
             session = f"sess_{number // 30_000 * 30 + number % 30:08}"
@@ -34,7 +34,7 @@ def write_keyed_file(path: Path, count: int) -> None:
 
 
 def main(count: int = 1_000_000) -> None:
-    """Write the files, then import each into new topics, in turn."""
+    """Write the files, then import them into new topics in turn."""
     if shutil.which("kcat") is None:
         raise SystemExit("the peer is kcat: apt-get install kcat")
     with tempfile.TemporaryDirectory() as folder, KafkaCluster("benchmark") as kafka:
@@ -47,7 +47,7 @@ def main(count: int = 1_000_000) -> None:
 
 
 def measure_import(bootstrap: str, capture: Path, keyed: Path) -> None:
-    """Each peer several times, in turn, and each time into a topic of its own."""
+    """Measure each peer several times, in turn, each time with a new topic."""
     kcat = "kcat -P -b {} -t {} -K '\\t' -l -X partitioner=murmur2_random -X compression.type=lz4 -X linger.ms=20 "
     runs: dict[str, list[Run]] = {"kcat -P": [], "kshark import": [], "kshark import, all there": []}
     for _ in range(ROUNDS):
@@ -57,8 +57,8 @@ def measure_import(bootstrap: str, capture: Path, keyed: Path) -> None:
         runs["kshark import"].append(run_once(import_command))
         runs["kshark import, all there"].append(run_once(import_command))
     peer = Figure("kcat -P", runs["kcat -P"])
-    for name, found in runs.items():
-        print_line(Figure(name, found).format_line(None if name == peer.name else peer))
+    for name, command_runs in runs.items():
+        print_line(Figure(name, command_runs).format_line(None if name == peer.name else peer))
 
 
 if __name__ == "__main__":

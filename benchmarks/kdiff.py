@@ -1,4 +1,4 @@
-"""kdiff beside its peers: 100,000 events against 100,000, the worst cases of alignment, and two small sessions.
+"""The benchmark of kdiff: 100,000 events against 100,000, the worst cases of alignment, and two small sessions.
 
 python -m benchmarks.kdiff [--events 100000]
 """
@@ -29,7 +29,7 @@ Tokens = list[int]
 
 
 def main() -> None:
-    """Print the figures."""
+    """Measure everything, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=100_000)
     count = parser.parse_args().events
@@ -38,7 +38,7 @@ def main() -> None:
         for case in CASES:
             print_process(f"whole process, {case}", *_write_pair(path, count, case))
         print_process("whole process, 25 x 25", *_write_pair(path, 25, CASES[0]))
-    rng = random.Random(1)  # noqa: S311  figures that come out the same each time
+    rng = random.Random(1)  # noqa: S311  a fixed seed gives the same events each time
     tokens = [_make_signature(rng, count) for _ in range(count)]
     edited = [token for token in tokens if rng.random() > 0.01]
     cases = {
@@ -55,12 +55,12 @@ def main() -> None:
 
 
 def _make_signature(rng: random.Random, count: int) -> int:
-    """Of ten calls six come again and again, as polls and look-ups do, and the others nowhere else."""
+    """Make a signature: six of ten calls repeat often, as polls do, and the others are unique."""
     return -rng.randrange(50) if rng.random() < 0.6 else rng.randrange(count * 10)
 
 
 def _write_pair(folder: Path, count: int, case: str) -> tuple[Path, Path]:
-    """Two sessions, and how they differ."""
+    """Write two sessions that differ as the case says."""
     paths = folder / "a.ndjson", folder / "b.ndjson"
     contents = list(_make_contents(count, 7))
     if case == "all alike":
@@ -73,7 +73,7 @@ def _write_pair(folder: Path, count: int, case: str) -> tuple[Path, Path]:
 
 
 def _make_contents(count: int, seed: int) -> Iterator[tuple[str, dict[str, object]]]:
-    """Model calls and tool calls of about 1 KB, every third one a model call."""
+    """Yield calls of about 1 KB, every third one a model call, the others tool calls."""
     rng = random.Random(seed)  # noqa: S311  likewise
     for number in range(count):
         text = " ".join(rng.choices(WORDS, k=90))
@@ -84,7 +84,7 @@ def _make_contents(count: int, seed: int) -> Iterator[tuple[str, dict[str, objec
 
 
 def _encode_events(name: str, contents: list[tuple[str, dict[str, object]]]) -> Iterator[bytes]:
-    """A session of these; B drops a call in a thousand, and has fresh ids."""
+    """Yield the lines of a session with these calls. Session b drops a call in a thousand, and has other ids."""
     rng = random.Random(name)  # noqa: S311  likewise
     parent_id = None
     for number, (kind, payload) in enumerate(contents):
@@ -98,7 +98,7 @@ def _encode_events(name: str, contents: list[tuple[str, dict[str, object]]]) -> 
 
 
 def print_process(name: str, a: Path, b: Path) -> None:
-    """Time kdiff as a process of its own, and its memory."""
+    """Measure the time and memory of kdiff as a whole process."""
     command = [sys.executable, "-m", "kdiff", "compare", "a", "b", "--file", str(a), "--other-file", str(b)]
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -109,14 +109,14 @@ def print_process(name: str, a: Path, b: Path) -> None:
 
 
 def print_alignment(name: str, a: Tokens, b: Tokens) -> None:
-    """Time the alignment of two sequences of signatures."""
+    """Measure the alignment of two sequences of signatures."""
     began = time.perf_counter()
     equal = sum(span[1] - span[0] for is_equal, span in split_into_ranges(a, b, (0, len(a), 0, len(b))) if is_equal)
     _print_line(f"align, {name}: {time.perf_counter() - began:.2f} s, {equal:,} of {len(a):,} matched")
 
 
 def print_peer(name: str, run: Callable[[], object]) -> None:
-    """Time a peer in the same run."""
+    """Measure a peer in the same run."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.perf_counter()
     run()

@@ -1,4 +1,4 @@
-"""Runs a command as a whole process, again and again, and says how long it took and how much memory it needed."""
+"""The measurement of commands as whole processes: their time and memory over several runs."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ class Figure:
         return median(run.wall_s for run in self.runs)
 
     def format_line(self, peer: "Figure | None" = None) -> str:
-        """A row for a person; with ``peer`` how many times as long as the peer it took."""
+        """Format a row; with ``peer``, it also states the time as a multiple of the peer's."""
         walls = sorted(run.wall_s for run in self.runs)
         cpu, memory = median(run.cpu_s for run in self.runs), max(run.memory_mb for run in self.runs)
         ratio = f"  {self.wall_s / peer.wall_s:6.2f} x {peer.name}" if peer else ""
@@ -40,10 +40,10 @@ class Figure:
 
 
 def run_once(command: str) -> Run:
-    """Run a shell command to its end, its output thrown away.
+    """Run a shell command to its end, and discard its output.
 
     Raises:
-        RuntimeError: it failed; its last words are in the message.
+        RuntimeError: it failed; the message holds the end of its standard error.
     """
     began = time.perf_counter()
     process = subprocess.Popen(
@@ -58,22 +58,22 @@ def run_once(command: str) -> Run:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, but that Python keeps what it compiled, as it does where a program is installed."""
+    """Return our environment, but let Python keep its compiled files, as it does for installed programs."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def run_in_turn(commands: Mapping[str, str], times: int) -> dict[str, Figure]:
-    """Run the commands in turn, so that a noisy neighbour meets all of them; the first round isn't counted."""
+    """Run the commands in turn, so that other load affects all of them. The first round isn't counted."""
     runs: dict[str, list[Run]] = {name: [] for name in commands}
     for round_number in range(times + 1):
         for name, command in commands.items():
             run = run_once(command)
             if round_number:
                 runs[name].append(run)
-    return {name: Figure(name, found) for name, found in runs.items()}
+    return {name: Figure(name, command_runs) for name, command_runs in runs.items()}
 
 
 def print_line(line: str) -> None:
-    """Write a line at once."""
+    """Write a line, and flush it."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""kafmirror beside MirrorMaker 2: a million events copied, the same behind gaps, and the time that one event takes.
+"""The benchmark of kafmirror beside MirrorMaker 2: copies of a million events, with and without gaps, and latency.
 
 python -m benchmarks.mirror [copy|three|gaps|compacted|latency|all [RECORDS [RUNS]]]
 """
@@ -29,7 +29,7 @@ EVENT = '{"event_id":"evt_%010d","session_id":"sess_%06d","agent_id":"invoice-ge
 PRODUCER_PROPERTIES = {"compression.type": "lz4", "linger.ms": 20, "enable.idempotence": True}
 COMPACTED_TOPIC = {"cleanup.policy": "compact", "segment.bytes": str(1 << 20), "min.cleanable.dirty.ratio": "0.001"}
 KAFMIRROR_PROCESSES = {"kafmirror": 1, "three at once": 3}
-"""How many processes of kafmirror a row stands for."""
+"""The number of kafmirror processes in each row."""
 TUNED_SETTINGS = {
     "src.consumer.max.poll.records": "20000",
     "src.consumer.fetch.min.bytes": "100000",
@@ -43,7 +43,7 @@ TUNED_SETTINGS = {
 
 @dataclass(frozen=True)
 class CopyRun:
-    """One run: seconds to the first record, records a second from there on, seconds of CPU, largest process in MB."""
+    """One run: seconds to the first record, records a second after it, seconds of CPU, the largest process in MB."""
 
     first_s: float
     rate: float
@@ -52,7 +52,7 @@ class CopyRun:
 
 
 def main() -> None:
-    """Run the part that is named, or all of them."""
+    """Run the named part, or all of them."""
     part, records, runs = [*sys.argv[1:], *("all", "1000000", "3")[len(sys.argv) - 1 :]]
     parts: Mapping[str, Callable[[], None]] = {
         "copy": lambda: benchmark_copy(int(records), int(runs)),
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def benchmark_copy(records: int, runs: int) -> None:
-    """Whole batches, unopened."""
+    """Measure a copy of whole batches, which aren't opened."""
     with KafkaCluster("us-east-1") as source:
         create_topic(source.bootstrap, TOPIC, partitions=PARTITIONS)
         fill_topic(source.bootstrap, records)
@@ -75,7 +75,7 @@ def benchmark_copy(records: int, runs: int) -> None:
 
 
 def benchmark_three_mirrors(records: int, runs: int) -> None:
-    """Three mirrors of one topic at once beside one: whoever is first writes, the others stand by."""
+    """Measure three mirrors of one topic beside a single one. The first one writes, the others stand by."""
     with KafkaCluster("us-east-1") as source:
         create_topic(source.bootstrap, TOPIC, partitions=PARTITIONS)
         fill_topic(source.bootstrap, records)
@@ -84,18 +84,17 @@ def benchmark_three_mirrors(records: int, runs: int) -> None:
 
 
 def benchmark_gaps(records: int, runs: int) -> None:
-    """Written in transactions: the marker of each is a gap, behind which batches must be opened."""
+    """Measure a topic written in transactions. Each marker is a gap, and batches behind a gap must be opened."""
     with KafkaCluster("us-east-1") as source:
         create_topic(source.bootstrap, TOPIC, partitions=PARTITIONS)
         fill_topic(source.bootstrap, records, in_transactions_of=TRANSACTION_RECORDS)
-        print_line(
-            f"{records:,} events in transactions of {TRANSACTION_RECORDS:,}, lz4, {PARTITIONS} partitions, {runs} runs each"
-        )
+        transactions = f"in transactions of {TRANSACTION_RECORDS:,}"
+        print_line(f"{records:,} events {transactions}, lz4, {PARTITIONS} partitions, {runs} runs each")
         compare_mirrors(source, records, runs, ("kafmirror", "MirrorMaker 2"))
 
 
 def benchmark_compacted(records: int, runs: int) -> None:
-    """A compacted topic in batches of 16 KB, Java's size: every fourth event takes the place of one before it."""
+    """Measure a compacted topic in batches of 16 KB, Java's size. Every fourth event replaces an earlier one."""
     broker_properties = {"log.cleaner.backoff.ms": "100", "log.initial.task.delay.ms": "100"}
     with KafkaCluster("us-east-1", properties=broker_properties) as source:
         create_topic(source.bootstrap, TOPIC, partitions=PARTITIONS, config=COMPACTED_TOPIC)
@@ -110,7 +109,7 @@ def benchmark_compacted(records: int, runs: int) -> None:
 
 
 def compare_mirrors(source: KafkaCluster, records: int, runs: int, names: tuple[str, ...]) -> None:
-    """Let each mirror copy the source into a new target, in turn, and show the medians."""
+    """Let the mirrors copy the source into new targets, in turn, and print the medians."""
     results: dict[str, list[CopyRun]] = {name: [] for name in names}
     for _ in range(runs):
         for name in names:
@@ -121,21 +120,19 @@ def compare_mirrors(source: KafkaCluster, records: int, runs: int, names: tuple[
 
 
 def format_row(name: str, runs: Sequence[CopyRun], kafmirror_runs: Sequence[CopyRun] | None = None) -> str:
-    """A row for a person; with ``kafmirror_runs`` how many times as fast and as cheap kafmirror is."""
+    """Format a row; with ``kafmirror_runs``, it also states how much faster and cheaper kafmirror is."""
     rate, cpu = median(each.rate for each in runs), median(each.cpu_s for each in runs)
     first, memory = median(each.first_s for each in runs), max(each.memory_mb for each in runs)
     row = f"{name:<22} {rate:9,.0f} records/s  first {first:5.2f} s  cpu {cpu:6.2f} s  {memory:4.0f} MB"
     if kafmirror_runs is None:
         return row
-    faster, cheaper = (
-        median(each.rate for each in kafmirror_runs) / rate,
-        cpu / median(each.cpu_s for each in kafmirror_runs),
-    )
+    faster = median(each.rate for each in kafmirror_runs) / rate
+    cheaper = cpu / median(each.cpu_s for each in kafmirror_runs)
     return f"{row}   kafmirror: {faster:.1f} x the records/s, 1/{cheaper:.0f} of the CPU time"
 
 
 def fill_topic(bootstrap: str, records: int, in_transactions_of: int | None = None) -> None:
-    """Write events of about 570 bytes."""
+    """Write events of about 570 bytes into the topic."""
     transactional = {"transactional.id": "benchmark"} if in_transactions_of else {}
     producer = Producer({"bootstrap.servers": bootstrap, **PRODUCER_PROPERTIES, **transactional})
     if in_transactions_of:
@@ -150,7 +147,7 @@ def fill_topic(bootstrap: str, records: int, in_transactions_of: int | None = No
 
 
 def write_events(producer: Producer, numbers: range, key_of: Callable[[int], int] = lambda n: n % 5000) -> None:
-    """Hand events over, as fast as they are taken."""
+    """Give the events to the producer, as fast as it accepts them."""
     for n in numbers:
         value = EVENT % (n, n % 5000, n // 60 % 60, n % 60, n * 7919 % 2**32, n % 10_000, n, n % 3000, n - 1, n % 9)
         while True:
@@ -162,7 +159,7 @@ def write_events(producer: Producer, numbers: range, key_of: Callable[[int], int
 
 
 def wait_for_compaction(bootstrap: str, written: int) -> int:
-    """How many records are left, once compaction has no more to do."""
+    """Wait until compaction is done, and return the number of records left."""
     previous, remaining = written, count_readable(bootstrap)
     while remaining == written or remaining < previous:
         time.sleep(5)
@@ -171,7 +168,7 @@ def wait_for_compaction(bootstrap: str, written: int) -> int:
 
 
 def count_readable(bootstrap: str) -> int:
-    """How many records a consumer gets."""
+    """Count the records that a consumer gets."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused", "enable.partition.eof": True})
     consumer.assign([TopicPartition(TOPIC, n, 0) for n in range(PARTITIONS)])
     count = ended = 0
@@ -183,7 +180,7 @@ def count_readable(bootstrap: str) -> int:
 
 
 def measure_copy(source: KafkaCluster, name: str, records: int) -> CopyRun:
-    """One run into a new target."""
+    """Measure one run into a new target."""
     with KafkaCluster("eu-west-1") as target, start_mirror(source, target, name) as (pids, began):
         first_s, first_count = 0.0, 0
         with open_record_counter(target.bootstrap) as count_records:
@@ -197,7 +194,7 @@ def measure_copy(source: KafkaCluster, name: str, records: int) -> CopyRun:
 
 @contextmanager
 def start_mirror(source: KafkaCluster, target: KafkaCluster, name: str) -> Iterator[tuple[list[int], float]]:
-    """A mirror between two clusters, or several, their process ids, and when they were started."""
+    """Run one or several mirrors between two clusters; yield their process ids and the time of their start."""
     began = time.monotonic()
     if count := KAFMIRROR_PROCESSES.get(name):
         endpoints = ["--source", source.bootstrap, "--target", target.bootstrap]
@@ -220,7 +217,7 @@ def start_mirror(source: KafkaCluster, target: KafkaCluster, name: str) -> Itera
 
 
 def format_mirror_maker_settings(source: KafkaCluster, target: KafkaCluster, *, tuned: bool) -> str:
-    """MirrorMaker's settings, with its own topics kept once, as single brokers ask for."""
+    """Format MirrorMaker's settings. Its own topics have one replica, because each cluster has one broker."""
     internal = ("config.storage", "offset.storage", "status.storage")
     lines = {
         "clusters": "src, dst",
@@ -241,7 +238,7 @@ def format_mirror_maker_settings(source: KafkaCluster, target: KafkaCluster, *, 
 
 @contextmanager
 def open_record_counter(bootstrap: str) -> Iterator[Callable[[], int]]:
-    """A function that says how many records the target's topic holds."""
+    """Yield a function that counts the records of the target's topic."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused"}, logger=SILENT_LOGGER)
 
     def count_records() -> int:
@@ -259,7 +256,7 @@ def open_record_counter(bootstrap: str) -> Iterator[Callable[[], int]]:
 
 
 def measure_usage(pids: Sequence[int]) -> tuple[float, float]:
-    """The seconds of CPU of processes so far, together, and the largest resident set of one of them in MB."""
+    """Return the seconds of CPU of all processes together, and the largest resident set of one of them in MB."""
     ticks, peaks = 0, list[int]()
     for pid in pids:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -270,7 +267,7 @@ def measure_usage(pids: Sequence[int]) -> tuple[float, float]:
 
 
 def benchmark_latency(rate: int = 1000, seconds: int = 20) -> None:
-    """From produced at the source to readable at the target, at an even rate; beside it readable at the source."""
+    """Measure the time from the producer to a reader of the target, at an even rate, beside a reader of the source."""
     print_line(f"produced to readable at {rate:,} records/s for {seconds} s")
     for name in ("the source itself", "kafmirror", "MirrorMaker 2"):
         with KafkaCluster("us-east-1") as source, KafkaCluster("eu-west-1") as target:
@@ -288,7 +285,7 @@ def benchmark_latency(rate: int = 1000, seconds: int = 20) -> None:
 
 
 def measure_delays(source: KafkaCluster, target: KafkaCluster, rate: int, seconds: int) -> list[float]:
-    """How long each record took from its producer to a reader of ``target``; the first ones only warm all up."""
+    """Return the delay of each record from its producer to a reader of ``target``, without those of the warm-up."""
     consumer_properties = {"fetch.queue.backoff.ms": 1, "fetch.error.backoff.ms": 1, "fetch.wait.max.ms": 10}
     consumer = Consumer({"bootstrap.servers": target.bootstrap, "group.id": "unused", **consumer_properties})
     consumer.assign([TopicPartition(TOPIC, n, 0) for n in range(PARTITIONS)])
@@ -303,7 +300,7 @@ def measure_delays(source: KafkaCluster, target: KafkaCluster, rate: int, second
 
 
 def write_evenly(bootstrap: str, rate: int, seconds: int) -> None:
-    """Write so many records a second, each holding the time at which it was produced."""
+    """Write ``rate`` records a second; each holds the time at which it was produced."""
     producer = Producer({"bootstrap.servers": bootstrap})
     began = time.time()
     for number in range(rate * seconds):

@@ -1,6 +1,7 @@
-"""AgentTracer beside `orjson.dumps` + `Producer.produce` and OpenTelemetry: `python -m benchmarks.recording [EVENTS]`.
+"""The benchmark of AgentTracer beside its peers: `python -m benchmarks.recording [EVENTS]`.
 
-Events have 1 KB in and 1 KB out. The peers get the same values in the same run; what arrived is counted at the broker.
+The peers are `orjson.dumps` + `Producer.produce`, and OpenTelemetry. They get the same values in the same run. Each
+event has 1 KB of input and 1 KB of output. The broker counts the events that arrived.
 """
 
 import logging
@@ -46,17 +47,17 @@ RecorderFactory = Callable[[str, str], tuple[RecordFunction, Callable[[], object
 
 
 class DiscardingExporter(SpanExporter):
-    """An exporter that serialises each span, as any that sends has to."""
+    """An exporter that serialises each span, as every sending exporter must."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Serialise, and forget."""
+        """Serialise the spans, and discard them."""
         for span in spans:
             span.to_json()
         return SpanExportResult.SUCCESS
 
 
 def main(count: int = 200_000) -> None:
-    """All of it."""
+    """Run all parts."""
     logging.basicConfig(level=logging.ERROR)
     with KafkaCluster("benchmark") as kafka:
         for burst in (100, 2_000):
@@ -70,7 +71,7 @@ def main(count: int = 200_000) -> None:
 
 
 def make_bare_recorder(bootstrap: str, topic: str) -> tuple[RecordFunction, Callable[[], object]]:
-    """The loop that has no promise to keep."""
+    """Make the bare peer: `orjson.dumps` and `produce`, without any guarantee."""
     producer = Producer({"bootstrap.servers": bootstrap, **PRODUCER_PROPERTIES})
 
     def record() -> None:
@@ -87,7 +88,7 @@ def make_bare_recorder(bootstrap: str, topic: str) -> tuple[RecordFunction, Call
 
 
 def make_traced_recorder(bootstrap: str, topic: str) -> tuple[RecordFunction, Callable[[], object]]:
-    """The same by AgentTracer."""
+    """Make the recorder that uses AgentTracer."""
     tracer = AgentTracer(agent_id="invoice-generator-v2", cluster=bootstrap, topic=topic)
 
     def record() -> None:
@@ -97,7 +98,7 @@ def make_traced_recorder(bootstrap: str, topic: str) -> tuple[RecordFunction, Ca
 
 
 def make_span_recorder() -> tuple[RecordFunction, Callable[[], object]]:
-    """The same by OpenTelemetry."""
+    """Make the peer that uses OpenTelemetry."""
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(DiscardingExporter(), max_queue_size=4_096))
     tracer = provider.get_tracer("benchmark")
@@ -112,7 +113,7 @@ def make_span_recorder() -> tuple[RecordFunction, Callable[[], object]]:
 
 
 def benchmark_caller_thread(bootstrap: str, burst: int) -> None:
-    """What one event costs who records it, in bursts; the first round isn't counted."""
+    """Measure the cost of an event on the caller's thread, in bursts. The first round isn't counted."""
     topic = create_topic(bootstrap, partitions=6)
     os.environ["AGENTLOG_DISABLED"] = "1"
     disabled = make_traced_recorder(bootstrap, topic)
@@ -146,16 +147,18 @@ def _format_spread(times: list[float]) -> str:
 
 
 def benchmark_delivery(bootstrap: str, count: int) -> None:
-    """Events a second from the first call to the last acknowledgement, by several threads; in turns, because a broker
-    gets faster for minutes after its start."""
+    """Measure the events a second from the first call to the last acknowledgement, recorded by several threads.
+
+    The recorders take turns, because a broker gets faster for minutes after its start.
+    """
     kinds = {"orjson.dumps + produce": make_bare_recorder, "AgentTracer": make_traced_recorder}
     rates: dict[str, list[float]] = {name: [] for name in kinds}
     for _ in range(TURNS):
         for name, make in kinds.items():
             rates[name].append(_measure_rate(bootstrap, make, count))
     print_line(f"{THREADS} threads, {count:,} events that arrived, in {TURNS} turns, a second")
-    for name, found in rates.items():
-        print_line(f"  {name:<24} {median(found):10,.0f}   {', '.join(f'{rate:,.0f}' for rate in found)}")
+    for name, measured in rates.items():
+        print_line(f"  {name:<24} {median(measured):10,.0f}   {', '.join(f'{rate:,.0f}' for rate in measured)}")
 
 
 def _measure_rate(bootstrap: str, make: RecorderFactory, count: int) -> float:
@@ -181,14 +184,14 @@ def _record_many(record: RecordFunction, count: int) -> None:
 
 
 def count_records(bootstrap: str, topic: str) -> int:
-    """How many records the topic has."""
+    """Count the records of the topic."""
     with KafkaReader(Settings({}, None).get_cluster(bootstrap)) as reader:
         bounds = reader.fetch_bounds(topic, range(reader.partition_count(topic)))
     return sum(high - low for low, high in bounds.values())
 
 
 def benchmark_memory(bootstrap: str, count: int) -> None:
-    """The resident memory over a million events, of a process that does nothing else."""
+    """Measure the resident memory of a process that records a million events."""
     topic = create_topic(bootstrap, partitions=6, config={"retention.bytes": "100000000"})
     record, flush = make_traced_recorder(bootstrap, topic)
     sizes = []
@@ -201,7 +204,10 @@ def benchmark_memory(bootstrap: str, count: int) -> None:
 
 
 def read_memory_mb(kind: str) -> float:
-    """What the process has in memory, VmRSS, or had at most, VmHWM, in MB; getrusage would tell its parent's peak."""
+    """Return the memory of this process in MB: VmRSS is its current size, VmHWM its peak.
+
+    getrusage would return the peak of its parent.
+    """
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(kind)) / 1024
 

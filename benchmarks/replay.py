@@ -1,4 +1,4 @@
-"""kshark replay over 3,000,000 events, beside kcat and grep: `python -m benchmarks.replay [EVENTS]`."""
+"""The benchmark of kshark replay, 3,000,000 events, beside kcat and grep: `python -m benchmarks.replay [EVENTS]`."""
 
 import shutil
 import sys
@@ -22,7 +22,7 @@ KSHARK = f"{sys.executable} -m kshark"
 
 
 def make_event(number: int, session: str) -> bytes:
-    """An event of about 570 bytes."""
+    """Make an event of about 570 bytes."""
     timestamp = START_TIME + timedelta(milliseconds=number * 20)
     note = f"step {number} of the nightly reconciliation, account {number % 977}, " * 4
     return (
@@ -35,7 +35,7 @@ def make_event(number: int, session: str) -> bytes:
 
 
 def make_records(count: int) -> Iterator[OutgoingRecord]:
-    """Sessions of 1,000 events, thirty of them at a time, and a large one all along."""
+    """Yield sessions of 1,000 events, thirty at a time, and a large one from start to end."""
     every = max(count // LARGE_EVENTS, 2)
     for number in range(count):
         session_number = number // (30 * SESSION_EVENTS) * 30 + number % 30
@@ -51,10 +51,9 @@ def main(count: int = 3_000_000) -> None:
         raise SystemExit("the peer is kcat: apt-get install kcat")
     with KafkaCluster("benchmark") as kafka:
         create_topic(kafka.bootstrap, "agent-events", partitions=PARTITIONS)
-        print_line(
-            f"writing {count:,} events of {len(make_event(count, SMALL_SESSION))} bytes into {PARTITIONS} partitions, lz4"
-        )
-        # In a process of its own: a child begins with its parent's memory in the kernel's books.
+        size = len(make_event(count, SMALL_SESSION))
+        print_line(f"writing {count:,} events of {size} bytes into {PARTITIONS} partitions, lz4")
+        # Load in another process, because a measured child begins with its parent's peak of memory.
         loader = get_context("spawn").Process(target=load_topic, args=(kafka.bootstrap, count))
         loader.start()
         loader.join()
@@ -69,7 +68,7 @@ def load_topic(bootstrap: str, count: int) -> None:
 
 
 def measure_replay(bootstrap: str, count: int) -> None:
-    """Each command five times, in turn."""
+    """Measure each command five times, in turn."""
     last = START_TIME + timedelta(milliseconds=count * 20)
     near_end = f"{last - timedelta(seconds=30):%Y-%m-%dT%H:%M:%SZ}"
     final = f"sess_{(count - 1) // (30 * SESSION_EVENTS) * 30 + 2:08}"

@@ -1,4 +1,7 @@
-"""kshark report of 20,000 events, in Chromium, beside a plain table of them: `python -m benchmarks.report [EVENTS]`."""
+"""The benchmark of kshark report, 20,000 events in Chromium: `python -m benchmarks.report [EVENTS]`.
+
+The peer is a page that shows the same events as a plain table.
+"""
 
 import os
 import random
@@ -25,8 +28,8 @@ TOOLS = ("ledger.read", "ledger.post", "bank.statement", "crm.find", "mail.send"
 
 
 def make_events(count: int) -> Iterator[dict[str, Any]]:
-    """A session of ``count`` events of about 1 KB: calls of five tools, a model call and a decision now and then."""
-    rng = random.Random(7)  # noqa: S311  a session, no secret
+    """Yield a session of ``count`` events of about 1 KB: calls of five tools, some model calls and decisions."""
+    rng = random.Random(7)  # noqa: S311  a fixed seed, no secret
 
     def text(length: int) -> str:
         return " ".join(f"{rng.choice(WORDS)}-{rng.randrange(10_000)}" for _ in range(length))
@@ -54,7 +57,7 @@ def make_events(count: int) -> Iterator[dict[str, Any]]:
 
 
 def render_plain_table(session_events: list[dict[str, Any]]) -> str:
-    """The peer: every step a row of a table, its event below it in a fold."""
+    """Render the peer: a table with a row for each event, and the event as JSON in a fold."""
     rows = "".join(
         f"<tr><td>{each['timestamp']}<td>{each['event_type']}<td><details><summary>{each['event_id']}</summary>"
         f"<pre>{escape(orjson.dumps(each, option=orjson.OPT_INDENT_2).decode())}</pre></details>"
@@ -91,7 +94,7 @@ MARK_EXPRESSION = "performance.getEntriesByName('{}')[0]?.startTime"
 
 @dataclass(frozen=True)
 class PageTiming:
-    """One look at a page: milliseconds until it was painted and could be used, and of its frames in scrolling."""
+    """The timing of a page: milliseconds until it was painted and usable, and per frame while scrolling."""
 
     painted: float
     usable: float
@@ -101,7 +104,7 @@ class PageTiming:
 
 
 def measure_page(browser: Browser, page: Path) -> PageTiming:
-    """Open a page, and scroll it from its top to its end in 60 steps."""
+    """Measure a page: open it, and scroll it from its top to its end in 60 steps."""
     browser.driver.set_script_timeout(120)
     browser.open(page)
     usable = browser.wait_for(MARK_EXPRESSION.format("steps"))
@@ -111,7 +114,7 @@ def measure_page(browser: Browser, page: Path) -> PageTiming:
 
 
 def read_memory_mb(browser: Browser) -> float:
-    """The resident set of the process that shows the page: the largest of the browser's renderers."""
+    """Return the resident set of the largest of the browser's renderers, which shows the page, in MB."""
     profile = f"--user-data-dir={browser.driver.capabilities['chrome']['userDataDir']}"
     sizes = [0.0]
     for folder in Path("/proc").glob("[0-9]*"):
@@ -123,7 +126,7 @@ def read_memory_mb(browser: Browser) -> float:
 
 
 def main(count: int = 20_000) -> None:
-    """Write both pages, then look at each five times, in turn."""
+    """Write both pages, then measure each five times, in turn."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         session_events = list(make_events(count))
@@ -137,7 +140,7 @@ def main(count: int = 20_000) -> None:
         timings: dict[str, list[PageTiming]] = {each: [] for each in pages}
         for _ in range(5):
             for each, path in pages.items():
-                with run_chromium() as browser:  # a new one, so that memory is the page's own
+                with run_chromium() as browser:  # a new browser, so that only this page is in memory
                     timings[each].append(measure_page(browser, path))
         for each, page_timings in timings.items():
             show_page(each, pages[each], page_timings)
@@ -146,7 +149,7 @@ def main(count: int = 20_000) -> None:
 
 
 def show_page(name: str, page: Path, page_timings: list[PageTiming]) -> None:
-    """A row of the figures."""
+    """Print a row of figures for a page."""
     figures = {
         field: median(getattr(each, field) for each in page_timings) for field in PageTiming.__dataclass_fields__
     }
@@ -158,7 +161,7 @@ def show_page(name: str, page: Path, page_timings: list[PageTiming]) -> None:
 
 
 def show_search(browser: Browser, page: Path) -> None:
-    """How long until everything can be searched, and until a search has gone through all of it."""
+    """Print the time until the events can be searched, and the time of a search through all of them."""
     browser.open(page)
     ready = browser.wait_for(MARK_EXPRESSION.format("events"))
     took = [browser.driver.execute_async_script(FIND_SCRIPT, f"{word}-77") for word in WORDS[:5]]

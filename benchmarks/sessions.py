@@ -1,4 +1,4 @@
-"""kshark sessions over 1,000,000 events, beside kcat and jq: `python -m benchmarks.sessions [EVENTS]`."""
+"""The benchmark of kshark sessions, 1,000,000 events, beside kcat and jq: `python -m benchmarks.sessions [EVENTS]`."""
 
 import shutil
 import sys
@@ -45,7 +45,7 @@ reduce inputs as $e ({}; .[$e.session_id] |= (
 
 
 def make_event(number: int, session: str, step: int, last: int) -> bytes:
-    """An event of 570 bytes, the session's first, last, or one of those between."""
+    """Make an event of 570 bytes: the session's first, its last, or one between."""
     timestamp = START_TIME + timedelta(milliseconds=number * 20)
     body = START if step == 0 else END if step == last else STEPS[step % len(STEPS)]
     parent = f'"parent_event_id":"evt_{number - PARALLEL_SESSIONS:09}",' if step else ""
@@ -59,7 +59,7 @@ def make_event(number: int, session: str, step: int, last: int) -> bytes:
 
 
 def make_records(count: int, length: int) -> Iterator[OutgoingRecord]:
-    """Sessions of ``length`` events, thirty of them at a time."""
+    """Yield sessions of ``length`` events, thirty at a time."""
     for number in range(count):
         session = f"sess_{number // (PARALLEL_SESSIONS * length) * PARALLEL_SESSIONS + number % PARALLEL_SESSIONS:08}"
         key, step = session.encode(), number // PARALLEL_SESSIONS % length
@@ -76,9 +76,9 @@ def load_topic(bootstrap: str, topic: str, count: int, length: int) -> None:
 
 
 def create_loaded_topic(bootstrap: str, count: int, length: int) -> str:
-    """A topic of so many events in sessions of ``length``."""
+    """Create a topic with ``count`` events in sessions of ``length``, and return its name."""
     topic = create_topic(bootstrap, partitions=PARTITIONS)
-    # In a process of its own: a child begins with its parent's memory in the kernel's books.
+    # Load in another process, because a measured child begins with its parent's peak of memory.
     loader = get_context("spawn").Process(target=load_topic, args=(bootstrap, topic, count, length))
     loader.start()
     loader.join()
@@ -97,10 +97,11 @@ def main(count: int = 1_000_000) -> None:
 
 
 def measure_sessions(bootstrap: str, long: str, short: str, count: int, folder: Path) -> None:
-    """Each command several times, in turn, but for the peer: for all events it takes longer than all of them."""
+    """Measure each command several times, in turn. The peer runs once, on a sample, because it is slow."""
     cold_kshark = f"XDG_CACHE_HOME=$(mktemp -d -p {folder}) {KSHARK}"
     warm_kshark = f"XDG_CACHE_HOME={folder} {KSHARK}"
     sessions = f"sessions --cluster {bootstrap} --topic {long} --format text"
+    replay = f"replay sess_00000017 --cluster {bootstrap} --topic {long} --format text"
     many_sessions = f"sessions --cluster {bootstrap} --topic {short} --format text"
     program = folder / "sums.jq"
     program.write_text(JQ_PROGRAM)
@@ -111,7 +112,7 @@ def measure_sessions(bootstrap: str, long: str, short: str, count: int, folder: 
         f"first, {count // 100:,} sessions": f"{cold_kshark} {sessions}",
         f"--no-catalog, {count // 100:,} sessions": f"{warm_kshark} {sessions} --no-catalog",
         "again, nothing new": f"{warm_kshark} {sessions}",
-        "a known session's replay": f"{warm_kshark} replay sess_00000017 --cluster {bootstrap} --topic {long} --format text",
+        "a known session's replay": f"{warm_kshark} {replay}",
         f"first, {count // 10:,} sessions": f"{cold_kshark} {many_sessions}",
         f"again, {count // 10:,} sessions": f"{warm_kshark} {many_sessions}",
     }
@@ -120,7 +121,7 @@ def measure_sessions(bootstrap: str, long: str, short: str, count: int, folder: 
 
 
 def _format_row(figure: Figure, records: int | None) -> str:
-    """A line for a person; where all records were read, how many a second."""
+    """Format a row; with ``records``, it also states the events a second."""
     return figure.format_line() + (f"  {records / figure.wall_s:9,.0f} events/s" if records else "")
 
 
