@@ -1,4 +1,4 @@
-"""An agent of twenty lines, recorded. Beside it: `kshark replay sess_demo_agent --cluster localhost:9092 --follow`."""
+"""A recorded agent of twenty lines. Watch it: `kshark replay sess_demo_agent --cluster localhost:9092 --follow`."""
 
 import sys
 import time
@@ -9,7 +9,7 @@ CUSTOMERS = {"Acme Corp": "cus_xyz"}
 
 
 def find_customer(name: str) -> str:
-    """Ask the customer database; it takes its time."""
+    """Look up a customer in a slow database."""
     time.sleep(0.8)
     return CUSTOMERS[name]
 

@@ -1,6 +1,7 @@
-"""A region burns down, the work goes on in the other one and comes home: the whole story, on two real clusters.
+"""A failover and a failback on two real clusters: a region is lost, the other takes over, and the first comes back.
 
-`make failover` runs it. A line that begins with $ is a command as you would type it; what isn't as told ends the story.
+`make failover` runs it. A line that begins with $ is a command as you would type it. If a claim isn't true, the story
+ends with an error.
 """
 
 import os
@@ -26,7 +27,7 @@ Places = set[tuple[int, int]]
 
 
 def main() -> None:
-    """Tell the story in a folder of its own."""
+    """Tell the story in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder, run_clusters(KafkaCluster(EAST), KafkaCluster(WEST)) as (east, west):
         os.chdir(folder)
         at = {EAST: east.bootstrap, WEST: west.bootstrap}
@@ -41,7 +42,7 @@ def main() -> None:
 
 
 def both_regions_answer(at: Mapping[str, str]) -> Places:
-    """Fill us-east-1, mirror it, and look from both sides."""
+    """Fill us-east-1, mirror it, and read both regions."""
     say("An afternoon of agents in us-east-1; an agent at work; a consumer group that has read its first 500 events.")
     show(f"kshark demo --cluster {EAST}", shape="")
     send_invoices("Acme Corp", goal="Send the invoices of January")
@@ -59,7 +60,7 @@ def both_regions_answer(at: Mapping[str, str]) -> Places:
 
 
 def us_east_1_burns_down(east: KafkaCluster) -> None:
-    """Let one event be recorded behind the mirror's back, kill us-east-1, and let eu-west-1 take over."""
+    """Record one event that isn't mirrored, kill us-east-1, and let eu-west-1 take over."""
     say("The mirror is stopped, the agent sends one more invoice, and us-east-1 is gone.")
     send_invoices("Tern Shipping")
     east.brokers[0].kill()
@@ -77,7 +78,7 @@ def the_work_goes_on(at: Mapping[str, str], read: Places) -> Places:
 
 
 def home_again(east: KafkaCluster) -> None:
-    """Bring the topic home, let the mirror run the other way until the switch, and switch."""
+    """Bring the topic back to us-east-1, mirror in the other direction until the switch, and switch."""
     say("us-east-1 is back. What only it holds is saved first; then it gets what happened in eu-west-1.")
     east.recover()
     show(f"kafmirror failback {HOME}", expect=1)
@@ -91,7 +92,7 @@ def home_again(east: KafkaCluster) -> None:
 
 
 def all_is_as_it_should_be(at: Mapping[str, str], read: Places) -> None:
-    """Count, compare, and let the group read the rest."""
+    """Verify the mirror, compare the sessions, and let the group read the rest."""
     say("Nothing is lost, nothing is doubled, and the group has read every event once, in three places.")
     show(f"kafmirror verify {HOME}", last=2)
     same_in_both(RUNAWAY)
@@ -103,7 +104,7 @@ def all_is_as_it_should_be(at: Mapping[str, str], read: Places) -> None:
 
 
 def send_invoices(*customers: str, goal: str | None = None, is_last: bool = False) -> None:
-    """An agent that sends invoices: a goal begins its session, the last ones end it; agentlog.toml says where."""
+    """Run an agent that sends invoices. A `goal` begins its session, `is_last` ends it. agentlog.toml says where."""
     tracer = AgentTracer(MONTH_END, agent_id="invoice-agent", goal=goal)
     for customer in customers:
         tracer.track_tool_call("invoice.send", {"customer": customer}, lambda: "sent")
@@ -114,7 +115,7 @@ def send_invoices(*customers: str, goal: str | None = None, is_last: bool = Fals
 
 
 def read_on(bootstrap: str, count: int | None, group: str = GROUP) -> Places:
-    """Where the events lie that a consumer group reads next: so many, or all that there are."""
+    """Let a consumer group read its next `count` events, or all if None, and return their places."""
     settings = {"bootstrap.servers": bootstrap, "group.id": group, "auto.offset.reset": "earliest"}
     consumer = Consumer({**settings, "enable.auto.commit": False, "enable.partition.eof": True})
     consumer.subscribe(["agent-events"])
@@ -133,17 +134,17 @@ def read_on(bootstrap: str, count: int | None, group: str = GROUP) -> Places:
 
 
 def switch_to(first: str, at: Mapping[str, str]) -> None:
-    """Write agentlog.toml; tools and agents that name no cluster take the first."""
+    """Write agentlog.toml with `first` as the default cluster."""
     Path("agentlog.toml").write_text(format_settings({first: at[first], **at}))
 
 
 def say(text: str) -> None:
-    """A paragraph of the story."""
+    """Write a paragraph of the story."""
     sys.stdout.write(f"\n# {text}\n")
 
 
 def show(command: str, *, expect: int = 0, first: int = 0, last: int = 0, shape: str = "--format text") -> None:
-    """Run a command, and show all of what it says, or so many of its lines."""
+    """Run a command, and show its output, or only the `first` or `last` lines of it."""
     ran = subprocess.run(tool(f"{command} {shape}"), text=True, capture_output=True, check=False)
     lines = (ran.stdout or ran.stderr).rstrip().splitlines()
     if first and len(lines) > first:
@@ -157,14 +158,14 @@ def show(command: str, *, expect: int = 0, first: int = 0, last: int = 0, shape:
 
 
 def until(command: str) -> None:
-    """Run a command until it ends with 0, and show it."""
+    """Repeat a command until it ends with 0, and show it."""
     eventually(lambda: not subprocess.run(tool(command), capture_output=True, check=False).returncode, timeout=120)
     show(command, last=2)
 
 
 @contextmanager
 def mirror(command: str) -> Iterator[None]:
-    """A mirror that runs beside the block."""
+    """Run a mirror beside the block."""
     sys.stdout.write(f"\n$ {command} 2> mirror.log &\n")
     with (
         Path("mirror.log").open("wb") as log,
@@ -177,12 +178,12 @@ def mirror(command: str) -> Iterator[None]:
 
 
 def tool(command: str) -> list[str]:
-    """A command with this Python."""
+    """Return the arguments that run a command with this Python."""
     return [sys.executable, "-m", *command.split()]
 
 
 def same_in_both(session: str) -> None:
-    """A session's events, and the places where they lie, are the same bytes in both regions."""
+    """Check that a session has the same bytes at the same offsets in both regions."""
     east, west = (
         subprocess.run(tool(f"kshark replay {session} --cluster {each}"), capture_output=True, check=True).stdout
         for each in (EAST, WEST)
@@ -192,9 +193,9 @@ def same_in_both(session: str) -> None:
 
 
 def check(claim: str, holds: bool) -> None:
-    """Say what is so, or end the story."""
+    """Write the claim if it holds, else end the story."""
     if not holds:
-        sys.exit(f"It isn't so: {claim}")
+        sys.exit(f"It isn't true: {claim}")
     sys.stdout.write(f"ok: {claim}\n")
 
 

@@ -1,1 +1,1 @@
-"""Pictures of what the tools show, for the README; `make pictures` makes them anew in `docs/pictures/`."""
+"""Pictures of the tools' output for the README. `make pictures` writes them to `docs/pictures/`."""

@@ -1,4 +1,4 @@
-"""`make pictures`: the README's pictures, made from the demo's story by the tools as they are."""
+"""The command line: `make pictures` makes the README's pictures from the demo's story."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ WIDTH = 1080
 
 
 def main() -> None:
-    """Write all pictures, and say which."""
+    """Write all pictures, and print their names and sizes."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         _run("kshark", "demo", "story.ndjson", folder=folder)
@@ -31,7 +31,7 @@ def _run(tool: str, *arguments: str, folder: Path) -> None:
 
 
 def photograph(page: Path, picture: Path) -> None:
-    """Write the top of a report as PNG, down to its tables: the totals, where it went wrong, and the timeline."""
+    """Write the part of a report above its tables as PNG: the totals, where it went wrong, and the timeline."""
     with run_chromium() as browser:
         browser.driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
         browser.open(page, size=(WIDTH, 1000))

@@ -1,4 +1,4 @@
-"""A command run on a terminal, and an excerpt of what it shows there as SVG."""
+"""A picture of a terminal: it runs a command there, and draws an excerpt of the output as SVG."""
 
 import io
 import os
@@ -35,7 +35,7 @@ THEME = TerminalTheme(
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of lines: from the first that matches `begin` to the next that matches `end`, without that one."""
+    """A part of the lines: from the first that matches `begin` to the last before the next that matches `end`."""
 
     begin: str
     end: str = r"\Z(?!)"
@@ -43,7 +43,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A command of ours, and which parts of what it shows are in the picture."""
+    """A command, and the parts of its output that are in the picture."""
 
     command: str
     parts: tuple[Part, ...]
@@ -64,7 +64,7 @@ COMPARE = Excerpt("kdiff compare sess_invoice_ok sess_invoice_847 --file story.n
 def draw(excerpt: Excerpt, folder: Path) -> str:
     """Return the SVG of an excerpt; its command runs in `folder`.
 
-    Raises ValueError when the command shows no line where a part begins, RuntimeError when it fails.
+    Raise ValueError if no line of the output begins a part, and RuntimeError if the command fails.
     """
     lines = run_on_terminal(excerpt.command, folder).splitlines()
     console = Console(record=True, width=COLUMNS, file=io.StringIO())
@@ -75,7 +75,7 @@ def draw(excerpt: Excerpt, folder: Path) -> str:
 
 
 def run_on_terminal(command: str, folder: Path) -> str:
-    """Return what a command shows on a terminal, with its colours, but for standard error; raises RuntimeError."""
+    """Return a command's standard output on a terminal, with its colours. Raise RuntimeError if it fails."""
     tool, *arguments = shlex.split(command)
     shown = f"{shlex.join([sys.executable, '-m', tool, *arguments])} 2>/dev/null"
     clean = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "COLUMNS", "LINES"}}
@@ -88,13 +88,13 @@ def run_on_terminal(command: str, folder: Path) -> str:
         withexitstatus=True,
         timeout=120,
     )
-    if code not in {0, 1}:  # 1 is kdiff's answer that they differ
+    if code not in {0, 1}:  # kdiff ends with 1 if the sessions differ
         raise RuntimeError(f"{command} ended with {code}")
     return str(output.decode())
 
 
 def cut(lines: list[str], parts: tuple[Part, ...]) -> Iterator[str]:
-    """Yield the lines of each part, with "..." for what is left out; raises ValueError."""
+    """Yield the lines of each part, with "..." for the lines left out. Raise ValueError if a part isn't there."""
     texts = [Text.from_ansi(line).plain for line in lines]
     at = 0
     for part in parts:
@@ -117,6 +117,6 @@ def _find(pattern: str, texts: list[str], start: int) -> int | None:
 
 
 def with_local_fonts(svg: str) -> str:
-    """Return the SVG of rich without the fonts that it would fetch from the network."""
+    """Return rich's SVG without the fonts that it would load from the network."""
     svg = re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)
     return re.sub(r"font-family: .*?;", f"font-family: {FONTS};", svg)
