@@ -1,4 +1,4 @@
-"""Headless Chromium, driven through chromedriver: what a page shows, writes on its console, asks the network for."""
+"""Headless Chromium, driven through chromedriver: a page's content, its console and its network requests."""
 
 import json
 import os
@@ -34,7 +34,7 @@ FLAGS = (
 
 
 class Browser:
-    """One page at a time. A dialog that a page opens fails the next thing asked of it."""
+    """A browser with one page at a time. If a page opens a dialog, the next call fails."""
 
     def __init__(self, driver: Chrome) -> None:
         self.driver = driver
@@ -48,7 +48,7 @@ class Browser:
         dark: bool = False,
         media: str = "",
     ) -> None:
-        """Load a local file anew, in a window of ``size``; ``media`` may be ``print``."""
+        """Load a local file in a window of ``size``; ``media`` may be ``print``."""
         width, height = size
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
@@ -58,42 +58,42 @@ class Browser:
         self.driver.get(page.absolute().as_uri() + (f"#{quote(fragment)}" if fragment else ""))
 
     def run_script(self, script: str, *arguments: object) -> Any:
-        """What ``script`` returns, run in the page as the body of a function."""
+        """Run ``script`` in the page as the body of a function, and return its result."""
         return self.driver.execute_script(script, *arguments)
 
     def wait_for(self, script: str, *arguments: object) -> Any:
-        """What the expression ``script`` is in the page, once that is true; raises TimeoutException."""
+        """Wait until the expression ``script`` is true in the page, and return its value. Raise TimeoutException."""
         waiting = WebDriverWait(self.driver, 30, poll_frequency=0.02)
         return waiting.until(lambda driver: driver.execute_script(f"return {script}", *arguments), script)
 
     def find(self, css: str) -> WebElement:
-        """The first element that ``css`` selects."""
+        """Return the first element that ``css`` selects."""
         return self.driver.find_element(By.CSS_SELECTOR, css)
 
     def find_all(self, css: str) -> list[WebElement]:
-        """Every element that ``css`` selects."""
+        """Return all elements that ``css`` selects."""
         return self.driver.find_elements(By.CSS_SELECTOR, css)
 
     def press(self, *keys: str) -> None:
-        """Type ``keys`` where the focus is; selenium's `Keys` has those without a letter."""
+        """Type ``keys`` into the element with the focus; selenium's `Keys` has special keys."""
         ActionChains(self.driver).send_keys(*keys).perform()
 
     def save_screenshot(self, path: Path) -> None:
-        """Write what the window shows, as PNG."""
+        """Write the content of the window as PNG."""
         path.write_bytes(self.driver.get_screenshot_as_png())
 
     def read_console(self) -> list[str]:
-        """The warnings and errors that the page wrote since the last time this was asked."""
+        """Return the warnings and errors that the page wrote to the console since the last call."""
         return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] != "INFO"]
 
     def read_requests(self) -> list[str]:
-        """The addresses asked for since the last time this was asked, the page's own first."""
+        """Return the addresses requested since the last call, the page's own first."""
         messages = (json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance"))
         sent = (each["params"] for each in messages if each["method"] == "Network.requestWillBeSent")
         return [each["request"]["url"] for each in sent if each["request"]["url"] != "about:blank"]
 
     def reset(self) -> None:
-        """Leave the page, and what it wrote and asked for."""
+        """Leave the page, and drop its console messages and requests."""
         self.driver.get("about:blank")
         self.read_console()
         self.read_requests()
@@ -101,7 +101,7 @@ class Browser:
 
 @contextmanager
 def run_chromium() -> Iterator[Browser]:
-    """A browser with a profile of its own, both gone afterwards. Raises FileNotFoundError when it isn't installed."""
+    """Run a browser with a new profile until the end of the block. Raise FileNotFoundError if it isn't installed."""
     with TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
         driver = Chrome(_make_options(profile), Service(_find_program("CHROMEDRIVER", "chromedriver")))
         try:
@@ -121,7 +121,7 @@ def _make_options(profile: str) -> ChromeOptions:
 
 
 def _find_program(variable: str, *names: str) -> str:
-    """The program that an environment variable names, else the first of ``names`` on PATH."""
+    """Return the program that an environment variable names, else the first of ``names`` on PATH."""
     if named := os.environ.get(variable):
         names = (named,)
     for name in names:
@@ -129,5 +129,5 @@ def _find_program(variable: str, *names: str) -> str:
             return found
     raise FileNotFoundError(
         f"The tests open pages in Chromium, and there is no {' or '.join(names)} on PATH. "
-        f"`make test` installs it where it may; {variable} names another one."
+        f"`make test` installs it if it may; the variable {variable} names another one."
     )

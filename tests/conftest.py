@@ -1,4 +1,4 @@
-"""Real Kafka and a real browser for the tests: started on first use, once a session, and gone with it."""
+"""Real Kafka and a real browser for the tests. They start on first use, and end with the test session."""
 
 import os
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from devkafka import DevKafkaError, KafkaCluster, create_topic
 from devkafka.client import SILENT_LOGGER
 from tests.browser import Browser, run_chromium
 
-settings.register_profile("no timings", deadline=None)  # how long an example takes says more of the machine
+settings.register_profile("no timings", deadline=None)  # the time of an example depends on the machine
 settings.load_profile("no timings")
 
 
 class TopicFactory(Protocol):
-    """Makes a new topic on `kafka` and returns its name; `retention.ms` is -1 unless `config` says otherwise."""
+    """A function that creates a topic on `kafka` and returns its name; `retention.ms` is -1 unless `config` sets it."""
 
     def __call__(
         self, name: str | None = None, *, partitions: int = 1, config: dict[str, str] | None = None
@@ -27,7 +27,7 @@ class TopicFactory(Protocol):
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[str]:
-    """The bootstrap address of a broker that tests share: DEV_BOOTSTRAP, or one started for this session."""
+    """Return the bootstrap address of a shared broker: DEV_BOOTSTRAP, or one started for this session."""
     if named := os.environ.get("DEV_BOOTSTRAP"):
         yield _check_answering(named)
         return
@@ -45,7 +45,7 @@ def _check_answering(bootstrap: str) -> str:
 
 @pytest.fixture(scope="session")
 def topic(kafka: str) -> Iterator[TopicFactory]:
-    """A function that makes a new topic on `kafka`, until the end of the session."""
+    """Return a function that creates topics on `kafka`. They are deleted at the end of the session."""
     topics: list[str] = []
 
     def make(name: str | None = None, *, partitions: int = 1, config: dict[str, str] | None = None) -> str:
@@ -64,7 +64,7 @@ def _delete_topics(bootstrap: str, topics: list[str]) -> None:
 
 @pytest.fixture(scope="session")
 def secure_kafka() -> Iterator[KafkaCluster]:
-    """A shared cluster whose second listener wants TLS and a SCRAM password."""
+    """Return a shared cluster whose second listener requires TLS and a SCRAM password."""
     with KafkaCluster("secure", secure=True) as cluster:
         yield cluster
 
@@ -77,20 +77,20 @@ def _breakable_kafka() -> Iterator[KafkaCluster]:
 
 @pytest.fixture
 def fragile_kafka(_breakable_kafka: KafkaCluster) -> Iterator[KafkaCluster]:
-    """A cluster that a test may kill, pause or stop; it runs again before the next test."""
+    """Return a cluster that a test may kill, pause or stop. It runs again before the next test."""
     yield _breakable_kafka
     _breakable_kafka.recover()
 
 
 @pytest.fixture(scope="session")
 def _chromium() -> Iterator[Browser]:
-    with run_chromium() as found:
-        yield found
+    with run_chromium() as started:
+        yield started
 
 
 @pytest.fixture
 def browser(_chromium: Browser) -> Iterator[Browser]:
-    """Headless Chromium; a page that writes a warning or an error on the console fails its test."""
+    """Return headless Chromium. A test fails if a page writes a warning or an error to the console."""
     _chromium.reset()
     yield _chromium
     assert _chromium.read_console() == []

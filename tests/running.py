@@ -1,4 +1,4 @@
-"""Run a tool as a user does: from a shell, or in a terminal of so many columns."""
+"""Runs of the tools as a user starts them: from a shell, in a terminal, or in this process."""
 
 import fcntl
 import io
@@ -30,7 +30,7 @@ CLEARED_VARIABLES = ("AGENTLOG_", "COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR",
 def feed(pipe: IO[bytes], data: bytes, pid: int) -> None:
     """Write ``data``, and wait until the process has read it and waits for more.
 
-    A signal that comes between the interpreter's look for one and its next read is heard only when that ends.
+    So that a signal comes during the read: Python notices one that comes just before a read only after the read.
     """
     pipe.write(data)
     eventually(lambda: not _count_unread(pipe) and _is_sleeping(pid), timeout=30)
@@ -47,7 +47,7 @@ def _is_sleeping(pid: int) -> bool:
 
 
 class CompletedRun(NamedTuple):
-    """How a run ended, and what it wrote."""
+    """The exit code and the output of a run."""
 
     code: int
     out: bytes
@@ -70,13 +70,13 @@ class CompletedRun(NamedTuple):
 
 
 def make_environment(**variables: str) -> dict[str, str]:
-    """The environment without what would change how a tool writes, but for ``variables``."""
+    """Return the environment without variables that change a tool's output, and with ``variables``."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(CLEARED_VARIABLES)}
     return {**clean, "TZ": "UTC", **variables}
 
 
 def make_command(tool: str, *arguments: str | Path) -> list[str]:
-    """The command that runs a tool with this Python."""
+    """Return the command that runs a tool with this Python."""
     return [sys.executable, "-m", tool, *map(str, arguments)]
 
 
@@ -87,7 +87,7 @@ def run(
     cwd: Path | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> CompletedRun:
-    """Run a tool with pipes in place of a terminal, to its end."""
+    """Run a tool to its end, with pipes instead of a terminal."""
     result = subprocess.run(
         make_command(tool, *arguments),
         input=stdin,
@@ -107,7 +107,7 @@ def run_in_process(
     cwd: Path | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> CompletedRun:
-    """As `run`, but in this process, which is quick: for tables of cases that need no process of their own."""
+    """Run a tool as `run` does, but in this process. It is faster, for tables of cases."""
     out, err = (io.TextIOWrapper(io.BytesIO(), write_through=True) for _ in range(2))
     stdin_stream = io.TextIOWrapper(io.BufferedReader(io.BytesIO(stdin)))  # type: ignore[type-var]
     env = {"COLUMNS": "80", **make_environment(**(variables or {}))}
@@ -121,7 +121,7 @@ def run_in_process(
 
 
 class RunningTool:
-    """A tool that goes on until it is stopped, and the lines that it writes."""
+    """A tool that runs until it is stopped, and the lines that it writes."""
 
     def __init__(self, tool: str, *arguments: str) -> None:
         self._process = subprocess.Popen(
@@ -149,22 +149,22 @@ class RunningTool:
         return reader
 
     def read_line(self) -> str:
-        """The next line of standard output."""
+        """Return the next line of standard output."""
         return self._lines.get(timeout=60)
 
     def read_lines_until(self, part: str) -> list[str]:
-        """The next lines, up to the one that has ``part`` in it."""
+        """Return the next lines, up to the first one that contains ``part``."""
         lines = [self.read_line()]
         while part not in lines[-1]:
             lines.append(self.read_line())
         return lines
 
     def read_error_line(self) -> str:
-        """The next line of standard error."""
+        """Return the next line of standard error."""
         return self._error_lines.get(timeout=60)
 
     def wait_for_end(self) -> tuple[int, list[str], list[str]]:
-        """The exit code, and what was written since, on either stream."""
+        """Wait for the end. Return the exit code, and the unread lines of standard output and of standard error."""
         code = self._process.wait(timeout=60)
         for reader in self._readers:
             reader.join()
@@ -175,7 +175,7 @@ class RunningTool:
 
 
 class Terminal:
-    """A tool in a terminal, as a person sees it; ``then`` is what the shell's line has behind its arguments."""
+    """A tool in a terminal, as a person sees it. ``then`` is the rest of the shell's line, behind the arguments."""
 
     def __init__(
         self,
@@ -205,11 +205,11 @@ class Terminal:
         )
 
     def wait_for_text(self, text: str) -> None:
-        """Read until ``text`` stands on the screen or above it; raises TimeoutError, with what stands there."""
+        """Read until ``text`` is on the screen or above it. Raise TimeoutError, with the screen's text, if it isn't."""
         self.wait_until(lambda: text in "\n".join(self.lines), text)
 
     def press(self, key: str, text: str) -> None:
-        """Press ``key`` until ``text`` is shown: less throws away what is pressed while it deals with Ctrl-C."""
+        """Press ``key`` until ``text`` is shown, because less discards keys while it handles Ctrl-C."""
         for _ in range(30):
             self.process.send(key)
             with suppress(TimeoutError):
@@ -218,7 +218,7 @@ class Terminal:
         raise TimeoutError(f"{key} didn't show {text!r} but:\n" + "\n".join(self.lines))
 
     def wait_until(self, condition: Callable[[], bool], expected: str, timeout: float = 30) -> None:
-        """Read until ``condition`` holds; raises TimeoutError, with what stands there, after so long without output."""
+        """Read until ``condition`` holds. Raise TimeoutError after ``timeout`` seconds without output."""
         while not condition():
             try:
                 self._feed(self.process.read_nonblocking(65536, timeout=timeout))
@@ -231,11 +231,11 @@ class Terminal:
         self._stream.feed(data)
 
     def wait_for_end(self) -> int:
-        """Read to the end; the exit code as a shell tells it."""
+        """Read to the end, and return the exit code as a shell does."""
         began = time.monotonic()
         while True:
             if time.monotonic() - began > 90:
-                raise TimeoutError("it goes on and on:\n" + "\n".join(self.lines))
+                raise TimeoutError("the tool doesn't end:\n" + "\n".join(self.lines))
             try:
                 self._feed(self.process.read_nonblocking(65536, timeout=30))
             except pexpect.EOF:
@@ -246,7 +246,7 @@ class Terminal:
 
     @property
     def lines(self) -> list[str]:
-        """What scrolled off the screen and what stands on it, without trailing blanks."""
+        """The lines that scrolled off the screen and those on it, without trailing blanks."""
         above = ["".join(row[x].data for x in range(self.screen.columns)) for row in self.screen.history.top]
         shown = [line.rstrip() for line in [*above, *self.screen.display]]
         while shown and not shown[-1]:

@@ -1,4 +1,4 @@
-"""What a call's name and answer tell, and how calls repeat."""
+"""The outcome of a call by its name and answer, and repeated calls."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A line of a capture file: the event as stored, where it lay, and back again."""
+"""The lines of a capture file: written and read back, with the event as stored and its place."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The end of a command, whatever ends it."""
+"""The end of a command: by itself, by an error, by a signal."""
 
 import signal
 import subprocess
@@ -31,7 +31,7 @@ def ask():
 
 run(app)
 """
-"""Nothing of Python's own runs between the signal and librdkafka's look at its settings, which meets its handler."""
+"""No Python code runs between the signal and librdkafka's call of Python, which runs the signal's handler."""
 
 
 def test_a_signal_that_comes_while_c_code_calls_python_ends_the_command_without_a_word() -> None:

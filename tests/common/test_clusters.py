@@ -1,4 +1,4 @@
-"""Settings: which file, flags over environment over file, secrets, and what a wrong setting is answered with."""
+"""Settings: the file that is used, flags over environment over file, secrets, and messages for wrong settings."""
 
 import re
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Bytes -> events: what is read, what is kept, and what is named as no event, without ever failing."""
+"""The decoder of events: what it reads, what it keeps, and what it calls unreadable. It never fails."""
 
 import gzip
 import json
@@ -31,7 +31,7 @@ def with_fields(**fields: object) -> bytes:
 
 
 def with_raw(name: str, raw: bytes) -> bytes:
-    """An event with one more field, whose JSON is `raw` as it stands."""
+    """Return an event with one more field, whose JSON is `raw`."""
     return with_fields()[:-1] + b', "' + name.encode() + b'": ' + raw + b"}"
 
 
@@ -281,7 +281,7 @@ STORED = st.builds(
 
 @st.composite
 def broken_events(draw: Any) -> bytes:
-    """Events with fields of any value, then cut, or with bytes in them replaced."""
+    """Make events with fields of any value, then cut them or replace bytes in them."""
     names = st.sampled_from([*FIELDS, "payload", "context", "status", "schema_version", "_record"])
     value = json.dumps(FIELDS | draw(st.dictionaries(names, JSON, max_size=4))).encode()
     for _ in range(draw(st.integers(0, 3))):
@@ -305,7 +305,7 @@ def test_any_bytes_are_an_event_or_named_with_a_plain_reason(value: bytes) -> No
 
 
 def steers(character: str) -> bool:
-    """Whether a terminal might obey a character, or show the text around it in another order."""
+    """Whether a character might control a terminal, or reorder the text around it."""
     bidirectional = unicodedata.bidirectional(character)
     return (
         unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs")

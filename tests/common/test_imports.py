@@ -1,4 +1,4 @@
-"""Imports point one way: from room to room, never from tool to tool, and pure modules know no Kafka and no terminal."""
+"""The imports: they point one way between rooms, tools don't import each other, pure modules know no I/O."""
 
 import ast
 import subprocess
@@ -66,7 +66,7 @@ KAFKA = {"confluent_kafka", "kafka"}
 
 @cache
 def modules() -> dict[str, ast.Module]:
-    """Every module of the core and of the tools by its full name, read and not run."""
+    """Return the syntax trees of all modules of the core and the tools, by their full names."""
     trees = {}
     for package, folder in FOLDERS.items():
         for path in sorted(folder.rglob("*.py")):
@@ -82,7 +82,7 @@ def is_package(name: str) -> bool:
 
 @cache
 def imports(name: str) -> frozenset[str]:
-    """What a module imports anywhere in it: our modules by their full names, others by their top name."""
+    """Return the imports anywhere in a module: our modules by their full names, others by their top name."""
     return frozenset(_resolve(target) for target in _targets(name))
 
 
@@ -103,7 +103,7 @@ def _resolve(target: str) -> str:
 
 
 def reachable(name: str) -> set[str]:
-    """What a module imports, and what that imports, and so on."""
+    """Return the direct and indirect imports of a module."""
     seen: set[str] = set()
     left = [name]
     while left:
@@ -114,7 +114,7 @@ def reachable(name: str) -> set[str]:
 
 
 def room(name: str) -> str:
-    """The room of a module, without the name of its tree: the longest one that holds it."""
+    """Return the innermost room that holds a module, without the name of its tree."""
     tree, _, rest = name.partition(".")
     holds = [each for each in ROOMS[tree] if rest == each or rest.startswith(f"{each}.")]
     return max(holds, key=len, default="")
@@ -184,7 +184,7 @@ def test_a_pure_module_reaches_neither_kafka_nor_the_terminal(name: str) -> None
 
 
 def loaded_by(*names: str) -> set[str]:
-    """The top names of all that Python has loaded once it has imported `names`."""
+    """Return the top names of all modules that Python loads with `names`."""
     program = f"import sys, {', '.join(names)}; print(*{{name.split('.')[0] for name in sys.modules}})"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return set(ran.stdout.split())

@@ -1,4 +1,4 @@
-"""The partitions that can hold a key, held against librdkafka's own functions and Java's test vectors."""
+"""The partitions that can hold a key, compared with librdkafka's functions and Java's test vectors."""
 
 import confluent_kafka
 import pytest

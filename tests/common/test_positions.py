@@ -1,4 +1,4 @@
-"""What a user may write for a time or an offset, and how it is shown back."""
+"""The forms of times and offsets, and how they are shown."""
 
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,4 +1,4 @@
-"""librdkafka's properties as we know them, held against librdkafka itself."""
+"""Our tables of librdkafka's properties, compared with librdkafka itself."""
 
 import re
 
@@ -20,7 +20,7 @@ HIDDEN_WORDS = re.compile("password|passphrase|secret|pem$|jaas|token|key")
 
 
 def librdkafkas_answer(client: type, name: str) -> str:
-    """What librdkafka says of a property; one that it doesn't know keeps it from making a client."""
+    """Return what librdkafka says of a property. It creates no client with an unknown property."""
     with pytest.raises(confluent_kafka.KafkaException) as refused:
         client({name: "1", "group.id": "g", "no.such": "1"})
     return str(refused.value)

@@ -1,4 +1,4 @@
-"""A session's order, rule by rule; what its lanes, its open calls and its totals are."""
+"""The order of a session, rule by rule, and its lanes, open calls and totals."""
 
 import json
 from collections import Counter
@@ -18,7 +18,7 @@ SECOND = 1_000_000
 
 
 class Ev(NamedTuple):
-    """An event as a test writes it; `at` in seconds after noon."""
+    """Make an event; `at` is in seconds after noon."""
 
     id: str
     at: float
@@ -32,7 +32,7 @@ class Ev(NamedTuple):
 
 
 def written(events: Iterable[Ev]) -> list[Record]:
-    """The events as records, each partition counting its offsets in the order in which they stand here."""
+    """Make records of the events; each partition counts its own offsets, in this order."""
     ends: Counter[int] = Counter()
     found = []
     for event in events:
@@ -60,7 +60,7 @@ def told(*events: Ev) -> Timeline:
 
 
 def ids(*events: Ev) -> str:
-    """The event ids in the timeline's order."""
+    """Return the event ids in the timeline's order."""
     return " ".join(step.event.event_id for step in told(*events).steps)
 
 
@@ -73,7 +73,7 @@ def since_noon(microseconds: int) -> float:
 
 
 def started(event_id: str, at: float, call_id: object, **fields: Any) -> Ev:
-    """A `call_started`; `fields` are the event's, but for `payload`, which adds to its own."""
+    """Make a `call_started`; `fields` are the event's, and `payload` adds to its payload."""
     payload = {"call_id": call_id, "call_type": "tool_call", "tool": "crm.find", **fields.pop("payload", {})}
     return Ev(event_id, at, kind="call_started", payload=payload, **fields)
 
@@ -396,7 +396,7 @@ def test_announcements_that_name_each_other_are_all_kept() -> None:
 
 
 def lanes(story: Timeline) -> dict[str, int]:
-    """The number of the lane of each step."""
+    """Return the number of each step's lane."""
     return {s.event.event_id: story.lanes.index(s.lane) for s in story.steps}
 
 

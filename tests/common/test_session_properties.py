@@ -1,4 +1,4 @@
-"""What holds of every session's timeline, however Kafka interleaved, doubled and spread its records."""
+"""The properties of every timeline, wherever Kafka put the session's records, copies included."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def recorded(fields: dict[str, Any], partition: int, offset: int, process: str |
 
 
 def shape(story: Timeline) -> dict[str, Any]:
-    """All that a reader sees of a timeline, but for where its records lie and what arrival alone decides."""
+    """Return the visible content of a timeline, without places and without marks that depend on arrival."""
     lanes = {id(lane): number for number, lane in enumerate(story.lanes)}
     return {
         "steps": [
@@ -149,21 +149,21 @@ def process(step: Step) -> tuple[str, str | int]:
 
 
 def precedes(child: Step, step: Step) -> bool:
-    """Whether `child` was recorded before `step`, and would stand before it had nothing been moved."""
+    """Whether `child` was recorded before `step`, and would stand before it if no step were moved."""
     places = [(s.record.place.partition, s.record.place.offset) for s in (child, step)]
     recorded = (child.recorded, places[0]) < (step.recorded, places[1])
     return recorded and (natural(child), places[0]) < (natural(step), places[1])
 
 
 def natural(step: Step) -> int:
-    """When a step would begin by its own clock alone."""
+    """Return when a step would begin by its own clock alone."""
     if step.announced:
         return min(step.recorded, *(to_microseconds(record.event.timestamp) for record in step.announced))
     return step.recorded - step.event.latency_us
 
 
 def depends(step: Step, on: Step, behind: dict[Step, list[Step]]) -> bool:
-    """Whether `step` comes behind `on`, by its parents or by what its process recorded before."""
+    """Whether `step` must stand behind `on`, because of its parents or of its process's earlier steps."""
     seen: set[Step] = set()
     left = [step]
     while left:
@@ -221,7 +221,7 @@ def test_lanes_begin_with_their_delegation_and_end_with_one_result(log: list[Rec
 
 
 class Written(NamedTuple):
-    """An event as its process recorded it."""
+    """Make an event as its process recorded it."""
 
     process: str
     fields: dict[str, Any]
@@ -229,7 +229,7 @@ class Written(NamedTuple):
 
 @st.composite
 def a_session(draw: Callable[..., Any]) -> list[Written]:
-    """A session in the order of its recording; clocks of different processes differ, and no two events tie."""
+    """Make a session in the order of its recording. The clocks of processes differ, and no two events tie."""
     count = draw(st.integers(1, 10))
     processes = draw(st.lists(st.sampled_from(["p", "q", "r"]), min_size=count, max_size=count))
     skew = {process: draw(st.sampled_from([0, 0, -25, 25])) for process in "pqr"}
@@ -255,7 +255,7 @@ def a_session(draw: Callable[..., Any]) -> list[Written]:
 
 @st.composite
 def a_log_of(draw: Callable[..., Any], session: list[Written]) -> list[Record]:
-    """The session as Kafka may hold it: interleaved, in several partitions, with copies behind their events."""
+    """Spread a session as Kafka may: interleaved, over several partitions, with copies behind their events."""
     left = {name: [w for w in session if w.process == name] for name in "pqr"}
     homes = {name: draw(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 10))) for name in "pqr"}
     ends: Counter[int] = Counter()

@@ -1,4 +1,4 @@
-"""Which settings file is used, and the lines that its keys stand on."""
+"""The choice of the settings file, and the lines of its keys."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""One contract for all sources: a topic in real Kafka, and capture files plain, packed and through a pipe."""
+"""The contract of all sources: a topic in real Kafka, and capture files, plain, compressed and through a pipe."""
 
 import gzip
 import io
@@ -33,7 +33,7 @@ ALL = PositionRange()
 
 
 class Row(NamedTuple):
-    """A record to be read; one that is no event stands in a file as its bytes alone."""
+    """A record to be read. In a file, a record without an event is only its bytes."""
 
     value: bytes
     key: bytes = b"s"
@@ -43,7 +43,7 @@ class Row(NamedTuple):
 
 
 def row(event_id: str, at: float = 0, session: str = "s", partition: int = 0, **fields: Any) -> Row:
-    """An event that was recorded `at` seconds after noon."""
+    """Make an event that was recorded `at` seconds after noon."""
     time = NOON + timedelta(seconds=at)
     headers = fields.pop("headers", ())
     event = {"event_id": event_id, "session_id": session, "agent_id": "a", "timestamp": time.isoformat()}
@@ -52,7 +52,7 @@ def row(event_id: str, at: float = 0, session: str = "s", partition: int = 0, **
 
 
 def placed(rows: list[Row]) -> list[tuple[Row, Place]]:
-    """Where each row lies: every partition counts its own offsets."""
+    """Return the place of each row; every partition counts its own offsets."""
     ends: Counter[int] = Counter()
     found = []
     for each in rows:
@@ -69,7 +69,7 @@ def captured(rows: list[Row]) -> bytes:
 
 
 def piped(content: bytes) -> io.BufferedReader:
-    """A pipe that somebody writes `content` into."""
+    """Return a pipe into which a thread writes `content`."""
     reading, writing = os.pipe()
 
     def write() -> None:
@@ -81,7 +81,7 @@ def piped(content: bytes) -> io.BufferedReader:
 
 
 class Store(NamedTuple):
-    """A kind of source, and what makes one of it that holds some rows."""
+    """Return a kind of source, and a function that makes one with some rows."""
 
     kind: str
     of: Callable[[list[Row]], Source]

@@ -1,4 +1,4 @@
-"""Settings that name the tests' clusters."""
+"""The settings for the tests' clusters."""
 
 from pathlib import Path
 
@@ -7,6 +7,6 @@ import pytest
 
 @pytest.fixture
 def folder(tmp_path: Path, kafka: str) -> Path:
-    """A folder whose `agentlog.toml` names the shared cluster `local`, and nothing else."""
+    """Return a folder with an `agentlog.toml` that names only the shared cluster, as `local`."""
     (tmp_path / "agentlog.toml").write_text(f'[clusters.local]\n"bootstrap.servers" = "{kafka}"\n')
     return tmp_path

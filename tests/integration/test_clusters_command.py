@@ -1,4 +1,4 @@
-"""`kshark clusters`: one table in which each kind of failure says what it is, though one cluster never answers."""
+"""`kshark clusters`: one table that explains each kind of failure, even if one cluster never answers."""
 
 import signal
 import socket
@@ -33,7 +33,7 @@ def quoted(properties: dict[str, str]) -> dict[str, str]:
 def asked(
     kafka: str, secure_kafka: KafkaCluster, topic: TopicFactory, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
-    """A folder whose settings name a cluster of each kind, and a topic that two of them have."""
+    """Return a folder whose settings name a cluster of each kind, and a topic of two of them."""
     folder = tmp_path_factory.mktemp("clusters")
     name = topic(partitions=3)
     produce(kafka, name, make_messages([make_tool_call(n) for n in range(5)]))

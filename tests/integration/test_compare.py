@@ -13,7 +13,7 @@ from tests.running import CompletedRun, run
 
 @pytest.fixture(scope="module")
 def written(kafka: str) -> str:
-    """A topic with the two invoices of the story."""
+    """Return a topic with the two invoice sessions of the story."""
     topic = create_topic(kafka, partitions=6)
     produce(kafka, topic, make_messages(_invoices()))
     return topic

@@ -1,4 +1,4 @@
-"""`kshark demo`: the story into a file, a pipe or a topic, from where it is replayed as it was written."""
+"""`kshark demo`: the story in a file, a pipe or a topic, and its replay from there."""
 
 import shlex
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def admin(kafka: str) -> AdminClient:
 
 @pytest.fixture(scope="module")
 def made(kafka: str, admin: AdminClient, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A topic that `kshark demo` made."""
+    """Return a topic that `kshark demo` created."""
     name = f"made-by-demo-{tmp_path_factory.getbasetemp().name}"
     done = run("kshark", "demo", "--cluster", kafka, "--topic", name)
     assert (done.code, done.out) == (0, b""), done.error_text
@@ -34,7 +34,7 @@ def made(kafka: str, admin: AdminClient, tmp_path_factory: pytest.TempPathFactor
 
 
 def replayed(out: bytes) -> list[dict[str, object]]:
-    """Events as replayed, with where they lay but for the topic's name."""
+    """Return replayed events with their places, without the topic's name."""
     events = [orjson.loads(line) for line in out.splitlines()]
     for each in events:
         del each["_record"]["topic"]
@@ -124,7 +124,7 @@ def test_who_may_not_make_a_topic_is_told_so(secure_kafka: KafkaCluster) -> None
 
 
 def secure_topic(secure_kafka: KafkaCluster) -> None:
-    """Raise KafkaException when there is no `agent-events`."""
+    """Delete `agent-events`; raise KafkaException if there is none."""
     admin = AdminClient({"bootstrap.servers": secure_kafka.bootstrap}, logger=SILENT_LOGGER)
     resource = ConfigResource(ConfigResource.Type.TOPIC, "agent-events")
     admin.describe_configs([resource])[resource].result(timeout=30)

@@ -1,4 +1,4 @@
-"""`kshark replay --follow` on real Kafka: events as they come, until the session ends or somebody stops it."""
+"""`kshark replay --follow` on real Kafka: new events, until the session ends or the user stops it."""
 
 import signal
 import subprocess
@@ -22,7 +22,7 @@ Follow = Callable[..., RunningTool]
 
 @pytest.fixture
 def follow(kafka: str) -> Iterator[Follow]:
-    """Starts `kshark replay --follow`; what still runs at the end of the test is killed."""
+    """Return a function that starts `kshark replay --follow`. Tools that still run after the test are killed."""
     started: list[RunningTool] = []
 
     def start(topic: str, *options: str, bootstrap: str = kafka) -> RunningTool:

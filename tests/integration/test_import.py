@@ -1,4 +1,4 @@
-"""`kshark export` and `import` on real Kafka: what comes out of one topic goes into another as it was, each once."""
+"""`kshark export` and `import` on real Kafka: records go unchanged from one topic to another, each once."""
 
 import fcntl
 import signal
@@ -27,7 +27,7 @@ TopicFactory = Callable[..., str]
 
 
 class Lies(NamedTuple):
-    """A record of a topic, as Kafka has it."""
+    """A record of a topic as Kafka holds it."""
 
     partition: int
     key: bytes | None
@@ -37,7 +37,7 @@ class Lies(NamedTuple):
 
 
 def held(bootstrap: str, topic: str) -> list[Lies]:
-    """All records of a topic, by partition and offset."""
+    """Return all records of a topic, by partition and offset."""
     consumer = Consumer(
         {"bootstrap.servers": bootstrap, "group.id": "test", "enable.partition.eof": False}, logger=SILENT_LOGGER
     )
@@ -67,7 +67,7 @@ def export(kafka: str, topic: str, *sessions: str) -> bytes:
 
 
 def as_recorded(content: bytes) -> list[tuple[bytes, int, object]]:
-    """Each line's event as stored, its time and headers: all but where the record lay."""
+    """Return the event, time and headers of each line, without the record's place."""
     found = []
     for line in content.splitlines():
         value, _, record = line.rpartition(b',"_record":')
@@ -78,7 +78,7 @@ def as_recorded(content: bytes) -> list[tuple[bytes, int, object]]:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A session of five records, one of them a copy."""
+    """Return a capture file with a session of five records, one of them a copy."""
     return write_capture_file(tmp_path / "run.ndjson", *SESSION_EVENTS)
 
 
@@ -95,7 +95,7 @@ stored_headers = st.lists(st.tuples(st.sampled_from(["a", "agentlog.process", "Ã
 
 @st.composite
 def stored(draw: st.DrawFn) -> tuple[bytes, int, list[tuple[str, bytes | None]]]:
-    """A record's value, time and headers, as any producer may write them: odd spacing, unknown members, any order."""
+    """Make a value, time and headers as any producer may write them: odd spaces, unknown members, any order."""
     number = draw(st.integers(0, 40))
     fields = make_event(number, draw(st.sampled_from(["tool_call", "call_started", "of_our_own"])))
     fields["session_id"] = draw(st.sampled_from(["sess_1", "sess_Ã©", "sess_3"]))

@@ -73,7 +73,7 @@ def whole(reader: KafkaReader, topic: str) -> TopicSource:
 
 
 def ids(found: list[RecordOrUnreadable]) -> list[str]:
-    """The ids of the events; of what can't be read its offset and the reason."""
+    """Return the ids of the events, and the offsets and reasons of unreadable records."""
     return [
         each.event.event_id if isinstance(each, Record) else f"{each.place.offset}: {each.reason}" for each in found
     ]
@@ -87,7 +87,7 @@ def read(source: TopicSource, span: PositionRange = ALL, session_id: str = "s") 
 
 
 def failure(at: Cluster, topic: str = "agent-events") -> AgentlogError:
-    """What the user is told when a session is read there."""
+    """Return the error that reading a session there raises."""
     with pytest.raises(AgentlogError) as raised, KafkaReader(at) as reader:
         read(whole(reader, topic))
     return raised.value
@@ -195,7 +195,7 @@ def test_a_topic_unlike_any_other_is_answered_with_what_there_is(fragile_kafka: 
 
 
 class Stumbling(KafkaReader):
-    """A reader in whose way something comes between asking for the bounds and reading."""
+    """A reader with an interruption between the request of the bounds and the reading."""
 
     def __init__(self, at: Cluster, happens: Callable[[], object], timeout_s: float = 10) -> None:
         super().__init__(at, timeout_s)
@@ -215,7 +215,7 @@ QUESTIONS: dict[str, Callable[[KafkaReader, str], object]] = {
 
 
 def ask_until_it_fails(question: Callable[[], object]) -> None:
-    """A busy machine pauses a broker a moment later."""
+    """Ask until an error ends it, because a busy machine may pause a broker a moment later."""
     while True:
         question()
 
@@ -246,7 +246,7 @@ def test_a_broker_that_falls_silent_while_a_topic_is_read_is_unavailable(fragile
 
 
 def transaction(bootstrap: str, topic: str, messages: list[Message]) -> Producer:
-    """A transaction with `messages` in it, still open; its producer commits or aborts it."""
+    """Begin a transaction with `messages`. Its producer commits or aborts it."""
     producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": f"tx-{topic}-{messages[0].value!r}"})
     producer.init_transactions(30)
     producer.begin_transaction()
@@ -316,7 +316,7 @@ def test_following_begins_where_reading_ended(kafka: str, topic: Topics, reader:
 
 
 def trim(bootstrap: str, topic: str, offset: int, partition: int = 0) -> None:
-    """Delete what lies before `offset`, as retention does."""
+    """Delete the records before `offset`, as retention does."""
     admin = AdminClient({"bootstrap.servers": bootstrap}, logger=SILENT_LOGGER)
     for future in admin.delete_records([TopicPartition(topic, partition, offset)]).values():
         future.result(timeout=30)
@@ -418,7 +418,7 @@ def compact_soon(bootstrap: str) -> None:
 
 
 def outside(count: int) -> int:
-    """A partition of `count` where no client's partitioner puts the session `s`."""
+    """Return a partition of `count` where no client's partitioner puts the session `s`."""
     return next(p for p in range(count) if p not in list_candidate_partitions(b"s", count))
 
 

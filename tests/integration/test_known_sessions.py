@@ -1,4 +1,4 @@
-"""Sessions that a catalogue knows, read from where they lie; the newest; ids that a shell completes."""
+"""Sessions in the catalogue: read from their known offsets, the newest one, and completion of ids."""
 
 import sqlite3
 from collections.abc import Callable
@@ -22,7 +22,7 @@ Kshark = Callable[..., CompletedRun]
 
 @pytest.fixture
 def kshark(kafka: str, tmp_path: Path) -> Kshark:
-    """Runs kshark on a topic, with a cache folder of the test's own."""
+    """Return a function that runs kshark on a topic, with the test's own cache folder."""
 
     def ran(command: str, topic: str, *arguments: str) -> CompletedRun:
         where = ("--cluster", kafka, "--topic", topic)
@@ -32,7 +32,7 @@ def kshark(kafka: str, tmp_path: Path) -> Kshark:
 
 
 def others(first: int, count: int, partition: int | None = None) -> list[Message]:
-    """The records of so many other sessions."""
+    """Make the records of other sessions."""
     events = [make_tool_call(n, session_id=f"sess_other_{n}") for n in range(first, first + count)]
     return make_messages(events, partition)
 
@@ -48,13 +48,13 @@ def document(done: CompletedRun) -> dict[str, Any]:
 
 
 def replayed(kshark: Kshark, topic: str, *options: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What a replay says of `sess_1`, and what was searched for it."""
+    """Replay `sess_1`; return the timeline and what was searched."""
     found = document(kshark("replay", topic, "sess_1", "--format", "json", *options))
     return found, found.pop("searched")
 
 
 def same_but_quicker(kshark: Kshark, topic: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What was searched by the catalogue and without, for what was the same."""
+    """Check that the catalogue changes nothing in the replay; return what was searched with it and without."""
     with_it, by_catalogue = replayed(kshark, topic)
     without, by_log = replayed(kshark, topic, "--no-catalog")
     assert with_it == without

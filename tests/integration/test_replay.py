@@ -1,4 +1,4 @@
-"""`kshark replay` on real Kafka, as a user runs it: which cluster, what is searched, and what is said when it fails."""
+"""`kshark replay` on real Kafka, as a user runs it: the cluster, the partitions searched, and error messages."""
 
 import re
 import signal
@@ -30,18 +30,18 @@ def replay(folder: Path, topic: str, *arguments: str, session: str = "sess_1", *
 
 
 def ids(done: CompletedRun) -> list[str]:
-    """The ids of the events that were written as ndjson."""
+    """Return the ids of the events in NDJSON output."""
     return [orjson.loads(line)["event_id"] for line in done.out.splitlines()]
 
 
 def elsewhere(session: str, count: int) -> int:
-    """A partition in which no client's partitioner would put a session."""
+    """Return a partition where no client's partitioner puts a session."""
     return next(p for p in range(count) if p not in list_candidate_partitions(session.encode(), count))
 
 
 @pytest.fixture(scope="module")
 def written(kafka: str, topic: TopicFactory) -> str:
-    """A topic of 12 partitions with the session, others, and what can't be read."""
+    """Return a topic of 12 partitions with the session, other sessions, and unreadable records."""
     name = topic(partitions=12)
     likely = list_candidate_partitions(b"sess_1", 12)[0]
     produce(kafka, name, make_messages(SESSION, likely))
@@ -178,7 +178,7 @@ def test_bounds_hold_for_a_topic(folder: Path, bounded: str, bounds: list[str], 
 
 @pytest.fixture(scope="module")
 def bounded(kafka: str, topic: TopicFactory) -> str:
-    """A topic of one partition with the session."""
+    """Return a topic of one partition with the session."""
     name = topic()
     produce(kafka, name, make_messages(SESSION))
     return name
@@ -229,7 +229,7 @@ def test_a_broker_that_hangs_is_left_at_the_first_ctrl_c(tmp_path: Path) -> None
 
 @pytest.fixture
 def settings(secure_kafka: KafkaCluster, tmp_path: Path) -> Callable[..., Path]:
-    """Writes an `agentlog.toml` with one cluster, `secure`, and returns its folder."""
+    """Return a function that writes an `agentlog.toml` with one cluster, `secure`, and returns its folder."""
 
     def write(user: str, **properties: str) -> Path:
         known = {name.replace("_", "."): value for name, value in properties.items()}

@@ -1,4 +1,4 @@
-"""`kshark sessions` on real Kafka: with its catalogue and without it, whatever became of either."""
+"""`kshark sessions` on real Kafka: with and without its catalogue, and with changes of the topic or the catalogue."""
 
 import sqlite3
 import subprocess
@@ -32,7 +32,7 @@ Listing = Callable[..., CompletedRun]
 
 @pytest.fixture
 def listed(kafka: str, tmp_path: Path) -> Listing:
-    """Runs `kshark sessions` with a cache folder of the test's own."""
+    """Return a function that runs `kshark sessions` with the test's own cache folder."""
 
     def sessions(topic: str, *options: str) -> CompletedRun:
         where = ("--topic", topic) if "--cluster" in options else ("--cluster", kafka, "--topic", topic)
@@ -201,7 +201,7 @@ def test_a_log_that_ends_before_what_was_read_is_read_anew(fragile_kafka: KafkaC
 
 
 def summed(kafka: str, topic: str, store: Store, alone: int) -> tuple[int, dict[str, Summary]]:
-    """How many records were read, and the rows, those in doubt settled."""
+    """Return the number of records read, and the rows, including those of doubtful sessions."""
     searched = SearchReport("")
     with KafkaReader(
         Cluster("test", {"bootstrap.servers": kafka}, {"bootstrap.servers": "test"}, frozenset())

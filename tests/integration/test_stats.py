@@ -1,4 +1,4 @@
-"""`kshark stats` on real Kafka: its sums are those that anyone makes from the raw records."""
+"""`kshark stats` on real Kafka: its sums equal those of the raw records."""
 
 import signal
 import time
@@ -22,7 +22,7 @@ TopicFactory = Callable[..., str]
 
 
 def recent(seconds: float, event_id: str, event_type: str = "tool_call", **fields: Any) -> Event:
-    """An event of so many seconds ago."""
+    """Make an event of some seconds ago."""
     at = (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
     return make_event(0, event_type, event_id=event_id, timestamp=at, **fields)
 
@@ -36,7 +36,7 @@ def stats(kafka: str, topic: str, *options: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def story(kafka: str, topic: TopicFactory) -> str:
-    """A topic with the story, as if it had been this morning."""
+    """Return a topic with the story, shifted to this morning."""
     name = topic(partitions=5)
     done = run("kshark", "demo", "--cluster", kafka, "--topic", name, "--began", "-5h")
     assert done.code == 0, done.error_text
@@ -44,7 +44,7 @@ def story(kafka: str, topic: TopicFactory) -> str:
 
 
 def readable(lies: list[Lies]) -> list[tuple[dict[str, Any], int]]:
-    """Every event among raw records, and its size."""
+    """Yield every event of the raw records, and its size."""
     found = []
     for each in lies:
         record = decode(each.value, Place("t", 0, 0), "")

@@ -1,4 +1,4 @@
-"""`kshark tail` on real Kafka: all sessions as they come, through outages, floods and new partitions."""
+"""`kshark tail` on real Kafka: new events of all sessions, through outages, floods and new partitions."""
 
 import signal
 import subprocess
@@ -22,7 +22,7 @@ Tail = Callable[..., RunningTool]
 
 @pytest.fixture
 def tail(kafka: str) -> Iterator[Tail]:
-    """Starts `kshark tail` and waits until it has begun; what still runs at the end of the test is killed."""
+    """Return a function that starts `kshark tail` and waits until it has begun. It is killed after the test."""
     started: list[RunningTool] = []
 
     def start(topic: str, *options: str, bootstrap: str = kafka) -> RunningTool:

@@ -1,4 +1,4 @@
-"""Live readers while their cluster is away: what they say, and that they come back whatever becomes of their client."""
+"""Live readers while their cluster is away: their messages, and how they come back."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from devkafka import KafkaCluster, Message, create_topic, eventually, produce
 AWAY = "away\nwaiting for the cluster; events recorded until then will be shown"
 BACK = "the cluster answers again"
 NEVER_AGAIN = ("reconnect.backoff.ms=600000", "reconnect.backoff.max.ms=600000", "metadata.recovery.strategy=none")
-"""A client connects once in ten minutes: without its connection it is as one that no broker is named to."""
+"""A client reconnects only after ten minutes. Without its connection it is like a client that knows no broker."""
 
 
 def cluster(bootstrap: str, *properties: str) -> Cluster:
@@ -81,7 +81,7 @@ def test_a_new_client_fetches_again_what_the_old_one_had_not_handed_out(fragile_
 
 
 def first_batch(reader: KafkaReader, topic: str) -> list[int]:
-    """What is read first; all the rest of a small topic was fetched with it."""
+    """Read the first message. The rest of a small topic was fetched with it."""
     reader.start_reading(topic, {0: 0})
     return values(eventually(reader.read_full_batch, timeout=30))
 
@@ -135,7 +135,7 @@ def test_an_outage_is_told_with_its_own_reason_and_not_with_that_of_the_one_befo
 
 
 class Answering(KafkaReader):
-    """What a cluster answers, one after the other: of a broker that knows no topic while it starts none can be had."""
+    """The answers of a cluster, in turn. A real broker that knows no topic while it starts can't be had in a test."""
 
     def __init__(self, *answers: Exception | int) -> None:
         super().__init__(cluster("127.0.0.1:1"))

@@ -28,7 +28,7 @@ def asked(folder: Path, command: str, topic: str, *arguments: str, session: str 
 
 @pytest.fixture(scope="module")
 def written(kafka: str, topic: TopicFactory) -> str:
-    """A topic of 12 partitions with the session in two of them, and a record that can't be read."""
+    """Return a topic of 12 partitions with the session in two of them, and an unreadable record."""
     name = topic(partitions=12)
     one, other = list_candidate_partitions(b"sess_1", 12)[:2]
     produce(kafka, name, make_messages(SESSION[:4], one))
