@@ -124,7 +124,7 @@ def test_who_may_not_make_a_topic_is_told_so(secure_kafka: KafkaCluster) -> None
 
 
 def secure_topic(secure_kafka: KafkaCluster) -> None:
-    """Delete `agent-events`; raise KafkaException if there is none."""
+    """Raise KafkaException if there is no topic `agent-events`."""
     admin = AdminClient({"bootstrap.servers": secure_kafka.bootstrap}, logger=SILENT_LOGGER)
     resource = ConfigResource(ConfigResource.Type.TOPIC, "agent-events")
     admin.describe_configs([resource])[resource].result(timeout=30)
