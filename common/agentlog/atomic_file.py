@@ -10,8 +10,8 @@ from typing import BinaryIO, cast
 
 from .errors import UsageError
 
-MAX_KEPT_NAME = 50
-"""A temporary file keeps at most this many characters of the name, so that any file system accepts its own name."""
+MAX_NAME_CHARACTERS = 50
+"""A temporary name keeps this many characters of the file's name, so that any file system accepts it."""
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def open_replacement(path: Path) -> Iterator[io.BufferedWriter]:
             yield file
         return
     target = Path(os.path.realpath(path))
-    temporary_path = target.with_name(f".{target.name[:MAX_KEPT_NAME]}.{os.getpid()}.part")
+    temporary_path = target.with_name(f".{target.name[:MAX_NAME_CHARACTERS]}.{os.getpid()}.part")
     try:
         with temporary_path.open("wb") as file:
             yield file

@@ -11,7 +11,7 @@ from .connection_monitor import ConnectionMonitor
 from .offset_range_reader import OffsetRangeReader
 from .reader import Bounds, KafkaReader, Message
 from .source import RecordOrUnreadable, remember_session_ids
-from .topic_stream import decode_message, start_offsets
+from .topic_stream import decode_message, find_start_offsets
 
 
 class TopicSource:
@@ -60,7 +60,7 @@ class TopicSource:
         self, session_id: str, partitions: list[int], position_range: PositionRange
     ) -> Iterator[RecordOrUnreadable]:
         bounds = self._reader.fetch_bounds(self._topic, partitions)
-        starts = start_offsets(self._reader, self._topic, bounds, position_range.start)
+        starts = find_start_offsets(self._reader, self._topic, bounds, position_range.start)
         self._note_searched(bounds)
         self._awaiting_first_record = {p for p in partitions if bounds[p].low and starts[p] == bounds[p].low}
         yield from self._read_range(session_id, starts, {p: b.high for p, b in bounds.items()}, position_range)

@@ -25,7 +25,7 @@ def explain_key_mismatch(key: bytes | None, session_id: str) -> str:
     return f"its key is {(key or b'').decode(errors='replace')}, its session_id {session_id}"
 
 
-def start_offsets(
+def find_start_offsets(
     reader: KafkaReader, topic: str, bounds: Mapping[int, Bounds], since: Position | None
 ) -> dict[int, int]:
     """Return the first offset of each partition that isn't before ``since``; its end if there is none."""
@@ -68,7 +68,7 @@ class TopicStream:
         self.partition_count = self._reader.partition_count(self._topic)
         bounds = self._reader.fetch_bounds(self._topic, range(self.partition_count))
         self.ends = {p: b.high for p, b in bounds.items()}
-        self._starts = self.ends if at_end else start_offsets(self._reader, self._topic, bounds, since)
+        self._starts = self.ends if at_end else find_start_offsets(self._reader, self._topic, bounds, since)
 
     @property
     def expected(self) -> int:

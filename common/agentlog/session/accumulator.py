@@ -19,7 +19,7 @@ from ..event.partial_decode import PartialEvent
 from .order import MIN_TIME_US, resolve_call_id, resolve_call_type
 from .step import find_label
 from .summary import GOAL_CHARACTERS, Summary, list_agents, sum_dollars, sum_tokens
-from .timeline import CALL_TYPES, OUTCOMES, end_status
+from .timeline import CALL_TYPES, OUTCOMES, resolve_end_status
 
 _NEVER = 1 << 62
 Amount = TypeVar("Amount", int, float)
@@ -201,9 +201,8 @@ class SessionAccumulator(msgspec.Struct):
             self.started_alone |= not isinstance(event.context.parent_event_id, str)
             if isinstance(event.payload.goal, str):
                 self._add_goal(Goal(event.payload.goal[:GOAL_CHARACTERS], event.event_id))
-        self._update_bound(
-            SessionBound(recorded_us, raised_us, event.event_type, end_status(event.payload.status, event.status))
-        )
+        status = resolve_end_status(event.payload.status, event.status)
+        self._update_bound(SessionBound(recorded_us, raised_us, event.event_type, status))
 
     def _update_bound(self, bound: SessionBound | None) -> None:
         """Keep the bound that was recorded last, and note the latest possible time of the other one."""
@@ -250,7 +249,7 @@ class SessionAccumulator(msgspec.Struct):
             amounts[:] = _reduce_exactly(amounts)
 
     def merge(self, other: "SessionAccumulator") -> Self:
-        """Add the totals of the same session's records in other partitions, and return self. Both must be finalized."""
+        """Add the totals of the session's records in other partitions, and return self. Both must be finalized."""
         known = set(_unpack_hashes(self.known)), set(_unpack_hashes(other.known))
         has_copies = not known[0].isdisjoint(known[1])
         has_split_calls = any(map(known[1].__contains__, map(hash_id, self.open)))

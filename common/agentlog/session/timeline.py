@@ -163,7 +163,7 @@ def _find_outcome(steps: list[Step]) -> str | None:
     bounds = [step for step in steps if step.kind in BOUNDS and step.lane.depth == 0]
     last = max(bounds, key=get_recorded_key, default=None)
     if last is not None and last.kind == "session_end":
-        return end_status(last.event.payload.get("status"), last.event.status)
+        return resolve_end_status(last.event.payload.get("status"), last.event.status)
     stating_steps = [step for step in steps if step.event.status]
     if last is not None:
         stating_steps = [step for step in stating_steps if get_recorded_key(step) >= get_recorded_key(last)]
@@ -171,7 +171,7 @@ def _find_outcome(steps: list[Step]) -> str | None:
     return status if status in OUTCOMES else None
 
 
-def end_status(payload_status: object, status: str | None) -> str:
+def resolve_end_status(payload_status: object, status: str | None) -> str:
     """Return the outcome that a ``session_end`` states in its payload or as its status; ``ended`` if neither does."""
     return str(payload_status or status or "ended")
 

@@ -12,11 +12,11 @@ from .file import SettingsFile, find_settings_file, get_type_name
 from .librdkafka_properties import suggest_name
 from .property_values import (
     PropertyValue,
-    from_environment,
-    from_file,
-    from_overrides,
-    from_properties,
+    convert_properties,
+    parse_overrides,
     read_cluster_properties,
+    read_environment_properties,
+    resolve_file_properties,
 )
 
 TOP_LEVEL: Mapping[str, type] = {"cluster": str, "topic": str, "clusters": dict, "topics": dict, "kdiff": dict}
@@ -95,11 +95,11 @@ class Settings:
         Raises:
             SettingsError: there is no such cluster, or one of its settings is wrong.
         """
-        flags = from_overrides(overrides)
-        values = from_environment(self._environment) | flags
+        flags = parse_overrides(overrides)
+        values = read_environment_properties(self._environment) | flags
         name, origin = self._choose_cluster(name_or_address)
         if self.file and name in self.cluster_names:
-            values |= from_file(self.file, name, self._environment, overriding=values)
+            values |= resolve_file_properties(self.file, name, self._environment, overriding=values)
         elif name is not None:
             values |= {BOOTSTRAP: PropertyValue(self._check_address(name, origin), origin, is_secret=False)} | flags
         if BOOTSTRAP not in values:
@@ -163,7 +163,7 @@ def build_cluster(properties: Mapping[str, object], origin: str) -> Cluster:
     Raises:
         SettingsError: a property is unknown or wrong, or the address is missing.
     """
-    values = from_properties(properties, origin)
+    values = convert_properties(properties, origin)
     if BOOTSTRAP not in values:
         raise SettingsError(f"{origin}: {BOOTSTRAP} is missing")
     values[BOOTSTRAP] = values[BOOTSTRAP]._replace(value=_check_addresses(values[BOOTSTRAP]))

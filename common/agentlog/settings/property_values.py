@@ -21,7 +21,7 @@ class PropertyValue(NamedTuple):
     is_secret: bool
 
 
-def from_file(
+def resolve_file_properties(
     file: SettingsFile, cluster: str, environment: Mapping[str, str], overriding: Mapping[str, PropertyValue]
 ) -> dict[str, PropertyValue]:
     """Return the file's properties of ``cluster``, with ``{env}`` and ``{file}`` looked up and paths made absolute.
@@ -56,7 +56,7 @@ def read_cluster_properties(file: SettingsFile, cluster: str) -> dict[str, tuple
     return _collect_unique(iter_properties())
 
 
-def from_environment(environment: Mapping[str, str]) -> dict[str, PropertyValue]:
+def read_environment_properties(environment: Mapping[str, str]) -> dict[str, PropertyValue]:
     """Return the properties in variables such as ``AGENTLOG_KAFKA_SASL_PASSWORD``. An empty one counts as not set.
 
     Raises:
@@ -75,7 +75,7 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, PropertyValue]
     return _collect_unique(iter_properties())
 
 
-def from_overrides(overrides: Sequence[str]) -> dict[str, PropertyValue]:
+def parse_overrides(overrides: Sequence[str]) -> dict[str, PropertyValue]:
     """Return the properties in ``NAME=VALUE`` pairs, the last of each name.
 
     Raises:
@@ -92,7 +92,7 @@ def from_overrides(overrides: Sequence[str]) -> dict[str, PropertyValue]:
     return values
 
 
-def from_properties(properties: Mapping[str, object], origin: str) -> dict[str, PropertyValue]:
+def convert_properties(properties: Mapping[str, object], origin: str) -> dict[str, PropertyValue]:
     """Return the properties in a mapping that a program gives.
 
     Raises:
