@@ -1,4 +1,4 @@
-"""A flight recorder for AI agents, kept in Kafka: the library that records, and the core that its tools share.
+"""The library of agentlog: it records what AI agents do in Kafka, and holds the core that the tools share.
 
 from agentlog import AgentTracer
 """
@@ -32,11 +32,11 @@ _HOMES = {
     "TopicNotFound": "errors",
     "carry": "recording.spans.context",
 }
-__all__ = sorted(_HOMES)  # noqa: PLE0605  the names above
+__all__ = sorted(_HOMES)  # noqa: PLE0605  all keys are texts
 
 
 def __getattr__(name: str) -> Any:
-    """Load what is used, when it is used."""
+    """Import the module of a public name when the name is first used."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)

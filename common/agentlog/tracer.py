@@ -1,4 +1,4 @@
-"""AgentTracer: what an agent does, recorded in Kafka as it happens, without holding the agent up."""
+"""AgentTracer, the recorder of one agent in one session."""
 
 import asyncio
 import os
@@ -26,44 +26,50 @@ from .recording.spans.propagation import make_headers, parse_headers
 from .recording.spans.recorder import Recorder
 
 NO_PRICES: Mapping[str, Price] = MappingProxyType({})
+"""The default for ``prices``: an empty mapping that nobody can change."""
 
 
 class AgentTracer(RecordingMethods):
-    """Records the events of one agent in one session.
+    """A recorder of one agent in one session.
 
         with AgentTracer(agent_id="invoice-agent", goal="Invoice Acme", cluster="us-east-1") as tracer:
             invoice = tracer.track_tool_call("stripe.create_invoice", {"amount": 4500}, lambda: create(4500))
 
-    Its ``with`` block is the session, from ``session_start`` to ``session_end``; one that an exception leaves ends as
-    ``failed``. Without the block the session starts with ``start()``, or at the first event where a goal is given,
-    and ends with ``end()``. Events are queued and sent behind the caller; tracers of one process that record to the
-    same place share the queue. ``AGENTLOG_DISABLED=1`` in the environment makes it do nothing.
+    The ``with`` block is the session. It records ``session_start`` and ``session_end``. If an exception leaves the
+    block, the session ends as ``failed``.
+
+    Without the block, ``start()`` starts the session and ``end()`` ends it. If there is a goal, the first event
+    starts the session by itself.
+
+    Events wait in a queue, and a thread sends them. Tracers with the same options share one queue and one connection.
+    With ``AGENTLOG_DISABLED=1`` in the environment, the tracer records nothing.
 
     Args:
-        session_id: made when None.
-        agent_id: who acts.
-        goal: what the session is to achieve.
-        cluster: a name in the settings, or ``host:port``; None for the settings' default.
-        kafka: librdkafka's properties in place of a cluster.
-        file: a capture file in place of Kafka.
-        topic: ``agent-events`` unless the settings say otherwise.
-        redact: True for the ready rules, False for none, or a function that gets each event as it would be stored,
-            the ready rules applied, and returns it as it shall be stored.
+        session_id: the session's id. A new one is made when it is None.
+        agent_id: the name of the agent that acts.
+        goal: what the session has to achieve.
+        cluster: a cluster's name in the settings, or ``host:port``. None means the default of the settings.
+        kafka: librdkafka's properties, in place of ``cluster``.
+        file: a capture file, in place of Kafka.
+        topic: the topic. None means the topic in the settings, or else ``agent-events``.
+        redact: True applies the built-in rules for secrets, False applies none. A function is called with each event,
+            after the built-in rules. It returns the event that is stored.
         payloads: the store for large values: a folder, or a URL such as ``s3://bucket/prefix``.
-        prices: of further language models, or other prices, by model.
+        prices: prices by model. They add to the built-in prices, or replace them.
         outage_s: how long events wait for Kafka, in seconds.
-        on_outage: what then happens: ``raise`` (the next call raises KafkaUnavailable, the events wait on), ``spool``
-            (they go to a capture file, which is sent in order when Kafka is back, or by a later run), or ``drop``.
-        spool: the folder for those files.
-        queue_mb: how much may wait in memory, in megabytes.
-        exit_s: how long the end of the process may be held up by what isn't delivered, in seconds.
+        on_outage: what happens after ``outage_s``. ``raise``: the next call raises KafkaUnavailable, and the events
+            go on waiting. ``spool``: the events go to a capture file. They are sent in order when Kafka is back, or by
+            a later run. ``drop``: the events are dropped and counted.
+        spool: the folder for the capture files of ``on_outage="spool"``.
+        queue_mb: how much memory waiting events may take, in megabytes.
+        exit_s: how long the end of the process may wait for undelivered events, in seconds.
 
     Raises:
         SettingsError: a setting is missing or wrong.
-        UsageError: the file can't be opened.
+        UsageError: a name is empty or too long, several targets are given, or the file can't be opened.
     """
 
-    def __init__(  # noqa: PLR0913  each is a setting of its own, named where it is set
+    def __init__(  # noqa: PLR0913  each parameter is a setting, and callers name it
         self,
         session_id: str | None = None,
         *,
@@ -82,7 +88,8 @@ class AgentTracer(RecordingMethods):
         queue_mb: float = 128,
         exit_s: float = 10.0,
     ) -> None:
-        self._recorder: Recorder | None = None  # the first that pickle meets, because it says what to do instead
+        # Stands first because pickle meets it first: the delivery in it raises an error that says what to do instead.
+        self._recorder: Recorder | None = None
         self._author = Author(
             _check_name("session_id", session_id or new_session_id()), _check_name("agent_id", agent_id)
         )
@@ -114,13 +121,15 @@ class AgentTracer(RecordingMethods):
 
     @classmethod
     def from_headers(cls, headers: Mapping[Any, Any], *, agent_id: str, **options: Any) -> Self:
-        """A tracer for work that another process asked for: its session, and the parent that it named.
+        """Return a tracer that continues the session of another process.
 
-        Without such headers it is a session of its own.
+        The headers name the session and the parent event. If they don't, the tracer starts a session of its own.
 
         Args:
-            headers: of the request, as ``headers()`` made them; names in any case, values text or bytes.
-            options: as of ``AgentTracer``; a ``session_id`` counts where the headers name none.
+            headers: the request's headers, which ``headers()`` made. Their names may be in upper or lower case, their
+                values may be text or bytes.
+            agent_id: the name of the agent that acts here.
+            options: the other parameters of ``AgentTracer``. A ``session_id`` is used only if the headers name none.
         """
         session_id, parent = parse_headers(headers)
         fallback_session_id = options.pop("session_id", None)
@@ -136,16 +145,19 @@ class AgentTracer(RecordingMethods):
 
     @property
     def session_id(self) -> str:
-        """The session that is recorded."""
+        """The id of the session."""
         return self._author.session_id
 
     @property
     def agent_id(self) -> str:
-        """Who acts."""
+        """The name of the agent that acts."""
         return self._author.agent_id
 
     def headers(self) -> dict[str, str]:
-        """Headers that carry the session and the current parent to another process."""
+        """Return headers that carry the session and the current parent event to another process.
+
+        ``from_headers`` reads them there.
+        """
         if self._recorder is None:
             return make_headers(self.session_id, self._parent)
         scope = find_scope(self._recorder)
@@ -154,10 +166,13 @@ class AgentTracer(RecordingMethods):
         return make_headers(self.session_id, scope.cause if scope is not None else self._recorder.root)
 
     def start(self, **request: Any) -> None:
-        """Record ``session_start``; the ``with`` block does so by itself.
+        """Record ``session_start``. The ``with`` block calls this by itself.
 
         Args:
-            request: anything to be kept about the request.
+            request: facts about the request. They are stored in the event's payload.
+
+        Raises:
+            KafkaError: events can't be delivered, and ``on_outage="raise"``.
         """
         if self._recorder is not None and self._owns_session and not self._has_started:
             self._recorder.delivery.raise_failure()
@@ -174,14 +189,16 @@ class AgentTracer(RecordingMethods):
         recorder.write(recorder.root, "session_start", goal | request, parent)
 
     def end(self, status: str | None = None, *, result: Any = None, error: str | None = None) -> None:
-        """Record ``session_end``, or a sub-agent's ``delegation_result``; only the first call counts.
+        """Record ``session_end``, or ``delegation_result`` for a sub-agent. Only the first call counts.
 
-        It ends a session that another process began, too, but none that came by headers: that is its caller's to end. A
-        forked child doesn't end what was begun before the fork.
+        A tracer with a known ``session_id`` ends that session even if another process started it. A tracer from
+        ``from_headers`` doesn't end the session, because the caller ends it. A forked child doesn't end sessions that
+        started before the fork.
 
         Args:
-            status: ``succeeded``, ``failed`` or ``cancelled``; when None, ``failed`` with an error, else ``succeeded``.
-            result: what came out.
+            status: ``succeeded``, ``failed`` or ``cancelled``. None means ``failed`` if there is an error, and
+                ``succeeded`` if there is none.
+            result: the session's result.
             error: what went wrong.
         """
         recorder = self._recorder
@@ -221,8 +238,8 @@ class AgentTracer(RecordingMethods):
             self._delegation.set_as_cause()
 
     def _is_error_in_end(self, error: BaseException) -> bool:
-        """Whether nothing but the end is to be recorded when ``error`` leaves the block."""
-        if self._has_ended:  # with a status of its own, which what went wrong afterwards doesn't change
+        """Return whether the end already says all about ``error``, so that it needs no event of its own."""
+        if self._has_ended:  # a later error doesn't change the status
             return _get_status_after(error) != "failed"
         return self._owns_session or self._delegation is not None
 
@@ -237,12 +254,16 @@ class AgentTracer(RecordingMethods):
     def sub_agent(self, agent_id: str, *, task: Any = None, session_id: str | None = None, **why: Any) -> Self:
         """Record a ``delegation``, and return the tracer of the agent that does the work.
 
-        The ``with`` block of that tracer, or its ``end()``, is the ``delegation_result``.
+        The end of that tracer's ``with`` block, or its ``end()``, records the ``delegation_result``.
 
         Args:
-            task: what it is to do.
-            session_id: of a session of its own; None when it works in this one.
+            agent_id: the name of the agent that does the work.
+            task: the task of that agent.
+            session_id: the id of a separate session for that agent. None means that it works in this session.
             why: ``reasoning`` and ``confidence``.
+
+        Raises:
+            KafkaError: events can't be delivered, and ``on_outage="raise"``.
         """
         delegation = self.delegation(agent_id, task, child_session_id=session_id, **why)
         tracer = self._make_sub_tracer(agent_id, delegation, session_id, None if session_id is None else task)
@@ -252,7 +273,7 @@ class AgentTracer(RecordingMethods):
     def _make_sub_tracer(
         self, agent_id: str, delegation: Delegation, session_id: str | None = None, goal: Any = None
     ) -> Self:
-        """The tracer of the agent that does the work of ``delegation``."""
+        """Return the tracer of the agent that does the work of ``delegation``."""
         tracer = copy(self)
         tracer._author = Author(session_id or self.session_id, _check_name("agent_id", agent_id))
         tracer._goal, tracer._scope_token, tracer._delegation = goal, None, None
@@ -263,14 +284,17 @@ class AgentTracer(RecordingMethods):
         return tracer
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """The tracer itself: whose state is copied, such as by ``dataclasses.asdict``, goes on with its session."""
+        """Return the tracer itself. So a state that ``dataclasses.asdict`` copies keeps its session."""
         return self
 
     def flush(self, timeout_s: float | None = None) -> bool:
-        """Wait until all that was recorded so far is delivered, or safe in the spool; False where time was too short.
+        """Wait until all events recorded so far are delivered, or safe in the spool.
 
         Args:
-            timeout_s: in seconds; ``exit_s`` when None.
+            timeout_s: how long to wait at most, in seconds. None means ``exit_s``.
+
+        Returns:
+            False if the time was too short.
         """
         if self._recorder is None:
             return True
@@ -278,10 +302,13 @@ class AgentTracer(RecordingMethods):
         return delivery.flush(delivery.options.shutdown_timeout_s if timeout_s is None else timeout_s)
 
     def close(self, timeout_s: float | None = None) -> None:
-        """End the session if it was started here and hasn't ended, and wait like ``flush``.
+        """End the session if it started here and is still open. Then wait like ``flush``.
+
+        Args:
+            timeout_s: how long to wait at most, in seconds. None means ``exit_s``.
 
         Raises:
-            KafkaUnavailable: not everything is delivered, and ``on_outage="raise"``. It goes on being sent.
+            KafkaUnavailable: some events aren't delivered yet, and ``on_outage="raise"``. They are still being sent.
         """
         if self._has_started or self._delegation is not None:
             self.end()
@@ -291,12 +318,15 @@ class AgentTracer(RecordingMethods):
                 raise delivery.explain_undelivered()
 
     def stats(self) -> Stats:
-        """What became of all that this process recorded to the same place, by whichever tracer."""
+        """Return counts of delivered, waiting and lost events.
+
+        They count the events of all tracers of this process that share this tracer's options.
+        """
         return Stats() if self._recorder is None else self._recorder.delivery.stats()
 
 
 def _make_absolute(payload_store: str | Path) -> str:
-    """The store that ``payload_store`` names, also once the program has gone to another folder."""
+    """Return ``payload_store`` with an absolute path, so that it holds when the program changes its folder."""
     location = str(payload_store)
     return location if "://" in location else str(Path(location).expanduser().absolute())
 
@@ -308,12 +338,12 @@ def _check_name(setting: str, name: str) -> str:
 
 
 def _get_delegation_error(status: str) -> str | None:
-    """What a ``delegation_result``, which has no status, says of a sub-agent that ended so."""
+    """Return the error of a ``delegation_result`` for a sub-agent's ``status``. The event itself has no status."""
     return None if status == "succeeded" else status
 
 
 def _get_status_after(error: BaseException) -> str:
-    """What a session that ``error`` left came to."""
+    """Return the status of a session whose block ``error`` left."""
     if isinstance(error, asyncio.CancelledError | KeyboardInterrupt | GeneratorExit):
         return "cancelled"
     return "succeeded" if isinstance(error, SystemExit) and not error.code else "failed"

@@ -1,4 +1,4 @@
-"""The kinds of spans: calls of tools, models and searches, each one event when it ends, and delegations."""
+"""The kinds of spans: calls of tools, models and searches, and delegations."""
 
 import logging
 import time
@@ -20,7 +20,7 @@ _ANNOUNCED_FIELDS = ("tool", "model", "query", "input")
 
 
 class CallSpan(Span):
-    """A call of a tool."""
+    """A call of a tool, recorded as one event when it ends."""
 
     __slots__ = ()
     event_type = "tool_call"
@@ -38,7 +38,7 @@ class CallSpan(Span):
         return 0 if is_announced else time.perf_counter_ns()
 
     def announce(self) -> None:
-        """Record that the call runs, once: a live view shows it, and a crash doesn't hide it."""
+        """Record ``call_started``, once. So a live view shows the running call, and a crash doesn't hide it."""
         if self.recorder.delivery.open_calls.pop(self.event_id, None) is None:
             return
         self._announce_outer()
@@ -56,8 +56,8 @@ class CallSpan(Span):
             payload["error"] = error_message
         try:
             self._add_result(payload)
-        except Exception:  # noqa: BLE001  what was set is no number, or no price: the call itself is to be recorded
-            _log.exception("what a call of %s used couldn't be recorded", payload.get("model"))
+        except Exception:  # noqa: BLE001  a wrong number or price must not lose the call itself
+            _log.exception("the tokens and cost of a call of %s couldn't be recorded", payload.get("model"))
         payload["latency_ms"] = latency_ms
         self._announce_outer()
         self.recorder.write(self.event_id, self.event_type, payload, self._context)
@@ -68,7 +68,7 @@ class CallSpan(Span):
 
 
 class Retrieval(CallSpan):
-    """A search in what the agent knows."""
+    """A search in the agent's documents, recorded as one event when it ends."""
 
     __slots__ = ()
     event_type = "retrieval"
@@ -76,21 +76,27 @@ class Retrieval(CallSpan):
 
     @property
     def documents(self) -> Any:
-        """What was found; the same as ``output``."""
+        """The documents found. The same as ``output``."""
         return self.output
 
     @documents.setter
-    def documents(self, found: Any) -> None:
-        self.output = found
+    def documents(self, documents: Any) -> None:
+        self.output = documents
 
 
 class LLMCall(CallSpan):
-    """A call of a language model. What isn't set is taken from the output, where that is a provider's answer.
+    """A call of a language model, recorded as one event when it ends.
+
+    If the token counts aren't set, they are read from the output, as long as it is a provider's answer.
 
     Attributes:
-        model: that answered.
-        input_tokens: including ``cached_tokens``.
-        cost_usd: what it cost, in US dollars; from the prices where it isn't set, and absent where they don't tell.
+        model: the model that answered.
+        input_tokens: the tokens of the input, ``cached_tokens`` and ``cache_write_tokens`` included.
+        output_tokens: the tokens of the answer.
+        cached_tokens: the input tokens that the provider read from its prompt cache.
+        cache_write_tokens: the input tokens that the provider wrote to its prompt cache.
+        cost_usd: the cost in US dollars. If it isn't set, it is computed from the prices. A model without a price has
+            no cost.
     """
 
     __slots__ = ("_prices", "cache_write_tokens", "cached_tokens", "cost_usd", "input_tokens", "model", "output_tokens")
@@ -117,7 +123,7 @@ class LLMCall(CallSpan):
         self._clear_usage()
 
     def set_usage(self, usage: Usage) -> None:
-        """Set the tokens."""
+        """Set the token counts."""
         self.input_tokens, self.output_tokens = usage.input, usage.output
         self.cached_tokens, self.cache_write_tokens = usage.cached, usage.cache_write or None
 
@@ -135,9 +141,10 @@ class LLMCall(CallSpan):
 
 
 class Delegation(Span):
-    """A task given to another agent: one event when it begins, and one with the result.
+    """A task for another agent, recorded as one event at the beginning and one with the result.
 
-    The result has no latency: by it a reader would take the result to begin before the work that led to it.
+    The result has no latency. Readers compute an event's beginning from its latency, so the result would seem to begin
+    before the work that led to it.
     """
 
     __slots__ = ("_result_id",)
@@ -167,12 +174,12 @@ class Delegation(Span):
         self.set_as_cause()
 
     def set_as_cause(self) -> None:
-        """Let what the delegating agent does next follow from the result."""
+        """Make the result the parent of the delegating agent's next event."""
         set_cause(self.recorder, self._result_id)
 
 
 class NonRecordingSpan(LLMCall, Retrieval):
-    """Stands for any span where recording is switched off: it runs what it is given, and that is all."""
+    """A span of any kind for switched-off recording. It calls functions and records nothing."""
 
     __slots__ = ()
 
@@ -188,20 +195,20 @@ class NonRecordingSpan(LLMCall, Retrieval):
     def __exit__(self, *_: object) -> None: ...
 
     def run(self, function: Callable[[], T]) -> T:
-        """Call ``function``."""
+        """Call ``function`` and return its result."""
         return function()
 
     def open_scope(self, recorder: Recorder | None = None) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def set_input(self, value: Any) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def begin(self, parent_span: Span | None = None, *, cause: str | None = None, raise_on_outage: bool = True) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def finish(self, error: BaseException | None = None) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def announce(self) -> None:
-        """Nothing."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""Which event the next one follows from: kept in the context, so that it goes along into tasks and threads."""
+"""The current parent event, in a context variable. Tasks inherit it; threads get it through ``carry``."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,30 +10,31 @@ T = TypeVar("T")
 
 
 class EnclosingCall(Protocol):
-    """A call that is announced as soon as something is recorded under it.
+    """A call that is announced as soon as an event is recorded under it.
 
     Attributes:
-        sets_cause: whether what the agent does next follows from it.
-        is_gone: whether it ended where its scope couldn't be taken back: who still has that is not under it.
+        sets_cause: whether it is the parent of the agent's next event.
+        is_gone: whether it ended in a place where its scope couldn't be closed. A context that still has this scope
+            skips it.
     """
 
     sets_cause: bool
     is_gone: bool
 
     def announce(self) -> None:
-        """Record its ``call_started`` unless that was done."""
+        """Record its ``call_started``, once."""
         ...
 
 
 class Scope:
-    """What holds in a stretch of one tracer's agent.
+    """A stretch of code in which one recorder's events have the same parent.
 
     Attributes:
-        owner: the tracer; scopes of several tracers may be nested.
-        cause: the ``event_id`` that the next event follows from.
-        call: the innermost call that is open, or None.
-        outer: the scope around it.
-        is_block: whether it ends with a ``with`` block; a loose one is there only because something was recorded.
+        owner: the recorder. Scopes of several recorders may be nested.
+        cause: the ``event_id`` of the parent.
+        call: the innermost open call, or None.
+        outer: the scope around it, or None.
+        is_block: whether it ends with a ``with`` block. A loose scope stays until the next event replaces it.
     """
 
     __slots__ = ("call", "cause", "is_block", "outer", "owner")
@@ -50,7 +51,7 @@ ScopeToken = Token[Scope | None]
 
 
 def find_scope(owner: object) -> Scope | None:
-    """The innermost scope of ``owner`` here."""
+    """Return the innermost scope of ``owner`` in this context, or None."""
     scope = _current.get()
     while scope is not None and (scope.owner is not owner or (scope.call is not None and scope.call.is_gone)):
         scope = scope.outer
@@ -58,27 +59,32 @@ def find_scope(owner: object) -> Scope | None:
 
 
 def _skip_gone(scope: Scope | None) -> Scope | None:
-    """The first scope, from ``scope`` outwards, that isn't gone."""
+    """Return the first scope, from ``scope`` outwards, whose call isn't gone."""
     while scope is not None and scope.call is not None and scope.call.is_gone:
         scope = scope.outer
     return scope
 
 
 def enter_scope(owner: object, cause: str | None, call: EnclosingCall | None) -> ScopeToken:
-    """Begin a scope; ``leave_scope`` ends it."""
+    """Open a scope. ``leave_scope`` closes it."""
     return _current.set(Scope(owner, cause, call, _skip_gone(_current.get()), True))
 
 
 def leave_scope(token: ScopeToken, call: EnclosingCall | None = None) -> Scope | None:
-    """End a scope, and whatever was begun in it; what held here until now can be gone on with by ``resume_scope``.
+    """Close a scope and all scopes opened inside it.
 
     Args:
-        call: whose block ends; in a generator it may end in another context, or before a block that began later.
+        token: what ``enter_scope`` or ``resume_scope`` returned.
+        call: the call whose block ends. A block in a generator may end in another context, or before a block that
+            began later. Then the call is marked as gone.
+
+    Returns:
+        the scope that was current until now; ``resume_scope`` makes it current again.
     """
     left_scope = current = _current.get()
     try:
         _current.reset(token)
-    except (ValueError, RuntimeError):  # begun in another context, which it ends with; or left before
+    except (ValueError, RuntimeError):  # opened in another context, or already closed
         current = None
     if call is not None:
         current = _skip_gone(current)
@@ -88,12 +94,12 @@ def leave_scope(token: ScopeToken, call: EnclosingCall | None = None) -> Scope |
 
 
 def resume_scope(scope: Scope) -> ScopeToken:
-    """Go on with a scope that was left; ``leave_scope`` ends it."""
+    """Make a closed scope current again. ``leave_scope`` closes it."""
     return _current.set(scope)
 
 
 def set_cause(owner: object, cause: str) -> None:
-    """From here on, what ``owner`` records follows from ``cause``; what other tracers record isn't touched."""
+    """Make ``cause`` the parent of the next events of ``owner`` in this context. Other recorders keep their parents."""
     scope, outer_scopes = _skip_gone(_current.get()), list[Scope]()
     while scope is not None and scope.is_block and scope.owner is not owner:
         outer_scopes.append(scope)
@@ -108,7 +114,10 @@ def set_cause(owner: object, cause: str) -> None:
 
 
 def carry(function: Callable[P, T]) -> Callable[P, T]:
-    """``function``, to be run elsewhere, such as in a thread, with the parents that hold here."""
+    """Return ``function`` bound to the current context, so that a thread records under the current parent.
+
+    threading.Thread(target=carry(work)).start()
+    """
     context = copy_context()
 
     def carried(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -118,8 +127,8 @@ def carry(function: Callable[P, T]) -> Callable[P, T]:
 
 
 class ContextThreadPoolExecutor(ThreadPoolExecutor):
-    """A pool of threads whose work has the parents that held where it was submitted."""
+    """A thread pool whose work is recorded under the parent that was current when it was submitted."""
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
-        """Submit ``fn`` together with the context."""
+        """Submit ``fn`` together with the current context."""
         return super().submit(copy_context().run, fn, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""Functions recorded whenever they are called: the decorators' common part."""
+"""The common part of the decorators, which record each call of a function."""
 
 import functools
 import inspect
@@ -9,11 +9,16 @@ from .generators import record_async_generator, record_generator
 from .span import Span
 
 BeginSpan = Callable[[dict[str, Any]], Span]
-"""Makes a span of the arguments that the function was called with, by their names."""
+"""A function that makes a span from a call's arguments, by their names."""
 
 
 def record_function(function: Any, begin_span: BeginSpan) -> Any:
-    """``function``, sync or async, a generator of either kind or a method of any kind, each call of it a span."""
+    """Return ``function`` wrapped so that each call is a span.
+
+    Args:
+        function: a function or a generator function, sync or async, or a method of any kind.
+        begin_span: makes the span of a call.
+    """
     if isinstance(function, classmethod | staticmethod):
         return type(function)(record_function(function.__func__, begin_span))
     name_arguments = _make_argument_namer(function)
@@ -41,19 +46,19 @@ def record_function(function: Any, begin_span: BeginSpan) -> Any:
 
 
 def get_function_name(function: Any) -> str:
-    """What a function, or an object that is called like one, is called: of a partial the function in it."""
+    """Return the name of a function or callable object. A partial has the name of its function."""
     if isinstance(function, functools.partial):
         return get_function_name(function.func)
     return str(getattr(function, "__name__", type(function).__name__))
 
 
 def _make_argument_namer(function: Callable[..., Any]) -> Callable[[Any, Mapping[str, Any]], dict[str, Any]]:
-    """A function that names arguments as ``function`` does; ``self`` and ``cls`` are left out."""
+    """Return a function that maps the names of ``function``'s parameters to a call's arguments, without ``self``."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):  # of a function in C that doesn't tell
+    except (TypeError, ValueError):  # a C function may have no signature
         parameters = []
-    names = [one.name for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    names = [each.name for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
     has_self = names[:1] in (["self"], ["cls"])
 
     def name_arguments(args: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Generators that are recorded: passed on item by item, with what is sent and thrown into them."""
+"""Recorded generators. They pass on each item, and each value or exception sent to them."""
 
 import functools
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -10,14 +10,14 @@ from .context import Scope, ScopeToken, enter_scope, leave_scope, resume_scope
 from .span import Span
 
 MAX_RECORDED_ITEMS = 1_000
-"""Items of a generator that are recorded; it goes on without us."""
+"""How many items of a generator are recorded. Later items are passed on only."""
 
 StartSpan = Callable[..., Span]
-"""Makes the span of a call from its arguments."""
+"""A function that makes the span of a call from its arguments."""
 
 
 class _GeneratorSpan:
-    """A generator's span, entered for each stretch that it runs: between two of them its caller goes on as before."""
+    """A generator's span. Its scope is open only while the generator runs, because its caller runs in between."""
 
     def __init__(self, span: Span) -> None:
         span.begin()
@@ -39,7 +39,7 @@ class _GeneratorSpan:
             self._span.finish(None if is_finished else error)
 
     def keep_item(self, item: Any) -> None:
-        """Keep ``item`` to be recorded as it is now."""
+        """Keep a copy of ``item`` for the record."""
         if len(self._items) < MAX_RECORDED_ITEMS:
             self._items.append(snapshot(item))
 
@@ -47,7 +47,7 @@ class _GeneratorSpan:
 def record_generator(
     function: Callable[..., Generator[Any, Any, Any]], start_span: StartSpan
 ) -> Callable[..., Generator[Any, Any, Any]]:
-    """The generator function ``function``, each run of it a span whose output is the list of its items."""
+    """Return ``function``, a generator function, wrapped so that each run is a span. Its output is the items."""
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
@@ -73,7 +73,7 @@ def record_generator(
 def record_async_generator(
     function: Callable[..., AsyncGenerator[Any, Any]], start_span: StartSpan
 ) -> Callable[..., AsyncGenerator[Any, Any]]:
-    """As ``record_generator``, of an async one."""
+    """Return ``function``, an async generator function, wrapped like ``record_generator`` does."""
 
     @functools.wraps(function)
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:

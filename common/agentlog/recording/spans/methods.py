@@ -1,4 +1,4 @@
-"""What can be said of an agent: calls in three equal ways, messages, decisions; each of it becomes an event."""
+"""The methods that record an agent's calls, messages and decisions."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar, cast, overload
@@ -17,10 +17,14 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class RecordingMethods:
-    """One agent's hand: each method records, and none blocks.
+    """The recording methods of a tracer. They don't wait for Kafka.
+
+    A call can be recorded in three ways, with the same result: by a ``with`` block (``tool_call``), by a function that
+    is called (``track_tool_call``), and by a decorator (``tool``).
 
     Raises:
-        KafkaError: from any of them, while events can't be delivered and ``on_outage="raise"``; nothing is called then.
+        KafkaError: from any method, while events can't be delivered and ``on_outage="raise"``. The recorded function
+            isn't called then.
     """
 
     _recorder: Recorder | None
@@ -30,8 +34,9 @@ class RecordingMethods:
         """Record an event of any type, and return its ``event_id``.
 
         Args:
-            payload: what the event type calls for.
-            context: reasoning and the like; the parent is added.
+            event_type: the event's type.
+            payload: the event's fields.
+            context: fields such as ``reasoning``. The parent event is added to them.
         """
         if self._recorder is None:
             return ""
@@ -43,7 +48,7 @@ class RecordingMethods:
     def _record_unchecked(
         self, recorder: Recorder, event_type: str, payload: Mapping[str, Any], context: Mapping[str, Any]
     ) -> str:
-        """As ``record``, for what is to be kept even while events can't be delivered: it never raises."""
+        """Record an event even while events can't be delivered. Never raises."""
         recorder.ensure_started()
         scope = find_scope(recorder)
         parent = recorder.root
@@ -56,14 +61,14 @@ class RecordingMethods:
         recorder.write(event_id, event_type, payload, {**context, **parent_field})
         return event_id
 
-    # One-shots
+    # Single events
 
     def user_message(self, text: str) -> str:
-        """What the user wrote; what the agent does next follows from it."""
+        """Record a message of the user. It is the parent of the agent's next event."""
         return self._record_cause("user_message", {"text": text})
 
     def agent_message(self, text: str) -> str:
-        """What the agent wrote to the user."""
+        """Record a message of the agent to the user."""
         return self.record("agent_message", {"text": text})
 
     def log_decision(
@@ -75,18 +80,31 @@ class RecordingMethods:
         alternatives: Any = None,
         model: str | None = None,
     ) -> str:
-        """What the agent decided, and why; what it does next follows from it."""
+        """Record a decision. It is the parent of the agent's next event.
+
+        Args:
+            action: what the agent decided to do.
+            reasoning: why.
+            confidence: how sure the agent is, from 0 to 1.
+            alternatives: what else the agent considered.
+            model: the model that decided.
+        """
         payload = {"action": action} | _drop_none(alternatives=alternatives)
         return self._record_cause(
             "decision", payload, _drop_none(reasoning=reasoning, confidence=confidence, model=model)
         )
 
     def memory_write(self, key: str, value: Any) -> str:
-        """What the agent put into its memory."""
+        """Record that the agent stored ``value`` in its memory under ``key``."""
         return self.record("memory_write", {"key": key, "value": value})
 
     def error(self, error: BaseException | str, message: str | None = None) -> str:
-        """Something that went wrong outside a call: an exception, or a type; with a message, which stands first."""
+        """Record an error outside of any call.
+
+        Args:
+            error: an exception, or the error's type.
+            message: what went wrong. It stands before the exception's own text.
+        """
         if isinstance(error, BaseException):
             fields = make_error_fields(error)
             if isinstance(message, str) and fields["message"]:
@@ -110,7 +128,14 @@ class RecordingMethods:
         reasoning: str | None = None,
         confidence: float | None = None,
     ) -> CallSpan:
-        """A call of a tool, as a ``with`` block: ``call.output`` is what came back."""
+        """Return a tool call for a ``with`` block. Set ``call.output`` inside the block.
+
+        Args:
+            tool: the tool's name.
+            input: the arguments; any value. They are copied now.
+            reasoning: why the agent calls it.
+            confidence: how sure the agent is, from 0 to 1.
+        """
         if self._recorder is None:
             return NonRecordingSpan()
         return CallSpan(self._recorder, {"tool": tool, "input": snapshot(input)}, _make_context(reasoning, confidence))
@@ -124,10 +149,16 @@ class RecordingMethods:
         reasoning: str | None = None,
         confidence: float | None = None,
     ) -> LLMCall:
-        """A call of a language model, as a ``with`` block; tokens and cost are told by the output or set.
+        """Return a call of a language model for a ``with`` block. Set ``call.output`` inside the block.
+
+        Tokens are read from the output if it is a provider's answer. Otherwise set ``call.input_tokens`` and so on.
 
         Args:
-            parameters: what else it was given, such as its temperature and tools.
+            model: the model's name.
+            input: the prompt or the messages; any value. It is copied now.
+            parameters: further parameters of the call, such as the temperature and the tools.
+            reasoning: why the agent calls it.
+            confidence: how sure the agent is, from 0 to 1.
         """
         if self._recorder is None:
             return NonRecordingSpan()
@@ -135,7 +166,7 @@ class RecordingMethods:
         return LLMCall(self._recorder, payload, _make_context(reasoning, confidence), self._prices)
 
     def retrieval(self, query: Any, *, reasoning: str | None = None, confidence: float | None = None) -> Retrieval:
-        """A search, as a ``with`` block: ``call.documents`` is what was found."""
+        """Return a search for a ``with`` block. Set ``call.documents`` inside the block."""
         if self._recorder is None:
             return cast(Retrieval, NonRecordingSpan())
         return Retrieval(self._recorder, {"query": snapshot(query)}, _make_context(reasoning, confidence))
@@ -149,7 +180,17 @@ class RecordingMethods:
         reasoning: str | None = None,
         confidence: float | None = None,
     ) -> Delegation:
-        """A task for an agent that doesn't record here, as a ``with`` block: ``call.output`` is its result."""
+        """Return a task for another agent, for a ``with`` block. Set ``call.output`` to the result inside the block.
+
+        It is for an agent that doesn't record here. For an agent that records, use ``sub_agent``.
+
+        Args:
+            to_agent_id: the name of the other agent.
+            task: the task; any value. It is copied now.
+            child_session_id: the session that the other agent records in, if there is one.
+            reasoning: why the agent delegates.
+            confidence: how sure the agent is, from 0 to 1.
+        """
         if self._recorder is None:
             return cast(Delegation, NonRecordingSpan())
         payload = {"to_agent_id": to_agent_id, "task": snapshot(task)} | _drop_none(child_session_id=child_session_id)
@@ -164,7 +205,18 @@ class RecordingMethods:
         reasoning: str | None = None,
         confidence: float | None = None,
     ) -> T:
-        """Call ``fn``, sync or async, as a tool: returns what it returns, raises what it raises, records both."""
+        """Call ``fn`` and record it as a tool call.
+
+        Returns what ``fn`` returns and raises what ``fn`` raises. Both are recorded. If ``fn`` is async, await the
+        result.
+
+        Args:
+            tool: the tool's name.
+            input: the arguments; any value. They are copied before ``fn`` is called.
+            fn: the function, without parameters.
+            reasoning: why the agent calls it.
+            confidence: how sure the agent is, from 0 to 1.
+        """
         if self._recorder is None:
             return fn()
         return self.tool_call(tool, input, reasoning=reasoning, confidence=confidence).run(fn)
@@ -179,14 +231,17 @@ class RecordingMethods:
         reasoning: str | None = None,
         confidence: float | None = None,
     ) -> T:
-        """Call ``fn``, sync or async, as a language model; tokens are told by what it returns, where that tells."""
+        """Call ``fn``, sync or async, and record it as a call of a language model.
+
+        Tokens are read from the result if it is a provider's answer.
+        """
         call = self.llm_call(model, input, parameters=parameters, reasoning=reasoning, confidence=confidence)
         return call.run(fn)
 
     def track_retrieval(
         self, query: Any, fn: Callable[[], T], *, reasoning: str | None = None, confidence: float | None = None
     ) -> T:
-        """Call ``fn``, sync or async, as a search."""
+        """Call ``fn``, sync or async, and record it as a search. Its result is the documents found."""
         return self.retrieval(query, reasoning=reasoning, confidence=confidence).run(fn)
 
     def track_delegation(  # noqa: PLR0913  those of delegation, and fn
@@ -199,7 +254,7 @@ class RecordingMethods:
         reasoning: str | None = None,
         confidence: float | None = None,
     ) -> T:
-        """Call ``fn``, sync or async, as another agent's work."""
+        """Call ``fn``, sync or async, and record it as another agent's work."""
         call = self.delegation(
             to_agent_id, task, child_session_id=child_session_id, reasoning=reasoning, confidence=confidence
         )
@@ -212,14 +267,21 @@ class RecordingMethods:
     def tool(  # type: ignore[misc]
         self, function: Function | None = None, /, *, name: str | None = None, **why: Any
     ) -> Any:
-        """Record each call of a function as a tool's, as ``@tracer.tool`` or ``@tracer.tool(name=…)``."""
-        return self._decorator(function, lambda told: lambda given: self.tool_call(name or told, given, **why))
+        """Record each call of a function as a tool call: ``@tracer.tool`` or ``@tracer.tool(name=…)``.
+
+        Args:
+            name: the tool's name. None means the function's name.
+            why: ``reasoning`` and ``confidence``.
+        """
+        return self._decorator(
+            function, lambda function_name: lambda arguments: self.tool_call(name or function_name, arguments, **why)
+        )
 
     def llm(self, model: str, **why: Any) -> Callable[[Function], Function]:
-        """Record each call of a function as one of ``model``: ``@tracer.llm("gpt-4o")``."""
+        """Record each call of a function as a call of ``model``: ``@tracer.llm("gpt-4o")``."""
         return cast(
             Callable[[Function], Function],
-            self._decorator(None, lambda _: lambda given: self.llm_call(model, given, **why)),
+            self._decorator(None, lambda _: lambda arguments: self.llm_call(model, arguments, **why)),
         )
 
     @overload
@@ -227,14 +289,19 @@ class RecordingMethods:
     @overload
     def retriever(self, **why: Any) -> Callable[[Function], Function]: ...
     def retriever(self, function: Function | None = None, /, **why: Any) -> Any:  # type: ignore[misc]
-        """Record each call of a function as a search; its only argument, or all of them, is the query."""
-        return self._decorator(function, lambda _: lambda given: self.retrieval(_unwrap_single(given), **why))
+        """Record each call of a function as a search: ``@tracer.retriever``.
+
+        The query is the function's only argument, or all its arguments by their names.
+        """
+        return self._decorator(function, lambda _: lambda arguments: self.retrieval(_unwrap_single(arguments), **why))
 
     def delegate(self, to_agent_id: str, **why: Any) -> Callable[[Function], Function]:
         """Record each call of a function as another agent's work: ``@tracer.delegate("research-agent")``."""
         return cast(
             Callable[[Function], Function],
-            self._decorator(None, lambda _: lambda given: self.delegation(to_agent_id, _unwrap_single(given), **why)),
+            self._decorator(
+                None, lambda _: lambda arguments: self.delegation(to_agent_id, _unwrap_single(arguments), **why)
+            ),
         )
 
     def _decorator(self, function: Any, begin: Callable[[str], BeginSpan]) -> Any:

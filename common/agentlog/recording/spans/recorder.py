@@ -1,4 +1,4 @@
-"""One agent's hand in one session: what it writes down becomes an event."""
+"""The recorder of one agent in one session."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -11,13 +11,13 @@ _log = logging.getLogger("agentlog.recording")
 
 
 class Recorder:
-    """Writes down what one agent does in one session.
+    """A writer of one agent's events in one session.
 
     Attributes:
-        author: the agent, and the session.
-        delivery: what takes the events.
-        root: the event that the agent's first ones follow from; None when there is none.
-        start_session: starts the session, where its first event is to do so; None once it has started.
+        author: the session and the agent.
+        delivery: the delivery that takes the events.
+        root: the parent of events outside of any span. None if there is no such parent.
+        start_session: a function that starts the session, if the first event has to. None once it has started.
     """
 
     __slots__ = ("author", "delivery", "root", "start_session")
@@ -27,7 +27,7 @@ class Recorder:
         self.start_session: Callable[[], None] | None = None
 
     def check_delivery(self) -> None:
-        """Before something is recorded: start the session, if that is to be done.
+        """Check that events can be delivered, and start the session if the first event has to.
 
         Raises:
             KafkaError: events can't be delivered, and ``on_outage="raise"``.
@@ -37,12 +37,12 @@ class Recorder:
         self.ensure_started()
 
     def ensure_started(self) -> None:
-        """Start the session, if that is to be done."""
+        """Start the session if the first event has to."""
         if self.start_session is not None:
             self.start_session()
 
     def write(self, event_id: str, event_type: str, payload: Mapping[str, Any], context: Mapping[str, Any]) -> None:
-        """Queue an event; its values can be changed afterwards. Never raises."""
+        """Queue an event. The caller may change the values afterwards. Never raises."""
         delivery = self.delivery
         try:
             delivery.put(make_event(self.author, event_id, event_type, payload, context, delivery.headers))

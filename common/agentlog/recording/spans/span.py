@@ -1,4 +1,4 @@
-"""What an agent does from one moment to another: a ``with`` block, a function that is run, or an awaitable."""
+"""The span, an action of an agent that lasts: a ``with`` block, a function call or an awaitable."""
 
 import asyncio
 import inspect
@@ -20,17 +20,17 @@ _NEVER_AWAITABLE = frozenset({str, dict, list, int, float, bool, bytes, tuple, t
 
 
 class Span:
-    """Something under way: what is recorded inside has it as its parent.
+    """An action that lasts. Events recorded inside have it as their parent.
 
-    An error that leaves it is recorded, and goes on.
+    An exception that leaves the block is recorded and raised on.
 
     Attributes:
-        recorder: that it belongs to.
-        event_id: that its event has, or will have.
-        output: what came back; any value, copied when the span ends.
-        error: what went wrong, where that is no exception; a text.
-        began: on the performance counter, in nanoseconds; 0 before it began.
-        is_gone: whether it ended where its scope couldn't be taken back.
+        recorder: the recorder that writes its events.
+        event_id: the id of its event.
+        output: the result; any value. It is copied when the span ends.
+        error: what went wrong, as text, if it isn't an exception.
+        began: when it began, on the performance counter, in nanoseconds. 0 before it begins.
+        is_gone: whether it ended in a place where its scope couldn't be closed.
     """
 
     __slots__ = (
@@ -48,7 +48,7 @@ class Span:
     )
 
     sets_cause = False
-    """Whether what the agent does next follows from it."""
+    """Whether it is the parent of the agent's next event."""
 
     def __init__(self, recorder: Recorder, payload: dict[str, Any], context: dict[str, Any]) -> None:
         self.recorder, self._payload, self._context = recorder, payload, context
@@ -64,12 +64,13 @@ class Span:
     def begin(
         self, parent_span: "Span | None" = None, *, cause: str | None = None, raise_on_outage: bool = True
     ) -> None:
-        """Begin, without a ``with`` block; ``finish`` ends it.
+        """Begin the span without a ``with`` block. ``finish`` ends it.
 
         Args:
-            parent_span: the span that it belongs to; that of the context when None.
-            cause: the ``event_id`` that it follows from; what it belongs to when None.
-            raise_on_outage: whether the agent is told that events can't be delivered; if not, its event waits with the others.
+            parent_span: the span around it. None means the current span of the context.
+            cause: the ``event_id`` of its parent event. None means the event of the span around it.
+            raise_on_outage: whether to raise while events can't be delivered. If False, its event waits with the
+                others.
 
         Raises:
             KafkaError: events can't be delivered, and ``on_outage="raise"``.
@@ -94,21 +95,31 @@ class Span:
         self._on_begin()
 
     def _reset(self) -> None:
-        """Forget what came of it: each time that a block is entered is an event of its own, as in a loop of retries."""
+        """Forget the last result. A block that is entered again, as in a loop of retries, is an event of its own."""
         self.event_id = new_event_id()
         self.output = self.error = None
         self.is_gone = False
 
     def open_scope(self, recorder: Recorder | None = None) -> None:
-        """Have what ``recorder`` records here from now on belong to it, until it ends; when None, its own does."""
+        """Make it the parent of further events in this context, until it ends.
+
+        Args:
+            recorder: the recorder of these events. None means its own recorder.
+        """
         self._scope_token = enter_scope(recorder or self.recorder, self.event_id, self)
 
     def set_input(self, value: Any) -> None:
-        """Set what it was given, where that is known only later."""
+        """Set the input, if it is known only after the beginning."""
         self._payload["input"] = snapshot(value)
 
     def finish(self, error: BaseException | None = None) -> None:
-        """End, and record what came of it; not in a forked child: what began before the fork is the parent's to end."""
+        """End the span and record its event.
+
+        A forked child doesn't record spans that began before the fork, because the parent ends them.
+
+        Args:
+            error: the exception that ended it, if any.
+        """
         if self._scope_token is not None:
             leave_scope(self._scope_token, self)
         if self._process != self.recorder.delivery.process:
@@ -123,16 +134,20 @@ class Span:
     def _on_begin(self) -> None: ...
 
     def _defer_begin(self) -> int:
-        """Take back that it has begun, until its coroutine is awaited: when that was, 0 where it was told already."""
+        """Defer the beginning until the coroutine is awaited.
+
+        Returns:
+            the time on the performance counter, in nanoseconds; 0 if the call is already announced.
+        """
         return 0
 
     def _on_end(self, error_message: str | None, latency_ms: float) -> None: ...
 
     def announce(self) -> None:
-        """Let it be seen while it runs."""
+        """Record that it runs, so that a live view shows it."""
 
     def _announce_outer(self) -> None:
-        """Let the call that this belongs to be seen while it runs."""
+        """Record that the call around it runs."""
         if self._outer is not None:
             self._outer.announce()
 
@@ -155,7 +170,10 @@ class Span:
         self.__exit__(kind, error, trace)
 
     def run(self, function: Callable[[], T]) -> T:
-        """Call ``function``; what it returns or raises is recorded, and comes back. Of an awaitable, its result."""
+        """Call ``function``, record its result or exception, and return or raise it.
+
+        If ``function`` returns an awaitable, the result is what the awaitable returns.
+        """
         self.begin()
         token = enter_scope(self.recorder, self.event_id, self)
         try:
@@ -169,7 +187,7 @@ class Span:
             self.output = result
             self.finish()
             return result
-        result_type = type(result)  # a lazy proxy would do its work, and could raise, when asked for its class
+        result_type = type(result)  # not __class__: reading it makes a lazy proxy do its work, which may raise
         if issubclass(result_type, asyncio.Future):
             cast("asyncio.Future[Any]", result).add_done_callback(self._on_future_done)
             return result
@@ -182,13 +200,18 @@ class Span:
         return result
 
     def _on_future_done(self, future: "asyncio.Future[Any]") -> None:
-        # asyncio takes an error that was asked for by exception() as seen, and wouldn't tell of it any more
+        # Not exception(): after that call, asyncio no longer warns of an error that the program never reads.
         error = asyncio.CancelledError() if future.cancelled() else future._exception
         self.output = future.result() if error is None else None
         self.finish(error)
 
     async def await_result(self, result: Awaitable[T], deferred_at: int) -> T:
-        """The rest of ``run``, of an awaitable; ``deferred_at`` says when it was put off, and is 0 where it wasn't."""
+        """Await ``result``, record it and return it.
+
+        Args:
+            result: the awaitable that a function returned.
+            deferred_at: what ``_defer_begin`` returned; 0 if the beginning wasn't deferred.
+        """
         if deferred_at:
             self.began += time.perf_counter_ns() - deferred_at
             self._on_begin()
@@ -198,14 +221,14 @@ class Span:
 
 
 def _is_generator_closed(error: BaseException | None, trace: TracebackType | None) -> bool:
-    """Whether a block ends only because nobody wants more of the generator that it stands in."""
+    """Return whether a block ends only because the generator around it was closed."""
     if not isinstance(error, GeneratorExit) or trace is None:
         return False
     return bool(trace.tb_frame.f_code.co_flags & (inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR))
 
 
 class _ResumedSpan:
-    """The rest of a span that has begun, in whatever context it goes on."""
+    """A span that has begun and goes on in this context until its end."""
 
     __slots__ = ("_scope_token", "_span")
 
@@ -223,7 +246,7 @@ class _ResumedSpan:
 
 
 class _AwaitableOrContext(Coroutine[Any, Any, T]):
-    """What may be awaited or entered, such as a request of aiohttp's: the span ends with what either gives."""
+    """A result that the caller may await or enter, such as an aiohttp request. Either ends the span."""
 
     def __init__(self, span: Span, result: Any, deferred_at: int) -> None:
         self._span, self._result, self._deferred_at = span, result, deferred_at
