@@ -1,1 +1,1 @@
-"""What stands behind AgentTracer: from the agent's call to Kafka or a file."""
+"""The parts behind AgentTracer: they take an event from the agent's call to Kafka or a file."""

@@ -1,1 +1,1 @@
-"""The way from the agent's thread to a sink: the queue, the sender, the spool, and the accounts."""
+"""The delivery of events from the agent's thread to a sink: the queue, the sender, the spool and the accounts."""

@@ -1,4 +1,4 @@
-"""What became of each event: counted, and told to those who wait for it."""
+"""The accounts of events: how many are delivered, waiting, spooled and lost."""
 
 import time
 from collections import deque
@@ -9,24 +9,28 @@ from ..sinks.outbound import Author, Loss, OutboundEvent
 from .wakeup import Wakeup
 
 MAX_SESSIONS_WITH_LOSSES = 10_000
+"""For how many sessions losses are remembered. Losses of further sessions are counted in ``dropped`` only."""
 STALLED_AFTER_S = 2.0
+"""Delivery has stalled when an event has waited this long and no other event was settled meanwhile, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What became of the events that this process recorded to one place.
+    """Counts of the events that this process recorded to one place.
 
     ``recorded`` is always the sum of ``delivered``, ``queued``, ``spooled`` and ``dropped``.
 
     Attributes:
-        queued: events in memory.
-        spooled: events in the spool file, not delivered yet.
+        recorded: all events.
+        delivered: events that Kafka acknowledged, or that are in the capture file.
+        queued: events that wait in memory.
+        spooled: events that wait in the spool file.
         dropped: events that are lost.
-        resent: events that earlier runs had spooled, and that this one delivered.
-        shortened: large values that were shortened, because no payload store was named or to be had.
-        bytes: of all events that were prepared to leave, as stored.
-        largest: bytes of the largest event, before its large values were moved out.
-        oldest_queued_s: for how long the oldest event in memory has waited, in seconds; 0.0 when there is none.
+        resent: events of earlier runs' spool files that this run delivered.
+        shortened: large values that were shortened, because there was no payload store or it couldn't be reached.
+        bytes: the size of all events that left memory, as stored, in bytes.
+        largest: the size of the largest event before its large values were moved out, in bytes.
+        oldest_queued_s: how long the oldest event has waited in memory, in seconds. 0.0 if none waits.
     """
 
     recorded: int = 0
@@ -42,7 +46,7 @@ class Stats:
 
 
 class Waiter:
-    """Someone who waits until all events up to ``event_number`` are settled."""
+    """A caller that waits until all events up to ``event_number`` are settled."""
 
     __slots__ = ("event_number", "wakeup")
 
@@ -52,15 +56,18 @@ class Waiter:
 
 
 class Ledger:
-    """Accounts of one sender's events; only its thread writes here.
+    """The accounts of one sender's events. Only its thread writes here.
+
+    An event is settled when it is delivered, spooled or dropped.
 
     Args:
-        on_freed: told how many bytes of events have left memory.
+        on_freed: called with the number of bytes that left memory.
 
     Attributes:
-        waiters: those who wait for events to be settled.
+        waiters: the callers that wait for events to be settled.
         taken_count: how many events were taken out of the queue.
-        losses: of each session; told by ``events_lost`` once it can be.
+        losses: the losses by session. The sender reports them in ``events_lost`` events when it can.
+        delivered, dropped, spooled, resent, shortened, bytes, largest: see ``Stats``.
     """
 
     def __init__(self, on_freed: Callable[[int], None]) -> None:
@@ -75,42 +82,48 @@ class Ledger:
         self._last_progress_at = time.monotonic()
 
     def add_taken(self, record: OutboundEvent) -> None:
-        """Number a record that came out of the queue, whole as yet."""
+        """Number a record that came out of the queue. It isn't shortened yet."""
         self.taken_count += 1
         record.number = self.taken_count
         self._unsettled[record.number] = record
         self.largest = max(self.largest, len(record.value))
 
     def count_delivered(self, record: OutboundEvent) -> None:
-        """It was acknowledged."""
+        """Count a delivered record."""
         self.delivered += 1
         self._settle(record)
 
     def count_spooled(self, record: OutboundEvent) -> None:
-        """It is safe in the spool."""
+        """Count a record that is safe in the spool."""
         self.spooled += 1
         self._settle(record)
 
     def count_dropped(self, record: OutboundEvent) -> None:
-        """It is lost; one that tells of a loss leaves that to be told again."""
+        """Count a dropped record. If it was a loss report, keep the loss so that it is reported later."""
         self.count_lost(record.author, record.tells or Loss(1, record.at_ms))
         self._settle(record)
 
     def count_lost(self, author: Author, loss: Loss) -> None:
-        """Count an event that is lost, and keep what is to be told of it in the session's own timeline."""
+        """Count a lost event, and keep the loss for a report in the session's timeline."""
         self.dropped += 1
         if author in self.losses or len(self.losses) < MAX_SESSIONS_WITH_LOSSES:
             count, since = self.losses.get(author, (0, loss.since_ms))
             self.losses[author] = Loss(count + loss.events, min(since, loss.since_ms))
 
-    def count_sent_from_spool(self, arrived: int, refused: int, *, is_own: bool) -> None:
-        """Events of a spool arrived, ``refused`` of them not; of an earlier run's spool they are counted apart."""
+    def count_sent_from_spool(self, sent: int, refused: int, *, is_own: bool) -> None:
+        """Count events that were sent from a spool file.
+
+        Args:
+            sent: how many events were sent.
+            refused: how many of them Kafka refused.
+            is_own: whether the file is this run's. Events of earlier runs are counted in ``resent``.
+        """
         self._last_progress_at = time.monotonic()
         if not is_own:
-            self.resent += arrived - refused
+            self.resent += sent - refused
             return
-        self.spooled -= arrived
-        self.delivered += arrived - refused
+        self.spooled -= sent
+        self.delivered += sent - refused
         self.dropped += refused
 
     def _settle(self, record: OutboundEvent) -> None:
@@ -120,11 +133,11 @@ class Ledger:
 
     @property
     def settled_through(self) -> int:
-        """Up to which number all events are settled."""
+        """The number up to which all events are settled."""
         return next(iter(self._unsettled), self.taken_count + 1) - 1
 
     def close_round(self) -> None:
-        """Pass on what was settled since the last time, and let go those who waited for it."""
+        """Report the memory freed since the last round, and wake the callers whose events are settled."""
         if self._settled_bytes:
             self._last_progress_at = time.monotonic()
             self._on_freed(self._settled_bytes)
@@ -137,15 +150,20 @@ class Ledger:
                     waiter.wakeup.set()
 
     def is_progressing(self) -> bool:
-        """Whether events are settled, or none has waited long enough to tell."""
+        """Return whether events are being settled. True also if no event has waited long enough to tell."""
         try:
             oldest = next(iter(self._unsettled.values()), None)
-        except RuntimeError:  # it changed while another thread looked, so it moves
+        except RuntimeError:  # the sender changed it during the iteration, so events are being settled
             return True
         return oldest is None or time.monotonic() - max(self._last_progress_at, oldest.since) < STALLED_AFTER_S
 
     def stats(self, recorded: int, oldest_ms: int | None) -> Stats:
-        """The accounts, when ``recorded`` events were recorded in all, the oldest in memory at ``oldest_ms``."""
+        """Return the counts.
+
+        Args:
+            recorded: how many events were recorded.
+            oldest_ms: when the oldest event in memory was recorded, in milliseconds since the epoch.
+        """
         settled_count = self.delivered + self.dropped + self.spooled
         age = 0.0 if oldest_ms is None else max(0.0, time.time() - oldest_ms / 1000)
         return Stats(
@@ -162,7 +180,7 @@ class Ledger:
         )
 
     def get_oldest_ms(self) -> int | None:
-        """When the oldest event that was taken and isn't settled was recorded, in milliseconds since the epoch."""
+        """Return when the oldest unsettled event was recorded, in milliseconds since the epoch; None without one."""
         try:
             oldest = next(iter(self._unsettled.values()), None)
         except RuntimeError:

@@ -1,4 +1,4 @@
-"""The queue between the agent and Kafka: the caller's side, which only takes a copy and goes on."""
+"""The caller's side of the queue between the agent and Kafka."""
 
 import math
 import threading
@@ -17,18 +17,24 @@ from .sender import Sender
 from .wakeup import Wakeup
 
 STORE_GRACE_S = 4.0
+"""How long the process's end waits for the payload store after ``exit_s``, in seconds."""
+
 GRACE_S = 5.0
-"""What giving up may take: the store is waited for no longer than the former, all else than the latter."""
+"""How long the process's end waits until the remaining events are spooled or dropped, in seconds."""
 
 STOP_SENDING_TIMEOUT_S = 1.0
-"""What it may take to learn what of an earlier run's spool has arrived."""
+"""How long the process's end waits to learn which events of an earlier run's spool have arrived, in seconds."""
 
 
 class Delivery(EventQueue):
-    """Everything between tracers that share the same options and what takes their events.
+    """The way from the tracers with the same options to their sink.
 
     Args:
-        on_first_event: called when the first event of this process is recorded.
+        options: the options of these tracers.
+        on_first_event: called when this process records its first event.
+
+    Raises:
+        AgentlogError: the sink or the payload store can't be opened.
     """
 
     def __init__(self, options: RecordingOptions, on_first_event: Callable[[], None]) -> None:
@@ -43,13 +49,13 @@ class Delivery(EventQueue):
         raise TypeError("a tracer can't be sent to another process; send its headers(), and use from_headers() there")
 
     def _new_sender(self) -> None:
-        self._start_lock = threading.RLock()  # a signal's handler may record while the same thread starts
+        self._start_lock = threading.RLock()  # re-entrant: a signal handler may record while its thread holds it
         self._sender: Sender | None = None
         self._was_closed_in_time: bool | None = None
         self._late_budget_s = self.options.shutdown_timeout_s
 
     def before_fork(self) -> None:
-        """Have no connection while the process is forked: a child would never get the locks that its threads hold."""
+        """Close the connection before a fork, because a child can never take locks that the client's threads hold."""
         self._start_lock.acquire()
         if self._sender is not None:
             self._sender.pause()
@@ -57,13 +63,13 @@ class Delivery(EventQueue):
             self._sink.close()
 
     def after_fork(self) -> None:
-        """Go on in the parent."""
+        """Resume in the parent."""
         if self._sender is not None:
             self._sender.resume()
         self._start_lock.release()
 
     def after_fork_in_child(self) -> None:
-        """Begin anew: what was queued is the parent's, and so is its connection."""
+        """Start with an empty queue and no connection, because the parent keeps its own."""
         if self._sender is not None:
             self._sender.abandon()
         if self._sink is not None:
@@ -73,7 +79,7 @@ class Delivery(EventQueue):
         self._new_sender()
 
     def put(self, record: OutboundEvent) -> None:
-        """Queue ``record``; waits only where memory is full although Kafka takes events."""
+        """Queue ``record``. Wait only if the memory is full although Kafka takes events."""
         sender = self._sender or self._start_sender()
         if self.has_room(record.size) or self._wait_for_room(sender, record):
             self.append(record)
@@ -86,18 +92,18 @@ class Delivery(EventQueue):
             self._deliver_late()
 
     def watch_call(self, event_id: str, call: OpenCall) -> None:
-        """Watch a call that runs: it is announced when it takes long."""
+        """Watch a running call, so that it is announced if it takes long."""
         if self._sender is None:
             self._start_sender()
         self.open_calls[event_id] = call
 
     def raise_failure(self) -> None:
-        """Let the agent know that its events can't be delivered.
+        """Raise the failure, if events can't be delivered.
 
         Raises:
-            KafkaError: as `on_outage="raise"` has it.
+            KafkaError: events can't be delivered, and ``on_outage="raise"``.
         """
-        failure = self.failure  # once: the sender's thread may take it back meanwhile
+        failure = self.failure  # read once, because the sender's thread may reset it
         if failure is not None:
             raise type(failure)(str(failure))
 
@@ -106,7 +112,7 @@ class Delivery(EventQueue):
             if self._sender is None:
                 sink, self._sink = self._sink, None
                 sender = Sender(self, self.options.open_sink() if sink is None or sink.is_closed else sink)
-                self._sender = self._sender or sender  # such a handler may have come first
+                self._sender = self._sender or sender  # a signal handler may have set it meanwhile
                 if self._sender is sender:
                     sender.start()
             sender = self._sender
@@ -114,7 +120,7 @@ class Delivery(EventQueue):
         return sender
 
     def _wait_for_room(self, sender: Sender, record: OutboundEvent) -> bool:
-        """Wait for room while events are being delivered; False as soon as none are."""
+        """Wait for room in memory. Return False as soon as events are no longer delivered."""
         if threading.current_thread() is sender:
             return True
         sender.wake()
@@ -128,7 +134,14 @@ class Delivery(EventQueue):
         return True
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until everything recorded so far is delivered, spooled, or dropped and reported."""
+        """Wait until all events recorded so far are delivered, spooled, or dropped and reported.
+
+        Args:
+            timeout_s: how long to wait at most, in seconds.
+
+        Returns:
+            False if the time was too short.
+        """
         sender = self._sender
         if sender is None or not sender.is_alive():
             return not self.queue
@@ -138,7 +151,7 @@ class Delivery(EventQueue):
         return waiter.wakeup.wait(timeout_s)
 
     def close(self, began: float) -> None:
-        """The end of the process: deliver what there is, in bounded time; spool or report what is left.
+        """Deliver the remaining events at the end of the process, in bounded time. Spool or report the rest.
 
         Args:
             began: when the process began to end, on the monotonic clock, in seconds.
@@ -147,7 +160,7 @@ class Delivery(EventQueue):
         if sender is None or not sender.is_alive():
             self._was_closed_in_time = True
             return
-        sender.resume()  # whoever was forking is ended by a signal
+        sender.resume()  # a signal may end the process during a fork, while the sender is paused
         self._was_closed_in_time = self.flush(max(0.0, began + self.options.shutdown_timeout_s - time.monotonic()))
         if not self._was_closed_in_time:
             sender.give_up_store()
@@ -160,7 +173,10 @@ class Delivery(EventQueue):
         sender.log_unrecorded_losses()
 
     def _deliver_late(self) -> None:
-        """Deliver what is recorded after the end, by a thread or by what else is called then: it has only this call."""
+        """Deliver an event recorded after ``close``, by a thread or a later exit handler.
+
+        It has to happen within the recording call, because nothing else runs after it.
+        """
         now = time.monotonic()
         if self._was_closed_in_time:
             self.close(now)
@@ -169,14 +185,14 @@ class Delivery(EventQueue):
             self._late_budget_s -= time.monotonic() - now
 
     def explain_undelivered(self) -> AgentlogError:
-        """Why something isn't delivered yet."""
+        """Return an error that says why events aren't delivered yet."""
         stats = self.stats()
         cause = self._sender.explain_failure() if self._sender else None
-        message = f"{stats.queued:,} events are not delivered yet; they wait, and go on being sent"
+        message = f"{stats.queued:,} events are not delivered yet; they are still being sent"
         return type(cause)(f"{cause}; {message}") if cause else KafkaUnavailable(message)
 
     def stats(self) -> Stats:
-        """What became of everything so far."""
+        """Return the counts of the events of this process."""
         sender = self._sender
         if sender is None:
             return Stats()

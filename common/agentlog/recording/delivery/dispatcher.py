@@ -1,4 +1,4 @@
-"""Records handed to the outlet in order; what happens to them while it can't be reached, and when it is back."""
+"""The dispatcher, which hands records to the sink in order and deals with outages."""
 
 import logging
 import time
@@ -16,26 +16,32 @@ from .spool import SpoolQueue
 from .spool_file import CHUNK_EVENTS
 
 PROBE_INTERVAL_S = 1.0
+"""How often the sink is probed during an outage, in seconds."""
 SILENCE_TIMEOUT_S = 10.0
+"""After this time without an acknowledgement, the connection is checked, in seconds."""
 MAX_WAIT_S = 1.0
+"""How long a record waits at most for a new producer to be warm, in seconds."""
 MAX_PENDING = 1_000
+"""How many prepared records may wait for the sink. Then no more are prepared."""
 BATCH_BYTES = 1_000_000
-"""How much librdkafka sends at once."""
+"""librdkafka's default for the largest batch, in bytes."""
 
 _log = logging.getLogger("agentlog.recording")
 
 
 class Dispatcher:
-    """The records that aren't settled, and the outlet that takes them.
+    """The unsettled records, and the sink that takes them.
 
-    While events are taken, they go straight to the outlet, and one that wasn't acknowledged stays with it: so it
-    arrives once. When they have waited too long, or are refused, all are called back and the outlet is only probed,
-    until it answers. With a spool, what was called back and all that follows goes through it, first in, first out.
-    The same is done with an outlet that finds no way to Kafka any more although a new one does.
+    Normally records go straight to the sink. A record stays with the sink until it is acknowledged, so it arrives once.
+
+    An outage begins when records have waited too long or are refused. Then all unacknowledged records are recalled
+    from the sink, and the sink is only probed until it answers. With a spool, the recalled records and all later ones
+    go through the spool in their order. An outage also begins when the sink has lost its connection to Kafka although
+    a new sink can connect.
 
     Attributes:
-        failure: why records aren't taken, once they have waited too long or are refused; None while all is well.
-        is_answering: whether the outlet was heard of since it was last away.
+        failure: why records aren't taken, once they have waited too long or are refused. None in normal operation.
+        is_answering: whether the sink has answered since the last outage began.
     """
 
     def __init__(self, options: RecordingOptions, sink: Sink, ledger: Ledger, spools: SpoolQueue) -> None:
@@ -53,23 +59,23 @@ class Dispatcher:
 
     @property
     def is_full(self) -> bool:
-        """Whether as many records wait as it makes sense to have ready."""
+        """Whether enough prepared records wait for the sink."""
         return len(self._pending) >= MAX_PENDING
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing waits for an answer."""
+        """Whether no record waits to be sent or acknowledged."""
         return not self._pending and not self._in_flight and self._spools.is_empty
 
     def add(self, record: OutboundEvent) -> None:
-        """Take a record behind all others."""
+        """Add a record behind all others."""
         if self._spools.own_file is not None:
             self._spools.write([record])
         else:
             self._pending.append(record)
 
     def advance(self, timeout_s: float) -> None:
-        """Hand over what there is, and hear for ``timeout_s`` seconds at most what became of what was."""
+        """Hand records to the sink, and collect results for at most ``timeout_s`` seconds."""
         now = time.monotonic()
         if self.sink.is_closed and self._away_since is None:
             self._reconnect(now)
@@ -92,7 +98,10 @@ class Dispatcher:
             self._report_recovery()
 
     def _has_waited_long(self, now: float) -> bool:
-        """Whether a record has waited so long that the next fork had better wait for it: each one closes the outlet."""
+        """Return whether the oldest record has waited so long that it goes to the sink even if that isn't warm.
+
+        Each fork closes the sink. A process that forks often would otherwise never have a warm sink.
+        """
         return bool(self._pending) and now - self._pending[0].since > MAX_WAIT_S
 
     def _send(self, record: OutboundEvent) -> bool:
@@ -108,7 +117,7 @@ class Dispatcher:
         return is_sent
 
     def _receive_results(self) -> FailureKind | None:
-        """Settle what was answered; why the outlet takes no more, where it doesn't."""
+        """Settle the records that have a result. Return why the sink takes no more records, if it doesn't."""
         failure_kind: FailureKind | None = None
         results = self._results[:]
         del self._results[: len(results)]
@@ -155,7 +164,7 @@ class Dispatcher:
         return oldest is not None and now - oldest.handed_at >= self._options.outage_timeout_s
 
     def _is_sink_disconnected(self) -> bool:
-        """Whether nothing was acknowledged for long because the outlet finds no way to Kafka any more."""
+        """Return whether acknowledgements stopped because the sink lost its connection to Kafka."""
         now = time.monotonic()
         oldest = next(iter(self._in_flight), None)
         if (
@@ -170,13 +179,13 @@ class Dispatcher:
     def _handle_stuck(self) -> None:
         if self._options.on_outage == "raise":
             error = self.sink.last_error()
-            if type(error) is not type(self.failure):  # it couldn't be reached yet when it went on to refuse us
+            if type(error) is not type(self.failure):  # the reason may change, such as from unreachable to refused
                 self.report_failure(error)
         else:
             self._begin_outage(waited_s=self._options.outage_timeout_s)
 
     def report_failure(self, failure: AgentlogError) -> None:
-        """Say so, and let the agent's next call know where that is wanted."""
+        """Log the failure, and keep it for the agent's next call."""
         self.failure = failure
         _log.warning("events can't be recorded: %s", failure)
 
@@ -185,7 +194,11 @@ class Dispatcher:
         _log.warning("events are recorded again, to %s", self.sink.where)
 
     def _begin_outage(self, waited_s: float = 0.0) -> None:
-        """Call everything back, in its order; from now on only probe. It was away for ``waited_s`` already."""
+        """Recall all unacknowledged records, in their order. From now on the sink is only probed.
+
+        Args:
+            waited_s: how long records have waited already, in seconds.
+        """
         now = time.monotonic()
         error, self.is_answering = self.sink.last_error(), False
         self._recall_unacknowledged()
@@ -206,10 +219,10 @@ class Dispatcher:
         self._spools.rewind()
 
     def _reduce_batch_size(self) -> None:
-        """The topic takes no batch as large as ours: send anew what it refused, in smaller ones from now on."""
+        """Send smaller batches from now on, because the topic refused one as too large. Send its records again."""
         self._recall_unacknowledged()
         self._batch_bytes = (self._batch_bytes or BATCH_BYTES) // 10
-        _log.warning("%s takes no batch as large as ours: it gets smaller ones", self.sink.where)
+        _log.warning("%s refused a batch as too large; it gets smaller ones now", self.sink.where)
         self._standby.reset()
         self._reconnect(time.monotonic())
 
@@ -225,7 +238,7 @@ class Dispatcher:
             time.sleep(min(timeout_s, self._next_probe_at - now))
         elif self.sink.probe():
             self._away_since = None
-            if self._refused_since is None:  # else only what is taken shows that we aren't refused any more
+            if self._refused_since is None:  # after a refusal, only an acknowledged record shows that all is well
                 self.is_answering = True
                 self._report_recovery()
         else:
@@ -243,13 +256,13 @@ class Dispatcher:
             self._ledger.count_dropped(self._pending.popleft())
 
     def spill_now(self) -> None:
-        """Memory is full: let no more wait there."""
+        """Begin the outage's policy now, because memory is full."""
         if self._away_since is None:
             self._begin_outage()
         self._away_since = time.monotonic() - self._options.outage_timeout_s
 
     def give_up(self) -> None:
-        """The process ends: what isn't delivered is spooled, or dropped."""
+        """Spool or drop all undelivered records, because the process ends."""
         if self._away_since is None:
             self._begin_outage()
         if self._options.on_outage == "spool":
@@ -258,11 +271,15 @@ class Dispatcher:
         self._drop(lambda _: True)
 
     def stop_sending(self) -> bool:
-        """The process ends: leave what is in files to a later run; whether nothing of it is on its way."""
+        """Leave spooled records to a later run, because the process ends.
+
+        Returns:
+            whether none of them is on its way any more.
+        """
         return self._spools.stop_sending()
 
     def disconnect(self, timeout_s: float) -> bool:
-        """Have no connection until the next step; False while records are on their way on it."""
+        """Close the connection until the next ``advance``. Return False while records are on their way."""
         if self._in_flight:
             self.sink.poll(timeout_s)
             if (failure_kind := self._receive_results()) is not None:
@@ -277,11 +294,11 @@ class Dispatcher:
         new_sink = self._standby.create()
         if new_sink is not None:
             self.sink = new_sink
-        else:  # what it needs isn't there any more: a new one is tried until it is
+        else:  # a new sink can't be made, for example because a certificate is missing; the outage tries again
             self._away_since = now
 
     def abandon(self) -> None:
-        """In a forked child: leave the connection and the spool files to the parent."""
+        """Leave the connection and the spool files to the parent, in a forked child."""
         self._spools.release()
         self.sink.abandon()
         self._standby.abandon()

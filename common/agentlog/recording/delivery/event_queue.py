@@ -1,4 +1,4 @@
-"""What the caller's threads and the sender's thread share: the queue between them, and a few numbers."""
+"""The queue between the callers' threads and the sender's thread."""
 
 import os
 import secrets
@@ -13,31 +13,36 @@ from .options import RecordingOptions, sanitize_name
 from .wakeup import Wakeup
 
 RESUME_SHARE = 0.75
-"""Who waits for room goes on when no larger share of the memory is in use: not for one event alone, because threads
-that take turns get little done."""
+"""Callers that wait for room resume when memory use falls to this share of the limit. If they resumed for room of one
+event, the threads would take turns at each event and get little done."""
 
 
 class OpenCall(Protocol):
-    """A call that may have to be announced."""
+    """A running call that may have to be announced.
+
+    Attributes:
+        began: when it began, on the performance counter, in nanoseconds.
+    """
 
     began: int
 
     def announce(self) -> None:
-        """Record its ``call_started`` unless that was done."""
+        """Record its ``call_started``, once."""
         ...
 
 
 class EventQueue:
-    """Events that were recorded and not taken up yet.
+    """The events that the sender hasn't taken yet.
 
     Attributes:
-        process: what this recording process is called in the header ``agentlog.process``.
-        headers: of each event recorded here.
-        open_calls: calls that run and weren't announced, the oldest first.
-        failure: why events can't be delivered, where the agent's next call is to raise it.
-        queued_count: how many events found room, and ``refused_count`` how many didn't.
-        queued_bytes: how much they take in memory until they are settled.
-        room_wakeups: for room, who is told when much of the memory is free.
+        process: the name of this recording process in the header ``agentlog.process``.
+        headers: the headers of each event recorded here.
+        open_calls: the running calls that aren't announced, by ``event_id``, the oldest first.
+        failure: why events can't be delivered, if the agent's next call has to raise it. Else None.
+        queued_count: how many events found room.
+        refused_count: how many events found no room.
+        queued_bytes: how much memory the unsettled events take, in bytes.
+        room_wakeups: the wakeups of callers that wait for room.
     """
 
     def __init__(self, options: RecordingOptions) -> None:
@@ -45,7 +50,7 @@ class EventQueue:
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew, as a process of its own."""
+        """Empty the queue, and take a new name for this process."""
         self.process = make_process_name()
         self.headers: HeaderList = [("agentlog.process", self.process.encode())]
         self.queue: deque[OutboundEvent] = deque()
@@ -53,15 +58,15 @@ class EventQueue:
         self.failure: AgentlogError | None = None
         self.queued_count = self.refused_count = self.queued_bytes = 0
         self.room_wakeups: deque[Wakeup] = deque()
-        self.lock = threading.RLock()  # a signal's handler may record while the same thread records
+        self.lock = threading.RLock()  # re-entrant: a signal handler may record while its thread records
 
     def append(self, record: OutboundEvent) -> None:
         """Queue ``record``."""
         try:
-            with self.lock:  # and nothing called: who lost the interpreter in here would hold all others up
+            with self.lock:  # calls no function: a thread that lost the interpreter here would block all others
                 self.queued_count += 1
                 self.queued_bytes += record.size
-        finally:  # also when a signal's handler raises: what is counted and never comes would be waited for
+        finally:  # also if a signal handler raises: ``flush`` would wait for a counted event that never comes
             self.queue.append(record)
 
     def count_refused(self) -> None:
@@ -70,18 +75,18 @@ class EventQueue:
             self.refused_count += 1
 
     def release_bytes(self, size: int) -> None:
-        """Note that events of ``size`` bytes aren't in memory any more."""
+        """Subtract ``size`` bytes of settled events, and wake callers if there is enough room."""
         with self.lock:
             self.queued_bytes -= size
         while self.room_wakeups and self.has_room(0, RESUME_SHARE):
             self.room_wakeups.popleft().set()
 
     def has_room(self, size: int, share: float = 1.0) -> bool:
-        """Whether ``size`` bytes more may wait in a ``share`` of the memory; one event always may."""
+        """Return whether ``size`` more bytes fit into this ``share`` of the memory. A single event always fits."""
         return self.queued_bytes + size <= self.options.queue_bytes * share or not self.queued_bytes
 
 
 def make_process_name() -> str:
-    """The host, the process's id, and what sets it apart from an earlier one with the same id."""
+    """Return a name for this process: the host, the process id, and a random part, because ids are used again."""
     host = sanitize_name(socket.gethostname().split(".")[0])
     return f"{host or 'host'}-{os.getpid()}-{secrets.token_hex(3)}"

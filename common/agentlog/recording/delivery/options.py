@@ -1,4 +1,4 @@
-"""Where a tracer records to, and what happens when that can't be reached: checked early, one for all alike tracers."""
+"""The recording options of a tracer: the target, and what happens in an outage."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,20 +14,27 @@ from ..sinks.sink import Sink
 
 OnOutage = Literal["raise", "spool", "drop"]
 DEFAULT_SPOOL = "agentlog-spool"
+"""The spool folder if none is named, in the program's folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordingOptions:
-    """What tracers that share a queue have in common.
+    """The options of a tracer. Tracers with equal options share a queue.
 
     Attributes:
-        target: a cluster, or the capture file that stands for one.
-        use_builtin_rules: whether the ready rules of redaction are on.
-        payload_store: the store for large values, a folder or a URL; None when there is none.
-        outage_timeout_s: how long events wait for Kafka, in seconds, before ``on_outage`` holds.
-        spool_folder: the folder of the capture files that events wait in; absolute, as the program may go to another folder.
-        queue_bytes: how much may wait in memory.
-        shutdown_timeout_s: how long the end of the process may be held up by what isn't delivered, in seconds.
+        target: a cluster, or a capture file in its place.
+        topic: the topic.
+        redact: the user's redaction function, or None.
+        use_builtin_rules: whether the built-in rules of redaction apply.
+        payload_store: the store for large values, a folder or a URL. None if there is none.
+        outage_timeout_s: how long events wait for Kafka before ``on_outage`` applies, in seconds.
+        on_outage: what happens to events in an outage.
+        spool_folder: the folder of the spool files. It is absolute, because the program may change its folder.
+        queue_bytes: how much memory waiting events may take, in bytes.
+        shutdown_timeout_s: how long the end of the process may wait for undelivered events, in seconds.
+
+    Raises:
+        SettingsError: a value is out of range, or the spool folder can't be made.
     """
 
     target: Cluster | Path
@@ -45,16 +52,16 @@ class RecordingOptions:
         if self.on_outage not in get_args(OnOutage):
             raise SettingsError(f'on_outage is {self.on_outage!r}; it takes "raise", "spool" or "drop"')
         if not self.outage_timeout_s > 0 or not self.shutdown_timeout_s >= 0:
-            raise SettingsError("outage_s and exit_s are seconds, and outage_s is more than 0")
+            raise SettingsError("outage_s and exit_s are seconds: outage_s must be above 0, exit_s 0 or more")
         if self.on_outage == "spool":
             try:
                 self.spool_folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 reason = error.strerror or error
-                raise SettingsError(f"{self.spool_folder}: {reason}. It is to be the spool folder.") from error
+                raise SettingsError(f"{self.spool_folder}: {reason}; name another spool folder: spool=") from error
 
     def make_sharing_key(self) -> tuple[object, ...]:
-        """Equal for options that may share a queue."""
+        """Return a key that is equal for options whose tracers may share a queue."""
         target = self.target
         where: object = target if isinstance(target, Path) else (target.name, _freeze_properties(target.properties))
         other_options = (
@@ -69,32 +76,32 @@ class RecordingOptions:
 
     @property
     def spool_name(self) -> str:
-        """What the names of its spool files begin with: no cluster or topic gets another one's events."""
+        """The beginning of the spool files' names. It differs for each cluster and topic, so events never mix."""
         return f"{_make_unique_name(self.target.name)}.{_make_unique_name(self.topic)}"
 
     def open_sink(self, batch_bytes: int | None = None) -> Sink:
-        """What takes the events; a new one in each process.
+        """Open a sink that takes the events. Each process needs its own.
 
         Args:
-            batch_bytes: how much is sent to Kafka at once at most; None: as it is set.
+            batch_bytes: the largest batch that is sent to Kafka, in bytes. None means the cluster's properties.
 
         Raises:
-            AgentlogError: what was set doesn't work.
+            AgentlogError: a setting is wrong, or the file can't be opened.
         """
         if isinstance(self.target, Path):
             return FileSink(self.target)
-        from ..sinks.kafka_sink import KafkaSink  # noqa: PLC0415  librdkafka is loaded where Kafka is recorded to
+        from ..sinks.kafka_sink import KafkaSink  # noqa: PLC0415  a capture file needs no librdkafka
 
         return KafkaSink(self.target, self.topic, batch_bytes)
 
 
 def sanitize_name(text: str) -> str:
-    """``text`` as a part of a file's name: nothing in it but letters, digits, ``-`` and ``_``."""
+    """Return ``text`` as part of a file's name: only letters, digits, ``-`` and ``_``, at most 60."""
     return "".join(c if c.isalnum() or c in "-_" else "-" for c in text)[:60]
 
 
 def _make_unique_name(text: str) -> str:
-    """``text`` as a part of a file's name, which no other text has."""
+    """Return ``text`` as part of a file's name that differs from every other text's."""
     name = sanitize_name(text)
     return name if name == text else f"{name}-{sha256(text.encode()).hexdigest()[:8]}"
 

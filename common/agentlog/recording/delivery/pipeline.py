@@ -1,4 +1,4 @@
-"""From the queue to what may leave: redacted, then shrunk; a session's events stay in their order."""
+"""The preparation of queued events for sending: they are redacted, then shrunk."""
 
 import time
 from collections import deque
@@ -15,10 +15,17 @@ from .accounting import Ledger
 from .options import RecordingOptions
 
 WaitingRecord = tuple[OutboundEvent, "Future[ShrunkEvent] | None"]
+"""A record that waits, and the future of its own large values, if it has any."""
+
+STORE_GIVE_UP_S = 2.0
+"""How long ``give_up`` waits for values that are on their way to the store, in seconds."""
 
 
 class EventPreparer:
-    """Makes records ready to leave; a session waits for its large values that are on their way to the store."""
+    """A preparer of records. A session's records keep their order.
+
+    A record waits until its large values are in the payload store. The session's later records wait behind it.
+    """
 
     def __init__(self, options: RecordingOptions, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -35,7 +42,7 @@ class EventPreparer:
         return bool(self._waiting)
 
     def prepare(self, records: Sequence[OutboundEvent]) -> Iterator[OutboundEvent]:
-        """Those of ``records`` that may leave now; the others, or their session, have to wait for the store."""
+        """Yield the records that may be sent now. The others wait for the store."""
         now = time.monotonic()
         values = self._redactor.redact_events([record.value for record in records])
         for record, value in zip(records, values, strict=True):
@@ -56,7 +63,7 @@ class EventPreparer:
         self._ledger.shortened += shrunk.shortened_count
 
     def release_stored(self) -> Iterator[OutboundEvent]:
-        """What had to wait for the store, and may leave now."""
+        """Yield the records that waited for the store and may be sent now."""
         for session, waiting in list(self._waiting.items()):
             while waiting and (waiting[0][1] is None or waiting[0][1].done()):
                 record, shrunk = waiting.popleft()
@@ -67,9 +74,9 @@ class EventPreparer:
                 del self._waiting[session]
 
     def give_up(self) -> None:
-        """Ask a store that can't be reached no more; what waits for it is shortened."""
+        """Stop waiting for the store. Values that aren't stored yet are shortened."""
         self._shrinker.is_giving_up = True
-        deadline = time.monotonic() + 2.0
+        deadline = time.monotonic() + STORE_GIVE_UP_S
         for waiting in self._waiting.values():
             for index, (record, shrunk) in enumerate(waiting):
                 if shrunk is not None and not _wait_until_done(shrunk, deadline - time.monotonic()):

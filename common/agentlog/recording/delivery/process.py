@@ -1,4 +1,4 @@
-"""What belongs to a process and not to a tracer: queues that tracers share, its end, and its forks."""
+"""The deliveries of this process, which tracers share, and what happens to them at forks and at its end."""
 
 import atexit
 import math
@@ -14,11 +14,11 @@ from .options import RecordingOptions
 
 
 class DeliveryRegistry:
-    """The deliveries of this process: tracers with the same options share one."""
+    """The deliveries of this process. Tracers with the same options share one."""
 
     def __init__(self) -> None:
         self._deliveries: dict[object, Delivery] = {}
-        self._lock = threading.RLock()  # a signal's handler may need it while the same thread holds it
+        self._lock = threading.RLock()  # re-entrant: a signal handler may need it while its thread holds it
         self._registered_pid: int | None = None
         self._handles_sigterm = False
         os.register_at_fork(
@@ -26,10 +26,10 @@ class DeliveryRegistry:
         )
 
     def get_delivery(self, options: RecordingOptions) -> Delivery:
-        """The delivery for ``options``.
+        """Return the delivery for ``options``. Make it if there is none.
 
         Raises:
-            AgentlogError: what the options name doesn't work.
+            AgentlogError: the sink or the payload store can't be opened.
         """
         self.register_exit_handlers()
         key = options.make_sharing_key()
@@ -38,24 +38,24 @@ class DeliveryRegistry:
             return existing or self._deliveries.setdefault(key, Delivery(options, self.register_exit_handlers))
 
     def register_exit_handlers(self) -> None:
-        """Deliver what is queued when this process ends, by itself or by SIGTERM."""
+        """Make sure that queued events are delivered when this process ends, by itself or by SIGTERM."""
         with self._lock:
             is_registered, self._registered_pid = self._registered_pid == os.getpid(), os.getpid()
         if not is_registered:
-            atexit.unregister(self.close)  # that of the parent's, in a forked child
+            atexit.unregister(self.close)  # a forked child inherits the parent's registration
             atexit.register(self.close)
             _register_finalizer(self)
             self._handles_sigterm = False
-        if not self._handles_sigterm:  # the first tracer may be a thread's, which can't set a signal's handler
+        if not self._handles_sigterm:  # tried again, because only the main thread can set a signal handler
             self._handles_sigterm = _install_sigterm_handler(self)
 
     def close(self) -> None:
-        """Deliver everything, in bounded time."""
+        """Deliver the remaining events of all deliveries, in bounded time."""
         began = time.monotonic()
         for delivery in list(self._deliveries.values()):
             try:
                 delivery.close(began)
-            except BaseException:  # noqa: BLE001  Ctrl-C once more: wait for nothing, but spool or report it
+            except BaseException:  # noqa: BLE001  after another Ctrl-C, spool or report the events without waiting
                 began = -math.inf
                 delivery.close(began)
 
@@ -76,7 +76,10 @@ class DeliveryRegistry:
 
 
 def _register_finalizer(registry: DeliveryRegistry) -> None:
-    """A child of multiprocessing ends without atexit, but with finalizers; it forgets those from before it began."""
+    """Register a finalizer for children of multiprocessing, which end without atexit.
+
+    A child forgets the finalizers of its parent, so the finalizer is registered again after each fork.
+    """
     util = sys.modules.get("multiprocessing.util")
     if util is None:
         return
@@ -89,9 +92,10 @@ def _register_finalizer(registry: DeliveryRegistry) -> None:
 
 
 def _install_sigterm_handler(registry: DeliveryRegistry) -> bool:
-    """Where the program leaves SIGTERM as it is, let it deliver first; a handler of the program's own stays.
+    """Install a SIGTERM handler that delivers events before the process ends. A handler of the program stays.
 
-    False where that can't be, and is to be tried again.
+    Returns:
+        False if no handler was installed, because this isn't the main thread or the program has a handler.
     """
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         return False
@@ -106,3 +110,4 @@ def _install_sigterm_handler(registry: DeliveryRegistry) -> bool:
 
 
 DELIVERIES = DeliveryRegistry()
+"""The only registry of this process."""

@@ -1,4 +1,4 @@
-"""The thread behind the queue: it makes events ready, hands them over, and watches calls that take long."""
+"""The sender, a thread that prepares queued events, hands them to the sink, and announces long calls."""
 
 import logging
 import threading
@@ -17,23 +17,30 @@ from .spool import SpoolQueue
 from .wakeup import Wakeup
 
 IDLE_WAIT_S = 0.1
+"""How long the sender sleeps at most if there is nothing to send, in seconds."""
 BUSY_WAIT_S = 0.005
+"""How long it waits at most for results while records are on their way, in seconds."""
 PAUSE_TIMEOUT_S = 5.0
+"""How long a fork waits for the sender to pause, in seconds."""
 ACKNOWLEDGE_TIMEOUT_S = 1.0
-"""How long a fork waits for this thread, and this thread then for what is on its way."""
+"""How long the sender waits before a pause for acknowledgements, in seconds."""
 
 LINGER_S = 0.005
-"""What is recorded in one go is taken up in one go: the agent has the interpreter to itself meanwhile."""
+"""How long the sender waits after it was woken, in seconds. Events recorded in one go are then taken in one go, and
+the agent has the interpreter to itself meanwhile."""
 
 SLICE_EVENTS = 500
 SLICE_BYTES = 4 * 1024 * 1024
+"""The largest slice of the queue that is prepared at once."""
+
 ANNOUNCE_AFTER_NS = 500_000_000
+"""How long a call runs before it is announced, in nanoseconds. ``docs/agentlog.md`` promises 0.5 s."""
 
 _log = logging.getLogger("agentlog.recording")
 
 
 class Pause:
-    """A time in which the sender does nothing."""
+    """A pause of the sender, such as during a fork."""
 
     def __init__(self) -> None:
         self.requested_at = time.monotonic()
@@ -41,10 +48,11 @@ class Pause:
 
 
 class Sender(threading.Thread):
-    """Moves events from an intake to an outlet.
+    """A thread that moves events from the queue to the sink.
 
     Attributes:
-        is_asleep: whether it waits for something to be queued.
+        ledger: the accounts of its events.
+        is_asleep: whether it waits for an event to be queued.
     """
 
     def __init__(self, event_queue: EventQueue, sink: Sink) -> None:
@@ -63,12 +71,12 @@ class Sender(threading.Thread):
         self._failure_at_give_up: AgentlogError | None = None
 
     def run(self) -> None:
-        """Go on until the process ends."""
+        """Send events until the process ends."""
         while True:
             try:
                 self._run_round()
-            except Exception:  # noqa: BLE001  whatever it is, the agent's later events are still to be delivered
-                _log.exception("recording goes on after an error of its own")
+            except Exception:  # noqa: BLE001  after any error, later events must still be delivered
+                _log.exception("recording goes on after an internal error")
                 time.sleep(IDLE_WAIT_S)
 
     def _run_round(self) -> None:
@@ -100,7 +108,7 @@ class Sender(threading.Thread):
         return self._dispatcher.is_idle and not self._preparer.has_waiting and not self._event_queue.queue
 
     def _choose_timeout_s(self) -> float:
-        if self._is_idle:  # but for losses to be told
+        if self._is_idle:  # only loss reports are left
             return IDLE_WAIT_S
         return 0.0 if self._event_queue.queue and not self._dispatcher.is_full else BUSY_WAIT_S
 
@@ -110,28 +118,27 @@ class Sender(threading.Thread):
 
     def _sleep(self) -> None:
         self.is_asleep = True
-        is_woken = not self._event_queue.queue and self._wakeup.wait(
-            IDLE_WAIT_S
-        )  # something may have come before we were asleep
+        # The queue is checked again, because an event may have come before ``is_asleep`` was set.
+        is_woken = not self._event_queue.queue and self._wakeup.wait(IDLE_WAIT_S)
         self.is_asleep = False
         self._wakeup.clear()
         if is_woken:
             time.sleep(LINGER_S)
 
     def wake(self) -> None:
-        """There is something to do."""
-        self.is_asleep = False  # once is enough, and costs
+        """Wake the sender, because there is work."""
+        self.is_asleep = False  # so that the next event doesn't wake it again, which costs time
         self._wakeup.set()
 
     def _prepare_slice_if_needed(self) -> None:
-        """Make a slice of the queue ready, where not enough waits already."""
+        """Prepare a slice of the queue, unless enough records are ready."""
         for record in self._preparer.release_stored():
             self._dispatcher.add(record)
         if not self._dispatcher.is_full:
             self._prepare_slice()
 
     def _prepare_slice(self) -> None:
-        """Make a slice of the queue ready, whatever waits already."""
+        """Prepare a slice of the queue."""
         queue, records, size = self._event_queue.queue, list[OutboundEvent](), 0
         while queue and len(records) < SLICE_EVENTS and size < SLICE_BYTES:
             records.append(queue.popleft())
@@ -144,15 +151,15 @@ class Sender(threading.Thread):
         while open_calls:
             try:
                 event_id, oldest = next(iter(open_calls.items()))
-            except (RuntimeError, StopIteration):  # it changed while we looked: the next round sees it
+            except (RuntimeError, StopIteration):  # a caller changed it meanwhile; the next round looks again
                 return
             if now - oldest.began < ANNOUNCE_AFTER_NS:
                 return
             oldest.announce()
-            open_calls.pop(event_id, None)  # whatever it is called by now
+            open_calls.pop(event_id, None)  # ``announce`` removes it under its own id, which a retry may have changed
 
     def _record_losses(self) -> None:
-        """Let sessions whose events were lost say so, now that events are taken again."""
+        """Record loss reports in the sessions that lost events, once events are taken again."""
         if not self.ledger.losses or self._dispatcher.failure is not None or not self._dispatcher.is_answering:
             return
         losses, self.ledger.losses = self.ledger.losses, {}
@@ -165,13 +172,16 @@ class Sender(threading.Thread):
             waiter.event_number = self._event_queue.queued_count
 
     def stop_sending(self, timeout_s: float) -> None:
-        """The process ends: send no more of what is in files, and wait until it is known what of it arrived."""
+        """Stop sending spooled events, because the process ends.
+
+        Wait until the results of the events on their way are known, for at most ``timeout_s`` seconds.
+        """
         self._sending_stopped = sending_stopped = Wakeup()
         self.wake()
         sending_stopped.wait(timeout_s)
 
     def log_unrecorded_losses(self) -> None:
-        """The process ends: report what the sessions themselves couldn't be told."""
+        """Log the losses that couldn't be recorded in their sessions, because the process ends."""
         losses, self.ledger.losses = self.ledger.losses, {}
         if losses:
             lost_count = sum(loss.events for loss in losses.values())
@@ -183,8 +193,8 @@ class Sender(threading.Thread):
             )
 
     def log_held_up(self, queued: int) -> None:
-        """The process ends, and this thread doesn't get to giving up: report the ``queued`` events that it leaves."""
-        where, reason = self._dispatcher.sink.where, "redact= or librdkafka doesn't come back"
+        """Log the ``queued`` events that are lost because this thread hangs while the process ends."""
+        where, reason = self._dispatcher.sink.where, "redact= or librdkafka doesn't return"
         _log.error(
             "not delivered to %s: %s; the thread that sends them is held up: %s",
             where,
@@ -193,7 +203,7 @@ class Sender(threading.Thread):
         )
 
     def drop_overflow(self, record: OutboundEvent) -> None:
-        """An event that found no room is lost."""
+        """Count an event that found no room as lost, and report the failure."""
         with self._event_queue.lock:
             self.ledger.count_lost(record.author, Loss(1, record.at_ms))
         if self._dispatcher.failure is None:
@@ -203,14 +213,14 @@ class Sender(threading.Thread):
             self._event_queue.failure = self._dispatcher.failure if self._raises_on_outage else None
 
     def pause(self) -> None:
-        """Do nothing until ``resume``; and have no connection, if what is on its way on it is acknowledged soon."""
+        """Pause until ``resume``. The connection is closed if the records on their way are acknowledged soon."""
         if threading.current_thread() is not self:
             self._pause = pause = Pause()
             self.wake()
             pause.began.wait(PAUSE_TIMEOUT_S)
 
     def resume(self) -> None:
-        """Go on."""
+        """End the pause, if there is one."""
         if (pause := self._pause) is not None:
             self._pause = None
             pause.ended.set()
@@ -227,7 +237,7 @@ class Sender(threading.Thread):
             pause.ended.wait()
 
     def spill_now(self) -> None:
-        """Memory is full: let the spool have what waits."""
+        """Move waiting events to the spool, because memory is full."""
         self._should_spill = True
         self.wake()
 
@@ -237,19 +247,18 @@ class Sender(threading.Thread):
         return self._preparer.has_waiting
 
     def give_up_store(self) -> None:
-        """The process ends: let nothing wait for the payload store any longer."""
+        """Stop waiting for the payload store, because the process ends."""
         self._should_give_up_store = True
         self.wake()
 
     def give_up(self) -> None:
-        """The process ends: let nothing wait any longer."""
+        """Spool or drop all undelivered events, because the process ends."""
         self._should_give_up = True
         self.wake()
 
     def _give_up(self) -> None:
-        self._failure_at_give_up = (
-            self._failure_at_give_up or self.explain_failure()
-        )  # the outlet that comes next doesn't know
+        # Kept, because giving up replaces the sink, and the new one doesn't know the reason.
+        self._failure_at_give_up = self._failure_at_give_up or self.explain_failure()
         self._preparer.give_up()
         while self._event_queue.queue or self._preparer.has_waiting:
             self._prepare_all()
@@ -263,15 +272,15 @@ class Sender(threading.Thread):
         self._preparer.give_up()
 
     def abandon(self) -> None:
-        """In a forked child: leave everything to the parent."""
+        """Leave the connection and the spool files to the parent, in a forked child."""
         self._dispatcher.abandon()
 
     def explain_failure(self) -> AgentlogError:
-        """Why events aren't taken, as far as it is known."""
+        """Return an error that says why events aren't taken."""
         return self._dispatcher.failure or self._failure_at_give_up or self._dispatcher.sink.last_error()
 
     def stats(self, recorded: int) -> Stats:
-        """What became of all events, of which ``recorded`` were recorded."""
+        """Return the counts, when ``recorded`` events were recorded in all."""
         queue = self._event_queue.queue
         oldest = self.ledger.get_oldest_ms()
         if oldest is None and queue:

@@ -1,4 +1,4 @@
-"""The spool files that a sender has events in: its own of this outage, and those that earlier runs left."""
+"""The spool files of a sender: the file of this outage, and the files of earlier runs."""
 
 import logging
 from collections import deque
@@ -12,7 +12,9 @@ _log = logging.getLogger("agentlog.recording")
 
 
 class SpoolQueue:
-    """First in, first out: what is recorded while its own file drains goes through it too.
+    """A queue of events in spool files, first in, first out.
+
+    Events recorded while this run's file is being sent go through the file too, so that they keep their order.
 
     Attributes:
         own_file: the file of this outage, or None.
@@ -36,7 +38,7 @@ class SpoolQueue:
         return self.own_file is None and not self._earlier_files
 
     def write(self, records: list[OutboundEvent]) -> None:
-        """Write records into the own file; they are lost where it can't be written."""
+        """Write records to this run's file. If that fails, they are lost."""
         try:
             if self.own_file is None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +46,7 @@ class SpoolQueue:
                 _log.warning("events wait in %s until Kafka can be reached", self._path)
             self.own_file.append(records, self._options.topic)
         except OSError as error:
-            _log.error("%d events are lost: the spool %s: %s", len(records), self._path, error)
+            _log.error("%d events are lost; the spool %s can't be written: %s", len(records), self._path, error)
             for record in records:
                 self._ledger.count_dropped(record)
             return
@@ -52,7 +54,7 @@ class SpoolQueue:
             self._ledger.count_spooled(record)
 
     def next_chunk(self) -> list[OutboundEvent]:
-        """The next events to be sent, once those before them have been."""
+        """Return the next events to send. The list is empty until the last ones are settled."""
         spool = self.own_file or (self._earlier_files[0] if self._earlier_files else None)
         if spool is None or self._chunk:
             return []
@@ -68,7 +70,11 @@ class SpoolQueue:
         return chunk
 
     def stop_sending(self) -> bool:
-        """Send no more; whether all that was sent is noted, so that no later run sends it again."""
+        """Stop sending.
+
+        Returns:
+            whether the files note all arrived events, so that no later run sends them again.
+        """
         self._is_stopped = True
         self.next_chunk()
         return not self._chunk
@@ -82,12 +88,12 @@ class SpoolQueue:
             self._earlier_files.popleft()
 
     def settle(self, record: OutboundEvent, *, is_refused: bool = False) -> None:
-        """A record of the chunk arrived, or never will."""
+        """Note that a record of the chunk arrived, or was refused."""
         self._chunk.discard(record)
         self._refused_count += is_refused
 
     def rewind(self) -> None:
-        """Take back the chunk that is being sent."""
+        """Go back to the first event that may not have arrived."""
         self._chunk.clear()
         self._refused_count = 0
         for spool in (self.own_file, *self._earlier_files):
@@ -95,7 +101,7 @@ class SpoolQueue:
                 spool.rewind()
 
     def release(self) -> None:
-        """Leave the files to a later run, or to the process that we were forked from."""
+        """Leave the files to a later run, or to the parent process."""
         for spool in (self.own_file, *self._earlier_files):
             if spool is not None:
                 spool.release()

@@ -1,4 +1,4 @@
-"""Where a tracer records to, from what its caller said and what the settings say."""
+"""The recording target of a tracer, from its parameters and the settings."""
 
 import os
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ from ...settings.clusters import DEFAULT_TOPIC, Cluster, build_cluster, load_set
 def resolve_target(
     cluster: str | None, kafka: Mapping[str, object] | None, file: str | Path | None, topic: str | None
 ) -> tuple[Cluster | Path, str]:
-    """The cluster or the capture file, and the topic.
+    """Return the cluster or the capture file, and the topic.
 
     Raises:
-        UsageError: more than one of the three was given.
+        UsageError: more than one of ``cluster``, ``kafka`` and ``file`` is set.
         SettingsError: a setting is missing or wrong.
     """
-    if sum(given is not None for given in (cluster, kafka, file)) > 1:
-        raise UsageError("AgentTracer takes one of cluster=, kafka= and file=, not several")
+    if sum(target is not None for target in (cluster, kafka, file)) > 1:
+        raise UsageError("AgentTracer takes only one of cluster=, kafka= and file=")
     if file is not None:
         return Path(file).absolute(), topic or DEFAULT_TOPIC
     settings = load_settings(os.environ, Path.cwd(), "the program")
@@ -33,3 +33,4 @@ def resolve_target(
 
 
 PROGRAM_HINT = 'In a program: AgentTracer(cluster="HOST:PORT", …), or file="run.ndjson" to record without Kafka.'
+"""What to do if no cluster is known. It stands behind the settings' own error."""

@@ -1,13 +1,13 @@
-"""How one thread tells another that it need wait no longer, whatever signals come meanwhile."""
+"""The wakeup, a signal from one thread to a waiting one that is safe in signal handlers."""
 
 from queue import Empty, SimpleQueue
 
 
 class Wakeup:
-    """Rung by any thread, heard by the one that waits.
+    """A signal that any thread sets and one thread waits for.
 
-    An event of ``threading`` has a lock of its own. It stays held for ever where a signal's handler raises while it is
-    set, as Ctrl-C's does, and where a handler sets it while the program does: the agent would stand still.
+    It replaces ``threading.Event``, which has an internal lock. If a signal handler raises while the event is being
+    set, as Ctrl-C's does, the lock stays locked. If a handler sets the event while the program does, it deadlocks.
     """
 
     __slots__ = ("_signals",)
@@ -16,11 +16,11 @@ class Wakeup:
         self._signals = SimpleQueue[None]()
 
     def set(self) -> None:
-        """Let go who waits, or who is the next to wait."""
+        """Wake the waiting thread, or the next one that waits."""
         self._signals.put(None)
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until it is rung, ``timeout_s`` seconds at most; whether it was."""
+        """Wait until it is set, for at most ``timeout_s`` seconds. Return whether it was set."""
         try:
             self._signals.get(timeout=timeout_s)
         except Empty:
@@ -28,6 +28,6 @@ class Wakeup:
         return True
 
     def clear(self) -> None:
-        """Forget how often it was rung."""
+        """Forget that it was set."""
         while not self._signals.empty():
             self.wait(0)

@@ -1,1 +1,1 @@
-"""What a user records with: spans, verbs, decorators, and the context that links them."""
+"""The spans, methods and decorators that record events, and the context that links events to their parents."""
