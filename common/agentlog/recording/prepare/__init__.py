@@ -1,1 +1,1 @@
-"""An event made ready to leave: copied, searched for secrets, priced, and shortened."""
+"""The preparation of an event: it is copied, searched for secrets, priced and shortened."""

@@ -1,4 +1,4 @@
-"""Events over the limit: their largest values go to the payload store behind the caller, or are shortened."""
+"""The shrinking of events over the size limit. Their largest values go to the payload store, or are shortened."""
 
 import logging
 import time
@@ -20,31 +20,40 @@ from .snapshot import to_plain
 from .thread_pool import WorkerPool
 
 WORKER_COUNT = 4
+"""How many threads store values."""
 RETRY_DELAY_S = 1.0
+"""How long a thread waits before it asks a failing store again, in seconds."""
 _MIN_MOVED_BYTES = 400
+"""The smallest value that is worth moving. A reference takes about as many bytes."""
 _OUTLINE_FIELDS = ("tool", "model", "latency_ms", "call_id", "call_type", "parent_event_id")
 _MAX_KNOWN_URLS = 10_000
+"""For how many stored values the URL is remembered, so that equal values are stored once."""
 
 _log = logging.getLogger("agentlog.recording")
 
 
 class ShrunkEvent(NamedTuple):
-    """An event within the limit, and how many of its values were shortened because they couldn't be stored."""
+    """An event within the size limit.
+
+    Attributes:
+        value: the event as JSON.
+        shortened_count: how many of its values were shortened because they couldn't be stored.
+    """
 
     value: bytes
     shortened_count: int
 
 
 class EventShrinker:
-    """Makes large events small enough.
+    """A shrinker of large events.
 
     Args:
-        open_store: opens the payload store, on first use in this process; None when there is none.
-        outage_timeout_s: how long a store that can't be reached is asked again, in seconds; from then on each value is tried
-            once, until it can be reached again.
+        open_store: opens the payload store, on first use in this process. None if there is no store.
+        outage_timeout_s: how long values wait for a store that can't be reached, in seconds. After that, the store is
+            asked once for each value until it answers again.
 
     Attributes:
-        is_giving_up: whether it is asked no more than once, because the process ends.
+        is_giving_up: whether the store is asked only once for each value, because the process ends.
     """
 
     def __init__(self, open_store: Callable[[], PayloadStore] | None, outage_timeout_s: float) -> None:
@@ -56,7 +65,7 @@ class EventShrinker:
         self.is_giving_up = False
 
     def shrink(self, value: bytes) -> "ShrunkEvent | Future[ShrunkEvent]":
-        """The event ``value`` within the limit: at once without a store, else when its values lie there."""
+        """Return the event ``value`` within the limit, or a future of it that waits for the store."""
         return (
             shorten_event(value)
             if self._workers is None
@@ -64,7 +73,7 @@ class EventShrinker:
         )
 
     def _store_payload(self, name: str, content: bytes) -> str | None:
-        """The URL that ``content`` got; None when the store wasn't to be had in time."""
+        """Store ``content`` and return its URL. Return None if the store couldn't be reached in time."""
         if name in self._urls:
             return self._urls[name]
         while True:
@@ -74,7 +83,9 @@ class EventShrinker:
             except Exception as error:  # noqa: BLE001  each store's library has its own errors
                 if isinstance(error, StoreUsedBeforeForkError) or self._has_timed_out():
                     _log.warning(
-                        "a payload of %d bytes was shortened: the store: %s", len(content), summarize_store_error(error)
+                        "a payload of %d bytes was shortened, because the store failed: %s",
+                        len(content),
+                        summarize_store_error(error),
                     )
                     return None
                 time.sleep(RETRY_DELAY_S)
@@ -96,7 +107,7 @@ class EventShrinker:
 
 
 def shorten_event(value: bytes) -> ShrunkEvent:
-    """The event ``value`` within the limit, without a store."""
+    """Return the event ``value`` within the limit, without a store."""
     return _shrink_event(value, lambda _name, _content: None)
 
 
@@ -120,7 +131,7 @@ def _shrink_event(value: bytes, store_payload: Callable[[str, bytes], str | None
 
 
 def _find_large_values(event: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, bytes, str]]:
-    """The values of payload and context that are worth moving, the largest first."""
+    """Return the values of payload and context that are worth moving, the largest first."""
     large_values = []
     for fields in (event["payload"], event["context"]):
         for name, value in fields.items():
@@ -131,12 +142,12 @@ def _find_large_values(event: dict[str, Any]) -> Iterator[tuple[dict[str, Any], 
 
 
 def _select_outline(fields: dict[str, Any]) -> dict[str, Any]:
-    """Of too many fields, those without which the event can't be placed."""
+    """Return only the fields that readers need to place the event in its session."""
     return {name: fields[name] for name in _OUTLINE_FIELDS if name in fields}
 
 
 def _to_json(value: Any) -> bytes:
-    """``value`` as JSON; cut off where it is nested deeper than can be written."""
+    """Return ``value`` as JSON. Levels that are too deep for orjson are replaced by a note."""
     try:
         return orjson.dumps(value)
     except orjson.JSONEncodeError:

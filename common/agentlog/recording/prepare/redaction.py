@@ -1,4 +1,4 @@
-"""Events redacted before they leave: by the ready rules, and by a function of the user's own."""
+"""The redaction of events before they are sent, by the built-in rules and the user's function."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -10,7 +10,7 @@ from .secret_scan import SecretScanner
 from .secrets import redact_secrets
 
 Redact = Callable[[dict[str, Any]], dict[str, Any]]
-"""Takes an event as it would be stored, and returns it as it shall be stored."""
+"""A function that takes an event and returns the event to store in its place."""
 
 _IDENTITY_FIELDS = ("event_id", "session_id", "agent_id", "timestamp", "event_type")
 _CONTENT_FIELDS = ("payload", "context")
@@ -19,13 +19,13 @@ _log = logging.getLogger("agentlog.recording")
 
 
 class Redactor:
-    """Takes secrets out of events, on the thread that first asks it to.
+    """A redactor of events, for one thread.
 
-    Where that fails, an event keeps who, when and what kind, and says that its contents were left out.
+    If redaction fails, the event keeps its ids, time and type, and says that its contents were left out.
 
     Args:
-        user_function: the user's function, which gets what the ready rules leave; None when there is none.
-        use_builtin_rules: whether the ready rules are on.
+        user_function: the user's function, which gets the events after the built-in rules. None if there is none.
+        use_builtin_rules: whether the built-in rules apply.
     """
 
     def __init__(self, user_function: Redact | None, *, use_builtin_rules: bool) -> None:
@@ -33,7 +33,7 @@ class Redactor:
         self._scanner: SecretScanner | None = None
 
     def redact_events(self, values: Sequence[bytes]) -> list[bytes]:
-        """The events ``values``, JSON as orjson writes it, without their secrets."""
+        """Return the events without their secrets. Each is JSON as orjson writes it."""
         redacted = list(values)
         for index in self._find_suspects(values) if self._use_builtin_rules else ():
             redacted[index] = _apply_redaction(redact_secrets, redacted[index], "redacting")
@@ -44,12 +44,12 @@ class Redactor:
         )
 
     def _find_suspects(self, values: Sequence[bytes]) -> Iterable[int]:
-        """Which of ``values`` are to be looked at text by text: all of them where they can't be searched."""
+        """Return the indices of events that may hold a secret; all indices if the fast search fails."""
         try:
             self._scanner = self._scanner or SecretScanner()
             return self._scanner.find_suspects(values)
-        except Exception:  # noqa: BLE001  slower, but no secret leaves and no event is lost
-            _log.exception("events can't be searched for secrets quickly")
+        except Exception:  # noqa: BLE001  slower, but no secret is sent and no event is lost
+            _log.exception("the fast search for secrets failed; each text is searched by itself, which takes longer")
             return range(len(values))
 
 
@@ -60,6 +60,6 @@ def _apply_redaction(redact: Redact, value: bytes, step_name: str) -> bytes:
         redacted = redact(event)
         contents = {part: dict(redacted.get(part, {})) for part in _CONTENT_FIELDS}
         return orjson.dumps({**redacted, **contents, **identity})
-    except Exception as error:  # noqa: BLE001  the user's function may raise anything; its text may hold the secret
+    except Exception as error:  # noqa: BLE001  the user's function may raise anything, and the text may hold a secret
         message = f"left out: {step_name} raised {type(error).__name__}"
         return orjson.dumps({**identity, "payload": {"redaction": message}, "context": {}})

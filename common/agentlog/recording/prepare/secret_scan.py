@@ -1,7 +1,7 @@
-"""Which of many events may hold a secret: one search for all that can be one, over their JSON as it lies there.
+"""The fast search for events that may hold a secret. One search covers the JSON of many events.
 
-It finds whatever ``without_secrets`` would change, and little else: looking at each text of each event would cost more
-than all the rest of recording. What JSON escapes is written here as it stands in JSON.
+It finds every event that ``redact_secrets`` would change, and few others. Searching each text of each event would take
+longer than the rest of recording. The patterns here match escaped characters in their JSON form.
 """
 
 import re
@@ -31,9 +31,8 @@ from .secrets import (
 
 _NAMES = rf"(?:{CREDENTIAL_NAMES}|(?:{'|'.join(PASSWORD_OWNERS)})[-_]pass|token)"
 _PREFIXES = "|".join(map(re.escape, PREFIXES + UNBROKEN_PREFIXES))
-_TOKEN_REST = (
-    rf"{WORD}{{{MIN_TOKEN_LENGTH - max(map(len, PREFIXES))}}}"  # of each its own took ten times as long to compile
-)
+# One length for all prefixes: a length for each took ten times as long to compile.
+_TOKEN_REST = rf"{WORD}{{{MIN_TOKEN_LENGTH - max(map(len, PREFIXES))}}}"
 _SPACE = r"(?:\s|\\[nrtf]|\\u00[0-9a-f]{2})"
 _AFTER_NAME = r"""(?:\\\\|\\"|['*`\]])*"""
 _QUOTES = r"""(?:\\\\|\\?"|')+"""
@@ -44,7 +43,7 @@ _ESCAPE = re.compile(rb"\\(?:u[0-9a-f]{4}|.)")
 
 
 class Hint(IntEnum):
-    """What was found; the first two only together with something else."""
+    """The kind of a match. ``LABEL`` and ``CARD`` count only if the event holds something else too."""
 
     LABEL = 0
     CARD = 1
@@ -75,26 +74,29 @@ def _compile_database() -> hyperscan.Database:
 
 
 class SecretScanner:
-    """One thread's search. The first one of a process takes 80 ms to make."""
+    """A scanner for one thread. The first scanner of a process takes 80 ms to make."""
 
     def __init__(self) -> None:
         self._database = _compile_database()
         self._scratch = hyperscan.Scratch(self._database)
 
     def find_suspects(self, values: Sequence[bytes]) -> list[int]:
-        """Which of ``values``, by their place, may hold a secret; each is an event as orjson writes it."""
+        """Return the indices of the events that may hold a secret. Each is JSON as orjson writes it."""
         ends = list(accumulate(map(len, values), lambda end, length: end + 1 + length))
         hints_by_index: dict[int, set[int]] = {}
 
         def on_match(hint: int, _start: int, end: int, _flags: int, _context: object) -> None:
             index = bisect(ends, end - 1)
-            if end - ends[index] + len(values[index]) > values[index].find(
-                _PAYLOAD_MEMBER
-            ):  # who recorded is kept, secret or not
+            match_end = end - ends[index] + len(values[index])
+            if match_end > values[index].find(_PAYLOAD_MEMBER):  # the ids before the payload are never redacted
                 hints_by_index.setdefault(index, set()).add(hint)
 
         self._database.scan(b"\n".join(values), on_match, scratch=self._scratch)
-        return [at for at, hints in hints_by_index.items() if any(_is_confirmed(hint, values[at]) for hint in hints)]
+        return [
+            index
+            for index, hints in hints_by_index.items()
+            if any(_is_confirmed(hint, values[index]) for hint in hints)
+        ]
 
 
 def _is_confirmed(hint: int, value: bytes) -> bool:

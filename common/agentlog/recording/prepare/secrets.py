@@ -1,4 +1,4 @@
-"""What a secret is: by the name before it, or by its own shape; and how one is taken out of a value. Pure."""
+"""The rules for secrets, by their names and by their shapes, and the redaction of a value by them. Pure."""
 
 import re
 from functools import lru_cache
@@ -7,7 +7,7 @@ from typing import Any
 
 REDACTED = "[redacted]"
 
-# These texts are read by two engines: `re` here, on text, and Hyperscan in search.py, on JSON.
+# Two engines read these expressions: `re` here, on text, and Hyperscan in secret_scan.py, on JSON.
 CREDENTIAL_NAMES = (
     r"pass[-_ ]?words?(?:[-_ ]?(?:\d|confirm(?:ation)?))?|passwd|pass[-_ ]?phrase|pwd"
     r"|secrets?|api[-_ ]?keys?|(?:access|private|secret)[-_ ]?keys?"
@@ -17,7 +17,7 @@ PASSWORD_OWNERS = (
     *("db", "database", "mysql", "postgres", "pg", "mongo", "redis", "rabbitmq"),
     *("smtp", "mail", "ftp", "sftp", "user", "root", "admin", "login"),
 )
-"""Whose ``_pass`` is a password; that of a compiler, or of a test, isn't."""
+"""The words before ``_pass`` that make it a password. A compiler's or a test's pass is none."""
 WORD = "[A-Za-z0-9_-]"
 MIN_TOKEN_LENGTH = 20
 PREFIXES = (
@@ -30,9 +30,9 @@ PREFIXES = (
     *("hvs.", "dop_v1_", "doo_v1_", "dor_v1_", "shpat_", "shpca_", "shppa_", "shpss_"),
     *("glsa_", "glc_", "sntrys_", "sntryu_", "pscale_tkn_", "pscale_oauth_", "pscale_pw_"),
 )
-"""How tokens of well-known services begin, that go on with letters, digits, ``_`` and ``-``."""
+"""The beginnings of well-known tokens that continue with letters, digits, ``_`` and ``-``."""
 UNBROKEN_PREFIXES = ("hf_", "npm_", "gsk_", "r8_", "sbp_")
-"""Those that go on with letters and digits alone."""
+"""The beginnings of well-known tokens that continue with letters and digits only."""
 OTHER_TOKEN_SHAPES = (
     r"(?:AKIA|ASIA)[A-Z0-9]{16}|dapi[0-9a-f]{32}"  # AWS, Databricks
     rf"|eyJ{WORD}{{17,}}\.{WORD}+\."  # a JSON web token
@@ -46,7 +46,7 @@ CARD_PATTERN = r"[2-6]\d{3}(?:[ -]?\d){9}"
 
 
 def _make_bracket_pattern(levels: int) -> str:
-    """A list or an object as it is written in a text, with no more than so many levels in it."""
+    """Return a pattern of a list or an object in a text, with at most ``levels`` levels inside it."""
     inner = rf"|{_make_bracket_pattern(levels - 1)}" if levels else ""
     return rf"""[\[{{](?:[^\[\]{{}}"\\]|\\+["']?|"(?:[^"\\]|\\.)*+"{inner})*+[\]}}]"""
 
@@ -55,7 +55,7 @@ _CREDENTIAL_KIND = r"(?:access|refresh|bearer|auth|id|session|security|api|csrf|
 _WORD_BEGINS = r"(?:(?<![a-z])|(?-i:(?=[A-Z][a-z])))"
 _PASSWORD_OWNER = "|".join(f"(?<={whose}[-_])" for whose in PASSWORD_OWNERS)
 _NAMES = rf"(?:{CREDENTIAL_NAMES}|(?:{_PASSWORD_OWNER})pass|{_WORD_BEGINS}(?:{_CREDENTIAL_KIND})?token)"
-# Where none of them can begin, nothing more is tried: that is nearly everywhere.
+# Lookaheads that fail fast at nearly all positions of a text, because no rule can begin there.
 _NAME_BEGINS = "(?=[abceiprstx][acdehinoprsuvw])"
 _SHAPE_BEGINS = f"(?=[{''.join({prefix[0] for prefix in PREFIXES + UNBROKEN_PREFIXES})}Adeh])"
 _DIGITS_BEGIN = "(?=[0-9A-Fa-f]{4})"
@@ -70,7 +70,7 @@ _KEY = re.compile(rf"{_NAMES}\Z|^auth\Z", _ANY_CASE)
 _ASSIGNED = re.compile(
     rf"""(?P<name>{_NAME_BEGINS}{_NAMES}[\\"'*`\]]*\s*[:=]>?=?\s*(?:[*`]+\s*)?(?:[bruf]{{1,2}}(?=["']))?)"""
     rf"""(?P<quote>(?P<escape>\\*)["'])?(?P<scheme>{BEARER}\s+)?"""
-    # In JSON inside of JSON a quote has as many backslashes as its level takes, and one that ends nothing more of them.
+    # In JSON inside JSON, a quote has backslashes for its level, and an inner quote has more of them.
     r"""(?(quote)(?:(?P=escape)\\(?P=escape)["'\\]|(?!(?P=quote)).)+"""
     rf"""|(?:{_make_bracket_pattern(3)}|[^\s"',;&\\}}]+))""",
     _ANY_CASE | re.DOTALL,
@@ -107,10 +107,11 @@ _SCHEMA_KEYWORDS = frozenset(
     | {"items", "properties", "required", "additionalProperties", "nullable", "readOnly", "writeOnly"}
 )
 _MIN_CARD_DIGITS, _MIN_CARD_NUMBER = 13, 2 * 10**12
+"""The shortest card number has 13 digits, and card numbers begin with 2 to 6."""
 
 
 def redact_secrets(value: Any) -> Any:
-    """A decoded JSON value with the secrets in it replaced by ``[redacted]``; names tell some, shapes the others."""
+    """Return a decoded JSON value with ``[redacted]`` in place of each secret in it."""
     if isinstance(value, dict):
         return _redact_object(value)
     if isinstance(value, list):
@@ -127,7 +128,7 @@ def _redact_object(value: dict[str, Any]) -> dict[str, Any]:
     number = 1
     for name, inner in value.items():
         redacted_name = base_name = _redact_text(name)
-        while redacted_name in redacted:  # of several names that are secrets each keeps its value
+        while redacted_name in redacted:  # several names may become the same; each keeps its value
             number += 1
             redacted_name = f"{base_name} {number}"
         is_model_token = name == "token" and "logprob" in value
@@ -140,7 +141,7 @@ def _redact_object(value: dict[str, Any]) -> dict[str, Any]:
 
 def _redact_list(value: list[Any]) -> list[Any]:
     if all(map(_is_named_pair, value)):
-        return [[one[0], _redact_member(*one)] for one in value]
+        return [[pair[0], _redact_member(*pair)] for pair in value]
     return [
         REDACTED if _is_flag_argument(before, inner) else redact_secrets(inner)
         for before, inner in zip(chain([None], value), value, strict=False)
@@ -152,12 +153,12 @@ def _redact_member(name: str, value: Any) -> Any:
 
 
 def _is_named_pair(value: Any) -> bool:
-    """Whether it is a name and its value, as lists of headers have them."""
+    """Return whether ``value`` is a list of a name and its value, as in lists of headers."""
     return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
 
 
 def _is_flag_argument(flag: Any, value: Any) -> bool:
-    """Whether they are neighbours in a command's arguments, as in ``["--password", "x"]``."""
+    """Return whether ``value`` is the argument of a secret ``flag``, as in ``["--password", "x"]``."""
     texts = isinstance(flag, str) and isinstance(value, str)
     return texts and value != "" and not value.startswith("-") and _FLAG_ALONE.match(flag) is not None
 
@@ -169,7 +170,7 @@ def _is_secret(name: str, value: Any) -> bool:
 
 
 def _is_schema(value: dict[str, Any]) -> bool:
-    """Whether it only says what a value looks like, as the schema of a tool's arguments does."""
+    """Return whether ``value`` is only a schema, such as that of a tool's arguments, and holds no value itself."""
     says_no_more = value.keys() <= _SCHEMA_KEYWORDS and value.get("default") in (None, "")
     return says_no_more and value.get("type") in _JSON_TYPES
 
@@ -180,14 +181,17 @@ def _is_secret_name(name: str) -> bool:
 
 
 def _redact_text(text: str) -> str:
-    """Each rule is tried only on what may hold what it looks for: a session's texts are many, its secrets few."""
+    """Return ``text`` with ``[redacted]`` in place of each secret.
+
+    Each rule first checks cheaply whether the text can match, because most texts hold no secret.
+    """
     if "://" in text and "@" in text:
         text = _USER_INFO.sub(rf"\g<user>{REDACTED}@", text)
     if len(text) >= MIN_TOKEN_LENGTH:
         text = _TOKEN.sub(REDACTED, text)
         text = _BEARER.sub(rf"\g<scheme> {REDACTED}", _PEM.sub(REDACTED, text) if "PRIVATE KEY" in text else text)
     if "--" in text:
-        text = _FLAG_GIVEN.sub(lambda found: f"{found['flag'] or found['listed']}{REDACTED}", text)
+        text = _FLAG_GIVEN.sub(lambda match: f"{match['flag'] or match['listed']}{REDACTED}", text)
     if ":" in text or "=" in text:
         text = _COOKIES.sub(rf"\g<name>{REDACTED}", text)
         text = _AUTHORIZATION.sub(rf"\g<name>{REDACTED}", text)
@@ -202,8 +206,8 @@ def _hide_value(match: re.Match[str]) -> str:
 
 
 def has_card(text: str) -> bool:
-    """Whether the number of a payment card is in ``text``."""
-    return any(found["card"] and _measure_card(found[0]) for found in _CARD.finditer(text))
+    """Return whether ``text`` holds the number of a payment card."""
+    return any(match["card"] and _measure_card(match[0]) for match in _CARD.finditer(text))
 
 
 def _hide_card(match: re.Match[str]) -> str:
@@ -212,8 +216,11 @@ def _hide_card(match: re.Match[str]) -> str:
 
 
 def _measure_card(text: str) -> int:
-    """How much of it is the number of a card: all, or some groups of it, as where a date follows; 0 for none."""
-    ends = [len(text), *(at for at in range(len(text) - 1, _MIN_CARD_DIGITS - 1, -1) if text[at] in " -")]
+    """Return the length of the card number at the beginning of ``text``; 0 if there is none.
+
+    The number may end before ``text`` does, for example if a date follows.
+    """
+    ends = [len(text), *(end for end in range(len(text) - 1, _MIN_CARD_DIGITS - 1, -1) if text[end] in " -")]
     return next((end for end in ends if _is_card(text[:end])), 0)
 
 
@@ -222,7 +229,7 @@ def _is_card(text: str) -> bool:
 
 
 def _passes_luhn(text: str) -> bool:
-    """Whether the digits end in the check digit that card numbers have."""
+    """Return whether the last digit of ``text`` is a valid check digit by the Luhn formula."""
     digits = [int(c) for c in reversed(text) if c.isdigit()]
     doubled = (digit * 2 - 9 * (digit > 4) for digit in digits[1::2])
     return (sum(digits[::2]) + sum(doubled)) % 10 == 0

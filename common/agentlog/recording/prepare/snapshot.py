@@ -1,4 +1,4 @@
-"""Any value -> JSON, as it is now: what the agent changes afterwards doesn't change what is recorded. Never raises."""
+"""The snapshot of any value as JSON. Later changes of the value don't change the snapshot. Never raises."""
 
 import base64
 from collections import UserString, deque
@@ -16,11 +16,18 @@ from uuid import uuid4
 import orjson
 
 MAX_DEPTH = 60
+"""How many levels of a value are recorded."""
 MAX_ELEMENTS = 100_000
+"""The largest array or collection whose elements are recorded."""
 MAX_PARTS = 200_000
+"""How many parts of a value are recorded, if orjson can't write it. Objects that lead to each other in many ways have
+more ways through them than can be followed."""
 MAX_ATTRIBUTES = 1_000
+"""How many parts of an object are recorded, if it has only its attributes."""
 MAX_REPR = 10_000
+"""How many characters of an object's ``repr`` are recorded."""
 MAX_GROUP_ERRORS = 10
+"""How many errors of an exception group are recorded."""
 CYCLE = "<the value itself, again>"
 TOO_DEEP = "<nested too deep>"
 TOO_MUCH = "<more than can be recorded>"
@@ -32,16 +39,16 @@ _PLACEHOLDER_JSON = orjson.dumps(_PLACEHOLDER)
 _LIST_TYPES = (list, tuple, set, frozenset, deque)
 _COLLECTION_TYPES = (Sequence, Set, MappingView)
 _LAZY_ATTRIBUTES = ("__next__", "__anext__", "__await__", "_fetch_all")
-"""Has what isn't read: an iterator, an awaitable, a query of Django's, the text of which asks the database too."""
+"""Attributes of objects that aren't read: iterators, awaitables, and Django's queries, whose ``repr`` runs a query."""
 
 
 def snapshot(value: Any) -> Any:
-    """``value`` as it is now: a text, a number, a truth value or None as such, anything else as JSON to be embedded."""
+    """Return a copy of ``value``: JSON to be embedded, or the value itself if it is a text, number, bool or None."""
     return value if type(value) in _SCALAR_TYPES else orjson.Fragment(_encode(value))
 
 
 def encode_event(event: Mapping[str, Any]) -> bytes:
-    """``event`` as JSON; what JSON can't hold in its payload and context is replaced, each value for itself."""
+    """Return ``event`` as JSON. Values of payload and context that JSON can't hold are replaced one by one."""
     try:
         return _encode_strictly(event)
     except Exception:  # noqa: BLE001  a value's own code may raise anything
@@ -58,11 +65,12 @@ def _encode(value: Any) -> bytes:
 
 
 def _encode_strictly(value: Any) -> bytes:
-    """``value`` as JSON, with what stands for the objects that JSON has no form for.
+    """Return ``value`` as JSON, with substitutes for objects that have no JSON form.
 
-    orjson calls no Python code meanwhile, only C: else another thread could run, and change a list that orjson is in
-    the middle of, which crashes the process. So the objects are collected, then marked, both in one stretch of C so
-    that they are the same ones, and converted afterwards.
+    While orjson writes, only C code may run. Python code would let another thread run. That thread could change the
+    list that orjson is reading, which crashes the process. So there are three steps. First the objects are collected.
+    Then orjson writes a placeholder for each. Both steps run in one stretch of C code, so they see the same objects.
+    Afterwards the objects are converted and put in place of the placeholders.
     """
     objects: list[Any] = []
     text = orjson.dumps(value, objects.append, orjson.OPT_UTC_Z)
@@ -80,30 +88,30 @@ def _encode_strictly(value: Any) -> bytes:
 
 
 def format_error(error: BaseException) -> str:
-    """An error as it is recorded: ``ValueError: what it says``; of a group, what its errors say too."""
+    """Return an error as text: ``ValueError: its message``. A group's text includes the texts of its errors."""
     name = type(error).__qualname__
     try:
         text = str(error)
         if isinstance(error, BaseExceptionGroup):
             text = f"{text}: {'; '.join(map(format_error, error.exceptions[:MAX_GROUP_ERRORS]))}"
-    except Exception:  # noqa: BLE001  its own code may raise anything
-        text = "<its text can't be had>"
+    except Exception:  # noqa: BLE001  the error's own code may raise anything
+        text = "<its text can't be read>"
     return f"{name}: {text}" if text else name
 
 
 def make_error_fields(error: BaseException) -> dict[str, str]:
-    """An error as the fields of an ``error`` event."""
+    """Return an error as the fields of an ``error`` event."""
     name = type(error).__qualname__
     return {"type": name, "message": format_error(error).removeprefix(name).removeprefix(": ")}
 
 
 def to_plain(value: Any) -> Any:
-    """``value`` as dicts, lists, texts and numbers of JSON; what can't be one is named in its place."""
+    """Return ``value`` as dicts, lists, texts and numbers for JSON. A note replaces a part that can't be converted."""
     return _PlainConverter(MAX_PARTS).convert(value)
 
 
 class _PlainConverter:
-    """One value being made plain: a web of objects that lead to each other takes no more than ``room`` parts."""
+    """A converter of one value to plain data, limited to ``budget`` parts."""
 
     def __init__(self, budget: int) -> None:
         self._budget = budget
@@ -111,9 +119,12 @@ class _PlainConverter:
     def convert(
         self, value: Any, depth: int = 0, ancestors: tuple[int, ...] = (), *, has_no_json_form: bool = False
     ) -> Any:
-        """``value`` in its plain form, ``depth`` below the whole and part of what is ``ancestors``.
+        """Return ``value`` as plain data.
 
         Args:
+            value: the value.
+            depth: how many levels below the whole it is.
+            ancestors: the ids of the values around it, to find cycles.
             has_no_json_form: whether it is known that JSON has no form for it.
         """
         self._budget -= 1
@@ -129,7 +140,7 @@ class _PlainConverter:
             return f"<{type(value).__qualname__}: {type(error).__name__} while it was recorded>"
 
     def _convert_value(self, value: Any, kind: type, depth: int, ancestors: tuple[int, ...]) -> Any:
-        # By its type: what a proxy says of its class may take all the work that it puts off.
+        # By type, not by __class__: reading it would make a lazy proxy do its work.
         if value is None or kind is bool:
             return value
         if issubclass(kind, int):
@@ -138,7 +149,7 @@ class _PlainConverter:
             return str.__str__(value).encode("utf-8", "replace").decode()
         try:
             return orjson.Fragment(orjson.dumps(value, None, orjson.OPT_UTC_Z))
-        except Exception:  # noqa: BLE001  something in it has no form in JSON, or its code raised
+        except Exception:  # noqa: BLE001  a part of it has no JSON form, or its code raised
             return self._convert_parts(value, kind, depth, ancestors)
 
     def _convert_parts(self, value: Any, kind: type, depth: int, ancestors: tuple[int, ...]) -> Any:
@@ -154,7 +165,7 @@ class _PlainConverter:
         )
 
     def _convert_attributes(self, value: Any, depth: int, ancestors: tuple[int, ...]) -> Any:
-        """An object by its attributes, which may lead to any number of others."""
+        """Return an object's attributes as plain data, at most ``MAX_ATTRIBUTES`` parts."""
         budget = min(self._budget, MAX_ATTRIBUTES)
         converter = _PlainConverter(budget)
         converted = converter.convert(_collect_attributes(value), depth, ancestors)
@@ -163,7 +174,7 @@ class _PlainConverter:
 
 
 def _name_keys(items: Iterable[tuple[Any, Any]]) -> Iterator[tuple[str, Any]]:
-    """Keys and values, the keys as names of JSON; of several that come to the same name each keeps its value."""
+    """Yield keys and values, the keys as names for JSON. Keys that become the same name get a number."""
     seen: set[str] = set()
     number = 1
     for key, inner in items:
@@ -183,7 +194,7 @@ def _to_name(key: Any) -> str:
 
 
 def _find_substitute(value: Any, kind: type) -> Any:  # noqa: PLR0911  one for each kind
-    """What stands for an object; None for one that only its attributes tell of."""
+    """Return a value that stands for an object. Return None if only its attributes can be recorded."""
     if issubclass(kind, bytes | bytearray | memoryview):
         return _convert_bytes(bytes(value))
     if issubclass(kind, BaseException):
@@ -213,17 +224,17 @@ def _convert_bytes(value: bytes) -> Any:
 
 
 def _convert_array(value: Any, kind: type) -> Any:
-    """Numbers of numpy, and of whatever else has its ``tolist``; of a large array its shape."""
+    """Return the elements of a numpy array or another object with ``tolist``; a large array's type and shape."""
     if not hasattr(kind, "tolist") or not hasattr(value, "dtype"):
         return None
     if prod(value.shape) > MAX_ELEMENTS:
         return {"array": str(value.dtype), "shape": list(value.shape)}
     items = value.tolist()
-    return None if type(items) is kind else items  # a number that Python has none for
+    return None if type(items) is kind else items  # numpy returns itself for a number type that Python lacks
 
 
 def _convert_model(value: Any, kind: Any) -> Any:
-    """Fields of models and of named tuples; told by the type, because a mock has whatever it is asked for."""
+    """Return the fields of a model or a named tuple. The type decides, because a mock object has every attribute."""
     if hasattr(kind, "model_dump"):
         return value.model_dump()
     if hasattr(kind, "__dataclass_fields__"):
@@ -239,22 +250,22 @@ def _convert_model(value: Any, kind: Any) -> Any:
 
 
 def _convert_collection(value: Any, kind: type) -> Any:
-    """What holds other values as mappings, sequences and sets do.
+    """Return the contents of a mapping, sequence or set.
 
-    Whatever else can be iterated over isn't: an iterator's items are the agent's, and a query would ask its database.
+    Other iterables aren't read: an iterator would lose its items, and a query would ask its database.
     """
     if issubclass(kind, Mapping):
         return dict(_name_keys(islice(value.items(), MAX_ELEMENTS)))
-    if hasattr(kind, "keys") and hasattr(kind, "__getitem__") and hasattr(kind, "__len__"):  # a database's row
+    if hasattr(kind, "keys") and hasattr(kind, "__getitem__") and hasattr(kind, "__len__"):  # a database row
         return {_to_name(key): value[key] for key in islice(value.keys(), MAX_ELEMENTS)}
-    if issubclass(kind, _COLLECTION_TYPES) and not hasattr(kind, "shape"):  # no table
+    if issubclass(kind, _COLLECTION_TYPES) and not hasattr(kind, "shape"):  # not a table
         items = list(islice(value, MAX_ELEMENTS + 1))
         return items if len(items) <= MAX_ELEMENTS else None
     return None
 
 
 def _describe_object(value: Any, kind: type) -> str | None:
-    """An object in its own words; None where it has none."""
+    """Return an object's ``repr``; None if it has no ``repr`` of its own."""
     if any(hasattr(kind, name) for name in _LAZY_ATTRIBUTES):
         return f"<{kind.__qualname__}>"
     has_own_repr = getattr(kind, "__repr__", None) is not object.__repr__

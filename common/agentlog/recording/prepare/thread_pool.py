@@ -1,4 +1,4 @@
-"""A few threads for what may take long; unlike a pool's they never hold up the end of the process."""
+"""The pool of threads for slow work. Unlike the standard pool, it never delays the end of the process."""
 
 import threading
 from collections.abc import Callable
@@ -12,7 +12,7 @@ _Task = tuple["Future[Any]", Callable[..., Any], tuple[Any, ...]]
 
 
 class WorkerPool:
-    """Threads that work off what is submitted to them, begun at once: an ending interpreter begins none any more."""
+    """A pool of daemon threads. All start at once, because an ending interpreter starts no more threads."""
 
     def __init__(self, count: int, name: str) -> None:
         self._tasks = SimpleQueue[_Task]()
@@ -20,7 +20,7 @@ class WorkerPool:
             threading.Thread(target=self._work, name=f"{name}-{number}", daemon=True).start()
 
     def submit(self, function: Callable[..., T], *args: Any) -> "Future[T]":
-        """Have ``function`` called with ``args``; what it returns or raises is the future's."""
+        """Let a thread call ``function`` with ``args``. The future gets its result or exception."""
         future: Future[T] = Future()
         self._tasks.put((future, function, args))
         return future
@@ -30,5 +30,5 @@ class WorkerPool:
             future, function, args = self._tasks.get()
             try:
                 future.set_result(function(*args))
-            except BaseException as error:  # noqa: BLE001  it is for whoever waits for the result
+            except BaseException as error:  # noqa: BLE001  the future's owner handles it
                 future.set_exception(error)

@@ -1,4 +1,4 @@
-"""The tokens that a model's answer says it used, in the shapes that providers give them."""
+"""The token usage in a model's answer, in the forms of several providers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from ..prices import Usage
 
 
 def get_field(value: Any, name: str) -> Any:
-    """A member of a mapping, or an attribute; None when it isn't there."""
+    """Return a mapping's member or an object's attribute; None if there is none."""
     try:
         return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
     except Exception:  # noqa: BLE001  the value's own code may raise anything
@@ -15,15 +15,15 @@ def get_field(value: Any, name: str) -> Any:
 
 
 def extract_usage(answer: Any) -> Usage | None:
-    """What ``answer`` used; None when it doesn't tell. OpenAI's, Anthropic's and LangChain's shapes are known."""
+    """Return the usage in an answer of OpenAI, Anthropic or LangChain; None if it has none."""
     usage = next(
-        (found for name in ("usage", "usage_metadata") if (found := get_field(answer, name)) is not None), None
+        (field for name in ("usage", "usage_metadata") if (field := get_field(answer, name)) is not None), None
     )
     return None if usage is None else parse_usage(usage)
 
 
 def parse_usage(usage: Any) -> Usage | None:
-    """A provider's ``usage`` as ours: input tokens include the cached ones."""
+    """Return a provider's ``usage`` in our form, in which input tokens include the cached ones."""
     if (prompt_tokens := _get_count(usage, "prompt_tokens")) is not None:
         return Usage(
             prompt_tokens,
@@ -35,7 +35,7 @@ def parse_usage(usage: Any) -> Usage | None:
         return None
     output = _get_count(usage, "output_tokens") or 0
     read, written = _get_count(usage, "cache_read_input_tokens"), _get_count(usage, "cache_creation_input_tokens")
-    if read is not None or written is not None:  # Anthropic counts them apart
+    if read is not None or written is not None:  # Anthropic counts cached tokens separately
         return Usage(input_tokens + (read or 0) + (written or 0), output, read or 0, written or 0)
     cached = _get_cached_tokens(usage, "input_tokens_details") or _get_cached_tokens(usage, "input_token_details")
     return Usage(
