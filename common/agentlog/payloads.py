@@ -1,14 +1,14 @@
-"""Large payloads in an object store: put there under their hash, and fetched and verified by their reference.
+"""The stores for large payloads. A payload is stored under its hash, and fetched and verified by a reference.
 
-A reference is what an event keeps in the place of a large value::
+An event keeps the reference in place of the large value::
 
     {"$ref": "s3://bucket/prefix/9f/9f86d0….json", "bytes": 48213, "sha256": "9f86d0…", "preview": "first characters"}
 
-What lies there is a text as UTF-8 (``.txt``), or any other value as JSON (``.json``). Where ``$ref`` is null the whole
-was never stored: no store was named, or it couldn't be reached.
+The stored object is a text in UTF-8 (``.txt``), or any other value as JSON (``.json``). If ``$ref`` is null, the value
+was never stored, because no store was named or the store couldn't be reached.
 
-A store is a folder, or a URL: ``s3://bucket/prefix``, ``gs://…``, ``az://…``. These need the extra
-``agentlog[payloads]``, and are reached as the variables of their own tools say (``AWS_ACCESS_KEY_ID``,
+A store is a folder or a URL: ``s3://bucket/prefix``, ``gs://…``, ``az://…``. URLs need the extra
+``agentlog[payloads]``. Access comes from the environment variables of each cloud's own tools (``AWS_ACCESS_KEY_ID``,
 ``AWS_ENDPOINT_URL``, …).
 """
 
@@ -23,26 +23,29 @@ from uuid import uuid4
 from .errors import SettingsError
 
 SCHEMES = frozenset({"s3", "s3a", "gs", "az", "azure", "abfs", "abfss"})
+"""The schemes of object stores that obstore reaches."""
 MAX_PAYLOAD_BYTES = 256 * 1024 * 1024
+"""The largest payload that ``resolve`` fetches."""
 PREVIEW_CHARACTERS = 200
+"""How many characters of a value a reference's preview holds."""
 
 
 class PayloadStore(Protocol):
-    """Where large values lie. Any method may raise OSError, or what the store's library raises."""
+    """A store for large values. Any method may raise OSError or an error of the store's library."""
 
     def put(self, name: str, content: bytes) -> str:
-        """Keep ``content`` under ``name`` unless it is there already; the URL that it has."""
+        """Store ``content`` under ``name`` unless it is there already. Return its URL."""
         ...
 
 
 class FolderStore:
-    """A folder; a shared one, if another machine shall resolve the references."""
+    """A store in a folder. If other machines have to resolve the references, the folder must be shared."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.absolute()
 
     def put(self, name: str, content: bytes) -> str:
-        """Keep ``content``, whole or not at all."""
+        """Store ``content`` under ``name``, whole or not at all. Return its URL."""
         path = self._folder / name
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,11 +59,11 @@ class FolderStore:
 
 
 class StoreUsedBeforeForkError(Exception):
-    """The store's client can't be used in this process: it was used before the process was forked, and would hang."""
+    """An error for a store whose client was used before this process was forked. The client would hang."""
 
 
 class _ForkGuard:
-    """The process that first used obstore: its threads, and so its use, don't survive a fork."""
+    """The id of the process that first used obstore. obstore's threads don't survive a fork."""
 
     def __init__(self) -> None:
         self.pid = 0
@@ -69,7 +72,7 @@ class _ForkGuard:
         self.pid = self.pid or os.getpid()
         if self.pid != os.getpid():
             raise StoreUsedBeforeForkError(
-                "the store was used before this process was forked; open it in the children only"
+                "the store was used before this process was forked; use it only in the children"
             )
 
 
@@ -77,17 +80,17 @@ _FORK_GUARD = _ForkGuard()
 
 
 class ObjectStore:
-    """A bucket of S3, or of what else obstore reaches."""
+    """A store in a bucket of S3, or of another object store that obstore reaches."""
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
         self._store = _import_obstore(url).from_url(self._url, retry_config=_RETRY)
 
     def put(self, name: str, content: bytes) -> str:
-        """Keep ``content``; what is there under the same hash is the same.
+        """Store ``content`` under ``name`` unless it is there already. Return its URL.
 
         Raises:
-            StoreLost: in a forked child of a process that has used a store.
+            StoreUsedBeforeForkError: the parent of this forked process has used a store.
         """
         _FORK_GUARD.check()
         try:
@@ -101,10 +104,10 @@ _RETRY: Any = {"max_retries": 2}
 
 
 def open_store(location: str) -> PayloadStore:
-    """The store that ``location`` names, a folder or a URL; nothing is asked of it yet.
+    """Return the store at ``location``, a folder or a URL. The store isn't contacted yet.
 
     Raises:
-        SettingsError: a kind of store that we don't know, or the extra for it isn't installed.
+        SettingsError: the URL's scheme is unknown, or the extra ``agentlog[payloads]`` isn't installed.
     """
     scheme, separator, path = location.partition("://")
     if not separator:
@@ -112,7 +115,7 @@ def open_store(location: str) -> PayloadStore:
     if scheme == "file":
         return FolderStore(Path(unquote(path)))
     if scheme not in SCHEMES:
-        raise SettingsError(f"payloads: {scheme}:// is no store that we know; name a folder, or s3://BUCKET/PREFIX")
+        raise SettingsError(f"payloads: {scheme}:// is an unknown kind of store; name a folder, or s3://BUCKET/PREFIX")
     return ObjectStore(location)
 
 
@@ -125,22 +128,22 @@ def _import_obstore(url: str) -> Any:
 
 
 def make_object_name(content: bytes, suffix: str) -> str:
-    """Where ``content`` lies in a store: equal contents lie at the same place."""
+    """Return the name of ``content`` in a store. Equal contents have the same name."""
     digest = sha256(content).hexdigest()
     return f"{digest[:2]}/{digest}{suffix}"
 
 
 def make_reference(url: str | None, content: bytes) -> dict[str, Any]:
-    """What an event keeps of ``content``; ``url`` is None where the whole isn't kept."""
+    """Return the reference that an event keeps in place of ``content``. ``url`` is None if it isn't stored."""
     preview = content[: PREVIEW_CHARACTERS * 4].decode(errors="ignore")[:PREVIEW_CHARACTERS]
     return {"$ref": url, "bytes": len(content), "sha256": sha256(content).hexdigest(), "preview": preview}
 
 
 def resolve(reference: Mapping[str, Any]) -> bytes | str:
-    """The content that ``reference`` names, its size and hash verified; or a sentence that says why not.
+    """Return the content behind ``reference``, or a sentence that says why there is none.
 
-    A reference comes from an event, so it isn't trusted: only a folder or an object store is asked, and only what has
-    the hash is returned.
+    A reference comes from an event, so it isn't trusted. Only folders and object stores are read, and the content is
+    returned only if its size and hash match.
     """
     match reference:
         case {"$ref": None}:
@@ -152,7 +155,7 @@ def resolve(reference: Mapping[str, Any]) -> bytes | str:
 
 def _fetch_verified(url: str, size: int, digest: str) -> bytes | str:
     if size > MAX_PAYLOAD_BYTES:
-        return f"{size:,} bytes, more than the {MAX_PAYLOAD_BYTES:,} that we take"
+        return f"{size:,} bytes, more than the limit of {MAX_PAYLOAD_BYTES:,}"
     try:
         content = _fetch_content(url, size)
     except Exception as error:  # noqa: BLE001  each store's library has its own errors
@@ -160,12 +163,12 @@ def _fetch_verified(url: str, size: int, digest: str) -> bytes | str:
     if isinstance(content, str):
         return f"{url}: {content}"
     if len(content) != size or sha256(content).hexdigest() != digest:
-        return f"{url}: what lies there is not what was recorded; its SHA-256 is another one"
+        return f"{url}: the stored content is not what was recorded; its SHA-256 differs"
     return content
 
 
 def _fetch_content(url: str, size: int) -> bytes | str:
-    """What lies at ``url``, or why it can't be had; not read when it isn't of the ``size`` that it should have."""
+    """Return the content at ``url``, or why it can't be read. It isn't read if its size isn't ``size``."""
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         path = Path(unquote(parts.path))
@@ -177,12 +180,12 @@ def _fetch_content(url: str, size: int) -> bytes | str:
         stored_object = store.get(unquote(parts.path).lstrip("/"))
         actual_size, read_content = stored_object.meta["size"], lambda: bytes(stored_object.bytes())
     else:
-        return "not a folder, nor an object store that we know"
-    return read_content() if actual_size == size else f"{actual_size:,} bytes lie there, not {size:,}"
+        return "neither a folder nor a known object store"
+    return read_content() if actual_size == size else f"the stored content has {actual_size:,} bytes, not {size:,}"
 
 
 def summarize_store_error(error: Exception) -> str:
-    """What a store's error says, without what its library knows of itself."""
+    """Return the first line of a store's error, without the details of its library."""
     if isinstance(error, FileNotFoundError):
         return "there is no such object"
     return next(iter(str(error).splitlines()), "") or type(error).__name__

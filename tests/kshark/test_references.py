@@ -54,7 +54,7 @@ def test_what_is_not_what_was_recorded_is_said_and_not_shown(session: Path) -> N
     stored = next((session.parent / "store").rglob("*.json"))
     stored.write_bytes(CONTENT.replace(b"the end", b"THE END"))
     text = shown(session, "--full")
-    assert "its SHA-256 is another one" in text
+    assert "its SHA-256 differs" in text
     assert "THE END" not in text
 
 

@@ -219,7 +219,7 @@ def test_rights_taken_away_are_told_and_waited_for_until_they_are_given_back(
         return bool(get_error(raising, KafkaRefused)) and spooling.stats().spooled > 30
 
     eventually(noticed, timeout=30)
-    assert "its right WRITE is needed" in get_error(raising, KafkaRefused)
+    assert "the right WRITE is needed" in get_error(raising, KafkaRefused)
     give(AclOperation.WRITE)
     for tracer in (raising, spooling):
         assert tracer.flush(30)

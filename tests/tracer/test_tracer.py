@@ -1034,7 +1034,7 @@ def test_nothing_is_recorded_when_it_is_disabled(tmp_path: Path, monkeypatch: py
         ({"kafka": {"bootstrap.server": "a:1"}}, SettingsError, "did you mean bootstrap.servers"),
         ({"kafka": {"acks": "all"}}, SettingsError, "bootstrap.servers is missing"),
         ({"file": "/no/such/folder/run.ndjson"}, UsageError, "No such file"),
-        ({"file": "run.ndjson.gz"}, UsageError, "written unpacked"),
+        ({"file": "run.ndjson.gz"}, UsageError, "a tracer writes no .gz"),
         ({"file": "x", "on_outage": "wait"}, SettingsError, "raise"),
         ({"file": "x", "outage_s": -1}, SettingsError, "outage_s"),
         ({"file": "x", "agent_id": ""}, UsageError, "agent_id is ''"),

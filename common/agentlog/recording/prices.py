@@ -1,4 +1,4 @@
-"""What a call of a language model costs: list prices that users can add to; an unknown model has no price."""
+"""The list prices of language models, and the cost of a call."""
 
 import re
 from collections.abc import Mapping
@@ -7,11 +7,13 @@ from typing import NamedTuple
 
 
 class Price(NamedTuple):
-    """US dollars a million tokens.
+    """The price of a model's tokens, in US dollars a million tokens.
 
     Attributes:
-        cached: of input tokens that the provider had in its prompt cache; None when they cost the same.
-        cache_write: of input tokens that it puts there; None when they cost the same.
+        input: the price of input tokens.
+        output: the price of output tokens.
+        cached: the price of input tokens read from the provider's prompt cache. None if it equals ``input``.
+        cache_write: the price of input tokens written to the prompt cache. None if it equals ``input``.
     """
 
     input: float
@@ -21,7 +23,7 @@ class Price(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """The tokens of one call; ``input`` includes ``cached`` and ``cache_write``."""
+    """The token counts of one call. ``input`` includes ``cached`` and ``cache_write``."""
 
     input: int
     output: int
@@ -77,17 +79,17 @@ PRICES: Mapping[str, Price] = MappingProxyType(
         "o4-mini": Price(1.10, 4.40, 0.275),
     }
 )
-"""List prices of OpenAI and Anthropic for calls that are answered at once, as litellm 1.110.2 has them (its
-``model_prices_and_context_window``, looked up on 25 November 2026); claude-opus-4-1 and claude-sonnet-4, which it no
-longer has, from Anthropic's pricing page. No surcharge for long inputs, no rebate for batches."""
+"""The list prices of OpenAI and Anthropic for calls that are answered at once. They are from litellm 1.110.2 (its
+``model_prices_and_context_window``, looked up on 25 November 2026). claude-opus-4-1 and claude-sonnet-4 are no longer
+there, so they are from Anthropic's pricing page. Surcharges for long inputs and rebates for batches are left out."""
 
 _DATE_SUFFIX = re.compile(r"(?:[-@](?:20\d{6}|20\d\d-\d\d-\d\d|latest))$")
 
 
 def compute_cost_usd(model: str, usage: Usage, prices: Mapping[str, Price] = PRICES) -> float | None:
-    """The list price of a call in US dollars, to a ten-thousandth of a cent; None for a model without a price.
+    """Return the cost of a call in US dollars, with six decimals. None for a model without a price.
 
-    A model is found as written, else without the provider in front of it (``openai/``) and the date behind it.
+    The model is looked up as written first, then without the provider before it (``openai/``) and the date after it.
     """
     bare_model = _DATE_SUFFIX.sub("", model.rsplit("/", 1)[-1])
     price = prices.get(model) or prices.get(bare_model)

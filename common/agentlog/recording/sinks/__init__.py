@@ -1,1 +1,1 @@
-"""The places that take events: Kafka and the capture file, behind one contract."""
+"""The sinks that take events: Kafka and the capture file, behind one contract."""

@@ -1,4 +1,4 @@
-"""A capture file as a sink: events are recorded without Kafka."""
+"""The capture file as a sink, for recording without Kafka."""
 
 import os
 from pathlib import Path
@@ -11,13 +11,14 @@ from .outbound import OutboundEvent
 from .sink import FailureKind
 
 READ_BLOCK_BYTES = 1024 * 1024
+"""How many bytes are read at once to count lines."""
 
 
 class FileSink:
-    """A capture file, made when it isn't there, else continued.
+    """A sink that appends to a capture file. A missing file is made.
 
     Raises:
-        UsageError: it can't be opened.
+        UsageError: the file can't be opened, or its name says that it is compressed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,24 +27,25 @@ class FileSink:
         self._waiting: list[OutboundEvent] = []
         self._error: OSError | None = None
         if path.suffix in (".gz", ".zst"):
-            raise UsageError(f"{path}: a capture file is written unpacked; pack it when it is done.")
+            raise UsageError(f"{path}: a tracer writes no {path.suffix}; drop it from the name, and compress later")
         try:
-            self._file = path.open("a+b", buffering=0)  # a forked child must find nothing here to write a second time
+            # Without a buffer, because a forked child would write its copy of the buffer a second time.
+            self._file = path.open("a+b", buffering=0)
             self._line_count = self._end_offset = 0
             self._count_new_lines()
             self._has_torn_line = (
                 self._end_offset > 0 and os.pread(self._file.fileno(), 1, self._end_offset - 1) != b"\n"
             )
         except OSError as error:
-            raise UsageError(f"{path}: {error.strerror or error}. It is to be the capture file.") from error
+            raise UsageError(f"{path}: {error.strerror or error}; name another capture file: file=") from error
 
     def send(self, record: OutboundEvent) -> bool:
-        """Take ``record``."""
+        """Take ``record``. ``poll`` writes it."""
         self._waiting.append(record)
         return True
 
-    def poll(self, timeout_s: float) -> None:  # noqa: ARG002  a file doesn't let us wait
-        """Write what was taken."""
+    def poll(self, timeout_s: float) -> None:  # noqa: ARG002  writing a file has no timeout
+        """Write the records that were taken, and report the results."""
         if not self._waiting:
             return
         records, self._waiting = self._waiting, []
@@ -51,7 +53,7 @@ class FileSink:
             self._count_new_lines()
             first = self._line_count + 1 + self._has_torn_line
             places = (Place(None, -1, first + n, r.at_ms, r.capture_headers) for n, r in enumerate(records))
-            content = b"\n" * self._has_torn_line  # behind what a full disk, or the end of an earlier run, cut off
+            content = b"\n" * self._has_torn_line  # ends a line that a full disk or a killed run cut off
             content += b"".join(write_line(r.value, place) for r, place in zip(records, places, strict=True))
             while content:
                 content = content[self._file.write(content) :]
@@ -63,46 +65,46 @@ class FileSink:
             record.on_delivery(self._error, None)
 
     def _count_new_lines(self) -> None:
-        """Count the lines written since we looked: other processes may record to the same file, or begin it afresh."""
-        if os.fstat(self._file.fileno()).st_nlink == 0:  # deleted, as a notebook's next run does: that would be lost
+        """Count the lines added since the last count. Other processes may write to the file, empty it or replace it."""
+        if os.fstat(self._file.fileno()).st_nlink == 0:  # deleted: events written to it would be lost
             new_file = self._path.open("a+b", buffering=0)
             self._file.close()
             self._file, self._line_count, self._end_offset, self._has_torn_line = new_file, 0, 0, False
         handle = self._file.fileno()
-        if os.fstat(handle).st_size < self._end_offset:  # somebody emptied it
+        if os.fstat(handle).st_size < self._end_offset:  # another process emptied it
             self._line_count = self._end_offset = 0
         while block := os.pread(handle, READ_BLOCK_BYTES, self._end_offset):
             self._line_count, self._end_offset = self._line_count + block.count(b"\n"), self._end_offset + len(block)
 
     def purge(self) -> None:
-        """Nothing to do: nothing is under way."""
+        """Do nothing, because no record is under way."""
 
-    def classify_error(self, error: Any) -> FailureKind:  # noqa: ARG002  it is always the file's own
-        """Not written, and the next one wouldn't be either."""
+    def classify_error(self, error: Any) -> FailureKind:  # noqa: ARG002  each error is the file's
+        """Return that the sink failed, because the next record would fail too."""
         return FailureKind.SINK_FAILED
 
     def reset_failures(self) -> None:
-        """Nothing to forget."""
+        """Do nothing, because the next write resets the error."""
 
     def refusal(self) -> AgentlogError | None:
-        """What went wrong when it was last written, or None."""
+        """Return the error of the last write, or None."""
         return None if self._error is None else self.last_error()
 
     def last_error(self) -> AgentlogError:
-        """What went wrong."""
+        """Return the error of the last write."""
         reason = self._error.strerror if self._error else "not written"
-        return UsageError(f"{self._path}: {reason}. It is the capture file that events are recorded to.")
+        return UsageError(f"{self._path}: {reason}; events can't be recorded to this capture file")
 
     def probe(self) -> bool:
-        """Whether it is worth trying."""
+        """Return True, because only a write shows whether the file can be written."""
         return True
 
     def is_disconnected(self) -> bool:
-        """Never: there is only one way to a file."""
+        """Return False, because a file has no connection."""
         return False
 
     def close(self) -> None:
-        """Nothing to do: there are no threads, and it can be gone on with."""
+        """Do nothing, because the file has no threads and can be written again."""
 
     def abandon(self) -> None:
-        """Nothing to do: a file can be closed in a forked child."""
+        """Do nothing, because a forked child may close the file."""

@@ -1,4 +1,4 @@
-"""Kafka, written behind the caller's back: records handed to librdkafka, which tells later what became of each."""
+"""Kafka as a sink, written through librdkafka."""
 
 import ctypes
 import time
@@ -12,43 +12,48 @@ from .outbound import OutboundEvent
 from .sink import FailureKind
 
 PROBE_TIMEOUT_S = 0.5
+"""How long a probe waits for the cluster's answer, in seconds."""
 WARM_AFTER_S = 0.5
-"""An idempotent producer of librdkafka's asks for its id twice a second, at first in vain: it isn't connected yet."""
+"""How long a new producer gets no records, in seconds. librdkafka asks for the id of an idempotent producer twice a
+second. The first attempt fails, because the producer isn't connected yet."""
 
 DEFAULT_PROPERTIES = {
     "compression.type": "lz4",
-    "linger.ms": "1",  # the sender itself waits for more
-    "log_level": "2",  # it would repeat each second that it can't connect; what matters we log ourselves
-    "reconnect.backoff.max.ms": "1000",  # after an outage the first second counts, not the tenth
+    "linger.ms": "1",  # short, because the sender already collects events
+    "log_level": "2",  # otherwise it logs each second that it can't connect; we log what matters
+    "reconnect.backoff.max.ms": "1000",  # reconnect within a second after an outage; its default is ten
     "socket.keepalive.enable": "true",
     "topic.metadata.propagation.max.ms": "5000",
 }
+"""Properties that the user may change."""
 GUARANTEED_PROPERTIES = {
     "acks": "all",
     "enable.idempotence": "true",
-    # With several, a broker that has just come back may refuse the first and take the next: librdkafka then begins a
-    # new epoch, and what the broker had of the first before it went away arrives twice.
+    # With several requests in flight, a broker that has just come back may refuse the first and take the second. Then
+    # librdkafka begins a new epoch, and records of the first request that the broker already had arrive twice.
     "max.in.flight.requests.per.connection": "1",
     "retries": "2147483647",
-    "partitioner": "murmur2_random",  # as Java's clients; a key is never null here
-    "delivery.timeout.ms": "0",  # never given up in there: a record that timed out may have arrived all the same
+    "partitioner": "murmur2_random",  # the partitioner of Java's clients; our keys are never null
+    "delivery.timeout.ms": "0",  # no timeout: a record that timed out may still have arrived
     "queue.buffering.max.messages": "20000",
     "queue.buffering.max.kbytes": "65536",
 }
+"""Properties that the promise of delivery needs. The user can't change them."""
 
 SINGLE_EVENT_BATCH_BYTES = 1_000
-"""A batch no larger than that is one event, or is taken by any topic."""
+"""A batch of at most this size holds one event, or is small enough for any topic."""
 
 
 class KafkaSink:
-    """One topic of one cluster, written by one idempotent producer.
+    """A sink that writes to one topic of one cluster, with one idempotent producer.
 
     Args:
-        cluster: its properties may set anything but what ``GUARANTEED_PROPERTIES`` needs.
-        batch_bytes: the largest batch; None: as the properties have it, or librdkafka.
+        cluster: the cluster. Its properties may set everything except ``GUARANTEED_PROPERTIES``.
+        topic: the topic.
+        batch_bytes: the largest batch, in bytes. None means the cluster's properties, or else librdkafka's default.
 
     Raises:
-        SettingsError: a property that librdkafka doesn't take.
+        SettingsError: librdkafka refuses a property.
     """
 
     def __init__(self, cluster: Cluster, topic: str, batch_bytes: int | None = None) -> None:
@@ -68,14 +73,14 @@ class KafkaSink:
 
     @property
     def is_warm(self) -> bool:
-        """Whether what is handed over is on its way at once; earlier it would only have to be waited for in there."""
+        """Whether the producer sends records at once. Before that, they would only wait inside librdkafka."""
         return time.monotonic() >= self._warm_at
 
     def send(self, record: OutboundEvent) -> bool:
-        """Hand ``record`` over; False while librdkafka's queue is full.
+        """Hand ``record`` to librdkafka. Return False while its queue is full or the producer is broken.
 
         Raises:
-            ValueError: librdkafka will never take it.
+            ValueError: librdkafka will never take the record.
         """
         try:
             self._producer.produce(
@@ -96,12 +101,12 @@ class KafkaSink:
         return True
 
     def poll(self, timeout_s: float) -> None:
-        """Wait until librdkafka has something to say, and let it tell the records."""
+        """Wait for results of librdkafka for at most ``timeout_s`` seconds, and pass them to the records."""
         with self._note_breakage():
             self._producer.poll(timeout_s)
 
     def purge(self) -> None:
-        """Call back whatever isn't acknowledged, what is on its way included: that may arrive all the same."""
+        """Recall all unacknowledged records. Those on their way may still arrive."""
         if not self.is_closed:
             self._producer.purge()
             with self._note_breakage():
@@ -109,7 +114,7 @@ class KafkaSink:
 
     @contextmanager
     def _note_breakage(self) -> Iterator[None]:
-        """Take in that librdkafka gives a producer up, for instance one that isn't authorised to have an id."""
+        """Note a fatal error of the producer, for example if it isn't authorised to get a producer id."""
         try:
             yield
         except KafkaException as error:
@@ -117,12 +122,12 @@ class KafkaSink:
             self._refusal = self._explain_refusal(error.args[0])
 
     def reset_failures(self) -> None:
-        """Forget earlier troubles: records are delivered."""
+        """Forget earlier errors, because records are delivered again."""
         self._refusal = None
         self._client_errors.text_by_code.clear()
 
     def classify_error(self, error: LibrdkafkaError) -> FailureKind:
-        """What librdkafka's error about a record means."""
+        """Return what librdkafka's error about a record means."""
         if error.code() in (LibrdkafkaError._PURGE_QUEUE, LibrdkafkaError._PURGE_INFLIGHT):
             return FailureKind.PURGED
         if error.code() == LibrdkafkaError.MSG_SIZE_TOO_LARGE and not self._has_single_event_batches:
@@ -145,19 +150,19 @@ class KafkaSink:
         ):
             return TopicNotFound(f"cluster {name} has no topic {self._topic}; create it, or name another one: topic=")
         if error.code() in (LibrdkafkaError.TOPIC_AUTHORIZATION_FAILED, LibrdkafkaError.CLUSTER_AUTHORIZATION_FAILED):
-            return KafkaRefused(f"cluster {name}: not authorised on topic {self._topic}; its right WRITE is needed")
+            return KafkaRefused(f"cluster {name}: not authorised on topic {self._topic}; the right WRITE is needed")
         return None
 
     def refusal(self) -> AgentlogError | None:
-        """Why no record can be taken until somebody changes something; None where waiting may help."""
+        """Return why no record is taken until a person changes something. None if waiting may help."""
         return self._refusal
 
     def last_error(self) -> AgentlogError:
-        """Why records aren't taken, as far as librdkafka told."""
+        """Return why records aren't taken, from librdkafka's last errors."""
         return self._refusal or self._client_errors.explain(f"recording to topic {self._topic}")
 
     def probe(self) -> bool:
-        """Whether the cluster answers, and has the topic; waits up to half a second."""
+        """Return whether the cluster answers and has the topic. Wait at most ``PROBE_TIMEOUT_S``."""
         try:
             metadata = self._producer.list_topics(self._topic, timeout=PROBE_TIMEOUT_S).topics[self._topic]
         except (KafkaException, RuntimeError):  # the latter when it is closed
@@ -165,14 +170,17 @@ class KafkaSink:
         return metadata.error is None
 
     def is_disconnected(self) -> bool:
-        """Whether there is no connection to any broker, nor one within half a second."""
+        """Return whether there is no connection to any broker, and none can be made within half a second."""
         return is_disconnected(self._producer, self._topic)
 
     def close(self) -> None:
-        """End its threads, for good. All that was handed over was answered."""
+        """Close the producer and end its threads. All records must have a result."""
         self.is_closed = True
         self._producer.close()
 
     def abandon(self) -> None:
-        """In a forked child: never free what is the parent's, which would wait for threads that aren't here."""
+        """Keep the parent's producer in memory, in a forked child.
+
+        Freeing it would wait for threads that don't exist in the child.
+        """
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._producer))

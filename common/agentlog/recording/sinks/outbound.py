@@ -1,4 +1,4 @@
-"""An event on its way from the caller's thread to Kafka."""
+"""The outbound event, on its way from the caller's thread to a sink."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -11,48 +11,56 @@ from ...formatting import format_count
 from ..prepare.snapshot import encode_event
 
 HeaderList = list[tuple[str, str | bytes | None]]
-"""As the producer takes them."""
+"""Headers in the producer's form."""
 
 MILLISECOND = timedelta(milliseconds=1)
 OVERHEAD_BYTES = 400
-"""About how many bytes an event takes in memory beside its JSON."""
-
-
+"""About how many bytes an event takes in memory besides its JSON."""
 MAX_NAME_LENGTH = 500
+"""The longest id of a session or an agent, in characters."""
 
 
 def is_valid_name(text: object) -> bool:
-    """Whether ``text`` can name a session or an agent: 1 to 500 printable characters."""
+    """Return whether ``text`` can be the id of a session or an agent: 1 to 500 printable characters."""
     return isinstance(text, str) and 0 < len(text) <= MAX_NAME_LENGTH and text.isprintable()
 
 
 class Author(NamedTuple):
-    """Who recorded: a session, and the agent in it."""
+    """The session and the agent of an event."""
 
     session_id: str
     agent_id: str
 
 
 class Loss(NamedTuple):
-    """Events of a session that are lost: how many, and when the first was recorded, in milliseconds since the epoch."""
+    """The lost events of a session.
+
+    Attributes:
+        events: how many.
+        since_ms: when the first was recorded, in milliseconds since the epoch.
+    """
 
     events: int
     since_ms: int
 
 
 class OutboundEvent(msgspec.Struct, eq=False, gc=False):
-    """An event on its way, as JSON: as it was recorded, then redacted, then small enough.
+    """An event on its way to a sink.
 
     Attributes:
+        author: the session and the agent.
+        value: the event as JSON: first as recorded, then redacted, then within the size limit.
         at: when it was recorded.
-        size: about how many bytes it keeps in memory; as it was recorded.
-        tells: the loss that it tells of, if it does.
-        number: its place among all that this process queued for the same outlet; 0 of one that comes from a spool.
-        since: when it was made ready, on the monotonic clock, in seconds; ``handed_at`` when it was last handed over.
-        answers: where ``on_delivery`` leaves what it is told.
+        headers: its headers.
+        size: about how many bytes it takes in memory. It counts the event as recorded.
+        tells: the loss that it reports, if it is a loss report.
+        number: its number among the events that this sender took from the queue. 0 if it comes from a spool.
+        since: when it was prepared, on the monotonic clock, in seconds.
+        handed_at: when it was last handed to the sink, on the monotonic clock, in seconds.
+        answers: the list to which ``on_delivery`` adds the result.
     """
 
-    # Tens of thousands wait at a time: kept from the garbage collector, they cost the agent no collections.
+    # gc=False: tens of thousands of events may wait, and tracking them would cost the agent garbage collections.
 
     author: Author
     value: bytes
@@ -72,16 +80,16 @@ class OutboundEvent(msgspec.Struct, eq=False, gc=False):
 
     @property
     def capture_headers(self) -> Headers:
-        """The headers as a capture file keeps them."""
+        """The headers in the form of a capture file."""
         return cast(Headers, tuple(self.headers))
 
     @property
     def is_spooled(self) -> bool:
-        """Whether it comes from a spool, and is safe there until it is delivered."""
+        """Whether it comes from a spool. It stays there until it is delivered."""
         return self.number == 0
 
     def on_delivery(self, error: Any, message: Any) -> None:  # noqa: ARG002  librdkafka's callback
-        """Note what became of it."""
+        """Note whether it was delivered; ``error`` is None if it was."""
         self.answers.append((self, error))
 
 
@@ -93,7 +101,7 @@ def make_event(  # noqa: PLR0913, PLR0917  an event's fields
     context: Mapping[str, Any],
     headers: HeaderList,
 ) -> OutboundEvent:
-    """An event that happens now; its values can be changed afterwards. Never raises."""
+    """Make an event with the current time. The caller may change the values afterwards. Never raises."""
     now = datetime.now(UTC)
     event = {
         "event_id": event_id,
@@ -109,7 +117,7 @@ def make_event(  # noqa: PLR0913, PLR0917  an event's fields
 
 
 def make_loss_event(author: Author, event_id: str, loss: Loss, reason: str, headers: HeaderList) -> OutboundEvent:
-    """The event by which a session says that events of it were lost."""
+    """Make the ``error`` event that reports lost events in their session."""
     since = (EPOCH + timedelta(milliseconds=loss.since_ms)).isoformat(timespec="milliseconds")
     message = f"{format_count(loss.events, 'event')} of this session, from {since} on, were lost: {reason}"
     payload = {"type": "events_lost", "message": message, "lost": loss.events}

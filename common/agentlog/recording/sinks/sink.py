@@ -1,4 +1,4 @@
-"""Where events go: the contract that Kafka's writer keeps, and the capture file that keeps it without Kafka."""
+"""The contract of a sink, which takes events."""
 
 from enum import Enum
 from typing import Any, Protocol
@@ -8,19 +8,21 @@ from .outbound import OutboundEvent
 
 
 class FailureKind(Enum):
-    """Why a record that was handed over wasn't delivered."""
+    """The reason why a record wasn't delivered."""
 
-    RECORD_REFUSED = "never to be taken: this record"
-    BATCH_TOO_LARGE = "never to be taken: this record together with others"
-    SINK_FAILED = "not taken, nor will others be: the topic, our rights, or the producer itself"
-    PURGED = "called back before it was acknowledged"
+    RECORD_REFUSED = "the sink will never take this record"
+    BATCH_TOO_LARGE = "the sink will never take this record in a batch of this size"
+    SINK_FAILED = "the sink takes no records now: a fault of the topic, of our rights or of the producer"
+    PURGED = "the record was recalled before it was acknowledged"
 
 
 class Sink(Protocol):
-    """Takes records in order, and tells later what became of each: see ``KafkaSink``.
+    """A taker of records, in order. It reports later whether each was delivered. ``KafkaSink`` describes the methods.
 
     Attributes:
-        is_broken: whether it never takes a record again, though a new one may.
+        where: the place that it writes to, for messages.
+        is_closed: whether it is closed.
+        is_broken: whether it will never take a record again. A new sink may.
     """
 
     where: str

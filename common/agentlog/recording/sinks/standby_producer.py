@@ -1,4 +1,4 @@
-"""Another way to where the events go, tried while the one that we have gets none through."""
+"""The standby producer, which replaces a sink that lost its connection."""
 
 import logging
 import time
@@ -8,16 +8,18 @@ from ...errors import AgentlogError
 from .sink import Sink
 
 RENEW_INTERVAL_S = 30.0
+"""After how long a standby sink is replaced by a new one, because it may lose its connection too, in seconds."""
 LOST_PROBES = 3
+"""How many probes in a row must find the sink disconnected before it is replaced."""
 
 _log = logging.getLogger("agentlog.recording")
 
 
 class StandbyProducer:
-    """An outlet of the same kind, made when it is needed, and now and then anew: it may get lost as well.
+    """A second sink for the same target. It is opened when it is needed, and renewed now and then.
 
     Args:
-        open_sink: makes one.
+        open_sink: opens a sink.
     """
 
     def __init__(self, open_sink: Callable[[], Sink]) -> None:
@@ -27,44 +29,44 @@ class StandbyProducer:
         self._lost_probe_count = 0
 
     def create(self) -> Sink | None:
-        """A new one; None where that can't be had."""
+        """Open a new sink. Return None if that fails."""
         try:
             return self._open_sink()
-        except AgentlogError as error:  # what it needs, such as a certificate's file, is gone: go on with the old one
+        except AgentlogError as error:  # for example because a certificate's file is gone; the old sink stays
             _log.warning("a new connection can't be made: %s", error)
             return None
 
     def get_ready(self) -> Sink | None:
-        """The spare outlet, if it gets an answer."""
+        """Return the standby sink if Kafka answers it, else None."""
         now = time.monotonic()
         if now >= self._next_renew_at:
             self._sink, self._next_renew_at = self.create(), now + RENEW_INTERVAL_S
         return self._sink if self._sink is not None and self._sink.probe() else None
 
     def is_needed(self, sink: Sink) -> bool:
-        """Whether ``sink`` has no connection although a new one gets an answer, several times in a row."""
+        """Return whether ``sink`` had no connection in ``LOST_PROBES`` checks in a row, but a new sink had one."""
         self._lost_probe_count = (
             self._lost_probe_count + 1 if self.get_ready() is not None and sink.is_disconnected() else 0
         )
         return self._lost_probe_count >= LOST_PROBES
 
     def take(self) -> Sink | None:
-        """The one that there is, or a new one; None where that can't be had."""
+        """Hand over the standby sink, or a new one. Return None if there is none."""
         sink = self._sink or self.create()
         self.reset()
         return sink
 
     def reset(self) -> None:
-        """All is well, or the outlet is a new one."""
+        """Forget the standby sink and the probes, because the sink works or is new."""
         self._sink, self._next_renew_at, self._lost_probe_count = None, 0.0, 0
 
     def close(self) -> None:
-        """Have none: see ``Sink``."""
+        """Close the standby sink, if there is one."""
         if self._sink is not None:
             self._sink.close()
         self.reset()
 
     def abandon(self) -> None:
-        """In a forked child: see ``Sink``."""
+        """Leave the standby sink to the parent, in a forked child."""
         if self._sink is not None:
             self._sink.abandon()
