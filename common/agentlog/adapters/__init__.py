@@ -1,1 +1,1 @@
-"""Adapters that record what agent frameworks and model clients do; each needs its library, and only where it's used."""
+"""The adapters, which record the calls of model clients and agent frameworks. Each needs its library only if used."""

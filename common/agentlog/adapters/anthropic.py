@@ -1,4 +1,4 @@
-"""Anthropic's client, recorded: messages, those of beta too, sync and async, streamed in either of its two ways or not.
+"""The adapter for Anthropic's client. It records messages, also of ``beta``, sync and async, streamed or not.
 
 client = record_anthropic(Anthropic(), tracer)
 """
@@ -22,7 +22,11 @@ _begin = make_begin("messages", "system")
 
 
 def record_anthropic(client: Client, tracer: AgentTracer) -> Client:
-    """Record each ``messages`` and ``beta.messages`` call of ``client``, an ``Anthropic`` or ``AsyncAnthropic``.
+    """Record each ``messages`` and ``beta.messages`` call of a client.
+
+    Args:
+        client: an ``Anthropic`` or ``AsyncAnthropic``.
+        tracer: the tracer that records the calls.
 
     Returns:
         the same client.
@@ -48,12 +52,12 @@ def _set_answer(call: LLMCall, answer: Any) -> None:
 
 
 def _simplify_content(blocks: Any) -> Any:
-    """Content as its text, where it is one block of text."""
+    """Return content as text if it is a single block of text; else the blocks."""
     return blocks[0].get("text") if len(blocks) == 1 and blocks[0].get("type") == "text" else blocks
 
 
 class _RecordedStreamManager:
-    """What ``messages.stream`` returns: a ``with`` block around the stream that the library puts together."""
+    """The recorded result of ``messages.stream``, a ``with`` block around the library's stream helper."""
 
     def __init__(self, manager: Any, call: LLMCall) -> None:
         self._manager, self._call = manager, call
@@ -80,13 +84,13 @@ class _RecordedStreamManager:
         self._end(error)
 
     def _end(self, error: BaseException | None) -> None:
-        with ignore_read_errors():  # a stream that was left before its first event has no message
+        with ignore_read_errors():  # a stream that was closed before its first event has no message
             _set_answer(self._call, self._stream.current_message_snapshot)
         self._call.finish(error)
 
 
 class _MessageCollector:
-    """A message from its events."""
+    """A collector that puts a message together from its stream events."""
 
     def __init__(self) -> None:
         self._model: str | None = None

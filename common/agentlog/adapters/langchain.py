@@ -1,4 +1,4 @@
-"""LangChain and LangGraph, recorded by a callback: models, tools and retrievers, under the runs that they belong to.
+"""The adapter for LangChain and LangGraph, a callback. It records models, tools and retrievers.
 
 graph.invoke(question, config={"callbacks": [AgentlogCallback(tracer)]})
 """
@@ -18,11 +18,17 @@ from ..tracer import AgentTracer
 from .recorded_stream import ignore_read_errors
 
 MAX_REMEMBERED_TOOL_CALLS = 10_000
-"""So many tool calls that models asked for are kept in mind: a graph that waits for a human makes them much later."""
+"""How many tool calls that models asked for are remembered. A graph that waits for a human makes them much later."""
 
 
 class _Run(NamedTuple):
-    """A run of LangChain's: the run that it is part of, and the call that it is, or that a chain belongs to."""
+    """A run of LangChain.
+
+    Attributes:
+        parent: the id of the run around it.
+        span: the span of the run; for a chain, the span around it.
+        is_call: whether the run is a call itself, and no chain.
+    """
 
     parent: UUID | None
     span: Span | None
@@ -30,18 +36,22 @@ class _Run(NamedTuple):
 
 
 class AgentlogCallback(BaseCallbackHandler):
-    """Records the runs of one session; chains and graph nodes are no events, what runs in them follows from around.
+    """A callback that records the runs of one session.
 
-    A tool's call follows from the answer of the model that asked for it.
+    Chains and graph nodes are no events. The runs inside them have the parent of the chain. The parent of a tool call
+    is the model's answer that asked for it.
+
+    Args:
+        tracer: the tracer that records the runs.
 
     Raises:
-        KafkaError: from what is to run next, while events can't be delivered and ``on_outage="raise"``.
+        KafkaError: from the next run, while events can't be delivered and ``on_outage="raise"``.
     """
 
     raise_error = True
-    """Else LangChain would keep to itself that events can't be delivered."""
+    """Without it, LangChain would hide that events can't be delivered."""
     run_inline = True
-    """Nothing here blocks, so no thread is needed for it."""
+    """The callback doesn't block, so LangChain needs no thread for it."""
 
     def __init__(self, tracer: AgentTracer) -> None:
         self._tracer = tracer
@@ -63,7 +73,7 @@ class AgentlogCallback(BaseCallbackHandler):
             run.span.finish(error)
 
     def on_chain_start(self, *_: Any, run_id: UUID, parent_run_id: UUID | None = None, **__: Any) -> None:
-        """Pass on to the chain's runs what it belongs to."""
+        """Remember the span around the chain, as the parent of the chain's runs."""
         self._runs[run_id] = _Run(parent_run_id, self._get_span(parent_run_id), False)
 
     def on_chain_end(self, *_: Any, run_id: UUID, **__: Any) -> None:
@@ -71,7 +81,10 @@ class AgentlogCallback(BaseCallbackHandler):
         self._runs.pop(run_id, None)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
-        """Forget the chain: what failed in it has its own event. A call cancelled with it may get no other end."""
+        """Forget the chain. If it was cancelled, end its open calls, because LangChain may not report their end.
+
+        Other errors have the event of the run that failed.
+        """
         if isinstance(error, asyncio.CancelledError):
             for call_run_id, run in list(self._runs.items()):
                 if run.is_call and run_id in self._iter_ancestors(run):
@@ -92,7 +105,7 @@ class AgentlogCallback(BaseCallbackHandler):
         parent_run_id: UUID | None = None,
         **options: Any,
     ) -> None:
-        """A chat model is asked."""
+        """Begin a call of a chat model."""
         prompt = [_format_message(message) for batch in messages for message in batch]
         self._begin(self._make_llm_call(serialized, prompt, options), run_id, parent_run_id)
 
@@ -105,7 +118,7 @@ class AgentlogCallback(BaseCallbackHandler):
         parent_run_id: UUID | None = None,
         **options: Any,
     ) -> None:
-        """A model that completes texts is asked."""
+        """Begin a call of a model that completes texts."""
         prompt = prompts[0] if len(prompts) == 1 else prompts
         self._begin(self._make_llm_call(serialized, prompt, options), run_id, parent_run_id)
 
@@ -116,11 +129,11 @@ class AgentlogCallback(BaseCallbackHandler):
         return self._tracer.llm_call(str(next(filter(None, names), "unknown")), prompt)
 
     def on_llm_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:
-        """A model answered."""
+        """End a model call with its answer."""
         self._finish(run_id, self._read_answer(response, run_id))
 
     def _read_answer(self, response: Any, run_id: UUID) -> Any:
-        """The messages of ``response``; what the call used and asks for is taken from it, too."""
+        """Return the messages of ``response``. Set the call's token usage, and remember the tool calls it asks for."""
         output: Any = None
         with ignore_read_errors():
             answers = [generation for batch in response.generations for generation in batch]
@@ -135,7 +148,7 @@ class AgentlogCallback(BaseCallbackHandler):
         return output
 
     def _remember_tool_calls(self, response: Any, run_id: UUID) -> None:
-        """Keep in mind which tool calls a model's answer asks for."""
+        """Remember the tool calls that a model's answer asks for."""
         span = self._get_span(run_id)
         messages = [getattr(answer, "message", None) for batch in response.generations for answer in batch]
         for call in [call for message in messages for call in get_field(message, "tool_calls") or []]:
@@ -146,7 +159,7 @@ class AgentlogCallback(BaseCallbackHandler):
             self._answer_by_tool_call.popitem(last=False)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, response: Any = None, **_: Any) -> None:
-        """A model failed, or its stream was left: that is no error, and ``response`` is what had come by then."""
+        """End a failed model call. A stream that the program closed is no error; ``response`` is its part so far."""
         if isinstance(error, GeneratorExit):
             self._finish(run_id, self._read_answer(response, run_id))
         else:
@@ -162,20 +175,20 @@ class AgentlogCallback(BaseCallbackHandler):
         inputs: dict[str, Any] | None = None,
         **options: Any,
     ) -> None:
-        """A tool is called."""
+        """Begin a tool call."""
         name = str((serialized or {}).get("name") or "tool")
         call = self._tracer.tool_call(name, input_str if inputs is None else inputs)
         self._begin(call, run_id, parent_run_id, self._answer_by_tool_call.get(options.get("tool_call_id") or ""))
         call.open_scope()
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **_: Any) -> None:
-        """A tool answered."""
+        """End a tool call with its output."""
         self._finish(run_id, getattr(output, "content", output))
 
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
-        """A tool failed, or waits for a human: that is no error, and LangGraph calls it anew with the answer."""
-        if type(error).__name__ == "GraphInterrupt":  # LangGraph needn't be there
-            self._finish(run_id, {"interrupted": [get_field(one, "value") for one in error.args[0]]})
+        """End a failed tool call. A tool that waits for a human is no error; LangGraph calls it again later."""
+        if type(error).__name__ == "GraphInterrupt":  # by name, because LangGraph may not be installed
+            self._finish(run_id, {"interrupted": [get_field(interrupt, "value") for interrupt in error.args[0]]})
         else:
             self._finish(run_id, None, error)
 
@@ -188,24 +201,26 @@ class AgentlogCallback(BaseCallbackHandler):
         parent_run_id: UUID | None = None,
         **_: Any,
     ) -> None:
-        """A search begins."""
+        """Begin a search."""
         self._begin(self._tracer.retrieval(query), run_id, parent_run_id)
 
     def on_retriever_end(self, documents: Sequence[Any], *, run_id: UUID, **_: Any) -> None:
-        """A search found something."""
-        found = [{"text": get_field(one, "page_content"), "metadata": get_field(one, "metadata")} for one in documents]
-        self._finish(run_id, found)
+        """End a search with the documents found."""
+        output = [
+            {"text": get_field(each, "page_content"), "metadata": get_field(each, "metadata")} for each in documents
+        ]
+        self._finish(run_id, output)
 
     def on_retriever_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
-        """A search failed."""
+        """End a failed search."""
         self._finish(run_id, None, error)
 
 
 def _format_message(message: Any) -> Any:
-    """A message by its role, content and tool calls; a completed text as such."""
+    """Return a message as its role, content and tool calls; a completed text as a text."""
     content = get_field(message, "content")
     if content is None:
         return get_field(message, "text")
     calls, kind = get_field(message, "tool_calls"), str(get_field(message, "type"))
-    role = kind.removesuffix("MessageChunk").lower()  # a streamed message is named after its chunks
+    role = kind.removesuffix("MessageChunk").lower()  # the type of a streamed message is "AIMessageChunk"
     return {"role": role, "content": content} | ({"tool_calls": calls} if calls else {})

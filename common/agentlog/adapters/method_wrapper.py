@@ -1,4 +1,4 @@
-"""A client's method that asks a model, recorded: sync or async, answered at once or streamed."""
+"""The wrapper for a client's method that asks a model, sync or async, streamed or not."""
 
 import functools
 import inspect
@@ -15,9 +15,12 @@ SetAnswer = Callable[[LLMCall, Any], None]
 
 
 class MethodKind(NamedTuple):
-    """A kind of method: how its call begins, what its answer says, and how one is put together from a stream.
+    """The facts about a kind of method.
 
     Attributes:
+        begin_call: makes the call from the method's keyword arguments.
+        set_answer: sets the call's output and usage from an answer.
+        make_collector: makes a collector that puts an answer together from a stream.
         stream_classes: the library's classes of streams.
     """
 
@@ -28,7 +31,7 @@ class MethodKind(NamedTuple):
 
 
 def record_method(owner: Any, name: str, wrap: Callable[[Any], Callable[..., Any]]) -> None:
-    """Put what ``wrap`` makes of ``owner``'s method in its place, once, where it has one of that ``name``."""
+    """Replace a method of ``owner`` by the result of ``wrap``, once. Do nothing if there is no such method."""
     method = getattr(owner, name, None)
     if method is None or getattr(method, "agentlog_recorded", False):
         return
@@ -44,7 +47,7 @@ class RecordedMethod:
         self._method, self._tracer, self._kind = method, tracer, kind
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Ask; the answer, or the stream of it, comes back as the library has it."""
+        """Call the method and record it. Return the library's answer or stream."""
         call = self._kind.begin_call(self._tracer, kwargs)
         call.begin()
         with self._finish_on_error(call):
@@ -67,7 +70,7 @@ class RecordedMethod:
             try:
                 yield
             except Exception as error:
-                with ignore_read_errors():  # OpenAI's error has the answer with it that was cut off, and is to be paid
+                with ignore_read_errors():  # OpenAI's error holds the answer that was cut off; its tokens cost money
                     self._kind.set_answer(call, error.completion)  # type: ignore[attr-defined]
                 raise
 
@@ -81,7 +84,12 @@ class RecordedMethod:
 
 
 def make_begin(input_name: str, *extra_names: str) -> BeginCall:
-    """Begins a call whose input is the argument ``input_name``, together with those of ``extra_names`` that are there."""
+    """Return a function that makes a call from keyword arguments.
+
+    Args:
+        input_name: the argument that is the call's input.
+        extra_names: further arguments that belong to the input, if they are given.
+    """
 
     def begin(tracer: AgentTracer, kwargs: dict[str, Any]) -> LLMCall:
         extra = {name: kwargs[name] for name in extra_names if _is_given(kwargs.get(name))}
@@ -95,14 +103,14 @@ def make_begin(input_name: str, *extra_names: str) -> BeginCall:
 
 
 def _parse_raw_response(result: Any) -> Any:
-    """The answer in what ``with_raw_response`` returns; a body that the program itself reads is left to it."""
+    """Return the answer in a result of ``with_raw_response``. A body that the program reads itself isn't touched."""
     if not hasattr(result, "http_response"):
         return result
     if not result.http_response.is_stream_consumed:
         return "<read by the program itself>"
     try:
         return result.parse()
-    except Exception:  # noqa: BLE001  the program will meet it when it parses the answer itself
+    except Exception:  # noqa: BLE001  the program gets the same error when it parses the answer itself
         return f"<{type(result).__name__}>"
 
 
@@ -111,5 +119,5 @@ def _is_given(value: Any) -> bool:
 
 
 def dump_model(value: Any) -> Any:
-    """A library's model as plain data, without what is None."""
+    """Return a library's model as plain data, without fields that are None."""
     return value.model_dump(exclude_none=True, warnings=False) if hasattr(value, "model_dump") else value

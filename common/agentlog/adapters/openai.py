@@ -1,4 +1,4 @@
-"""OpenAI's client, recorded: chat completions and responses, sync and async, streamed or not.
+"""The adapter for OpenAI's client. It records chat completions and responses, sync and async, streamed or not.
 
 client = record_openai(OpenAI(), tracer)
 """
@@ -18,11 +18,13 @@ STREAM_CLASSES = (Stream, AsyncStream)
 
 
 def record_openai(client: Client, tracer: AgentTracer) -> Client:
-    """Record each ``chat.completions`` and ``responses`` call of ``client``, an ``OpenAI`` or ``AsyncOpenAI``.
+    """Record each ``chat.completions`` and ``responses`` call of a client, also of ``client.beta``.
 
-    Those of ``client.beta`` are recorded, too.
+    A streamed chat reports its tokens only if ``stream_options={"include_usage": True}`` asks for them.
 
-    A streamed chat tells its tokens only where ``stream_options={"include_usage": True}`` asks for them.
+    Args:
+        client: an ``OpenAI`` or ``AsyncOpenAI``.
+        tracer: the tracer that records the calls.
 
     Returns:
         the same client.
@@ -52,7 +54,7 @@ def _set_chat_answer(call: LLMCall, answer: Any) -> None:
 
 
 def simplify_message(message: dict[str, Any]) -> Any:
-    """A message of a chat as its text, where it is nothing but text."""
+    """Return a chat message as text if it holds only text; else the message."""
     other_fields = {name: value for name, value in message.items() if name not in ("role", "content") and value}
     return message if other_fields else message.get("content")
 
@@ -63,14 +65,14 @@ def _set_response_answer(call: LLMCall, answer: Any) -> None:
 
 
 def extract_response_output(answer: Any) -> Any:
-    """What a response says: its text, where it is nothing but text."""
+    """Return a response's output as text if it holds only text; else its items."""
     output = dump_model(answer).get("output") if hasattr(answer, "output") else dump_model(answer)
     kinds = {item.get("type") for item in output} if isinstance(output, list) else set()
     return answer.output_text if kinds == {"message"} else output
 
 
 class _ChatCollector:
-    """A chat completion from its chunks; of several choices the first."""
+    """A collector that puts a chat completion together from its chunks. It keeps the first of several choices."""
 
     def __init__(self) -> None:
         self._text: list[str] = []
@@ -98,7 +100,7 @@ class _ChatCollector:
 
 
 class _ResponseCollector:
-    """A response from its events: its last one holds all."""
+    """A collector that takes a response from its events. The last event holds the whole response."""
 
     def __init__(self) -> None:
         self._answer: Any = None

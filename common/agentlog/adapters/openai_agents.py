@@ -1,4 +1,4 @@
-"""The OpenAI Agents SDK, recorded by a tracing processor: models, tools, handoffs and guardrails.
+"""The adapter for the OpenAI Agents SDK, a tracing processor. It records models, tools, handoffs and guardrails.
 
 add_trace_processor(AgentlogProcessor(tracer))
 """
@@ -31,6 +31,7 @@ from .openai import extract_response_output, simplify_message
 from .recorded_stream import ignore_read_errors
 
 MakeTracer = Callable[[Trace], AgentTracer]
+"""A function that makes a tracer for a trace of the SDK."""
 
 
 @dataclass
@@ -38,10 +39,10 @@ class _Agent:
     """An agent at work in a run.
 
     Attributes:
-        tracer: by whom it is recorded.
-        last_answer_id: the ``event_id`` of its model's last answer, from which follows what it does next.
-        last_text: that answer, where it is a text.
-        is_handed_over: whether the run was handed over to it.
+        tracer: the tracer that records it.
+        last_answer_id: the ``event_id`` of its model's last answer, the parent of its next events.
+        last_text: that answer, if it is a text.
+        is_handed_over: whether another agent handed the run over to it.
     """
 
     tracer: AgentTracer
@@ -52,13 +53,14 @@ class _Agent:
 
 @dataclass
 class _TraceRun:
-    """A trace of the SDK.
+    """A trace of the SDK, which is a run.
 
     Attributes:
-        first_agent: the agent that it begins with, recorded by the tracer that the program has.
-        error_at_start: what was being handled when it began: the program may run an agent while it handles an error.
-        first_agent_name: of the first agent, in the SDK.
-        handed_over_tracers: tracers of agents that it was handed to and that haven't begun, by their names in the SDK.
+        first_agent: the agent that begins the run. The program's tracer records it.
+        error_at_start: the exception that the program was handling when the run began, if any.
+        first_agent_name: the first agent's name in the SDK.
+        handed_over_tracers: the tracers of agents that the run was handed to and that haven't begun, by their names
+            in the SDK.
     """
 
     first_agent: _Agent
@@ -67,25 +69,25 @@ class _TraceRun:
     handed_over_tracers: dict[str, AgentTracer] = field(default_factory=dict)
 
     def begin_agent(self, name: str, outer: _Agent) -> _Agent:
-        """The agent of this name, which begins, or goes on."""
+        """Return the agent of this name, which begins or continues."""
         self.first_agent_name = self.first_agent_name or name
         if name in self.handed_over_tracers:
             return _Agent(self.handed_over_tracers.pop(name), is_handed_over=True)
         return self.first_agent if name == self.first_agent_name else _Agent(outer.tracer)
 
     def find_error(self) -> BaseException | None:
-        """What ends something of it just now, if anything does."""
+        """Return the exception that is ending a part of the run, if any."""
         error = sys.exception()
         return None if error is self.error_at_start else error
 
     def describe_error(self) -> str | None:
-        """The same, as it is recorded; None where nothing does."""
+        """Return that exception as text, or None."""
         error = self.find_error()
         return None if error is None else format_error(error)
 
 
 class _SpanPlace(NamedTuple):
-    """Where a span of the SDK is: in which run, at which agent, and under which call."""
+    """The place of a span of the SDK: its run, its agent, and the call around it or its own."""
 
     run: _TraceRun
     agent: _Agent
@@ -93,10 +95,10 @@ class _SpanPlace(NamedTuple):
 
 
 class AgentlogProcessor(TracingProcessor):
-    """Records what the SDK's runs do.
+    """A tracing processor that records the SDK's runs.
 
     Args:
-        tracer: of the session that all is recorded in, or a function that makes one for each trace of the SDK.
+        tracer: the tracer of one session for all runs, or a function that makes a tracer for each trace of the SDK.
     """
 
     def __init__(self, tracer: AgentTracer | MakeTracer) -> None:
@@ -105,12 +107,12 @@ class AgentlogProcessor(TracingProcessor):
         self._places: dict[str, _SpanPlace] = {}
 
     def on_trace_start(self, trace: Trace) -> None:
-        """A run begins."""
+        """Begin a run."""
         tracer = self._tracer if isinstance(self._tracer, AgentTracer) else self._tracer(trace)
         self._runs[trace.trace_id] = _TraceRun(_Agent(tracer), sys.exception())
 
     def on_trace_end(self, trace: Trace) -> None:
-        """A run ended; so does its session, where it has one of its own: with the error that ends the run, if any."""
+        """End a run. If it has a session of its own, end that too, with the run's error if there is one."""
         run = self._runs.pop(trace.trace_id, None)
         if run is None:
             return
@@ -121,7 +123,7 @@ class AgentlogProcessor(TracingProcessor):
             tracer.__exit__(None if error is None else type(error), error, None)
 
     def on_span_start(self, span: AgentsSpan[Any]) -> None:
-        """Something begins; what it was given is known only at its end."""
+        """Begin a span. Its input is known only at its end."""
         run, data = self._runs.get(span.trace_id), span.span_data
         if run is None:
             return
@@ -131,13 +133,13 @@ class AgentlogProcessor(TracingProcessor):
         elif (call := _make_call(agent.tracer, data)) is not None:
             call.begin(parent_span, cause=agent.last_answer_id, raise_on_outage=False)
             if isinstance(data, FunctionSpanData):
-                call.open_scope(run.first_agent.tracer._recorder)  # its code has the tracer that the program has
-                agent = _Agent(agent.tracer)  # what it does follows from the call, not from the answer
+                call.open_scope(run.first_agent.tracer._recorder)  # the tool's code uses the program's tracer
+                agent = _Agent(agent.tracer)  # inside a tool, the parent is the call and not the model's answer
             parent_span = call
         self._places[span.span_id] = _SpanPlace(run, agent, parent_span)
 
     def on_span_end(self, span: AgentsSpan[Any]) -> None:
-        """Something ended; a span that the program began may do so after its run."""
+        """End a span. A span that the program began itself may end after its run."""
         place = self._places.pop(span.span_id, None)
         if place is None:
             return
@@ -153,11 +155,11 @@ class AgentlogProcessor(TracingProcessor):
                 agent.tracer.end(result=agent.last_text, error=_describe_span_error(span) or run.describe_error())
 
     def shutdown(self) -> None:
-        """Deliver what there is."""
+        """Wait until the recorded events are delivered."""
         self.force_flush()
 
     def force_flush(self) -> None:
-        """Deliver what there is."""
+        """Wait until the recorded events are delivered."""
         for run in self._runs.values():
             run.first_agent.tracer.flush()
         if isinstance(self._tracer, AgentTracer):
@@ -177,10 +179,11 @@ def _finish(call: Span, span: AgentsSpan[Any], agent: _Agent) -> None:
 
 
 def _hand_over(run: _TraceRun, agent: _Agent, data: HandoffSpanData) -> None:
-    """What the next agent does is a delegation's; but the first one goes on in its own name."""
+    """Record a handoff as a delegation. A handoff back to the first agent is none."""
     if data.to_agent is None:
-        why = run.describe_error()
-        _record_error(agent.tracer, "handoff", f"{data.from_agent} couldn't hand over" + (f": {why}" if why else ""))
+        reason = run.describe_error()
+        message = f"{data.from_agent} couldn't hand over" + (f": {reason}" if reason else "")
+        _record_error(agent.tracer, "handoff", message)
     elif data.to_agent != run.first_agent_name:
         delegation = agent.tracer.delegation(data.to_agent)
         delegation.begin(cause=agent.last_answer_id, raise_on_outage=False)
@@ -188,13 +191,13 @@ def _hand_over(run: _TraceRun, agent: _Agent, data: HandoffSpanData) -> None:
 
 
 def _record_error(tracer: AgentTracer, kind: str, message: str) -> None:
-    """Record an error; it waits with the others while events can't be delivered: the SDK would hear of no failure."""
+    """Record an error. It never raises in an outage, because the SDK hides exceptions of its processors."""
     if tracer._recorder is not None:
         tracer._record_unchecked(tracer._recorder, "error", {"type": kind, "message": message}, {})
 
 
 def _describe_span_error(span: AgentsSpan[Any]) -> str | None:
-    """What the SDK says went wrong."""
+    """Return the span's error as text, or None."""
     return None if span.error is None else f"{span.error['message']} {span.error['data'] or ''}".strip()
 
 
@@ -214,7 +217,7 @@ def _set_answer(call: LLMCall, data: GenerationSpanData | ResponseSpanData) -> N
         with ignore_read_errors():
             call.output = _simplify_output(data.output)
     elif (answer := data.response) is not None:
-        usage = answer.usage or usage  # without an answer, where the SDK keeps contents out of its traces
+        usage = answer.usage or usage  # the SDK may leave contents out of its traces; then there is no answer
         call.model, call.output = answer.model or call.model, answer.output
         with ignore_read_errors():
             call.output = extract_response_output(answer)
@@ -223,7 +226,7 @@ def _set_answer(call: LLMCall, data: GenerationSpanData | ResponseSpanData) -> N
 
 
 def _simplify_output(output: Any) -> Any:
-    """What a model says: its text, where it is nothing but text. A streamed chat's answer looks like a response."""
+    """Return a model's output as text if it holds only text. The output of a streamed chat has a response's form."""
     if not output or len(output) != 1:
         return output
     if output[0].get("object") == "response":
@@ -232,13 +235,13 @@ def _simplify_output(output: Any) -> Any:
 
 
 def _find_cancellation() -> BaseException | None:
-    """What ends a span from outside, such as a timeout: the SDK calls that no error of the span's."""
+    """Return the cancellation that ends a span, such as a timeout. The SDK doesn't report it as the span's error."""
     error = sys.exception()
     return error if isinstance(error, asyncio.CancelledError) else None
 
 
 def _parse_arguments(text: Any) -> Any:
-    """Arguments that the SDK has as a JSON text."""
+    """Return arguments from the SDK's JSON text; the text itself if it isn't JSON."""
     try:
         return orjson.loads(text) if isinstance(text, str) else text
     except orjson.JSONDecodeError:

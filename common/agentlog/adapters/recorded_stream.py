@@ -1,4 +1,4 @@
-"""A model's streamed answer, passed on as it comes and recorded when it ends, however it ends."""
+"""The recorded stream. It passes on a model's answer chunk by chunk, and records it at its end."""
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -12,16 +12,16 @@ _log = logging.getLogger("agentlog.recording")
 
 @contextmanager
 def ignore_read_errors() -> Iterator[None]:
-    """Reading a library's answer must never break the agent: what can't be read is left out."""
+    """Suppress errors while a library's answer is read, because they must not break the agent."""
     try:
         yield
-    except Exception:  # noqa: BLE001  a newer version of the library may answer in another shape
+    except Exception:  # noqa: BLE001  a newer version of the library may have another form of answer
         _log.debug("an answer couldn't be read", exc_info=True)
 
 
 @contextmanager
 def finish_on_error(call: LLMCall) -> Iterator[None]:
-    """An error that leaves this block ends ``call``, and goes on."""
+    """End ``call`` if an exception leaves the block, and raise it on."""
     try:
         yield
     except BaseException as error:
@@ -30,17 +30,17 @@ def finish_on_error(call: LLMCall) -> Iterator[None]:
 
 
 class AnswerCollector(Protocol):
-    """Puts an answer together from its chunks."""
+    """A collector that puts an answer together from its chunks."""
 
     def add(self, chunk: Any) -> None:
-        """Take the next chunk."""
+        """Add the next chunk."""
 
     def apply_to(self, call: LLMCall) -> None:
-        """Set what the call came back with, as far as it is known."""
+        """Set the call's output, model and usage from the chunks so far."""
 
 
 class _RecordedBase:
-    """What streams of either kind have in common; all that isn't here is the library's own object's."""
+    """The common part of sync and async streams. It passes all other attributes on to the library's stream."""
 
     def __init__(self, stream: Any, call: LLMCall, collector: AnswerCollector) -> None:
         self._stream, self._call, self._collector = stream, call, collector
@@ -51,7 +51,7 @@ class _RecordedBase:
 
     @property
     def response(self) -> Any:
-        """The library's response; a stream helper that is left closes this, and not the stream."""
+        """The library's response. A stream helper closes the response, and not the stream."""
         return _RecordedResponse(self._stream.response, self._end)
 
     def _collect(self, chunk: Any) -> Any:
@@ -67,7 +67,7 @@ class _RecordedBase:
             self._call.finish(None if isinstance(error, StopIteration | StopAsyncIteration) else error)
 
     def close(self) -> Any:
-        """Close the library's stream; to be awaited where that is."""
+        """Close the library's stream and end the call. For an async stream, await the result."""
         closing = self._stream.close()
         self._end()
         return closing
@@ -77,7 +77,7 @@ class _RecordedBase:
 
 
 class _RecordedResponse:
-    """A stream's HTTP response: who closes it leaves the stream."""
+    """A stream's HTTP response. Closing it ends the call."""
 
     def __init__(self, response: Any, on_close: Callable[[], None]) -> None:
         self._response, self._on_close = response, on_close
@@ -86,18 +86,18 @@ class _RecordedResponse:
         return getattr(self._response, name)
 
     def close(self) -> None:
-        """Close the library's response."""
+        """Close the library's response and end the call."""
         self._response.close()
         self._on_close()
 
     async def aclose(self) -> None:
-        """Close the library's response."""
+        """Close the library's response and end the call."""
         await self._response.aclose()
         self._on_close()
 
 
 class RecordedStream(_RecordedBase):
-    """A stream that is read with ``for``."""
+    """A recorded stream that is read with ``for``."""
 
     def __iter__(self) -> Iterator[Any]:
         return self
@@ -119,7 +119,7 @@ class RecordedStream(_RecordedBase):
 
 
 class RecordedAsyncStream(_RecordedBase):
-    """A stream that is read with ``async for``."""
+    """A recorded stream that is read with ``async for``."""
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
@@ -141,6 +141,6 @@ class RecordedAsyncStream(_RecordedBase):
 
 
 def record_stream(stream: Any, call: LLMCall, collector: AnswerCollector) -> Any:
-    """The stream, sync or async, that records itself."""
+    """Return a stream, sync or async, that passes on ``stream`` and records it in ``call``."""
     kind = RecordedAsyncStream if hasattr(stream, "__aiter__") else RecordedStream
     return kind(stream, call, collector)
