@@ -176,7 +176,7 @@ def _answer_messages(body: dict[str, Any]) -> dict[str, Any] | Events:
 
 @contextmanager
 def run_model_server() -> Iterator[str]:
-    """The server's address, while it runs."""
+    """Run the server, and yield its address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))

@@ -1,4 +1,4 @@
-"""Events as a recorder would write them, for capture files and topics of the tests."""
+"""Made-up events in the recorder's form, for capture files and topics of the tests."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -15,25 +15,25 @@ START_TIME = datetime(2026, 1, 15, 14, 0, tzinfo=UTC)
 
 
 def make_event(number: int, event_type: str = "tool_call", **fields: Any) -> Event:
-    """The event of this number in session `sess_1`, recorded as many seconds after 14:00."""
+    """Make event `number` of session `sess_1`, recorded `number` seconds after 14:00."""
     moment = (START_TIME + timedelta(seconds=number)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     base_fields = {"event_id": f"evt_{number}", "session_id": "sess_1", "agent_id": "agent", "timestamp": moment}
     return {**base_fields, "event_type": event_type, "payload": {}, "context": {}, **fields}
 
 
 def make_tool_call(number: int, tool: str = "mail.send", /, **fields: Any) -> Event:
-    """A tool call of 250 ms; `fields` are the event's, but for those that a payload has."""
+    """Make a tool call of 250 ms. A call's fields go into the payload, all other fields into the event."""
     payload = {name: fields.pop(name) for name in ("input", "output", "error", "latency_ms") if name in fields}
     return make_event(number, "tool_call", payload={"tool": tool, "latency_ms": 250, **payload}, **fields)
 
 
 def make_call_started(number: int, call_id: str, tool: str = "mail.send") -> Event:
-    """What announces the call whose own event will be `call_id`."""
+    """Make the announcement of the call `call_id`."""
     return make_event(number, "call_started", payload={"call_id": call_id, "call_type": "tool_call", "tool": tool})
 
 
 def make_session_end(number: int, status: str = "succeeded") -> Event:
-    """The end of the session."""
+    """Make the end of the session."""
     return make_event(number, "session_end", payload={"status": status})
 
 
@@ -48,7 +48,7 @@ SESSION_EVENTS = [
 
 
 def encode_events(events: Iterable[Event]) -> bytes:
-    """The content of a capture file."""
+    """Encode events as the content of a capture file."""
     return b"".join(orjson.dumps(each) + b"\n" for each in events)
 
 
@@ -59,7 +59,7 @@ def write_capture_file(path: Path, *events: Event) -> Path:
 
 
 def make_messages(events: Iterable[Event], partition: int | None = None) -> list[Message]:
-    """The records of events: keyed by their session, with their time."""
+    """Make a Kafka record of each event, with the session as key and the event's time."""
     return [
         Message(
             each["session_id"],

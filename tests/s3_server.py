@@ -1,4 +1,4 @@
-"""A real S3 server over a folder: Apache-licensed S3Proxy, fetched once through Maven like Kafka's jars."""
+"""A real S3 server over a folder. It is S3Proxy (Apache licence), fetched once through Maven like Kafka's jars."""
 
 import hashlib
 import os
@@ -30,7 +30,7 @@ def _ensure_jars() -> Path:
 
 @contextmanager
 def run_s3_server(folder: Path) -> Iterator[dict[str, str]]:
-    """The variables by which its clients reach a server whose only bucket is `bucket`."""
+    """Run a server with one bucket, `bucket`. Yield the environment variables for its clients."""
     (folder / "data" / "bucket").mkdir(parents=True)
     with ExitStack() as exit_stack:
         endpoint = f"http://127.0.0.1:{get_port(exit_stack.enter_context(reserve_port()))}"

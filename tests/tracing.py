@@ -1,4 +1,4 @@
-"""What a recorder left in a topic or a capture file, and programs that record and then end in some way."""
+"""Helpers that read recorded events from topics and files, and that run programs which record."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class StoredRecord(NamedTuple):
-    """A record as the broker has it."""
+    """A record in a topic."""
 
     partition: int
     offset: int
@@ -30,7 +30,7 @@ class StoredRecord(NamedTuple):
 
 
 def read_records(bootstrap: str, topic: str) -> list[StoredRecord]:
-    """All records of `topic`, partition by partition in their order."""
+    """Read all records of `topic`, ordered by partition and offset."""
     consumer = Consumer(
         {"bootstrap.servers": bootstrap, "group.id": "tests", "enable.partition.eof": True}, logger=SILENT_LOGGER
     )
@@ -52,7 +52,7 @@ def read_records(bootstrap: str, topic: str) -> list[StoredRecord]:
 
 
 def group_by_session(records: list[StoredRecord]) -> dict[str, list[dict[str, Any]]]:
-    """The events of each session in the order of the log."""
+    """Group events by their session, in the order of the log."""
     sessions = defaultdict(list)
     for record in records:
         sessions[record.event["session_id"]].append(record.event)
@@ -60,17 +60,17 @@ def group_by_session(records: list[StoredRecord]) -> dict[str, list[dict[str, An
 
 
 def list_call_numbers(events: list[dict[str, Any]]) -> list[int]:
-    """What `n` the tool calls among `events` were given."""
+    """List the input `n` of the tool calls among `events`."""
     return [event["payload"]["input"]["n"] for event in events if event["event_type"] == "tool_call"]
 
 
 def read_file_events(path: Path) -> list[dict[str, Any]]:
-    """The events of a capture file in the order of its lines."""
+    """Read the events of a capture file, in the order of its lines."""
     return [orjson.loads(split_line(line, Place(None, -1, 0))[0]) for line in path.read_bytes().splitlines()]
 
 
 def get_error(tracer: AgentTracer, kind: type[KafkaError]) -> str:
-    """What the tracer's next call would raise, where that is of this kind; nothing while all is well."""
+    """Return the text of the error that the tracer's next call would raise; an empty text without one."""
     try:
         tracer._recorder.check_delivery()
     except kind as error:
@@ -79,12 +79,12 @@ def get_error(tracer: AgentTracer, kind: type[KafkaError]) -> str:
 
 
 def start_program(text: str, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
-    """Start a Python program that records; its standard output and error are to be read."""
+    """Start a Python program, given as text. Its standard input, output and error are pipes."""
     return start_python("-c", text, *arguments, **variables)
 
 
 def start_python(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
-    """Start Python with what is ours on its path."""
+    """Start Python with our packages on its path."""
     paths = os.pathsep.join([str(ROOT / "common"), str(ROOT)])
     environment = {**os.environ, "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1", **variables}
     return subprocess.Popen(
@@ -98,7 +98,7 @@ def start_python(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
 
 
 def run_program(text: str, *arguments: str, **variables: str) -> tuple[int, str, str]:
-    """Run such a program to its end: its status, output and errors."""
+    """Run a Python program, given as text, to its end. Return its exit code, output and errors."""
     process = start_program(text, *arguments, **variables)
     out, err = process.communicate(timeout=60)
     return process.returncode, out, err

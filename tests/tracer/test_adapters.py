@@ -1,4 +1,4 @@
-"""The adapters, each with the real library; the model clients against a local server that speaks their API."""
+"""The adapters, each with the real library. The model clients talk to a local server that speaks their API."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
@@ -464,7 +464,7 @@ def test_a_langchain_tool_that_fails_is_recorded_with_its_error(recording: Recor
 
 
 def away(tmp_path: Path) -> AgentTracer:
-    """A tracer whose events have waited too long for Kafka."""
+    """Make a tracer whose events have waited too long for Kafka."""
     tracer = AgentTracer(
         "sess_1", agent_id="agent", cluster="127.0.0.1:1", topic=tmp_path.name, outage_s=0.05, exit_s=0
     )
@@ -482,7 +482,7 @@ def test_langchain_is_told_that_events_cant_be_delivered(asynchronous: bool, tmp
 
 @contextmanager
 def traced(by: Any) -> Iterator[None]:
-    """The Agents SDK, traced by this tracer alone, or by that which this function gives for each run."""
+    """Trace the Agents SDK with `by` only: a tracer, or a function that makes one for each run."""
     set_trace_processors([AgentlogProcessor(by)])
     try:
         yield
@@ -493,7 +493,7 @@ def traced(by: Any) -> Iterator[None]:
 def run_agents(
     server: str, by: Any, work: Callable[[Model], Coroutine[Any, Any, T]], kind: Any = OpenAIResponsesModel
 ) -> T:
-    """What ``work`` comes to in the Agents SDK, traced by ``by``, with a model of the server's, of this kind."""
+    """Run ``work`` in the Agents SDK, traced by ``by``, with a model of the local server. Return its result."""
 
     async def run() -> T:
         async with openai.AsyncOpenAI(base_url=f"{server}/v1", api_key="x") as client:
@@ -590,14 +590,14 @@ def test_a_model_that_is_cancelled_in_the_agents_sdk_has_not_answered(server: st
 
 
 def who_did_what(recording: Recording) -> list[tuple[str, str, str | None]]:
-    """Of each event its agent, its type, and the type of the event that it follows from."""
+    """List each event's agent, its type, and the type of its parent."""
     events = read_file_events(recording.path) if recording.tracer.flush(10) else []
     kinds = {event["event_id"]: event["event_type"] for event in events}
     return [(e["agent_id"], e["event_type"], kinds.get(e["context"].get("parent_event_id", ""))) for e in events]
 
 
 def to(agent: Agent[Any]) -> Handoff[Any, Any]:
-    """A handoff that the server's model asks for."""
+    """Make a handoff that the server's model asks for."""
     return handoff(agent, tool_name_override="lookup")
 
 

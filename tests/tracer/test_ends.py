@@ -1,4 +1,4 @@
-"""Processes that record and end, in whatever way: what the broker has of it afterwards."""
+"""The end of recording processes, in many ways, and the events that the broker has afterwards."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The example in the README runs, and its trace is shown live beside it."""
+"""The example of the README: it runs, and a replay shows its session live."""
 
 import subprocess
 

@@ -1,4 +1,4 @@
-"""Recording into real Kafka: order, once, threads and tasks; every count is the broker's."""
+"""Recording to real Kafka: order, exactly once, threads and tasks. Each count comes from the broker."""
 
 import asyncio
 import secrets

@@ -1,4 +1,4 @@
-"""Kafka away for longer than events wait: raise, spool or drop; and back again. Every count is the broker's."""
+"""Outages longer than events wait, with raise, spool and drop, and their end. Each count comes from the broker."""
 
 import itertools
 import json
@@ -240,7 +240,7 @@ def test_what_is_recorded_after_a_fork_waits_until_a_new_connection_can_be_made(
 
 
 def lost_at_first(make: Callable[..., Sink], topic: str) -> Callable[..., Sink]:
-    """The first outlet can't connect to anything, as librdkafka when its last broker was named no more."""
+    """Return `make` with a first sink that has no connection, like librdkafka after it dropped its last broker."""
     lost = iter([KafkaSink(Settings({}, None).get_cluster("127.0.0.1:1"), topic)])
     return lambda *options: next(lost, None) or make(*options)
 

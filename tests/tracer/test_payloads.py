@@ -1,4 +1,4 @@
-"""Large values: by reference in a folder or in real S3, shortened without a store, verified when they are resolved."""
+"""Large values: stored in a folder or in real S3, shortened without a store, and verified when they are resolved."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Secrets leave no process: by name, by shape, in any field; and what is no secret stays as it was."""
+"""Redaction: secrets are found by name and by shape in any field, and all other values stay as they were."""
 
 import json
 import time
@@ -309,7 +309,7 @@ LONG: dict[str, Callable[[int], Any]] = {
 
 @pytest.mark.parametrize("kind", LONG)
 def test_a_long_text_takes_no_longer_than_its_length_tells(kind: str) -> None:
-    """How the thread's own work grows, and no time of a clock's: where it goes with the square, it grows 256 times."""
+    """Compare CPU times of the thread for texts 16 times as long. Quadratic work would take 256 times as long."""
     after(LONG[kind](10))
     took = []
     for size in (2_000, 32_000):

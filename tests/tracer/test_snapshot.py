@@ -1,4 +1,4 @@
-"""Any value is recorded as well as can be, and none ever raises into the agent."""
+"""Snapshots: any value is recorded as well as possible, and none raises into the agent."""
 
 import dataclasses
 import enum
@@ -58,7 +58,7 @@ class Hostile:
 
 
 class Table:
-    """As pandas has it: its own text says more than what it yields, its columns' names."""
+    """A table like pandas': its text says more than its items, which are the columns' names."""
 
     shape = (2, 1)
 
@@ -78,7 +78,7 @@ class Node:
 
 
 def web() -> Node:
-    """Thirty objects, each of which knows all others: there are more ways through it than can be gone."""
+    """Make thirty objects, each of which knows all others. There are more ways through them than can be followed."""
     nodes = [Node() for _ in range(30)]
     for node in nodes:
         node.others = list(nodes)
@@ -111,7 +111,7 @@ class Slotted:
 
 
 class Basket:
-    """May be read item by item, but says nowhere that this is all there is to it."""
+    """An iterable that is no declared collection, so its items may not be all of it."""
 
     def __init__(self) -> None:
         self.held = ["a"]
@@ -124,7 +124,7 @@ class Basket:
 
 
 class Query(Basket):
-    """As Django has it: any look at it asks the database."""
+    """A query like Django's: reading it asks the database."""
 
     def _fetch_all(self) -> None: ...
 
@@ -133,7 +133,7 @@ class Query(Basket):
 
 
 class Lazy:
-    """A proxy, such as Django's of a request's user: its class is that of what it stands for, which has to be found."""
+    """A lazy proxy, like Django's of a request's user: asking for its class makes it load the object behind it."""
 
     @property
     def __class__(self) -> Any:

@@ -1,4 +1,4 @@
-"""The outages that the promise names, in full: 30 s, which events wait out, and 90 s, which they do not."""
+"""Outages in full length: 30 s, which events wait out, and 90 s, which they don't."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.soak
 
 
 class Load:
-    """Tracers that record until they are told to stop; what they recorded, and how often they were refused."""
+    """Tracers that record until they are stopped, with counts of recorded and refused events."""
 
     def __init__(self, *tracers: AgentTracer) -> None:
         self.tracers, self.recorded, self.refused = tracers, Counter[str](), Counter[str]()
@@ -35,7 +35,7 @@ class Load:
                     self.recorded[tracer.session_id] += 1
 
     def end(self) -> None:
-        """Stop, and wait until all is delivered."""
+        """Stop, and wait until all events are delivered."""
         self._ending.set()
         self._thread.join()
         for tracer in self.tracers:

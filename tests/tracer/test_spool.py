@@ -1,4 +1,4 @@
-"""The capture files that events wait in: whose they are, and what a full disk and half a line do to them."""
+"""The spool files: who owns them, and how they survive a full disk and half a line."""
 
 import fcntl
 import resource
@@ -48,7 +48,7 @@ def accounts() -> Ledger:
 
 @contextmanager
 def full_disk(bytes_left: int) -> Iterator[None]:
-    """No file of this process may grow beyond so many bytes."""
+    """Limit the size of this process's files to `bytes_left` bytes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, hard))
     try:

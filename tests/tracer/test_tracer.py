@@ -1,4 +1,4 @@
-"""AgentTracer by itself, recording into a capture file: what it records, under what, and what it leaves alone."""
+"""AgentTracer recording to a capture file: its events, their parents, and its effect on the recorded code."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ from tests.tracing import read_file_events
 
 
 class Recorded:
-    """A tracer and the file it writes."""
+    """A tracer and the capture file that it writes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
