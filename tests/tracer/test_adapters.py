@@ -443,14 +443,14 @@ def test_what_a_langchain_tool_records_belongs_to_its_call(asynchronous: bool, r
         return recording.tracer.track_retrieval(city, lambda: 2_100_000)
 
     async def ask() -> None:
-        await async_census.ainvoke(*given)
+        await async_census.ainvoke(*arguments)
         recording.tracer.log_decision("go on")
 
-    given: Any = {"city": "Paris"}, {"callbacks": [AgentlogCallback(recording.tracer)]}
+    arguments: Any = {"city": "Paris"}, {"callbacks": [AgentlogCallback(recording.tracer)]}
     if asynchronous:
         asyncio.run(ask())
     else:
-        census.invoke(*given)
+        census.invoke(*arguments)
         recording.tracer.log_decision("go on")
     search, called, decision = recording.events("retrieval", "tool_call", "decision")
     assert search["context"]["parent_event_id"] == called["event_id"]
@@ -475,9 +475,9 @@ def away(tmp_path: Path) -> AgentTracer:
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_langchain_is_told_that_events_cant_be_delivered(asynchronous: bool, tmp_path: Path) -> None:
-    given: Any = {"city": "Paris"}, {"callbacks": [AgentlogCallback(away(tmp_path))]}
+    arguments: Any = {"city": "Paris"}, {"callbacks": [AgentlogCallback(away(tmp_path))]}
     with pytest.raises(KafkaUnavailable):
-        asyncio.run(lookup.ainvoke(*given)) if asynchronous else lookup.invoke(*given)
+        asyncio.run(lookup.ainvoke(*arguments)) if asynchronous else lookup.invoke(*arguments)
 
 
 @contextmanager
@@ -654,8 +654,8 @@ def test_what_a_tool_of_an_agent_that_was_handed_the_run_records_belongs_to_the_
             await Runner.run(Agent("guide", model=model, handoffs=[to(billing)]), "Capital?", max_turns=3)
 
     run_agents(server, recording.tracer, run)
-    told = [did for did in who_did_what(recording) if did[1] != "call_started"]
-    assert told == [
+    actions = [did for did in who_did_what(recording) if did[1] != "call_started"]
+    assert actions == [
         ("agent", "llm_call", None),
         ("agent", "delegation", "llm_call"),
         ("billing", "llm_call", "delegation"),
@@ -692,8 +692,8 @@ def test_an_agent_of_the_agents_sdk_that_a_tool_runs_works_under_its_call(server
         await Runner.run(Agent("guide", model=model, tools=[lookup]), "Capital?")
 
     run_agents(server, recording.tracer, run)
-    told = [did[1:] for did in who_did_what(recording) if did[1] != "call_started"]
-    assert told == [
+    actions = [did[1:] for did in who_did_what(recording) if did[1] != "call_started"]
+    assert actions == [
         ("llm_call", None),
         ("llm_call", "tool_call"),
         ("tool_call", "llm_call"),

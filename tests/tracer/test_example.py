@@ -19,5 +19,5 @@ def test_the_example_agent_is_followed_live_to_its_end(kafka: str, topic: TopicF
     _, err = agent.communicate(timeout=60)
     assert agent.returncode == 0, err
     assert shown.returncode == 0, shown.stderr
-    for told in ("crm.find", "create the invoice", "mail-agent", "mail.send", "succeeded"):
-        assert told in shown.stdout
+    for text in ("crm.find", "create the invoice", "mail-agent", "mail.send", "succeeded"):
+        assert text in shown.stdout

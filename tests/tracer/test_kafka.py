@@ -194,8 +194,8 @@ def test_rights_taken_away_are_told_and_waited_for_until_they_are_given_back(
         return kind(ResourceType.TOPIC, name, *whose, operation, AclPermissionType.ALLOW)
 
     def give(operation: AclOperation) -> None:
-        for given in admin.create_acls([right(AclBinding, operation)]).values():
-            given.result()
+        for answer in admin.create_acls([right(AclBinding, operation)]).values():
+            answer.result()
 
     give(AclOperation.WRITE)
     give(AclOperation.DESCRIBE)

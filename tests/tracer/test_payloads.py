@@ -135,7 +135,7 @@ def test_a_process_ends_in_bounded_time_without_its_store_and_its_events_arrive(
     assert code == 0, err
     inputs = [event["payload"]["input"] for event in read_file_events(tmp_path / "x.ndjson")]
     assert len(inputs) == 12
-    assert {given["$ref"] for given in inputs} == {None}
+    assert {each["$ref"] for each in inputs} == {None}
 
 
 def test_a_store_that_is_away_for_long_is_waited_for_once_and_not_for_each_value(
@@ -175,11 +175,11 @@ def test_a_forked_child_of_a_process_that_used_the_store_shortens_and_does_not_h
 ) -> None:
     code, _, err = run_program(FORKS, str(tmp_path / "x.ndjson"), **s3)
     assert code == 0, err
-    found = {
+    references = {
         event["payload"]["tool"]: event["payload"]["input"]["$ref"] for event in read_file_events(tmp_path / "x.ndjson")
     }
-    assert found["parent"].startswith("s3://bucket/forked/")
-    assert found["child"] is None
+    assert references["parent"].startswith("s3://bucket/forked/")
+    assert references["child"] is None
 
 
 @pytest.mark.parametrize(

@@ -81,8 +81,8 @@ NAMED = [
 
 
 def after(payload: Any, context: Any = None) -> dict[str, Any]:
-    (found,) = REDACTOR.redact_events([orjson.dumps({**WHO, "payload": payload, "context": context or {}})])
-    return cast(dict[str, Any], json.loads(found))
+    (redacted,) = REDACTOR.redact_events([orjson.dumps({**WHO, "payload": payload, "context": context or {}})])
+    return cast(dict[str, Any], json.loads(redacted))
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -110,8 +110,8 @@ def test_a_secret_with_a_telling_shape_is_hidden_wherever_it_stands(token: str) 
 
 def test_a_number_that_is_a_card_number_and_a_password_in_an_address_are_hidden() -> None:
     assert after({"n": 4111111111111111})["payload"] == {"n": "[redacted]"}
-    found = after({"error": f"no connection to postgres://app:{SECRET}@db/x"})["payload"]["error"]
-    assert found == "no connection to postgres://app:[redacted]@db/x"
+    redacted = after({"error": f"no connection to postgres://app:{SECRET}@db/x"})["payload"]["error"]
+    assert redacted == "no connection to postgres://app:[redacted]@db/x"
 
 
 @pytest.mark.parametrize(
@@ -152,9 +152,9 @@ JSON = st.recursive(
 
 @given(JSON, st.sampled_from(NAMED), st.sampled_from(TOKENS))
 def test_whatever_stands_around_it_a_secret_is_found(around: Any, name: str, token: str) -> None:
-    found = json.dumps(after({"a": around, name: SECRET, "b": [around, f"see {token} there"], "c": around}))
-    assert SECRET not in found
-    assert json.dumps(token)[1:-1] not in found
+    redacted = json.dumps(after({"a": around, name: SECRET, "b": [around, f"see {token} there"], "c": around}))
+    assert SECRET not in redacted
+    assert json.dumps(token)[1:-1] not in redacted
 
 
 WORDS = [
@@ -196,9 +196,9 @@ SUSPECTS = st.recursive(
 @given(SUSPECTS, SUSPECTS)
 def test_the_cheap_search_finds_whatever_looking_at_each_text_would_change(payload: Any, context: Any) -> None:
     payload, context = {"input": payload}, {"reasoning": context}
-    found = after(payload, context)
-    assert found["payload"] == redact_secrets(json.loads(json.dumps(payload)))
-    assert found["context"] == redact_secrets(json.loads(json.dumps(context)))
+    redacted = after(payload, context)
+    assert redacted["payload"] == redact_secrets(json.loads(json.dumps(payload)))
+    assert redacted["context"] == redact_secrets(json.loads(json.dumps(context)))
 
 
 @given(st.lists(SUSPECTS, min_size=2, max_size=6))
