@@ -1,1 +1,1 @@
-"""The catalogue: each session's totals and where it lies, kept between runs and brought up to date."""
+"""The catalogue: an SQLite index of a topic's sessions, with their totals and offsets, kept between runs."""

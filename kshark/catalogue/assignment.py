@@ -1,4 +1,4 @@
-"""Some of a topic's partitions, read from where a catalogue stands to where they ended, and added up."""
+"""A share of a topic's partitions, which one process reads and adds to a catalogue."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -15,7 +15,7 @@ from .write_batch import MAX_BATCH_RECORDS, LocatedEvent, WriteBatch
 
 
 class Assignment(msgspec.Struct):
-    """Partitions, from where and to where each is read."""
+    """Partitions to read, each from an offset in ``starts`` up to an offset in ``ends``."""
 
     topic: str
     starts: dict[int, int]
@@ -23,7 +23,7 @@ class Assignment(msgspec.Struct):
 
     @property
     def remaining(self) -> int:
-        """How many offsets there are to read."""
+        """The number of offsets that are still to be read."""
         return sum(max(end - self.starts[p], 0) for p, end in self.ends.items())
 
     def read_partitions(
@@ -33,10 +33,10 @@ class Assignment(msgspec.Struct):
         progress: dict[int, PartitionProgress],
         on_records_read: Callable[[int], None],
     ) -> dict[int, PartitionProgress]:
-        """Keep what comes of it; how far all partitions of ``progress`` have been read then.
+        """Read the partitions into ``store`` and return the new progress of all partitions of ``progress``.
 
         Raises:
-            Outrun: somebody else has read on meanwhile, and kept what was found.
+            ConcurrentUpdate: another process has read further and written what it found.
             KafkaError: the topic can't be read.
             sqlite3.Error: the store can't be written.
         """
@@ -52,7 +52,7 @@ class Assignment(msgspec.Struct):
 
 
 def assign_partitions(topic: str, starts: Mapping[int, int], ends: Mapping[int, int], count: int) -> list[Assignment]:
-    """The partitions that have something to read in ``count`` shares of about as many records, at least one."""
+    """Divide the partitions that have new records into at most ``count`` shares of similar size; at least one share."""
     assignments = [Assignment(topic, {}, {}) for _ in range(count)]
     remaining = {p: end - starts[p] for p, end in ends.items() if starts[p] < end}
     for partition in sorted(remaining, key=lambda p: remaining[p], reverse=True):
@@ -64,7 +64,7 @@ def assign_partitions(topic: str, starts: Mapping[int, int], ends: Mapping[int, 
 def _commit_batch(
     write_batch: WriteBatch, progress: dict[int, PartitionProgress], positions: Mapping[int, int]
 ) -> dict[int, PartitionProgress]:
-    """How far each partition has been read, once the chunk is kept."""
+    """Write the batch and return how far each partition has been read."""
     new_progress = {
         p: PartitionProgress(mark.low, max(positions.get(p, 0), mark.position)) for p, mark in progress.items()
     }
@@ -74,7 +74,7 @@ def _commit_batch(
 
 
 def _decode_events(batch: Sequence[Message], unreadable: list[UnreadableEntry]) -> Iterable[LocatedEvent]:
-    """The events of a batch, and where they lie; what is none goes to ``unreadable``."""
+    """Return the events of a batch with their positions; append records that are no events to ``unreadable``."""
     keys, values = list(map(Message.key, batch)), list(map(Message.value, batch))
     partitions, offsets = list(map(Message.partition, batch)), list(map(Message.offset, batch))
     partial_events = decode_partial(values, lambda number: message_place(batch[number]))
@@ -91,7 +91,7 @@ def _decode_events(batch: Sequence[Message], unreadable: list[UnreadableEntry]) 
 
 
 def _find_refusal(item: PartialEvent | Unreadable, key: bytes | None) -> str | None:
-    """Why a record is no event of a session. One without a key may be of any: its value tells."""
+    """Return why a record is no event of its key's session, or None. A record without a key may be of any session."""
     if isinstance(item, Unreadable):
         return item.reason
     return None if key in (None, item.session_id.encode()) else explain_key_mismatch(key, item.session_id)

@@ -1,4 +1,4 @@
-"""A capture file's sessions added up, and those in doubt read again."""
+"""An index of a capture file's sessions, built by reading the whole file."""
 
 import sys
 from collections import defaultdict
@@ -23,7 +23,7 @@ BATCH_LINES = 2_000
 
 
 class CaptureIndexer:
-    """A capture file; what comes from a pipe is kept in a temporary file, as it may have to be read twice."""
+    """A reader of a capture file. A pipe is copied to a temporary file first, because it may be read twice."""
 
     def __init__(self, path: str, searched: SearchReport) -> None:
         self._path, self._searched = path, searched
@@ -41,7 +41,7 @@ class CaptureIndexer:
         self._exit_stack.close()
 
     def index_into(self, store: Store) -> None:
-        """Add up all lines, and keep what comes of them."""
+        """Add up all lines and write the sessions into ``store``."""
         located = self._locate_lines()
         write_batch = WriteBatch(store)
         while batch := list(islice(located, BATCH_LINES)):
@@ -52,7 +52,7 @@ class CaptureIndexer:
         write_batch.commit()
 
     def read_records(self, group: Sequence[SessionAccumulator]) -> dict[str, list[Record]]:
-        """The records of some sessions."""
+        """Return the records of the sessions in ``group``, by session id."""
         session_ids = {sums.session_id for sums in group}
         records_by_session: dict[str, list[Record]] = defaultdict(list)
         for line in self._locate_lines():
@@ -73,7 +73,7 @@ class CaptureIndexer:
 
 
 class LocatedLine(NamedTuple):
-    """A line's number, its event's bytes, and where that lay."""
+    """A line's number, the bytes of its event, and the place that its ``_record`` names."""
 
     number: int
     value: bytes
@@ -93,7 +93,7 @@ def _locate_line(line: bytes, number: int) -> LocatedLine | UnreadableEntry:
 def _decode_events(
     batch: Sequence[LocatedLine | UnreadableEntry], unreadable: list[UnreadableEntry]
 ) -> Iterator[LocatedEvent]:
-    """The events of a batch of lines; what is none goes to ``unreadable``."""
+    """Yield the events of a batch of lines; append lines that are no events to ``unreadable``."""
     unreadable.extend(line for line in batch if isinstance(line, UnreadableEntry))
     lines = [line for line in batch if isinstance(line, LocatedLine)]
     partial_events = decode_partial([line.value for line in lines], lambda number: lines[number].place)

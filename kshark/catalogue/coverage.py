@@ -1,4 +1,4 @@
-"""What was read to know a source's sessions, and what may be missing. Pure."""
+"""The coverage of a list of sessions: what was read, and what may be missing. Pure."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ from agentlog.text.coverage_text import UNCAPTURED_NOTE, describe_counts, descri
 
 @dataclass(frozen=True)
 class CatalogueCoverage:
-    """What was read, now or before, and what may be missing.
+    """What was read, now or by earlier runs, and what may be missing.
 
     Attributes:
-        records: how many records there are, ``new_records`` of them read now.
-        missing_offsets: offsets that held no record: compacted away, or markers of transactions.
-        trimmed: partitions whose first records are deleted.
-        catalogue: the file that knew the others, or None.
+        records: the number of records, of which ``new_records`` were read now.
+        missing_offsets: the number of offsets without a record (compaction, transaction markers).
+        trimmed: partitions whose first records retention has deleted.
+        catalogue: the file that knew the records that weren't read now, or None.
     """
 
     source: str
@@ -27,7 +27,7 @@ class CatalogueCoverage:
 
 
 def describe_coverage(coverage: CatalogueCoverage) -> str:
-    """The line that says how far the rest can be trusted."""
+    """Return the line that says what was read and what may be missing."""
     new_text = [f"{coverage.new_records:,} new to the catalogue"] if coverage.catalogue else []
     counts = describe_counts(
         coverage.records, coverage.partition_count, coverage.unreadable, new_text, coverage.missing_offsets

@@ -1,4 +1,4 @@
-"""Where catalogues lie: in the user's cache folder, one for each topic of a cluster."""
+"""The files of catalogues: one for each topic of a cluster, in the user's cache folder."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ _log = logging.getLogger("agentlog.catalogue")
 
 
 def locate_catalogue_folder() -> Path:
-    """Where the user's catalogues lie."""
+    """Return the folder of the user's catalogues."""
     cache_home = os.environ.get("XDG_CACHE_HOME", "")
     if os.path.isabs(cache_home):  # noqa: PTH117  the standard ignores what isn't
         return Path(cache_home, "agentlog", "catalogue")
@@ -26,14 +26,14 @@ def locate_catalogue_folder() -> Path:
 
 
 def locate_catalogue(identity: TopicIdentity) -> Path:
-    """The file of a topic's catalogue. Ids are text from outside: librdkafka writes a topic's with ``/`` and ``+``."""
+    """Return the path of a topic's catalogue. Ids are quoted, because a topic's id may have ``/`` and ``+``."""
     cluster, topic = (quote(each, safe="").replace(".", "%2E") for each in identity)
     return locate_catalogue_folder() / cluster / f"{topic}.sqlite"
 
 
 @contextmanager
 def open_catalogue(path: Path | None) -> Iterator[Store]:
-    """The store at ``path``; one that is gone with the process where there is none, or where it can't be written."""
+    """Open the store at ``path``; without a path, or where it can't be used, a temporary store."""
     with _open_store(path) as store:
         yield store
 
@@ -50,19 +50,19 @@ def _open_store(path: Path | None) -> Store:
 
 
 def _open_or_recreate(path: Path) -> Store:
-    """The store at ``path``, made anew where it is damaged or of another schema."""
+    """Open the store at ``path``; create it again if it is damaged or has another schema."""
     try:
         return Store(path)
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError as error:
-        _log.info("the catalogue %s is made anew: %s", path, error)
+        _log.info("the catalogue %s is created again: %s", path, error)
         delete_catalogue(path)
         return Store(path)
 
 
 def delete_catalogue(path: Path) -> None:
-    """Delete a catalogue."""
+    """Delete a catalogue's files."""
     for suffix in ("", "-wal", "-shm"):
         with suppress(FileNotFoundError):
             path.with_name(path.name + suffix).unlink()

@@ -1,4 +1,4 @@
-"""A source's sessions, all of them known: the catalogue brought up to date, or a capture file added up."""
+"""The sessions of a source: a topic's catalogue, brought up to date, or the index of a capture file."""
 
 import logging
 import sqlite3
@@ -29,21 +29,21 @@ _log = logging.getLogger("agentlog.catalogue")
 
 @dataclass(frozen=True)
 class SessionList:
-    """All sessions of a source, to be asked."""
+    """All sessions of a source, in a store that a query can select from."""
 
     store: Store
     coverage: CatalogueCoverage
     _place_format: str
 
     def list_unreadable(self, limit: int | None = None) -> Iterator[Unreadable]:
-        """The records that are no events."""
+        """Yield the records that are no events, at most ``limit``."""
         for partition, offset, reason, _ in self.store.list_unreadable(limit):
             yield Unreadable(self._place_format.format(partition, offset), Place(None, partition, offset), reason)
 
 
 @contextmanager
 def load_sessions(source_options: SourceOptions, use_catalogue: bool) -> Iterator[SessionList]:
-    """The sessions of the source that the user named.
+    """Load the sessions of the source that the user named.
 
     Raises:
         AgentlogError: the source can't be read.
@@ -64,7 +64,7 @@ def load_sessions(source_options: SourceOptions, use_catalogue: bool) -> Iterato
 
 @contextmanager
 def _load_by_catalogue(reader: KafkaReader, topic: str, path: Path | None) -> Iterator[SessionList]:
-    """A topic's sessions by the catalogue at ``path``, or by the log alone where that is of no use."""
+    """Load a topic's sessions with the catalogue at ``path``, or from the log alone if the catalogue can't be used."""
     with open_catalogue(path) as store:
         session_list = _try_load(reader, topic, store)
         if session_list is not None:
@@ -75,10 +75,10 @@ def _load_by_catalogue(reader: KafkaReader, topic: str, path: Path | None) -> It
 
 
 def _try_load(reader: KafkaReader, topic: str, store: Store) -> SessionList | None:
-    """What a catalogue knows, once brought up to date; None where it can't be. A damaged one is made anew next time."""
+    """Bring a catalogue up to date; return None if that fails. A damaged one is deleted, so the next run creates it."""
     try:
         return _load_from_topic(reader, topic, store)
-    except sqlite3.OperationalError as error:  # locked, or no room: nothing is wrong with what it holds
+    except sqlite3.OperationalError as error:  # locked, or the disk is full: its content is still good
         if store.path is None:
             raise
         _log.warning("the catalogue %s can't be used, so the log is read without it: %s", store.path, error)

@@ -1,4 +1,4 @@
-"""Which sessions are wanted of a catalogue, in which order, as SQL."""
+"""A query for sessions of a catalogue: conditions and order, as SQL."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from .store import Store
 from .text import fold_case
 
 RUNNING_WINDOW_US = 30 * 60 * 1_000_000
-"""A session that hasn't ended counts as running for so long after its last event."""
+"""A session without an end counts as running for 30 minutes after its last event."""
 
 ORDERS: Mapping[str, str] = {
     "start": "started",
@@ -40,7 +40,7 @@ _TOTALS = """
 
 
 class Totals(NamedTuple):
-    """What the sessions that were asked for amount to; None where none says it."""
+    """Sums over the selected sessions; None for an amount that no session knows."""
 
     sessions: int
     succeeded: int
@@ -61,11 +61,11 @@ class Totals(NamedTuple):
 
 @dataclass(frozen=True)
 class Query:
-    """Which sessions are wanted: those that overlap ``span`` and for which all the rest holds.
+    """The sessions that overlap ``span`` and meet all other conditions.
 
     Attributes:
-        text: words, all of which the goal has.
-        now_us: microseconds since the epoch; tells what is still running.
+        text: words that the goal must have, all of them.
+        now_us: the current time in microseconds since the epoch; decides which sessions still run.
     """
 
     span: PositionRange = field(default_factory=PositionRange)
@@ -79,20 +79,20 @@ class Query:
     now_us: int = field(default_factory=lambda: time.time_ns() // 1000)
 
     def select_rows(self, store: Store) -> Iterator[Summary]:
-        """The sessions, the most first; those that don't say it last."""
+        """Yield the sessions, the largest value of ``sort`` first, sessions without a value last."""
         order = f"{ORDERS[self.sort]} DESC NULLS LAST, started DESC, session_id"
         return store.query_rows(self._build_condition(), order, self._build_parameters())
 
     def select_totals(self, store: Store) -> Totals:
-        """What all of them amount to."""
+        """Return the sums over all selected sessions."""
         return Totals(*store.query_totals(_TOTALS, self._build_condition(), self._build_parameters()))
 
     def describe_status(self, row: Summary) -> str:
-        """How a session ended, or whether it still runs."""
+        """Return how a session ended, or ``running`` or ``never-ended``."""
         return row.outcome or ("running" if row.ended >= self.now_us - RUNNING_WINDOW_US else "never-ended")
 
     def find_crossed_edge(self, row: Summary) -> str | None:
-        """Which edge of the span a session runs across: ``from``, ``to``, ``both``, or none."""
+        """Return which edge of the span a session runs across: ``from``, ``to``, ``both`` or None."""
         start, end = map(_get_microseconds, self.span)
         starts_before, ends_after = start is not None and row.started < start, end is not None and row.ended > end
         return "both" if starts_before and ends_after else "from" if starts_before else "to" if ends_after else None
@@ -130,7 +130,7 @@ def _list_placeholders(name: str, values: Sequence[str]) -> str:
 
 
 def _make_storable(text: str) -> str:
-    """Return ``text`` as SQLite takes it: bytes of a command line that are no UTF-8 stand in no event."""
+    """Return ``text`` in UTF-8, as SQLite requires it; other bytes are escaped, and match no event."""
     return text.encode(errors="backslashreplace").decode()
 
 

@@ -1,4 +1,4 @@
-"""Sessions whose sums are in doubt, read again from where they lie and put in order."""
+"""Sessions whose sums depend on the order of their records: read again and computed from the timeline."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,11 +18,11 @@ from .store import Store
 from .write_batch import without_totals
 
 MAX_GROUP_RECORDS = 20_000
-"""So many records are held at once, unless one session alone has more."""
+"""The most records that are held in memory at once, unless one session alone has more."""
 
 
 def group_sessions(sessions: Iterable[SessionAccumulator]) -> Iterator[list[SessionAccumulator]]:
-    """Sessions that are read again together: neighbours in the log, few enough for memory."""
+    """Yield groups of sessions to read together: neighbours in the log, at most ``MAX_GROUP_RECORDS`` records."""
     group: list[SessionAccumulator] = []
     for sums in sorted(sessions, key=lambda sums: min((p, lay.first) for p, lay in sums.lays.items())):
         if group and sum(each.records for each in group) + sums.records > MAX_GROUP_RECORDS:
@@ -34,7 +34,7 @@ def group_sessions(sessions: Iterable[SessionAccumulator]) -> Iterator[list[Sess
 
 
 def reread_sessions(reader: KafkaReader, topic: str, group: Sequence[SessionAccumulator]) -> dict[str, list[Record]]:
-    """The records of each session of a group, between its first and its last."""
+    """Read the records of each session of a group, between its first and its last offset."""
     ranges_by_session = {sums.session_id: sums.lays for sums in group}
     starts: dict[int, int] = {}
     ends: dict[int, int] = {}
@@ -63,13 +63,13 @@ def _decode_record(message: Message, ranges_by_session: Mapping[str, Mapping[int
 
 
 def drop_unneeded_fields(record: Record) -> Record:
-    """The record without what no number of its session needs."""
+    """Return the record without the fields that no total of its session needs."""
     payload, context = select_needed_fields(record.event)
     return Record(msgspec.structs.replace(record.event, payload=payload, context=context), record.place, b"")
 
 
 def accumulate_session(session_id: str, records: Sequence[Record]) -> tuple[SessionAccumulator, Summary]:
-    """A session's sums and its row, from all of its records."""
+    """Compute a session's sums and its row from all of its records."""
     accumulator = SessionAccumulator(session_id)
     for record in sorted(records, key=lambda record: record.place[1:3]):
         accumulator.add(make_partial_event(record.event), record.place.partition, record.place.offset)
@@ -81,7 +81,7 @@ def accumulate_session(session_id: str, records: Sequence[Record]) -> tuple[Sess
 def store_recomputed(
     store: Store, group: Sequence[SessionAccumulator], records_by_session: Mapping[str, Sequence[Record]]
 ) -> None:
-    """Keep what was found of a group; sessions of which nothing is left are forgotten."""
+    """Write the recomputed sessions of a group; delete those that have no records any more."""
     with store.transaction():
         for old in group:
             records = records_by_session.get(old.session_id)

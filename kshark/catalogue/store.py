@@ -1,4 +1,4 @@
-"""The catalogue's file: SQLite, one for each topic of a cluster, shared by whoever asks at the same time."""
+"""The SQLite file of a catalogue, which several processes may use at the same time."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from .text import has_words
 
 SCHEMA_VERSION = 3
 BUSY_TIMEOUT_S = 20.0
-"""How long somebody else's transaction is waited for."""
+"""How long to wait for another process's transaction."""
 
 _TABLES = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -40,14 +40,14 @@ _pack, _unpack = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Sessi
 
 
 class PartitionProgress(NamedTuple):
-    """How far a partition has been read: its first offset then, and the next to read."""
+    """How far a partition has been read: its first offset at that time, and the next offset to read."""
 
     low: int
     position: int
 
 
 class UnreadableEntry(NamedTuple):
-    """A record that is no event: where it lies, why, and which session's it would be; without a key any one's."""
+    """A record that is no event: its position, the reason, and its key. Without a key it may belong to any session."""
 
     partition: int
     offset: int
@@ -56,13 +56,13 @@ class UnreadableEntry(NamedTuple):
 
 
 class Store:
-    """What is known of a topic's sessions. Without a path it is for this process alone, and gone with it.
+    """The sessions of a topic. Without a path the store is private to this process and deleted at its end.
 
     Args:
-        is_durable: what it holds is meant to outlive a crash of the machine.
+        is_durable: whether the content must survive a crash of the machine.
 
     Raises:
-        sqlite3.Error: the file can't be used; what is damaged, or of another schema, is told as ``DatabaseError``.
+        sqlite3.Error: the file can't be used; ``DatabaseError`` if it is damaged or has another schema.
     """
 
     def __init__(self, path: Path | None = None, *, is_durable: bool = True) -> None:
@@ -92,7 +92,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """A transaction; nobody else changes anything meanwhile."""
+        """Run a transaction, during which no other process can write."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -104,7 +104,7 @@ class Store:
 
     @contextmanager
     def transaction_with_other(self, path: Path) -> Iterator[None]:
-        """A transaction in which the tables of the store at ``path`` are at hand as those of ``other``."""
+        """Run a transaction in which the store at ``path`` is attached as the schema ``other``."""
         self._db.execute("ATTACH ? AS other", [str(path)])
         try:
             with self.transaction():
@@ -113,50 +113,50 @@ class Store:
             self._db.execute("DETACH other")
 
     def load_shared_sessions(self) -> list[tuple[SessionAccumulator, SessionAccumulator]]:
-        """The sums of the sessions that ``other`` knows too, and its own of them."""
+        """Return our sums and those of ``other`` for each session that both know."""
         query = "SELECT ours.sums, theirs.sums FROM kept AS ours JOIN other.kept AS theirs USING (session_id)"
         return [(_unpack(ours), _unpack(theirs)) for ours, theirs in self._db.execute(query)]
 
     def copy_from_other(self) -> None:
-        """Take in what ``other`` holds, in place of what is known of the same sessions."""
+        """Copy all rows of ``other``; they replace our rows of the same sessions."""
         for table in ("sessions", "kept", "lays", "unreadable"):
             self._db.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM other.{table}")  # noqa: S608  our own names
 
     def read_about(self) -> dict[str, str]:
-        """What the file says of itself."""
+        """Return the names and values that describe the file."""
         return query_about(self._db)
 
     def write_about(self, about: Mapping[str, str]) -> None:
-        """Let the file say something of itself."""
+        """Write names and values that describe the file."""
         self._db.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", about.items())
 
     def clear(self) -> None:
-        """Forget all sessions."""
+        """Delete all sessions, progress and unreadable records."""
         for table in ("partitions", "sessions", "kept", "lays", "unreadable"):
             self._db.execute(f"DELETE FROM {table}")  # noqa: S608  our own names
 
     def read_progress(self) -> dict[int, PartitionProgress]:
-        """How far each partition has been read."""
+        """Return how far each partition has been read."""
         return query_progress(self._db)
 
     def read_progress_of_other(self) -> dict[int, PartitionProgress]:
-        """How far ``other`` has read each partition."""
+        """Return how far ``other`` has read each partition."""
         return query_progress(self._db, "other")
 
     def write_progress(self, progress: Mapping[int, PartitionProgress]) -> None:
-        """Say how far each partition has been read."""
+        """Write how far each partition has been read."""
         rows = [(partition, *mark) for partition, mark in progress.items()]
         self._db.executemany("INSERT OR REPLACE INTO partitions VALUES (?, ?, ?)", rows)
 
     def load_accumulators(self, session_ids: Iterable[str]) -> dict[str, SessionAccumulator]:
-        """The sums of those sessions that are known."""
+        """Return the sums of those of the sessions that are known, by session id."""
         ids_json = msgspec.json.encode(list(session_ids)).decode()
         query = "SELECT sums FROM json_each(?) JOIN kept ON session_id = value"
         accumulators = [_unpack(blob) for (blob,) in self._db.execute(query, [ids_json])]
         return {sums.session_id: sums for sums in accumulators}
 
     def put_sessions(self, sessions: Iterable[tuple[SessionAccumulator, Summary | None]]) -> None:
-        """Keep sessions: their sums, and their rows, or that their rows have to be found."""
+        """Write sessions: their sums and their rows; without a row, the session is marked for recomputing."""
         sessions = list(sessions)
         encoded = [(sums.session_id, _pack(sums)) for sums, _ in sessions]
         self._db.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", encoded)
@@ -165,68 +165,67 @@ class Store:
         self._db.executemany(_INSERT_SESSION, [_encode_row(sums.session_id, row) for sums, row in sessions])
 
     def drop_sessions(self, session_ids: Iterable[str]) -> None:
-        """Forget sessions."""
+        """Delete sessions."""
         rows = [(session_id,) for session_id in session_ids]
         for table in ("sessions", "kept", "lays"):
             self._db.executemany(f"DELETE FROM {table} WHERE session_id = ?", rows)  # noqa: S608  our own names
 
     def load_sessions_to_recompute(self) -> list[SessionAccumulator]:
-        """The sessions whose rows have to be found, by where they begin."""
+        """Return the sums of the sessions whose rows have to be recomputed."""
         query = "SELECT sums FROM kept JOIN sessions USING (session_id) WHERE NOT sure"
         return [_unpack(blob) for (blob,) in self._db.execute(query)]
 
     def replace_session(self, old: SessionAccumulator, new: SessionAccumulator | None, row: Summary | None) -> None:
-        """Keep what was found of a session, unless somebody has added to it meanwhile; without ``new``, forget it."""
-        if (
-            self.load_accumulators([old.session_id]).get(old.session_id) == old
-        ):  # as bytes they differ: a set has no order
+        """Write a recomputed session, unless another process has changed it since; without ``new``, delete it."""
+        # Compared as objects: the bytes of equal sets may differ, because a set has no order.
+        if self.load_accumulators([old.session_id]).get(old.session_id) == old:
             self.drop_sessions([old.session_id])
             self.put_sessions([(new, row)] if new is not None else [])
 
     def find_sessions_before(self, partition: int, offset: int) -> list[str]:
-        """The sessions that have records before an offset."""
+        """Return the sessions that have records before an offset of a partition."""
         query = "SELECT session_id FROM lays WHERE partition = ? AND first < ?"
         return [session_id for (session_id,) in self._db.execute(query, [partition, offset])]
 
     def put_unreadable(self, entries: Iterable[UnreadableEntry]) -> None:
-        """Keep records that are no events."""
+        """Write records that are no events."""
         self._db.executemany("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?, ?)", entries)
 
     def drop_unreadable(self, partition: int, below_offset: int) -> None:
-        """Forget what was deleted from the log."""
+        """Delete the unreadable records below an offset of a partition."""
         self._db.execute('DELETE FROM unreadable WHERE partition = ? AND "offset" < ?', [partition, below_offset])
 
     def list_unreadable(self, limit: int | None = None) -> Iterator[UnreadableEntry]:
-        """The records that are no events, or the first of them."""
+        """Yield the records that are no events, at most ``limit``."""
         query = 'SELECT * FROM unreadable ORDER BY partition, "offset" LIMIT ?'
         return map(UnreadableEntry._make, self._db.execute(query, [-1 if limit is None else limit]))
 
     def count_unreadable(self) -> int:
-        """How many records are no events."""
+        """Count the records that are no events."""
         return int(self._db.execute("SELECT count(*) FROM unreadable").fetchone()[0])
 
     def count_records(self) -> int:
-        """How many records the known sessions have, copies included."""
+        """Count the records of all sessions, copies included."""
         return int(self._db.execute("SELECT ifnull(sum(records), 0) FROM sessions WHERE sure").fetchone()[0])
 
     def query_rows(self, condition: str, order: str, values: Mapping[str, object]) -> Iterator[Summary]:
-        """The rows for which a condition of SQL holds, in an order of SQL."""
+        """Yield the rows that meet an SQL condition, in an SQL order."""
         query = f"SELECT {', '.join(_COLUMNS)} FROM sessions WHERE sure AND {condition} ORDER BY {order}"  # noqa: S608
         return map(_decode_row, self._db.execute(query, values))
 
     def query_totals(self, expressions: str, condition: str, values: Mapping[str, object]) -> tuple[Any, ...]:
-        """Sums over the rows for which a condition of SQL holds."""
+        """Return the values of SQL expressions over the rows that meet an SQL condition."""
         query = f"SELECT {expressions} FROM sessions WHERE sure AND {condition}"  # noqa: S608  written by query.py alone
         return tuple(self._db.execute(query, values).fetchone())
 
 
 def query_about(db: sqlite3.Connection) -> dict[str, str]:
-    """What a catalogue says of itself."""
+    """Return the names and values that describe a catalogue."""
     return dict(db.execute("SELECT name, value FROM about"))
 
 
 def query_progress(db: sqlite3.Connection, schema: str = "main") -> dict[int, PartitionProgress]:
-    """How far each partition has been read, as a catalogue says."""
+    """Return how far each partition has been read, according to a catalogue."""
     query = f"SELECT * FROM {schema}.partitions"  # noqa: S608  our own names
     return {partition: PartitionProgress(low, position) for partition, low, position in db.execute(query)}
 

@@ -1,4 +1,4 @@
-"""Texts compared whatever their case, and however Unicode writes them. Pure."""
+"""Text search that ignores case and the spellings of Unicode. Pure."""
 
 from unicodedata import normalize
 
@@ -10,10 +10,10 @@ def fold_case(text: str) -> str:
     if text.isascii():
         return text.lower()
     folded = normalize("NFKC", normalize("NFKC", text).casefold())
-    return folded.replace(f"i{DOT_ABOVE}", "i")  # what is left of a Turkish İ
+    return folded.replace(f"i{DOT_ABOVE}", "i")  # the rest of a folded Turkish İ
 
 
 def has_words(text: str, words: str) -> bool:
-    """Say whether ``text`` holds each of ``words``, which are folded and have spaces between them."""
+    """Return whether ``text`` has all of ``words``, which are folded and separated by spaces."""
     folded = fold_case(text)
     return all(word in folded for word in words.split())

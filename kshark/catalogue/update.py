@@ -1,4 +1,4 @@
-"""What lies in the log and isn't in the catalogue yet is read and added up; what was deleted is forgotten."""
+"""The update of a catalogue: it adds the log's new records and removes those that retention has deleted."""
 
 import logging
 import os
@@ -14,16 +14,16 @@ from .worker import WorkerProcess
 from .write_batch import ConcurrentUpdate, merge_from, without_totals
 
 MAX_RECORDS_WITHOUT_WORKERS = 150_000
-"""So many records are read sooner than another process begins to."""
+"""Up to this number of records, reading them takes less time than starting a worker process."""
 _log = logging.getLogger("agentlog.catalogue")
 MAX_PROCESSES = min(os.cpu_count() or 1, 4)
 
 
 class CatalogueUpdate:
-    """Brings a catalogue up to the end of a topic as it is now.
+    """An update of a catalogue to the current end of its topic.
 
     Args:
-        max_without_workers: so many records are read without help.
+        max_without_workers: the most records that are read without worker processes.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class CatalogueUpdate:
         )
 
     def run(self) -> None:
-        """Read what is new and keep it; whoever does the same at the same time isn't waited for.
+        """Read the new records and write what they add. Another process may update the same catalogue meanwhile.
 
         Raises:
             KafkaError: the topic can't be read.
@@ -59,10 +59,12 @@ class CatalogueUpdate:
                 continue
 
     def _forget_deleted(self, bounds: dict[int, Bounds]) -> dict[int, PartitionProgress]:
-        """Where to go on, once what the log doesn't hold any more is forgotten."""
+        """Remove the records that the log doesn't hold any more, and return where to continue reading."""
         progress = self._store.read_progress()
         if any(p not in bounds or mark.position > bounds[p].high for p, mark in progress.items()):
-            _log.warning("topic %s has lost records that the catalogue knew of, so it is made anew", self._topic)
+            _log.warning(
+                "topic %s has lost records that the catalogue knew, so the catalogue is created again", self._topic
+            )
             self._store.clear()
             progress = {}
         trimmed = {p: mark for p, mark in progress.items() if mark.low < bounds[p].low}
@@ -82,7 +84,7 @@ class CatalogueUpdate:
         return new_progress
 
     def _read_new_records(self, progress: dict[int, PartitionProgress], bounds: dict[int, Bounds]) -> None:
-        """Read a share, while helpers read the others; what a helper didn't manage is read afterwards."""
+        """Read one share while workers read the others; then read the shares of workers that failed."""
         starts, ends = {p: mark.position for p, mark in progress.items()}, {p: b.high for p, b in bounds.items()}
         needs_workers = sum(ends.values()) - sum(starts.values()) > self._max_without_workers
         own_assignment, *worker_assignments = assign_partitions(
@@ -91,15 +93,15 @@ class CatalogueUpdate:
         with ExitStack() as exit_stack:
             workers = [self._start_worker(share, exit_stack) for share in worker_assignments]
             progress = own_assignment.read_partitions(self._reader, self._store, progress, self._count_read)
-            for helper, share in zip(workers, worker_assignments, strict=True):
-                if helper is not None and (records := helper.wait()) is not None:
-                    progress = merge_from(self._store, helper.path, progress)
+            for worker, share in zip(workers, worker_assignments, strict=True):
+                if worker is not None and (records := worker.wait()) is not None:
+                    progress = merge_from(self._store, worker.path, progress)
                     self._count_read(records)
                 else:
                     progress = share.read_partitions(self._reader, self._store, progress, self._count_read)
 
     def _start_worker(self, assignment: Assignment, exit_stack: ExitStack) -> WorkerProcess | None:
-        """Who reads a share beside us; None where no process can be started, or there is no room for its store."""
+        """Start a worker for a share; return None if no process can be started or the disk is full."""
         with suppress(OSError):
             return exit_stack.enter_context(WorkerProcess(self._reader.cluster, assignment))
         return None
@@ -109,7 +111,7 @@ class CatalogueUpdate:
 
 
 def _trim_ranges(accumulator: SessionAccumulator, partition: int, log_start: int) -> bool:
-    """Let a session begin at what is left of it; whether anything is."""
+    """Cut a session's range at the log's start; return whether any record of the session is left."""
     offset_range = accumulator.lays[partition]
     if offset_range.last < log_start:
         del accumulator.lays[partition]

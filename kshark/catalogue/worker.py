@@ -1,6 +1,6 @@
-"""A process that reads a share of a topic beside the one that was asked: `python -m kshark.catalogue.worker`.
+"""The worker process, which reads a share of a topic: `python -m kshark.catalogue.worker`.
 
-It is told what to read on standard input, adds that up in a store of its own, and ends with whoever started it.
+It reads its task from standard input and writes the sessions into a store of its own. It ends when its parent ends.
 """
 
 import gc
@@ -28,7 +28,7 @@ _log = logging.getLogger("agentlog.catalogue")
 
 
 class WorkerTask(msgspec.Struct):
-    """What a helper is to do: read a share, and keep what comes of it at a path."""
+    """A worker's task: the share to read, and the path of the store to write."""
 
     cluster: Cluster
     share: Assignment
@@ -36,10 +36,10 @@ class WorkerTask(msgspec.Struct):
 
 
 class WorkerProcess:
-    """A helper as who started it sees it.
+    """A worker, for the process that started it.
 
     Attributes:
-        path: the store into which it adds up its share.
+        path: the store into which the worker writes its share.
     """
 
     def __init__(self, cluster: Cluster, assignment: Assignment) -> None:
@@ -55,14 +55,14 @@ class WorkerProcess:
             self._folder.cleanup()
             raise
         if self._process.stdin is not None:
-            with suppress(BrokenPipeError):  # it died: end() tells
+            with suppress(BrokenPipeError):  # it died; wait() reports it
                 self._process.stdin.write(msgspec.json.encode(self._task) + b"\n")
                 self._process.stdin.flush()
         return self
 
     @staticmethod
     def _start_process() -> "subprocess.Popen[bytes]":
-        # -P: what lies in the user's folder isn't imported; a session of its own: signals are for who started it.
+        # -P: no import from the user's folder. start_new_session: a terminal's signals go to the parent alone.
         return subprocess.Popen(
             [sys.executable, "-P", "-m", __name__],
             stdin=subprocess.PIPE,
@@ -77,16 +77,16 @@ class WorkerProcess:
         self._folder.cleanup()
 
     def wait(self) -> int | None:
-        """How many records it read, once it is done; None where it failed."""
+        """Wait for the end and return how many records the worker read; None if it failed."""
         output = self._process.stdout.read() if self._process.stdout is not None else b""
         if self._process.wait() == 0:
             return int(output)
-        _log.info("a helper that read partitions %s failed; they are read without it", self._partitions)
+        _log.info("a worker that read partitions %s failed; they are read without it", self._partitions)
         return None
 
 
 def main() -> None:
-    """Do what standard input says."""
+    """Do the task that standard input gives."""
     gc.disable()  # as in agentlog.terminal.run
     task = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerTask)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
@@ -104,7 +104,7 @@ def main() -> None:
 
 
 def _exit_with_parent() -> None:
-    while os.read(sys.stdin.fileno(), 1):  # past the buffer, whose lock would stand in the way of our own end
+    while os.read(sys.stdin.fileno(), 1):  # without the buffer, whose lock would block our own exit
         pass
     os._exit(1)
 

@@ -1,4 +1,4 @@
-"""Records that were read and aren't kept yet, added up to what is known of their sessions."""
+"""A batch of records that are added up in memory before they are written to a catalogue."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -10,18 +10,18 @@ from agentlog.session.summary import Summary
 from .store import PartitionProgress, Store, UnreadableEntry
 
 MAX_BATCH_RECORDS = 50_000
-"""So many records are added up in memory before they are kept."""
+"""The number of records after which a batch is written."""
 
 LocatedEvent = tuple[PartialEvent, int, int]
 """An event, its partition and its offset."""
 
 
 class ConcurrentUpdate(Exception):
-    """Somebody else has read on meanwhile, and kept what was found."""
+    """Another process has read further and written what it found."""
 
 
 class WriteBatch:
-    """What was read since the store was last written."""
+    """The records since the store was last written, added up by session."""
 
     def __init__(self, store: Store) -> None:
         self.records = 0
@@ -30,18 +30,18 @@ class WriteBatch:
         self._sessions: dict[str, SessionAccumulator] = {}
 
     def add(self, events: Iterable[LocatedEvent]) -> None:
-        """Add up events; a session's earlier ones are taken from the store."""
+        """Add events to the sums of their sessions; earlier sums come from the store."""
         events = list(events)
         self.records += len(events)
         sessions = self._sessions
-        if missing := {glance.session_id for glance, _, _ in events} - sessions.keys():
+        if missing := {event.session_id for event, _, _ in events} - sessions.keys():
             sessions.update({session_id: SessionAccumulator(session_id) for session_id in missing})
             sessions.update(self._store.load_accumulators(missing))
-        for glance, partition, offset in events:
-            sessions[glance.session_id].add(glance, partition, offset)
+        for event, partition, offset in events:
+            sessions[event.session_id].add(event, partition, offset)
 
     def commit(self) -> None:
-        """Write all of it into the store."""
+        """Write the batch into the store."""
         sessions = list(self._finalize_sessions())
         with self._store.transaction():
             self._store_sessions(sessions)
@@ -49,10 +49,10 @@ class WriteBatch:
     def commit_if_unchanged(
         self, expected: Mapping[int, PartitionProgress], new: Mapping[int, PartitionProgress]
     ) -> None:
-        """Write all of it into the store, for which partitions were read from ``expected`` to ``new``.
+        """Write the batch and the ``new`` progress into the store, if its progress is still ``expected``.
 
         Raises:
-            Outrun: somebody else has read on meanwhile, and kept what was found.
+            ConcurrentUpdate: another process has read further and written what it found.
         """
         sessions = list(self._finalize_sessions())
         with self._store.transaction():
@@ -66,17 +66,17 @@ class WriteBatch:
         self._store.put_unreadable(self.unreadable)
 
     def _finalize_sessions(self) -> Iterator[tuple[SessionAccumulator, Summary | None]]:
-        """The sessions that were added to, each with its row where that is sure."""
+        """Yield the sums of the batch's sessions, each with its row if the sums are certain."""
         for sums in self._sessions.values():
             sums.finalize()
             yield pair_with_summary(sums)
 
 
 def merge_from(store: Store, path: Path, expected: dict[int, PartitionProgress]) -> dict[int, PartitionProgress]:
-    """How far each partition has been read, once all that the store at ``path`` knows is kept in ``store`` too.
+    """Copy what the store at ``path`` knows into ``store`` and return how far each partition has been read.
 
     Raises:
-        Outrun: somebody else has read on meanwhile, and kept what was found.
+        ConcurrentUpdate: another process has read further and written what it found.
     """
     with store.transaction_with_other(path):
         if store.read_progress() != expected:
@@ -92,10 +92,10 @@ def merge_from(store: Store, path: Path, expected: dict[int, PartitionProgress])
 
 
 def pair_with_summary(accumulator: SessionAccumulator) -> tuple[SessionAccumulator, Summary | None]:
-    """What has to be kept of settled sums, and their row where it is sure."""
+    """Return finalized sums as they are stored, and their row, or None if the sums are in doubt."""
     return (without_totals(accumulator) if accumulator.doubt else accumulator), accumulator.summarize()
 
 
 def without_totals(accumulator: SessionAccumulator) -> SessionAccumulator:
-    """What has to be kept of sums that are in doubt."""
+    """Return sums in doubt as they are stored: the number of records and their ranges."""
     return SessionAccumulator(accumulator.session_id, doubt=True, records=accumulator.records, lays=accumulator.lays)
