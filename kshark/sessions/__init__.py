@@ -1,1 +1,1 @@
-"""`kshark sessions`: a row for each session, and the choice of one."""
+"""`kshark sessions`: a table of sessions, and the choice of one of them."""

@@ -1,4 +1,4 @@
-"""A session that is wanted without its id: the newest, or the one that a person picks."""
+"""The choice of a session without its id: the newest one, or the one that a person picks."""
 
 import sys
 from collections.abc import Sequence
@@ -22,18 +22,18 @@ MAX_CHOICES = 15
 
 
 def choose_session(request: SessionRequest, *, is_newest: bool) -> SessionRequest:
-    """What is wanted, with the id of the newest session, or of the one that is picked at the terminal.
+    """Return the request with the id of the newest session, or of the one that the user picks at the terminal.
 
     Raises:
-        UsageError: nobody is there to pick one, or the source can be read but once.
+        UsageError: there is no terminal to pick one, or the source can be read only once.
         NothingToShow: there is no session.
         AgentlogError: the source can't be read.
     """
     check_span(request.span)
     if not is_newest and not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("which session? Name one, or the newest by --last; kshark sessions lists them")
+        raise UsageError("name a SESSION, or take the newest with --last; kshark sessions lists them")
     if request.source.is_pipe:
-        raise UsageError("a pipe can be read but once, so --file needs the session's id, or a file")
+        raise UsageError("a pipe can be read only once: name a SESSION, or give --file a file")
     query = Query(request.span)
     with load_sessions(request.source, request.use_catalogue) as session_list:
         rows = list(islice(query.select_rows(session_list.store), 1 if is_newest else MAX_CHOICES))
@@ -49,16 +49,16 @@ def _ask_for_session(rows: Sequence[Summary], query: Query) -> str:
             "Which one?", default="1", value_proc=lambda answer: _resolve_answer(answer, rows)
         )
     except click.Abort:
-        click.echo()  # the prompt stands on its line alone
+        click.echo()  # ends the line of the prompt
         raise UsageError("no session was picked") from None
     return picked_id
 
 
 def _resolve_answer(answer: str, rows: Sequence[Summary]) -> str:
-    """Return the id of the row that is meant by its number, its id, or the whole of it as it is shown.
+    """Return the id of the row that ``answer`` names by its number, its id, or the whole line as shown.
 
     Raises:
-        click.BadParameter: none is.
+        click.BadParameter: it names no row.
     """
     word = next(iter(answer.split()), "")
     if word.isdecimal() and 1 <= int(word) <= len(rows):
@@ -66,6 +66,6 @@ def _resolve_answer(answer: str, rows: Sequence[Summary]) -> str:
     ids = [row.session_id for row in rows]
     if answer.strip() not in ids:
         raise click.BadParameter(
-            f"{escape_controls(answer)} is none of these: type a number from 1 to {len(rows)}, or an id"
+            f"{escape_controls(answer)} is not in the list: type a number from 1 to {len(rows)}, or an id"
         )
     return answer.strip()

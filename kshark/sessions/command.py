@@ -1,4 +1,4 @@
-"""`kshark sessions`: which sessions there were, what they did and cost, and how far that can be trusted."""
+"""The command `kshark sessions`: a row for each session, the totals, and the coverage."""
 
 import sys
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ from .json_document import render_json, render_json_line
 from .table import render_table
 
 MAX_UNREADABLE_LISTED = 10_000
-"""How many unreadable records a JSON document names."""
+"""The most unreadable records that a JSON document names."""
 
 DEFAULT_LIMIT = 40
-"""How many sessions a text shows unless a limit is given."""
+"""The most sessions that text shows without --limit."""
 
 
 @dataclass(frozen=True)
 class SessionsOptions:
-    """How the answer is to be written; a limit of 0 is none."""
+    """Options for the output. A limit of 0 means no limit."""
 
     format: str = "text"
     limit: int | None = None
@@ -34,16 +34,16 @@ class SessionsOptions:
 
     @property
     def row_limit(self) -> int | None:
-        """How many sessions are written; None for all."""
+        """The most sessions to write; None for all."""
         limit = DEFAULT_LIMIT if self.limit is None and self.format == "text" else self.limit
         return limit or None
 
 
 def list_sessions(source_options: SourceOptions, query: Query, options: SessionsOptions, use_catalogue: bool) -> None:
-    """Write a row for each session that was asked for.
+    """Write a row for each session that the query selects.
 
     Raises:
-        UsageError: a bound is a place, not a time.
+        UsageError: a bound is an offset, not a time.
         AgentlogError: the source can't be read.
     """
     check_span(query.span)
@@ -72,7 +72,11 @@ def list_sessions(source_options: SourceOptions, query: Query, options: Sessions
 
 
 def check_span(span: PositionRange) -> None:
-    """Raise UsageError unless the bounds are times."""
+    """Check that the bounds are times.
+
+    Raises:
+        UsageError: a bound is an offset.
+    """
     for bound in span:
         if bound is not None and not isinstance(bound, Moment):
-            raise UsageError(f"sessions are chosen by time, not by {bound.describe()}")
+            raise UsageError(f"--from and --to choose sessions by time, not by {bound.describe()}")

@@ -1,4 +1,4 @@
-"""Sessions as JSON; docs/kshark.md holds the contract. Pure."""
+"""Sessions as JSON; docs/kshark.md specifies the fields. Pure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,14 +15,14 @@ from ..catalogue.query import Query, Totals
 
 
 def render_json_line(row: Summary, query: Query) -> bytes:
-    """A session on a line."""
+    """Return a session as a line of JSON."""
     return codec.flatten_json(orjson.dumps(_build_row(row, query))) + b"\n"
 
 
 def render_json(
     rows: Sequence[Summary], totals: Totals, query: Query, coverage: CatalogueCoverage, unreadable: Sequence[Unreadable]
 ) -> bytes:
-    """The sessions, what all that were asked for amount to, and how far it can be trusted."""
+    """Return the sessions, the totals and the coverage as one document."""
     encoded = orjson.dumps(
         {
             "sessions": [_build_row(row, query) for row in rows],

@@ -1,4 +1,4 @@
-"""Sessions as a table for a terminal, as wide as there is room, and how far it can be trusted. Pure."""
+"""Sessions as a table that fits the terminal, with totals and coverage below. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -23,10 +23,11 @@ class Column(NamedTuple):
     """A column of the table.
 
     Attributes:
-        sort: the order whose column it is.
-        min_width: so narrow it may be made; 0 where it can't be cut.
-        cut: cuts a text to so many columns.
-        weight: of the columns for which there is no room, the lightest is left out first.
+        text: returns the text of a cell.
+        weight: where there is no room for all columns, the one with the least weight is left out first.
+        sort: the value of --sort that orders by this column; empty for none.
+        min_width: the least width in terminal columns; 0 if the column can't be cut.
+        cut: shortens a text to a number of terminal columns.
     """
 
     title: str
@@ -83,13 +84,13 @@ COLUMNS = (
     Column("goal", lambda row, _: " ".join(row.goal.split()), 55, min_width=30),
 )
 CHOICE_COLUMNS = (COLUMNS[0]._replace(min_width=0), *COLUMNS[1:])
-"""Those of which a person picks a session: its id is never cut, so that it can be copied."""
+"""The columns of the list to choose from. The id is never cut, so that it can be copied."""
 
 
-def render_table(  # noqa: PLR0913, PLR0917  what there is to say, and how wide
+def render_table(  # noqa: PLR0913, PLR0917  the content and the width
     rows: Sequence[Summary], totals: Totals, query: Query, coverage: CatalogueCoverage, columns: int, paint: Paint
 ) -> Iterator[str]:
-    """A line a session, or two where the terminal is narrow; what all of them amount to; what was read."""
+    """Yield a line for each session (two on a narrow terminal), then the totals and the coverage."""
     if rows:
         yield from (_render_narrow if columns < NARROW_COLUMNS else _render_wide)(rows, query, columns, paint)
         yield ""
@@ -100,7 +101,7 @@ def render_table(  # noqa: PLR0913, PLR0917  what there is to say, and how wide
 
 
 def render_numbered_rows(rows: Sequence[Summary], query: Query, columns: int, paint: Paint) -> Iterator[str]:
-    """A line a session, from 1 on, below the titles of their columns; an id that is too long makes its line longer."""
+    """Yield the column titles and a numbered line for each session; a long id makes its line longer."""
     numbers = ["", *map(str, range(1, len(rows) + 1))]
     room = len(numbers[-1]) + len(GAP)
     for mark, line in zip(numbers, _render_wide(rows, query, columns - room, paint, CHOICE_COLUMNS), strict=True):
@@ -128,7 +129,7 @@ def _measure_column(column: Column, texts: Sequence[str]) -> int:
 
 
 def _fit_columns(natural_widths: dict[Column, int], sort_order: str, room: int) -> dict[Column, int]:
-    """The columns for which there is room, and how wide each is: long names are cut before columns are left out."""
+    """Return the columns that fit and their widths; long texts are cut before columns are left out."""
     widths = dict(natural_widths)
     while (
         len(widths) > 1
@@ -144,7 +145,7 @@ def _fit_columns(natural_widths: dict[Column, int], sort_order: str, room: int) 
 
 
 def _fill_rest(widths: dict[Column, int], natural_widths: dict[Column, int], room: int) -> dict[Column, int]:
-    """The columns in their order, with the heaviest of the others that what is left of the line has a use for."""
+    """Return the columns in order, with one more in the rest of the line: the heaviest that can use it."""
     room -= len(GAP)
     others = [column for column in natural_widths if column not in widths and column.min_width]
     useful = [column for column in others if room >= min(natural_widths[column], MIN_USEFUL_WIDTH)]

@@ -1,1 +1,1 @@
-"""The session that a user asks for: how it is named, found and read."""
+"""The session that a user asks for: the request, the source that finds it, and the loaded session."""

@@ -1,4 +1,4 @@
-"""A topic as a source that reads of a session only what lies between its ends, where a catalogue knows them."""
+"""A topic with a catalogue, which says at which offsets a session is, so that nothing else is read."""
 
 import logging
 import sqlite3
@@ -11,8 +11,7 @@ from agentlog.event.event import Place, Record, Unreadable
 from agentlog.event.position import PositionRange
 from agentlog.log.admin import TopicIdentityRequest
 from agentlog.log.offset_range_reader import OffsetRangeReader
-from agentlog.log.open_source import choose_cluster
-from agentlog.log.open_source import open_source as opened_source
+from agentlog.log.open_source import choose_cluster, open_source
 from agentlog.log.reader import Bounds, KafkaReader
 from agentlog.log.source import RecordOrUnreadable, Source
 from agentlog.log.topic_source import TopicSource
@@ -27,19 +26,19 @@ _log = logging.getLogger("agentlog.catalogue")
 
 @contextmanager
 def open_session_source(request: SessionRequest) -> Iterator[Source]:
-    """The source of a session.
+    """Open the source of a session.
 
     Raises:
-        UsageError: both a file and a cluster.
+        UsageError: a file and a cluster are both given.
     """
     is_file = request.source.file is not None
-    with opened_source(request.source) if is_file else open_topic(request) as source:
+    with open_source(request.source) if is_file else open_topic(request) as source:
         yield source
 
 
 @contextmanager
 def open_topic(request: SessionRequest) -> Iterator[TopicSource]:
-    """The topic that a session is in."""
+    """Open the topic of a session."""
     cluster, topic, partitioner = choose_cluster(request.source)
     all_partitions = request.source.all_partitions
     with KafkaReader(cluster) as reader:
@@ -48,10 +47,10 @@ def open_topic(request: SessionRequest) -> Iterator[TopicSource]:
 
 
 class IndexedTopic(TopicSource):
-    """A topic of whose sessions a catalogue may know where they lie."""
+    """A topic that looks up a session's offsets in the catalogue, if there is one."""
 
     def records(self, session_id: str, position_range: PositionRange) -> Iterator[RecordOrUnreadable]:
-        """The session's records; a part of it, or one that the catalogue doesn't know well, is read as without it."""
+        """Yield the session's records; without a usable catalogue, or for a range, as `TopicSource` does."""
         indexed_records = self._read_indexed(session_id) if not any(position_range) else None
         yield from super().records(session_id, position_range) if indexed_records is None else indexed_records
 
@@ -68,8 +67,8 @@ class IndexedTopic(TopicSource):
         self._note_searched(bounds)
         self._read_log_starts(entry, bounds)
         session_records = list(self._read_session_range(session_id, entry))
-        if sum(isinstance(found, Record) for found in session_records) != entry.records:
-            _log.info("the log isn't as the catalogue %s says, so it is read without it", entry.path)
+        if sum(isinstance(item, Record) for item in session_records) != entry.records:
+            _log.info("the log differs from the catalogue %s, so it is read without it", entry.path)
             self.searched = SearchReport(self.searched.what)
             return None
         return chain(
@@ -85,7 +84,7 @@ class IndexedTopic(TopicSource):
         return _find_indexed_session(locate_catalogue(identity), session_id) if identity is not None else None
 
     def _read_log_starts(self, entry: IndexEntry, bounds: Mapping[int, Bounds]) -> None:
-        """Where the log begins in partitions whose first records are deleted: it tells whether the session's are."""
+        """Read the first record of each trimmed partition, which shows if the session's beginning may be deleted."""
         log_starts = {p: b.low for p, b in bounds.items() if b.low}
         self._awaiting_first_record = set(log_starts)
         starts = {p: low for p, low in log_starts.items() if p not in entry.ranges or entry.ranges[p][0] > low}
@@ -94,7 +93,7 @@ class IndexedTopic(TopicSource):
             self._note_log_begins(batch)
 
     def _read_session_range(self, session_id: str, entry: IndexEntry) -> Iterator[RecordOrUnreadable]:
-        """What lies between the session's first and last record."""
+        """Yield the session's records between its first and last offset."""
         starts = {p: first for p, (first, _) in entry.ranges.items()}
         return self._read_range(
             session_id, starts, {p: last + 1 for p, (_, last) in entry.ranges.items()}, PositionRange()
@@ -103,12 +102,12 @@ class IndexedTopic(TopicSource):
     def _read_newer_records(
         self, session_id: str, entry: IndexEntry, bounds: Mapping[int, Bounds]
     ) -> Iterator[RecordOrUnreadable]:
-        """What came since the catalogue was written."""
+        """Yield the session's records that are newer than the catalogue."""
         starts = {p: entry.progress[p].position if p in entry.progress else b.low for p, b in bounds.items()}
         return self._read_range(session_id, starts, {p: b.high for p, b in bounds.items()}, PositionRange())
 
     def _list_unreadable(self, entry: IndexEntry, bounds: Mapping[int, Bounds]) -> Iterator[Unreadable]:
-        """What the catalogue knows to be unreadable, and isn't read again."""
+        """Yield the unreadable records that the catalogue knows and that aren't read again."""
         for partition, offset, reason, _ in entry.unreadable:
             first, last = entry.ranges.get(partition, (0, -1))
             if partition in bounds and offset >= bounds[partition].low and not first <= offset <= last:
@@ -126,7 +125,7 @@ def _find_indexed_session(path: Path, session_id: str) -> IndexEntry | None:
 
 
 def _is_still_valid(entry: IndexEntry, bounds: Mapping[int, Bounds]) -> bool:
-    """Whether the log still holds what the catalogue read of it."""
+    """Return whether the log still holds the offsets that the catalogue has read."""
     ranges = entry.ranges.items()
     has_read_positions = all(mark.position <= bounds[p].high for p, mark in entry.progress.items() if p in bounds)
     return has_read_positions and all(

@@ -1,4 +1,4 @@
-"""A catalogue that is only asked: neither made nor changed, and nobody who writes it is waited for."""
+"""Read-only lookups in a catalogue, which never create or change it and never wait for a writer."""
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,14 +10,14 @@ from ..catalogue.store import SCHEMA_VERSION, PartitionProgress, UnreadableEntry
 
 
 class IndexEntry(NamedTuple):
-    """Where a session lies, and how far the log is known.
+    """A session's offsets, and how far the catalogue has read the log.
 
     Attributes:
-        path: of the catalogue that says so.
-        records: how many it has, copies included.
-        ranges: the offsets of its first and its last record, of each partition that has any.
+        path: the catalogue's file.
+        records: the number of the session's records, copies included.
+        ranges: the offsets of the session's first and last record, by partition.
         progress: how far each partition of the topic was read.
-        unreadable: records that are no events and may be this session's.
+        unreadable: records that are no events and may belong to this session.
     """
 
     path: Path
@@ -29,16 +29,16 @@ class IndexEntry(NamedTuple):
 
 @contextmanager
 def _open_read_only(path: Path) -> Iterator[sqlite3.Connection]:
-    """One state of the catalogue at ``path``, whatever is written meanwhile."""
+    """Open a snapshot of the catalogue at ``path``, which writers don't change."""
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)) as db:
         db.execute("BEGIN")
         if db.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
-            raise sqlite3.DatabaseError("it is of another schema")
+            raise sqlite3.DatabaseError("it has another schema")
         yield db
 
 
 def find_session(path: Path, session_id: str) -> IndexEntry | None:
-    """What the catalogue at ``path`` says of a session; None where it doesn't know it, or not for sure.
+    """Return what the catalogue at ``path`` knows of a session; None if it doesn't know the session, or not for sure.
 
     Raises:
         sqlite3.Error: the catalogue can't be used.
@@ -59,7 +59,7 @@ def find_session(path: Path, session_id: str) -> IndexEntry | None:
 
 
 def read_about(path: Path) -> dict[str, str]:
-    """What the catalogue at ``path`` says of itself.
+    """Return the names and values that describe the catalogue at ``path``.
 
     Raises:
         sqlite3.Error: it can't be used.
@@ -69,7 +69,7 @@ def read_about(path: Path) -> dict[str, str]:
 
 
 def list_recent_sessions(path: Path, prefix: str, limit: int) -> list[str]:
-    """The sessions that the catalogue at ``path`` knows and whose ids begin with ``prefix``, the newest first.
+    """List the ids in the catalogue at ``path`` that begin with ``prefix``, the newest session first.
 
     Raises:
         sqlite3.Error: it can't be used.

@@ -1,4 +1,4 @@
-"""A session read whole, with what can be said of its coverage and what is unreadable."""
+"""The whole of a session: its timeline, its coverage and its unreadable records."""
 
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from .session_request import SessionRequest
 
 
 class LoadedSession(NamedTuple):
-    """A session as it was read: how far it can be trusted, and what can't be read."""
+    """A session's timeline, its coverage, and the records that couldn't be read."""
 
     timeline: Timeline
     coverage: Coverage
@@ -24,7 +24,7 @@ class LoadedSession(NamedTuple):
 
 
 def read_session(request: SessionRequest) -> LoadedSession:
-    """Read a session whole.
+    """Read the whole of a session.
 
     Raises:
         NothingToShow: no record of it could be read.
@@ -34,14 +34,12 @@ def read_session(request: SessionRequest) -> LoadedSession:
         records, unreadable = read_records(request, source)
     if not records:
         raise NothingToShow(describe_not_found(request.session_id, source.searched, request.span))
-    session_timeline = build_timeline(request.session_id, records)
-    return LoadedSession(
-        session_timeline, measure_coverage(source.searched, session_timeline, request.span), unreadable
-    )
+    timeline = build_timeline(request.session_id, records)
+    return LoadedSession(timeline, measure_coverage(source.searched, timeline, request.span), unreadable)
 
 
 def read_records(request: SessionRequest, source: Source) -> tuple[list[Record], list[Unreadable]]:
-    """All of a session's records; those that can't be read are named on standard error, and come along."""
+    """Return a session's records and its unreadable ones; report the unreadable ones on standard error."""
     with show_progress(lambda: progress_text(source.searched)):
         items = list(source.records(request.session_id, request.span))
     records = [item for item in items if isinstance(item, Record)]

@@ -1,4 +1,4 @@
-"""Which session a user wants, and how it is to be found."""
+"""A request for a session."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class SessionRequest(NamedTuple):
-    """A session: its id, where it is, which part of it; and whether a catalogue is asked where in the log it lies."""
+    """A session's id, its source, the range to read, and whether to look up its offsets in a catalogue."""
 
     session_id: str
     source: SourceOptions

@@ -64,7 +64,7 @@ def export_sessions(sessions: Sequence[SessionRequest], path: str) -> None:
         AgentlogError: the source can't be read, or the file not written.
     """
     if len(sessions) > 1 and sessions[0].source.is_pipe:
-        raise UsageError("a pipe can be read but once: export one session, or give --file a file")
+        raise UsageError("a pipe can be read only once: export one session, or give --file a file")
     export_run = ExportRun()
     if path == "-":
         write_bytes(export_run.read_lines(sessions))

@@ -90,7 +90,7 @@ def test_several_sessions_of_a_pipe_are_refused_because_it_can_be_read_but_once(
     os.mkfifo(folder / "fifo")
     for pipe in ("-", "fifo"):
         done = export(folder, "sess_1", "sess_2", "--file", pipe, "-o", "mine.ndjson")
-        assert (done.code, "a pipe can be read but once" in done.error_text) == (2, True)
+        assert (done.code, "a pipe can be read only once" in done.error_text) == (2, True)
     assert not (folder / "mine.ndjson").exists()
 
 

@@ -210,7 +210,7 @@ def test_what_is_none_of_them_is_asked_again(offered: Path) -> None:
     terminal = picking(offered, 160)
     for wrong in ("4", "0", "sess_2", "²"):
         terminal.process.sendline(wrong)
-        terminal.wait_for_text(f"Error: {wrong} is none of these: type a number from 1 to 3, or an id")
+        terminal.wait_for_text(f"Error: {wrong} is not in the list: type a number from 1 to 3, or an id")
     terminal.process.sendline("3")
     assert terminal.wait_for_end() == 0
     assert any(line.startswith(LONG.format(2)) for line in terminal.lines)

@@ -38,7 +38,7 @@ def test_success_is_0(small: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["replay"], "which session? Name one"),
+        (["replay"], "name a SESSION, or take the newest"),
         (["nosuch"], "No such command 'nosuch'"),
         (["replay", "x", "--format", "xml"], "'text', 'tree', 'ndjson', 'json', 'markdown'"),
         (["replay", "x", "--file", "nosuch.ndjson"], "nosuch.ndjson: No such file"),
