@@ -1,4 +1,4 @@
-"""`kshark why`: the chain that led to a step, or where a session went wrong."""
+"""The command `kshark why`: the chain that led to a step, or where a session went wrong."""
 
 import sys
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from .explanation import Explanation, build_explanation
 
 @dataclass(frozen=True, slots=True)
 class WhyOptions:
-    """How the answer is to be written."""
+    """Options for the output."""
 
     format: str = "text"
     full: bool = False
@@ -24,7 +24,7 @@ class WhyOptions:
     pager: bool = True
 
     def make_layout(self, began: int) -> Layout:
-        """How text is to be written for where it goes."""
+        """Return the layout for standard output; ``began`` is in microseconds since the epoch."""
         paint = choose_paint(sys.stdout) if self.format == "text" else paint_plain
         return Layout(get_width(), paint, began, is_full=self.full, max_chars=self.max_chars)
 

@@ -1,4 +1,4 @@
-"""What came of a step: what follows from it, the same call tried again, and all that came after. Pure."""
+"""The consequences of a step: the steps that follow from it, its retries, and the rest of the session. Pure."""
 
 from dataclasses import dataclass
 from math import fsum
@@ -11,15 +11,16 @@ from agentlog.session.timeline import CALL_TYPES, Lane, Step, Timeline
 
 @dataclass(frozen=True, slots=True)
 class Consequences:
-    """What came of a step.
+    """The consequences of a step.
 
     Attributes:
         children: the steps that follow from it.
-        retries: later calls of the same name in its lane, where it failed; they end with the first that succeeded.
-        sub_agent_lane: the lane of the sub-agent that it called, or None.
-        step_count: how many steps of the session stand behind it.
-        duration_us: from its beginning to the end of the session, in microseconds.
-        cost_usd: what was spent from there on, and ``total_usd`` in all.
+        retries: if the step failed, the later calls of the same name in its lane, up to the first success.
+        sub_agent_lane: the lane of the sub-agent that the step called, or None.
+        step_count: the number of later steps in the session.
+        duration_us: the time from the step's beginning to the session's end, in microseconds.
+        cost_usd: the cost from the step on.
+        total_usd: the cost of the whole session.
         end: the session's end, or None.
     """
 
@@ -34,7 +35,7 @@ class Consequences:
 
 
 def find_consequences(step: Step, timeline: Timeline, causes: CauseGraph) -> Consequences:
-    """What came of ``step``."""
+    """Find the consequences of ``step``."""
     steps_onwards = timeline.steps[causes.step_numbers[step] - 1 :]
     return Consequences(
         causes.get_children(step),
@@ -49,7 +50,7 @@ def find_consequences(step: Step, timeline: Timeline, causes: CauseGraph) -> Con
 
 
 def sum_cost(steps: list[Step]) -> float:
-    """What steps cost, as far as they say."""
+    """Add up the costs that steps have recorded, in dollars."""
     return fsum(parse_amount(step.event.payload.get("cost_usd")) or 0 for step in steps)
 
 

@@ -1,4 +1,4 @@
-"""Where a session went wrong, by rules and without a language model. Pure."""
+"""The diagnosis of where a session went wrong, by rules and without a language model. Pure."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ _PROVIDER_LIMIT = re.compile(r"rate.?limit|too.many.requests|429", re.I)
 
 
 class DiagnosisKind(StrEnum):
-    """What went wrong."""
+    """The kind of a diagnosis; docs/kshark.md explains each."""
 
     NOTHING = "nothing"
     LOOP = "loop"
@@ -34,7 +34,7 @@ class DiagnosisKind(StrEnum):
 
 
 SURE_KINDS = frozenset({DiagnosisKind.NOTHING, DiagnosisKind.LOOP, DiagnosisKind.ERROR, DiagnosisKind.OPEN_CALL})
-"""Kinds that say why. The others say what was last seen, or that nothing was."""
+"""The kinds that explain why a session went wrong. The others only say where to look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,11 @@ class Diagnosis:
     """Where a session went wrong.
 
     Attributes:
-        step: the step to look at first; None where there is none to name.
-        decision: the decision, or what else says why, that led there; None where nothing does.
+        step: the step to look at first, or None.
+        decision: the decision, or another step with a reason, that led there; None if there is none.
         evidence: the steps that show it, in order: the calls of a loop, the failures at the end, the open calls.
-        loop: the loop, where it is one.
-        failures: of the session, where nothing is named: what failed on the way.
+        loop: the loop, if the kind is ``LOOP``.
+        failures: the session's failed steps, if no step is to blame.
     """
 
     kind: DiagnosisKind
@@ -58,17 +58,17 @@ class Diagnosis:
 
     @property
     def is_sure(self) -> bool:
-        """Whether it says why the session went wrong, and not merely where it was last seen."""
+        """Whether it explains why the session went wrong, and not only where to look."""
         return self.kind in SURE_KINDS
 
 
 def diagnose(timeline: Timeline, causes: CauseGraph) -> Diagnosis:
-    """The first finding, of all that may explain an outcome, in the order of how much they explain."""
+    """Return the first diagnosis whose rule applies. The rules that explain most come first."""
     if timeline.outcome == "succeeded":
         failures = [step for step in timeline.steps if is_failure(step)]
         return Diagnosis(DiagnosisKind.NOTHING, failures=failures)
     lanes = group_by_lane(timeline.steps)
-    return next(found for found in _find_candidates(timeline, lanes, causes) if found is not None)
+    return next(each for each in _find_candidates(timeline, lanes, causes) if each is not None)
 
 
 def _find_candidates(
@@ -91,21 +91,21 @@ def _find_candidates(
 
 
 def _has_hit_limit(lane_steps: Sequence[Step]) -> bool:
-    """Whether the end, or the last error before it, tells of a limit of the session itself."""
+    """Return whether the end, or the last error before it, names a limit of the session itself."""
     last_ends = [step for step in lane_steps if step.kind in ("session_end", "error")][-2:]
     error_text = " ".join(format_payload_value(step.error) for step in last_ends if step.error is not None)
     return _SESSION_LIMIT.search(_PROVIDER_LIMIT.sub("", error_text)) is not None
 
 
 def _is_substantial(loop: Loop, timeline: Timeline) -> bool:
-    """Whether a loop took a good part of the session: a twentieth of what it did, or a tenth of its time."""
+    """Return whether a loop took a good part of the session: a twentieth of its actions, or a tenth of its time."""
     act_count = sum(map(is_action, timeline.steps))
     duration_us = loop.calls[-1].recorded - loop.calls[0].began
     return len(loop.calls) * 20 >= act_count or duration_us * 10 >= timeline.ended - timeline.began
 
 
 def _is_last_in_lane(loop: Loop, lanes: dict[Lane, list[Step]]) -> bool:
-    """Whether a loop is the last that its lane did."""
+    """Return whether a loop has the last actions of its lane."""
     acts = [step for step in lanes[loop.calls[-1].lane] if is_action(step) and not step.is_open]
     return acts[-1:] == loop.calls[-1:]
 
@@ -120,15 +120,15 @@ def _diagnose_loop(candidates: Sequence[Loop], causes: CauseGraph) -> Diagnosis 
 
 
 def _find_loop_reason(loop: Loop, causes: CauseGraph) -> Step | None:
-    """Why it was done again: the reason of the second round, where most rounds share it; else why it was begun."""
+    """Return the reason of the second round if most rounds share it, else the reason of the first call."""
     second, *later = [causes.get_reason(call) for call in loop.calls[loop.group_size :: loop.group_size]]
     shared_count = 1 + sum(reason is second for reason in later)
     return second if shared_count * 2 > len(later) + 1 else causes.get_reason(loop.calls[0])
 
 
 def _diagnose_open_calls(lanes: dict[Lane, list[Step]], causes: CauseGraph) -> Diagnosis | None:
-    """Calls that were open when their lane stopped; of several the one that began last."""
-    open_calls = [step for own in lanes.values() for step in _find_open_calls(own)]
+    """Diagnose calls that were open when their lane stopped; the step is the one that began last."""
+    open_calls = [step for steps in lanes.values() for step in _find_open_calls(steps)]
     last = max(open_calls, key=causes.step_numbers.__getitem__, default=None)
     return None if last is None else Diagnosis(DiagnosisKind.OPEN_CALL, last, causes.get_reason(last), open_calls)
 
@@ -156,7 +156,7 @@ def _diagnose_final_failures(
 
 
 def _find_origin(lane_steps: Sequence[Step], timeline: Timeline) -> tuple[list[Step], Step | None]:
-    """What failed at a lane's end, and the call that counts: of a failed delegation the one that failed in its run."""
+    """Return the failures at a lane's end and the call that caused them, in the sub-agent if a delegation failed."""
     failures = find_trailing_failures(lane_steps).failures
     calls = [step for step in failures if step.kind != "error"]
     if not failures:
@@ -177,9 +177,9 @@ def _diagnose_handover(lane_steps: Sequence[Step], causes: CauseGraph) -> Diagno
 
 
 def _diagnose_long_run(lane_steps: Sequence[Step], timeline: Timeline, causes: CauseGraph) -> Diagnosis | None:
-    """The longest row of like calls, where it is most of what the session did."""
+    """Diagnose the longest run of similar calls, if it is half or more of what the session did."""
     runs = [item for item in fold_runs(step for step in lane_steps if is_action(step)) if isinstance(item, CallRun)]
-    longest = max(runs, key=lambda row: len(row.others), default=None)
+    longest = max(runs, key=lambda run: len(run.others), default=None)
     if longest is None or (len(longest.others) + 1) * 2 < sum(map(is_action, timeline.steps)):
         return None
     return Diagnosis(
@@ -188,7 +188,7 @@ def _diagnose_long_run(lane_steps: Sequence[Step], timeline: Timeline, causes: C
 
 
 def _diagnose_unrecovered_failure(timeline: Timeline, causes: CauseGraph) -> Diagnosis | None:
-    """The last failed call, or failed delegation, the like of which never succeeded after it."""
+    """Diagnose the last failed call or delegation after which no similar one succeeded."""
     succeeded: set[tuple[str, str]] = set()
     for step in reversed(timeline.steps):
         call_identity = step.kind, step.label
@@ -203,7 +203,7 @@ def _diagnose_unrecovered_failure(timeline: Timeline, causes: CauseGraph) -> Dia
 
 
 def _diagnose_by_end(timeline: Timeline, lane_steps: Sequence[Step]) -> Diagnosis:
-    """What can be said where nothing explains it."""
+    """Diagnose by the session's end, when no other rule applies."""
     failures = [step for step in timeline.steps if is_failure(step)]
     end = next((step for step in reversed(lane_steps) if step.kind == "session_end"), None)
     if timeline.outcome is None:

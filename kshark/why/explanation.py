@@ -1,4 +1,4 @@
-"""What `kshark why` answers with: the finding, the chain that led to a step, and what came of it. Pure."""
+"""The answer of `kshark why`: a diagnosis, the chain that led to a step, and the step's consequences. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from .consequences import Consequences, find_consequences
 from .diagnosis import Diagnosis, DiagnosisKind, diagnose
 
 LAST_LINKS_SHOWN = 6
-"""So many links nearest to the step are always shown; of those before it only what set the direction."""
+"""The number of links nearest to the step that are always shown. Earlier links are shown if they are turning points."""
 MAX_TURNING_POINTS = 12
 TURNING_POINT_KINDS = frozenset({"decision", "user_message", "delegation", "delegation_result", "error"})
 
@@ -25,9 +25,9 @@ class Explanation:
 
     Attributes:
         diagnosis: where the session went wrong; None when the user named a step.
-        step: the step that is explained; None where there is none to name.
-        chain: what led to it, from the session's first step down to itself.
-        consequences: what came of it.
+        step: the step that is explained, or None.
+        chain: the links from the session's first step to the explained step.
+        consequences: what followed from the explained step.
     """
 
     timeline: Timeline
@@ -39,13 +39,13 @@ class Explanation:
 
 
 class SkippedSteps(NamedTuple):
-    """Links of a chain that aren't shown one by one."""
+    """Steps of a chain that are only counted."""
 
     steps: list[Step]
 
 
 def build_explanation(timeline: Timeline, step: Step | None) -> Explanation:
-    """Why ``step`` was taken; without one, where the session went wrong."""
+    """Explain why ``step`` was taken; without a step, where the session went wrong."""
     causes = CauseGraph(timeline)
     diagnosis = diagnose(timeline, causes) if step is None else None
     if diagnosis is not None:
@@ -58,7 +58,7 @@ def build_explanation(timeline: Timeline, step: Step | None) -> Explanation:
 
 
 def condense_chain(chain: Sequence[Link]) -> Iterator[Step | CallRun | SkippedSteps]:
-    """A chain as it is shown: its first step, what set the direction, and what stands nearest to its end."""
+    """Yield a chain's first step, its turning points and its last links; the steps between are skipped."""
     items = list(fold_runs(link.step for link in chain))
     earlier_items = items[1:-LAST_LINKS_SHOWN]
     turning_points = [item for item in earlier_items if _is_turning_point(item)][-MAX_TURNING_POINTS:]

@@ -1,4 +1,4 @@
-"""The answer of `kshark why` as one JSON document; docs/kshark.md holds the contract. Pure."""
+"""The answer of `kshark why` as one JSON document; docs/kshark.md specifies the fields. Pure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +20,7 @@ from .phrases import describe_diagnosis
 
 
 def render_json(explanation: Explanation, coverage: Coverage, unreadable: Sequence[Unreadable]) -> bytes:
-    """The finding, the chain with its events as stored, what came of it, and how far all of it can be trusted."""
+    """Return the diagnosis, the chain with its events as stored, the consequences and the coverage."""
     timeline, causes = explanation.timeline, explanation.causes
     encoded = orjson.dumps(
         {

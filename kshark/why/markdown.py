@@ -17,11 +17,12 @@ from .phrases import describe_diagnosis, describe_evidence, describe_rest, descr
 
 
 def render_markdown(explanation: Explanation, coverage: Coverage, layout: Layout) -> Iterator[str]:
-    """A heading, the finding, the chain as a list, and what came of it."""
+    """Yield a heading, the diagnosis, the chain as a list, the consequences and the coverage."""
     timeline = explanation.timeline
     yield f"# Why: session {format_code_span(timeline.session_id, 0)}"
     yield ""
-    yield f"{format_code_span(timeline.goal, MAX_TEXT_LENGTH)} {format_code_span(describe_outcome(timeline), 0)}".strip()
+    goal, outcome = format_code_span(timeline.goal, MAX_TEXT_LENGTH), format_code_span(describe_outcome(timeline), 0)
+    yield f"{goal} {outcome}".strip()
     yield ""
     if explanation.diagnosis is not None:
         yield f"**Where it went wrong**: {format_code_span(describe_diagnosis(explanation.diagnosis, timeline), 0)}"

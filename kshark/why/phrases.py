@@ -1,4 +1,4 @@
-"""What `kshark why` says, in words, whatever it is then written as. Pure; the text is as recorded."""
+"""The sentences of `kshark why`, for text, Markdown and JSON; recorded text isn't escaped yet. Pure."""
 
 import re
 from collections import Counter
@@ -30,14 +30,14 @@ _GENERIC_PREFIX = re.compile(r"^(?:error|exception|failed|fatal)\b[\s:]*", re.I)
 
 
 def describe_diagnosis(diagnosis: Diagnosis, timeline: Timeline) -> str:
-    """Where a session went wrong, in a sentence."""
+    """Return a sentence that says where a session went wrong."""
     return _DESCRIPTIONS[diagnosis.kind](diagnosis, timeline)
 
 
 def describe_evidence(
     diagnosis: Diagnosis, consequences: Consequences | None, causes: CauseGraph
 ) -> Iterator[tuple[str, str]]:
-    """What shows it: a name and a text each."""
+    """Yield what supports a diagnosis: pairs of a name and a text."""
     if diagnosis.step is not None and diagnosis.kind not in (DiagnosisKind.NOTHING, DiagnosisKind.UNKNOWN):
         yield "at", name_step(diagnosis.step, causes)
     if diagnosis.decision is not None and diagnosis.decision is not diagnosis.step:
@@ -45,42 +45,36 @@ def describe_evidence(
     if len(diagnosis.evidence) > 1:
         yield "steps", format_ranges([causes.step_numbers[step] for step in diagnosis.evidence])
     if diagnosis.failures:
-        more = (
-            f", {len(diagnosis.failures) - MAX_FAILURES_NAMED:,} more"
-            if len(diagnosis.failures) > MAX_FAILURES_NAMED
-            else ""
-        )
+        hidden_count = len(diagnosis.failures) - MAX_FAILURES_NAMED
+        more = f", {hidden_count:,} more" if hidden_count > 0 else ""
         yield "failed", ", ".join(name_failure(step, causes) for step in diagnosis.failures[:MAX_FAILURES_NAMED]) + more
     if consequences is not None and consequences.step_count and diagnosis.is_sure:
         yield "then", describe_rest(consequences)
 
 
 def describe_rest(consequences: Consequences) -> str:
-    """What came after a step, up to the end; empty where nothing did."""
+    """Return what came after a step, up to the session's end; empty if nothing came."""
     if not consequences.step_count:
         return ""
-    spent = (
-        f", {format_dollars(consequences.cost_usd)} of {format_dollars(consequences.total_usd)}"
-        if consequences.cost_usd
-        else ""
-    )
-    end = (
-        f"; {shorten(format_headline(consequences.end), MAX_DIAGNOSIS_LENGTH)}" if consequences.end is not None else ""
-    )
-    return f"{format_count(consequences.step_count, 'further step')}, {format_duration(consequences.duration_us)}{spent}{end}"
+    rest = f"{format_count(consequences.step_count, 'further step')}, {format_duration(consequences.duration_us)}"
+    if consequences.cost_usd:
+        rest += f", {format_dollars(consequences.cost_usd)} of {format_dollars(consequences.total_usd)}"
+    if consequences.end is not None:
+        rest += f"; {shorten(format_headline(consequences.end), MAX_DIAGNOSIS_LENGTH)}"
+    return rest
 
 
 def describe_retries(consequences: Consequences) -> str:
-    """How often a failed call was tried again, and whether that helped; empty where it wasn't."""
+    """Return how often a failed call was retried and whether that helped; empty without a retry."""
     if not consequences.retries:
         return ""
     has_succeeded = not is_failure(consequences.retries[-1])
-    said = f"tried again {format_count(len(consequences.retries), 'time')}"
-    return f"{said}, the last succeeded" if has_succeeded else f"{said}, none succeeded"
+    retries = f"tried again {format_count(len(consequences.retries), 'time')}"
+    return f"{retries}, the last succeeded" if has_succeeded else f"{retries}, none succeeded"
 
 
 def describe_sub_agent_result(consequences: Consequences, causes: CauseGraph) -> str:
-    """What a sub-agent came back with; empty where the step called none."""
+    """Return what a sub-agent came back with; empty if the step called no sub-agent."""
     if consequences.sub_agent_lane is None:
         return ""
     result = consequences.sub_agent_lane.result
@@ -89,18 +83,19 @@ def describe_sub_agent_result(consequences: Consequences, causes: CauseGraph) ->
 
 
 def name_step(step: Step, causes: CauseGraph) -> str:
-    """A step in a line: its number, its word, what it is."""
-    said = shorten(format_headline(step), MAX_STEP_LENGTH)
-    return f"step {causes.step_numbers[step]}, {get_step_word(step)}: {said}  ({step.event.event_id})"
+    """Return a step in a line: its number, its word, its headline and its ``event_id``."""
+    headline = shorten(format_headline(step), MAX_STEP_LENGTH)
+    return f"step {causes.step_numbers[step]}, {get_step_word(step)}: {headline}  ({step.event.event_id})"
 
 
 def name_failure(step: Step, causes: CauseGraph) -> str:
-    """A failed step in a few words."""
-    return f"{causes.step_numbers[step]} {step.label or get_step_word(step)}: {shorten(strip_error_prefix(get_error(step)))}"
+    """Return a failed step in a few words: its number, its name and its error."""
+    name, error = step.label or get_step_word(step), shorten(strip_error_prefix(get_error(step)))
+    return f"{causes.step_numbers[step]} {name}: {error}"
 
 
 def explain_order(link: Link) -> str:
-    """Why a step stands where it does in a chain, where no parent says so; empty where one does."""
+    """Return why a step without a parent stands where it does in a chain; empty if it has a parent."""
     if link.tie is not Tie.SEQUENCE:
         return ""
     if link.lost is not None:
@@ -109,7 +104,7 @@ def explain_order(link: Link) -> str:
 
 
 def format_ranges(numbers: Sequence[int]) -> str:
-    """Numbers in order, those in a row as a range: ``10, 13 to 175``."""
+    """Return numbers in order as text, consecutive ones as a range: ``10, 13 to 175``."""
     spans: list[list[int]] = []
     for each in numbers:
         if spans and each == spans[-1][-1] + 1:
@@ -134,7 +129,8 @@ def _describe_failing_loop(loop: Loop) -> str:
     gaps = [later.began - earlier.began for earlier, later in pairwise(loop.calls)]
     pace = f"every {format_duration(round(median(gaps)))} for {format_duration(loop.calls[-1].recorded - first.began)}"
     never = "" if loop.is_overcome else ", and never succeeded after"
-    return f"a loop: {first.label or get_step_word(first)} failed {len(loop.calls):,}{tries} times: {errors}; {pace}{never}"
+    name = first.label or get_step_word(first)
+    return f"a loop: {name} failed {len(loop.calls):,}{tries} times: {errors}; {pace}{never}"
 
 
 def _describe_circular_loop(loop: Loop) -> str:
@@ -150,22 +146,22 @@ def _describe_error(diagnosis: Diagnosis, _timeline: Timeline) -> str:
         raise TypeError("an error without its step")
     others = len(diagnosis.evidence) - 1
     more = f", and {format_count(others, 'failure')} more" if others else ""
-    said = shorten(strip_error_prefix(get_error(step)), MAX_DIAGNOSIS_LENGTH)
-    return f"{step.label or get_step_word(step)} failed: {said}{more}; nothing succeeded after it"
+    error = shorten(strip_error_prefix(get_error(step)), MAX_DIAGNOSIS_LENGTH)
+    return f"{step.label or get_step_word(step)} failed: {error}{more}; nothing succeeded after it"
 
 
 def _describe_unrecovered_failure(diagnosis: Diagnosis, _timeline: Timeline) -> str:
     step = diagnosis.step
     if step is None:
         raise TypeError("an error without its step")
-    said = shorten(strip_error_prefix(get_error(step)), MAX_DIAGNOSIS_LENGTH)
-    return f"perhaps that {step.label or get_step_word(step)} failed and was never made good, though other calls succeeded: {said}"
+    name, error = step.label or get_step_word(step), shorten(strip_error_prefix(get_error(step)), MAX_DIAGNOSIS_LENGTH)
+    return f"perhaps that {name} failed and was never made good, though other calls succeeded: {error}"
 
 
 def _describe_open_calls(diagnosis: Diagnosis, timeline: Timeline) -> str:
     names = ", ".join(step.label or get_step_word(step) for step in diagnosis.evidence)
-    died = "it is still running, or the process died in it" if timeline.outcome is None else "the session ended in it"
-    return f"{names} never came back: {died}"
+    why = "it is still running, or the process died in it" if timeline.outcome is None else "the session ended in it"
+    return f"{names} never came back: {why}"
 
 
 def _describe_handover(diagnosis: Diagnosis, _timeline: Timeline) -> str:
@@ -174,19 +170,19 @@ def _describe_handover(diagnosis: Diagnosis, _timeline: Timeline) -> str:
 
 
 def _describe_no_action(diagnosis: Diagnosis, _timeline: Timeline) -> str:
-    said = format_count(len(diagnosis.evidence), "message")
-    return f"it only talked: {said} of the agent, and no tool, search or sub-agent was ever called"
+    messages = format_count(len(diagnosis.evidence), "message")
+    return f"it only talked: {messages} of the agent, and no tool, search or sub-agent was ever called"
 
 
 def _describe_long_run(diagnosis: Diagnosis, timeline: Timeline) -> str:
     first, *others = diagnosis.evidence
-    acts = sum(map(is_action, timeline.steps))
-    return f"no call failed, but most went into one: {describe_run(CallRun(first, others))}, of {format_count(acts, 'call')}"
+    calls = format_count(sum(map(is_action, timeline.steps)), "call")
+    return f"no call failed, but most went into one: {describe_run(CallRun(first, others))}, of {calls}"
 
 
 def _describe_end(diagnosis: Diagnosis, _timeline: Timeline) -> str:
-    error = diagnosis.step.error if diagnosis.step is not None else ""
-    return f"no step tells: nothing failed for good before the end, which says {shorten(error, MAX_DIAGNOSIS_LENGTH)}"
+    error = shorten(diagnosis.step.error if diagnosis.step is not None else "", MAX_DIAGNOSIS_LENGTH)
+    return f"no step shows the cause: nothing failed for good before the end, which says {error}"
 
 
 def _describe_missing_end(_diagnosis: Diagnosis, _timeline: Timeline) -> str:
@@ -194,8 +190,8 @@ def _describe_missing_end(_diagnosis: Diagnosis, _timeline: Timeline) -> str:
 
 
 def _describe_unknown(_diagnosis: Diagnosis, timeline: Timeline) -> str:
-    outcome_text = f"it ended as {timeline.outcome}, and " if timeline.outcome != "failed" else "it failed, and "
-    return f"can't be named: {outcome_text}no step says why: nothing failed for good, goes in circles or is still open"
+    outcome = f"ended as {timeline.outcome}" if timeline.outcome != "failed" else "failed"
+    return f"unknown: it {outcome}, and no step shows why: no call failed for good, no loop, no open call"
 
 
 def _describe_success(diagnosis: Diagnosis, _timeline: Timeline) -> str:
@@ -219,17 +215,17 @@ _DESCRIPTIONS: dict[DiagnosisKind, Callable[[Diagnosis, Timeline], str]] = {
 
 
 def _name_error(error: object) -> str:
-    """An error in a few words; where it begins with "Error:", what stands behind that."""
+    """Return an error in a few words; if it is only "Error:", the text behind that."""
     name = shorten_error(error)
     return shorten(strip_error_prefix(error) if _GENERIC_PREFIX.fullmatch(name) else name)
 
 
 def strip_error_prefix(error: object) -> str:
-    """An error as text, without the "Error:" that it may begin with."""
+    """Return an error as text, without "Error:" at its beginning."""
     return _GENERIC_PREFIX.sub("", format_payload_value(error).lstrip(), count=1)
 
 
 def shorten(value: object, max_length: int = MAX_ERROR_LENGTH) -> str:
-    """A value on one line, in at most so many characters."""
+    """Return a value on one line of at most ``max_length`` characters."""
     text = " ".join(format_payload_value(value)[: max_length * 4].split())
     return text if len(text) <= max_length else text[: max_length - 3].rstrip() + "..."

@@ -24,11 +24,11 @@ from .phrases import (
 )
 
 MAX_CHILDREN_SHOWN = 8
-"""So many of the steps that follow from one are shown."""
+"""The most steps that are shown as following from one."""
 
 
 def render_text(explanation: Explanation, coverage: Coverage, layout: Layout) -> Iterator[str]:
-    """The finding, the chain down to the step, and what came of it."""
+    """Yield the header, the diagnosis, the chain down to the step, its consequences and the coverage."""
     writer = NumberedStepWriter(explanation.causes.step_numbers, layout)
     yield from format_header(explanation.timeline, coverage, layout)
     yield ""
@@ -46,7 +46,7 @@ def render_text(explanation: Explanation, coverage: Coverage, layout: Layout) ->
 
 
 def _render_chain(explanation: Explanation, writer: NumberedStepWriter) -> Iterator[str]:
-    """A link a line, each with its number; ``>`` stands before the step in question, ``~`` where no parent is named."""
+    """Yield the chain's steps; ``>`` marks the explained step, ``~`` a step that names no parent."""
     by_order = {link.step: explain_order(link) for link in explanation.chain if link.tie is Tie.SEQUENCE}
     known_reasoning: object = None
     for item in (
@@ -79,11 +79,11 @@ def _render_consequences(explanation: Explanation, writer: NumberedStepWriter) -
     hidden_steps = [step for item in children[MAX_CHILDREN_SHOWN:] for step in list_steps(item)]
     if hidden_steps:
         yield writer.render_skipped(hidden_steps)
-    is_rest_told = explanation.diagnosis is not None and explanation.diagnosis.is_sure
+    is_rest_shown = explanation.diagnosis is not None and explanation.diagnosis.is_sure
     lines = (
         ("again", describe_retries(consequences)),
         ("back", describe_sub_agent_result(consequences, explanation.causes)),
-        ("then", "" if is_rest_told else describe_rest(consequences)),
+        ("then", "" if is_rest_shown else describe_rest(consequences)),
     )
     for name, said in lines:
         if said:

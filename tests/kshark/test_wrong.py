@@ -201,7 +201,7 @@ def test_a_failure_that_was_never_made_good_is_named_with_doubt(judge: Judge) ->
 def test_a_session_that_failed_without_a_cause_is_told_so(judge: Judge) -> None:
     found = judge(Told().calls("a.find").calls("a.book").ends())
     assert found.kind is DiagnosisKind.UNKNOWN
-    assert found.says.startswith("can't be named: it failed, and no step says why")
+    assert found.says.startswith("unknown: it failed, and no step shows why")
 
 
 def test_what_the_end_itself_says_is_told(judge: Judge) -> None:
