@@ -1,4 +1,4 @@
-"""`kshark replay`: read a session's records, put them in order, write them out."""
+"""The command `kshark replay`: a session's steps in order, in the chosen format."""
 
 from collections.abc import Sequence
 
@@ -30,29 +30,29 @@ def replay_session(request: SessionRequest, options: ReplayOptions) -> None:
 
 
 def show_timeline(
-    session_timeline: Timeline, session_coverage: Coverage, unreadable: Sequence[Unreadable], options: ReplayOptions
+    timeline: Timeline, coverage: Coverage, unreadable: Sequence[Unreadable], options: ReplayOptions
 ) -> None:
-    """Write a timeline in the format chosen."""
-    steps = [step for step in session_timeline.steps if options.matches(step)]
+    """Write a timeline in the chosen format."""
+    steps = [step for step in timeline.steps if options.matches(step)]
     if options.full and options.format in ("text", "markdown"):
         from ..view.fetch_payloads import fetch_references  # noqa: PLC0415
 
         fetch_references(steps)
-    layout = options.make_layout(session_timeline.began, len(session_timeline.steps))
+    layout = options.make_layout(timeline.began, len(timeline.steps))
     match options.format:
         case "ndjson":
             write_bytes(render_ndjson(steps))
         case "json":
             from .json_document import render_json  # noqa: PLC0415
 
-            write_bytes([render_json(session_timeline, steps, session_coverage, unreadable), b"\n"])
+            write_bytes([render_json(timeline, steps, coverage, unreadable), b"\n"])
         case "markdown":
             from .markdown import render_markdown  # noqa: PLC0415
 
-            write_lines(render_markdown(session_timeline, steps, session_coverage, layout))
+            write_lines(render_markdown(timeline, steps, coverage, layout))
         case "tree":
             from .tree import render_tree  # noqa: PLC0415
 
-            page_lines(render_tree(session_timeline, steps, session_coverage, layout), use_pager=options.pager)
+            page_lines(render_tree(timeline, steps, coverage, layout), use_pager=options.pager)
         case _:
-            page_lines(format_timeline(session_timeline, steps, session_coverage, layout), use_pager=options.pager)
+            page_lines(format_timeline(timeline, steps, coverage, layout), use_pager=options.pager)

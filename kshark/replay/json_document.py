@@ -1,4 +1,4 @@
-"""A timeline as one JSON document; docs/kshark.md holds the contract. Pure."""
+"""A timeline as one JSON document; docs/kshark.md specifies the fields. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,7 +15,7 @@ from agentlog.session.timeline import Lane, Step, Timeline
 def render_json(
     timeline: Timeline, steps: Sequence[Step], coverage: Coverage, unreadable: Sequence[Unreadable]
 ) -> bytes:
-    """The session, the chosen ``steps`` with their events as stored, and how far all of it can be trusted."""
+    """Return the session, the chosen ``steps`` with their events as stored, and the coverage."""
     step_index = {step: number for number, step in enumerate(timeline.steps)}
     lane_index = {lane: number for number, lane in enumerate(timeline.lanes)}
     encoded = orjson.dumps(

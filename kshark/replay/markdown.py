@@ -27,7 +27,7 @@ MAX_TEXT_LENGTH = 400
 
 
 def render_markdown(timeline: Timeline, steps: Sequence[Step], coverage: Coverage, layout: Layout) -> Iterator[str]:
-    """A heading, the totals as a table, the steps as a list, and the footer."""
+    """Yield a heading, the totals as a table, the steps as a list, and the footer."""
     totals = timeline.totals
     yield f"# Session {format_code_span(timeline.session_id, 0)}"
     yield ""
@@ -76,8 +76,8 @@ def _render_item(item: Step | CallRun, indent: str, layout: Layout) -> Iterator[
 
 
 def render_step(step: Step, lead: str, indent: str, layout: Layout) -> Iterator[str]:
-    """A step as an item of a list: what stands before its word, and what it says suffix that."""
-    yield from _value(
+    """Yield a step as a list item: ``lead``, its word, its content."""
+    yield from _render_value(
         f"{indent}- {lead} **{format_name(get_step_word(step))}**",
         Detail("", describe_content(step), format_remarks(step)),
         indent,
@@ -86,16 +86,16 @@ def render_step(step: Step, lead: str, indent: str, layout: Layout) -> Iterator[
 
 
 def render_details(item: Step | CallRun, indent: str, layout: Layout) -> Iterator[str]:
-    """What stands below a step in a list: its details, and how often it came again."""
+    """Yield a step's details as nested list items, and the number of folded calls."""
     step = item.first if isinstance(item, CallRun) else item
     for detail in list_details(step, layout.is_full):
-        yield from _value(f"{indent}  - {format_name(detail.key)}:", detail, f"{indent}  ", layout)
+        yield from _render_value(f"{indent}  - {format_name(detail.key)}:", detail, f"{indent}  ", layout)
     if isinstance(item, CallRun):
         yield f"{indent}- **x{len(item.others)}** {format_code_span(describe_folded_steps(item), 0)}"
 
 
-def _value(item: str, value: Detail, indent: str, layout: Layout) -> Iterator[str]:
-    """A value suffix the beginning of a list's item; one of several lines below that, as a block of code."""
+def _render_value(item: str, value: Detail, indent: str, layout: Layout) -> Iterator[str]:
+    """Yield ``item`` with a value behind it; a value of several lines follows as a block of code."""
     limit = MAX_TEXT_LENGTH if layout.limit is None else layout.limit
     suffix = format_code_span(value.suffix.strip(), 0)
     lines = split_lines(value.text) if "\n" in value.text else [value.text]
@@ -106,14 +106,14 @@ def _value(item: str, value: Detail, indent: str, layout: Layout) -> Iterator[st
     if layout.limit is None:
         most = MAX_TEXT_LINES * (2 if value.key in DETAIL_STYLES else 1)
         parts = map(split_lines, value.parts) if 0 < len(value.parts) <= MAX_PARTS else [lines]
-        lines = [line for part in parts for line in _middle_left_out(part, most)]
+        lines = [line for part in parts for line in _leave_out_middle(part, most)]
     elif 0 < limit < len(value.text):
         lines = split_lines(value.text[:limit] + "...")
     yield from format_code_block([escape_line(line) for line in lines], f"{indent}  ")
 
 
-def _middle_left_out(lines: list[str], most: int) -> list[str]:
-    """The first and the last of a value's lines, cut where they are long, and between them how many aren't shown."""
+def _leave_out_middle(lines: list[str], most: int) -> list[str]:
+    """Return the first and last of a value's lines, each cut, and between them the number of the others."""
     left_out = len(lines) - most
     if left_out > 1:
         end = most // 3

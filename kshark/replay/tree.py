@@ -1,4 +1,4 @@
-"""A timeline as a tree: each step under the call or the delegation that it ran inside of. Pure."""
+"""A timeline as a tree: each step under the call or the delegation in which it ran. Pure."""
 
 from collections.abc import Iterator, Sequence
 
@@ -20,7 +20,7 @@ from ..view.timeline_text import format_footer, format_header
 
 
 def render_tree(timeline: Timeline, steps: Sequence[Step], coverage: Coverage, layout: Layout) -> Iterator[str]:
-    """Steps under the calls and delegations that they ran inside of, so that parallel lanes don't mix."""
+    """Yield the header, the steps as a tree, in which parallel lanes don't mix, and the footer."""
     yield from format_header(timeline, coverage, layout)
     yield ""
     chosen_steps, containers = set(steps), _find_containers(timeline)
@@ -37,7 +37,7 @@ def render_tree(timeline: Timeline, steps: Sequence[Step], coverage: Coverage, l
 
 
 def _find_containers(timeline: Timeline) -> dict[Step, Step | None]:
-    """For each step what it ran inside of: its delegation, or the call that had begun and not ended by then."""
+    """Return for each step the call or the delegation in which it ran, or None."""
     containers: dict[Step, Step | None] = {}
     for step in timeline.steps:
         container = step.parent
@@ -63,15 +63,15 @@ def _render_branches(children: dict[Step | None, list[Step]], layout: Layout) ->
     while stack:
         step, lead, last = stack.pop()
         further = lead + ("    " if last else "|   ")
-        own = f"{lead}{'`-- ' if last else '|-- '}"
-        yield from _render_branch(step, own, further + "|   " * (step in children), layout)
+        branch = f"{lead}{'`-- ' if last else '|-- '}"
+        yield from _render_branch(step, branch, further + "|   " * (step in children), layout)
         push(step, further)
 
 
 def _render_branch(step: Step, lead: str, further: str, layout: Layout) -> Iterator[str]:
-    """A step's own line, and more where what it says has several lines; ``further`` leads those."""
+    """Yield a step's line; further lines of its content begin with ``further``."""
     when = f"{layout.number(step)}{format_since(step, layout):>{9 if layout.is_narrow else 11}}  "
-    cut = max(len(lead) - layout.columns // 12 * 4, 0)  # of the deepest only the innermost branches have room
+    cut = max(len(lead) - layout.columns // 12 * 4, 0)  # a deep branch has room for its innermost levels only
     lead, further = lead[cut:], further[cut:]
     room = layout.columns - len(when) - len(lead)
     name = clip_text(get_step_word(step), min(room, 20))
@@ -84,6 +84,6 @@ def _render_branch(step: Step, lead: str, further: str, layout: Layout) -> Itera
     first, *rest = (
         format_value_lines(Detail("", format_headline(step) + error), 1, beside, layout) if beside >= 3 else [""]
     )
-    own = f"{layout.paint(when, Style.FAINT)}{lead}{layout.paint(name, choose_word_style(step))}"
-    yield f"{own} {first}" if first else own
-    yield from (" " * len(when) + further + line for line in rest)
+    line = f"{layout.paint(when, Style.FAINT)}{lead}{layout.paint(name, choose_word_style(step))}"
+    yield f"{line} {first}" if first else line
+    yield from (" " * len(when) + further + each for each in rest)

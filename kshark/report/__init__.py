@@ -1,1 +1,1 @@
-"""`kshark report`: a session as one HTML page that needs nothing else."""
+"""`kshark report`: a session as one HTML page without external files."""

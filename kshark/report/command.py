@@ -1,4 +1,4 @@
-"""`kshark report`: read a session's records, and write them as one page."""
+"""The command `kshark report`: a session, written as one HTML page."""
 
 import re
 import sys
@@ -22,7 +22,7 @@ def write_report(request: SessionRequest, output: str | None, full: bool) -> Non
 
     Raises:
         NothingToShow: no record of it could be read.
-        UsageError: the page can't be written, or nobody named the file that is there already.
+        UsageError: the page can't be written, or it would overwrite a file that --output doesn't name.
         AgentlogError: the source can't be read.
     """
     path = _choose_path(request.session_id, output)
@@ -41,24 +41,24 @@ def write_report(request: SessionRequest, output: str | None, full: bool) -> Non
 
 
 def _choose_path(session_id: str, output: str | None) -> Path | None:
-    """The file to write; None is standard output."""
+    """Return the file to write, or None for standard output."""
     if output is not None:
         return None if output == "-" else Path(output)
     if not sys.stdout.isatty():
         return None
     path = Path(make_file_name(session_id))
     if path.exists():
-        raise UsageError(f"{path} is there already; to overwrite it: -o {path}")
+        raise UsageError(f"{path} exists already; to overwrite it: -o {path}")
     return path
 
 
 def make_file_name(session_id: str) -> str:
-    """A name that any file system takes and no shell or page stumbles over."""
+    """Return a file name for a session that is safe for file systems, shells and links."""
     return re.sub(r"[^\w.-]|^[.-]", "_", session_id[:MAX_NAME_LENGTH], flags=re.ASCII) + ".html"
 
 
 def _write_page(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write the file, whole or not at all: a page that is there stays until the new one is."""
+    """Write the whole file or nothing: an existing page stays until the new one is complete."""
     try:
         with open_replacement(path) as file:
             file.writelines(pieces)

@@ -1,4 +1,4 @@
-"""A session as one HTML page that needs nothing else: markup, style, script and data, put together."""
+"""The HTML page of a session, put together from markup, style, script and data."""
 
 import gzip
 import json
@@ -17,13 +17,13 @@ from .step_columns import render_step_columns
 from .summary_html import escape_text, render_foot, render_head
 
 SCRIPTS = ("words", "data", "find", "rows", "list", "details", "axis", "picture", "tables", "keys", "main")
-"""In this order they make one script."""
+"""The parts of the page's script, in order."""
 CHUNK_BYTES = 2_000_000
-"""So many bytes of events are packed together: a browser unpacks one in a few milliseconds."""
+"""The size of a packed block of events, which a browser unpacks in a few milliseconds."""
 
 
 def render_page(timeline: Timeline, coverage: Coverage, unreadable: Sequence[Unreadable]) -> Iterator[bytes]:
-    """The page, piece by piece."""
+    """Yield the page in pieces."""
     style, script = _read_asset("report.css"), "\n".join(_read_asset(f"{name}.js") for name in SCRIPTS)
     start_template, end_template = _read_asset("report.html").split("$data")
     fields = {
@@ -46,7 +46,7 @@ def _read_asset(name: str) -> str:
 
 
 def _build_content_policy(style: str, script: str) -> str:
-    """Our own style and script, known by their hashes; nothing else, and no address at all."""
+    """Return a policy that allows only our own style and script, by their hashes, and no network address."""
     rules = {
         "default-src": "'none'",
         "style-src": _hash_source(style),
@@ -64,7 +64,7 @@ def _hash_source(text: str) -> str:
 
 
 def _pack_lines(name: str, lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Blocks of lines that the browser takes for no script and no markup: base64 has no ``<``."""
+    """Yield lines as packed blocks that the browser reads neither as script nor as markup: base64 has no ``<``."""
     for chunk in _split_into_chunks(lines):
         yield f'<script type="text/plain" class="{name}">'.encode()
         yield b64encode(gzip.compress(chunk, 6, mtime=0))
@@ -84,7 +84,7 @@ def _split_into_chunks(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _encode_fetched_payloads(steps: Iterable[Step]) -> Iterator[bytes]:
-    """The payloads into which something was fetched: the number of the step, and the payload."""
+    """Yield a line with the step's index and payload for each payload that has fetched parts."""
     for number, step in enumerate(steps):
         if step.event is not step.record.event:
             yield f"{json.dumps([number, step.event.payload], ensure_ascii=False)}\n".encode(errors="replace")

@@ -1,4 +1,4 @@
-"""What the page's script knows of every step without its event: a column for each thing said in the list. Pure."""
+"""The data of the page's list of steps, by column; the script needs no event for it. Pure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,11 +21,11 @@ from agentlog.text.step_text import (
 
 MAX_TEXT_LENGTH = 240
 DETAIL_PRIORITY = ("error", "because", "in", "out")
-"""Of what stands below a step elsewhere, the first of these stands beside it here."""
+"""The page shows one detail beside a step: the first of these that it has."""
 
 
 def render_step_columns(timeline: Timeline) -> bytes:
-    """The session's lanes, its steps in columns, and which of them are folded."""
+    """Return the session's lanes, its steps in columns, and the folded runs as JSON."""
     steps = timeline.steps
     lane_index = {lane: place for place, lane in enumerate(timeline.lanes)}
     step_index = {step: place for place, step in enumerate(steps)}
@@ -58,7 +58,7 @@ def render_step_columns(timeline: Timeline) -> bytes:
 
 
 def clip_text(text: str, length: int = MAX_TEXT_LENGTH) -> str:
-    """As much of a text as a line of the page holds; its own line ends are spaces there."""
+    """Return a text, cut to ``length`` characters, on one line."""
     return escape_controls(join_lines(text[:length])) + ("..." if len(text) > length else "")
 
 
@@ -67,12 +67,12 @@ def _build_lane(lane: Lane) -> dict[str, Any]:
 
 
 def _build_run(run: CallRun, step_index: dict[Step, int]) -> tuple[int, int, str]:
-    """Where its folded steps begin, how many they are, and what can be said of them."""
+    """Return the index of the first folded step, the number of folded steps, and their description."""
     return step_index[run.others[0]], len(run.others), clip_text(describe_folded_steps(run))
 
 
 def _choose_details(steps: Sequence[Step]) -> list[tuple[str, str] | None]:
-    """What stands beside each step; its reasoning only where it isn't that of the step before in its lane."""
+    """Return the detail beside each step; reasoning that repeats the lane's last step is left out."""
     reasons: dict[Lane, object] = {}
     chosen = []
     for step in steps:
@@ -87,6 +87,6 @@ def _choose_details(steps: Sequence[Step]) -> list[tuple[str, str] | None]:
 
 
 def _choose_detail(details_by_key: dict[str, Detail]) -> tuple[str, str] | None:
-    """An error, a reason, an input or an output, whatever of it there is."""
+    """Return the first detail of ``DETAIL_PRIORITY`` with its text, or None."""
     key = next((key for key in DETAIL_PRIORITY if key in details_by_key), None)
     return (key, clip_text(details_by_key[key].text + details_by_key[key].suffix)) if key else None

@@ -1,4 +1,4 @@
-"""What the page says without its script: how the session ended, what it cost, how far that can be trusted. Pure."""
+"""The summary at the top of the page, which needs no script: outcome, amounts, highlights, coverage. Pure."""
 
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -19,18 +19,18 @@ from ..why.diagnosis import diagnose
 from ..why.phrases import describe_diagnosis
 
 MAX_UNREADABLE_LISTED = 1_000
-"""How many unreadable records the page names."""
+"""The most unreadable records that the page names."""
 MAX_TEXT_LENGTH = 1_000
 NOTE_NAMES = ("open", "end", "read")
 
 
 def escape_text(text: str, max_length: int = MAX_TEXT_LENGTH) -> str:
-    """Somebody else's text in a page: cut, what reorders text shown, what is markup escaped."""
+    """Return untrusted text for a page: cut, with control characters and markup escaped."""
     return escape(escape_controls(text[:max_length]) + ("..." if len(text) > max_length else ""))
 
 
 def render_head(timeline: Timeline, coverage: Coverage, unreadable: Sequence[Unreadable]) -> str:
-    """The head of the page."""
+    """Return the head of the page as HTML."""
     return "\n".join(_render_head_lines(timeline, coverage, unreadable))
 
 
@@ -39,7 +39,8 @@ def _render_head_lines(timeline: Timeline, coverage: Coverage, unreadable: Seque
     yield f'<p class="id">{escape_text(timeline.session_id)}</p>'
     yield f"<h1>{escape_text(join_lines(timeline.goal) or '(no goal recorded)')}</h1>"
     yield f'<p class="outcome {outcome}">{escape_text(describe_outcome(timeline))}</p>'
-    yield f'<p class="soft">{escape_text(timeline.lanes[0].agent_id)}{describe_other_agents(timeline)}, began {_format_start(timeline, coverage)}</p>'
+    agents = f"{escape_text(timeline.lanes[0].agent_id)}{describe_other_agents(timeline)}"
+    yield f'<p class="soft">{agents}, began {_format_start(timeline, coverage)}</p>'
     yield f"<ul class=amounts>{''.join(f'<li>{_emphasize_numbers(each)}</li>' for each in list_amounts(timeline))}</ul>"
     links = "".join(_render_link(name, step, text, timeline) for name, step, text in _find_highlights(timeline))
     yield f'<nav aria-label="Look here first"><ul class=first>{links}</ul></nav>' if links else ""
@@ -56,7 +57,7 @@ def _format_start(timeline: Timeline, coverage: Coverage) -> str:
 
 
 def _emphasize_numbers(amount: str) -> str:
-    """``847 tool calls, 164 errors``, its numbers large."""
+    """Return an amount such as ``847 tool calls, 164 errors`` as HTML with bold numbers."""
     parts = []
     for part in amount.split(", "):
         count, _, name = part.partition(" ")
@@ -65,7 +66,7 @@ def _emphasize_numbers(amount: str) -> str:
 
 
 def _find_highlights(timeline: Timeline) -> Iterator[tuple[str, Step, str]]:
-    """Where to look first: a name, the step, and what makes it worth it."""
+    """Yield the steps to look at first: a name, the step, and the reason."""
     steps = timeline.steps
     diagnosis = diagnose(timeline, CauseGraph(timeline))
     if diagnosis.is_sure and diagnosis.step is not None:
@@ -91,7 +92,7 @@ def _find_highlights(timeline: Timeline) -> Iterator[tuple[str, Step, str]]:
 
 
 def _rank_run(run: CallRun) -> tuple[bool, int]:
-    """A row of calls that all failed goes before a longer one that didn't."""
+    """Return a sort key: a run of failed calls ranks above a longer run of others."""
     return run.first.error is not None, len(run.others)
 
 
@@ -124,5 +125,5 @@ def _render_unreadable(unreadable: Sequence[Unreadable]) -> Iterator[str]:
 
 
 def render_foot(timeline: Timeline, coverage: Coverage) -> str:
-    """Where the page comes from."""
+    """Return the line that says where the page comes from."""
     return f"{format_count(timeline.totals.events, 'event')} of {escape_text(coverage.what)}, written by kshark report"

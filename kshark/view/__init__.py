@@ -1,1 +1,1 @@
-"""What several commands show in the same way: the steps of a session, and references to them."""
+"""The view of a session's steps that several commands share: lines, layout, step numbers, references to steps."""

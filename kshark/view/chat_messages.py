@@ -1,4 +1,4 @@
-"""Messages of a chat as a model's provider takes them, in the form of OpenAI's chat completions. Pure."""
+"""Chat messages in the form of OpenAI's chat completions, and what makes them invalid. Pure."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,14 +9,14 @@ ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 
 
 def parse_messages(value: object) -> list[Message] | None:
-    """``value`` where it is a list of messages that a model takes; else None."""
+    """Return ``value`` if it is a valid list of messages, else None."""
     if not isinstance(value, list) or not value or not all(isinstance(each, dict) for each in value):
         return None
     return value if next(find_problems(value), None) is None else None
 
 
 def find_problems(messages: Sequence[Message]) -> Iterator[str]:
-    """What a model's provider would refuse: each call is answered once, right behind it, and ids are unique."""
+    """Yield what a model's provider would refuse. A call needs a unique id and one answer, right after it."""
     unanswered: set[str] = set()
     ids: set[str] = set()
     for message in messages:
@@ -28,14 +28,14 @@ def find_problems(messages: Sequence[Message]) -> Iterator[str]:
             yield "no content"
         if role == "tool":
             if message.get("tool_call_id") not in unanswered:
-                yield "an answer to no call"
+                yield "an answer without a call"
             unanswered.discard(str(message.get("tool_call_id")))
         elif unanswered:
             yield "a call without an answer"
         for call in calls if isinstance(calls, list) else [None]:
             call_id = _find_call_id(call)
             if call_id is None or call_id in ids or role != "assistant":
-                yield "a call that is none"
+                yield "a malformed call"
             else:
                 ids.add(call_id)
                 unanswered.add(call_id)

@@ -1,4 +1,4 @@
-"""With --full: large payloads fetched from their store, verified, and shown in the place of their references."""
+"""Large payloads for --full: fetched from their store, verified, and put in place of their references."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,11 +9,11 @@ from agentlog.payloads import resolve
 from agentlog.session.timeline import Step
 
 MAX_DEPTH = 32
-"""References are looked for so far down in a payload or context; recorders put them at the top or one below."""
+"""How deep to search a payload or context for references; recorders put them at the top or one level below."""
 
 
 def fetch_references(steps: Iterable[Step]) -> None:
-    """Put what references stand for into the steps' events; one that can't be had says why, behind its preview."""
+    """Replace references in the steps' events by their payloads; if one can't be fetched, its preview says why."""
     for step in steps:
         payload, context = _fetch_value(step.event.payload, MAX_DEPTH), _fetch_value(step.event.context, MAX_DEPTH)
         if (payload, context) != (step.event.payload, step.event.context):

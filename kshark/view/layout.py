@@ -1,4 +1,4 @@
-"""The layout of a timeline's text: columns, colours, and how much of a value is shown."""
+"""The layout of a timeline's text: columns, colours, and the length of values."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,14 +20,15 @@ WORD_WIDTH = 11
 
 @dataclass(frozen=True)
 class Layout:
-    """How a timeline is to be written.
+    """The layout of a timeline's text.
 
     Attributes:
-        columns: of the terminal.
-        began_us: what times since the start are counted from, in microseconds since the epoch.
-        step_count: the largest number of a step; 0 for no numbers.
-        is_full: every step on its own line, all that it recorded below it, nothing cut.
-        max_chars: how much of a value is shown, wrapped; 0 for all, None for what fits on its line.
+        columns: the width of the terminal.
+        paint: colours a text.
+        began_us: the session's start, in microseconds since the epoch.
+        step_count: the largest step number; 0 to show no numbers.
+        is_full: whether to show every step with all that it recorded, uncut.
+        max_chars: the most characters of a value, wrapped; 0 for all, None for what fits on its line.
     """
 
     columns: int
@@ -39,38 +40,38 @@ class Layout:
 
     @property
     def limit(self) -> int | None:
-        """How many characters of a value are shown: None for what fits on a line, 0 for all."""
+        """The most characters of a value: None for what fits on a line, 0 for all."""
         return 0 if self.is_full and self.max_chars is None else self.max_chars
 
     @cached_property
     def is_narrow(self) -> bool:
-        """Whether there is no room for the time of day beside the number and the time since the start."""
+        """Whether the time of day is left out, because less than 60 columns are left beside the numbers."""
         return self.columns - (self.digits + 2 if self.step_count else 0) < NARROW_COLUMNS
 
     @cached_property
     def times(self) -> int:
-        """The columns that a step's number and times take."""
+        """The width of a step's number and times."""
         return self.digits + (9 if self.is_narrow else 24) + (0 if not self.step_count else 1 if self.is_narrow else 2)
 
     @cached_property
     def digits(self) -> int:
-        """The columns that a step's number takes."""
+        """The width of a step's number."""
         return len(str(self.step_count)) if self.step_count else 0
 
     def number(self, step: Step | None) -> str:
-        """The number of a step, with what stands behind it; as much space for none."""
+        """Return the number of a step with the space behind it; without a step, space of the same width."""
         if not self.step_count:
             return ""
         return f"{step.number if step and step.number else '':>{self.digits}}{' ' if self.is_narrow else '  '}"
 
     def bars(self, lane: Lane) -> str:
-        """A bar for each delegation that a step is under, as far as there is room."""
+        """Return a bar for each delegation above a step, as far as there is room."""
         room = (self.columns - self.times - WORD_WIDTH - MIN_VALUE_WIDTH) // 2
         return "| " * min(lane.depth, MAX_DEPTH_SHOWN, max(room, 0))
 
 
 def format_since(step: Step, layout: Layout) -> str:
-    """The time since the start, in at most ten columns; on a narrow terminal in eight."""
+    """Return the time since the start, in at most ten columns; on a narrow terminal in eight."""
     seconds = (step.began - layout.began_us) / 1_000_000
     if layout.is_narrow and seconds >= 999.95:
         return (
@@ -82,5 +83,5 @@ def format_since(step: Step, layout: Layout) -> str:
 
 
 def choose_word_style(step: Step) -> Style:
-    """The colour of a step's word."""
+    """Return the style of a step's word."""
     return Style.BAD if step.error is not None else WORD_STYLES.get(get_step_word(step), Style.NAME)

@@ -1,4 +1,4 @@
-"""Steps as NDJSON: their events as stored, each with its place. Pure."""
+"""Steps as NDJSON: their events as stored, each with its ``_record``. Pure."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,7 +7,7 @@ from agentlog.session.timeline import Step
 
 
 def render_ndjson(steps: Iterable[Step]) -> Iterator[bytes]:
-    """The steps' events as stored, each with its ``_record``; an announcement ahead of its call."""
+    """Yield the steps' events as stored, each with its ``_record``; a ``call_started`` comes before its call."""
     for step in steps:
         yield from (capture.write_line(record.value, record.place) for record in step.announced)
         if not step.is_open:

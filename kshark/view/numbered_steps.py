@@ -1,4 +1,4 @@
-"""Steps with their numbers, as `kshark why` and `kshark memory` show them: in the margin of text, or in JSON. Pure."""
+"""Numbered steps for `kshark why` and `kshark memory`, in text and JSON. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,34 +14,34 @@ from agentlog.text.step_text import CallRun, Detail, format_payload_value, get_s
 
 from .chat_messages import parse_messages
 from .layout import Layout
-from .step_lines import MAX_WRAPPED_LINES, format_details, format_headline_of_step, format_run, format_value_lines
+from .step_lines import MAX_WRAPPED_LINES, format_details, format_headline_lines, format_run, format_value_lines
 
 NAME_WIDTH = 9
 WORDY_KINDS = frozenset({"llm_call", "decision"})
 MAX_VALUE_LINES = 3
-"""What a model was given and said, and what else it might have done, may take so many lines."""
+"""The most lines for each value of a model call or a decision; values of other steps have one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class NumberedStepWriter:
-    """Writes steps with their numbers."""
+    """A writer of steps with their numbers in the left margin."""
 
     number: Mapping[Step, int]
     layout: Layout
 
     @property
     def margin(self) -> int:
-        """The columns that a number takes, with what stands around it."""
+        """The width of the margin: a mark, the number and two spaces."""
         return len(str(len(self.number))) + 3
 
     def render_step(self, item: Step | CallRun, step_details: Sequence[Detail], mark: str = " ") -> Iterator[str]:
-        """A step's lines, or those of a run; ``mark`` stands before the number."""
+        """Yield the lines of a step or a run; ``mark`` stands before the number."""
         inner_layout = replace(self.layout, columns=self.layout.columns - self.margin)
         first = item.first if isinstance(item, CallRun) else item
         number = f"{mark}{self.number[first]:>{self.margin - 3}}  "
         max_lines = MAX_VALUE_LINES if first.kind in WORDY_KINDS else 1
         lines = [
-            *format_headline_of_step(first, inner_layout),
+            *format_headline_lines(first, inner_layout),
             *format_details(first, step_details, inner_layout, max_lines),
         ]
         yield self.layout.paint(number, Style.STRONG if mark == ">" else Style.FAINT) + lines[0]
@@ -50,7 +50,7 @@ class NumberedStepWriter:
             yield from (" " * self.margin + line for line in format_run(item, inner_layout))
 
     def render_skipped(self, steps: Sequence[Step]) -> str:
-        """How many steps aren't shown, and of which kinds."""
+        """Return a line that says how many steps are skipped, and of which kinds."""
         kinds = Counter(get_step_word(step) for step in steps)
         kind_counts = ", ".join(f"{name} {count}" for name, count in kinds.most_common(5))
         summary = next(
@@ -63,7 +63,7 @@ class NumberedStepWriter:
         return self.layout.paint(" " * self.margin + summary, Style.FAINT)
 
     def render_named(self, name: str, text: str, style: Style = Style.FAINT) -> Iterator[str]:
-        """A name and what is to be said of it, wrapped; of several lines as many as of a value."""
+        """Yield a name and its text, wrapped; a text of several lines is shortened like a value."""
         room = self.layout.columns - NAME_WIDTH
         lines = wrap_text(escape_controls(text), room)
         if len(split_lines(text)) > 1:
@@ -74,21 +74,22 @@ class NumberedStepWriter:
 
 
 def describe_step(step: Step, full: bool, known_reasoning: object = None) -> list[Detail]:
-    """The lines below a step; of the messages that a model was given the last, as they all begin alike."""
+    """Return the details below a step; of a model's input messages the last one, because the others repeat."""
     step_details = list(list_details(step, full, known_reasoning))
     messages = parse_messages(step.event.payload.get("input")) if step.kind == "llm_call" and not full else None
     if not messages:
         return step_details
     last = messages[-1]
-    text = f"{format_count(len(messages), 'message')}, the last from {last['role']}: {format_payload_value(last.get('content') or '')}"
+    content = format_payload_value(last.get("content") or "")
+    text = f"{format_count(len(messages), 'message')}, the last from {last['role']}: {content}"
     return [detail._replace(text=text, parts=()) if detail.key == "in" else detail for detail in step_details]
 
 
 def list_steps(item: Step | CallRun) -> list[Step]:
-    """The steps that an item of a folded row stands for."""
+    """Return the step, or all steps of a run."""
     return [item.first, *item.others] if isinstance(item, CallRun) else [item]
 
 
 def build_step_reference(step: Step, number: Mapping[Step, int]) -> dict[str, Any]:
-    """The members of a JSON document that say which step is meant."""
+    """Return the fields of a JSON document that identify a step."""
     return {"step": number[step], "event_id": step.event.event_id, "kind": step.kind, "label": step.label}

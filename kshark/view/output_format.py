@@ -1,4 +1,4 @@
-"""The format of commands that give records back, and a hint for who reads them by eye."""
+"""The default format of commands that return records, and a hint about it for people."""
 
 import sys
 import time
@@ -9,22 +9,21 @@ from agentlog.errors import Stopped
 from agentlog.terminal.output import is_pipe, write_stderr
 
 PAGER_START_S = 0.2
-"""So long a pager may take to draw its first page."""
-
+"""How long a pager may take to draw its first page."""
 
 HINT = "A pipe gets NDJSON; add --format text to read it, or --format ndjson to lose this line."
 
 
 def choose_format(requested: str | None) -> str:
-    """A terminal gets a picture, a pipe the records, unless a format was asked for."""
+    """Return the requested format, else ``text`` on a terminal and ``ndjson`` in a pipe or file."""
     return requested or ("text" if sys.stdout.isatty() else "ndjson")
 
 
 @contextmanager
 def explain_format(requested: str | None) -> Iterator[None]:
-    """Say on standard error what a pipe gets, to a person who chose no format: the reader may be a pager.
+    """Print a hint on standard error if a person pipes records without --format; the reader may be a pager.
 
-    It is said once all is written, or the reader has gone. Before that a pager's first page would hide it.
+    The hint comes after the output, or after the reader has gone. Before, a pager's first page would hide it.
     """
     is_person = requested is None and is_pipe(sys.stdout) and sys.stderr.isatty()
     try:

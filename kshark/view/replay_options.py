@@ -1,4 +1,4 @@
-"""The options of replay: which steps are shown, and how."""
+"""The options of replay: the steps to show, and their format."""
 
 import sys
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from .layout import Layout
 
 @dataclass(frozen=True)
 class ReplayOptions:
-    """Which steps are wanted, and how they are to be written."""
+    """Filters for steps, and options for the output."""
 
     types: Sequence[str] = ()
     agents: Sequence[str] = ()
@@ -25,13 +25,13 @@ class ReplayOptions:
     pager: bool = True
 
     def matches(self, step: Step) -> bool:
-        """Whether a step is wanted. A type is an event type, or the word that the text shows for it."""
+        """Return whether a step passes the filters. A type is an event type, or the word that the text shows for it."""
         by_type = not self.types or not {step.kind, step.event.event_type, get_step_word(step)}.isdisjoint(self.types)
         by_agent = not self.agents or step.event.agent_id in self.agents
         return by_type and by_agent and (not self.errors or step.error is not None)
 
     def make_layout(self, began: int, steps: int) -> Layout:
-        """How text of a session of so many steps is to be written for where it goes."""
+        """Return the layout for standard output; ``began`` is in microseconds, ``steps`` the largest step number."""
         is_for_terminal = self.format in ("text", "tree")
         return Layout(
             get_width(),

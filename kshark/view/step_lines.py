@@ -1,4 +1,4 @@
-"""Steps as lines of text: a line for each step, and below it its reasons, input, output and error. Pure."""
+"""Steps as lines of text: a headline, and below it the reason, input, output and error. Pure."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -22,19 +22,17 @@ from agentlog.text.step_text import (
 from .layout import DETAIL_STYLES, MIN_VALUE_WIDTH, WORD_WIDTH, Layout, choose_word_style, format_since
 
 MAX_WRAPPED_LINES = 6
-"""A reason or an error of one line takes so many lines of the terminal."""
-
+"""The most terminal lines for a reason or an error that is one long line."""
 
 MAX_TEXT_LINES = 6
-"""So many lines of a value are shown; of a reason or an error twice as many."""
-
+"""The most lines of a value; of a reason or an error twice as many."""
 
 MAX_PARTS = 5
-"""Of an object with up to so many parts each has its lines; of a larger one all together."""
+"""In an object of up to this many parts, each part may have `MAX_TEXT_LINES`; in a larger one all parts together."""
 
 
 def format_steps(timeline: Timeline, steps: Iterable[Step], layout: Layout) -> Iterator[str]:
-    """The steps, a line each and more where there is more to say; like calls in a row folded."""
+    """Yield the lines of the steps; similar calls in a row are folded."""
     day = to_datetime(timeline.began).date()
     reasons: dict[Lane, object] = {}
     for item in steps if layout.is_full else fold_runs(steps):
@@ -49,28 +47,28 @@ def format_steps(timeline: Timeline, steps: Iterable[Step], layout: Layout) -> I
 
 
 def format_run(run: CallRun, layout: Layout) -> Iterator[str]:
-    """The others of a run, in a line or more."""
+    """Yield the lines that stand for the folded calls of a run."""
     left = _make_lead(run.others[0], f"x{len(run.others)}", Style.STRONG, layout, None)
     yield from _join_lead_and_value(left, Detail("", describe_folded_steps(run)), MAX_WRAPPED_LINES, layout)
 
 
 def format_step(step: Step, layout: Layout, known_reasoning: object = None) -> Iterator[str]:
-    """A step's own line, and those below it; its reasoning unless ``known_reasoning``, from the step before it in its lane."""
-    yield from format_headline_of_step(step, layout)
+    """Yield a step's headline and details; reasoning that equals ``known_reasoning`` is left out."""
+    yield from format_headline_lines(step, layout)
     yield from format_details(step, list_details(step, layout.is_full, known_reasoning), layout)
 
 
-def format_headline_of_step(step: Step, layout: Layout) -> Iterator[str]:
-    """A step's own line, or lines where its name is long."""
+def format_headline_lines(step: Step, layout: Layout) -> Iterator[str]:
+    """Yield a step's headline, which is several lines if its name is long."""
     other = "" if step.event.agent_id in (step.lane.agent_id, "user") else f"({step.event.agent_id}) "
     left = _make_lead(step, clip_text(get_step_word(step), 20), choose_word_style(step), layout, step)
-    behind = f"  {told}" if (told := format_remarks(step)) else ""
-    each = MAX_WRAPPED_LINES if step.kind in CALL_TYPES else 1
-    yield from _join_lead_and_value(left, Detail("", other + describe_content(step), behind), each, layout)
+    suffix = f"  {remarks}" if (remarks := format_remarks(step)) else ""
+    max_lines = MAX_WRAPPED_LINES if step.kind in CALL_TYPES else 1
+    yield from _join_lead_and_value(left, Detail("", other + describe_content(step), suffix), max_lines, layout)
 
 
 def format_details(step: Step, details: Iterable[Detail], layout: Layout, max_lines: int = 1) -> Iterator[str]:
-    """What stands below a step's own line. A line of a reason or an error takes up to six, of the rest ``max_lines``."""
+    """Yield the details below a headline. A reason or an error may take six lines, another value ``max_lines``."""
     lead = " " * layout.times + layout.bars(step.lane)
     for detail in details:
         key, style = clip_text(detail.key, 18), DETAIL_STYLES.get(detail.key, Style.FAINT)
@@ -81,7 +79,7 @@ def format_details(step: Step, details: Iterable[Detail], layout: Layout, max_li
 
 
 class _Lead(NamedTuple):
-    """What stands left of a value, painted; the columns that it takes; and what leads each further line."""
+    """The painted text left of a value, its width, and the indent of further lines."""
 
     text: str
     columns: int
@@ -89,7 +87,7 @@ class _Lead(NamedTuple):
 
 
 def _make_lead(step: Step, name: str, style: Style, layout: Layout, numbered: Step | None) -> _Lead:
-    """The number of the step that is ``numbered``, a step's times, the bars of its lane, its word."""
+    """Return the text left of a value: the number of ``numbered``, the step's times, its lane's bars, and ``name``."""
     clock = "" if layout.is_narrow else f"{to_datetime(step.began):%H:%M:%S.%f}"[:-3]
     since_start = f"{format_since(step, layout):>8} " if layout.is_narrow else f"{format_since(step, layout):>10}  "
     times = layout.paint(layout.number(numbered) + clock + since_start, Style.FAINT)
@@ -99,7 +97,7 @@ def _make_lead(step: Step, name: str, style: Style, layout: Layout, numbered: St
 
 
 def _join_lead_and_value(lead: _Lead, value: Detail, lines: int, layout: Layout) -> Iterator[str]:
-    """A value behind what stands left of it, or below that where there is no room."""
+    """Yield the lead with the value to its right, or below it if there is no room."""
     values = len(lead.indent) + WORD_WIDTH
     beside = max(lead.columns + 2, values)
     fits = layout.columns - beside >= MIN_VALUE_WIDTH
@@ -113,10 +111,10 @@ def _join_lead_and_value(lead: _Lead, value: Detail, lines: int, layout: Layout)
 
 
 def format_value_lines(value: Detail, each: int, room: int, layout: Layout) -> list[str]:
-    """A value in lines of at most ``room`` columns: as much of it as was asked for, else what there is room for.
+    """Return a value in lines of at most ``room`` columns, cut to the layout's limit or to the default length.
 
     Args:
-        each: how many lines of the terminal one line of the value may take.
+        each: the most terminal lines for one line of the value.
     """
     text, limit = value.text, layout.limit
     if limit is None and "\n" in text and len(lines := split_lines(text)) > 1:
@@ -124,7 +122,7 @@ def format_value_lines(value: Detail, each: int, room: int, layout: Layout) -> l
         return [line for part in parts for line in _leave_out_middle(part, value.suffix, each, room, layout)]
     if limit is None and each == 1:
         return [clip_text(f"{text}{value.suffix}".strip("\r\n"), room)]
-    if limit is None:  # a cut is said on a line of its own, so it has to save more than one
+    if limit is None:  # the note about the cut takes a line, so the cut must save more than one
         limit = room * each if len(text) > room * (each + 1) else 0
     cut = f"... {len(text) - limit:,} more characters" if 0 < limit < len(text) else ""
     *lines, last = map(escape_line, split_lines(text[:limit] if limit else text))
@@ -132,7 +130,7 @@ def format_value_lines(value: Detail, each: int, room: int, layout: Layout) -> l
 
 
 def _leave_out_middle(lines: list[str], behind: str, each: int, room: int, layout: Layout) -> list[str]:
-    """The first and the last of a value's lines, and between them how many aren't shown."""
+    """Return the first and last lines of a value, and between them the number of the others."""
     most = MAX_TEXT_LINES if each == 1 else 2 * MAX_TEXT_LINES
     above = _wrap_lines(lines, each, room, most + each)
     if len(above) < len(lines) or sum(map(len, above)) > most:
@@ -148,7 +146,7 @@ def _leave_out_middle(lines: list[str], behind: str, each: int, room: int, layou
 
 
 def _wrap_lines(lines: Iterable[str], each: int, room: int, most: int) -> list[list[str]]:
-    """As many of a value's lines as fit into ``most`` lines of the terminal; of each those that it takes."""
+    """Wrap as many of the lines as fit into ``most`` terminal lines; return a list for each line."""
     filled: list[list[str]] = []
     for line in lines:
         left = most - sum(map(len, filled))

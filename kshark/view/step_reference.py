@@ -1,4 +1,4 @@
-"""Which step of a timeline a user means: by its number, its event, or a time. Pure."""
+"""References to a step of a timeline: its number, its ``event_id``, or a time. Pure."""
 
 from agentlog.errors import NothingToShow, PositionError, UsageError
 from agentlog.event.event import to_datetime
@@ -8,17 +8,17 @@ from agentlog.settings.time_expression import parse_position
 from agentlog.text.coverage_text import find_nearest_ids
 
 MAX_MATCHES_NAMED = 5
-"""So many of the events that a beginning fits are named."""
+"""The most events that are named for an ambiguous reference."""
 
 
 def resolve_reference(timeline: Timeline, text: str) -> Step | Moment:
-    """The step, or the time, that ``text`` means.
+    """Return the step or the time that ``text`` refers to.
 
-    A whole ``event_id`` goes before a number, a number before the beginning of an ``event_id``, that before a time. A
-    time of day is one of the session's last day, in UTC, as kshark shows it.
+    The first match counts: a whole ``event_id``, a step's number, the beginning of an ``event_id``, a time. A time of
+    day is one of the session's last day, in UTC.
 
     Raises:
-        UsageError: several events begin so.
+        UsageError: ``text`` is the beginning of several ``event_id``.
         NothingToShow: there is no such step.
     """
     ids = {event_id: step for step in timeline.steps for event_id in _list_ids(step)}
@@ -36,10 +36,10 @@ def resolve_reference(timeline: Timeline, text: str) -> Step | Moment:
 
 
 def resolve_step(timeline: Timeline, text: str) -> Step:
-    """The step that ``text`` means; of a time the last that had begun by then.
+    """Return the step that ``text`` refers to; for a time, the last step that had begun by then.
 
     Raises:
-        UsageError: several events begin so.
+        UsageError: ``text`` is the beginning of several ``event_id``.
         NothingToShow: there is no such step, or none had begun by then.
     """
     target = resolve_reference(timeline, text)

@@ -1,4 +1,4 @@
-"""A timeline as text for a terminal: a header, the steps, and how far it can be trusted. Pure."""
+"""A timeline as text for a terminal: header, steps and footer. Pure."""
 
 from collections.abc import Iterator, Sequence
 
@@ -17,7 +17,7 @@ from .step_lines import format_steps
 
 
 def format_timeline(timeline: Timeline, steps: Sequence[Step], coverage: Coverage, layout: Layout) -> Iterator[str]:
-    """The whole of it: header, the chosen ``steps``, footer."""
+    """Yield the header, the chosen ``steps`` and the footer."""
     yield from format_header(timeline, coverage, layout)
     yield ""
     yield from format_steps(timeline, steps, layout)
@@ -26,7 +26,7 @@ def format_timeline(timeline: Timeline, steps: Sequence[Step], coverage: Coverag
 
 
 def format_header(timeline: Timeline, coverage: Coverage, layout: Layout) -> Iterator[str]:
-    """What a person needs first: which session, how it ended, what it did and cost."""
+    """Yield the header: the session, its outcome, what it did and cost, and when it began."""
     yield from _format_title(timeline, layout)
     owner = clip_text(timeline.lanes[0].agent_id, min(40, layout.columns))
     first, *rest = flow_items([owner + describe_other_agents(timeline), *list_amounts(timeline)], "   ", layout.columns)
@@ -40,7 +40,7 @@ def format_header(timeline: Timeline, coverage: Coverage, layout: Layout) -> Ite
 
 
 def _format_title(timeline: Timeline, layout: Layout) -> Iterator[str]:
-    """The session, its goal and its outcome; the outcome on a line of its own where the goal would have no room."""
+    """Yield the session's id, goal and outcome; the outcome gets its own line if the goal would have no room."""
     name = clip_text(timeline.session_id, layout.columns)
     outcome = clip_text(describe_outcome(timeline), layout.columns)
     painted = layout.paint(outcome, OUTCOME_STYLES.get(timeline.outcome or "", Style.NOTICE))
@@ -56,19 +56,19 @@ def _format_title(timeline: Timeline, layout: Layout) -> Iterator[str]:
 
 
 def describe_outcome(timeline: Timeline) -> str:
-    """How it ended and after what time."""
+    """Return how the session ended and how long it took."""
     took = format_duration(timeline.ended - timeline.began)
     return f"{timeline.outcome} after {took}" if timeline.outcome else f"not ended, {took} so far"
 
 
 def describe_other_agents(timeline: Timeline) -> str:
-    """How many agents there are beside the session's own, the user not counted."""
+    """Return the number of other agents, without the user, as text; empty for none."""
     agents = {step.event.agent_id for step in timeline.steps} - {"user"}
     return f" and {format_count(len(agents) - 1, 'other agent')}" if len(agents) > 1 else ""
 
 
 def list_amounts(timeline: Timeline) -> Iterator[str]:
-    """What the session did and cost: calls, searches, tokens, dollars, events."""
+    """Yield what the session did and cost: calls, searches, tokens, dollars, events."""
     totals = timeline.totals
     errors = f", {format_count(totals.errors, 'error')}" if totals.errors else ""
     yield f"{format_count(totals.tool_calls, 'tool call')}{errors}"
@@ -85,7 +85,7 @@ def list_amounts(timeline: Timeline) -> Iterator[str]:
 
 
 def format_footer(timeline: Timeline, steps: Sequence[Step], coverage: Coverage, layout: Layout) -> Iterator[str]:
-    """Where time and money went, what never ended, and how far it can be trusted."""
+    """Yield the footer: where time and money went, what never ended, and the coverage."""
     for name, items in list_footer(timeline, steps, coverage):
         first, *rest = flow_items(map(escape_controls, items), ", ", layout.columns - 9)
         yield layout.paint(f"{name:<9}", Style.FAINT) + first
@@ -93,7 +93,7 @@ def format_footer(timeline: Timeline, steps: Sequence[Step], coverage: Coverage,
 
 
 def list_footer(timeline: Timeline, steps: Sequence[Step], coverage: Coverage) -> Iterator[tuple[str, list[str]]]:
-    """The footer's lines: a name, and the items that it says."""
+    """Yield the footer's lines: a name and its items."""
     totals = timeline.totals
     if len(steps) < len(timeline.steps):
         yield "chosen", [f"{len(steps):,} of {format_count(len(timeline.steps), 'step')}"]
@@ -122,7 +122,7 @@ def _name_step(step: Step) -> str:
 
 
 def _list_most_called(timeline: Timeline) -> Iterator[str]:
-    """The tools and models called most, with the errors among the calls."""
+    """Yield the five tools and models called most, with their errors."""
     calls = sorted(timeline.totals.calls.items(), key=lambda item: -item[1])
     for label, count in calls[:5]:
         failures = timeline.totals.failures.get(label, 0)

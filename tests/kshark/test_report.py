@@ -65,7 +65,7 @@ def test_a_terminal_gets_a_file_named_after_the_session_but_never_over_another(s
     second = Terminal("kshark", *arguments, cwd=small.parent)
     assert (second.wait_for_end(), second.lines) == (
         2,
-        ["kshark: sess_1.html is there already; to overwrite it: -o sess_1.html"],
+        ["kshark: sess_1.html exists already; to overwrite it: -o sess_1.html"],
     )
     assert (small.parent / "sess_1.html").read_text() == "mine"
     assert run_in_process(app, *arguments, "-o", "sess_1.html", cwd=small.parent).code == 0
