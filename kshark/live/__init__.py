@@ -1,1 +1,1 @@
-"""What happens now: tail, stats, follow, and which clusters answer."""
+"""Live views of a cluster: tail, stats, replay --follow, and the check of clusters."""

@@ -1,4 +1,4 @@
-"""`kshark clusters`: which clusters the settings name, and for each whether it answers, and why not."""
+"""The command `kshark clusters`: the clusters of the settings, and whether each one answers."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,13 +23,13 @@ MIN_WIDTH = 30
 
 @dataclass(frozen=True)
 class ClusterStatus:
-    """What came of asking a cluster.
+    """The status of a cluster.
 
     Attributes:
-        answers: whether it can be asked at all; one that has no such topic does answer.
+        answers: whether the cluster can be reached; a cluster without the topic answers, too.
         problem: why the topic can't be read, or None.
-        partitions: how many the topic has, or None.
-        records: how many offsets the topic holds, or None.
+        partitions: the topic's number of partitions, or None.
+        records: the number of offsets that the topic holds, or None.
     """
 
     name: str
@@ -42,14 +42,14 @@ class ClusterStatus:
 
 
 def check_clusters(topic: str | None, properties: Sequence[str], output_format: str, timeout_s: float) -> int:
-    """Write a line for each cluster of the settings; the exit code: 3 when one doesn't answer.
+    """Write the status of each cluster of the settings; return exit code 3 if one doesn't answer, else 0.
 
     Raises:
         SettingsError: the settings name no cluster.
     """
     user_settings = load_user_settings()
     if not user_settings.cluster_names:
-        raise SettingsError("no settings name a cluster; docs/settings.md shows an agentlog.toml")
+        raise SettingsError("the settings name no cluster; docs/settings.md shows an agentlog.toml")
     with ThreadPoolExecutor(len(user_settings.cluster_names)) as pool:
         statuses = list(
             pool.map(
@@ -58,10 +58,10 @@ def check_clusters(topic: str | None, properties: Sequence[str], output_format: 
             )
         )
     if output_format == "ndjson":
-        write_bytes(codec.flatten_json(orjson.dumps(asdict(answer))) + b"\n" for answer in statuses)
+        write_bytes(codec.flatten_json(orjson.dumps(asdict(status))) + b"\n" for status in statuses)
     else:
         write_lines(_render_lines(statuses, user_settings))
-    return KafkaError.exit_code if not all(answer.answers for answer in statuses) else 0
+    return KafkaError.exit_code if not all(status.answers for status in statuses) else 0
 
 
 def _check_cluster(
@@ -83,14 +83,14 @@ def _check_cluster(
 
 def _render_lines(statuses: Sequence[ClusterStatus], user_settings: Settings) -> Iterator[str]:
     paint = choose_paint(sys.stdout)
-    names = [escape_controls(answer.name) for answer in statuses]
+    names = [escape_controls(status.name) for status in statuses]
     indent = " " * (max(map(cell_width, names)) + 2)
-    for name, answer in zip(names, statuses, strict=True):
-        status_text = paint("answers", Style.GOOD) if answer.answers else paint("fails", Style.BAD) + "  "
+    for name, status in zip(names, statuses, strict=True):
+        status_text = paint("answers", Style.GOOD) if status.answers else paint("fails", Style.BAD) + "  "
         gap = " " * (len(indent) - cell_width(name))
-        yield f"{paint(name, Style.STRONG)}{gap}{status_text}  {escape_controls(answer.address)}".rstrip()
-        holds = f"{format_count(answer.partitions or 0, 'partition')}, {format_count(answer.records or 0, 'record')}"
-        details = escape_controls(answer.problem or f"topic {answer.topic}: {holds}")
+        yield f"{paint(name, Style.STRONG)}{gap}{status_text}  {escape_controls(status.address)}".rstrip()
+        counts = f"{format_count(status.partitions or 0, 'partition')}, {format_count(status.records or 0, 'record')}"
+        details = escape_controls(status.problem or f"topic {status.topic}: {counts}")
         yield from (indent + line for line in wrap_text(details, max(get_width() - len(indent), MIN_WIDTH)))
     if user_settings.file is not None:
         write_stderr(f"from {user_settings.file.display_name}")

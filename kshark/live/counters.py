@@ -1,4 +1,4 @@
-"""Records counted: sums that can be added up, whatever the order and the parts. Pure."""
+"""Counters for `kshark stats`, which can be merged in any order. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -13,14 +13,14 @@ from agentlog.text.step_text import shorten_error
 
 @dataclass
 class Tally:
-    """What some records amount to; a copy of an event counts as it came in.
+    """Counts of records; a copy of an event counts again.
 
     Attributes:
-        events: records that could be read; of the others the places are in ``unreadable``.
-        sizes: how many events have how many bytes as stored.
-        errors: events with an error, and ``error`` events; the end of a session that failed is none.
-        error_names: the errors in a word or two, each with its count.
-        costs: in dollars, as the events say it; llm calls that say none count in ``unpriced``.
+        events: the number of readable records; ``unreadable`` is the number of the others.
+        sizes: the number of events for each size in bytes, as stored.
+        errors: the number of events with an error and of ``error`` events, without the ends of sessions.
+        error_names: the number of errors for each short name of an error.
+        costs: the costs of events in dollars; llm calls without a cost count in ``unpriced``.
     """
 
     events: int = 0
@@ -63,16 +63,16 @@ class Tally:
 
     @property
     def cost_usd(self) -> float | None:
-        """The sum, to the billionth; None where no event says what it cost."""
+        """The sum in dollars, rounded to nine places; None if no event has a cost."""
         return round(fsum(self.costs), 9) if self.costs else None
 
     @property
     def bytes(self) -> int:
-        """The bytes of all events as stored."""
+        """The size of all events in bytes, as stored."""
         return sum(size * count for size, count in self.sizes.items())
 
     def size_quantile(self, share: float) -> int | None:
-        """The size that so large a share of the events doesn't exceed; None where there are none."""
+        """Return the size in bytes that ``share`` (0 to 1) of the events don't exceed; None without events."""
         target, seen = share * self.events, 0
         for size, count in sorted(self.sizes.items()):
             seen += count
@@ -81,12 +81,12 @@ class Tally:
         return None
 
     def count_over(self, limit: int) -> int:
-        """How many events are larger than ``limit`` bytes."""
+        """Count the events that are larger than ``limit`` bytes."""
         return sum(count for size, count in self.sizes.items() if size > limit)
 
 
 def merge_tallies(tallies: Iterable[Tally]) -> Tally:
-    """The sum of several."""
+    """Return the sum of several tallies."""
     merged = Tally()
     for each in tallies:
         for name in ("events", "unreadable", "errors", "llm_calls", "unpriced"):
@@ -99,21 +99,22 @@ def merge_tallies(tallies: Iterable[Tally]) -> Tally:
 
 @dataclass
 class SlidingWindow:
-    """The last so many seconds, as tallies of a sixtieth of that each.
+    """A window over the last ``length_s`` seconds, kept as sixty tallies.
 
     Attributes:
-        length_s: how long it is.
+        length_s: the window's length in seconds.
+        parts: the tally of each sixtieth, by its number.
     """
 
     length_s: float
     parts: dict[int, Tally] = field(default_factory=dict)
 
     def add(self, item: RecordOrUnreadable, at_s: float) -> None:
-        """Count a record that came in at ``at_s``."""
+        """Count a record that arrived at ``at_s``, in seconds since the epoch."""
         self.parts.setdefault(self._find_part(at_s), Tally()).add(item)
 
     def sum_until(self, now_s: float) -> Tally:
-        """What came in within the window that ends now; what is older is forgotten."""
+        """Return the sum over the window that ends at ``now_s``, and drop older parts."""
         oldest = self._find_part(now_s - self.length_s)
         self.parts = {part: tally for part, tally in self.parts.items() if part > oldest}
         return merge_tallies(self.parts.values())

@@ -1,4 +1,4 @@
-"""An event of any session in one line. Pure."""
+"""One-line texts of events, for `kshark tail`. Pure."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -14,23 +14,23 @@ from agentlog.text.step_text import KINDS_WITH_ERROR_IN_HEADLINE, format_headlin
 from ..view.layout import choose_word_style
 
 SESSION_COLOURS = ("32", "33", "34", "35", "36", "92", "93", "94", "95", "96")
-"""The terminal's own colours but for red, which is what went wrong."""
+"""The terminal's colours without red, which marks errors."""
 WIDE_COLUMNS, NARROW_COLUMNS = 100, 60
 
 
 def choose_colour(session_id: str) -> str:
-    """The colour of a session, always the same one."""
+    """Return the colour of a session, which is always the same."""
     return SESSION_COLOURS[crc32(session_id.encode()) % len(SESSION_COLOURS)]
 
 
 @dataclass
 class EventLineFormatter:
-    """Writes events as lines of a terminal.
+    """A formatter of events as lines of a terminal.
 
     Attributes:
-        columns: of the terminal.
-        today: events of other days show theirs.
-        session_width: the columns that session ids take, as wide as the widest so far, within bounds.
+        columns: the width of the terminal.
+        today: events of another day show their day.
+        session_width: the width of the column of session ids, which grows with them up to a limit.
     """
 
     columns: int
@@ -39,7 +39,7 @@ class EventLineFormatter:
     session_width: int = 8
 
     def format_event(self, step: Step) -> str:
-        """The line of one event, no wider than the terminal."""
+        """Return the line of an event, no wider than the terminal."""
         session = self._format_session(step.event.session_id)
         cells = [self._format_time(step), session]
         if self.columns >= WIDE_COLUMNS:
@@ -60,7 +60,7 @@ class EventLineFormatter:
         return f"{recorded:%m-%d}   " if is_narrow else f"{recorded:%m-%d %H:%M} "
 
     def _format_session(self, session_id: str) -> str:
-        """A session's id; of a long one its end, where ids differ."""
+        """Return a session's id; a long id keeps its end, where ids differ."""
         max_width = 12 if self.columns < NARROW_COLUMNS else 24
         text = clip_text(session_id, len(session_id) * 6)
         if cell_width(text) > max_width:
@@ -80,7 +80,7 @@ class EventLineFormatter:
 
 
 def _choose_detail(step: Step) -> str:
-    """What went wrong, else what a call was given."""
+    """Return the error, else the input of a tool call, else an empty text."""
     if step.kind in KINDS_WITH_ERROR_IN_HEADLINE:
         return ""
     value = step.error if step.error is not None else step.event.payload.get("input")

@@ -1,4 +1,4 @@
-"""`kshark replay --follow`: show a session, and go on with its events as they come."""
+"""The option `kshark replay --follow`: a session's steps, followed by its new events as they arrive."""
 
 from dataclasses import replace
 
@@ -22,14 +22,14 @@ from ..view.step_lines import format_step, format_steps
 from ..view.timeline_text import format_footer, format_header
 
 MIN_LARGEST_NUMBER = 999
-"""A session that goes on will have steps of so high a number: their column is as wide as that."""
+"""The column of step numbers has room for this number, because more steps will arrive."""
 
 
 def follow_session(request: SessionRequest, options: ReplayOptions) -> None:
-    """Show a session and go on until it ends, or until a signal comes; a session that isn't there yet is waited for.
+    """Show a session and its new events until it ends or a signal arrives. Wait for a session that doesn't exist yet.
 
     Raises:
-        UsageError: what was asked for has no live form.
+        UsageError: an option doesn't go with --follow.
         KafkaError: the cluster can't be read.
     """
     _check_options(request, options)
@@ -91,17 +91,17 @@ def _show_step(step: Step, layout: Layout, options: ReplayOptions) -> None:
         write_lines(format_step(step, layout))
 
 
-def _show_end(session_timeline: Timeline, span: PositionRange, source: TopicSource, options: ReplayOptions) -> None:
-    if options.format == "text" and session_timeline.steps:
-        session_coverage = measure_coverage(source.searched, session_timeline, span)
+def _show_end(timeline: Timeline, span: PositionRange, source: TopicSource, options: ReplayOptions) -> None:
+    if options.format == "text" and timeline.steps:
+        coverage = measure_coverage(source.searched, timeline, span)
         write_lines(
             [
                 "",
                 *format_footer(
-                    session_timeline,
-                    session_timeline.steps,
-                    session_coverage,
-                    _make_layout(session_timeline, options),
+                    timeline,
+                    timeline.steps,
+                    coverage,
+                    _make_layout(timeline, options),
                 ),
             ]
         )

@@ -1,4 +1,4 @@
-"""`kshark stats`: what comes in, over some time and as it goes on."""
+"""The command `kshark stats`: rates, costs, sizes and errors of a topic's events, once or live."""
 
 import sys
 import time
@@ -29,7 +29,7 @@ REFRESH_S = 1.0
 
 
 class StatsOptions(NamedTuple):
-    """What the user wants to see."""
+    """The time range, and options for the output."""
 
     start: str
     end: str | None
@@ -39,10 +39,10 @@ class StatsOptions(NamedTuple):
 
 
 def show_stats(source_options: SourceOptions, options: StatsOptions) -> None:
-    """Show what came in; with ``follow`` again and again until a signal comes.
+    """Show the statistics of a time range; with ``follow``, redraw them until a signal arrives.
 
     Raises:
-        UsageError: a time isn't understood, or the times don't fit together.
+        UsageError: a time isn't understood, or the range is empty.
         KafkaError: the topic can't be read.
     """
     since = parse_moment("--from", options.start)
@@ -65,8 +65,8 @@ def show_stats(source_options: SourceOptions, options: StatsOptions) -> None:
 
 
 def _count_records(stream: TopicStream, began_ms: int, ended_ms: int | None) -> Tally:
-    """All that the topic holds of that time; without an end all that it held when we began."""
-    tally, naming = Tally(), UnreadableReport()
+    """Count the topic's records of a time range; without an end, up to the topic's end at the start."""
+    tally, unreadable_report = Tally(), UnreadableReport()
     with show_progress(lambda: f"{stream.what}: read {stream.records:,} of {stream.expected:,} records"):
         for batch in stream.read_existing():
             for message in batch:
@@ -74,8 +74,8 @@ def _count_records(stream: TopicStream, began_ms: int, ended_ms: int | None) -> 
                     item = decode_message(message)
                     tally.add(item)
                     if isinstance(item, Unreadable):
-                        naming.add(item)
-    naming.report_rest()
+                        unreadable_report.add(item)
+    unreadable_report.report_rest()
     return tally
 
 
@@ -84,8 +84,8 @@ def _is_within(message: Message, began_ms: int, ended_ms: int | None) -> bool:
     return began_ms <= timestamp_ms and (ended_ms is None or timestamp_ms <= ended_ms)
 
 
-def _write_statistics(statistics: Statistics, shape: str) -> None:
-    if shape == "text":
+def _write_statistics(statistics: Statistics, output_format: str) -> None:
+    if output_format == "text":
         write_lines(render_lines(statistics, get_width(), choose_paint(sys.stdout)))
     else:
         write_bytes([_encode_line(statistics)])
@@ -96,7 +96,7 @@ def _encode_line(statistics: Statistics) -> bytes:
 
 
 def _show_live(stream: TopicStream, began_ms: int, now_ms: int, options: StatsOptions) -> None:
-    """Show the last so many seconds, again and again."""
+    """Draw the statistics of a sliding window each second."""
     window = SlidingWindow(max(now_ms - began_ms, 1000) / 1000)
     screen = Screen(sys.stdout) if options.format == "text" and sys.stdout.isatty() else None
     lag_notice, last_drawn = LagNotice(write_stderr), time.monotonic()
@@ -118,7 +118,7 @@ def _show_live(stream: TopicStream, began_ms: int, now_ms: int, options: StatsOp
 
 
 def _list_arrivals(stream: TopicStream, batch: list[Message], began_ms: int) -> Iterator[tuple[Message, float]]:
-    """When each record came in: by Kafka's time where it was there at the start, else now."""
+    """Yield records with their arrival times: Kafka's time if the record existed at the start, else now."""
     now = time.time()
     for message in batch:
         if (message.offset() or 0) >= stream.ends.get(message.partition() or 0, 0):

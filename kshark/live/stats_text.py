@@ -1,4 +1,4 @@
-"""What came in, as lines for a terminal and as a JSON document. Pure."""
+"""Statistics as lines for a terminal and as a JSON document. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -19,12 +19,14 @@ NAME_WIDTH = 12
 
 @dataclass(frozen=True)
 class Statistics:
-    """What is to be shown.
+    """The counts of a time range.
 
     Attributes:
-        source: what was read, for a person.
-        began_ms: the beginning of the time that was counted, in milliseconds since the epoch; ``ended_ms`` its end.
-        top: how many sessions, partitions and errors are named.
+        source: the topic and cluster, for a person.
+        began_ms: the beginning of the range, in milliseconds since the epoch.
+        ended_ms: the end of the range, in milliseconds since the epoch.
+        tally: the counts.
+        top: the number of sessions, partitions and errors to name.
     """
 
     source: str
@@ -35,18 +37,18 @@ class Statistics:
 
     @property
     def seconds(self) -> float:
-        """How long that time is."""
+        """The length of the range in seconds."""
         return max(self.ended_ms - self.began_ms, 1) / 1000
 
     @property
     def cost_per_hour(self) -> float | None:
-        """What an hour like that costs, in dollars; None where no event says what it cost."""
+        """The cost of an hour at this rate, in dollars; None if no event has a cost."""
         cost = self.tally.cost_usd
         return None if cost is None else round(cost * 3600 / self.seconds, 9)
 
 
 def build_document(statistics: Statistics) -> dict[str, Any]:
-    """The JSON document."""
+    """Return the JSON document."""
     tally = statistics.tally
     return {
         "source": statistics.source,
@@ -82,13 +84,14 @@ def _measure_sizes(tally: Tally) -> dict[str, int | None]:
 
 
 def _sort_by_count(counts: Counter[Any], limit: int | None = None) -> dict[Any, int]:
-    """The largest first, of equal ones in the order of their names."""
+    """Return the largest counts first, equal ones by name."""
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:limit])
 
 
 def render_lines(statistics: Statistics, columns: int, paint: Paint) -> Iterator[str]:
-    """The picture: a name, and what there is to say of it."""
-    span = f"{to_datetime(statistics.began_ms * 1000):%Y-%m-%d %H:%M:%S} to {to_datetime(statistics.ended_ms * 1000):%H:%M:%S} UTC"
+    """Yield the lines: the source, the time range, and a name with its values for each statistic."""
+    began, ended = to_datetime(statistics.began_ms * 1000), to_datetime(statistics.ended_ms * 1000)
+    span = f"{began:%Y-%m-%d %H:%M:%S} to {ended:%H:%M:%S} UTC"
     yield paint(clip_text(statistics.source, columns), Style.STRONG)
     yield from wrap_text(f"{span}, {format_duration(round(statistics.seconds * 1e6))}", columns)
     yield ""
@@ -121,7 +124,7 @@ def _build_items(statistics: Statistics) -> Iterator[tuple[str, list[str]]]:
 
 
 def _format_counts(counts: Counter[Any], limit: int, total: int) -> list[str]:
-    """The largest with their counts, and their shares ``total`` all where that isn't 0."""
+    """Return the largest with their counts, and with their shares of ``total`` unless that is 0."""
     texts = [
         f"{name} {count:,}" + (f" ({count / total:.0%})" if total else "")
         for name, count in _sort_by_count(counts, limit).items()
@@ -136,7 +139,7 @@ def _format_cost(statistics: Statistics) -> Iterator[str]:
     elif tally.llm_calls:
         yield "unknown"
     else:
-        yield "none said"
+        yield "no event has a cost"
     if tally.unpriced:
         yield f"{format_count(tally.unpriced, 'llm call')} of {tally.llm_calls:,} without a price"
 

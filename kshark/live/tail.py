@@ -1,4 +1,4 @@
-"""`kshark tail`: the events of all sessions as they come, one line each."""
+"""The command `kshark tail`: the events of all sessions as they arrive, one line each."""
 
 import sys
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ from .lag_notice import LagNotice
 
 
 def tail_events(source_options: SourceOptions, start: str | None, options: ReplayOptions) -> None:
-    """Show events until a signal comes; without ``start`` from now on.
+    """Show events until a signal arrives; without ``start``, only new ones.
 
     Raises:
-        UsageError: ``start`` is no time.
+        UsageError: ``start`` is not a time.
         KafkaError: the topic can't be read.
     """
     since = parse_moment("--from", start) if start is not None else None
@@ -58,18 +58,25 @@ def _get_timestamp(message: Message) -> int:
 
 @dataclass
 class EventPrinter:
-    """What was shown so far, and how the next is."""
+    """A printer of events that counts what it has shown.
 
-    choice: ReplayOptions
+    Attributes:
+        options: the filters and the format.
+        formatter: formats events as text.
+        events: the number of events shown.
+        unreadable: the number of unreadable records.
+    """
+
+    options: ReplayOptions
     formatter: EventLineFormatter
     events: int = 0
     unreadable: int = 0
 
     def print_batch(self, batch: list[Message]) -> None:
-        """Show those of a batch that are wanted."""
-        steps = [make_single_step(found) for found in map(self._decode_readable, batch) if found is not None]
-        matching_steps = [step for step in steps if self.choice.matches(step)]
-        self.events += len(matching_steps)  # ahead of the writing: a signal may come right behind it
+        """Show the events of a batch that pass the filters."""
+        steps = [make_single_step(record) for record in map(self._decode_readable, batch) if record is not None]
+        matching_steps = [step for step in steps if self.options.matches(step)]
+        self.events += len(matching_steps)  # counted first, because a signal may arrive right after the writing
         if matching_steps:
             self._write_steps(matching_steps)
 
@@ -85,17 +92,17 @@ class EventPrinter:
         if self.unreadable <= MAX_NAMED:
             report_unreadable(record)
         elif self.unreadable == MAX_NAMED + 1:
-            write_stderr("unreadable: more of them are only counted from here on")
+            write_stderr("unreadable: from here on they are only counted")
 
     def _write_steps(self, steps: list[Step]) -> None:
-        if self.choice.format == "ndjson":
+        if self.options.format == "ndjson":
             write_bytes(capture.write_line(step.record.value, step.record.place) for step in steps)
         else:
             self.formatter.columns, self.formatter.today = get_width(), datetime.now(UTC).date()
             write_lines(self.formatter.format_event(step) for step in steps)
 
     def describe_total(self, records: int) -> str:
-        """What was shown of so many records."""
+        """Return how many events were shown of the ``records`` read, as text."""
         of_records = f" of {format_count(records, 'record')}" if records != self.events else ""
         unreadable_text = f", {self.unreadable:,} unreadable" if self.unreadable else ""
         return f"{format_count(self.events, 'event')} shown{of_records}{unreadable_text}"

@@ -57,7 +57,7 @@ def test_success_is_0(small: Path) -> None:
         (["demo", "a.ndjson", "--cluster", "h:1"], "Where to?"),
         (["demo", "nosuch/a.ndjson"], "nosuch/a.ndjson: No such file"),
         (["demo", "a.ndjson", "--began", "@7"], "--began takes a time"),
-        (["clusters"], "no settings name a cluster"),
+        (["clusters"], "the settings name no cluster"),
     ],
 )
 def test_what_cannot_be_done_as_written_is_2_and_says_why(tmp_path: Path, arguments: list[str], said: str) -> None:
