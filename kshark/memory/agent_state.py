@@ -1,4 +1,4 @@
-"""What an agent knew at a point of its session: what its lane had seen, and what was still open. Pure."""
+"""The state of an agent at a point of its session: the steps it had seen, its memory, its open calls. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,11 +14,11 @@ from agentlog.session.timeline import CALL_TYPES, Lane, Step, Timeline
 from agentlog.text.step_text import STEP_WORDS, format_payload_value
 
 Point = Step | Moment | None
-"""Right before a step began; a time, what was recorded then included; or the end."""
+"""A point of a session: right before a step; a time, with the events recorded at it; or None for the end."""
 
 
 class KeyChange(NamedTuple):
-    """A key in memory that was written anew: the writes before and after; ``before`` is None for a new key."""
+    """A key in memory and the steps that wrote its old and new value; ``before`` is None for a new key."""
 
     key: str
     before: Step | None
@@ -27,14 +27,15 @@ class KeyChange(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AgentState:
-    """What one agent, or one run of a sub-agent, knew.
+    """The state of one agent, or of one run of a sub-agent.
 
     Attributes:
-        seen: what its lane had recorded and what had ended by then, in order.
-        open: calls and delegations that had begun and not ended.
-        memory: the newest write of each key.
-        last_model_call: the newest model call, also one that is just being made, whose ``input`` was recorded; or None.
-        answers: of what delegations came back with, the delegation.
+        lane: the agent's lane.
+        seen: the lane's steps that had ended by then, in order.
+        open: the calls and delegations that had begun and not ended.
+        memory: the step that wrote each key last.
+        last_model_call: the newest model call with a recorded ``input``, also one that just begins; or None.
+        answers: the delegation that each delegation result answers.
     """
 
     lane: Lane
@@ -45,19 +46,19 @@ class AgentState:
     answers: dict[Step, Step] = field(default_factory=dict)
 
     def filter_seen(self, is_chosen: Callable[[Step], bool]) -> list[Step]:
-        """Those of the steps seen that are chosen."""
+        """Return the seen steps for which ``is_chosen`` is true."""
         return [step for step in self.seen if is_chosen(step)]
 
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """What came to what an agent knew from one point to a later one.
+    """The change of an agent's state from one point to a later one.
 
     Attributes:
-        seen: what it saw since.
-        opened: what had begun since, and not ended.
-        closed: what was open, and ended since.
-        memory: the keys written since.
+        seen: the steps that it saw since then.
+        opened: the calls that began since then and are open.
+        closed: the calls that were open and ended since then.
+        memory: the keys that were written since then.
     """
 
     seen: list[Step]
@@ -76,18 +77,18 @@ SECTIONS: tuple[tuple[str, Callable[[Step], bool]], ...] = (
     ("errors", lambda step: step.kind == "error"),
     ("other", lambda step: step.kind not in KNOWN_KINDS),
 )
-"""What was seen, by what it is; each step stands in one of them at most."""
+"""The sections of the answer, each with the condition for its steps; a step is in at most one of them."""
 
 
 def find_states(timeline: Timeline, causes: CauseGraph, lanes: Sequence[Lane], point: Point) -> list[AgentState]:
-    """What the agents of ``lanes`` knew at ``point``."""
+    """Return the states of the agents of ``lanes`` at ``point``."""
     begun_by_lane, has_ended = group_by_lane(_list_begun_steps(timeline, causes, point)), _make_end_check(causes, point)
     runs = {lane.result: lane.delegation for lane in timeline.lanes if lane.result is not None}
     return [_build_state(lane, begun_by_lane.get(lane, []), has_ended, runs, point) for lane in lanes]
 
 
 def hide_answer(step: Step) -> Step:
-    """An open call as it was known while it ran: without what it answered later."""
+    """Return a call as it was known while it ran, without its later answer."""
     if step.is_open or step.kind not in CALL_TYPES:
         return step
     known_fields = {
@@ -125,7 +126,7 @@ def _build_state(
 
 
 def compare_states(before: AgentState, after: AgentState) -> StateChange:
-    """What came to ``before`` until ``after``."""
+    """Return the change from ``before`` to ``after``."""
     seen_before, still_open = set(before.seen), set(after.open)
     was_open = set(before.open)
     keys = (KeyChange(key, before.memory.get(key), step) for key, step in after.memory.items())
@@ -138,7 +139,7 @@ def compare_states(before: AgentState, after: AgentState) -> StateChange:
 
 
 def find_lanes(timeline: Timeline, causes: CauseGraph, point: Point, agent: str | None) -> list[Lane]:
-    """The lanes that are meant: of a step its own, of an agent all its own, else all that had begun."""
+    """Return the lanes of ``agent``; without one, the lane of a step, or all lanes that had begun at another point."""
     if isinstance(point, Step) and agent is None:
         return [point.lane]
     begun = {step.lane for step in _list_begun_steps(timeline, causes, point)} | {
@@ -156,7 +157,7 @@ def _list_begun_steps(timeline: Timeline, causes: CauseGraph, point: Point) -> S
 
 
 def _make_end_check(causes: CauseGraph, point: Point) -> Callable[[Step], bool]:
-    """Whether a step that had begun by ``point`` had ended too."""
+    """Return a function that says whether a step that had begun by ``point`` had also ended by then."""
     if point is None:
         return lambda step: not step.is_open
     if isinstance(point, Moment):
@@ -166,13 +167,13 @@ def _make_end_check(causes: CauseGraph, point: Point) -> Callable[[Step], bool]:
     def has_ended(step: Step) -> bool:
         if step.is_open or not step.duration_us or step.recorded <= point.began:
             return not step.is_open
-        return step in causing_steps and step.recorded < point.recorded  # a beginning is only known to the millisecond
+        return step in causing_steps and step.recorded < point.recorded  # a beginning is known to the millisecond only
 
     return has_ended
 
 
 def _match_answers(seen: Sequence[Step], runs: Mapping[Step, Step | None]) -> dict[Step, Step]:
-    """Of each result its delegation: by the run's lane, by its parent, else by the agent's name."""
+    """Return the delegation of each result, found by the run's lane, by the parent, or by the agent's name."""
     open_delegations: list[Step] = []
     answers: dict[Step, Step] = {}
     for step in seen:

@@ -1,7 +1,7 @@
-"""What an agent knew as messages in the form of OpenAI's chat completions, to be given to a model again. Pure.
+"""An agent's state as messages in the form of OpenAI's chat completions, as input for a model. Pure.
 
-Where a model call recorded its input as such messages, these are what the model really saw, and stand as recorded; what
-came after them, or all where none are recorded, is put together from the events.
+If a model call recorded its input as such messages, they are exported as recorded, because the model really saw them.
+The messages after them, or all messages if none were recorded, are built from events.
 """
 
 import json
@@ -23,8 +23,10 @@ class Conversation(NamedTuple):
     """Messages, and where they come from.
 
     Attributes:
-        recorded_count: how many of the first are what the model was given, as recorded with the step ``last_model_call``.
-        left_out: steps that no message stands for.
+        messages: the messages.
+        recorded_count: the number of messages, from the first on, that were recorded as a model's input.
+        last_model_call: the step that recorded them, or None.
+        left_out: the steps that no message contains.
     """
 
     messages: list[Message]
@@ -34,7 +36,7 @@ class Conversation(NamedTuple):
 
 
 def build_conversation(state: AgentState, seen_before: Sequence[Step], number: dict[Step, int]) -> Conversation:
-    """The messages for ``state``; ``seen_before`` is what had been seen when its ``last_model_call`` call was made."""
+    """Build the messages for ``state``; ``seen_before`` are the steps seen when its ``last_model_call`` began."""
     last_model_call = state.last_model_call
     recorded = parse_messages(last_model_call.event.payload.get("input")) if last_model_call is not None else None
     if recorded is None:
@@ -53,7 +55,7 @@ def build_conversation(state: AgentState, seen_before: Sequence[Step], number: d
 
 
 def _build_opening(state: AgentState) -> list[Message]:
-    """The goal, and what stands in memory; of a sub-agent its task."""
+    """Return messages with the goal and the memory, and for a sub-agent its task."""
     delegation = state.lane.delegation
     starts = state.filter_seen(lambda step: step.kind == "session_start" and "goal" in step.event.payload)
     lines = [f"Goal: {format_payload_value(step.event.payload['goal'])}" for step in starts[:1]]
@@ -69,7 +71,7 @@ def _build_opening(state: AgentState) -> list[Message]:
 
 
 class _ConversationBuilder:
-    """Appends to messages so that they stay valid."""
+    """A builder that appends to messages and keeps them valid."""
 
     def __init__(self, number: dict[Step, int], messages: list[Message]) -> None:
         self.messages = messages
@@ -106,7 +108,7 @@ class _ConversationBuilder:
                     format_payload_value(payload.get("error") or payload.get("result") or ""),
                 )
             case "delegation" | "memory_write" | "session_start" | "session_end":
-                pass  # said with what comes back, and at the beginning
+                pass  # in the message of the result, or in the opening
             case _:
                 self.left_out.append(step)
 
@@ -115,13 +117,13 @@ class _ConversationBuilder:
             self._add_call(step, NO_ANSWER)
 
     def _add_message(self, role: str, text: str) -> None:
-        """A message; what an agent tells the user in its model's own words is said once."""
+        """Append a message unless it repeats the last: agents pass their model's words on to the user."""
         if text and self.messages[-1:] != [{"role": role, "content": text}]:
             self.messages.append({"role": role, "content": text})
             self._parallel_until = 0
 
     def _add_call(self, step: Step, answer: str) -> None:
-        """A call and its answer; calls that ran at the same time are one message's."""
+        """Append a call and its answer; parallel calls belong to one message."""
         call_id = self._make_call_id(step)
         call = {
             "id": call_id,
@@ -134,7 +136,7 @@ class _ConversationBuilder:
         self._parallel_until = max(self._parallel_until, step.recorded)
 
     def _find_calling_message(self, step: Step) -> Message:
-        """The message that a call belongs to: of a call beside it, or what the agent said before it, or a new one."""
+        """Return the message for a call: that of a parallel call, the agent's last message, or a new one."""
         if step.began < self._parallel_until:
             return next(message for message in reversed(self.messages) if message["role"] == "assistant")
         self._parallel_until = 0
@@ -152,7 +154,7 @@ class _ConversationBuilder:
         return call_id
 
     def _make_tool_name(self, step: Step) -> str:
-        """A name that providers take; tools whose names differ keep different ones."""
+        """Return a tool name that providers accept; different tools get different names."""
         names_by_kind = {"retrieval": "retrieval", "delegation": "delegate", "delegation_result": "delegate"}
         label = names_by_kind.get(step.kind, step.label)
         if label not in self._names:
@@ -167,7 +169,7 @@ class _ConversationBuilder:
 
 
 def _extract_text(output: object) -> str:
-    """What a model said, without the calls that it asked for: these have events of their own."""
+    """Return a model's text without its tool calls, which have events of their own."""
     if isinstance(output, dict) and "role" in output:
         return format_payload_value(output.get("content") or "")
     return format_payload_value(output) if output not in (None, "", [], {}) else ""
@@ -182,7 +184,7 @@ def _format_result(step: Step) -> str:
 
 
 def _encode_arguments(step: Step) -> str:
-    """A call's arguments as a JSON object in text."""
+    """Return a call's arguments as the text of a JSON object."""
     payload = step.event.payload
     match step.kind:
         case "retrieval":

@@ -1,4 +1,4 @@
-"""`kshark memory`: what an agent knew at a point of its session."""
+"""The command `kshark memory`: what an agent knew at a point of its session."""
 
 import json
 import sys
@@ -20,11 +20,12 @@ from .query import MemoryReport, build_report
 
 @dataclass(frozen=True, slots=True)
 class MemoryOptions:
-    """Whose knowledge is wanted and at which point, and how it is to be written.
+    """The agent and the points, and options for the output.
 
     Attributes:
-        at: as the user wrote it; None for the end.
-        since: from where on what changed is wanted, or None.
+        at: the point, as the user wrote it; None for the end.
+        since: an earlier point, to show only the changes since then; or None.
+        agent: the agent's id; None for the agent of the point.
     """
 
     at: str | None = None
@@ -36,16 +37,16 @@ class MemoryOptions:
     pager: bool = True
 
     def make_layout(self, began: int) -> Layout:
-        """How text is to be written for where it goes."""
+        """Return the layout for standard output; ``began`` is in microseconds since the epoch."""
         return Layout(get_width(), choose_paint(sys.stdout), began, is_full=self.full, max_chars=self.max_chars)
 
 
 def show_memory(request: SessionRequest, options: MemoryOptions) -> None:
-    """Say what the agents of a session knew.
+    """Write what the agents of a session knew.
 
     Raises:
         NothingToShow: no record of the session could be read, or it has no such step, time or agent.
-        UsageError: a point is written ambiguously, or what changed is asked for backwards.
+        UsageError: a point is ambiguous, or ``since`` is later than ``at``.
         AgentlogError: the source can't be read.
     """
     session = read_session(request)
@@ -53,10 +54,9 @@ def show_memory(request: SessionRequest, options: MemoryOptions) -> None:
     if options.full:
         from ..view.fetch_payloads import fetch_references  # noqa: PLC0415
 
-        for mind in report.states:
-            fetch_references(
-                [*mind.seen, *mind.open, *([mind.last_model_call] if mind.last_model_call is not None else [])]
-            )
+        for state in report.states:
+            model_calls = [state.last_model_call] if state.last_model_call is not None else []
+            fetch_references([*state.seen, *state.open, *model_calls])
     _show(report, session, options)
 
 
@@ -77,17 +77,14 @@ def _show(report: MemoryReport, session: LoadedSession, options: MemoryOptions) 
 
 
 def _write_messages(conversation: Conversation, causes: CauseGraph) -> None:
-    """The messages; where they come from is said on standard error, so that a model can be given what is written."""
+    """Write the messages; report on standard error where they come from, so that standard output is valid input."""
     text = json.dumps(conversation.messages, ensure_ascii=False)
     write_bytes([codec.flatten_json(text.encode()), b"\n"])
     if conversation.last_model_call is not None:
         step = causes.step_numbers[conversation.last_model_call]
-        write_stderr(
-            f"{format_count(conversation.recorded_count, 'message')} as recorded with step {step}: what the model was given there"
-        )
-    if len(conversation.messages) > conversation.recorded_count:
-        write_stderr(
-            f"{format_count(len(conversation.messages) - conversation.recorded_count, 'message')} put together from events"
-        )
+        recorded = format_count(conversation.recorded_count, "message")
+        write_stderr(f"{recorded} as recorded with step {step}: the model's input there")
+    if (other_count := len(conversation.messages) - conversation.recorded_count) > 0:
+        write_stderr(f"{format_count(other_count, 'message')} put together from events")
     if conversation.left_out:
-        write_stderr(f"{format_count(len(conversation.left_out), 'step')} of other types stand in no message")
+        write_stderr(f"{format_count(len(conversation.left_out), 'step')} of other types not in the messages")

@@ -1,4 +1,4 @@
-"""What agents knew, as one JSON document; docs/kshark.md holds the contract. Pure."""
+"""The states of agents as one JSON document; docs/kshark.md specifies the fields. Pure."""
 
 import json
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from .query import MemoryReport
 
 
 def render_json(report: MemoryReport, coverage: Coverage, unreadable: Sequence[Unreadable]) -> bytes:
-    """What each lane knew, with its events as stored, and how far all of it can be trusted."""
+    """Return the state of each lane, with its events as stored, and the coverage."""
     timeline, causes = report.timeline, report.causes
     changes: Sequence[StateChange | None] = report.changes or [None] * len(report.states)
     encoded = orjson.dumps(
@@ -31,7 +31,9 @@ def render_json(report: MemoryReport, coverage: Coverage, unreadable: Sequence[U
             "outcome": timeline.outcome,
             "at": _build_point(report.point, causes),
             "since": _build_point(report.since, causes),
-            "lanes": [_build_state(mind, change, report) for mind, change in zip(report.states, changes, strict=True)],
+            "lanes": [
+                _build_state(state, change, report) for state, change in zip(report.states, changes, strict=True)
+            ],
             "searched": coverage_to_json(coverage, unreadable),
         }
     )
@@ -65,7 +67,7 @@ def _build_state(state: AgentState, change: StateChange | None, report: MemoryRe
 
 
 def _build_model_input(state: AgentState, causes: CauseGraph) -> dict[str, Any] | None:
-    """What the model was given last, where that was recorded: that is no reconstruction."""
+    """Return the model's last recorded input, or None."""
     if state.last_model_call is None:
         return None
     return {
@@ -95,12 +97,12 @@ def _build_key(key: KeyChange, causes: CauseGraph) -> dict[str, Any]:
 
 
 def _encode_value(value: object) -> orjson.Fragment:
-    """A value of a payload as JSON: whole numbers of any size, as stored."""
+    """Return a payload's value as JSON; whole numbers of any size stay as stored."""
     return orjson.Fragment(json.dumps(value, ensure_ascii=False))
 
 
 def _build_open_step(step: Step, causes: CauseGraph) -> dict[str, Any]:
-    """A call or a delegation while it ran: what it was given, and not what it answered later."""
+    """Return a call or a delegation with its input, without its later answer."""
     payload = step.event.payload
     call_input = next((payload[name] for name in ("input", "query", "task") if name in payload), None)
     return {

@@ -1,4 +1,4 @@
-"""What `kshark memory` says of a point and of a lane, in words. Pure; the text is as recorded."""
+"""The phrases of `kshark memory` for points and lanes; recorded text isn't escaped yet. Pure."""
 
 from agentlog.analysis.causality import CauseGraph
 from agentlog.event.escape import join_lines
@@ -11,7 +11,7 @@ from .agent_state import AgentState, KeyChange, Point
 
 
 def describe_point(point: Point, began: int, causes: CauseGraph) -> str:
-    """A point in words."""
+    """Return a point in words."""
     if isinstance(point, Step):
         since = format_duration(max(point.began - began, 0))
         headline = join_lines(format_headline(point)[:80])
@@ -20,19 +20,19 @@ def describe_point(point: Point, began: int, causes: CauseGraph) -> str:
 
 
 def describe_caller(state: AgentState) -> str:
-    """Who gave a sub-agent its task; empty for the session's own agent."""
+    """Return which agent gave a sub-agent its task; empty for the session's own agent."""
     delegation = state.lane.delegation
     return f"asked by {delegation.event.agent_id}" if delegation is not None else ""
 
 
 def describe_task(state: AgentState, goal: str) -> str:
-    """What the agent was to do: the session's goal, or the task that a sub-agent was given."""
+    """Return the agent's task: the session's goal, or the task of the delegation."""
     delegation = state.lane.delegation
     return format_payload_value(delegation.event.payload.get("task", "")) if delegation is not None else goal
 
 
 def describe_model_input(state: AgentState, causes: CauseGraph) -> str:
-    """What is known of what the model was given last."""
+    """Return what is known of the model's last input."""
     step = state.last_model_call
     if step is None:
         return "no model call recorded its input; all below is put together from events"
@@ -45,7 +45,7 @@ def describe_model_input(state: AgentState, causes: CauseGraph) -> str:
 
 
 def describe_key_change(key: KeyChange) -> str:
-    """A key in memory, its value, and the one that it had."""
+    """Return a key in memory with its value and its old value."""
     value_text = format_payload_value(key.after.event.payload.get("value", ""))
     if key.before is None:
         return f"{key.key} = {value_text}"

@@ -1,4 +1,4 @@
-"""What `kshark memory` is asked for: whose knowledge, at which point, and since when. Pure."""
+"""The query of `kshark memory`: the states of agents at a point, and their changes since an earlier one. Pure."""
 
 from dataclasses import dataclass
 
@@ -14,13 +14,13 @@ from .chat_export import Conversation, build_conversation
 
 @dataclass(frozen=True, slots=True)
 class MemoryReport:
-    """What agents knew at a point.
+    """The states of agents at a point.
 
     Attributes:
         point: the point.
-        since: the earlier point from which on what changed is wanted, or None.
-        states: what each lane knew; the session's own first.
-        changes: what came to each since then; empty without ``since``.
+        since: the earlier point to compare with, or None.
+        states: the state of each lane; the session's own lane is first.
+        changes: the change of each lane since then; empty without ``since``.
     """
 
     timeline: Timeline
@@ -31,7 +31,7 @@ class MemoryReport:
     changes: list[StateChange]
 
     def build_messages(self, state: AgentState) -> Conversation:
-        """What one lane knew, as messages."""
+        """Return the state of one lane as messages."""
         seen_before: list[Step] = []
         if state.last_model_call is not None:
             seen_before = find_states(self.timeline, self.causes, [state.lane], state.last_model_call)[0].seen
@@ -39,19 +39,18 @@ class MemoryReport:
 
 
 def build_report(timeline: Timeline, point_text: str | None, since_text: str | None, agent: str | None) -> MemoryReport:
-    """What the agents that are meant knew at ``point_text``, or at the session's end.
+    """Build the report for the points and the agent as the user wrote them; None means the end, or no choice of agent.
 
     Raises:
         NothingToShow: there is no such step, or no such agent had begun.
-        UsageError: a point is written ambiguously, or ``since_text`` lies behind ``point_text``.
+        UsageError: a point is ambiguous, or ``since_text`` is later than ``point_text``.
     """
     causes = CauseGraph(timeline)
     point = resolve_reference(timeline, point_text) if point_text is not None else None
     earlier_point = resolve_reference(timeline, since_text) if since_text is not None else None
     if earlier_point is not None and _get_time(earlier_point, timeline) > _get_time(point, timeline):
-        raise UsageError(
-            f"--since {since_text} lies behind {f'--at {point_text}' if point_text is not None else 'the end'}; turn them round"
-        )
+        end = f"--at {point_text}" if point_text is not None else "the end"
+        raise UsageError(f"--since {since_text} is later than {end}; swap the two")
     lanes = find_lanes(timeline, causes, point, agent)
     if not lanes:
         agents = ", ".join(dict.fromkeys(lane.agent_id for lane in timeline.lanes))
@@ -60,7 +59,7 @@ def build_report(timeline: Timeline, point_text: str | None, since_text: str | N
     if earlier_point is None:
         return MemoryReport(timeline, causes, point, earlier_point, states, [])
     earlier_states = find_states(timeline, causes, lanes, earlier_point)
-    changes = [compare_states(one, other) for one, other in zip(earlier_states, states, strict=True)]
+    changes = [compare_states(before, after) for before, after in zip(earlier_states, states, strict=True)]
     return MemoryReport(timeline, causes, point, earlier_point, states, changes)
 
 

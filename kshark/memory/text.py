@@ -1,4 +1,4 @@
-"""What agents knew, as text for a terminal. Pure."""
+"""The states of agents as text for a terminal. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -20,17 +20,17 @@ from .phrases import describe_caller, describe_key_change, describe_model_input,
 from .query import MemoryReport
 
 MAX_LINES_SHOWN = 12
-"""So many of a section's lines are shown, the newest; --full shows all."""
+"""The most steps of a section that are shown, the newest ones; --full shows all."""
 
 
 def render_text(report: MemoryReport, coverage: Coverage, layout: Layout) -> Iterator[str]:
-    """A heading, then each lane: what it was to do, what it knew, what it waited for."""
+    """Yield the header, then each lane: its task, what it knew, its open calls; then the coverage."""
     writer = NumberedStepWriter(report.causes.step_numbers, layout)
     yield from format_header(report.timeline, coverage, layout)
     yield from wrap_text(escape_controls(_describe_points(report)), layout.columns)
-    for number, mind in enumerate(report.states):
+    for number, state in enumerate(report.states):
         yield ""
-        yield from _render_state(mind, report.changes[number] if report.changes else None, report, writer)
+        yield from _render_state(state, report.changes[number] if report.changes else None, report, writer)
     yield ""
     yield from writer.render_named("read", describe_coverage(coverage))
 
@@ -46,12 +46,8 @@ def _render_state(
 ) -> Iterator[str]:
     layout, goal = writer.layout, report.timeline.goal
     name = clip_text(state.lane.agent_id, layout.columns)
-    caller_text = (
-        clip_text(describe_caller(state), max(layout.columns - cell_width(name) - 2, 0))
-        if describe_caller(state)
-        else ""
-    )
-    yield f"{layout.paint(name, Style.NAME)}  {caller_text}".rstrip()
+    caller = clip_text(describe_caller(state), max(layout.columns - cell_width(name) - 2, 0))
+    yield f"{layout.paint(name, Style.NAME)}  {caller}".rstrip()
     yield from writer.render_named(
         "goal" if state.lane.delegation is None else "task", describe_task(state, goal), Style.STRONG
     )
@@ -80,7 +76,7 @@ def _render_open(steps: Sequence[Step], writer: NumberedStepWriter) -> Iterator[
 
 
 def _render_section(title: str, steps: Sequence[Step], writer: NumberedStepWriter) -> Iterator[str]:
-    """A title with a count, and the newest of the steps."""
+    """Yield a title with the number of steps, and the newest steps."""
     if not steps:
         return
     layout = writer.layout

@@ -287,8 +287,8 @@ def test_a_number_of_any_size_stays_what_it_was(tmp_path: Path) -> None:
     [
         (("--at", "evt_zz"), 4, "no step evt_zz"),
         (("--agent", "nobody"), 4, "no agent nobody"),
-        (("--at", "2", "--since", "3"), 2, "--since 3 lies behind --at 2"),
-        (("--since", "2030-01-01"), 2, "--since 2030-01-01 lies behind the end"),
+        (("--at", "2", "--since", "3"), 2, "--since 3 is later than --at 2"),
+        (("--since", "2030-01-01"), 2, "--since 2030-01-01 is later than the end"),
     ],
 )
 def test_a_point_that_is_not_there_is_said(tmp_path: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
