@@ -1,1 +1,1 @@
-"""Sessions moved between topics and capture files: export, import, and the demo's story."""
+"""Transfers between topics and capture files: export, import, and the demo's story."""

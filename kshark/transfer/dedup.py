@@ -1,4 +1,4 @@
-"""Which events of some sessions a topic holds already."""
+"""The events of a capture file that a topic already has, so that an import writes none twice."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -27,18 +27,18 @@ _ids_decoder = msgspec.json.Decoder(_EventIds)
 
 @dataclass
 class ExistingEvents:
-    """The events that are there.
+    """The events that the topic already has.
 
     Attributes:
-        copies: how often each ``event_id`` is there.
-        times: where it was asked for, the timestamp of each, in milliseconds since the epoch.
+        copies: the number of copies of each ``event_id``.
+        times: the timestamp of each event in milliseconds since the epoch; empty unless they were requested.
     """
 
     copies: Counter[str] = field(default_factory=Counter)
     times: dict[str, int] = field(default_factory=dict)
 
     def claim(self, event_id: str) -> bool:
-        """Whether an event is there, as often as it was asked for: of one that is there once, a second copy isn't."""
+        """Claim one stored copy of an event; return False when all stored copies are claimed."""
         remaining = self.copies[event_id]
         if remaining:
             self.copies[event_id] = remaining - 1
@@ -46,10 +46,10 @@ class ExistingEvents:
 
 
 def find_existing_events(reader: KafkaReader, topic: str, scan: CaptureScan, *, at_any_time: bool) -> ExistingEvents:
-    """What ``topic`` holds of the sessions that were found, in whatever partition.
+    """Find the events of the file's sessions in ``topic``, in all partitions.
 
     Args:
-        at_any_time: events may lie there at other times than in the file.
+        at_any_time: read the whole topic, because its events may have other times than the file's; note the times.
 
     Raises:
         KafkaError: the topic can't be read.
@@ -71,7 +71,7 @@ def _note_event(message: Message, sessions: set[str], existing: ExistingEvents, 
     try:
         ids = codec.decode_tolerantly(_ids_decoder, message.value() or b"")
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return  # it is no event, so not one of ours
+        return  # not an event, so none of the file's
     if ids.session_id in sessions:
         existing.copies[ids.event_id] += 1
         if at_any_time:

@@ -1,4 +1,4 @@
-"""`kshark demo`: write the story, forty-odd sessions of one afternoon, to a file or into a topic."""
+"""The command `kshark demo`: the story of forty-odd sessions, written to a capture file."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +33,7 @@ def write_file(path: str, start_time: str | None) -> None:
 
 
 def _encode_lines(records: list[StoryRecord]) -> Iterator[bytes]:
-    """What is no event stays what it is; a record without a value leaves no line."""
+    """Yield a line for each record; the unreadable one stays as it is, a record without a value has no line."""
     for place, value in assign_places(records, partitions=PARTITIONS):
         if value is None:
             continue

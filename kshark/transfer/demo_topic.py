@@ -1,4 +1,4 @@
-"""`kshark demo --cluster`: write the story into a topic."""
+"""The command `kshark demo --cluster`: the story, written into a topic."""
 
 import time
 
@@ -16,10 +16,10 @@ from .preflight import WritePlan, find_preflight_errors
 
 
 def write_topic(source_options: SourceOptions, start_time: str | None) -> None:
-    """Write the story into a topic, which is made when it isn't there.
+    """Write the story into a topic, which is created if it doesn't exist.
 
     Raises:
-        UsageError: the topic is none for the story: its retention would delete what is so old, for instance.
+        UsageError: the topic wouldn't keep the story, for example because its retention is too short.
         KafkaError: the cluster can't be reached, or refuses.
     """
     cluster, topic, _ = choose_cluster(source_options)

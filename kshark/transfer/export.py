@@ -1,4 +1,4 @@
-"""`kshark export`: sessions to a capture file, every record as stored."""
+"""The command `kshark export`: sessions, written to a capture file as stored."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,25 +20,35 @@ from ..source.session_request import SessionRequest
 
 @dataclass
 class ExportRun:
-    """An export on its way: how much was found, and which sessions weren't."""
+    """A running export.
+
+    Attributes:
+        events: the number of events found so far.
+        missing: a message for each session that wasn't found.
+        unreadable: the records that couldn't be read.
+    """
 
     events: int = 0
     missing: list[str] = field(default_factory=list)
     unreadable: UnreadableReport = field(default_factory=UnreadableReport)
 
     def read_lines(self, sessions: Sequence[SessionRequest]) -> Iterator[bytes]:
-        """The lines of all sessions, one session after another."""
-        for wanted in sessions:
+        """Yield the lines of all sessions, one session after another.
+
+        Raises:
+            NothingToShow: no session was found.
+        """
+        for request in sessions:
             events_before = self.events
-            with open_session_source(wanted) as source:
-                yield from self._read_session(wanted, source)
+            with open_session_source(request) as source:
+                yield from self._read_session(request, source)
             if self.events == events_before:
-                self.missing.append(describe_not_found(wanted.session_id, source.searched, wanted.span))
+                self.missing.append(describe_not_found(request.session_id, source.searched, request.span))
         if not self.events:
             raise NothingToShow("\n".join(self.missing))
 
     def _read_session(self, request: SessionRequest, source: Source) -> Iterable[bytes]:
-        """A session's lines as its records lie: in a topic by partition and offset, in a file in its order."""
+        """Return a session's lines in stored order: by partition and offset, or as in the file."""
         places: list[tuple[int, int]] = []
         lines: list[bytes] = []
         with show_progress(
@@ -60,8 +70,9 @@ def export_sessions(sessions: Sequence[SessionRequest], path: str) -> None:
     """Write ``sessions`` to the file at ``path``; ``-`` is standard output.
 
     Raises:
+        UsageError: several sessions are requested from a pipe.
         NothingToShow: a session wasn't found; the others are written.
-        AgentlogError: the source can't be read, or the file not written.
+        AgentlogError: the source can't be read, or the file can't be written.
     """
     if len(sessions) > 1 and sessions[0].source.is_pipe:
         raise UsageError("a pipe can be read only once: export one session, or give --file a file")

@@ -1,4 +1,4 @@
-"""`kshark import`: a capture file's events into a topic, as they were and each once."""
+"""The command `kshark import`: a capture file's events, written unchanged and once into a topic."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ from .time_shift import shift_record
 
 @dataclass
 class ImportRun:
-    """A capture file on its way into a topic."""
+    """A running import of a capture file into a topic."""
 
     file: LockedCapture
     scan: CaptureScan
@@ -38,11 +38,11 @@ class ImportRun:
 
     @property
     def target(self) -> str:
-        """The topic, for a person."""
+        """The names of the topic and the cluster, for messages."""
         return f"topic {self.topic} of {self.cluster.name}"
 
     def select_outgoing(self, places: Mapping[str, tuple[bytes, int]]) -> Iterator[OutgoingRecord]:
-        """The events that the topic doesn't hold, in the file's order."""
+        """Yield the events that the topic doesn't have, in the file's order."""
         for record in read_importable(self.file):
             if not self.existing.claim(record.event.event_id):
                 key, partition = places[record.event.session_id]
@@ -53,7 +53,7 @@ class ImportRun:
 
 
 def import_file(path: str, source_options: SourceOptions, shift_to: str | None, new_partitions: int | None) -> None:
-    """Write what the file at ``path`` holds and the topic doesn't.
+    """Write the events of the file at ``path`` that the topic doesn't have.
 
     Raises:
         UsageError: the file can't be read, or the topic wouldn't keep its events as they are.
@@ -65,7 +65,7 @@ def import_file(path: str, source_options: SourceOptions, shift_to: str | None, 
     with lock_capture(path) as file:
         scan = scan_capture(file)
         if not scan.events:
-            raise NothingToShow(f"{file.name} holds no event: {format_count(scan.unreadable.count, 'line')} unreadable")
+            raise NothingToShow(f"{file.name} has no event: {format_count(scan.unreadable.count, 'line')} unreadable")
         settings = _prepare_topic(cluster, topic, new_partitions)
         with KafkaReader(cluster) as reader:
             count = reader.partition_count(topic)
@@ -82,19 +82,18 @@ def _prepare_topic(cluster: Cluster, topic: str, new_partitions: int | None) -> 
     try:
         return read_topic_settings(cluster, topic)
     except TopicNotFound as error:
-        raise TopicNotFound(f"{error}; --create N makes it, with N partitions") from error
+        raise TopicNotFound(f"{error}; --create N creates it with N partitions") from error
 
 
 def _find_shift(import_run: ImportRun, target_end: Moment | None) -> int:
-    """By how many milliseconds to move all events: as those that are in the topic were moved, else to ``target_end``."""
+    """Return the shift in milliseconds: that of events that are already in the topic, else to ``target_end``."""
     if target_end is None:
         return 0
     for record in read_importable(import_run.file) if import_run.existing.times else ():
         if (stored_ms := import_run.existing.times.get(record.event.event_id)) is not None:
             shift_ms = stored_ms - get_timestamp_ms(record)
-            write_stderr(
-                f"{import_run.target} holds some of these events, moved by {_format_span(shift_ms)}: the others go along"
-            )
+            span = _format_span(shift_ms)
+            write_stderr(f"{import_run.target} has some of these events, moved by {span}: the others move equally")
             return shift_ms
     return target_end.timestamp_ms - import_run.scan.newest_ms
 
@@ -104,7 +103,11 @@ def _format_span(ms: int) -> str:
 
 
 def _check_topic(import_run: ImportRun, settings: Mapping[str, str], shift_option: str) -> None:
-    """Refuse a topic that wouldn't keep the events as they are."""
+    """Check that the topic would keep the events as they are.
+
+    Raises:
+        UsageError: it wouldn't.
+    """
     scan, shift_ms = import_run.scan, import_run.shift_ms
     oldest = f"{to_datetime((scan.oldest_ms + shift_ms) * 1000):%Y-%m-%d %H:%M:%S} UTC"
     plan = WritePlan(
@@ -132,28 +135,26 @@ def _write_events(import_run: ImportRun, partitions: int, partitioner: str | Non
         is_complete = True
     finally:
         if not is_complete:
-            write_stderr(
-                f"wrote {format_count(writer.delivered_count, 'event')}; import it again for the rest: none is written twice"
-            )
+            count = format_count(writer.delivered_count, "event")
+            write_stderr(f"wrote {count}; import the file again for the rest: no event is written twice")
     _report_result(import_run, writer.delivered_count)
 
 
 def _report_result(import_run: ImportRun, written_count: int) -> None:
     scan, name = import_run.scan, import_run.file.name
     if not written_count:
-        write_stderr(
-            f"nothing to write: {import_run.target} holds all {format_count(scan.events, 'event')} of {name} already"
-        )
+        count = format_count(scan.events, "event")
+        write_stderr(f"nothing to write: {import_run.target} already has all {count} of {name}")
     else:
-        existing_text = f"; {scan.events - written_count:,} were there already" if written_count < scan.events else ""
-        sessions = format_count(len(scan.sessions), "session")
-        write_stderr(
-            f"wrote {format_count(written_count, 'event')} of {sessions} into {import_run.target}{existing_text}"
-        )
+        rest = f"; {scan.events - written_count:,} were already there" if written_count < scan.events else ""
+        count, sessions = format_count(written_count, "event"), format_count(len(scan.sessions), "session")
+        write_stderr(f"wrote {count} of {sessions} into {import_run.target}{rest}")
     if import_run.shift_ms and written_count:
         last = to_datetime((scan.newest_ms + import_run.shift_ms) * 1000)
-        write_stderr(f"moved by {_format_span(import_run.shift_ms)}: the last is of {last:%Y-%m-%d %H:%M:%S} UTC")
+        write_stderr(
+            f"moved by {_format_span(import_run.shift_ms)}: the last event is now at {last:%Y-%m-%d %H:%M:%S} UTC"
+        )
     if scan.unreadable.count:
         write_stderr(f"{format_count(scan.unreadable.count, 'line')} of {name} couldn't be read: keep the file")
     elif scan.is_spooled:
-        write_stderr(f"{name} was spooled, and all of it has arrived: the file may be deleted")
+        write_stderr(f"{name} is a spool file, and all its events have arrived: it may be deleted")

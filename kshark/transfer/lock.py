@@ -1,4 +1,4 @@
-"""A capture file held while it is imported: no other process sends it meanwhile, and it can be read more than once."""
+"""The lock on a capture file during its import, so that no other process sends the same events."""
 
 import fcntl
 import sys
@@ -12,11 +12,11 @@ from agentlog.log.capture_file import copy_stream
 
 
 class LockedCapture(NamedTuple):
-    """A capture file that can be read again and again.
+    """A capture file that can be read several times.
 
     Attributes:
-        path: where its bytes are.
-        name: what it is called for a person.
+        path: the file, or a temporary copy of a pipe.
+        name: the name for messages.
     """
 
     path: str
@@ -25,10 +25,10 @@ class LockedCapture(NamedTuple):
 
 @contextmanager
 def lock_capture(path: str) -> Iterator[LockedCapture]:
-    """The file at ``path``, locked as an AgentTracer locks its spool; what can be read only once is copied.
+    """Open the file at ``path`` with the lock that an AgentTracer takes on its spool. Copy a pipe to a temporary file.
 
     Raises:
-        UsageError: it can't be read, or somebody is at it.
+        UsageError: the file can't be read, or another process has locked it.
     """
     if path == "-":
         with copy_stream(sys.stdin.buffer) as copy:
@@ -37,7 +37,7 @@ def lock_capture(path: str) -> Iterator[LockedCapture]:
     try:
         file = Path(path).open("rb")  # noqa: SIM115  closed below
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}. A capture file is what is imported.") from error
+        raise UsageError(f"{path}: {error.strerror or error}. Name a capture file, or - for standard input.") from error
     with file:
         if Path(path).is_file():
             _lock_file(file, path)
@@ -52,7 +52,7 @@ def _lock_file(file: BinaryIO, path: str) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise UsageError(
-            f"{path} is in use: by an AgentTracer, which sends it by itself once Kafka is back, or by another import"
+            f"{path} is in use by an AgentTracer, which sends it itself when Kafka is back, or by another import"
         ) from None
     except OSError:  # a file system without locks: nobody else could lock it either
         return

@@ -1,4 +1,4 @@
-"""Whether a topic takes records of some time and size, and keeps them; or what to do. Pure."""
+"""The check that a topic accepts and keeps records of a given time and size. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -6,18 +6,19 @@ from typing import NamedTuple
 from agentlog.formatting import format_duration
 
 DEFAULT_MAX_BATCH_BYTES = 1_048_588
-"""Kafka's own ``max.message.bytes``."""
+"""Kafka's default for ``max.message.bytes``."""
 
 
 class WritePlan(NamedTuple):
-    """What is to be written.
+    """The records to write.
 
     Attributes:
-        subject: the records, as the beginning of a sentence that goes on with "older".
-        remedy: what to do against records that are too old, as a sentence.
-        oldest_ms: in milliseconds since the epoch, as ``newest_ms``.
-        largest_bytes: the bytes of the largest record, its key and headers included.
-        largest_place: its place, for a person.
+        subject: the beginning of a sentence about the records, which continues with "older".
+        remedy: a sentence that says what to do about records that are too old.
+        oldest_ms: the oldest timestamp, in milliseconds since the epoch.
+        newest_ms: the newest timestamp, in milliseconds since the epoch.
+        largest_bytes: the size of the largest record with its key and headers.
+        largest_place: the name of the largest record, for messages.
     """
 
     subject: str
@@ -29,30 +30,32 @@ class WritePlan(NamedTuple):
 
 
 def find_preflight_errors(topic: str, settings: Mapping[str, str], plan: WritePlan, now_ms: int) -> Iterator[str]:
-    """Why ``topic`` is none for ``plan``, each with what to do; nothing when all is well."""
+    """Yield each reason why ``topic`` can't hold the records of ``plan``, and what to do about it."""
     age_ms, ahead_ms = now_ms - plan.oldest_ms, plan.newest_ms - now_ms
     policy = settings.get("cleanup.policy", "delete")
     if "compact" in policy:
-        yield f"{topic} is compacted: it keeps one event of a session; name another --topic"
+        yield f"{topic} is compacted, so it keeps one event of each session; name another --topic"
     if "delete" in policy and 0 <= (retention_ms := _read_number(settings, "retention.ms", -1)) < age_ms:
         yield (
-            f"{topic} keeps records for {format_duration(retention_ms * 1000)}, and {plan.subject} older: Kafka would delete them "
-            f"within minutes. {plan.remedy}, name another --topic, or set its retention.ms to -1."
+            f"{topic} keeps records for {format_duration(retention_ms * 1000)}, and {plan.subject} older: "
+            f"Kafka would delete them within minutes. {plan.remedy}, name another --topic, or set its "
+            f"retention.ms to -1."
         )
     if settings.get("message.timestamp.type") == "LogAppendTime":
         yield (
-            f"{topic} gives records the time of their arrival (message.timestamp.type=LogAppendTime), and theirs would "
-            f"be lost; name another --topic, or set it to CreateTime"
+            f"{topic} replaces timestamps by the time of arrival (message.timestamp.type=LogAppendTime); "
+            f"name another --topic, or set it to CreateTime"
         )
     if (before := _read_number(settings, "message.timestamp.before.max.ms", age_ms)) < age_ms:
         yield (
-            f"{topic} refuses records more than {format_duration(before * 1000)} old (message.timestamp.before.max.ms), and "
-            f"{plan.subject} older. {plan.remedy}, or name another --topic."
+            f"{topic} refuses records more than {format_duration(before * 1000)} old "
+            f"(message.timestamp.before.max.ms), and {plan.subject} older. {plan.remedy}, or name another --topic."
         )
     if (after := _read_number(settings, "message.timestamp.after.max.ms", ahead_ms)) < ahead_ms:
         yield (
             f"{topic} refuses records more than {format_duration(after * 1000)} ahead of its clock "
-            f"(message.timestamp.after.max.ms), and the newest is {format_duration(ahead_ms * 1000)} ahead. {plan.remedy}."
+            f"(message.timestamp.after.max.ms), and the newest is {format_duration(ahead_ms * 1000)} ahead. "
+            f"{plan.remedy}."
         )
     if (limit := find_max_batch_bytes(settings)) < plan.largest_bytes:
         yield (
@@ -62,7 +65,7 @@ def find_preflight_errors(topic: str, settings: Mapping[str, str], plan: WritePl
 
 
 def find_max_batch_bytes(settings: Mapping[str, str]) -> int:
-    """The bytes of the largest batch that a topic takes."""
+    """Return the size in bytes of the largest batch that a topic accepts."""
     return _read_number(settings, "max.message.bytes", DEFAULT_MAX_BATCH_BYTES)
 
 

@@ -1,4 +1,4 @@
-"""What a capture file holds: looked through before anything of it is written."""
+"""The scan of a capture file, before any of its events is written."""
 
 import io
 from collections.abc import Iterator
@@ -13,16 +13,22 @@ from agentlog.terminal.unreadable_report import UnreadableReport
 from .lock import LockedCapture
 
 RECORD_OVERHEAD_BYTES = 128
-"""What Kafka adds to a record and its batch, amply."""
+"""An upper bound for what Kafka adds to a record and its batch."""
 
 
 @dataclass
 class CaptureScan:
-    """What there is.
+    """The result of a scan.
 
     Attributes:
-        largest_bytes: the bytes that the largest record takes, and at ``largest_place`` its line.
-        is_spooled: an AgentTracer put it aside while Kafka was away.
+        events: the number of events.
+        sessions: the ids of their sessions.
+        oldest_ms: the oldest timestamp, in milliseconds since the epoch.
+        newest_ms: the newest timestamp, in milliseconds since the epoch.
+        largest_bytes: the size of the largest record with its key, headers and Kafka's overhead.
+        largest_place: the event of the largest record, for messages.
+        is_spooled: whether an AgentTracer wrote the file while Kafka was away.
+        unreadable: the lines that couldn't be read.
     """
 
     events: int = 0
@@ -35,7 +41,7 @@ class CaptureScan:
     unreadable: UnreadableReport = field(default_factory=UnreadableReport)
 
     def add(self, record: Record) -> None:
-        """Take in a record."""
+        """Count a record."""
         timestamp_ms, place = get_timestamp_ms(record), record.place
         self.oldest_ms = min(timestamp_ms, self.oldest_ms) if self.events else timestamp_ms
         self.newest_ms = max(timestamp_ms, self.newest_ms)
@@ -49,13 +55,13 @@ class CaptureScan:
 
 
 def scan_capture(file: LockedCapture) -> CaptureScan:
-    """Look through a file; what can't be read is named.
+    """Scan a file and report its unreadable lines on standard error.
 
     Raises:
         UsageError: it can't be opened.
     """
     scan = CaptureScan()
-    with show_progress(lambda: f"{file.name}: looked through {scan.events:,} events"):
+    with show_progress(lambda: f"{file.name}: scanned {scan.events:,} events"):
         for item in _read_records(file):
             if isinstance(item, Unreadable):
                 scan.unreadable.add(item)
@@ -66,7 +72,7 @@ def scan_capture(file: LockedCapture) -> CaptureScan:
 
 
 def read_importable(file: LockedCapture) -> Iterator[Record]:
-    """The records of a file that can be imported."""
+    """Yield the records of a file that can be imported."""
     return (item for item in _read_records(file) if isinstance(item, Record))
 
 
@@ -74,12 +80,12 @@ def _read_records(file: LockedCapture) -> Iterator[RecordOrUnreadable]:
     for item in read_all_records(file.path, file.name, io.BufferedReader(io.BytesIO())):
         if isinstance(item, Record) and get_timestamp_ms(item) <= 0:
             where = f"{file.name}: event {item.event.event_id}"
-            yield Unreadable(where, item.place, "it is of before 1970, where Kafka's time begins")
+            yield Unreadable(where, item.place, "it is from before 1970, where Kafka's timestamps begin")
         else:
             yield item
 
 
 def get_timestamp_ms(record: Record) -> int:
-    """The Kafka timestamp that a record had, else its event's, in milliseconds since the epoch."""
+    """Return a record's Kafka timestamp, or else its event's time, in milliseconds since the epoch."""
     stored = record.place.timestamp
     return stored if stored is not None else to_microseconds(record.event.timestamp) // 1000

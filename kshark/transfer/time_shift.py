@@ -1,4 +1,4 @@
-"""An event at another time: its ``timestamp`` is written anew, all else stays the bytes that it was. Pure."""
+"""The shift of an event in time, which replaces its ``timestamp`` and keeps all other bytes. Pure."""
 
 import re
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from agentlog.event import codec
 from agentlog.event.event import Headers, Record
 
 SHIFT_HEADER = "agentlog.shifted"
-"""The record header that says by how many milliseconds an event was moved; of one moved twice there are two."""
+"""The record header that holds the shift in milliseconds; an event that was shifted twice has two."""
 
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
 _text_decoder = msgspec.json.Decoder(str)
@@ -17,10 +17,10 @@ _COLON = re.compile(rb"\s*:")
 
 
 def shift_record(record: Record, by_ms: int) -> tuple[bytes, Headers]:
-    """A record's value and headers, moved by so many milliseconds.
+    """Return a record's value and headers, shifted by ``by_ms`` milliseconds.
 
     Raises:
-        OverflowError: no calendar holds the new time.
+        OverflowError: the new time is outside the years 1 to 9999.
     """
     new_time = _format_timestamp(record.event.timestamp + timedelta(milliseconds=by_ms))
     begins, ends = _find_timestamp(record.value)
@@ -34,7 +34,7 @@ def _format_timestamp(moment: datetime) -> str:
 
 
 def _find_timestamp(value: bytes) -> tuple[int, int]:
-    """Where the value of the last top-level ``timestamp`` stands: the one that counts."""
+    """Return the span of the value of the last top-level ``timestamp``, which is the one that counts."""
     depth, value_span, is_value_next = 0, (0, 0), False
     for token in _TOKEN.finditer(value):
         text = token[0]

@@ -145,7 +145,7 @@ def test_a_second_import_writes_nothing_and_says_so(kafka: str, topic: TopicFact
     assert first.error_text == f"wrote 5 events of 1 session into topic {name} of {kafka}\n"
     second = import_(kafka, name, file)
     assert (second.code, len(held(kafka, name))) == (0, 5)
-    assert second.error_text == f"nothing to write: topic {name} of {kafka} holds all 5 events of {file} already\n"
+    assert second.error_text == f"nothing to write: topic {name} of {kafka} already has all 5 events of {file}\n"
 
 
 def test_what_is_there_in_part_is_made_whole_in_whatever_partition_it_lies(
@@ -159,7 +159,7 @@ def test_what_is_there_in_part_is_made_whole_in_whatever_partition_it_lies(
         [Message(None, b"no json"), Message("sess_1", None), *make_messages([make_event(2, session_id="sess_2")])],
     )
     done = import_(kafka, name, file)
-    assert done.error_text.endswith("; 2 were there already\n")
+    assert done.error_text.endswith("; 2 were already there\n")
     mine = [
         orjson.loads(each.value or b"")["event_id"]
         for each in held(kafka, name)
@@ -223,7 +223,7 @@ def test_a_file_that_holds_no_event_is_4(kafka: str, topic: TopicFactory, tmp_pa
     (tmp_path / "none.ndjson").write_text("no\nnone\n")
     done = import_(kafka, topic(), tmp_path / "none.ndjson")
     assert done.code == 4
-    assert "holds no event: 2 lines unreadable" in done.error_text
+    assert "has no event: 2 lines unreadable" in done.error_text
 
 
 def test_a_pipe_can_be_imported(kafka: str, topic: TopicFactory, file: Path) -> None:
@@ -239,8 +239,8 @@ def test_a_pipe_can_be_imported(kafka: str, topic: TopicFactory, file: Path) -> 
             {"retention.ms": "604800000"},
             "keeps records for 7 d 0 h, and the oldest of {file}, of 2026-01-15 14:00:00 UTC, is older",
         ),
-        ({"cleanup.policy": "compact"}, "is compacted: it keeps one event of a session"),
-        ({"message.timestamp.type": "LogAppendTime"}, "gives records the time of their arrival"),
+        ({"cleanup.policy": "compact"}, "is compacted, so it keeps one event of each session"),
+        ({"message.timestamp.type": "LogAppendTime"}, "replaces timestamps by the time of arrival"),
         ({"message.timestamp.before.max.ms": "3600000"}, "refuses records more than 1 h 0 m old"),
         ({"max.message.bytes": "200"}, "takes records of up to 200 bytes (max.message.bytes), and event evt_"),
     ],
@@ -301,7 +301,7 @@ def test_a_shifted_import_that_was_interrupted_goes_on_with_the_same_shift(
     part.write_bytes(encode_events(SESSION_EVENTS[:2]))
     import_(kafka, name, part, "--shift-to", "2026-03-01T08:00:00Z")
     done = import_(kafka, name, file, "--shift-to", "now")
-    assert "holds some of these events, moved by 44 d 17 h: the others go along" in done.error_text
+    assert "has some of these events, moved by 44 d 17 h: the others move equally" in done.error_text
     times = [each.timestamp for each in held(kafka, name)]
     assert [each - times[0] for each in times] == [0, 1000, 2000, 2000, 3000]
     assert import_(kafka, name, file, "--shift-to", "now").error_text.splitlines()[-1].startswith("nothing to write: ")
@@ -311,7 +311,7 @@ def test_create_makes_the_topic_and_without_it_a_missing_one_is_3(kafka: str, to
     name = topic() + "-new"
     refused = import_(kafka, name, file)
     assert refused.code == 3
-    assert refused.error_text.endswith("; --create N makes it, with N partitions\n")
+    assert refused.error_text.endswith("; --create N creates it with N partitions\n")
     assert import_(kafka, name, file, "--create", "4").code == 0
     assert {each.partition for each in held(kafka, name)} == {murmur2_partition(b"sess_1", 4)}
     assert import_(kafka, name, file, "--create", "9").error_text.startswith("nothing to write")
@@ -322,7 +322,7 @@ def test_a_spool_that_a_tracer_has_is_left_to_it(kafka: str, topic: TopicFactory
         fcntl.flock(spool, fcntl.LOCK_EX)
         done = import_(kafka, topic(), file)
     assert done.code == 2
-    assert f"{file} is in use: by an AgentTracer" in done.error_text
+    assert f"{file} is in use by an AgentTracer" in done.error_text
 
 
 SPOOLING = """
@@ -344,7 +344,7 @@ def test_what_a_tracer_spooled_is_sent_and_the_file_may_be_deleted(
     (spool,) = tmp_path.iterdir()
     done = import_(kafka, name, spool)
     assert done.code == 0
-    assert done.error_text.endswith(f"{spool} was spooled, and all of it has arrived: the file may be deleted\n")
+    assert done.error_text.endswith(f"{spool} is a spool file, and all its events have arrived: it may be deleted\n")
     texts = [orjson.loads(each.value or b"")["payload"].get("text") for each in held(kafka, name)]
     assert [text for text in texts if text] == [f"message {n}" for n in range(20)]
     assert {name for each in held(kafka, name) for name, _ in each.headers} == {"agentlog.process"}
