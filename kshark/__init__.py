@@ -1,1 +1,1 @@
-"""kshark: what did a session do, step by step, and why."""
+"""kshark: the console tool that replays a session and explains it."""

@@ -1,8 +1,8 @@
-"""The command `kshark`, and `python -m kshark`."""
+"""The entry point of `kshark` and `python -m kshark`."""
 
 import signal
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # while it is loaded, Ctrl-C ends it without a traceback of Python's
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports ends without a traceback
 
 from .cli import main  # noqa: E402
 

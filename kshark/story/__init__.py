@@ -1,6 +1,6 @@
-"""The story that agentlog is shown on: two hours of agents at work, made by code, the same bytes each time.
+"""The demo's story: two hours of agents at work, made by code, the same bytes each time.
 
-Forty sessions or so, interleaved as production is. One of them made 847 API calls for a single invoice.
+About forty sessions run at the same time, as in production. One of them makes 847 API calls for a single invoice.
 """
 
 from collections import Counter
@@ -117,7 +117,7 @@ CHAPTERS = (
 
 
 def build_story(start_time: datetime = START_TIME, seed: int = SEED) -> list[StoryRecord]:
-    """The records of the story in the order in which they reach Kafka; ``start_time`` is aware, and moves all of it."""
+    """Return the story's records in the order in which they reach Kafka; ``start_time`` needs a time zone."""
     scene = Scene(to_milliseconds(start_time), seed, [])
     for chapter in CHAPTERS:
         chapter(scene)
@@ -127,7 +127,7 @@ def build_story(start_time: datetime = START_TIME, seed: int = SEED) -> list[Sto
 def assign_places(
     records: Sequence[StoryRecord], topic: str = "agent-events", partitions: int = 12
 ) -> list[tuple[Place, bytes | None]]:
-    """Where each record comes to lie in a new topic, with its value; None is a tombstone."""
+    """Return each record's place in a new topic, and its value; None is a tombstone."""
     ends: Counter[int] = Counter()
     placed_records: list[tuple[Place, bytes | None]] = []
     for record in records:

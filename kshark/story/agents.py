@@ -1,10 +1,10 @@
-"""Who plays in the story: the agents, the language models they ask, and what the models cost."""
+"""The agents of the story, their language models, and the models' prices."""
 
 from typing import NamedTuple
 
 
 class Model(NamedTuple):
-    """A language model: its list prices in US dollars a million tokens (January 2026), and its pace.
+    """A language model: its list prices in US dollars per million tokens (January 2026), and its speed.
 
     Attributes:
         cached: the price of input tokens that the provider had in its prompt cache.
@@ -27,7 +27,7 @@ MODELS = {
 
 
 class Tokens(NamedTuple):
-    """What one call of a model used; ``input`` includes ``cached``."""
+    """The tokens of one model call; ``input`` includes ``cached``."""
 
     input: int
     output: int
@@ -35,7 +35,7 @@ class Tokens(NamedTuple):
 
 
 def cost_usd(model: str, tokens: Tokens) -> float:
-    """The list price of one call in US dollars, to a ten-thousandth of a cent."""
+    """Return the list price of one call in US dollars, to a ten-thousandth of a cent."""
     price = MODELS[model]
     fresh = (tokens.input - tokens.cached) * price.input
     return round((fresh + tokens.cached * price.cached + tokens.output * price.output) / 1_000_000, 6)

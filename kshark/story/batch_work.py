@@ -1,11 +1,11 @@
-"""Ordinary work on long lists: mails to sort, returns to look through, dependencies to bring up to date."""
+"""Ordinary sessions that work through a list: mails to sort, returns to check, dependencies to update."""
 
 from .agents import CODER, REFUNDER, SUPPORTER
 from .session_writer import Scene, SessionWriter
 
 
 def write_batch_work(scene: Scene) -> None:
-    """All ordinary sessions that go through a list, one entry after another."""
+    """Write all ordinary sessions that work through a list."""
     _sorts_mail(scene.open_session("sess_support_4135", SUPPORTER, 17.6))
     _looks_through_returns(scene.open_session("sess_refund_5536", REFUNDER, 71.3))
     _updates_dependencies(scene.open_session("sess_coding_1079", CODER, 0.4))

@@ -1,4 +1,4 @@
-"""Ordinary billing: single invoices, and rounds of reminders over a list of customers."""
+"""Ordinary billing sessions: single invoices, and reminders to a list of customers."""
 
 from .agents import INVOICER, OLD_INVOICER, Agent
 from .session_writer import Fields, Scene, SessionWriter
@@ -12,7 +12,7 @@ CUSTOMERS = (
 
 
 def write_billing(scene: Scene) -> None:
-    """All ordinary billing sessions."""
+    """Write all ordinary billing sessions."""
     _sends_invoice(
         scene.open_session("sess_billing_3310", INVOICER, 13.2), "Kestrel Air", "Maintenance, January", 2_150
     )

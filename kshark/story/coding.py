@@ -1,4 +1,4 @@
-"""Ordinary coding: an issue, a look around, and edits until the tests pass, or until the steps run out."""
+"""Ordinary coding sessions: an issue, a search, and edits until the tests pass or the steps run out."""
 
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ class CodingTask(NamedTuple):
 
 
 def write_coding(scene: Scene) -> None:
-    """All ordinary coding sessions."""
+    """Write all ordinary coding sessions."""
     for task in TASKS:
         _solves_task(scene.open_session(task.session_id, CODER, task.minute), task)
 

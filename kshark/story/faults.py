@@ -1,16 +1,16 @@
-"""Sessions in trouble: a crash, records that come late, twice, torn or elsewhere, a wrong clock, hostile texts."""
+"""Sessions with faults: a crash, late, repeated, torn or misplaced records, a wrong clock, hostile texts."""
 
 from .agents import BOOKKEEPER, CLAIMS_HANDLER, COURIER, FRAUD_CHECKER, PHOTO_CHECKER, REFUNDER, SUPPORTER
 from .session_writer import Fields, Scene, SessionWriter, StoryRecord
 
 CRASHED = "sess_crashed"
-"""Never ended: the process died inside a tool call, which has a ``call_started`` and nothing else."""
+"""A session without an end: the process died in a tool call, of which only the ``call_started`` exists."""
 LATE = "sess_late_claim"
-"""Late, twice, elsewhere and torn. The name is one that murmur2 and crc32 place apart in 3, 12 and 20 partitions."""
+"""Late, repeated, misplaced and torn records. murmur2 and crc32 put this id apart in 3, 12 and 20 partitions."""
 CLOCK_SKEW = "sess_clock_skew"
-"""A sub-agent on a machine whose clock is 4 s behind: by its clock it began before it was asked."""
+"""A sub-agent on a machine whose clock is 4 s behind: by its timestamps it began before it was asked."""
 HOSTILE = "sess_hostile"
-"""Texts that would drive a careless terminal or browser: escape sequences, markup, overrides, faked lines."""
+"""Texts that attack a terminal or browser: escape sequences, markup, overrides, forged lines."""
 ERASED = "sess_erased"
 """A key with a tombstone and nothing else."""
 
@@ -21,7 +21,7 @@ LATE_UNREADABLE = 1
 
 
 def write_crashed(scene: Scene) -> None:
-    """The month-end close: nine accounts go well, and the process is gone in the middle of the tenth."""
+    """Write the month-end close: nine accounts succeed, and the process dies in the tenth."""
     session = scene.open_session(CRASHED, BOOKKEEPER, minute=71.8)
     session.starts("Close the books for December", ledger="northwind-eu", period="2025-12")
     session.thinks(
@@ -38,7 +38,7 @@ def write_crashed(scene: Scene) -> None:
 
 
 def write_late(scene: Scene) -> None:
-    """A damaged parcel. The courier's process loses its network for 75 s; another client checks the photos."""
+    """Write the damaged parcel: a process loses its network for 75 s; another client checks the photos."""
     session = scene.open_session(LATE, CLAIMS_HANDLER, minute=101.6)
     session.starts("Settle the claim for parcel NW-55120", claim="CL-7781")
     session.hears("The box came open and two of the glasses are broken. I attached photos.")
@@ -89,7 +89,7 @@ def _looks_at_photos(session: SessionWriter) -> None:
 
 
 def write_clock_skew(scene: Scene) -> None:
-    """A refund is held back until it was checked for fraud, on a machine that lives four seconds in the past."""
+    """Write the refund whose fraud check runs on a machine with its clock four seconds behind."""
     session = scene.open_session(CLOCK_SKEW, REFUNDER, minute=64.1)
     session.starts("Refund order 70-4415", amount_eur=389.0)
     session.hears("I sent the camera back ten days ago and I'm still waiting for my money.")
@@ -110,14 +110,14 @@ def write_clock_skew(scene: Scene) -> None:
 
 
 def write_erased(scene: Scene) -> None:
-    """Somebody asked for their data to be deleted; a tombstone is what's left."""
+    """Write the tombstone of a session whose data a customer had deleted."""
     moment = scene.began + 20 * 60_000
     tombstone = StoryRecord("murmur2", ERASED.encode(), None, moment, (("agentlog.process", b"privacy-worker-01c4"),))
     scene.arrivals.append((moment, tombstone))
 
 
 def write_hostile(scene: Scene) -> None:
-    """A customer who tries what a text can do to the one who reads the log."""
+    """Write the session of a customer who attacks the readers of the log with texts."""
     session = scene.open_session(HOSTILE, SUPPORTER, minute=38.2)
     session.starts("[bold red]Help[/] the customer\x1b[2J with an order", ticket="T-90822\x1b]0;owned\x07")
     for text in HOSTILE_TEXTS:

@@ -1,4 +1,4 @@
-"""Sessions that end well and are worth a look: a search in a loop, a prompt that grows, values too large to keep."""
+"""Sessions that succeed and waste work: a repeated search, a growing prompt, values too large for an event."""
 
 from hashlib import sha256
 
@@ -6,11 +6,11 @@ from .agents import LAWYER, REPORTER, SUPPORTER, Tokens
 from .session_writer import Fields, Scene, SessionWriter
 
 SUPPORT_SEARCH = "sess_support_search"
-"""The same vector search in each of its iterations: 26 ``retrieval`` events with one query."""
+"""A session that repeats one vector search: 26 ``retrieval`` events with the same query."""
 REPORT_HISTORY = "sess_report_history"
-"""The whole history in each prompt: 32 ``llm_call`` events, each 3,150 tokens longer than the last, none cached."""
+"""A session that sends its whole history with each prompt: 32 ``llm_call`` events, each 3,150 tokens longer."""
 LARGE = "sess_large"
-"""A payload by reference in an input and in an output: the values lie in an object store."""
+"""A session with a reference in an input and in an output; the values are in an object store."""
 
 SEARCHES = 26
 REPORT_STEPS = 32
@@ -19,7 +19,7 @@ REPORT_STEP_TOKENS = 3_150
 
 
 def write_support_search(scene: Scene) -> None:
-    """A support agent that looks up the same article before each step, and never keeps what it found."""
+    """Write the support agent that searches the same article before each step and never keeps it."""
     session = scene.open_session(SUPPORT_SEARCH, SUPPORTER, minute=31.4)
     session.starts("Help the customer to sign in again", ticket="T-90817", channel="chat")
     session.hears("I have a new phone and now I can't sign in, it wants a code from the old one.")
@@ -63,7 +63,7 @@ SIGN_IN_REPLIES = (
 
 
 def write_report_history(scene: Scene) -> None:
-    """A report agent that sends everything it has ever seen with every question, and caches nothing."""
+    """Write the report agent that sends its whole history with each question and caches nothing."""
     session = scene.open_session(REPORT_HISTORY, REPORTER, minute=47.9)
     session.starts("Write the weekly sales report", week="2026-W02", requested_by="sales-ops")
     session.hears("The weekly report, please, with a line on each region.")
@@ -87,7 +87,7 @@ TABLES = ("orders", "returns", "pipeline", "plan")
 
 
 def write_large(scene: Scene) -> None:
-    """A contract of 214 pages goes in, its text with notes comes out; both are too large for an event."""
+    """Write the session with a contract of 214 pages as input and output, both too large for an event."""
     session = scene.open_session(LARGE, LAWYER, minute=92.3)
     contract = CLAUSE.encode() * 9_200
     notes = NOTE.encode() * 3_100
@@ -122,6 +122,6 @@ NOTE = "14.7: new. No limit. Compare 9.1 of 2024, where the limit was the price 
 
 
 def make_reference(key: str, content: bytes) -> Fields:
-    """What an event keeps of ``content``, which lies in the object store under ``key``."""
+    """Return the reference to ``content``, which is in the object store under ``key``."""
     digest, preview = sha256(content).hexdigest(), content[:120].decode()
     return {"$ref": f"s3://northwind-agent-payloads/{key}", "bytes": len(content), "sha256": digest, "preview": preview}

@@ -1,4 +1,4 @@
-"""Ordinary refunds: the policy is read, the order looked at, and a decision taken for a reason."""
+"""Ordinary refund sessions: the agent reads the policy, checks the order, and decides with a reason."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from .session_writer import Fields, Scene, SessionWriter
 
 
 class Refund(NamedTuple):
-    """A request for money back, and what becomes of it.
+    """A request for a refund, and its result.
 
     Attributes:
         amount: what was paid, in euros; ``refunded`` what is given back.
@@ -31,7 +31,7 @@ class Refund(NamedTuple):
 
 
 def write_refunds(scene: Scene) -> None:
-    """All ordinary refund sessions."""
+    """Write all ordinary refund sessions."""
     for refund in REFUNDS:
         _handles_refund(scene.open_session(refund.session_id, REFUNDER, refund.minute), refund)
 

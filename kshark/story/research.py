@@ -1,4 +1,4 @@
-"""Ordinary research: a question is split, sources are read several at a time, and what they say is kept."""
+"""Ordinary research sessions: the agent splits a question, reads sources in parallel, and keeps the answers."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from .session_writer import Scene, SessionWriter, ToolCall
 
 
 class Study(NamedTuple):
-    """A question and its parts, each with what was found out; ``sources`` is how many pages each part reads."""
+    """A question and its parts, each with its answer; ``sources`` is the number of pages that each part reads."""
 
     session_id: str
     minute: float
@@ -19,7 +19,7 @@ class Study(NamedTuple):
 
 
 def write_research(scene: Scene) -> None:
-    """All ordinary research sessions."""
+    """Write all ordinary research sessions."""
     for study in STUDIES:
         _answers_question(scene.open_session(study.session_id, ANALYST, study.minute), study)
 

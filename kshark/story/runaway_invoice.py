@@ -1,4 +1,4 @@
-"""One invoice, told twice: the session that made 847 API calls for it, and the one that needed nine."""
+"""Two sessions for one invoice: one makes 847 API calls, the other needs nine."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from .agents import INVOICER, RESEARCHER, Tokens
 from .session_writer import Fields, Scene, SessionWriter
 
 INVOICE_847 = "sess_invoice_847"
-"""The runaway: 847 ``tool_call`` events, 164 of them the same refused request, 12 ``llm_call`` events; it fails."""
+"""The runaway: 847 ``tool_call`` events, 164 of them the same refused request, and 12 ``llm_call`` events; it fails."""
 INVOICE_OK = "sess_invoice_ok"
 """The same goal, an hour later: 9 ``tool_call`` events, one of them refused; it succeeds."""
 
@@ -26,7 +26,7 @@ MILESTONE: Fields = {"milestone_id": "ms_acme_2", "title": "Pilot in two plants"
 
 
 def write_runaway(scene: Scene) -> None:
-    """An agent takes "too many requests" for "not sent yet", and then can't stop checking whether it was sent."""
+    """Write the agent that reads "too many requests" as "not sent yet" and then checks again and again."""
     session = scene.open_session(INVOICE_847, INVOICER, minute=83 + 9.112 / 60)
     _prepares_invoice(session)
     session.thinks(
@@ -56,7 +56,7 @@ def write_runaway(scene: Scene) -> None:
 
 
 def write_nine_calls(scene: Scene) -> None:
-    """The same agent, customer and refusal; this time it waits, and makes the repetition safe."""
+    """Write the same agent, customer and refusal; this time it waits and retries safely."""
     session = scene.open_session(INVOICE_OK, INVOICER, minute=134)
     _prepares_invoice(session)
     session.thinks(
@@ -185,7 +185,7 @@ def _lists_timesheets(session: SessionWriter) -> None:
 
 
 class RepeatedCheck(NamedTuple):
-    """Why the agent looks once more, how sure it is, and where it looks."""
+    """The reason why the agent checks again, its confidence, and what it checks."""
 
     tokens: Tokens
     prompt: str

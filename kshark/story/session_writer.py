@@ -1,4 +1,4 @@
-"""The pen that the story is written with: an agent's verbs, each of which records one event on the session's clock."""
+"""The writer of a story's sessions: a method for each thing an agent does, which records it on the session's clock."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -22,9 +22,9 @@ class StoryRecord(NamedTuple):
     """A record as a client produces it.
 
     Attributes:
-        partitioner: the client's, as ``agentlog.partitions.PARTITIONERS`` names it.
-        value: the event as stored, or what stands in its place; None is a tombstone.
-        timestamp: the event's own, in milliseconds since the epoch.
+        partitioner: the client's partitioner, a name in ``agentlog.event.partitioner.PARTITIONERS``.
+        value: the event as stored, or damaged bytes; None is a tombstone.
+        timestamp: the event's time, in milliseconds since the epoch.
     """
 
     partitioner: str
@@ -34,12 +34,12 @@ class StoryRecord(NamedTuple):
     headers: Headers
 
     def partition(self, count: int) -> int:
-        """Where the record goes in a topic of ``count`` partitions."""
+        """Return the record's partition in a topic of ``count`` partitions."""
         return PARTITIONERS[self.partitioner](self.key, count)
 
 
 class ToolCall(NamedTuple):
-    """One of several calls that run at the same time."""
+    """One of several parallel calls; ``ms`` is its duration in milliseconds."""
 
     tool: str
     arguments: Fields
@@ -48,7 +48,7 @@ class ToolCall(NamedTuple):
 
 
 class OpenCall(NamedTuple):
-    """A tool call that was announced and is still running; ``parent_id`` is what the agent was at before it."""
+    """A tool call that has a ``call_started`` and still runs; ``parent_id`` is the parent of the call."""
 
     call_id: str
     tool: str
@@ -58,11 +58,11 @@ class OpenCall(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """What all sessions of a story share.
+    """The state that all sessions of a story share.
 
     Attributes:
-        began: when the story begins, in milliseconds since the epoch.
-        arrivals: each record and when it reached Kafka, in milliseconds since the epoch.
+        began: the beginning of the story, in milliseconds since the epoch.
+        arrivals: each record with its arrival in Kafka, in milliseconds since the epoch.
     """
 
     began: int
@@ -70,19 +70,23 @@ class Scene(NamedTuple):
     arrivals: list[tuple[int, StoryRecord]]
 
     def open_session(self, session_id: str, agent: Agent, minute: float) -> "SessionWriter":
-        """The pen of a session that begins ``minute`` minutes into the story."""
+        """Return the writer of a session that begins ``minute`` minutes into the story."""
         now = self.began + round(minute * 60_000)
-        return SessionWriter(self, session_id, agent, now, Random(f"{self.seed} {session_id}"))  # noqa: S311 - a story, no secret
+        rng = Random(f"{self.seed} {session_id}")  # noqa: S311 - a story, no secret
+        return SessionWriter(self, session_id, agent, now, rng)
 
 
 class SessionWriter:
-    """One agent's hand in one session.
+    """The writer of one agent's events in one session.
+
+    Each method writes what happens next, in the third person: ``session.decides("refund", ...)``.
 
     Attributes:
-        now: the true time, in milliseconds since the epoch, whatever the machine's clock says.
-        model: which model the agent asks.
-        parent_id: the ``event_id`` that the next event follows from; ``delegation_id`` that of the delegation, for a sub-agent.
-        buffered_until: until then the client's buffer keeps what is recorded.
+        now: the true time in milliseconds since the epoch; the machine's clock may differ.
+        model: the name of the agent's model.
+        parent_id: the ``event_id`` of the parent of the next event.
+        delegation_id: the ``event_id`` of the delegation, for a sub-agent.
+        buffered_until: the time until which the client keeps events in its buffer.
     """
 
     def __init__(self, scene: Scene, session_id: str, agent: Agent, now: int, rng: Random) -> None:
@@ -114,7 +118,7 @@ class SessionWriter:
         self._write("session_end", {"status": status, **outcome})
 
     def thinks(self, prompt: str, answer: str, tokens: Tokens | None = None) -> None:
-        """The agent asks its model; unless told, the tokens grow with what the session has written so far."""
+        """The agent asks its model. Without ``tokens``, their number grows with the session."""
         thinking_tokens = self.between(20, 20 + 2 * self.agent.mean_thinking_tokens)
         tokens = tokens or Tokens(self._prompt_tokens, len(answer) // 4 + thinking_tokens, self._cached_tokens)
         ms = self.between(240, 520) + round(tokens.output * MODELS[self.model].ms_per_token)
@@ -135,7 +139,7 @@ class SessionWriter:
         self.parent_id = self._write("decision", {"action": action, "alternatives": alternatives}, why)
 
     def calls(self, tool: str, arguments: Fields, output: object, ms: int = 0, because: str = "") -> None:
-        """A tool is called and answers, after ``ms`` milliseconds or as long as tools usually take."""
+        """A tool is called and answers after ``ms`` milliseconds; 0 means a usual duration."""
         context: Fields = {"reasoning": because} if because else {}
         self._call("tool_call", {"tool": tool, "input": arguments, "output": output}, ms, context)
 
@@ -144,14 +148,14 @@ class SessionWriter:
         self._call("tool_call", {"tool": tool, "input": arguments, "error": error}, ms)
 
     def calls_together(self, calls: Iterable[ToolCall]) -> None:
-        """Several tools are called at once; the agent goes on when the slowest has answered."""
+        """Several tools are called in parallel; the agent continues when the slowest has answered."""
         began = self.now
         for call in sorted(calls, key=lambda each: each.ms):
             self.now = began
             self.calls(*call)
 
     def opens_call(self, tool: str, arguments: Fields) -> OpenCall:
-        """A tool is called that does things of its own: they have the call as their parent, until it closes."""
+        """A tool is called that does several things; the call is their parent until ``closes_call``."""
         call = OpenCall(self._new_id(), tool, arguments, self.now, self.parent_id)
         self._announce(call.call_id, "tool_call", {"tool": tool, "input": arguments})
         self.parent_id = call.call_id
@@ -159,13 +163,13 @@ class SessionWriter:
         return call
 
     def closes_call(self, call: OpenCall, output: object) -> None:
-        """The tool that was opened answers."""
+        """The open tool call answers."""
         self.parent_id = call.parent_id
         payload = {"tool": call.tool, "input": call.arguments, "output": output, "latency_ms": self.now - call.began}
         self._write("tool_call", payload, event_id=call.call_id)
 
     def searches(self, query: str, documents: object, ms: int = 0) -> None:
-        """The agent searches what it knows: a vector search."""
+        """The agent runs a vector search."""
         self._call("retrieval", {"query": query, "documents": documents}, ms)
 
     def remembers(self, key: str, value: object) -> None:
@@ -173,11 +177,11 @@ class SessionWriter:
         self._write("memory_write", {"key": key, "value": value})
 
     def fails(self, kind: str, message: str) -> None:
-        """Something goes wrong that is no call's own error."""
+        """An error happens outside of a call."""
         self._write("error", {"type": kind, "message": message})
 
     def delegates(self, agent: Agent, task: str, child_session_id: str | None = None) -> "SessionWriter":
-        """Another agent gets a task; its pen writes into this session, or into one of its own when that is named."""
+        """Another agent gets a task. It writes into this session, or into ``child_session_id`` if that is given."""
         child = {"child_session_id": child_session_id} if child_session_id else {}
         began = self.now + self.between(30, 120)
         rng = Random(self.rng.getrandbits(64))  # noqa: S311 - a story, no secret
@@ -198,17 +202,17 @@ class SessionWriter:
         self.now += round(seconds * 1000)
 
     def between(self, low: int, high: int) -> int:
-        """A number that this session makes up, ``high`` included."""
+        """Return a random number from ``low`` to ``high``, both included."""
         return self.rng.randint(low, high)
 
     def sends_again(self, records: int, after_ms: int, partitioner: str | None = None) -> None:
-        """The client produces its last ``records`` records a second time: the acknowledgement didn't come."""
+        """The client sends its last ``records`` records again, because it got no acknowledgement."""
         for arrival, record in self._sent[-records:]:
             copy = record._replace(partitioner=partitioner or record.partitioner)
             self.scene.arrivals.append((arrival + after_ms, copy))
 
     def sends_torn(self) -> None:
-        """The client produces its last record once more, and it comes cut off in the middle."""
+        """The client sends its last record again, and it arrives cut off after two thirds."""
         arrival, record = self._sent[-1]
         value = record.value or b""
         self.scene.arrivals.append((arrival + 1, record._replace(value=value[: len(value) * 2 // 3])))
@@ -255,10 +259,10 @@ class SessionWriter:
 
 
 def format_timestamp(milliseconds: int) -> str:
-    """A time since the epoch as events write it, like ``2026-01-15T14:23:11.847Z``."""
+    """Return a time since the epoch as in an event, like ``2026-01-15T14:23:11.847Z``."""
     return (EPOCH + timedelta(milliseconds=milliseconds)).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 def to_milliseconds(moment: datetime) -> int:
-    """Milliseconds since the epoch of an aware ``moment``."""
+    """Return the milliseconds since the epoch of a time with a time zone."""
     return (moment - EPOCH) // timedelta(milliseconds=1)

@@ -1,4 +1,4 @@
-"""Ordinary support: short conversations, each turn a search, a few look-ups and an answer."""
+"""Ordinary support sessions: short conversations with a search, a few look-ups and an answer in each turn."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from .session_writer import Fields, Scene, SessionWriter
 
 
 class Turn(NamedTuple):
-    """What the customer writes, what the agent searches for and looks up, and what it answers."""
+    """A turn: the customer's text, the agent's search and look-ups, and its answer."""
 
     customer: str
     query: str
@@ -16,7 +16,7 @@ class Turn(NamedTuple):
 
 
 class SupportCase(NamedTuple):
-    """A conversation; ``status`` is how it ends."""
+    """A conversation; ``status`` is the status of its end."""
 
     session_id: str
     minute: float
@@ -27,7 +27,7 @@ class SupportCase(NamedTuple):
 
 
 def write_support(scene: Scene) -> None:
-    """All ordinary support sessions."""
+    """Write all ordinary support sessions."""
     for support_case in SUPPORT_CASES:
         _talks_to_customer(scene.open_session(support_case.session_id, SUPPORTER, support_case.minute), support_case)
 

@@ -1,4 +1,4 @@
-"""A journey planned by agents that call agents: three deep, two at a time, and one in a session of its own."""
+"""A trip planned by agents that call agents: three levels deep, two in parallel, one in its own session."""
 
 from .agents import CONVERTER, FARE_FINDER, HOTEL_FINDER, PLANNER, TRIP_RESEARCHER, VISA_ADVISER
 from .session_writer import Fields, Scene, SessionWriter, ToolCall
@@ -10,7 +10,7 @@ VISA_CHECK = "sess_visa_check"
 
 
 def write_trip_planner(scene: Scene) -> None:
-    """Ten days in Japan for two, on a budget."""
+    """Write the planning of ten days in Japan for two, on a budget."""
     session = scene.open_session(TRIP_PLANNER, PLANNER, minute=55.25)
     session.starts("Plan ten days in Japan for two, at most 5,200 euros", traveller="m.keller", adults=2)
     session.hears("We'd like to be there for the cherry blossom. Tokyo and Kyoto, nothing fancy, 5,200 euros at most.")

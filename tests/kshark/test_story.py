@@ -115,7 +115,8 @@ def test_the_story_is_the_same_on_each_call(records: list[StoryRecord]) -> None:
 
 @pytest.mark.parametrize("hash_seed", ["1", "2"])
 def test_the_story_is_the_same_in_each_process(records: list[StoryRecord], hash_seed: str) -> None:
-    script = "import hashlib; from kshark.story import story; print(hashlib.sha256(repr(story()).encode()).hexdigest())"
+    hashed = "sha256(repr(build_story()).encode()).hexdigest()"
+    script = f"from hashlib import sha256; from kshark.story import build_story; print({hashed})"
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
     run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == hashlib.sha256(repr(records).encode()).hexdigest()
