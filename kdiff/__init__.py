@@ -1,1 +1,1 @@
-"""kdiff: why did one session succeed and another one fail."""
+"""kdiff: why one session succeeded and another one failed."""

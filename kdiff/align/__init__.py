@@ -1,1 +1,1 @@
-"""Steps of both sessions matched, and the payloads of each pair compared."""
+"""Alignment of the steps of two sessions, and comparison of their payloads."""

@@ -1,12 +1,11 @@
-"""deepdiff, taught what makes no difference, which ids have one role, and which texts say the same. Pure.
+"""Operators that tell deepdiff what makes no difference, which ids have one role, and which texts are the same. Pure.
 
-deepdiff takes some 0.3 s to load, and 50 µs for each pair of values. So this module is imported only where several
-parts of two values differ, and deepdiff gets these parts alone.
+deepdiff takes 0.1 to 0.3 s to load, and about 50 µs for each pair of values. So this module is imported only if
+several parts of two values differ, and deepdiff gets only these parts.
 """
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from deepdiff import DeepDiff
@@ -20,32 +19,26 @@ from .payload_diff import (
     Path,
     find_role_conflicts,
     is_equal,
-    is_number,
-    is_same_number,
-    is_same_text,
+    is_same_leaf,
     is_settled,
     pair_children,
     parse_json_texts,
 )
 
 MAX_LEVELS = 30
-"""deepdiff gets so many levels at once: it recurses, and its time grows with the square of the depth."""
+"""The number of levels that one run of deepdiff gets. It recurses, and its time grows with the square of the depth."""
 CHANGED = "values_changed"
+"""deepdiff's name for a change of a value."""
 CONFLICTS, POSITION = "role_conflicts", "position"
+"""The keys of our notes in ``DiffLevel.additional``."""
 
 
-@dataclass(slots=True)
-class Search:
-    """A search for the changes between two values.
+class DeepPair(NamedTuple):
+    """Two values that lie too deep for the run of deepdiff that met them."""
 
-    Attributes:
-        limit: the number of changes that end the search.
-        waiting: pairs of values that lie too deep for one run of deepdiff, and their paths.
-    """
-
-    context: ComparisonContext
-    limit: int
-    waiting: deque[tuple[Any, Any, Path]] = field(default_factory=deque)
+    a: Any
+    b: Any
+    path: Path
 
 
 class Position(NamedTuple):
@@ -56,13 +49,13 @@ class Position(NamedTuple):
 
 
 class Unchanged(NamedTuple):
-    """Neighbours that are equal on both sides: only the roles of their ids are left to compare."""
+    """Neighbours that are equal on both sides. Only the roles of their ids are left to compare."""
 
     pairs: list[Pair]
 
 
 class LimitReachedError(Exception):
-    """Ends a run of deepdiff that has found enough."""
+    """The end of a run of deepdiff that has found enough changes."""
 
     def __init__(self, differences: Mapping[str, Any]) -> None:
         super().__init__("enough changes")
@@ -70,32 +63,30 @@ class LimitReachedError(Exception):
 
 
 def search_changes(a: Any, b: Any, context: ComparisonContext, path: Path, limit: int) -> list[Change]:
-    """Search for what differs between two values: ``MAX_LEVELS`` levels in the order of A, then those below them.
+    """Return the changes between two values. The first ``MAX_LEVELS`` levels come first, each level in the order of A.
 
     Args:
-        path: the place of both inside the event.
-        limit: the greatest number of changes to find.
+        path: the place of both values inside the event.
+        limit: the greatest number of changes to return.
     """
-    search = Search(context, limit, deque([(a, b, path)]))
+    waiting = deque([DeepPair(a, b, path)])
     changes: list[Change] = []
-    while search.waiting and search.limit > 0:
-        changes += _run_deepdiff(*search.waiting.popleft(), search)
-        search.limit = limit - len(changes)
+    while waiting and len(changes) < limit:
+        changes += _run_deepdiff(waiting.popleft(), context, limit - len(changes), waiting)
     return changes[:limit]
 
 
-def _run_deepdiff(a: Any, b: Any, path: Path, search: Search) -> Iterator[Change]:
+def _run_deepdiff(pair: DeepPair, context: ComparisonContext, limit: int, waiting: deque[DeepPair]) -> Iterator[Change]:
     operators = [
-        LocateOperator(search, path),
-        UnchangedOperator(search.context),
-        TextOperator(search.context),
-        NumberOperator(search.context),
-        ContainerOperator(search, len(path) + MAX_LEVELS),
+        LocateOperator(pair.path, limit),
+        UnchangedOperator(context),
+        LeafOperator(context),
+        ContainerOperator(context, len(pair.path) + MAX_LEVELS, waiting),
     ]
     try:
         # Its default skips members whose names begin with two underscores.
         differences: Mapping[str, Any] = DeepDiff(
-            a, b, custom_operators=operators, view="tree", ignore_private_variables=False
+            pair.a, pair.b, custom_operators=operators, view="tree", ignore_private_variables=False
         )
     except LimitReachedError as reached:
         differences = reached.differences
@@ -111,18 +102,22 @@ def _position(level: DiffLevel) -> Position:
 class LocateOperator(BaseOperator):
     """Notes the position of each level, and ends the search at its limit.
 
-    deepdiff links levels in both directions. The operator unlinks those that are done with, for their memory would be
-    kept otherwise: the tools run without garbage collection.
+    deepdiff links levels in both directions. The operator unlinks the levels that are done, so that their memory is
+    freed: the tools run without garbage collection.
+
+    Args:
+        root: the path of the values that deepdiff gets.
+        limit: the number of changes that end the search.
     """
 
-    def __init__(self, search: Search, path: Path) -> None:
+    def __init__(self, root: Path, limit: int) -> None:
         super().__init__()
-        self._search, self._root = search, path
-        self._visits, self._next_check = 0, search.limit
+        self._root, self._limit = root, limit
+        self._visits, self._next_check = 0, limit
         self._open: list[DiffLevel] = []
 
     def match(self, level: DiffLevel) -> bool:
-        """Match every level."""
+        """Note the position. Match if enough changes may have been found: a visit finds one change at most."""
         self._visits += 1
         relation = level.up and (level.up.t1_child_rel or level.up.t2_child_rel)
         path = (*_position(level.up).path, str(relation.param)) if level.up and relation else self._root
@@ -130,11 +125,11 @@ class LocateOperator(BaseOperator):
         while len(self._open) > len(path) - len(self._root):
             _unlink(self._open.pop())
         self._open.append(level)
-        return self._visits > self._next_check  # a visit finds one change at most
+        return self._visits > self._next_check
 
     def give_up_diffing(self, level: DiffLevel, diff_instance: DeepDiff) -> bool:  # noqa: ARG002  deepdiff's signature
-        """End the search when enough changes are found."""
-        missing = self._search.limit - len(diff_instance.tree)
+        """End the search if enough changes are found."""
+        missing = self._limit - len(diff_instance.tree)
         if missing <= 0:
             raise LimitReachedError(diff_instance.tree)
         self._next_check = self._visits + missing
@@ -148,7 +143,7 @@ def _unlink(level: DiffLevel) -> None:
 
 
 class UnchangedOperator(BaseOperator):
-    """Compares the roles of ids in what is equal on both sides."""
+    """Compares the roles of ids in values that are equal on both sides."""
 
     def __init__(self, context: ComparisonContext) -> None:
         super().__init__()
@@ -172,10 +167,10 @@ class UnchangedOperator(BaseOperator):
         return True
 
 
-class TextOperator(BaseOperator):
-    """Compares texts by their form, free text by its words, and JSON texts by what they hold.
+class LeafOperator(BaseOperator):
+    """Compares texts by their form, free text by its words, JSON texts by their contents, and numbers by their value.
 
-    deepdiff would run difflib on their lines.
+    deepdiff would run difflib on the lines of texts, and doesn't know that an id may be a number.
     """
 
     def __init__(self, context: ComparisonContext) -> None:
@@ -183,65 +178,54 @@ class TextOperator(BaseOperator):
         self._context = context
 
     def match(self, level: DiffLevel) -> bool:
-        """Match two texts."""
-        return type(level.t1) is str and type(level.t2) is str
+        """Match all values but two objects or two lists."""
+        return type(level.t1) is not type(level.t2) or type(level.t1) not in (dict, list)
 
     def give_up_diffing(self, level: DiffLevel, diff_instance: DeepDiff) -> bool:
-        """Report two texts that don't say the same; go on with what two JSON texts hold."""
-        contents = parse_json_texts(level.t1, level.t2)
-        if contents is not None:
-            level.t1, level.t2 = contents
-            return False
-        if not is_same_text(level.t1, level.t2, self._context, _position(level).path[-1]):
+        """Report two values that are not the same; go on with the contents of two JSON texts."""
+        if isinstance(level.t1, str) and isinstance(level.t2, str):
+            contents = parse_json_texts(level.t1, level.t2)
+            if contents is not None:
+                level.t1, level.t2 = contents
+                return False
+        if not is_same_leaf(level.t1, level.t2, self._context, _position(level).path[-1]):
             diff_instance.custom_report_result(CHANGED, level)
         return True
-
-
-class NumberOperator(BaseOperator):
-    """Skips equal numbers whatever their type, and numbers that are ids of one role."""
-
-    def __init__(self, context: ComparisonContext) -> None:
-        super().__init__()
-        self._context = context
-
-    def match(self, level: DiffLevel) -> bool:
-        """Match two numbers; true and false are none."""
-        return is_number(level.t1) and is_number(level.t2)
-
-    def give_up_diffing(self, level: DiffLevel, diff_instance: DeepDiff) -> bool:  # noqa: ARG002  deepdiff's signature
-        """Leave different numbers to deepdiff."""
-        return is_same_number(level.t1, level.t2, self._context, _position(level).path[-1])
 
 
 class ContainerOperator(BaseOperator):
     """Pairs the members of two objects and aligns the items of two lists. Only pairs that differ go on to deepdiff.
 
     So deepdiff sees two objects with the same members, and no list, which it would align in quadratic time.
+
+    Args:
+        max_length: the length of the paths at which values are left to another run.
+        waiting: where these values are put.
     """
 
-    def __init__(self, search: Search, deepest: int) -> None:
+    def __init__(self, context: ComparisonContext, max_length: int, waiting: deque[DeepPair]) -> None:
         super().__init__()
-        self._search, self._deepest = search, deepest
+        self._context, self._max_length, self._waiting = context, max_length, waiting
 
-    def match(self, level: DiffLevel) -> bool:
-        """Match two objects or two lists."""
-        return type(level.t1) is type(level.t2) and type(level.t1) in (dict, list)
+    def match(self, level: DiffLevel) -> bool:  # noqa: ARG002  deepdiff's signature
+        """Match two objects or two lists: ``LeafOperator`` has taken everything else."""
+        return True
 
     def give_up_diffing(self, level: DiffLevel, diff_instance: DeepDiff) -> bool:  # noqa: ARG002  deepdiff's signature
-        """Go on with the pairs, or let them wait for another run where they lie too deep."""
+        """Go on with the pairs, or leave them to another run if they lie too deep."""
         path = _position(level).path
-        if len(path) >= self._deepest:
-            self._search.waiting.append((level.t1, level.t2, path))
+        if len(path) >= self._max_length:
+            self._waiting.append(DeepPair(level.t1, level.t2, path))
             return True
-        level.t1, level.t2 = _narrow(level.t1, level.t2, self._search.context, path)
+        level.t1, level.t2 = _narrow(level.t1, level.t2, self._context, path)
         return False
 
 
 def _narrow(a: Any, b: Any, context: ComparisonContext, path: Path) -> tuple[dict[Any, Any], dict[Any, Any]]:
-    """Make two objects with the same members: the pairs that differ, and between them what is unchanged but holds ids.
+    """Return two objects with the same members: the pairs that differ, and unchanged pairs whose ids need a look.
 
-    The key of a pair is a text; where two items of a list have one index, that of the second is a number. The key of
-    what is unchanged is a tuple. So no keys clash.
+    A pair's key is a text. If two items of a list have the same index, the key of the second is a number. The key of
+    unchanged pairs is a tuple. So no two keys are equal.
     """
     members_a: dict[Any, Any] = {}
     members_b: dict[Any, Any] = {}

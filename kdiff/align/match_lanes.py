@@ -1,4 +1,4 @@
-"""Which lane of one session answers to which of the other: by who delegated what. Pure."""
+"""The lanes of two sessions, matched by who delegated what. Pure."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator
@@ -11,14 +11,17 @@ from .step_groups import StepGroup, StepGroups, Stream
 
 Similarity = Callable[[StepGroup, StepGroup], float]
 MIN_SIMILARITY = 4.0
+"""Lanes whose delegations weigh less are not matched by similarity."""
+MAX_WEIGHED_LANES = 2_500
+"""Up to this number of pairs of lanes, each pair is weighed. The time grows with the number."""
 
 
 class MatchedStreams(NamedTuple):
     """Both sessions' streams side by side.
 
     Attributes:
-        streams: what each agent did in each lane; an empty list where the other side has nothing like it.
-        matched_delegations: delegations, and what came of them, that belong to lanes which answer to each other.
+        streams: the steps of each agent in each lane, of A and of B. A side without such a stream has an empty list.
+        matched_delegations: the delegations of matched lanes, and their results: A's to B's.
     """
 
     streams: list[tuple[list[StepGroup], list[StepGroup]]]
@@ -26,7 +29,7 @@ class MatchedStreams(NamedTuple):
 
 
 def match_streams(a: StepGroups, b: StepGroups, similarity: Similarity) -> MatchedStreams:
-    """Match lanes, and in them agents. Lanes that ran side by side may stand in any order."""
+    """Match lanes, and in them agents. The order of parallel lanes makes no difference."""
     lanes = _match_lanes(a, b, similarity)
     matched_delegations = dict(_match_delegations(a, b, lanes))
     matched_b = set(matched_delegations.values())
@@ -39,7 +42,7 @@ def match_streams(a: StepGroups, b: StepGroups, similarity: Similarity) -> Match
         other = _find_stream(stream, lanes.get(stream.lane), remaining_b)
         streams.append(
             (
-                [m for m in stream_groups if m not in matched_delegations],
+                [group for group in stream_groups if group not in matched_delegations],
                 remaining_b.pop(other) if other is not None else [],
             )
         )
@@ -91,12 +94,12 @@ def _collect_child_lanes(groups: StepGroups) -> dict[Lane, list[Lane]]:
 def _match_child_lanes(
     a: StepGroups, b: StepGroups, lanes_a: list[Lane], lanes_b: list[Lane], similarity: Similarity
 ) -> list[tuple[Lane, Lane]]:
-    """Lanes whose delegations say the same; of the others those that are most alike; then those of one agent."""
+    """Pair lanes whose delegations are equal, then the most similar ones, then those of the same agent."""
     pairs: list[tuple[Lane, Lane]] = []
     for key in (_get_call_hash, _get_call_form_hash):
         pairs += _match_by_key(a, b, lanes_a, lanes_b, key)
         lanes_a, lanes_b = _drop_matched(lanes_a, lanes_b, pairs)
-    if len(lanes_a) * len(lanes_b) <= 2_500:
+    if len(lanes_a) * len(lanes_b) <= MAX_WEIGHED_LANES:
         weights = (
             (similarity(_get_delegation(a, lane_a), _get_delegation(b, lane_b)), -n, -m, lane_a, lane_b)
             for n, lane_a in enumerate(lanes_a)

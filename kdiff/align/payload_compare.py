@@ -1,4 +1,4 @@
-"""Comparison of the payloads of two steps. The payloads are read from the disk when they are needed."""
+"""Comparison of the payloads of two steps. A payload is read from the disk when it is needed."""
 
 from array import array
 from bisect import bisect_left
@@ -41,19 +41,19 @@ _FREE_TEXT = {
 }
 """The members of a payload that a model or a person wrote as text."""
 _SAME_CALL = 88.0
-"""Two calls whose arguments are so similar, in percent, are one call with something changed, whatever its name."""
+"""Two calls whose arguments are this similar, in percent, count as one call that changed, even under another name."""
 _RELATED = 0.55
-"""Two texts that are less similar have nothing in common; then the nearest ones stand side by side."""
+"""Texts less similar than this share (0 to 1) have nothing in common. Then those closest in order are paired."""
 
 MAX_COMPARED = 2_000
-"""The number of differing pairs that are compared path by path. The rest is compared by signature."""
+"""The number of differing pairs that are compared path by path. All others are compared by signature."""
 MAX_CHANGES = 100
-"""The number of changes that are looked for in one payload."""
+"""The greatest number of changes that are searched for in one payload."""
 PAYLOAD = ("payload",)
 
 
 class Payloads:
-    """Compares the payloads of step groups. Ids are learnt in the order in which pairs are compared.
+    """Compares the payloads of two sessions' step groups. The order of comparisons matters: each learns roles of ids.
 
     Attributes:
         uncompared: the number of pairs that differ and were not compared path by path.
@@ -70,17 +70,17 @@ class Payloads:
 
     def read_event(self, group: StepGroup) -> Event:
         """Read a step's event with its whole payload."""
-        found = codec.decode(group.value, group.signature.place, "")
-        if isinstance(found, Unreadable):
-            raise TypeError(found.reason)
-        return found.event
+        record = codec.decode(group.value, group.signature.place, "")
+        if isinstance(record, Unreadable):
+            raise TypeError(record.reason)
+        return record.event
 
     def read_text(self, group: StepGroup) -> str:
-        """Read what a step says, or is given, as one text."""
+        """Read a step's message, or a call's arguments, as one text."""
         return self._cached_text(group)
 
     def read_argument(self, group: StepGroup) -> Any:
-        """Read what a call is given, as recorded."""
+        """Read the arguments of a call, as recorded."""
         return self.read_event(group).payload.get(_ARGUMENT.get(group.kind, ""))
 
     def _read_text(self, group: StepGroup) -> str:
@@ -90,7 +90,7 @@ class Payloads:
         return fuzz.ratio(self.read_text(a)[:2000], self.read_text(b)[:2000])
 
     def weigh_pair(self, a: StepGroup, b: StepGroup) -> float:  # noqa: PLR0911  one kind of pair a line
-        """How well two steps fit together; 0 where they don't."""
+        """Return how well two steps match; 0 if they don't."""
         if a.is_call != b.is_call or (a.kind != b.kind and not a.is_call):
             return 0.0
         if a.signature.call_hash == b.signature.call_hash:
@@ -111,11 +111,11 @@ class Payloads:
         return 1 + 4 * similarity if similarity >= _RELATED else 1.0
 
     def measure_similarity(self, a: StepGroup, b: StepGroup) -> float:
-        """How similar the texts or the arguments of two steps are, in percent."""
+        """Return how similar the texts or the arguments of two steps are, in percent."""
         return self._cached_similarity(a, b)
 
     def find_changes(self, a: StepGroup, b: StepGroup) -> tuple[list[Change], list[Change]]:
-        """Find what differs in what two steps are given, and in what they answer or say."""
+        """Return the changes in the arguments of two steps, and the changes in their results and texts."""
         if self.is_same(a, b):
             return [], []
         payload_a, payload_b = self.read_event(a).payload, self.read_event(b).payload
@@ -124,19 +124,20 @@ class Payloads:
             return self._compare_signatures(a, b, argument)
         self._compared += 1
         is_announced = a.step.is_open != b.step.is_open
-        kinds = {"is_free_text": a.kind == "delegation" and not is_announced}
-        arguments = self._compare(payload_a, payload_b, [argument] if argument else [], **kinds)
+        written = ComparisonContext(self.rules, self._ids)
+        task = replace(written, is_free_text=a.kind == "delegation" and not is_announced)
+        arguments = _compare_members(payload_a, payload_b, [argument] if argument else [], task)
         if is_announced:
             return arguments, []
         texts = _FREE_TEXT.get(a.kind, ()) if a.kind == b.kind else ()
         rest = [name for name in (*payload_a, *payload_b) if name not in (argument, *texts) and name not in METRICS]
-        observation = {"is_observation": a.kind != "agent_message"}
-        creation = {"is_creation": not arguments and a.changes_state}
-        answers = self._compare(payload_a, payload_b, rest, **observation, **creation)
-        return arguments, answers + self._compare(payload_a, payload_b, texts, **observation, is_free_text=True)
+        observed = replace(written, is_observation=a.kind != "agent_message")
+        answer = replace(observed, is_creation=not arguments and a.changes_state)
+        answers = _compare_members(payload_a, payload_b, rest, answer)
+        return arguments, answers + _compare_members(payload_a, payload_b, texts, replace(observed, is_free_text=True))
 
     def is_same(self, a: StepGroup, b: StepGroup) -> bool:
-        """Whether two steps are the same but for ids, and the ids have the same roles. Only signatures are read."""
+        """Whether two steps differ in ids alone, and the ids have the same roles. Only signatures are read."""
         x, y = a.signature, b.signature
         if (
             a.step.is_open != b.step.is_open
@@ -147,23 +148,18 @@ class Payloads:
         if x.call_hash == y.call_hash and x.result_hash == y.result_hash:
             return True
         is_observation = a.kind != "agent_message"
-        given = ComparisonContext(self.rules, self._ids)
-        rest = replace(given, is_observation=is_observation, is_creation=is_observation and a.changes_state)
-        return given.match_ids(a.call_ids, b.call_ids) and rest.match_ids(a.result_ids, b.result_ids)
+        written = ComparisonContext(self.rules, self._ids)
+        answer = replace(written, is_observation=is_observation, is_creation=is_observation and a.changes_state)
+        return written.match_ids(a.call_ids, b.call_ids) and answer.match_ids(a.result_ids, b.result_ids)
 
     def _compare_signatures(self, a: StepGroup, b: StepGroup, argument: str) -> tuple[list[Change], list[Change]]:
         self.uncompared += 1
         if argument and a.signature.call_hash != b.signature.call_hash:
-            return [Change(f"payload.{argument}", "not looked into", "not looked into")], []
-        return [], [Change("payload", "not looked into", "not looked into")]
-
-    def _compare(self, a: Mapping[str, Any], b: Mapping[str, Any], names: Iterable[str], **kinds: bool) -> list[Change]:
-        """Find what differs in some members of two payloads."""
-        context = ComparisonContext(self.rules, self._ids, **kinds)
-        return find_changes(_select_members(a, names), _select_members(b, names), context, PAYLOAD, MAX_CHANGES)
+            return [Change(f"payload.{argument}", "not compared", "not compared")], []
+        return [], [Change("payload", "not compared", "not compared")]
 
     def is_reworded(self, a: StepGroup, b: StepGroup) -> bool:
-        """Whether two texts that count as the same are not the same word for word."""
+        """Whether two texts that count as the same have different words."""
         return (
             a.kind not in CALL_KINDS
             and a.signature.call_hash != b.signature.call_hash
@@ -172,16 +168,22 @@ class Payloads:
         )
 
     def _find_sides(self, id_hash: int) -> tuple[bool, bool]:
-        """Whether an id occurs in A, and whether it occurs in B."""
+        """Return whether an id occurs in A, and whether it occurs in B."""
         if self._all_ids is None:
             self._all_ids = _collect_ids(self._a.groups), _collect_ids(self._b.groups)
         return _contains(self._all_ids[0], id_hash), _contains(self._all_ids[1], id_hash)
 
 
-def find_changes(a: Any, b: Any, context: ComparisonContext, path: Path, limit: int) -> list[Change]:
-    """Find what differs between two values at ``path``, up to ``limit`` changes.
+def _compare_members(
+    a: Mapping[str, Any], b: Mapping[str, Any], names: Iterable[str], context: ComparisonContext
+) -> list[Change]:
+    return find_changes(_select_members(a, names), _select_members(b, names), context, PAYLOAD, MAX_CHANGES)
 
-    deepdiff is loaded and searches only where several parts of two objects, or of two lists, differ.
+
+def find_changes(a: Any, b: Any, context: ComparisonContext, path: Path, limit: int) -> list[Change]:
+    """Return the changes between two values at ``path``, at most ``limit``.
+
+    deepdiff is loaded only if several parts of two objects, or of two lists, differ.
     """
     if context.rules.ignores(path):
         return []

@@ -1,4 +1,4 @@
-"""What counts as a difference inside two payloads: values by their form, ids by their role. Pure."""
+"""The rules of what differs inside two payloads: values are compared by their form, ids by their role. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,17 +21,18 @@ from ..reading.normalize import (
 FREE_TEXT_KEYS = frozenset([
     "text", "message", "reasoning", "task", "summary", "thought", "explanation", "comment", "rationale",
 ])  # fmt: skip
-"""Members in which a model writes free text, whatever the tool."""
+"""Names of members in which a model writes free text, in any tool."""
 LONG_TEXT = 200
-"""Equal texts of more characters are not searched for ids."""
+"""Equal texts with more characters than this are not searched for ids."""
 
 JSON_BEGINS = ("{", "[")
+"""The first characters of a JSON text that holds an object or a list."""
 
 Path = tuple[str, ...]
 
 
 class Absent:
-    """Stands for a member that one side doesn't have."""
+    """The value of a member that one side doesn't have."""
 
     def __repr__(self) -> str:
         return "(absent)"
@@ -41,7 +42,7 @@ ABSENT = Absent()
 
 
 class Change(NamedTuple):
-    """One difference: where it is inside the event, and what each side holds there (``ABSENT`` where nothing)."""
+    """One difference: its path inside the event, and the value of each side, ``ABSENT`` if a side has none."""
 
     path: str
     a: Any
@@ -49,17 +50,17 @@ class Change(NamedTuple):
 
     @property
     def is_text(self) -> bool:
-        """Whether both sides hold a model's free text here."""
+        """Whether both values are free text of a model."""
         return self.path.rsplit(".", 1)[-1] in FREE_TEXT_KEYS and isinstance(self.a, str) and isinstance(self.b, str)
 
 
 class Ids:
-    """Which id of A stands for which id of B: the first aligned place that holds both decides.
+    """The roles of ids: which id of A stands for which id of B. The first aligned place that holds both decides.
 
-    Two different ids have one role only where that can be: neither occurs on the other side.
+    Two different ids can have one role only if neither of them occurs on the other side.
 
     Args:
-        occurs: whether an id occurs in A, and whether it occurs in B. Ids are given by their hashes.
+        occurs: takes the hash of an id; returns whether the id occurs in A, and whether it occurs in B.
     """
 
     def __init__(self, occurs: Callable[[int], tuple[bool, bool]]) -> None:
@@ -71,8 +72,8 @@ class Ids:
         """Whether ``a`` and ``b`` have the same role. A role that is not known yet is learnt.
 
         Args:
-            is_observation: both stand in what the agent was told, by a user or a result; it didn't write them itself.
-            is_creation: both stand in the result of a call that makes things, so a new id is expected.
+            is_observation: the agent read both ids, from a user or a result. It didn't write them itself.
+            is_creation: both are in the result of a call that makes things, so a new id is expected.
         """
         if a in self._b_of_a or b in self._a_of_b:
             return self._b_of_a.get(a) == b
@@ -84,7 +85,7 @@ class Ids:
         return True
 
     def match_all(self, a: Sequence[int], b: Sequence[int], *, is_observation: bool, is_creation: bool) -> bool:
-        """Whether both sides hold equally many ids, each pair in one role. All pairs are learnt, matching or not."""
+        """Whether both sides hold the same number of ids, each pair in one role. All pairs are learnt in any case."""
         if len(a) != len(b):
             return False
         matches = [
@@ -95,12 +96,12 @@ class Ids:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonContext:
-    """What two values are, which decides how they are compared.
+    """The origin of two values. It decides how they are compared.
 
     Attributes:
-        rules: what the user ignores.
+        rules: the user's rules of what to ignore.
         ids: the roles of ids that are known so far.
-        is_observation: the agent was told the values; it didn't write them.
+        is_observation: the agent read the values. It didn't write them.
         is_creation: the values are the result of a call that makes things.
         is_free_text: a model wrote the values as text.
     """
@@ -117,7 +118,7 @@ class ComparisonContext:
 
 
 class Pair(NamedTuple):
-    """Two members or items that stand side by side; one of them may be ``ABSENT``.
+    """Two members or items side by side. One of them may be ``ABSENT``.
 
     Attributes:
         key: the last part of their path.
@@ -129,17 +130,17 @@ class Pair(NamedTuple):
 
     @property
     def is_empty(self) -> bool:
-        """Whether one side has nothing here, and the other nothing or null."""
+        """Whether one side is absent and the other is null."""
         return (self.a is ABSENT and self.b is None) or (self.b is ABSENT and self.a is None)
 
 
 def is_ignored(path: Path, rules: IgnoreRules) -> bool:
-    """Whether what stands at ``path`` makes no difference: it is volatile, a metric, or the user ignores it."""
+    """Whether the value at ``path`` is not compared: it is volatile, a metric, or the user ignores it."""
     return is_volatile_key(path[-1]) or (len(path) == 2 and path[-1] in METRICS) or rules.ignores(path)
 
 
 def is_equal(a: Any, b: Any) -> bool:
-    """Whether ``a`` and ``b`` are the same JSON value; ``1``, ``1.0`` and ``true`` are three."""
+    """Whether ``a`` and ``b`` are the same JSON value. ``1``, ``1.0`` and ``true`` are three different values."""
     if type(a) is not type(b):
         return False
     if not isinstance(a, dict | list):
@@ -151,7 +152,7 @@ def is_equal(a: Any, b: Any) -> bool:
 
 
 def find_role_conflicts(value: Any, context: ComparisonContext, path: Path) -> Iterator[Change]:
-    """Texts in a value that both sides hold alike, but whose ids have another role; all other ids are learnt."""
+    """Yield the texts of a value that both sides hold, but whose ids have different roles. Other ids are learnt."""
     stack = [(value, path)]
     while stack:
         value, path = stack.pop()
@@ -168,7 +169,7 @@ def find_role_conflicts(value: Any, context: ComparisonContext, path: Path) -> I
 
 
 def is_same_text(a: str, b: str, context: ComparisonContext, key: str) -> bool:
-    """Whether two texts say the same: equal but for ids of the same role and for noise, or free text reworded."""
+    """Whether two texts say the same: they differ only in noise and ids of one role, or are free text reworded."""
     if a == b and len(a) > LONG_TEXT:
         return True
     text_a, text_b = (
@@ -182,7 +183,7 @@ def is_same_text(a: str, b: str, context: ComparisonContext, key: str) -> bool:
 
 
 def is_settled(pair: Pair, context: ComparisonContext) -> bool:
-    """Whether two values are plainly the same, and hold no id whose role could be learnt or be another one."""
+    """Whether two values are the same, and hold no id whose role has to be compared or learnt."""
     a, b = pair.a, pair.b
     if not isinstance(a, str) or not isinstance(b, str):
         return not isinstance(a, dict | list) and is_equal(a, b)
@@ -203,25 +204,25 @@ def is_same_number(a: float, b: float, context: ComparisonContext, key: str) -> 
 
 
 def parse_json_texts(a: str, b: str) -> tuple[Any, Any] | None:
-    """What two JSON texts hold, where both are objects or both are lists."""
+    """Return the contents of two JSON texts if both are objects or both are lists, else None."""
     inner_a, inner_b = parse_json_text(a), parse_json_text(b)
     return (inner_a, inner_b) if type(inner_a) is type(inner_b) and not isinstance(inner_a, str) else None
 
 
 def is_same_leaf(a: Any, b: Any, context: ComparisonContext, key: str) -> bool:
-    """Whether two values that are not both objects, or both lists, are the same."""
+    """Whether two values are the same. They are not both objects, and not both lists."""
     if isinstance(a, str) and isinstance(b, str):
         return is_same_text(a, b, context, key)
     return is_same_number(a, b, context, key) if is_number(a) and is_number(b) else is_equal(a, b)
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a number; true and false are none."""
+    """Whether a value is a number. True and false are not."""
     return type(value) in (int, float)
 
 
 def find_innermost(a: Any, b: Any, context: ComparisonContext, path: Path) -> tuple[Any, Any, Path]:
-    """Find the innermost values, and their path, that hold all the differences between ``a`` and ``b``."""
+    """Return the innermost values, and their path, that hold all the differences between ``a`` and ``b``."""
     while not is_equal(a, b):
         if isinstance(a, str) and isinstance(b, str):
             contents = parse_json_texts(a, b)
@@ -241,7 +242,7 @@ def find_innermost(a: Any, b: Any, context: ComparisonContext, path: Path) -> tu
 
 
 def pair_children(a: Any, b: Any, context: ComparisonContext, path: Path) -> Iterator[Pair]:
-    """Members of two objects, or items of two lists, side by side; without those that make no difference."""
+    """Yield the members of two objects, or the items of two lists, side by side, but not those that are ignored."""
     if isinstance(a, Mapping):
         for pair in _pair_members(a, b, context):
             if not pair.is_empty and not is_ignored((*path, pair.key), context.rules):
@@ -251,7 +252,7 @@ def pair_children(a: Any, b: Any, context: ComparisonContext, path: Path) -> Ite
 
 
 def _pair_members(a: Mapping[str, Any], b: Mapping[str, Any], context: ComparisonContext) -> Iterator[Pair]:
-    """Members of the same name; of the others those whose names are ids of the same role, in their order."""
+    """Pair members of the same name, then members whose names are ids of one role. The others have no partner."""
     names = _match_names([name for name in a if name not in b], [name for name in b if name not in a], context)
     for name, value in a.items():
         yield Pair(name, value, b[name] if name in b else b[names[name]] if name in names else ABSENT)
@@ -260,25 +261,25 @@ def _pair_members(a: Mapping[str, Any], b: Mapping[str, Any], context: Compariso
 
 
 def _match_names(lone_a: Sequence[str], lone_b: Sequence[str], context: ComparisonContext) -> dict[str, str]:
-    """Which name of A, that B doesn't have, is an id with the role of which name of B."""
+    """Match names that only one side has, if they are ids of one role."""
     forms: dict[str, list[str]] = {}
     for name in lone_b if lone_a else ():
         forms.setdefault(normalize_text(name, context.rules).form, []).append(name)
     matches: dict[str, str] = {}
     for name in lone_a if lone_b else ():
-        own = normalize_text(name, context.rules)
-        others = forms.get(own.form, [])
+        normalized = normalize_text(name, context.rules)
+        candidates = forms.get(normalized.form, [])
         if (
-            own.id_hashes
-            and others
-            and context.match_ids(own.id_hashes, normalize_text(others[0], context.rules).id_hashes)
+            normalized.id_hashes
+            and candidates
+            and context.match_ids(normalized.id_hashes, normalize_text(candidates[0], context.rules).id_hashes)
         ):
-            matches[name] = others.pop(0)
+            matches[name] = candidates.pop(0)
     return matches
 
 
 def _pair_items(a: Sequence[Any], b: Sequence[Any], rules: IgnoreRules) -> Iterator[Pair]:
-    """Items in their order; in lists of different lengths those of equal form first, as steps are aligned."""
+    """Pair items by index. In lists of different lengths, items of equal form are paired first."""
     if len(a) == len(b):
         yield from (Pair(str(n), x, y) for n, (x, y) in enumerate(zip(a, b, strict=True)))
         return

@@ -1,4 +1,4 @@
-"""Which move of one session answers to which of the other: a monotonous alignment of two sequences. Pure."""
+"""The alignment of two sequences of steps: pairs that keep the order of both. Pure."""
 
 from bisect import bisect_left
 from collections import Counter
@@ -10,7 +10,7 @@ from rapidfuzz.distance import Levenshtein
 from .step_groups import StepGroup
 
 MAX_WEIGHED_PAIRS = 10_000
-"""Up to so many pairs of moves each pair is weighed; beyond that, equal signatures are matched first."""
+"""Up to this number of pairs of steps, each pair is weighed. Beyond it, equal signatures are matched first."""
 
 IndexPair = tuple[int | None, int | None]
 Similarity = Callable[[StepGroup, StepGroup], float]
@@ -20,20 +20,23 @@ RangePair = tuple[int, int, int, int]
 def align(
     a: Sequence[StepGroup], b: Sequence[StepGroup], similarity: Similarity
 ) -> list[tuple[StepGroup | None, StepGroup | None]]:
-    """The moves of both sides in one order, those that answer to each other side by side.
+    """Return the steps of both sides in one order, matching steps side by side.
 
     Args:
-        similarity: how well two moves answer to each other; 0 or less where they don't.
+        similarity: returns how well two steps match; 0 or less if they don't.
     """
     return [(None if i is None else a[i], None if j is None else b[j]) for i, j in _align_indexes(a, b, similarity)]
 
 
 def _align_indexes(a: Sequence[StepGroup], b: Sequence[StepGroup], similarity: Similarity) -> Iterator[IndexPair]:
-    """Equal acts first; between them equal forms; between those, equal kinds and labels. What is small is weighed."""
+    """Match equal calls, then between them equal forms, then equal kinds and labels. Small ranges are weighed."""
 
     def align_by_call(ranges: RangePair) -> Iterator[IndexPair]:
         return _align_equal(
-            [m.signature.call_hash for m in a], [m.signature.call_hash for m in b], ranges, align_by_form
+            [group.signature.call_hash for group in a],
+            [group.signature.call_hash for group in b],
+            ranges,
+            align_by_form,
         )
 
     def align_by_form(ranges: RangePair) -> Iterator[IndexPair]:
@@ -44,11 +47,11 @@ def _align_indexes(a: Sequence[StepGroup], b: Sequence[StepGroup], similarity: S
 
     @cache
     def get_form_keys() -> tuple[list[int], list[int]]:
-        return [m.signature.call_form_hash for m in a], [m.signature.call_form_hash for m in b]
+        return [group.signature.call_form_hash for group in a], [group.signature.call_form_hash for group in b]
 
     @cache
     def get_name_keys() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-        return [(m.kind, m.label) for m in a], [(m.kind, m.label) for m in b]
+        return [(group.kind, group.label) for group in a], [(group.kind, group.label) for group in b]
 
     def align_if_small(ranges: RangePair) -> Iterator[IndexPair] | None:
         i, i2, j, j2 = ranges
@@ -80,7 +83,7 @@ def _leave_unmatched(ranges: RangePair) -> Iterator[IndexPair]:
 def split_into_ranges(
     a: Sequence[Hashable], b: Sequence[Hashable], ranges: RangePair
 ) -> Iterator[tuple[bool, RangePair]]:
-    """Spans that cover ``ranges`` in order: whether it is an equal one, and the span."""
+    """Yield ranges that cover ``ranges`` in order, each with whether both sides are equal in it."""
     i, i2, j, j2 = ranges
     for p, p2, q, q2 in _find_equal_ranges(a, b, ranges):
         if (i, j) != (p, q):
@@ -92,7 +95,7 @@ def split_into_ranges(
 
 
 def _find_equal_ranges(a: Sequence[Hashable], b: Sequence[Hashable], ranges: RangePair) -> Iterator[RangePair]:
-    """Equal spans in order: a common beginning, what is unique on both sides and what is equal between, an end."""
+    """Yield equal ranges in order: the common start, the matches in the middle, the common end."""
     i, i2, j, j2 = ranges
     start = 0
     while i + start < i2 and j + start < j2 and a[i + start] == b[j + start]:
@@ -120,7 +123,7 @@ def _match_middle(ranges: RangePair, a: Sequence[Hashable], b: Sequence[Hashable
 
 
 def _find_anchors(a: Sequence[Hashable], b: Sequence[Hashable], ranges: RangePair) -> list[tuple[int, int]]:
-    """Places of what occurs once on each side, the longest run of them that is in order on both."""
+    """Return the indexes of elements that occur once on each side: the longest run that keeps the order of both."""
     i, i2, j, j2 = ranges
     once_a, once_b = Counter(a[i:i2]), Counter(b[j:j2])
     index_in_b = {b[n]: n for n in range(j, j2) if once_b[b[n]] == 1}
@@ -130,7 +133,7 @@ def _find_anchors(a: Sequence[Hashable], b: Sequence[Hashable], ranges: RangePai
 
 
 def _find_longest_rising(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The longest subsequence whose second members rise."""
+    """Return the longest subsequence whose second members rise."""
     tops: list[int] = []
     last: list[int] = []
     previous: list[int] = []
@@ -164,7 +167,7 @@ def _match_by_edit_distance(a: Sequence[Hashable], b: Sequence[Hashable], ranges
 def _align_by_similarity(
     a: Sequence[StepGroup], b: Sequence[StepGroup], ranges: RangePair, similarity: Similarity
 ) -> Iterator[IndexPair]:
-    """The alignment of the greatest weight (Needleman and Wunsch), gaps costing nothing."""
+    """Align with the greatest total weight (Needleman and Wunsch). Gaps cost nothing."""
     i, i2, j, j2 = ranges
     rows, columns = i2 - i, j2 - j
     weights = [[similarity(a[i + r], b[j + c]) for c in range(columns)] for r in range(rows)]

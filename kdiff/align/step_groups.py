@@ -1,4 +1,4 @@
-"""A timeline as moves: steps of one lane and agent, a repeated call folded into its first. Pure."""
+"""The step groups of a timeline: each repeated call is folded into the first. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,8 +14,9 @@ from ..reading.signature import CALL_KINDS, RecordSignature, get_signature
 from ..reading.spill import SpillFile
 
 ABSORBED_KINDS = frozenset({"llm_call", "decision", "error"})
-"""What an agent does between two tries of one call. A message in between makes the second one a new call."""
+"""Kinds of steps that may lie between two tries of one call. Any other step makes the second try a new call."""
 LABELLED_KINDS = CALL_KINDS | {"llm_call", "decision", "delegation_result"}
+"""Kinds of steps that are named by their label. Others are named by their kind."""
 
 
 @dataclass(slots=True, eq=False)
@@ -23,10 +24,10 @@ class StepGroup:
     """A step, together with the repetitions of it that follow.
 
     Attributes:
-        index: its place in the timeline, the first being 1.
-        spill: where its payload waits.
+        index: the number of the step in the timeline, from 1.
+        spill: the file that holds its payload.
         repeats: the repetitions, in order.
-        is_call: whether it does something, in place of saying something.
+        is_call: whether it does something. Other steps say something.
     """
 
     step: Step
@@ -41,32 +42,32 @@ class StepGroup:
 
     @property
     def kind(self) -> str:
-        """The event type; of an open call that of the call."""
+        """The event type; for an open call, the type of the call."""
         return self.step.kind
 
     @property
     def is_thought(self) -> bool:
-        """Whether the call is to a tool that merely takes down what the model thinks."""
+        """Whether it calls a tool that only notes the model's thoughts."""
         return self.step.kind == "tool_call" and self.step.label.lower() in THOUGHT_TOOLS
 
     @property
     def changes_state(self) -> bool:
-        """Whether it changes the world, as far as we can tell."""
+        """Whether it counts as a change of state."""
         return self.signature.effect is Effect.CHANGES
 
     @property
     def times(self) -> int:
-        """How often it was done in a row."""
+        """The number of times it was done in a row."""
         return 1 + len(self.repeats)
 
     @property
     def success_count(self) -> int:
-        """How many of the times didn't end in an error, and aren't still open."""
+        """The number of times that ended without an error. Open calls don't count."""
         return sum(not each.signature.has_failed and not each.step.is_open for each in (self, *self.repeats))
 
     @property
     def last_recorded(self) -> int:
-        """When the last of the repetitions was recorded."""
+        """The time when the last repetition was recorded."""
         return max(each.step.recorded for each in (self, *self.repeats)) if self.repeats else self.step.recorded
 
     @property
@@ -76,24 +77,24 @@ class StepGroup:
 
     @property
     def call_ids(self) -> Sequence[int]:
-        """The marks of the ids in what it was given."""
+        """The hashes of the ids in its arguments."""
         return self.spill.get_id_hashes(self.signature.ids_start, self.signature.call_id_count)
 
     @property
     def result_ids(self) -> Sequence[int]:
-        """The marks of the ids in what it answered, or holds besides."""
+        """The hashes of the ids in its result and in all other members."""
         return self.spill.get_id_hashes(
             self.signature.ids_start + self.signature.call_id_count, self.signature.result_id_count
         )
 
     @property
     def label(self) -> str:
-        """What names it: the tool, the model, the agent; of a message its kind."""
+        """The name of the tool, the model or the agent; of a message its kind."""
         return (self.step.label if self.step.kind in LABELLED_KINDS else "") or self.step.kind
 
 
 class Stream(NamedTuple):
-    """What one agent did in one lane."""
+    """The key of the steps of one agent in one lane."""
 
     lane: Lane
     agent: str
@@ -101,12 +102,12 @@ class Stream(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StepGroups:
-    """All moves of a session.
+    """All step groups of a session.
 
     Attributes:
-        groups: in the timeline's order, repetitions too.
-        streams: of each lane and agent, in order, repetitions folded into the first.
-        by_step: by step.
+        groups: one for each step of the timeline, in its order, with the repetitions.
+        streams: the groups of each lane and agent, in order, without the repetitions.
+        by_step: the group of each step.
     """
 
     timeline: Timeline
@@ -116,7 +117,7 @@ class StepGroups:
 
 
 def group_steps(timeline: Timeline, spill: SpillFile) -> StepGroups:
-    """The moves of a timeline that was made of sketches, their payloads being on ``spill``."""
+    """Group the steps of a timeline. Its records are signatures; ``spill`` holds the payloads."""
     groups = [StepGroup(step, n, get_signature(step), spill) for n, step in enumerate(timeline.steps, 1)]
     acting_agents = {group.step.event.agent_id for group in groups if group.is_call or group.kind == "llm_call"}
     streams: dict[Stream, list[StepGroup]] = defaultdict(list)
@@ -137,7 +138,7 @@ def _fold_repeats(groups: Sequence[StepGroup]) -> Iterator[StepGroup]:
 
 
 def _split_into_runs(groups: Iterable[StepGroup]) -> Iterator[list[StepGroup]]:
-    """Calls in a row, what is merely thought between them left out."""
+    """Yield runs of calls. Thoughts between the calls are left out."""
     run: list[StepGroup] = []
     for group in groups:
         if group.is_call and group.kind != "delegation" and not group.is_thought:
