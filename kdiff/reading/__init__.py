@@ -1,1 +1,1 @@
-"""Two sessions read and made comparable: signatures, ids, noise, and side effects."""
+"""Reading of sessions, and what makes them comparable: signatures, ids, noise and side effects."""

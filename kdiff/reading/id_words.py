@@ -1,4 +1,4 @@
-"""Words with a figure in them: which are clocks, durations or ids, and what stands for each. Pure."""
+"""Words that hold a digit: times, durations and ids, and a placeholder for each. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _PLACEHOLDERS = {"clock": "<time>", "span": "<span>", "random": "<id>", "named":
 
 
 def _build_character_kinds() -> bytes:
-    """For each byte what it is to a word: a figure, a letter, what may stand behind a figure, or none of it."""
+    """Map each byte to its kind: a digit, a letter, a character that may follow a digit, or none of these."""
     kinds = {"0": "0123456789", "a": ascii_letters + "_-", ":": ":.+"}
     kind_by_code = {ord(character): kind for kind, characters in kinds.items() for character in characters}
     return "".join(kind_by_code.get(n, " ") for n in range(256)).encode()
@@ -32,13 +32,13 @@ _CHARACTER_KINDS = _build_character_kinds()
 
 
 class ClassifiedWord(NamedTuple):
-    """What a word with a figure in it is.
+    """The kind of a word that holds a digit.
 
     Attributes:
-        placeholder: what stands for it where it makes no difference.
-        kind: ``clock``, ``span`` (a duration), ``random`` (an id that no person chose), ``named`` (an id, or a name
-            that may be one), and an empty text for everything else.
-        id_hash: of an id a number of this process that stands for it, else 0.
+        placeholder: the text that replaces it where the word makes no difference.
+        kind: ``clock`` (a time), ``span`` (a duration), ``random`` (an id that no person chose), ``named`` (an id, or
+            a name that may be one), or an empty text for all others.
+        id_hash: the hash of an id, valid in this process; 0 if the word is no id.
     """
 
     placeholder: str
@@ -47,14 +47,14 @@ class ClassifiedWord(NamedTuple):
 
 
 def find_digit_words(text: str) -> Iterator[tuple[int, str]]:
-    """The words of ``text`` with a figure in them, and temporary paths: where each begins, and the word."""
+    """Yield the words of ``text`` that hold a digit, and temporary paths: the start and the word."""
     if text.isascii() and not any(path in text for path in _TEMP_FOLDERS):
         return _find_digit_words_in_ascii(text)
     return ((match.start(), match[0]) for match in _DIGIT_WORD.finditer(text))
 
 
 def _find_digit_words_in_ascii(text: str) -> Iterator[tuple[int, str]]:
-    """The same as the pattern finds in plain text, in a fraction of its time."""
+    """Yield what ``_DIGIT_WORD`` matches in ASCII text, in a fraction of its time."""
     kinds = text.encode().translate(_CHARACTER_KINDS)
     digit = kinds.find(b"0")
     while digit >= 0:
@@ -66,7 +66,7 @@ def _find_digit_words_in_ascii(text: str) -> Iterator[tuple[int, str]]:
 
 @lru_cache(maxsize=16_384)
 def classify_word(word: str) -> ClassifiedWord:
-    """What a word is that ``find_digit_words`` found."""
+    """Return the kind of a word that ``find_digit_words`` found."""
     if word.startswith("/"):
         return ClassifiedWord("<tmp>", "random", hash_id(word, "random"))
     stem = word.rstrip(".:+-")
@@ -90,10 +90,10 @@ def _find_kind(stem: str) -> str:
 
 
 def hash_id(name: str, kind: str = "named") -> int:
-    """A number of this process that stands for an id; it tells whether a person may have chosen it."""
+    """Return a hash of an id, valid in this process. Its lowest bit says whether the id is random."""
     return hash(name) & ~1 | (kind == "random")
 
 
 def is_random_id(id_hash: int) -> bool:
-    """Whether no person chose this id: a UUID, a hash, a long mix of letters and figures, a temporary path."""
+    """Whether no person chose this id: a UUID, a hash, a long mix of letters and digits, a temporary path."""
     return bool(id_hash & 1)

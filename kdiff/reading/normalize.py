@@ -1,4 +1,4 @@
-"""What makes no difference between two runs: ids by their role, clocks, durations, temporary paths, metrics. Pure."""
+"""Normalization: what differs between two runs without meaning anything, such as times, ids and metrics. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ METRICS = frozenset({
     "cached_tokens", "completion_tokens", "cost", "cost_usd", "duration_ms", "elapsed_ms", "input_tokens",
     "latency_ms", "output_tokens", "prompt_tokens", "total_tokens", "usage",
 })  # fmt: skip
-"""Members of a payload that say what a step cost. They are compared as totals, never step by step."""
+"""Members of a payload that hold the cost of a step. They are compared as totals, never step by step."""
 
 _TIME_KEYS = (
     r"(?:.*_)?(?:timestamp|ts|created|updated|modified|created_at|updated_at|modified_at|started_at|ended_at|"
@@ -30,30 +30,31 @@ _CREDENTIAL_KEYS = r"(?:access_|refresh_|auth_|id_|session_|api_)?token|authoriz
 _VOLATILE_KEY = re.compile(rf"(?:{_TIME_KEYS}|{_REQUEST_ID_KEYS}|{_CREDENTIAL_KEYS})", re.I)
 _ID_KEY = re.compile(r"(?:.*[_-])?(?:id|uuid|guid|key|ref)|.*(?:Id|Uuid|Key|Ref)|(?:call|invoice|order)_?number", re.A)
 
-_FIGURES_AND_NEGATIONS = re.compile(
+_NUMBERS_AND_NEGATIONS = re.compile(
     r"\d+(?:[.,:]\d+)*|\b(?:no|not|never|none|without|cannot|can't|don't|doesn't|won't|didn't)\b", re.I
 )
 
 MAX_CLEANED_LEVELS = 200
+"""Deeper levels of a value are not cleaned: ``drop_ignored`` calls itself for each level."""
 MIN_REWORDING_SIMILARITY = 60.0
-"""Two texts that share this much of their words, in percent, and all their figures, say the same in other words."""
+"""Two texts that share this percentage of their words, and all numbers and negations, count as reworded."""
 
 
 @dataclass(frozen=True, slots=True)
 class IgnoreRules:
-    """What a user says makes no difference.
+    """The user's rules of what makes no difference.
 
     Attributes:
-        ignored_paths: paths inside an event (``payload.input.request_id``; ``*`` stands for one member), each with all below.
-        patterns: what matches in a text counts as one and the same.
-        keys: for speed, the last members of ``ignored_paths``.
+        ignored_paths: paths inside an event, such as ``payload.input.request_id``. ``*`` stands for any one member.
+            Everything below a path is ignored too.
+        patterns: texts that match a pattern count as equal.
     """
 
     ignored_paths: tuple[tuple[str, ...], ...] = ()
     patterns: tuple[re.Pattern[str], ...] = ()
 
     def ignores(self, path: tuple[str, ...]) -> bool:
-        """Whether what lies at ``path`` makes no difference."""
+        """Whether the value at ``path`` makes no difference."""
         return any(_is_below(ignored, path) for ignored in self.ignored_paths)
 
 
@@ -66,24 +67,28 @@ def _is_below(ignored: tuple[str, ...], path: tuple[str, ...]) -> bool:
 
 
 def parse_ignore_rules(ignored: Iterable[str], patterns: Iterable[str]) -> IgnoreRules:
-    """Rules as a user writes them; ``re.error`` where a pattern is none."""
+    """Parse rules as a user writes them.
+
+    Raises:
+        re.error: a pattern is not a regular expression.
+    """
     paths = (tuple(part for part in path.replace("[", ".").replace("]", "").split(".") if part) for path in ignored)
     return IgnoreRules(tuple(p for p in paths if p), tuple(re.compile(pattern) for pattern in patterns))
 
 
 @lru_cache(maxsize=65_536)
 def is_volatile_key(key: str) -> bool:
-    """Whether a member of this name differs from run to run without meaning anything."""
+    """Whether a member of this name differs from run to run without any meaning."""
     return _VOLATILE_KEY.fullmatch(key) is not None
 
 
 class NormalizedText(NamedTuple):
-    """A text without what differs from run to run.
+    """A text with placeholders for what differs from run to run.
 
     Attributes:
-        literal: without what differs by itself: clocks, durations, random ids.
-        form: with a placeholder for each id too.
-        id_hashes: the marks of the ids, in their order.
+        literal: the text with placeholders for times and random ids.
+        form: the text with placeholders for all ids too, and for durations if they are masked.
+        id_hashes: the hashes of the ids, in their order.
     """
 
     literal: str
@@ -92,10 +97,11 @@ class NormalizedText(NamedTuple):
 
 
 def normalize_text(text: str, rules: IgnoreRules, *, should_mask_durations: bool = False) -> NormalizedText:
-    """How ``text`` is compared.
+    """Return the forms in which ``text`` is compared.
 
-    Durations stay in the form as they are unless ``should_mask_durations``: in what a call answers they are noise, in what it is given
-    they aren't.
+    Args:
+        should_mask_durations: replace durations in the form. They are noise in a call's result, but not in its
+            arguments.
     """
     text = _mask_patterns(text, rules)
     literal: list[str] = []
@@ -132,9 +138,9 @@ def is_id_key(key: str) -> bool:
 
 
 def drop_ignored(value: Any, rules: IgnoreRules, path: tuple[str, ...], excluded: frozenset[str] = frozenset()) -> Any:
-    """``value`` without the members that make no difference, and at its top without those in ``excluded``.
+    """Return ``value`` without the members that make no difference. At the top, those in ``excluded`` are left out too.
 
-    What lies below ``MAX_CLEANED_LEVELS`` levels stays as it is: the function calls itself for each level.
+    Levels below ``MAX_CLEANED_LEVELS`` stay as they are.
     """
     if len(path) > MAX_CLEANED_LEVELS:
         return value
@@ -166,7 +172,7 @@ def _select_ignored_names(names: tuple[str, ...], excluded: frozenset[str]) -> f
 
 
 def to_text(value: Any) -> str:
-    """``value`` as one text; a text is itself."""
+    """Return ``value`` as JSON; a text as it is."""
     if isinstance(value, str):
         return value
     try:
@@ -176,7 +182,7 @@ def to_text(value: Any) -> str:
 
 
 def parse_json_text(text: str) -> Any:
-    """What a JSON text holds, when it is an object or a list; else the text."""
+    """Return the object or list that a JSON text holds, else the text."""
     if text[:1] in ("{", "["):
         try:
             return orjson.loads(text)
@@ -186,17 +192,17 @@ def parse_json_text(text: str) -> Any:
 
 
 def measure_similarity(a: str, b: str) -> float:
-    """How much of their words two texts share, 0 to 100."""
+    """Return how much of their words two texts share, in percent."""
     return fuzz.token_sort_ratio(a[:4000], b[:4000])
 
 
 def is_rewording(a: str, b: str) -> bool:
-    """Whether two texts say the same in other words, as far as that can be told without understanding them.
+    """Whether two texts say the same in other words. Only words are compared, not their meaning.
 
-    Figures and negations must be the same ones, the rest must share most of its words.
+    Numbers and negations must be equal, and most other words too.
     """
-    if sorted(match.lower() for match in _FIGURES_AND_NEGATIONS.findall(a)) != sorted(
-        match.lower() for match in _FIGURES_AND_NEGATIONS.findall(b)
+    if sorted(match.lower() for match in _NUMBERS_AND_NEGATIONS.findall(a)) != sorted(
+        match.lower() for match in _NUMBERS_AND_NEGATIONS.findall(b)
     ):
         return False
     return measure_similarity(a.lower(), b.lower()) >= MIN_REWORDING_SIMILARITY

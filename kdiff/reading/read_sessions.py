@@ -1,4 +1,4 @@
-"""Read a session, or two side by side, the payloads put on a shelf as they come."""
+"""Reading of one session, or of two at the same time. The payloads go into a spill file."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -24,12 +24,13 @@ from .signature import RecordSignature, SignatureBuilder
 from .worker import run_in_fork
 
 MAX_REPORTED = 20
-"""How many unreadable records are named one by one."""
+"""The number of unreadable records that are reported one by one."""
 BATCH_SIZE = 1_000
+"""The number of signatures that are encoded at once."""
 
 
 class SessionRequest(NamedTuple):
-    """A session to read: its id, where it is, which part of it, and what makes sketches of it."""
+    """A session to read: its id, its source, the part to read, and the builder of its signatures."""
 
     session_id: str
     where: SourceOptions
@@ -38,7 +39,7 @@ class SessionRequest(NamedTuple):
 
 
 class _ReadRecords(NamedTuple):
-    """What a session was made of, and what was looked at to find it."""
+    """The records of a session, and what was searched to find them."""
 
     signatures: Iterable[RecordSignature]
     unreadable: list[Unreadable]
@@ -46,10 +47,10 @@ class _ReadRecords(NamedTuple):
 
 
 def read_session(request: SessionRequest, already_reported: Iterable[Unreadable] = ()) -> Session:
-    """Read a session. What can't be read is named on standard error, but for what was ``already_reported`` before.
+    """Read a session. Report unreadable records on standard error, except those in ``already_reported``.
 
     Raises:
-        NothingToShow: no record of it could be read.
+        NothingToShow: the session has no readable record.
         AgentlogError: the source can't be read.
     """
     with open_source(request.where) as source, show_progress(lambda: _progress_text(source.searched)):
@@ -59,10 +60,10 @@ def read_session(request: SessionRequest, already_reported: Iterable[Unreadable]
 
 
 def read_both(a: SessionRequest, b: SessionRequest) -> tuple[Session, Session]:
-    """Read two sessions at the same time, B in a process of its own.
+    """Read two sessions at the same time, B in another process.
 
     Raises:
-        NothingToShow: no record of one of them could be read.
+        NothingToShow: one of the sessions has no readable record.
         AgentlogError: a source can't be read.
     """
     with TemporaryFile() as file, run_in_fork(lambda: _read_into(file, b)) as wait_for_b:
@@ -130,13 +131,13 @@ def _progress_text(searched: SearchReport) -> str:
 def resolve_sources(
     source_options: SourceOptions, other_file: str | None, other_cluster: str | None
 ) -> tuple[SourceOptions, SourceOptions]:
-    """Where A is, and where B is: at the same place unless another one is given.
+    """Return the sources of A and of B. They are the same unless another file or cluster is given for B.
 
     Raises:
-        UsageError: what is given can't be meant.
+        UsageError: the options contradict each other, or both sources are standard input.
     """
     if other_file and other_cluster:
-        raise UsageError("--other-file and --other-cluster: B can only be in one place")
+        raise UsageError("--other-file and --other-cluster: B is read from one place; give only one of them")
     if other_cluster is None:
         source_b = source_options if other_file is None else SourceOptions(file=other_file)
         sources = source_options, source_b
@@ -144,5 +145,5 @@ def resolve_sources(
         source_a = source_options if source_options.file is None else SourceOptions(file=source_options.file)
         sources = source_a, source_options._replace(file=None, cluster=other_cluster)
     if sources[0].file == sources[1].file == "-":
-        raise UsageError("standard input can be read only once: keep it in a file first")
+        raise UsageError("standard input can be read only once: save it as a file first")
     return sources

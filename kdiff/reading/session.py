@@ -1,4 +1,4 @@
-"""A session as it was read, and what is said of it and of two of them side by side. Pure."""
+"""A session as read; the totals of two sessions, and the limits of their comparison. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,10 +13,11 @@ from .spill import SpillFile
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session as read, and how far that can be trusted.
+    """A session as read, and what was read of it.
 
     Attributes:
-        spill: where its payloads wait.
+        unreadable: records that could not be read.
+        spill: the file that holds its payloads.
     """
 
     timeline: Timeline
@@ -26,12 +27,12 @@ class Session:
 
     @property
     def outcome(self) -> str:
-        """How it ended, in a word or three."""
+        """How it ended, in one to three words."""
         return self.timeline.outcome or "not ended"
 
 
 def compare_totals(a: Session, b: Session) -> list[tuple[str, str, str]]:
-    """Costs, tokens, latencies and calls side by side: what, in A, in B."""
+    """Return the totals side by side, except those that are 0 in both: name, value of A, value of B."""
     rows = []
     for name, format_total in _TOTALS:
         value_a, value_b = format_total(a.timeline), format_total(b.timeline)
@@ -41,26 +42,26 @@ def compare_totals(a: Session, b: Session) -> list[tuple[str, str, str]]:
 
 
 _TOTALS: tuple[tuple[str, Callable[[Timeline], str]], ...] = (
-    ("steps", lambda own: f"{len(own.steps):,}"),
-    ("duration", lambda own: format_duration(own.ended - own.began)),
-    ("tool calls", lambda own: f"{own.totals.tool_calls:,}"),
-    ("llm calls", lambda own: f"{own.totals.llm_calls:,}"),
-    ("errors", lambda own: f"{own.totals.errors:,}"),
-    ("tokens in", lambda own: f"{own.totals.input_tokens:,}"),
-    ("tokens out", lambda own: f"{own.totals.output_tokens:,}"),
-    ("cost", lambda own: format_dollars(own.totals.cost_usd)),
-    ("time in calls", lambda own: format_duration(sum(step.duration_us for step in own.steps))),
+    ("steps", lambda timeline: f"{len(timeline.steps):,}"),
+    ("duration", lambda timeline: format_duration(timeline.ended - timeline.began)),
+    ("tool calls", lambda timeline: f"{timeline.totals.tool_calls:,}"),
+    ("llm calls", lambda timeline: f"{timeline.totals.llm_calls:,}"),
+    ("errors", lambda timeline: f"{timeline.totals.errors:,}"),
+    ("tokens in", lambda timeline: f"{timeline.totals.input_tokens:,}"),
+    ("tokens out", lambda timeline: f"{timeline.totals.output_tokens:,}"),
+    ("cost", lambda timeline: format_dollars(timeline.totals.cost_usd)),
+    ("time in calls", lambda timeline: format_duration(sum(step.duration_us for step in timeline.steps))),
 )
 
 
 def list_limitations(a: Session, b: Session) -> list[str]:
-    """What limits a comparison: a session that still runs, or is only partly there."""
+    """Return what limits a comparison: a session still runs, or records are missing or unreadable."""
     limitations = []
     for name, session in (("A", a), ("B", b)):
         if session.timeline.outcome is None:
-            limitations.append(f"{name} has no end: it still runs, or was cut off; compared as far as it goes")
+            limitations.append(f"{name} has no end: it still runs, or was cut off. What is there was compared.")
         if session.coverage.beginning == "trimmed":
-            limitations.append(f"{name}'s beginning may be missing, deleted by retention")
+            limitations.append(f"{name}'s beginning may be missing: retention has deleted records")
         if session.unreadable:
             limitations.append(f"{name}: {format_count(len(session.unreadable), 'record')} could not be read")
     return limitations

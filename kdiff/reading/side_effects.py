@@ -1,4 +1,4 @@
-"""What a call does to the world: whether it changes state, and by which rule that is said. Pure."""
+"""The side effects of calls: whether a call changes state, and the rule that says so. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from .verb_lists import CHANGE_VERBS, READ_VERBS, SHELL_READS, SHELL_SUB_READS
 
 
 class Effect(Enum):
-    """What a step does to the world."""
+    """The effect of a step."""
 
     TELLS = "tells"
     READS = "reads"
@@ -23,7 +23,7 @@ class Effect(Enum):
 
 
 class JudgedEffect(NamedTuple):
-    """An effect, and the rule that says so, for a person."""
+    """An effect, and the rule that says so, in words."""
 
     effect: Effect
     rule: str
@@ -31,7 +31,7 @@ class JudgedEffect(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ToolPatterns:
-    """What a user says of tools: patterns of their names, as in a shell; the longest pattern that fits decides."""
+    """The user's patterns of tool names, as in a shell. The longest pattern that matches decides."""
 
     mutating_tools: tuple[str, ...] = ()
     read_only_tools: tuple[str, ...] = ()
@@ -49,10 +49,11 @@ _SHELL_COMMANDS = re.compile(
 
 
 def judge_effect(kind: str, label: str, payload: Mapping[str, Any], tool_patterns: ToolPatterns) -> JudgedEffect:
-    """What a step of this kind and label does, and by which rule.
+    """Return the effect of a step of this kind and label, and the rule that decided.
 
-    The user's own word counts first, then the tool's annotation, the HTTP method or statement or command that it is
-    given, the verb in its name. What stays unknown counts as changing: a change that is overlooked costs more.
+    The first rule that applies decides: the user's patterns; the tool's annotation; the HTTP method, statement or
+    command in the arguments; the verb in its name. A call that no rule knows counts as a change of state, because an
+    overlooked change costs more.
     """
     match kind:
         case "memory_write":
@@ -81,15 +82,15 @@ def _judge_by_patterns(label: str, tool_patterns: ToolPatterns) -> JudgedEffect 
     if not (tool_patterns.mutating_tools or tool_patterns.read_only_tools):
         return None
     matches = [
-        (len(p), e, p)
-        for e, patterns in _list_patterns_by_effect(tool_patterns)
-        for p in patterns
-        if fnmatchcase(label, p)
+        (len(pattern), effect, pattern)
+        for effect, patterns in _list_patterns_by_effect(tool_patterns)
+        for pattern in patterns
+        if fnmatchcase(label, pattern)
     ]
     if not matches:
         return None
     _, effect, pattern = max(matches, key=lambda each: each[0])
-    return JudgedEffect(effect, f"your settings say so of {pattern!r}")
+    return JudgedEffect(effect, f"your settings list {pattern!r}")
 
 
 def _list_patterns_by_effect(tool_patterns: ToolPatterns) -> tuple[tuple[Effect, tuple[str, ...]], ...]:
@@ -109,7 +110,7 @@ def _judge_by_annotation(payload: Mapping[str, Any]) -> JudgedEffect | None:
 
 
 def _judge_by_arguments(label: str, arguments: Any) -> JudgedEffect | None:
-    """What the arguments say: an HTTP method, a statement, a shell command, an editor's command."""
+    """Judge by the arguments: an HTTP method, a statement, a shell command, an editor's command."""
     if not isinstance(arguments, Mapping) or (_STATEMENT_KEYS.isdisjoint(arguments) and not _is_editor(label)):
         return None
     method = arguments.get("method") or arguments.get("http_method")
@@ -120,10 +121,10 @@ def _judge_by_arguments(label: str, arguments: Any) -> JudgedEffect | None:
     if _SQL.match(text) and (
         _has_word(label, "sql") or _has_word(label, "db") or "sql" in arguments or _SQL_READ.match(text) is None
     ):
-        return JudgedEffect(Effect.READS if _SQL_READ.match(text) else Effect.CHANGES, "the statement that it is given")
+        return JudgedEffect(Effect.READS if _SQL_READ.match(text) else Effect.CHANGES, "the statement in its arguments")
     if "graphql" in label.lower() and _GRAPHQL.match(text):
         return JudgedEffect(
-            Effect.CHANGES if text.lstrip().startswith("mutation") else Effect.READS, "the statement that it is given"
+            Effect.CHANGES if text.lstrip().startswith("mutation") else Effect.READS, "the statement in its arguments"
         )
     return _judge_by_command(label, arguments)
 
@@ -142,14 +143,14 @@ def _judge_by_command(label: str, arguments: Mapping[str, Any]) -> JudgedEffect 
                 if command is None and _ends_with_change_verb(label)
                 else JudgedEffect(
                     Effect.READS if is_read else Effect.CHANGES,
-                    f"the command that it is given ({command or 'none: it views'})",
+                    f"the command in its arguments ({command or 'none: it views'})",
                 )
             )
     if isinstance(command, str) and any(
         _has_word(label, word) for word in ("bash", "shell", "run", "exec", "execute", "terminal", "command")
     ):
         return JudgedEffect(
-            Effect.READS if is_read_only_command(command) else Effect.CHANGES, "the command that it is given"
+            Effect.READS if is_read_only_command(command) else Effect.CHANGES, "the command in its arguments"
         )
     return None
 
@@ -163,7 +164,7 @@ def _has_word(label: str, word: str) -> bool:
 
 
 def is_read_only_command(command: str) -> bool:
-    """Whether a shell command is made of reads alone, as far as its words tell."""
+    """Whether a shell command only reads, judged by its words."""
     if re.search(r"(?<![0-9&])>(?!\s*/dev/null|&)|\btee\b|-delete\b|-exec\b|\$\(|`|<<", command):
         return False
     commands = _SHELL_COMMANDS.findall(command)
@@ -175,13 +176,13 @@ def is_read_only_command(command: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def split_name(label: str) -> tuple[str, ...]:
-    """The words of a tool's name: ``stripe.createInvoice`` -> stripe, create, invoice."""
+    """Split a tool's name into words: ``stripe.createInvoice`` -> stripe, create, invoice."""
     return tuple(word.lower() for word in _NAME_WORDS.findall(label))
 
 
 @lru_cache(maxsize=4096)
 def judge_by_verb(label: str) -> JudgedEffect:
-    """What the verb in a tool's name says: the first word behind the last dot, else the last one, else any."""
+    """Judge by the verb in a tool's name: the first word after the last dot, else the last word, else any word."""
     if is_handover(label):
         return JudgedEffect(Effect.HANDS_OVER, "its name says that it hands over to a person")
     last_words = split_name(re.split(r"[./:]|__", label)[-1])
@@ -191,4 +192,4 @@ def judge_by_verb(label: str) -> JudgedEffect:
             return JudgedEffect(Effect.READS, f"the verb {word!r} in its name")
         if word in CHANGE_VERBS:
             return JudgedEffect(Effect.CHANGES, f"the verb {word!r} in its name")
-    return JudgedEffect(Effect.CHANGES, "nothing says what it does, so it counts as changing")
+    return JudgedEffect(Effect.CHANGES, "no rule knows what it does, so it counts as a change")

@@ -1,4 +1,4 @@
-"""A record without its payload: what is needed to order, match and judge it. The bytes wait on a shelf."""
+"""The signature of a record: what is needed to order, match and judge it. The bytes are in a spill file."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -13,21 +13,11 @@ from .normalize import METRICS, IgnoreRules, NormalizedText, drop_ignored, norma
 from .side_effects import Effect, ToolPatterns, judge_effect
 from .spill import SpillFile
 
-_KEPT_MEMBERS = METRICS.union(
-    [
-        "tool",
-        "model",
-        "to_agent_id",
-        "from_agent_id",
-        "key",
-        "call_id",
-        "call_type",
-        "child_session_id",
-        "action",
-        "goal",
-        "status",
-    ]
-)
+_KEPT_MEMBERS = METRICS.union({
+    "action", "call_id", "call_type", "child_session_id", "from_agent_id", "goal", "key", "model", "status",
+    "to_agent_id", "tool",
+})  # fmt: skip
+"""Members of a payload that a signature keeps, shortened."""
 _INPUT_MEMBER = {
     "tool_call": "input",
     "retrieval": "query",
@@ -39,20 +29,24 @@ _SKIPPED_MEMBERS = {kind: METRICS.union({name}) for kind, name in _INPUT_MEMBER.
 _NO_PAYLOAD: dict[str, Any] = {}
 
 CALL_KINDS = frozenset({"tool_call", "retrieval", "memory_write", "delegation"})
-"""Steps that do something; all others say something, or hold what came back."""
+"""Kinds of steps that do something. All others say something, or hold a result."""
 
 
 class RecordSignature(Record, frozen=True, gc=False):
-    """A record whose payload and bytes have been put on a shelf. It can be sent to another process of the same hashes.
+    """A record whose payload and bytes are in a spill file. Only a forked process has the same hashes.
 
     Attributes:
-        call_hash: a hash of what was done: kind, label, arguments without clocks and random ids. Of a text, the text.
-        call_form_hash: the same with a placeholder for each id.
-        result_hash: a hash of all that is compared besides, such as what a call answered, as it reads.
-        result_form_hash: the same with a placeholder for each id.
-        at, size: where the bytes are on the shelf.
-        ids_at, given_ids, rest_ids: where the marks of its ids are, and how many of them ``call_form_hash`` and ``result_form_hash`` hold.
-        effect: what it does to the world, by ``rule``.
+        call_hash: a hash of a call's kind, label and arguments without times and random ids; for others, of the text.
+        call_form_hash: the same hash with a placeholder for each id.
+        result_hash: a hash of all other compared members, such as the result of a call.
+        result_form_hash: the same hash with a placeholder for each id.
+        value_offset: the offset of the bytes in the spill file.
+        value_size: the number of bytes.
+        ids_start: the index of the first of its id hashes in the spill file.
+        call_id_count: the number of ids in ``call_form_hash``.
+        result_id_count: the number of ids in ``result_form_hash``. Their hashes come after those of the call.
+        effect: the effect of the step.
+        rule: the rule that says so.
     """
 
     call_hash: int
@@ -70,18 +64,18 @@ class RecordSignature(Record, frozen=True, gc=False):
 
 
 def get_signature(step: Step) -> RecordSignature:
-    """The sketch that a step was made of."""
+    """Return the signature that a step was made of."""
     record = step.record
     if not isinstance(record, RecordSignature):
-        raise TypeError("a step that was not made of a sketch")
+        raise TypeError("the step was not made of a signature")
     return record
 
 
 class SignatureBuilder:
-    """Makes sketches of one session's records; equal names become one object.
+    """Builds the signatures of one session's records. Equal names become one object, to save memory.
 
     Attributes:
-        spill: where it puts the payloads.
+        spill: the file that gets the payloads.
     """
 
     def __init__(self, spill: SpillFile, rules: IgnoreRules, tool_patterns: ToolPatterns) -> None:
@@ -89,7 +83,7 @@ class SignatureBuilder:
         self._names: dict[str, str] = {}
 
     def build_signature(self, record: Record) -> RecordSignature:
-        """``record`` without what can wait."""
+        """Build the signature of ``record``, and put its bytes into the spill file."""
         event = record.event
         kind, label = _find_kind(event), _find_label(event)
         judgement = judge_effect(kind, label, event.payload, self._tool_patterns)
@@ -121,7 +115,7 @@ class SignatureBuilder:
         )
 
     def _normalize_input(self, kind: str, input_member: str | None, payload: Mapping[str, Any]) -> NormalizedText:
-        """What it was given, or what it says."""
+        """Normalize a call's arguments, or the text of another step."""
         if input_member is None:
             return NormalizedText(text := extract_text(kind, payload), text, ())
         return normalize_text(
@@ -167,12 +161,12 @@ class SignatureBuilder:
 
 @lru_cache(maxsize=4096)
 def _normalize_agent(agent_id: str, rules: IgnoreRules) -> str:
-    """An agent without what is random in its name: workers are often numbered so."""
+    """Remove random parts of an agent's name: workers often get a random suffix."""
     return normalize_text(agent_id, rules).literal
 
 
 def _find_kind(event: Event) -> str:
-    """The event type; of a call that was announced that of the call."""
+    """Return the event type; for the start of a call, the type of the call."""
     if event.event_type != "call_started":
         return event.event_type
     return get_announced_type(event)
@@ -187,7 +181,7 @@ def _find_label(event: Event) -> str:
 
 
 def extract_text(kind: str, payload: Mapping[str, Any]) -> str:
-    """The text that a step says, as one: its message, its output, its result."""
+    """Return the message, output or result of a step, or the arguments of a call, as one text."""
     names = {
         "llm_call": ("output", "error"),
         "session_start": ("goal",),

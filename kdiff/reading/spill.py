@@ -1,4 +1,4 @@
-"""Where the bytes of a session wait until they are looked at: a temporary file without a name."""
+"""A spill file: a temporary file without a name that holds payloads until they are needed."""
 
 from array import array
 from collections.abc import Iterator, Sequence
@@ -10,10 +10,10 @@ from agentlog.errors import UsageError
 
 
 class SpillFile:
-    """Bytes, and beside them the marks of the ids that they hold.
+    """The bytes of records in a file, and the hashes of their ids in memory.
 
     Attributes:
-        id_hashes: the marks, one record's behind the other's.
+        id_hashes: the hashes of all records, one record after the other.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -23,10 +23,10 @@ class SpillFile:
         self._is_read_last = False
 
     def append(self, value: bytes) -> int:
-        """Keep ``value``, and say where.
+        """Append ``value``, and return its offset.
 
         Raises:
-            UsageError: there is no room for it.
+            UsageError: the disk is full, or the file can't be written.
         """
         try:
             if self._is_read_last:
@@ -34,27 +34,27 @@ class SpillFile:
                 self._is_read_last = False
             self._file.write(value)
         except OSError as error:
-            raise UsageError(f"{gettempdir()}: {error.strerror}. TMPDIR names another folder to work in.") from error
+            raise UsageError(f"{gettempdir()}: {error.strerror}. Set TMPDIR to another folder.") from error
         offset, self._end = self._end, self._end + len(value)
         return offset
 
     def read_value(self, offset: int, size: int) -> bytes:
-        """The bytes that were put there."""
+        """Read the bytes at an offset."""
         self._is_read_last = True
         self._file.seek(offset)
         return self._file.read(size)
 
     def get_id_hashes(self, start: int, count: int) -> Sequence[int]:
-        """So many marks of ids."""
+        """Return ``count`` hashes of ids from the index ``start``."""
         return self.id_hashes[start : start + count]
 
     def flush(self) -> None:
-        """Hand everything to the file, so that another process finds it there."""
+        """Write everything to the file, so that another process can read it."""
         self._file.flush()
 
 
 @contextmanager
 def open_spill() -> Iterator[SpillFile]:
-    """A shelf that is gone afterwards."""
+    """Open a spill file that is deleted afterwards."""
     with TemporaryFile() as file:
         yield SpillFile(file)

@@ -1,4 +1,4 @@
-"""Words that say what a tool does: verbs of reading and of changing, and shell commands that only read."""
+"""Word lists: verbs of tools that read or change, and shell commands that only read."""
 
 READ_VERBS = frozenset({
     "analyse", "analyze", "ask", "browse", "calc", "calculate", "cat", "check", "classify", "compare",
@@ -32,7 +32,7 @@ SHELL_READS = frozenset({
     "ps", "pwd", "pytest", "rg", "sha256sum", "shellcheck", "sort", "stat", "tail", "test", "top", "tox", "tr",
     "tree", "true", "type", "uname", "uniq", "wc", "whereis", "which", "whoami", "xxd", "yq",
 })  # fmt: skip
-"""Commands that only read, whatever they are given; redirections are looked at besides."""
+"""Shell commands that only read, with any arguments. Redirections are checked separately."""
 SHELL_SUB_READS = {
     "git": frozenset(
         {"blame", "branch", "describe", "diff", "grep", "log", "ls-files", "remote", "rev-parse", "show", "status"}
@@ -42,4 +42,4 @@ SHELL_SUB_READS = {
     "pip": frozenset({"check", "freeze", "list", "show"}),
     "npm": frozenset({"list", "ls", "outdated", "view"}),
 }
-"""Of programs that read or change by their first word, the words that read."""
+"""Subcommands that only read, of programs that have both kinds."""

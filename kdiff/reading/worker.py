@@ -1,4 +1,4 @@
-"""Work that is done in a process of its own meanwhile: a fork of this one, so that both have the same hashes."""
+"""Work in a second process: a fork of this one, so that both have the same hashes."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ Returned = TypeVar("Returned")
 
 @contextmanager
 def run_in_fork(work: Callable[[], Returned]) -> Iterator[Callable[[], Returned]]:
-    """Begin ``work``; what is yielded waits for its end, and returns what it returned or raises what it raised."""
+    """Start ``work``. Yield a function that waits for it, and returns its result or raises its exception."""
     fork = get_context("fork")
     receiver, sender = fork.Pipe(duplex=False)
     process = fork.Process(target=_run_and_send, args=(work, sender), daemon=True)
@@ -34,14 +34,14 @@ def _receive_result(receiver: Connection) -> Returned:  # type: ignore[type-var]
     try:
         error, returned = receiver.recv()
     except EOFError:
-        raise AgentlogError("the process that read the other session has ended: was it killed?") from None
+        raise AgentlogError("the process that read session B ended without a result: was it killed?") from None
     if error is not None:
         raise error
     return returned  # type: ignore[no-any-return]
 
 
 def _run_and_send(work: Callable[[], object], sender: Connection) -> None:
-    """A signal is the parent's to answer: it ends us."""
+    """Run ``work`` and send its result. The parent handles Ctrl-C, and SIGTERM ends this process without a word."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
     try:
