@@ -1,4 +1,4 @@
-"""Two sessions -> what they differ in: lanes matched, moves aligned, pairs compared in order. Pure."""
+"""The comparison of two sessions: lanes are matched, steps aligned, and pairs compared in order. Pure."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
+
+from agentlog.formatting import format_count
 
 from ..align.match_lanes import match_streams
 from ..align.payload_compare import Payloads
@@ -23,10 +25,13 @@ from .divergence import (
 
 OrderKey = tuple[int, int, int]
 MIN_SHARED_PERCENT = 50.0
+"""Steps whose texts are less similar than this, in percent, are not the same step."""
+MAX_WEIGHED_CHANGES = 2_500
+"""Up to this number of pairs of unmatched changes of state, each pair is weighed."""
 
 
 class Pair(NamedTuple):
-    """Moves that answer to each other, or a move that nothing answers to, and where it stands in the order of both."""
+    """Two steps that match, or one step without a match, and the place in the order of both sessions."""
 
     a: StepGroup | None
     b: StepGroup | None
@@ -36,12 +41,12 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What came of it.
+    """The result of a comparison.
 
     Attributes:
-        pairs: all moves, those that answer to each other side by side, in the order of both.
-        divergences: in that order.
-        reworded_count: how many texts say the same in other words.
+        pairs: all steps in the order of both sessions, matching steps side by side.
+        divergences: the divergences in the same order.
+        reworded_count: the number of texts that say the same in other words.
     """
 
     a: StepGroups
@@ -52,7 +57,7 @@ class Comparison:
 
 
 def compare(a: StepGroups, b: StepGroups, payloads: Payloads) -> Comparison:
-    """Compare two sessions."""
+    """Compare two sessions. The order of A and B matters: A is the measure."""
     pairs = sorted(_pair_moved_calls(list(_align_streams(a, b, payloads)), payloads), key=lambda pair: pair.order_key)
     divergences, reworded_count = [], 0
     for pair in pairs:
@@ -88,7 +93,7 @@ def _align_streams(a: StepGroups, b: StepGroups, payloads: Payloads) -> Iterator
 
 
 class _PairedBefore:
-    """Where in B the last move stands that answers to one before a place in A."""
+    """A search for the last matched step before an index of A: it gives the place in B of a step that only A has."""
 
     def __init__(self, index_b_by_a: dict[int, int]) -> None:
         self._indexes_a = sorted(index_b_by_a)
@@ -100,7 +105,7 @@ class _PairedBefore:
 
 
 def _pair_moved_calls(pairs: list[Pair], payloads: Payloads) -> Iterator[Pair]:
-    """Calls that nothing stands beside, paired with an equal one in another place; of changes, with the most alike."""
+    """Pair unmatched calls with equal calls in another place, and changes of state with the most similar ones."""
     pairs = list(_unfold_interrupted_repeats(pairs))
     unmatched_a = [pair for pair in pairs if pair.b is None and pair.a is not None and pair.a.is_call]
     unmatched_b = [pair for pair in pairs if pair.a is None and pair.b is not None and pair.b.is_call]
@@ -115,7 +120,7 @@ def _pair_moved_calls(pairs: list[Pair], payloads: Payloads) -> Iterator[Pair]:
 
 
 def _unfold_interrupted_repeats(pairs: list[Pair]) -> Iterator[Pair]:
-    """Where a call was folded on one side, and something stands between its repetitions on the other, undo it there."""
+    """Match the repetitions of a folded call one by one if other steps lie between them on the other side."""
     repaired: set[StepGroup] = set()
     calls_a, calls_b = _list_calls(pairs, in_b=False), _list_calls(pairs, in_b=True)
     for pair in pairs:
@@ -156,7 +161,7 @@ SideCalls = list[tuple[StepGroup, bool]]
 
 
 def _list_calls(pairs: list[Pair], *, in_b: bool) -> SideCalls:
-    """One side's calls in order, and whether nothing answers to each."""
+    """List one side's calls in order, each with whether it has no match."""
     side_calls = ((pair.b if in_b else pair.a, pair.a is None or pair.b is None) for pair in pairs)
     return sorted(
         ((group, is_unmatched) for group, is_unmatched in side_calls if group is not None and group.is_call),
@@ -165,7 +170,7 @@ def _list_calls(pairs: list[Pair], *, in_b: bool) -> SideCalls:
 
 
 def _find_unmatched_after(group: StepGroup, calls: SideCalls) -> list[StepGroup]:
-    """What nothing answers to behind a call, up to the next that is shared, the last being one to the same tool."""
+    """Return the unmatched calls after a call, before the next matched one. The last calls the same tool."""
     unmatched: list[StepGroup] = []
     for call, is_unmatched in islice(calls, bisect_right(calls, group.index, key=_get_index), None):
         if not is_unmatched:
@@ -195,10 +200,10 @@ def _pair_equal(
 
 
 def _pair_most_similar(unmatched_a: list[Pair], unmatched_b: list[Pair], payloads: Payloads) -> list[Pair]:
-    """Changes of state by one tool that both made, far apart and not with the same arguments."""
+    """Pair changes of state by the same tool with other arguments and in other places, the most similar first."""
     changes_a = [p.a for p in unmatched_a if p.a is not None and p.a.changes_state and p.a.success_count]
     changes_b = [p.b for p in unmatched_b if p.b is not None and p.b.changes_state and p.b.success_count]
-    if len(changes_a) * len(changes_b) > 2_500:
+    if len(changes_a) * len(changes_b) > MAX_WEIGHED_CHANGES:
         return []
     candidates = sorted(
         (
@@ -238,7 +243,7 @@ def _judge_pair(pair: Pair, payloads: Payloads) -> Divergence | None:
 
 
 def _discount_recovered_errors(divergences: list[Divergence], pairs: list[Pair]) -> list[Divergence]:
-    """An error that B got over explains nothing: it tried again, and then it went."""
+    """Give no weight to an error in a call that B repeated with success."""
     retries: dict[str, int] = {}
     for pair in pairs:
         if pair.b is not None and pair.b.is_call and pair.b.success_count and (pair.a is None or pair.is_moved):
@@ -254,14 +259,14 @@ def _discount_recovered_errors(divergences: list[Divergence], pairs: list[Pair])
         ):
             continue
         if retries.get(group.label, 0) > group.index:
-            divergence.weight, divergence.why = Weight.TEXT, f"{group.label} failed in B at first, and succeeded later"
+            divergence.weight, divergence.why = Weight.TEXT, f"{group.label} failed in B at first and succeeded later"
     return divergences
 
 
 def _merge_early_end(
     divergences: list[Divergence], pairs: list[Pair], a: StepGroups, b: StepGroups, payloads: Payloads
 ) -> list[Divergence]:
-    """Where B stops at something that both share, all that A did from there on is one divergence: B ended."""
+    """Merge all that A did after B's end into one divergence, if the last step of B is one that both share."""
     shared = [p for p in pairs if _is_shared(p)]
     if not shared:
         return divergences
@@ -283,6 +288,7 @@ def _merge_early_end(
 
 
 _END_KINDS = ("session_end", "error")
+"""Kinds of steps that may follow the last shared step when B ends early."""
 
 
 def _is_shared(pair: Pair) -> bool:
@@ -298,7 +304,7 @@ def _get_recorded_b(pair: Pair) -> int:
 
 
 def _is_dissimilar(a: StepGroup, b: StepGroup, payloads: Payloads) -> bool:
-    """Whether two moves merely stand side by side: then one isn't the last that both sessions share."""
+    """Whether two paired steps are too different to count as a step that both sessions share."""
     return (
         a.signature.call_form_hash != b.signature.call_form_hash
         and payloads.measure_similarity(a, b) < MIN_SHARED_PERCENT
@@ -313,8 +319,8 @@ def _build_early_end(a: StepGroups, b: StepGroups, tail_a: list[StepGroup], last
         return None
     weight = Weight.EXPLAINS if state_changes or is_outcome_different else Weight.MAY_EXPLAIN
     labels = ", ".join(dict.fromkeys(group.label for group in state_changes or succeeded_calls))
-    examples = f", among them {labels}" if labels else ""
-    why = f"B ended here; A went on for {len(tail_a)} steps{examples}"
+    examples = f", with {labels}" if labels else ""
+    why = f"B ended here; A went on for {format_count(len(tail_a), 'step')}{examples}"
     return Divergence(
         "ended", tail_a[0], last_b, (last_b.index, 1, tail_a[0].index), why, weight, further_groups=tail_a[1:]
     )

@@ -1,4 +1,4 @@
-"""Divergences: places where two aligned timelines differ, and whether that can explain an outcome. Pure."""
+"""Divergences: places where two aligned sessions differ, and how far each explains the outcome. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,13 +9,13 @@ from ..align.step_groups import StepGroup
 from ..reading.side_effects import Effect
 
 MIN_LOOP_REPEATS = 5
-"""Done so often in a row, and three times as often as on the other side, a call is a loop."""
+"""A call that is repeated this often, and three times as often as on the other side, is a loop."""
 MIN_LOOP_CALLS = 20
-"""So many calls of one tool in a row that the other side hasn't got may be a loop, whatever they are given."""
+"""This number of calls of one tool in a row, which the other side doesn't have, may be a loop."""
 
 
 class Weight(IntEnum):
-    """How far a divergence explains an outcome."""
+    """The degree to which a divergence explains an outcome."""
 
     TEXT = 0
     ANSWER = 1
@@ -28,11 +28,12 @@ class Divergence:
     """A place where two sessions differ.
 
     Attributes:
-        kind: ``changed``, ``extra`` (in B alone), ``missing`` (in A alone), ``moved``, ``repeated``, ``ended`` or
+        kind: ``changed``, ``extra`` (only in B), ``missing`` (only in A), ``moved``, ``repeated``, ``ended`` or
             ``error``.
-        order_key: where it stands in the order of both: B's index; what B misses stands behind the last that both have.
-        why: what it means, one sentence.
-        further_groups: further moves that it holds, of the side that the first one is from.
+        order_key: the place in the order of both sessions: the index in B. A step that B doesn't have comes after the
+            last one that both have.
+        why: the meaning, in one sentence.
+        further_groups: further steps of the same side that it holds.
     """
 
     kind: str
@@ -46,27 +47,27 @@ class Divergence:
 
     @property
     def group(self) -> StepGroup:
-        """B's move, or A's where B has none."""
+        """The step of B, or of A if B has none."""
         group = self.b or self.a
         if group is None:
-            raise TypeError("a divergence of nothing")
+            raise TypeError("a divergence without a step")
         return group
 
     @property
     def shown_b(self) -> StepGroup | None:
-        """B's move as it is named: of a loop the first that A hasn't got."""
+        """The step of B that is shown; of a loop, the first repetition that A doesn't have."""
         if self.kind == "repeated" and self.a is not None and self.b is not None:
             return [self.b, *self.b.repeats][min(self.a.times, len(self.b.repeats))]
         return self.b
 
     @property
     def label(self) -> str:
-        """What it is about: a tool, a model, a kind."""
+        """The name of the tool or model, or the kind of the step."""
         return (self.a or self.group).label if self.kind in ("missing", "ended") else self.group.label
 
     @property
     def count(self) -> int:
-        """How many moves of one side it holds, repetitions too."""
+        """The number of steps of one side, repetitions included."""
         return sum(group.times for group in (self.group, *self.further_groups))
 
 
@@ -77,16 +78,16 @@ def classify_pair(  # noqa: PLR0911  one case a line
     output_changes: list[Change],
     order_key: tuple[int, int, int],
 ) -> Divergence | None:
-    """What two moves that answer to each other differ in; None where in nothing that matters."""
+    """Return the divergence of two matching steps; None if no difference matters."""
     if not a.is_call:
         return _classify_statement(a, b, input_changes + output_changes, order_key)
     if b.step.is_open and not a.step.is_open:
         weight = Weight.EXPLAINS if b.changes_state else Weight.MAY_EXPLAIN
         return Divergence(
-            "error", a, b, order_key, f"{b.label} never came back in B; in A it did", weight, input_changes
+            "error", a, b, order_key, f"{b.label} never returned in B; it did in A", weight, input_changes
         )
     if a.success_count and not b.success_count and b.signature.has_failed:
-        why = f"{b.label} failed in B and never succeeded there; in A it did"
+        why = f"{b.label} failed in B and never succeeded there; it did in A"
         return Divergence("error", a, b, order_key, why, Weight.EXPLAINS, [*input_changes, *output_changes])
     divergence = _classify_repeats(a, b, order_key)
     if divergence is not None and (divergence.weight is Weight.EXPLAINS or not (input_changes or output_changes)):
@@ -106,12 +107,12 @@ def _classify_statement(
         return None
     if a.kind == "delegation_result":
         has_failed = b.signature.has_failed and not a.signature.has_failed
-        why = f"{b.label} came back with {'an error' if has_failed else 'another result'}"
+        why = f"{b.label} returned {'an error' if has_failed else 'another result'}"
         return Divergence("error" if has_failed else "changed", a, b, order_key, why, Weight.EXPLAINS, changes)
     if a.kind == "session_start":
         return Divergence("changed", a, b, order_key, "B was asked for something else", Weight.MAY_EXPLAIN, changes)
-    why = {"session_end": "it ended otherwise", "decision": "it decided otherwise"}.get(
-        a.kind, "it says something else"
+    why = {"session_end": "B ended differently", "decision": "B decided differently"}.get(
+        a.kind, "B says something else"
     )
     return Divergence("changed", a, b, order_key, why, Weight.TEXT, changes)
 
@@ -128,11 +129,9 @@ def _classify_changed_call(
     if a.signature.has_failed and b.signature.has_failed and not b.success_count and not a.success_count:
         return Divergence("changed", a, b, order_key, f"{description}; it failed on both sides", Weight.ANSWER, changes)
     if is_only_text:
-        return Divergence(
-            "changed", a, b, order_key, f"{b.label} was given a text that says something else", Weight.ANSWER, changes
-        )
+        return Divergence("changed", a, b, order_key, f"{b.label} was given another text", Weight.ANSWER, changes)
     if changes_state:
-        context = "where A's call failed" if not a.success_count else "where A did otherwise"
+        context = "where A's call failed" if not a.success_count else "in another way than A"
         return Divergence(
             "changed", a, b, order_key, f"B changed state {context}: {description}", Weight.EXPLAINS, changes
         )
@@ -140,7 +139,7 @@ def _classify_changed_call(
 
 
 def _weigh_read(*groups: StepGroup) -> Weight:
-    """A read may explain what came of it; a thought says something, and no more."""
+    """Return the weight of a read that differs. A thought explains nothing by itself, so it weighs less."""
     return Weight.ANSWER if any(group.is_thought for group in groups) else Weight.MAY_EXPLAIN
 
 
@@ -149,12 +148,12 @@ def _classify_changed_answer(
 ) -> Divergence:
     if b.success_count and not a.success_count and a.signature.has_failed:
         weight = Weight.EXPLAINS if b.changes_state else Weight.TEXT
-        return Divergence("changed", a, b, order_key, f"{b.label} went through in B; in A it failed", weight, changes)
+        return Divergence("changed", a, b, order_key, f"{b.label} succeeded in B; it failed in A", weight, changes)
     if not a.success_count and not b.success_count:
         return Divergence(
-            "changed", a, b, order_key, f"{b.label} failed on both sides, for another reason", Weight.ANSWER, changes
+            "changed", a, b, order_key, f"{b.label} failed on both sides, for different reasons", Weight.ANSWER, changes
         )
-    return Divergence("changed", a, b, order_key, f"{b.label} got another answer", Weight.ANSWER, changes)
+    return Divergence("changed", a, b, order_key, f"{b.label} returned another answer", Weight.ANSWER, changes)
 
 
 def _classify_repeats(a: StepGroup, b: StepGroup, order_key: tuple[int, int, int]) -> Divergence | None:
@@ -183,28 +182,30 @@ def _classify_repeats(a: StepGroup, b: StepGroup, order_key: tuple[int, int, int
 
 
 def classify_missing(a: StepGroup, order_key: tuple[int, int, int]) -> Divergence:
-    """What A has and B has not."""
+    """Return the divergence of a step that only A has."""
     if not a.is_call:
-        return Divergence("missing", a, None, order_key, "B says nothing of the kind", Weight.TEXT)
+        return Divergence("missing", a, None, order_key, "B says nothing like it", Weight.TEXT)
     if not a.success_count:
-        return Divergence("missing", a, None, order_key, f"{a.label}, which failed in A, is not in B", Weight.ANSWER)
+        return Divergence(
+            "missing", a, None, order_key, f"{a.label} failed in A; B never called it here", Weight.ANSWER
+        )
     if a.signature.effect is Effect.HANDS_OVER:
         return Divergence("missing", a, None, order_key, f"A handed over ({a.label}), B did not", Weight.MAY_EXPLAIN)
     if a.changes_state:
         return Divergence(
             "missing", a, None, order_key, f"A changed state with {a.label}; B never did", Weight.EXPLAINS
         )
-    return Divergence("missing", a, None, order_key, f"B never called {a.label} for this", _weigh_read(a))
+    return Divergence("missing", a, None, order_key, f"B never called {a.label} here", _weigh_read(a))
 
 
 def classify_extra(b: StepGroup, order_key: tuple[int, int, int]) -> Divergence:  # noqa: PLR0911  one case a line
-    """What B has and A has not."""
+    """Return the divergence of a step that only B has."""
     if b.kind == "error":
         return Divergence("error", None, b, order_key, "an error in B that A doesn't have", Weight.MAY_EXPLAIN)
     if b.kind == "delegation_result" and b.signature.has_failed:
-        return Divergence("error", None, b, order_key, f"{b.label} came back with an error", Weight.MAY_EXPLAIN)
+        return Divergence("error", None, b, order_key, f"{b.label} returned an error", Weight.MAY_EXPLAIN)
     if not b.is_call:
-        return Divergence("extra", None, b, order_key, "A says nothing of the kind", Weight.TEXT)
+        return Divergence("extra", None, b, order_key, "A says nothing like it", Weight.TEXT)
     if b.times >= MIN_LOOP_REPEATS:
         return Divergence(
             "repeated",
@@ -220,17 +221,17 @@ def classify_extra(b: StepGroup, order_key: tuple[int, int, int]) -> Divergence:
         return Divergence("extra", None, b, order_key, f"B handed over ({b.label}), A did not", Weight.MAY_EXPLAIN)
     if b.changes_state:
         return Divergence("extra", None, b, order_key, f"B changed state with {b.label}; A never did", Weight.EXPLAINS)
-    return Divergence("extra", None, b, order_key, f"B called {b.label} besides; it only reads", Weight.TEXT)
+    return Divergence("extra", None, b, order_key, f"B also called {b.label}; it only reads", Weight.TEXT)
 
 
 def classify_moved(a: StepGroup, b: StepGroup, order_key: tuple[int, int, int]) -> Divergence:
-    """The same call in another place."""
+    """Return the divergence of a call that is in another place."""
     weight = Weight.MAY_EXPLAIN if a.changes_state and b.changes_state else Weight.TEXT
     return Divergence("moved", a, b, order_key, f"{b.label} is the same call, in another place", weight)
 
 
 def merge_neighbours(divergences: Sequence[Divergence]) -> Iterator[Divergence]:
-    """Neighbours of one kind and label become one; many calls in a row that only B has are a loop."""
+    """Merge neighbours of one kind and label. Many calls in a row that only B has are a loop."""
     open_merged: dict[tuple[str, str, str, bool], Divergence] = {}
     for divergence in divergences:
         is_mergeable = divergence.kind in ("extra", "missing") and divergence.weight is not Weight.EXPLAINS

@@ -1,4 +1,4 @@
-"""The root of a divergence: the decision, model call or message in which the wrong turn was taken. Pure."""
+"""The root of a divergence: the decision, model call or message that led to it. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -14,27 +14,29 @@ from .divergence import Divergence
 
 REASON_KINDS = frozenset({"decision", "llm_call", "agent_message"})
 MAX_REASONS = 200
-"""So many of the nearest reasons before a call are looked at for the one that first held to what was wrong in it."""
+"""The number of reasons before a call in which the first one that names its wrong details is searched."""
 MIN_DISTINCTIVE_WORDS = 2
-"""So many of the names and figures that set a call apart tell that a message is about that call."""
+"""A message with this number of the words that are special to a call is about that call."""
+MAX_PARENTS = 50
+"""The number of parents that are followed from a step."""
 _WORD = re.compile(r"\w{3,}")
 
 
 @dataclass(frozen=True, slots=True)
 class RootCause:
-    """The decision or model call that led to the decisive divergence; each side's, where it has one."""
+    """The decision or model call of each side that led to the decisive divergence; None if a side has none."""
 
     a: StepGroup | None
     b: StepGroup | None
 
 
 def is_reason(group: StepGroup) -> bool:
-    """Whether a move is a decision, a model call, a message of the agent or a thought."""
+    """Whether a step is a decision, a model call, a message of the agent or a thought."""
     return group.kind in REASON_KINDS or group.is_thought
 
 
 def find_root_cause(decisive: Divergence, comparison: Comparison, payloads: Payloads) -> RootCause:
-    """Where each side took the turn that ``decisive`` shows."""
+    """Find the step of each side that led to the decisive divergence."""
     partner_of_b = {pair.b: pair.a for pair in comparison.pairs if pair.b is not None}
     reason_a = _find_reason(decisive.a, comparison.a)
     if decisive.kind == "ended":
@@ -52,9 +54,10 @@ def find_root_cause(decisive: Divergence, comparison: Comparison, payloads: Payl
 def _find_first_reason(
     decisive: Divergence, comparison: Comparison, partner_of_b: dict[StepGroup, StepGroup | None], payloads: Payloads
 ) -> StepGroup | None:
-    """B's first reason to name as much of what sets its call apart as the last one before it; that merely confirms.
+    """Find B's earliest reason that already names the wrong details of the call.
 
-    Names that stood in the sessions while they were the same say nothing, and one alone may stand in any list.
+    The last reason before the call often only repeats them. Words from the part that both sessions share don't count,
+    and one word alone isn't enough.
     """
     if decisive.b is None or decisive.kind not in ("changed", "extra"):
         return None
@@ -80,33 +83,35 @@ def _find_first_reason(
 def _find_last_shared_call(
     call: StepGroup, comparison: Comparison, partner_of_b: dict[StepGroup, StepGroup | None]
 ) -> int:
-    """The number of the last call before this one that stands the same in A; 0 when there is none."""
+    """Return the index of the last call before this one that is the same in A; 0 if there is none."""
     differ = {each.b for each in comparison.divergences}
     shared = (
-        m
-        for m in reversed(comparison.b.groups[: call.index - 1])
-        if partner_of_b.get(m) is not None and m not in differ
+        group
+        for group in reversed(comparison.b.groups[: call.index - 1])
+        if partner_of_b.get(group) is not None and group not in differ
     )
     return next((group.index for group in shared if group.is_call and not group.is_thought), 0)
 
 
 def _find_distinctive_words(decisive: Divergence, comparison: Comparison, payloads: Payloads) -> set[str]:
-    """The words that B's call was given, and no like call of A."""
+    """Return the words in the arguments of B's call that no similar call of A has."""
     b, a = decisive.b, decisive.a
     similar_calls = (
-        [a] if a is not None else [m for m in comparison.a.groups if b is not None and m.label == b.label][:MAX_REASONS]
+        [a]
+        if a is not None
+        else [group for group in comparison.a.groups if b is not None and group.label == b.label][:MAX_REASONS]
     )
     words = set(_extract_argument_words(payloads.read_argument(b))) if b is not None else set()
     return words.difference(*(_extract_argument_words(payloads.read_argument(group)) for group in similar_calls))
 
 
 def _extract_words(group: StepGroup) -> set[str]:
-    """The words of all that a move holds."""
+    """Return all words of a step's event."""
     return {word.lower() for word in _WORD.findall(group.value.decode())}
 
 
 def _extract_argument_words(argument: Any) -> Iterator[str]:
-    """The single words and figures among the values of a call's arguments."""
+    """Yield the values of a call's arguments that are one word or number."""
     if isinstance(argument, dict):
         argument = list(argument.values())
     if isinstance(argument, list):
@@ -122,8 +127,10 @@ def _find_turning_point(
     partner_of_b: dict[StepGroup, StepGroup | None],
     reason_a: StepGroup | None,
 ) -> StepGroup | None:
-    """Where B turned away from what it misses: behind the last move that both share, or where A's reason differs."""
-    partner_b = next((p.b for p in comparison.pairs if p.a is reason_a), None) if reason_a is not None else None
+    """Find where B left A's way: after the last step that both share, or where the reason differs from A's."""
+    partner_b = (
+        next((pair.b for pair in comparison.pairs if pair.a is reason_a), None) if reason_a is not None else None
+    )
     differs = any(each.b is partner_b for each in comparison.divergences)
     candidates = [_find_first_unshared_reason(decisive, comparison, partner_of_b), partner_b if differs else None]
     return min((group for group in candidates if group is not None), key=lambda group: group.index, default=None)
@@ -140,7 +147,7 @@ def _find_first_unshared_reason(
 
 
 def _find_departure(decisive: Divergence, comparison: Comparison) -> int:
-    """Where in B the first of the calls stands missing that lead, one behind the other, to the decisive one."""
+    """Return the place in B of the first missing call in the row of missing calls that ends with the decisive one."""
     departure = decisive.order_key[0]
     calls = [pair for pair in comparison.pairs if pair.a is not None and pair.a.is_call and not pair.a.is_thought]
     for pair in sorted(calls, key=lambda each: each.a.index if each.a else 0, reverse=True):
@@ -153,7 +160,7 @@ def _find_departure(decisive: Divergence, comparison: Comparison) -> int:
 
 
 def _find_reason(group: StepGroup | None, groups: StepGroups) -> StepGroup | None:
-    """The nearest decision or model call that a move follows from: by its parents, else what stands before it."""
+    """Find the nearest reason for a step: among its parents, or before it in its lane. A decision goes first."""
     if group is None:
         return None
     by_parents = next(
@@ -165,7 +172,12 @@ def _find_reason(group: StepGroup | None, groups: StepGroups) -> StepGroup | Non
         None,
     )
     preceding = next(
-        (m for m in reversed(groups.groups[: group.index - 1]) if is_reason(m) and m.step.lane is group.step.lane), None
+        (
+            each
+            for each in reversed(groups.groups[: group.index - 1])
+            if is_reason(each) and each.step.lane is group.step.lane
+        ),
+        None,
     )
     candidates = [each for each in (by_parents, preceding) if each is not None]
     return (
@@ -176,7 +188,7 @@ def _find_reason(group: StepGroup | None, groups: StepGroups) -> StepGroup | Non
 def _walk_parents(step: Step) -> Iterator[Step]:
     seen: set[Step] = set()
     parent = step.parent
-    while parent is not None and parent not in seen and len(seen) < 50:
+    while parent is not None and parent not in seen and len(seen) < MAX_PARENTS:
         yield parent
         seen.add(parent)
         parent = parent.parent

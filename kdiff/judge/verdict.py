@@ -1,4 +1,4 @@
-"""The verdict: the divergence that decided, the decision that led there, and the chain from it to the end. Pure."""
+"""The verdict: the decisive divergence, its root, and the chain from the root to the end. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from .divergence import Divergence, Weight
 from .root_cause import RootCause, find_root_cause
 
 MAX_UNCERTAIN = 3
-"""Where nothing explains the outcome and more differences than these may, none of them is named."""
+"""If no divergence explains the outcome, and more than this number may, none is named as decisive."""
 MAX_CHAIN_EVENTS = 12
-"""The chain names at most so many events."""
+"""The greatest number of events in the chain."""
 
 
 class VerdictKind(Enum):
@@ -25,13 +25,14 @@ class VerdictKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is to be said of two sessions, what matters first.
+    """The verdict on two sessions.
 
     Attributes:
-        decisive: the first divergence that can explain the outcome; None when none can be named.
-        first: where they begin to differ at all.
-        chain: moves of B from the root to its end.
-        note: what has to be said besides, one sentence; empty when nothing.
+        decisive: the first divergence that can explain the outcome; None if there is none.
+        root_cause: the steps that led to the decisive divergence.
+        first: the first divergence of all.
+        chain: the steps of B from the root to its end.
+        note: a remark on the verdict, one sentence; empty if there is none.
     """
 
     kind: VerdictKind
@@ -43,7 +44,7 @@ class Verdict:
 
 
 def reach_verdict(comparison: Comparison, payloads: Payloads) -> Verdict:
-    """The verdict on a comparison."""
+    """Reach the verdict on a comparison."""
     divergences = comparison.divergences
     is_same_outcome = comparison.a.timeline.outcome == comparison.b.timeline.outcome
     kind = VerdictKind.SAME if not divergences and is_same_outcome else VerdictKind.DIFFERENT
@@ -64,23 +65,27 @@ def _find_decisive(divergences: Sequence[Divergence]) -> Divergence | None:
 
 def _describe_outcome(decisive: Divergence | None, is_same_outcome: bool, divergences: Sequence[Divergence]) -> str:
     if decisive is None and divergences and not is_same_outcome:
-        return "They ended otherwise, and no cause can be named: what they did to the world is the same."
+        return "They ended differently, but no cause can be named: both changed the same state."
     if decisive is not None and decisive.weight is not Weight.EXPLAINS and not is_same_outcome:
-        return "No change of state, error or loop explains the outcome; this is the first difference that may."
+        return (
+            "No change of state, error or loop explains the outcome. This is the first difference that may explain it."
+        )
     if decisive is not None and is_same_outcome:
-        return "Both ended alike."
+        return "Both ended the same way."
     return ""
 
 
 def _build_chain(decisive: Divergence | None, root_cause: RootCause | None, comparison: Comparison) -> list[StepGroup]:
-    """B's root, what it led to, what else went another way from there, and B's end."""
+    """Return B's root, the decisive step, the later divergences that matter, and B's end."""
     if decisive is None or not comparison.b.groups:
         return []
     chain = [each for each in (root_cause.b if root_cause else None, decisive.shown_b) if each is not None]
     later = [
-        d for d in comparison.divergences if d.order_key > decisive.order_key and d.b is not None and d is not decisive
+        each
+        for each in comparison.divergences
+        if each.order_key > decisive.order_key and each.b is not None and each is not decisive
     ]
-    chain += [d.b for d in later if d.b is not None and _leads_on(d)][: MAX_CHAIN_EVENTS - 3]
+    chain += [each.b for each in later if each.b is not None and _leads_on(each)][: MAX_CHAIN_EVENTS - 3]
     end_groups = [group for group in comparison.b.groups if group.kind in ("error", "session_end")]
     chain += [*(group for group in end_groups[-2:] if group.index > decisive.order_key[0]), comparison.b.groups[-1]]
     return sorted(dict.fromkeys(chain), key=lambda group: group.index)
