@@ -1,1 +1,1 @@
-"""The result as text, Markdown, HTML and JSON."""
+"""The result of a comparison as text, Markdown, HTML and JSON."""

@@ -1,4 +1,4 @@
-"""A verdict as one HTML page that needs nothing else: no script, no link, no font. Pure."""
+"""A verdict as one HTML page without scripts, links or fonts. Pure."""
 
 from collections.abc import Iterator
 from html import escape
@@ -26,6 +26,9 @@ from .result import Excerpt, Result
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 MAX_TEXT_CHARS = 1_200
+"""Longer texts are cut."""
+MAX_CHANGES = 30
+"""The greatest number of changes that are shown for one divergence."""
 STYLE = """
 :root{--bg:#fff;--fg:#1b1f24;--soft:#5b6470;--line:#dfe3e8;--pane:#f6f7f9;--bad:#b42318;--badbg:#fdecea;
 --good:#1a7f37;--goodbg:#e7f6ec;--note:#8a5a00;--notebg:#fff5dd;--name:#0b5cad}
@@ -66,7 +69,7 @@ th,td{padding:4px}.n{min-width:0;margin-right:6px}.w{min-width:0;margin-right:6p
 
 
 def render_html(result: Result, excerpt: Excerpt) -> Iterator[str]:
-    """The page, line by line; every text of an event is escaped."""
+    """Yield the lines of the page. Every text of an event is escaped."""
     a, b = result.a.timeline.session_id, result.b.timeline.session_id
     yield '<!doctype html><html lang="en"><head><meta charset="utf-8">'
     yield f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
@@ -100,10 +103,8 @@ def _session_cards(result: Result) -> Iterator[str]:
     for name, session in (("A", result.a), ("B", result.b)):
         outcome = session.outcome
         css_class = "good" if outcome == "succeeded" else "bad"
-        tag, steps = (
-            f'<span class="tag {css_class}">{_escape_text(outcome)}</span>',
-            f"{len(session.timeline.steps):,} steps",
-        )
+        tag = f'<span class="tag {css_class}">{_escape_text(outcome)}</span>'
+        steps = f"{len(session.timeline.steps):,} steps"
         yield f'<div class="card"><b>{name}</b> {_code_html(session.timeline.session_id)} {tag} {steps}</div>'
     yield "</div>"
     for limitation in result.limitations:
@@ -114,7 +115,7 @@ def _verdict(result: Result) -> Iterator[str]:
     verdict = result.verdict
     yield "<h2>Decisive</h2>"
     if verdict.decisive is None:
-        text = verdict.note or "Nothing that differs can explain an outcome."
+        text = verdict.note or "No difference can explain the outcome."
         yield f'<div class="card"><p class=why>{_escape_text(text)}</p></div>'
     else:
         yield f'<div class="card bad"><p class=why>{_escape_text(verdict.decisive.why)}</p>'
@@ -142,7 +143,7 @@ def _verdict(result: Result) -> Iterator[str]:
 def _step_lines(result: Result, *named_groups: tuple[str, StepGroup | None]) -> Iterator[str]:
     for name, group in named_groups:
         if group is None:
-            yield f"<div class=m><b>{name}</b> <span class=soft>nothing of the kind</span></div>"
+            yield f"<div class=m><b>{name}</b> <span class=soft>nothing like it</span></div>"
             continue
         step_text = result.describer.describe_step(group)
         yield f"<div class=m><b>{name}</b> {_step_html(step_text)}</div>"
@@ -151,11 +152,12 @@ def _step_lines(result: Result, *named_groups: tuple[str, StepGroup | None]) -> 
 
 
 def _step_html(step_text: StepText) -> str:
-    return f"<span class=n>{step_text.position}</span><span class=w>{_escape_text(step_text.word)}</span>{_escape_text(step_text.text)}"
+    word, text = _escape_text(step_text.word), _escape_text(step_text.text)
+    return f"<span class=n>{step_text.position}</span><span class=w>{word}</span>{text}"
 
 
 def _changes_table(divergence: Divergence) -> Iterator[str]:
-    changes = list(select_changes(divergence.changes, 30))
+    changes = list(select_changes(divergence.changes, MAX_CHANGES))
     if changes:
         yield "<table class=diff><tr><th>what</th><th>A</th><th>B</th></tr>"
         for change in changes:
@@ -170,7 +172,7 @@ def _steps(result: Result, excerpt: Excerpt) -> Iterator[str]:
     yield '<table class="two"><colgroup><col><col class=k><col></colgroup><tr><th>A</th><th></th><th>B</th></tr>'
     for hunk in build_hunks(result.describer.build_rows(result.comparison), excerpt):
         if hunk.skipped > 0:
-            yield f"<tr class=gap><td colspan=3>{hunk.skipped:,} steps that say nothing new</td></tr>"
+            yield f"<tr class=gap><td colspan=3>{hunk.skipped:,} steps without a difference</td></tr>"
         for row in hunk.rows:
             yield from _row(row, result.verdict.decisive)
     yield "</table>"

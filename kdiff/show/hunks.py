@@ -1,4 +1,4 @@
-"""Rows of two columns cut down to the divergences and a little around each. Pure."""
+"""The rows around each divergence; rows far from any are left out. Pure."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -8,18 +8,18 @@ from .phrases import Row
 from .result import Excerpt
 
 MAX_ROWS = 300
-"""So many rows with a divergence are shown; JSON has all."""
+"""The greatest number of rows with a divergence that are shown. JSON has all."""
 
 
 class Hunk(NamedTuple):
-    """Rows that stand together, and how many were left out before them."""
+    """Rows in sequence, and the number of rows that are left out before them."""
 
     rows: list[Row]
     skipped: int
 
 
 def build_hunks(rows: Iterable[Row], excerpt: Excerpt) -> Iterator[Hunk]:
-    """The rows with a divergence that is to be shown, each with so many rows before and behind it."""
+    """Yield the rows of the divergences in the excerpt, with the rows of context before and after each."""
     shown_divergences, context = set(excerpt.divergences), excerpt.context
     before: deque[Row] = deque(maxlen=context)
     open_rows: list[Row] = []

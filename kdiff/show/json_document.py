@@ -1,4 +1,4 @@
-"""A verdict as one JSON document; docs/kdiff.md holds the contract. Pure."""
+"""A verdict as one JSON document. docs/kdiff.md describes its members. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -22,7 +22,7 @@ WEIGHTS = {0: "text", 1: "answer", 2: "may_explain", 3: "explains"}
 
 
 def render_json(result: Result) -> Iterator[bytes]:
-    """The verdict and how far it can be trusted, then all divergences, one after the other: there may be many."""
+    """Yield the verdict, then the divergences one by one, because there may be many."""
     yield dump_json(_encode_verdict(result))[:-1] + b',"divergences":['
     for number, divergence in enumerate(result.comparison.divergences):
         yield (b"," if number else b"") + dump_json(encode_divergence(divergence))
@@ -57,7 +57,7 @@ def _encode_verdict(result: Result) -> dict[str, Any]:
 
 
 def dump_json(value: Any) -> bytes:
-    """JSON in which no control or steering character is left as it is."""
+    """Encode a value as JSON. Control characters and characters that steer a terminal are escaped."""
     return codec.flatten_json(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
 
 
@@ -72,7 +72,7 @@ def _encode_step(group: StepGroup | None, describer: StepDescriber) -> dict[str,
 
 
 def encode_session(session: Session) -> dict[str, Any]:
-    """A session: its outcome, its totals, and what was read."""
+    """Encode a session: its outcome, its totals, and what was read."""
     timeline = session.timeline
     return {
         "session_id": timeline.session_id,
@@ -87,7 +87,7 @@ def encode_session(session: Session) -> dict[str, Any]:
 
 
 def encode_event(group: StepGroup) -> dict[str, Any]:
-    """What names an event, and where it lies."""
+    """Encode the names of an event, and the place of its record."""
     event = group.step.event
     return {
         "event_id": event.event_id,
@@ -101,7 +101,7 @@ def encode_event(group: StepGroup) -> dict[str, Any]:
 
 
 def encode_divergence(divergence: Divergence) -> dict[str, Any]:
-    """A divergence."""
+    """Encode a divergence."""
     group = divergence.b if divergence.b is not None and divergence.b.is_call else divergence.a
     return {
         "kind": divergence.kind,

@@ -20,12 +20,18 @@ from .phrases import (
 from .result import Excerpt, Result
 
 MAX_TEXT_CHARS = 400
+"""Longer texts are cut."""
+MAX_CHANGES = 12
+"""The greatest number of changes that are shown for the decisive divergence."""
+MAX_DIVERGENCES = 300
+"""The greatest number of divergences in the table. JSON has all."""
 
 
 def render_markdown(result: Result, excerpt: Excerpt) -> Iterator[str]:
-    """A heading, the verdict, the divergences and the totals as tables."""
+    """Yield the lines: a heading, the verdict, and tables of the divergences and the totals."""
     verdict = result.verdict
-    yield f"# {format_code_span(result.a.timeline.session_id, 0)} against {format_code_span(result.b.timeline.session_id, 0)}"
+    a, b = (format_code_span(session.timeline.session_id, 0) for session in (result.a, result.b))
+    yield f"# {a} against {b}"
     yield ""
     outcomes = [
         f"{format_code_span(session.outcome, 0)}, {len(session.timeline.steps):,} steps"
@@ -72,21 +78,24 @@ def _verdict(result: Result) -> Iterator[str]:
         yield f"**Chain**: B {' → '.join(format_code_span(link, 80) for link in chain)}"
     if verdict.first is not None:
         yield ""
-        yield f"**First** ({describe_position(verdict.first)}): {format_code_span(f'{verdict.first.label}: {verdict.first.why}', 0)}"
+        description = format_code_span(f"{verdict.first.label}: {verdict.first.why}", 0)
+        yield f"**First** ({describe_position(verdict.first)}): {description}"
 
 
 def _step_lines(result: Result, *named_groups: tuple[str, StepGroup | None]) -> Iterator[str]:
     for name, group in named_groups:
         if group is not None:
             step_text = result.describer.describe_step(group)
-            yield f"- {name} {step_text.position} **{format_name(step_text.word)}** {format_code_span(step_text.text, MAX_TEXT_CHARS)}"
+            text = format_code_span(step_text.text, MAX_TEXT_CHARS)
+            yield f"- {name} {step_text.position} **{format_name(step_text.word)}** {text}"
             if step_text.reasoning:
                 yield f"  - because {format_code_span(step_text.reasoning, MAX_TEXT_CHARS)}"
 
 
 def _changes(divergence: Divergence) -> Iterator[str]:
-    for change in select_changes(divergence.changes, 12):
-        yield f"- {format_code_span(change.path, 0)}: {format_code_span(format_change_value(change.a), MAX_TEXT_CHARS)} → {format_code_span(format_change_value(change.b), MAX_TEXT_CHARS)}"
+    for change in select_changes(divergence.changes, MAX_CHANGES):
+        a, b = (format_code_span(format_change_value(value), MAX_TEXT_CHARS) for value in (change.a, change.b))
+        yield f"- {format_code_span(change.path, 0)}: {a} → {b}"
 
 
 def _divergences(result: Result, excerpt: Excerpt) -> Iterator[str]:
@@ -96,11 +105,12 @@ def _divergences(result: Result, excerpt: Excerpt) -> Iterator[str]:
     yield ""
     yield "| where | kind | what | why |"
     yield "|---|---|---|---|"
-    for divergence in shown[:300]:
-        yield f"| {describe_position(divergence)} | {divergence.kind} | {_cell(divergence.label)} | {_cell(divergence.why)} |"
-    if len(shown) > 300:
+    for divergence in shown[:MAX_DIVERGENCES]:
+        what, why = _cell(divergence.label), _cell(divergence.why)
+        yield f"| {describe_position(divergence)} | {divergence.kind} | {what} | {why} |"
+    if len(shown) > MAX_DIVERGENCES:
         yield ""
-        yield f"{len(shown) - 300:,} more; `--format json` has all."
+        yield f"{len(shown) - MAX_DIVERGENCES:,} more; `--format json` has all."
 
 
 def _cell(text: str) -> str:

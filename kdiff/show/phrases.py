@@ -1,4 +1,4 @@
-"""A move, a divergence and a difference in words, whatever they are then written as. Renderers must escape the text."""
+"""Steps, divergences and changes in words, for all formats. Renderers must escape the text."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,17 +18,18 @@ from ..judge.divergence import Divergence
 from ..reading.side_effects import Effect
 
 MAX_TEXT_CHARS = 2_000
+"""Longer texts are cut."""
 MARKS = {"changed": "~", "moved": "~", "error": "~", "repeated": "~", "extra": ">", "missing": "<", "ended": "<"}
 
 
 class StepText(NamedTuple):
-    """A move in words.
+    """A step in words.
 
     Attributes:
-        position: its number in its timeline; of a loop, from which to which.
-        word: what it is: ``tool``, ``llm``, ``decision``.
-        text: what it did or said, in one line.
-        reasoning: the reasoning, where it has one.
+        position: its number in the timeline; for a loop, the first and the last number.
+        word: its kind in one word: ``tool``, ``llm``, ``decision``.
+        text: its action or message, in one line.
+        reasoning: the reasoning; empty if it has none.
     """
 
     position: str
@@ -38,7 +39,7 @@ class StepText(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A line of two columns: what both have, or what one of them has; and the divergence that stands there."""
+    """A row of two columns: the step of each side, None if a side has none; and the divergence there, if any."""
 
     a: StepText | None
     b: StepText | None
@@ -47,17 +48,17 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StepDescriber:
-    """Puts moves of one comparison into words."""
+    """Describes the steps of one comparison in words."""
 
     payloads: Payloads
 
     def load_step(self, group: StepGroup) -> Step:
-        """A move's step with its event whole."""
+        """Load a step with its whole event."""
         event = self.payloads.read_event(group)
         return replace(group.step, record=Record(event, group.signature.place, b""))
 
     def describe_step(self, group: StepGroup, times: int = 0) -> StepText:
-        """A move in words. ``times``: how often it was done, when more than the move itself knows."""
+        """Describe a step. ``times`` is the number of repetitions if it is greater than that of the group."""
         step = self.load_step(group)
         position = str(group.index)
         count = max(times, group.times)
@@ -70,7 +71,7 @@ class StepDescriber:
         return StepText(position, get_step_word(step), _to_one_line(text), self.describe_reasoning(group))
 
     def describe_reasoning(self, group: StepGroup) -> str:
-        """Why a move was made, in the model's own words, with its confidence; empty when it says nothing."""
+        """Return the model's reasoning for a step, with its confidence; empty if there is none."""
         step = self.load_step(group)
         recorded_reasoning = step.event.context.get("reasoning")
         reason = format_payload_value(recorded_reasoning) if recorded_reasoning not in (None, "") else ""
@@ -86,7 +87,7 @@ class StepDescriber:
         return _to_one_line(reason) + confidence_text
 
     def build_rows(self, comparison: Comparison) -> Iterator[Row]:
-        """All moves in the order of both, what is held by a divergence of several folded into its first."""
+        """Yield all steps in the order of both sessions. The steps of a merged divergence become one row."""
         divergence_by_group = {id(d.b or d.a): d for d in comparison.divergences if d.kind != "ended"}
         early_end_by_group = {id(d.a): d for d in comparison.divergences if d.kind == "ended"}
         merged_groups = {id(group) for d in comparison.divergences for group in d.further_groups}
@@ -126,12 +127,12 @@ def _to_one_line(text: str) -> str:
 
 
 def format_change_value(value: Any) -> str:
-    """A value in a difference; an absent one says so."""
+    """Format a value of a change; ``(absent)`` if the side has none."""
     return "(absent)" if value is ABSENT else _to_one_line(format_payload_value(value))
 
 
 def describe_position(divergence: Divergence) -> str:
-    """Where a divergence stands: ``A 10, B 13 to 175``."""
+    """Return the step numbers of a divergence: ``A 10, B 13 to 175``."""
     a = f"A {divergence.a.index}" if divergence.a is not None else ""
     b = divergence.shown_b
     indexes = [
@@ -143,7 +144,7 @@ def describe_position(divergence: Divergence) -> str:
 
 
 def describe_chain(decisive: Divergence | None, chain: Sequence[StepGroup], ending: str) -> Iterator[str]:
-    """The chain's moves, each with its number and its name."""
+    """Yield the steps of the chain, each with its number and its name."""
     for group in chain:
         times = decisive.count if decisive is not None and group is decisive.shown_b else group.times
         label = (
@@ -153,7 +154,7 @@ def describe_chain(decisive: Divergence | None, chain: Sequence[StepGroup], endi
 
 
 def describe_rule(divergence: Divergence) -> str:
-    """By which rule a call counts as changing state, where that matters; else empty."""
+    """Return the effect of the call and the rule that says so; empty if the step is no call."""
     group = divergence.b if divergence.b is not None and divergence.b.is_call else divergence.a
     if group is None or not group.is_call or group.signature.effect is Effect.TELLS:
         return ""
@@ -161,13 +162,15 @@ def describe_rule(divergence: Divergence) -> str:
 
 
 def select_changes(changes: Sequence[Change], max_count: int) -> Iterator[Change]:
-    """The differences that say most: what was given before what was answered; none that repeats another."""
-    input_changes = [c for c in changes if not c.path.startswith(("payload.output", "payload.documents"))]
+    """Yield the most important changes: those in the arguments, or those in the result if there are no others."""
+    input_changes = [
+        change for change in changes if not change.path.startswith(("payload.output", "payload.documents"))
+    ]
     yield from (input_changes or list(changes))[:max_count]
 
 
 def summarize_kinds(divergences: Sequence[Divergence], reworded_count: int) -> str:
-    """How many divergences of each kind, in one line."""
+    """Return the number of divergences of each kind, in one line."""
     names = {
         "changed": "changed",
         "extra": "extra in B",
@@ -179,5 +182,5 @@ def summarize_kinds(divergences: Sequence[Divergence], reworded_count: int) -> s
     count = Counter(names.get(divergence.kind, divergence.kind) for divergence in divergences)
     parts = [f"{number:,} {name}" for name, number in count.most_common()]
     if reworded_count:
-        parts.append(format_count(reworded_count, "text worded otherwise", "texts worded otherwise"))
+        parts.append(format_count(reworded_count, "reworded text", "reworded texts"))
     return ", ".join(parts)

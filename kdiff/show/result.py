@@ -1,4 +1,4 @@
-"""What came of comparing two sessions: all that a renderer needs. Pure."""
+"""The result of a comparison: all that a renderer needs. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from .phrases import StepDescriber
 
 
 class Excerpt(NamedTuple):
-    """Which divergences are shown step by step, and how many steps around each."""
+    """The divergences that are shown step by step, and the number of steps around each."""
 
     divergences: Sequence[Divergence]
     context: int = 3
@@ -20,7 +20,7 @@ class Excerpt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The verdict on two sessions, what it was found by, and how far it can be trusted."""
+    """The verdict on two sessions, the comparison behind it, and its limits."""
 
     verdict: Verdict
     comparison: Comparison
@@ -30,17 +30,19 @@ class Result:
 
     @property
     def limitations(self) -> list[str]:
-        """What limits the comparison."""
+        """The limits of the comparison."""
         rest = self.describer.payloads.uncompared
-        limitations = [f"{rest:,} further pairs differ and were not looked into path by path"] if rest else []
+        limitations = (
+            [f"{rest:,} more pairs of steps differ; their payloads were not compared path by path"] if rest else []
+        )
         return limitations + list_limitations(self.a, self.b)
 
     @property
     def goals(self) -> list[str]:
-        """What the sessions were asked to do: one text where both were asked for the same."""
+        """The goals of the sessions; one text if both have the same goal."""
         return list(dict.fromkeys(session.timeline.goal for session in (self.a, self.b) if session.timeline.goal))
 
     def select_excerpt(self, context: int, *, only_decisive: bool) -> Excerpt:
-        """All divergences, or the decisive one alone."""
+        """Return all divergences, or only the decisive one."""
         decisive = [self.verdict.decisive] if self.verdict.decisive is not None else []
         return Excerpt(decisive if only_decisive else self.comparison.divergences, context)

@@ -1,10 +1,11 @@
-"""A verdict for a terminal: what a person needs first stands first, the last lines say how far it can be trusted."""
+"""A verdict as text for a terminal: the most important lines first, the limits of the comparison last."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agentlog.event.escape import escape_controls
+from agentlog.formatting import format_count
 from agentlog.terminal.style import Paint, Style
 from agentlog.terminal.text_width import cell_width, clip_text, flow_items
 from agentlog.text.coverage_text import describe_coverage
@@ -28,17 +29,19 @@ from .phrases import (
 from .result import Excerpt, Result
 
 KEY_COLUMNS = 10
+"""The width of the column with ``decisive``, ``root`` and the other keys."""
 MIN_SIDE_BY_SIDE_COLUMNS = 100
-"""Below so many columns the two sides stand one under the other."""
+"""On fewer columns than this, the two sides are shown one below the other."""
 MAX_CHANGES = 12
+"""The greatest number of changes that are shown for one divergence."""
 MAX_REASON_CHARS = 500
-"""So many characters of a reason are shown."""
+"""The greatest number of characters of a reason that are shown."""
 GOOD_OUTCOMES = ("succeeded",)
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How text is to be written, and what is shown step by step."""
+    """The width and colours of the text, and the excerpt that is shown step by step."""
 
     width: int
     paint: Paint
@@ -47,7 +50,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class VerdictText:
-    """Writes one verdict."""
+    """Renders one verdict as text."""
 
     result: Result
     layout: Layout
@@ -59,11 +62,11 @@ class VerdictText:
 
     @property
     def describer(self) -> StepDescriber:
-        """What puts moves into words."""
+        """The describer of steps."""
         return self.result.describer
 
     def lines(self) -> Iterator[str]:
-        """All lines, controls escaped."""
+        """Yield all lines. Control characters are escaped."""
         yield from self._header()
         yield ""
         yield from self._verdict()
@@ -89,7 +92,7 @@ class VerdictText:
             return
         if self.verdict.decisive is None:
             yield self._keyed_line(
-                "decisive", self.verdict.note or "none: nothing that differs can explain an outcome", Style.NOTICE
+                "decisive", self.verdict.note or "none: no difference can explain the outcome", Style.NOTICE
             )
         else:
             yield from self._decisive(self.verdict.decisive)
@@ -100,7 +103,7 @@ class VerdictText:
 
     def _reworded_note(self) -> str:
         count = self.result.comparison.reworded_count
-        return f"; {count:,} texts worded otherwise" if count else ""
+        return f"; {format_count(count, 'reworded text')}" if count else ""
 
     def _others(self) -> Sequence[Divergence]:
         return [
@@ -165,7 +168,7 @@ class VerdictText:
     def _first(self) -> Iterator[str]:
         first = self.verdict.first
         if first is not None and first is not self.verdict.decisive:
-            weight_note = "" if int(first.weight) else "; it explains nothing by itself"
+            weight_note = "" if int(first.weight) else "; it explains nothing on its own"
             yield from self._wrapped_lines(
                 "first", f"{describe_position(first)}: {first.label}: {first.why}{weight_note}"
             )
@@ -174,7 +177,7 @@ class VerdictText:
         is_wide = self.layout.width >= MIN_SIDE_BY_SIDE_COLUMNS
         column = (self.layout.width - 3) // 2
         if hunk.skipped:
-            yield self._paint(f"... {hunk.skipped:,} steps that say nothing new", Style.FAINT)
+            yield self._paint(f"... {hunk.skipped:,} steps without a difference", Style.FAINT)
         for row in hunk.rows:
             yield from self._side_by_side(row, column) if is_wide else self._stacked(row)
             if row.divergence is not None:
@@ -214,7 +217,7 @@ class VerdictText:
             yield from self._change(change.path, format_change_value(change.a), format_change_value(change.b))
         more = len(divergence.changes) - MAX_CHANGES
         if more > 0:
-            yield self._keyed_line("", f"{more:,} more differences; --format json has all", Style.FAINT)
+            yield self._keyed_line("", f"{more:,} more changes; --format json has all", Style.FAINT)
 
     def _change(self, path: str, a: str, b: str) -> Iterator[str]:
         path_text = path.removeprefix("payload.")
@@ -256,7 +259,7 @@ class VerdictText:
 
 
 def _skip_common_start(a: str, b: str, columns: int) -> tuple[str, str]:
-    """Two long texts from a little before the first character that differs."""
+    """Cut the start that two long texts share, except a few characters before the first difference."""
     common_length = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
     start = max(common_length - columns // 3, 0)
     before = "..." if start else ""
