@@ -1,4 +1,4 @@
-"""Sessions to compare: built step by step, or those of the story; and what kdiff says of two of them."""
+"""Sessions to compare, written step by step or taken from the story; and their comparison."""
 
 import copy
 import itertools
@@ -30,7 +30,7 @@ START_TIME = datetime(2026, 1, 15, 14, tzinfo=UTC)
 
 
 class ComparisonOutcome(NamedTuple):
-    """What came of a comparison."""
+    """The result of a comparison, and its kinds of divergences."""
 
     comparison: Comparison
     verdict: Verdict
@@ -50,37 +50,37 @@ Compare = Callable[..., ComparisonOutcome]
 
 
 @pytest.fixture
-def compared() -> Iterator[Compare]:
-    """A function that compares two lists of events."""
-    with open_spill() as kept:
+def compare_events() -> Iterator[Compare]:
+    """Return a function that compares two lists of events."""
+    with open_spill() as spill:
 
         def run(
             a: Events, b: Events, rules: IgnoreRules = NO_RULES, declared: ToolPatterns = NOTHING_DECLARED
         ) -> ComparisonOutcome:
-            own = [
+            groups_a, groups_b = (
                 group_steps(
-                    build_timeline("s", _make_signed_records(each, SignatureBuilder(kept, rules, declared))), kept
+                    build_timeline("s", _make_signed_records(events, SignatureBuilder(spill, rules, declared))), spill
                 )
-                for each in (a, b)
-            ]
-            payloads = Payloads(rules, *own)
-            found = compare(*own, payloads)
-            return ComparisonOutcome(found, reach_verdict(found, payloads), payloads)
+                for events in (a, b)
+            )
+            payloads = Payloads(rules, groups_a, groups_b)
+            comparison = compare(groups_a, groups_b, payloads)
+            return ComparisonOutcome(comparison, reach_verdict(comparison, payloads), payloads)
 
         yield run
 
 
-def _make_signed_records(events: Events, sketcher: SignatureBuilder) -> list[Record]:
+def _make_signed_records(events: Events, builder: SignatureBuilder) -> list[Record]:
     records = []
     for line, event in enumerate(events, 1):
         record = codec.decode(orjson.dumps(event), Place(None, -1, line), str(line))
         assert isinstance(record, Record), record
-        records.append(sketcher.build_signature(record))
+        records.append(builder.build_signature(record))
     return records
 
 
 class SessionScript:
-    """Writes a session, an event a second."""
+    """A session that is written step by step, with one event a second."""
 
     def __init__(self, name: str = "s") -> None:
         self.name = name
@@ -119,14 +119,14 @@ class SessionScript:
 
 
 @pytest.fixture
-def script() -> Callable[[str], SessionScript]:
-    """Makes a session to write into."""
+def new_script() -> Callable[[str], SessionScript]:
+    """Return a function that starts a session to write."""
     return SessionScript
 
 
 @pytest.fixture(scope="session")
-def told() -> dict[str, Events]:
-    """The story's sessions by name, but for those that are made of broken records."""
+def story_sessions() -> dict[str, Events]:
+    """The story's sessions by name, without unreadable records."""
     sessions: dict[str, Events] = {}
     for record in build_story():
         if isinstance(codec.decode(record.value, Place(None, -1, 1), ""), Record):
@@ -136,8 +136,8 @@ def told() -> dict[str, Events]:
 
 
 @pytest.fixture
-def renamed() -> Callable[[Sequence[dict[str, Any]]], Events]:
-    """A copy of a session with fresh ids, another name and another day."""
+def rename_session() -> Callable[[Sequence[dict[str, Any]]], Events]:
+    """Return a function that copies a session with fresh ids, another name and another day."""
     return copy_with_fresh_ids
 
 

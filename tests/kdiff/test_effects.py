@@ -1,4 +1,4 @@
-"""What changes state, and by which rule that is said."""
+"""Side effects: which calls change state, and by which rule."""
 
 import pytest
 

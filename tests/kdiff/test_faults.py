@@ -1,4 +1,4 @@
-"""One known fault put into a session: the decisive divergence names it."""
+"""Known faults: one is put into a session, and the decisive divergence names it."""
 
 import copy
 
@@ -15,14 +15,14 @@ NAMES = [
 
 
 @pytest.fixture(params=NAMES)
-def session(request, told):
-    """A session of the story, announcements left out, in the order of its times."""
-    own = [event for event in told[request.param] if event["event_type"] != "call_started"]
+def session(request, story_sessions):
+    """A session of the story in the order of time, without started calls."""
+    own = [event for event in story_sessions[request.param] if event["event_type"] != "call_started"]
     return sorted(own, key=lambda event: event["timestamp"])
 
 
 def _call(events, changing):
-    """A call in the middle that succeeded and is made once only: one that changes state or not, where there is one."""
+    """Return the index of a successful call in the middle that is made once; `changing` is preferred, not required."""
     verbs = ("create", "send", "refund", "move", "replace", "commit", "push", "hold", "finalize")
     calls = [n for n, e in enumerate(events) if e["event_type"] == "tool_call" and not e["payload"].get("error")]
     once = [n for n in calls if sum(_same(events[n], events[m]) for m in calls) == 1]
@@ -34,31 +34,31 @@ def _same(a, b):
     return all(a["payload"].get(name) == b["payload"].get(name) for name in ("tool", "input"))
 
 
-def _id(move):
-    return move.step.event.event_id if move is not None else None
+def _id(group):
+    return group.step.event.event_id if group is not None else None
 
 
 @pytest.mark.parametrize("changing", [True, False])
-def test_a_changed_argument_is_named(session, compared, renamed, changing):
-    at, other = _call(session, changing), renamed(session)
+def test_a_changed_argument_is_named(session, compare_events, rename_session, changing):
+    at, other = _call(session, changing), rename_session(session)
     other[at]["payload"]["input"] = {**(other[at]["payload"]["input"] or {}), "fault": "something else"}
-    found = compared(session, other).decisive
+    found = compare_events(session, other).decisive
     assert (found.kind, _id(found.a), _id(found.b)) == ("changed", session[at]["event_id"], other[at]["event_id"])
     assert [change.path for change in found.changes] == ["payload.input.fault"]
 
 
 @pytest.mark.parametrize("changing", [True, False])
-def test_a_dropped_call_is_named_as_missing(session, compared, renamed, changing):
-    at, other = _call(session, changing), renamed(session)
+def test_a_dropped_call_is_named_as_missing(session, compare_events, rename_session, changing):
+    at, other = _call(session, changing), rename_session(session)
     del other[at]
-    found = compared(session, other).decisive
+    found = compare_events(session, other).decisive
     assert (found.kind, _id(found.a), found.b) == ("missing", session[at]["event_id"], None)
 
 
-def test_another_tool_in_a_calls_place_is_named(session, compared, renamed):
-    at, other = _call(session, True), renamed(session)
+def test_another_tool_in_a_calls_place_is_named(session, compare_events, rename_session):
+    at, other = _call(session, True), rename_session(session)
     other[at]["payload"]["tool"] = "ledger.other"
-    found = compared(session, other).decisive
+    found = compare_events(session, other).decisive
     assert (found.kind, _id(found.a), _id(found.b)) == ("changed", session[at]["event_id"], other[at]["event_id"])
 
 
@@ -69,72 +69,72 @@ def _detour(other, at, tool):
         other.insert(at + number, step)
 
 
-def test_a_detour_that_changes_state_is_named(session, compared, renamed):
-    at, other = _call(session, True), renamed(session)
+def test_a_detour_that_changes_state_is_named(session, compare_events, rename_session):
+    at, other = _call(session, True), rename_session(session)
     _detour(other, at, "cards.charge")
-    found = compared(session, other).decisive
+    found = compare_events(session, other).decisive
     assert (found.kind, _id(found.b)) == ("extra", "evt_detour_0")
 
 
-def test_a_detour_of_reads_explains_nothing_and_stands_among_the_divergences(session, compared, renamed):
-    at, other = _call(session, True), renamed(session)
+def test_a_detour_of_reads_explains_nothing_and_stands_among_the_divergences(session, compare_events, rename_session):
+    at, other = _call(session, True), rename_session(session)
     _detour(other, at, "cards.list")
-    found = compared(session, other)
+    found = compare_events(session, other)
     assert found.verdict.decisive is None
     assert "extra" in found.kinds
 
 
-def test_an_error_that_is_not_got_over_is_named(session, compared, renamed):
-    at, other = _call(session, True), renamed(session)
+def test_an_error_without_a_successful_retry_is_named(session, compare_events, rename_session):
+    at, other = _call(session, True), rename_session(session)
     other[at]["payload"].pop("output", None)
     other[at]["payload"]["error"] = "timeout: no answer"
-    found = compared(session, other).decisive
+    found = compare_events(session, other).decisive
     assert (found.kind, _id(found.b)) == ("error", other[at]["event_id"])
 
 
-def test_an_error_that_a_second_try_gets_over_explains_nothing(session, compared, renamed):
-    at, other = _call(session, False), renamed(session)
+def test_an_error_with_a_successful_retry_explains_nothing(session, compare_events, rename_session):
+    at, other = _call(session, False), rename_session(session)
     failed = copy.deepcopy(other[at])
     failed["event_id"] = "evt_failed_first"
     failed["payload"].pop("output", None)
     failed["payload"]["error"] = "timeout: no answer"
     other.insert(at, failed)
-    found = compared(session, other)
+    found = compare_events(session, other)
     assert [int(each.weight) for each in found.comparison.divergences] in ([], [1])
 
 
 @pytest.mark.parametrize("changing", [True, False])
-def test_a_loop_is_named(session, compared, renamed, changing):
-    at, other = _call(session, changing), renamed(session)
+def test_a_loop_is_named(session, compare_events, rename_session, changing):
+    at, other = _call(session, changing), rename_session(session)
     for number in range(50):
         other.insert(at + 1, {**copy.deepcopy(other[at]), "event_id": f"evt_again_{number}"})
-    found = compared(session, other).decisive
+    found = compare_events(session, other).decisive
     assert (found.kind, found.label, found.count) == ("repeated", session[at]["payload"]["tool"], 51)
 
 
 @pytest.mark.parametrize("status", [None, "failed"])
-def test_an_early_end_is_named(session, compared, renamed, status):
-    cut, other = len(session) // 2, renamed(session)
+def test_an_early_end_is_named(session, compare_events, rename_session, status):
+    cut, other = len(session) // 2, rename_session(session)
     end = [{**other[-1], "payload": {"status": status}}] if status else []
-    found = compared(session, other[:cut] + end).decisive
+    found = compare_events(session, other[:cut] + end).decisive
     assert (found.kind, _id(found.a), _id(found.b)) == ("ended", session[cut]["event_id"], other[cut - 1]["event_id"])
 
 
-def test_the_wrong_result_of_a_sub_agent_is_named(told, compared, renamed):
-    session = told["sess_trip_7731"] if "sess_trip_7731" in told else _with_result(told)
-    other = renamed(session)
+def test_the_wrong_result_of_a_sub_agent_is_named(story_sessions, compare_events, rename_session):
+    session = story_sessions["sess_trip_7731"] if "sess_trip_7731" in story_sessions else _with_result(story_sessions)
+    other = rename_session(session)
     at = next(n for n, event in enumerate(other) if event["event_type"] == "delegation_result")
     other[at]["payload"]["result"] = "an answer to another question"
-    found = compared(session, other).decisive
+    found = compare_events(session, other).decisive
     assert (found.kind, _id(found.b)) == ("changed", other[at]["event_id"])
 
 
-def _with_result(told):
-    return next(own for own in told.values() if any(e["event_type"] == "delegation_result" for e in own))
+def _with_result(story_sessions):
+    return next(own for own in story_sessions.values() if any(e["event_type"] == "delegation_result" for e in own))
 
 
-def test_the_runaway_invoice_is_explained_by_its_loop_and_the_decision_before_it(told, compared):
-    found = compared(told["sess_invoice_ok"], told["sess_invoice_847"])
+def test_the_runaway_invoice_is_explained_by_its_loop_and_the_decision_before_it(story_sessions, compare_events):
+    found = compare_events(story_sessions["sess_invoice_ok"], story_sessions["sess_invoice_847"])
     assert (found.decisive.kind, found.decisive.label, found.decisive.count) == (
         "repeated",
         "stripe.create_invoice",
@@ -146,38 +146,45 @@ def test_the_runaway_invoice_is_explained_by_its_loop_and_the_decision_before_it
     assert root.b is not None
     assert root.b.label.startswith("retry stripe.create_invoice at once")
     assert root.a.label.startswith("wait 2 s")
-    assert [move.kind for move in found.verdict.chain][-1] == "session_end"
+    assert [group.kind for group in found.verdict.chain][-1] == "session_end"
 
 
-def test_a_changed_call_that_was_made_up_for_later_is_not_decisive(script, compared):
-    a = script("a").calls("orders.set_address", {"to": "Rome"}).says("done").ends().events
-    b = script("b").calls("orders.get", {"n": 1}).says("wait").calls("orders.set_address", {"to": "Rome"}).ends().events
-    found = compared(a, b)
+def test_a_changed_call_that_was_made_up_for_later_is_not_decisive(new_script, compare_events):
+    a = new_script("a").calls("orders.set_address", {"to": "Rome"}).says("done").ends().events
+    b = (
+        new_script("b")
+        .calls("orders.get", {"n": 1})
+        .says("wait")
+        .calls("orders.set_address", {"to": "Rome"})
+        .ends()
+        .events
+    )
+    found = compare_events(a, b)
     assert found.verdict.decisive is None or int(found.decisive.weight) < 3
 
 
-def test_when_nothing_that_was_done_differs_no_cause_is_named(script, compared):
-    a = script("a").calls("orders.create", {"n": 1}).says("The total is 40.").ends("succeeded").events
-    b = script("b").calls("orders.create", {"n": 1}).says("Good bye!").ends("failed").events
-    found = compared(a, b)
+def test_when_nothing_that_was_done_differs_no_cause_is_named(new_script, compare_events):
+    a = new_script("a").calls("orders.create", {"n": 1}).says("The total is 40.").ends("succeeded").events
+    b = new_script("b").calls("orders.create", {"n": 1}).says("Good bye!").ends("failed").events
+    found = compare_events(a, b)
     assert found.verdict.decisive is None
     assert "no cause can be named" in found.verdict.note
 
 
-def test_a_call_that_never_came_back_is_named(script, compared):
-    a = script("a").calls("orders.create", {"n": 1}).ends().events
-    b = script("b").add(
+def test_a_call_that_never_returned_is_named(new_script, compare_events):
+    a = new_script("a").calls("orders.create", {"n": 1}).ends().events
+    b = new_script("b").add(
         "call_started", {"call_id": "x", "call_type": "tool_call", "tool": "orders.create", "input": {"n": 1}}
     )
-    found = compared(a, b.ends("failed").events).decisive
+    found = compare_events(a, b.ends("failed").events).decisive
     assert (found.kind, found.label) == ("error", "orders.create")
 
 
 def test_the_root_is_the_message_that_first_offered_what_was_then_booked_not_the_one_that_confirmed_it(
-    script, compared
+    new_script, compare_events
 ):
     def run(name, offered, flights):
-        own = script(name).calls("flights.search", {"to": "EWR"}, ["HAT110", "HAT172"]).says(offered)
+        own = new_script(name).calls("flights.search", {"to": "EWR"}, ["HAT110", "HAT172"]).says(offered)
         offer = own.events[-1]["event_id"]
         own.add("user_message", {"text": "Take it."}, agent="user")
         own.says(f"You want {' and '.join(flights)}. Shall I go ahead?").add("user_message", {"text": "Yes."})
@@ -185,6 +192,6 @@ def test_the_root_is_the_message_that_first_offered_what_was_then_booked_not_the
 
     a, _ = run("a", "The cheapest is HAT110 and HAT172.", ["HAT110", "HAT172"])
     b, offer = run("b", "I can offer you HAT004 and HAT142, which are the cheapest.", ["HAT004", "HAT142"])
-    found = compared(a, b)
+    found = compare_events(a, b)
     assert found.decisive.label == "flights.book"
     assert _id(found.verdict.root_cause.b) == offer

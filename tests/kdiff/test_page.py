@@ -1,4 +1,4 @@
-"""The HTML page in a real browser: wide and on a phone, with nothing asked of anybody, whatever an event says."""
+"""The HTML page in a real browser, on a desktop and on a phone: it makes no request, and no event can change it."""
 
 from pathlib import Path
 
@@ -15,9 +15,9 @@ EVIL = "<script>document.title='taken'</script><img src=http://example.invalid/x
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
-    told = folder / "story.ndjson"
-    told.write_bytes(b"\n".join(value for _, value in assign_places(build_story()) if value) + b"\n")
-    return _written(folder / "why.html", "sess_invoice_ok", "sess_invoice_847", told)
+    story_file = folder / "story.ndjson"
+    story_file.write_bytes(b"\n".join(value for _, value in assign_places(build_story()) if value) + b"\n")
+    return _written(folder / "why.html", "sess_invoice_ok", "sess_invoice_847", story_file)
 
 
 def _written(page: Path, a: str, b: str, file: Path) -> Path:

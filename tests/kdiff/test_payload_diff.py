@@ -1,4 +1,4 @@
-"""The difference inside two payloads: deepdiff finds what a plain walk would find, whatever the payloads hold."""
+"""Changes inside two payloads: deepdiff finds the changes that a plain walk finds, in any payload."""
 
 import copy
 import json
@@ -110,7 +110,7 @@ def test_an_item_is_compared_with_the_one_that_is_like_it():
     assert changes({"x": b}, {"x": a}) == [Change("payload.x.0", ABSENT, a[0]), Change("payload.x.1.n", 4, 3)]
 
 
-def test_items_of_one_index_of_which_each_side_has_one_alone_are_both_told():
+def test_two_items_with_one_index_that_only_one_side_has_are_both_reported():
     a, b = ["first", "a", "b", "c", "x", "y", "last"], ["first", "x", "y", "new", "last"]
     assert changes({"x": a}, {"x": b}) == [
         Change("payload.x.1", "a", ABSENT),
@@ -120,7 +120,7 @@ def test_items_of_one_index_of_which_each_side_has_one_alone_are_both_told():
     ]
 
 
-def test_of_many_rows_deepdiff_is_given_the_one_that_differs():
+def test_deepdiff_gets_only_the_row_that_differs_of_many():
     a = [{"id": f"row_{n}", "n": n} for n in range(10_000)]
     b = [*a[:5_000], {**a[5_000], "n": -1}, *a[5_001:]]
     assert [len(side) for side in _narrow(a, b, context(), ROOT)] == [3, 3]
@@ -133,14 +133,14 @@ def test_the_first_changes_are_found_up_to_the_limit(limit):
     assert changes(a, b, limit=limit) == changes(a, b, limit=1_000)[:limit]
 
 
-def test_behind_the_limit_no_role_is_learnt():
+def test_no_role_is_learnt_after_the_limit():
     known = context(is_creation=True)
     a, b = {"x": 1, "y": 1, "order": "ord_71a9"}, {"x": 2, "y": 2, "order": "ord_93c1"}
     assert find_changes(a, b, known, ROOT, 1) == [Change("payload.x", 1, 2)]
     assert find_changes({"order": "ord_71a9"}, {"order": "ord_55b2"}, known, ROOT, 1) == []
 
 
-def test_an_id_of_another_role_is_a_change_also_where_both_sides_hold_the_same():
+def test_an_id_of_another_role_is_a_change_even_if_both_sides_hold_the_same_id():
     a = {"order": "ord_71a9", "then": ["ord_71a9", "text", {"id": "ord_71a9"}, '["ord_71a9"]'], "n": 1}
     b = {**a, "order": "ord_93c1", "n": 2}
     assert [each.path for each in changes(a, b, is_creation=True)] == [
@@ -151,7 +151,7 @@ def test_an_id_of_another_role_is_a_change_also_where_both_sides_hold_the_same()
     ]
 
 
-def test_in_equal_payloads_too_an_id_of_another_role_is_a_change():
+def test_an_id_of_another_role_is_a_change_in_equal_payloads_too():
     learnt = context(is_creation=True)
     assert find_changes({"order": "ord_71a9"}, {"order": "ord_93c1"}, learnt, ROOT, 100) == []
     same = {"shipped": [{"order": "ord_71a9"}, {"order": "ord_55b2"}]}
@@ -182,7 +182,7 @@ objects_of_pairs = st.dictionaries(names, pairs_as_lists, max_size=4)
 
 
 def expected(a, b, path):
-    """The changes between two values whose lists are equally long, by a plain walk."""
+    """Yield the changes between two values with lists of equal length, found by a plain walk."""
     if isinstance(a, dict) and isinstance(b, dict):
         for name in [*a, *(name for name in b if name not in a)]:
             if name in a and name in b:
@@ -197,7 +197,7 @@ def expected(a, b, path):
 
 
 def as_comparable(value):
-    """A value in which Python's equality is that of JSON: members that are null are left out, a truth is no number."""
+    """Return a value that Python compares as kdiff does: without members that are null, and booleans as texts."""
     if isinstance(value, dict):
         return {name: as_comparable(each) for name, each in value.items() if each is not None}
     if isinstance(value, list):
@@ -216,13 +216,13 @@ def test_deepdiff_finds_what_a_plain_walk_finds(find, a, b):
 
 
 @given(objects_of_pairs, objects_of_pairs)
-def test_the_other_way_round_the_same_changes_are_found_mirrored(a, b):
+def test_swapped_sides_give_the_same_changes_mirrored(a, b):
     there, back = changes(a, b, limit=10_000), changes(b, a, limit=10_000)
     assert sorted(exactly(there)) == sorted(exactly(each._replace(a=each.b, b=each.a) for each in back))
 
 
 @given(objects, objects)
-def test_there_is_no_change_exactly_where_both_hold_the_same(a, b):
+def test_there_is_no_change_exactly_if_both_are_the_same(a, b):
     assert (changes(a, b) == []) == (as_comparable(a) == as_comparable(b))
 
 
@@ -253,7 +253,7 @@ roles = st.recursive(
 
 
 @given(st.dictionaries(names, roles, max_size=4))
-def test_ids_that_are_renamed_all_over_make_no_change(a):
+def test_ids_that_are_renamed_everywhere_make_no_change(a):
     text = orjson.dumps(a).decode()
     for old, new in {"71a9": "93c1", "72b8": "94d2", "1x07": "2y08", "3f2b8c1e": "9e2b8c1e"}.items():
         text = text.replace(old, new)
@@ -262,7 +262,7 @@ def test_ids_that_are_renamed_all_over_make_no_change(a):
 
 @pytest.fixture
 def sessions(tmp_path: Path) -> Path:
-    """A session, one with other ids, and one that differs, each with a number of more than 64 bits."""
+    """A file of three sessions: one, a copy with other ids, and a different one. Each has a number of over 64 bits."""
     lines = []
     for name, number, item in (
         ("good", 2**70, "ord_71a9"),
@@ -278,7 +278,7 @@ def sessions(tmp_path: Path) -> Path:
 
 
 def loads_deepdiff(*arguments: str | Path) -> bool:
-    """Whether a run of Python loads deepdiff."""
+    """Whether Python loads deepdiff when it runs with these arguments."""
     ran = subprocess.run([sys.executable, "-X", "importtime", *arguments], capture_output=True, text=True, check=False)
     assert "Traceback" not in ran.stderr
     return "deepdiff" in {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}

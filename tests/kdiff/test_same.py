@@ -1,4 +1,4 @@
-"""What makes no difference: a session is the same as itself, and as its copy."""
+"""Differences without meaning: a session is the same as itself, and as a copy with other ids and times."""
 
 import copy
 import uuid
@@ -13,14 +13,16 @@ NAMES = sorted({record.key.decode() for record in build_story() if record.key} -
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_session_of_the_story_is_the_same_as_itself_and_as_its_renamed_copy(name, told, compared, renamed):
-    for other in (told[name], renamed(told[name])):
-        found = compared(told[name], other)
+def test_a_session_of_the_story_is_the_same_as_itself_and_as_its_renamed_copy(
+    name, story_sessions, compare_events, rename_session
+):
+    for other in (story_sessions[name], rename_session(story_sessions[name])):
+        found = compare_events(story_sessions[name], other)
         assert (found.verdict.kind, found.kinds) == (VerdictKind.SAME, [])
 
 
-def _orders(script, name, orders):
-    own = script(name).add("session_start", {"goal": "ship the orders"})
+def _orders(new_script, name, orders):
+    own = new_script(name).add("session_start", {"goal": "ship the orders"})
     for order in orders:
         own.calls(
             "orders.create", {"item": "book"}, {"order_id": order, "created_at": f"2026-01-15T14:00:0{len(order)}.123Z"}
@@ -30,26 +32,30 @@ def _orders(script, name, orders):
     return own.ends().events
 
 
-def test_an_id_stands_for_the_one_that_the_aligned_call_made(script, compared):
-    found = compared(_orders(script, "a", ["ord_71a9", "ord_72b8"]), _orders(script, "b", ["ord_93c1", "ord_94d2"]))
+def test_an_id_stands_for_the_one_that_the_aligned_call_made(new_script, compare_events):
+    found = compare_events(
+        _orders(new_script, "a", ["ord_71a9", "ord_72b8"]), _orders(new_script, "b", ["ord_93c1", "ord_94d2"])
+    )
     assert found.verdict.kind is VerdictKind.SAME
 
 
-def test_ids_that_shift_by_one_are_still_the_same_roles(script, compared):
-    found = compared(_orders(script, "a", ["ord_1001", "ord_1002"]), _orders(script, "b", ["ord_1002", "ord_1003"]))
+def test_ids_that_shift_by_one_are_still_the_same_roles(new_script, compare_events):
+    found = compare_events(
+        _orders(new_script, "a", ["ord_1001", "ord_1002"]), _orders(new_script, "b", ["ord_1002", "ord_1003"])
+    )
     assert found.verdict.kind is VerdictKind.SAME
 
 
-def test_an_id_in_the_role_of_another_is_a_difference(script, compared):
-    a, b = _orders(script, "a", ["ord_71a9", "ord_72b8"]), _orders(script, "b", ["ord_93c1", "ord_94d2"])
+def test_an_id_in_the_role_of_another_is_a_difference(new_script, compare_events):
+    a, b = _orders(new_script, "a", ["ord_71a9", "ord_72b8"]), _orders(new_script, "b", ["ord_93c1", "ord_94d2"])
     b[-2]["payload"]["input"]["order_id"] = "ord_93c1"
-    found = compared(a, b)
+    found = compare_events(a, b)
     assert found.decisive.kind in ("changed", "repeated")
     assert found.decisive.label == "orders.ship"
 
 
-def test_a_step_more_does_not_shift_the_ids_behind_it(script, compared):
-    a, b = _orders(script, "a", ["ord_71a9", "ord_72b8"]), _orders(script, "b", ["ord_93c1", "ord_94d2"])
+def test_a_step_more_does_not_shift_the_ids_behind_it(new_script, compare_events):
+    a, b = _orders(new_script, "a", ["ord_71a9", "ord_72b8"]), _orders(new_script, "b", ["ord_93c1", "ord_94d2"])
     b.insert(
         1,
         {
@@ -58,11 +64,11 @@ def test_a_step_more_does_not_shift_the_ids_behind_it(script, compared):
             "payload": {"tool": "stock.get", "input": {"item": "book"}, "output": 3},
         },
     )
-    found = compared(a, b)
+    found = compare_events(a, b)
     assert found.kinds == ["extra"]
 
 
-def test_clocks_durations_and_random_ids_make_no_difference(script, compared):
+def test_clocks_durations_and_random_ids_make_no_difference(new_script, compare_events):
     def run(name, second, temporary):
         given = {"idempotency_key": str(uuid.uuid4()), "amount": 10}
         answer = {
@@ -71,43 +77,46 @@ def test_clocks_durations_and_random_ids_make_no_difference(script, compared):
             "file": f"/tmp/{temporary}/out.csv",
             "trace_id": name,
         }
-        return script(name).calls("stripe.charge", given, answer).ends().events
+        return new_script(name).calls("stripe.charge", given, answer).ends().events
 
-    assert compared(run("a", "11", "tmpab12"), run("b", "59", "tmpzz99")).verdict.kind is VerdictKind.SAME
-
-
-def test_a_duration_that_is_given_is_no_noise(script, compared):
-    a, b = (script(n).calls("timer.set", {"timeout": wait}).ends().events for n, wait in (("a", "30s"), ("b", "60s")))
-    assert compared(a, b).decisive.kind == "changed"
+    assert compare_events(run("a", "11", "tmpab12"), run("b", "59", "tmpzz99")).verdict.kind is VerdictKind.SAME
 
 
-def test_a_text_in_other_words_is_counted_and_no_divergence(script, compared):
-    a = script("a").says("I have sent the invoice to Acme for you.").ends().events
-    b = script("b").says("I sent the invoice to Acme for you.").ends().events
-    found = compared(a, b)
+def test_a_duration_that_is_given_is_no_noise(new_script, compare_events):
+    a, b = (
+        new_script(n).calls("timer.set", {"timeout": wait}).ends().events for n, wait in (("a", "30s"), ("b", "60s"))
+    )
+    assert compare_events(a, b).decisive.kind == "changed"
+
+
+def test_a_text_in_other_words_is_counted_and_no_divergence(new_script, compare_events):
+    a = new_script("a").says("I have sent the invoice to Acme for you.").ends().events
+    b = new_script("b").says("I sent the invoice to Acme for you.").ends().events
+    found = compare_events(a, b)
     assert (found.kinds, found.comparison.reworded_count) == ([], 1)
 
 
 @pytest.mark.parametrize(
     "other", ["I have not sent the invoice of 40 to Acme.", "I have sent the invoice of 50 to Acme."]
 )
-def test_another_figure_or_a_negation_is_no_other_wording(script, compared, other):
-    a = script("a").says("I have sent the invoice of 40 to Acme.").ends().events
-    assert compared(a, script("b").says(other).ends().events).kinds == ["changed"]
+def test_another_figure_or_a_negation_is_no_other_wording(new_script, compare_events, other):
+    a = new_script("a").says("I have sent the invoice of 40 to Acme.").ends().events
+    assert compare_events(a, new_script("b").says(other).ends().events).kinds == ["changed"]
 
 
-def test_what_a_user_ignores_makes_no_difference(script, compared):
-    a = script("a").calls("db.insert", {"row": 1, "marker": {"x": 1}}, "version 7 of it").ends().events
-    b = script("b").calls("db.insert", {"row": 1, "marker": {"x": 2}}, "version 8 of it").ends().events
-    assert compared(a, b).kinds == ["changed"]
+def test_what_a_user_ignores_makes_no_difference(new_script, compare_events):
+    a = new_script("a").calls("db.insert", {"row": 1, "marker": {"x": 1}}, "version 7 of it").ends().events
+    b = new_script("b").calls("db.insert", {"row": 1, "marker": {"x": 2}}, "version 8 of it").ends().events
+    assert compare_events(a, b).kinds == ["changed"]
     assert (
-        compared(a, b, parse_ignore_rules(["payload.input.marker"], [r"version \d+"])).verdict.kind is VerdictKind.SAME
+        compare_events(a, b, parse_ignore_rules(["payload.input.marker"], [r"version \d+"])).verdict.kind
+        is VerdictKind.SAME
     )
 
 
-def test_sub_agents_that_ran_side_by_side_may_stand_in_any_order(script, compared):
+def test_sub_agents_that_ran_side_by_side_may_stand_in_any_order(new_script, compare_events):
     def run(name, order):
-        own = script(name).add("session_start", {"goal": "ask around"})
+        own = new_script(name).add("session_start", {"goal": "ask around"})
         starts = {}
         for city in order:
             own.add("delegation", {"to_agent_id": "asker", "task": f"ask in {city}"})
@@ -120,4 +129,4 @@ def test_sub_agents_that_ran_side_by_side_may_stand_in_any_order(script, compare
         return own.ends().events
 
     cities = ["Rome", "Oslo", "Bern", "Riga", "Cork", "Lyon", "Graz", "Pisa", "York", "Nice"]
-    assert compared(run("a", cities), run("b", cities[::-1])).verdict.kind is VerdictKind.SAME
+    assert compare_events(run("a", cities), run("b", cities[::-1])).verdict.kind is VerdictKind.SAME

@@ -1,4 +1,4 @@
-"""kdiff as a user runs it: exit codes, formats, settings, and text that nobody can trust."""
+"""kdiff as a user runs it: exit codes, formats, settings, and events with hostile text."""
 
 import re
 from html.parser import HTMLParser
@@ -28,7 +28,7 @@ EVIL = (
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def story_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The story as a capture file."""
     path = tmp_path_factory.mktemp("story") / "story.ndjson"
     path.write_bytes(b"\n".join(value for _, value in assign_places(build_story()) if value) + b"\n")
@@ -37,7 +37,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Path:
-    """A session `good`, one that is like it, and one that differs."""
+    """A capture file with a session `good`, a copy `same`, and `bad`, which differs."""
     good = [make_tool_call(1, "mail.send", input={"to": "ann"}, output="sent"), make_session_end(2)]
     bad = [make_tool_call(1, "mail.send", input={"to": "bob"}, output="sent"), make_session_end(2, "failed")]
     sessions = {"good": good, "same": good, "bad": bad}
@@ -129,12 +129,12 @@ def test_a_missing_calls_label_is_its_tool(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("columns", ["60", "80", "160"])
-def test_text_tells_the_story_within_the_terminals_width(told: Path, columns: str) -> None:
+def test_text_tells_the_story_within_the_terminals_width(story_file: Path, columns: str) -> None:
     done = compare(
         "sess_invoice_ok",
         "sess_invoice_847",
         "--file",
-        told,
+        story_file,
         "--format",
         "text",
         "--show-divergence",
@@ -148,13 +148,13 @@ def test_text_tells_the_story_within_the_terminals_width(told: Path, columns: st
     assert "wait 2 s, then repeat the request with an idempotency key" in flat
 
 
-def test_the_chain_is_broken_between_its_steps_and_never_within_one(told: Path) -> None:
+def test_the_chain_is_broken_between_its_steps_and_never_within_one(story_file: Path) -> None:
     for columns in (60, 66, 73, 90):
         done = compare(
             "sess_invoice_ok",
             "sess_invoice_847",
             "--file",
-            told,
+            story_file,
             "--format",
             "text",
             variables={"COLUMNS": str(columns)},
@@ -165,10 +165,10 @@ def test_the_chain_is_broken_between_its_steps_and_never_within_one(told: Path) 
         assert [line for line in lines[first : last - 1] if not line.endswith("->")] == []
 
 
-def test_only_decisive_shows_no_other_divergence(told: Path) -> None:
+def test_only_decisive_shows_no_other_divergence(story_file: Path) -> None:
     def shown(*more: str) -> str:
         return compare(
-            "sess_invoice_ok", "sess_invoice_847", "--file", told, "--format", "text", "--context", "0", *more
+            "sess_invoice_ok", "sess_invoice_847", "--file", story_file, "--format", "text", "--context", "0", *more
         ).text
 
     assert "timesheets.list" in shown("--show-divergence")
