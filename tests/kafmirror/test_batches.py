@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from kafmirror.batches import compression, offset_header, record, record_batch
 from kafmirror.batches.aborted_transactions import AbortedTransactions
+from kafmirror.batches.filler import build_filler, is_filler
 from kafmirror.batches.offset_header import HeaderPolicy
 from kafmirror.batches.record import DecodedRecord
 from kafmirror.batches.record_batch import Batch, Stamp
@@ -112,12 +113,12 @@ def test_damaged_compression_is_an_error_not_a_crash(codec: int) -> None:
 
 
 def test_a_batch_cut_off_at_the_end_of_a_fetch_is_left_for_the_next() -> None:
-    data = offset_header.filler(3, Stamp(PRODUCER, 0), 0)
+    data = build_filler(3, Stamp(PRODUCER, 0), 0)
     assert len(list(record_batch.split_batches(data + data[:-1]))) == 1
 
 
 def test_records_from_before_batches_are_refused_by_their_offset() -> None:
-    data = bytearray(offset_header.filler(1, Stamp(PRODUCER, 0), 0))
+    data = bytearray(build_filler(1, Stamp(PRODUCER, 0), 0))
     data[16] = 1
     with pytest.raises(record_batch.OldFormat, match="format 1"):
         list(record_batch.split_batches(bytes(data)))
@@ -125,9 +126,9 @@ def test_records_from_before_batches_are_refused_by_their_offset() -> None:
 
 def test_a_filler_is_told_from_records() -> None:
     stamp = Stamp(PRODUCER, 7)
-    assert offset_header.is_filler(whole(offset_header.filler(10, stamp, 0), 7), PRODUCER)
-    record = [DecodedRecord(7, 0, rest(None, None, []))]
-    assert not offset_header.is_filler(whole(record.built(record, stamp, compression.ZSTD), 7), PRODUCER)
+    assert is_filler(whole(build_filler(10, stamp, 0), 7), PRODUCER)
+    records = [DecodedRecord(7, 0, rest(None, None, []))]
+    assert not is_filler(whole(record.encode_batch(records, stamp, compression.ZSTD), 7), PRODUCER)
 
 
 def batch_of(offset: int, producer: int, *, control: bool = False) -> Batch:
@@ -170,7 +171,7 @@ def test_small_batches_go_in_one_as_far_as_no_offset_skips_and_with_their_offset
     assert first
     assert (first.base_offset, first.record_count, flow.is_shifted) == (0, 2, False)
     assert record.decode_records(whole(first.data, 0)) == [
-        record for each in stored[:2] for record in record.opened(each)
+        expected for each in stored[:2] for expected in record.decode_records(each)
     ]
     second = flow.build_next_batch(1 << 20)
     assert second

@@ -5,6 +5,7 @@ import pytest
 from agentlog.errors import UsageError
 from kafmirror.batches import offset_header, record_batch
 from kafmirror.batches.checkpoint import CopyFrom, Fill, RecordsLost, Refuse, ReplicaState, Trim, decide
+from kafmirror.batches.filler import build_filler
 from kafmirror.batches.offset_header import HeaderPolicy
 from kafmirror.batches.record import DecodedRecord, encode_batch
 from kafmirror.batches.record_batch import Batch, Stamp
@@ -37,7 +38,7 @@ def test_an_empty_target_begins_at_the_beginning() -> None:
 
 def test_a_source_that_begins_later_is_filled_up_to_then_trimmed() -> None:
     assert decide(ReplicaState(500, 900, 0, 0, None), OURS) == Fill(500)
-    filler = record_batch.read_first_batch(offset_header.filler(10, Stamp(OURS, 490), 0))
+    filler = record_batch.read_first_batch(build_filler(10, Stamp(OURS, 490), 0))
     assert filler
     last = filler._replace(base_offset=490)
     assert decide(ReplicaState(500, 900, 0, 500, last), OURS) == Trim(500)
