@@ -7,7 +7,7 @@ from agentlog.errors import AgentlogError, KafkaUnavailable
 
 from ..batches.record_batch import OldFormat
 from ..errors import MirrorStopped
-from ..kafka.connection import OFFSET_OUT_OF_RANGE, error_name, is_transient
+from ..kafka.connection import OFFSET_OUT_OF_RANGE, format_error_code, is_transient
 from ..kafka.fetch_produce import FetchResult, PartitionFetch, fetch
 from ..kafka.metadata import Partition
 from .mirror_state import MirrorState
@@ -110,7 +110,7 @@ def _handle_error(state: MirrorState, copy: PartitionCopy, code: int) -> None:
     if code == OFFSET_OUT_OF_RANGE:
         state.reexamine(copy)
     elif is_transient(code):
-        state.waits.report(("fetch", copy.source), f"cluster {name}, {copy.source}: {error_name(code)}")
+        state.waits.report(("fetch", copy.source), f"cluster {name}, {copy.source}: {format_error_code(code)}")
         state.refresh_wakeup.set()
     else:
         state.fail(state.source.connection.make_broker_error(code, f"reading {copy.source}"))

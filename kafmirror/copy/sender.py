@@ -11,7 +11,7 @@ from ..batches.record_batch import Batch, read_first_batch
 from ..errors import MirrorStopped
 from ..kafka import consumer_groups
 from ..kafka.cluster_view import name_mirror_group
-from ..kafka.connection import DUPLICATE_SEQUENCE, MESSAGE_TOO_LARGE, OUT_OF_ORDER_SEQUENCE, error_name, is_transient
+from ..kafka.connection import DUPLICATE_SEQUENCE, MESSAGE_TOO_LARGE, OUT_OF_ORDER_SEQUENCE, format_error_code, is_transient
 from ..kafka.consumer_groups import CommittedOffset
 from ..kafka.fetch_produce import ProduceResult, parse_produce_response, produce
 from ..kafka.metadata import Partition
@@ -171,7 +171,7 @@ class Sender:
 
     def _handle_error(self, copy: PartitionCopy, result: ProduceResult) -> None:
         name, code = self._state.target.connection.name, result.error
-        message = f"cluster {name}, {copy.target}: {result.message or error_name(code)}"
+        message = f"cluster {name}, {copy.target}: {result.message or format_error_code(code)}"
         if code in (OUT_OF_ORDER_SEQUENCE, DUPLICATE_SEQUENCE):
             copy.race_count += 1
         elif is_transient(code):

@@ -1,1 +1,1 @@
-"""Requests to both clusters. Only this package imports kafka-python."""
+"""Connections and requests to both clusters. Only this package imports kafka-python."""

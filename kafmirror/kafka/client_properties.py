@@ -1,4 +1,4 @@
-"""librdkafka's properties of a cluster, said in kafka-python's words; those that it has no word for are refused."""
+"""The translation of a cluster's librdkafka properties into kafka-python's configuration."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -15,13 +15,13 @@ _DNS_LOOKUPS = ("use_all_dns_ips", "resolve_canonical_bootstrap_servers_only")
 
 def _parse_https(value: str) -> bool:
     if value not in ("https", "none"):
-        raise ValueError("is https or none")
+        raise ValueError("must be https or none")
     return value == "https"
 
 
 def _check_dns_lookup(value: str) -> str:
     if value not in _DNS_LOOKUPS:
-        raise ValueError(f"is one of {', '.join(_DNS_LOOKUPS)}")
+        raise ValueError(f"must be one of {', '.join(_DNS_LOOKUPS)}")
     return value
 
 
@@ -62,7 +62,7 @@ FIXED_VALUES: Mapping[str, str] = MappingProxyType(
         "socket.nagle.disable": "true",
     }
 )
-"""Properties that may be given, with the only value that they have here."""
+"""Properties that kafmirror accepts with one value only, the value by which it works."""
 
 _IGNORED_PROPERTIES = """
 api.version.fallback.ms api.version.request.timeout.ms broker.address.ttl broker.version.fallback client.rack debug
@@ -75,14 +75,14 @@ topic.metadata.propagation.max.ms topic.metadata.refresh.fast.cnt topic.metadata
 topic.metadata.refresh.interval.ms topic.metadata.refresh.sparse
 """
 IGNORED_PROPERTIES = ALL_PROPERTIES - frozenset(ANY_CLIENT.split()) | frozenset(_IGNORED_PROPERTIES.split())
-"""How librdkafka reads, writes, waits and logs; a mirror does that in its own way, so nothing is lost without them."""
+"""Properties that kafmirror ignores: they say how librdkafka reads, writes, waits and logs."""
 
 
 def translate_properties(cluster: Cluster) -> dict[str, Value]:
-    """The configuration of kafka-python's connections to ``cluster``.
+    """Return the configuration of kafka-python's connections to ``cluster``.
 
     Raises:
-        SettingsError: a property that it has no word for, or a value that it doesn't take.
+        SettingsError: kafka-python has no such property, or doesn't accept its value.
     """
     config: dict[str, Value] = {}
     for name, value in cluster.properties.items():
@@ -95,7 +95,7 @@ def translate_properties(cluster: Cluster) -> dict[str, Value]:
     if mechanism is not None and mechanism not in SASL_MECHANISMS:
         origin = cluster.origins.get("sasl.mechanism") or cluster.origins["sasl.mechanisms"]
         raise SettingsError(
-            f"{origin}: kafmirror knows sasl.mechanism {', '.join(SASL_MECHANISMS)}; this is {mechanism}"
+            f"{origin}: kafmirror supports sasl.mechanism {', '.join(SASL_MECHANISMS)}, not {mechanism}"
         )
     return config
 
@@ -104,14 +104,14 @@ def _convert_value(cluster: Cluster, name: str, value: str, convert: Callable[[s
     try:
         return convert(value)
     except ValueError as error:
-        expected = error if convert in (_parse_https, _check_dns_lookup) else "is a whole number"
+        expected = error if convert in (_parse_https, _check_dns_lookup) else "must be a whole number"
         shown_value = "***" if name in cluster.secrets else repr(value[:60])
-        raise SettingsError(f"{cluster.origins[name]}: {name} {expected}; this is {shown_value}") from None
+        raise SettingsError(f"{cluster.origins[name]}: {name} {expected}, not {shown_value}") from None
 
 
 def _describe_unsupported(cluster: Cluster, name: str) -> str:
-    only_value = f"; it takes only {FIXED_VALUES[name]!r}" if name in FIXED_VALUES else ""
+    problem = f"accepts only {FIXED_VALUES[name]!r} for {name}" if name in FIXED_VALUES else f"doesn't support {name}"
     return (
-        f"{cluster.origins[name]}: kafmirror's connections can't do {name}{only_value}; the other tools can. "
-        f"Name the cluster for it in a table of its own, without {name}."
+        f"{cluster.origins[name]}: kafmirror {problem}; the other tools do. "
+        f"Give kafmirror a [clusters.NAME] table of its own, without {name}."
     )

@@ -1,4 +1,4 @@
-"""The two clusters of a command, as the user named them."""
+"""The two clusters of a command, opened as the user named them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from .topic_selection import TopicSelection, check_target_topic
 
 
 class MirrorRequest(NamedTuple):
-    """What the options say about both clusters and their topics."""
+    """The options that name both clusters and their topics, as the user wrote them."""
 
     source: str
     target: str
@@ -24,7 +24,7 @@ class MirrorRequest(NamedTuple):
 
 
 class ClusterPair(NamedTuple):
-    """Connections to both clusters, in one thread, and what is to be mirrored."""
+    """Connections to both clusters, in one thread, and the selected topics."""
 
     loop: EventLoop
     source: ClusterConnection
@@ -32,7 +32,7 @@ class ClusterPair(NamedTuple):
     selection: TopicSelection
 
     async def fetch_views(self, source_topic: str, target_topic: str) -> tuple[ClusterView, ClusterView]:
-        """Both sides as they are used for one topic."""
+        """Return the views of both clusters for one topic, which may have another name in the target."""
         source_metadata = self.loop.spawn(self.source.fetch_metadata, [source_topic])
         target_metadata = await self.target.fetch_metadata([target_topic])
         return ClusterView.for_topic(self.source, await source_metadata, source_topic), ClusterView.for_topic(
@@ -41,17 +41,17 @@ class ClusterPair(NamedTuple):
 
 
 def split_names(values: Iterable[str]) -> list[str]:
-    """Names that were given between commas, or one by one."""
+    """Return the names in values that may each hold several names between commas."""
     return [name.strip() for value in values for name in value.split(",") if name.strip()]
 
 
 @contextmanager
 def open_clusters(request: MirrorRequest) -> Iterator[ClusterPair]:
-    """Both clusters; nothing is connected yet.
+    """Open both clusters for the block. Nothing is connected yet.
 
     Raises:
-        SettingsError: a cluster that isn't known, or a property that kafmirror has no word for.
-        UsageError: options that contradict each other.
+        SettingsError: a cluster isn't in the settings, or has a property that kafmirror doesn't support.
+        UsageError: both names are the same, or ``--target-topic`` is wrong.
     """
     user_settings = load_user_settings()
     selection = TopicSelection(

@@ -1,4 +1,4 @@
-"""A cluster as a mirror uses it: its connections, what was last heard of its topics, and what they hold."""
+"""A cluster as a mirror uses it: connections, the newest metadata, and questions about its partitions."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,12 @@ from .fetch_produce import PartitionFetch, fetch
 from .metadata import Bounds, Metadata, Partition
 
 LEADER_TIMEOUT_S = 10.0
+"""How long to wait for leaders, because a broker that has just started may not know them."""
 
 
 @dataclass
 class ClusterView:
-    """A cluster as a mirror uses it: its connections, and what was last heard of its topics."""
+    """A cluster's connections, its newest metadata, and the ids of the topics that are used."""
 
     connection: ClusterConnection
     metadata: Metadata
@@ -25,26 +26,26 @@ class ClusterView:
 
     @classmethod
     def for_topic(cls, connection: ClusterConnection, metadata: Metadata, topic: str) -> "ClusterView":
-        """A cluster as it is used for one topic, which needn't be there yet."""
+        """Return a view for one topic, which may not exist yet."""
         return cls(connection, metadata, {topic: metadata.topics[topic].id} if topic in metadata.topics else {})
 
     def derive_mirror_producer_id(self, topic: str) -> int:
-        """The producer id of every mirror of one of its topics."""
+        """Return the producer id of all mirrors that copy a topic from this cluster."""
         return derive_producer_id(self.metadata.cluster_id, str(self.topic_ids[topic]))
 
     def find_leader_node(self, partition: Partition) -> int:
-        """The broker that leads a partition; raises WireError when none does."""
+        """Return the broker that leads a partition; raises BrokerError when there is none."""
         leader = self.metadata.find_leader(partition)
         if leader is None:
             raise BrokerError(f"cluster {self.connection.name}: {partition} has no leader", 5)
         return leader.node
 
     async def fetch_bounds(self, partition: Partition, *, is_read_committed: bool = False) -> Bounds:
-        """The first offset that a partition holds, and the one behind its last."""
+        """Return a partition's first offset and its end."""
         return (await self._fetch_bounds([partition], is_read_committed=is_read_committed))[partition]
 
     async def fetch_all_bounds(self, topic: str, *, is_read_committed: bool = False) -> dict[int, Bounds]:
-        """The bounds of each partition of a topic; a broker that has just come back is given a moment."""
+        """Return the bounds of each partition of a topic. Wait for a broker that has just started."""
         deadline = time.monotonic() + LEADER_TIMEOUT_S
         while True:
             partitions = [Partition(topic, number) for number in sorted(self.metadata.topics[topic].leaders)]
@@ -69,7 +70,7 @@ class ClusterView:
         return {each: Bounds(lows[each], ends[each]) for each in partitions}
 
     async def fetch_noted_offsets(self, partition: Partition, producer_id: int) -> tuple[int, int] | None:
-        """The target's and the source's offset as a mirror last noted them for a partition with gaps."""
+        """Return the target's offset and the source's, as a mirror last noted them for a partition with gaps."""
         notes = await consumer_groups.fetch_committed_offsets(
             self.connection, name_mirror_group(producer_id), {partition.topic: partition.number + 1}
         )
@@ -77,25 +78,25 @@ class ClusterView:
         return (note.offset, int(note.metadata)) if note else None
 
     async def fetch_mirrored_position(self, partition: Partition, bounds: Bounds, producer_id: int) -> int:
-        """The source's offset that follows what the target holds.
+        """Return the source's offset behind the target's last record.
 
         Raises:
-            ValueError: nobody knows.
+            ValueError: neither the target's log nor the mirror's note says it.
         """
         last_batch = await self.fetch_last_batch(partition, bounds)
         is_position_in_batch = bounds.end == 0 or (last_batch is not None and last_batch.is_dense)
         noted_offsets = None if is_position_in_batch else await self.fetch_noted_offsets(partition, producer_id)
         position = find_mirrored_position(last_batch, bounds.end, noted_offsets, producer_id)
         if position is None:
-            raise ValueError(f"{partition}: the target's log and the mirror's note no longer tell where it stands")
+            raise ValueError(f"{partition}: neither the target's log nor the mirror's note says how far it is mirrored")
         return position
 
     async def fetch_last_batch(self, partition: Partition, bounds: Bounds) -> Batch | None:
-        """The batch that holds the last offset within bounds; None where there is none."""
+        """Return the batch that holds the last offset within bounds, or None when there is none."""
         return await self.fetch_batch_at(partition, bounds.end - 1) if bounds.end > bounds.low else None
 
     async def fetch_batch_at(self, partition: Partition, offset: int) -> Batch | None:
-        """The batch that holds an offset, or the one behind it; None where there is none."""
+        """Return the batch that holds an offset, or the next one; None when there is none."""
         requests = {partition: PartitionFetch(offset, -1)}
         result = (await fetch(self.connection, self.find_leader_node(partition), requests, self.topic_ids, 500))[
             partition
@@ -106,5 +107,5 @@ class ClusterView:
 
 
 def name_mirror_group(producer_id: int) -> str:
-    """The group under which a mirror notes where partitions with gaps stand."""
+    """Return the group under which a mirror notes the offsets of partitions with gaps."""
     return f"kafmirror-{producer_id:016x}"

@@ -1,4 +1,4 @@
-"""Connections to one cluster, and what every request needs: its brokers, topics and offsets."""
+"""Connections to one cluster, and the requests that all others need: brokers, topics and offsets."""
 
 import logging
 import time
@@ -28,7 +28,7 @@ EARLIEST, LATEST = -2, -1
 _DEFAULTS: Mapping[str, Value] = {
     "client_id": "kafmirror",
     "receive_message_max_bytes": 1 << 30,
-    "max_in_flight_requests_per_connection": 1000,  # the pump bounds its own
+    "max_in_flight_requests_per_connection": 1000,  # the sender has its own limit
     "reconnect_backoff_max_ms": 1000,
     "socket_connection_setup_timeout_max_ms": 10_000,
     "connections_max_idle_ms": 5 * 60 * 1000,
@@ -43,21 +43,21 @@ _REFUSED_LOGIN = (
 
 
 class BrokerError(KafkaUnavailable):
-    """A broker answered with an error; ``code`` is Kafka's number for it."""
+    """An error that a broker answered with; ``code`` is Kafka's number for it."""
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
 
 
-def error_name(code: int) -> str:
-    """Kafka's own name for an error."""
+def format_error_code(code: int) -> str:
+    """Return Kafka's name and number of an error."""
     kind = kafka_errors.for_code(code)
     return f"{getattr(kind, 'message', kind.__name__)} ({code})"
 
 
 def is_transient(code: int) -> bool:
-    """Whether an error goes away by itself."""
+    """Return whether Kafka calls an error retriable, so that it can go away by itself."""
     return bool(getattr(kafka_errors.for_code(code), "retriable", False))
 
 
@@ -65,7 +65,7 @@ class ClusterConnection:
     """Connections to all brokers of a cluster.
 
     Raises:
-        SettingsError: a property that kafka-python has no word for.
+        SettingsError: kafka-python doesn't support a property of the cluster.
     """
 
     def __init__(self, loop: EventLoop, cluster: Cluster) -> None:
@@ -81,10 +81,10 @@ class ClusterConnection:
         return self.cluster.name
 
     async def connect(self) -> None:
-        """Reach any of the bootstrap addresses; who asks while that is under way waits for it.
+        """Connect to any of the bootstrap addresses. Calls at the same time share one attempt.
 
         Raises:
-            KafkaUnavailable, KafkaRefused: none of them; why the last one failed.
+            KafkaUnavailable, KafkaRefused: no address works. The message says why the last one failed.
         """
         if self._connecting is None:
             self._connecting = self.loop.spawn(self._connect)
@@ -103,7 +103,7 @@ class ClusterConnection:
                 connection = self._manager.get_connection(broker.node_id, refresh_metadata_on_err=False)
                 await connection
                 await self._manager.cluster.refresh_metadata(broker.node_id)
-            except Exception as error:  # noqa: BLE001  whatever it is, it's told below
+            except Exception as error:  # noqa: BLE001  any error is reported below
                 last_error = error
             else:
                 connection.close()
@@ -118,28 +118,28 @@ class ClusterConnection:
             self._manager = None
 
     def list_brokers(self) -> list[int]:
-        """The numbers of the cluster's brokers."""
+        """Return the numbers of the cluster's brokers."""
         return [broker.node_id for broker in self._manager.cluster.brokers()]
 
     async def send(self, request: Any, node: int | None = None, timeout_ms: int | None = None) -> Any:
-        """A broker's answer.
+        """Send a request, and return the broker's answer.
 
         Args:
-            request: as kafka-python has it.
-            node: the broker's number; None for any.
-            timeout_ms: how long to wait; as the cluster's settings say without it.
+            request: a request of kafka-python.
+            node: the broker's number; None for any broker.
+            timeout_ms: how long to wait; None for the time in the cluster's settings.
 
         Raises:
-            KafkaUnavailable, KafkaRefused: there is none.
+            KafkaUnavailable, KafkaRefused: no answer came.
         """
         return await self.await_response(self.post(request, node, timeout_ms))
 
     async def await_response(self, future: Any) -> Any:
-        """What the future of ``post`` or ``produce`` brings; raises as ``send`` does."""
+        """Wait for the future of ``post`` or ``produce``, and return the answer; raises as ``send`` does."""
         try:
             response = await future
         except Exception as error:
-            raise self.translate_error(error, "asking it") from error
+            raise self.translate_error(error, "waiting for its answer") from error
         self._last_contact = time.monotonic()
         return response
 
@@ -153,14 +153,14 @@ class ClusterConnection:
             return Future().failure(error)
 
     def translate_error(self, error: BaseException, action: str) -> AgentlogError:
-        """A failure of kafka-python as one of our errors; what isn't such a failure is raised as it is."""
+        """Return a failure of kafka-python as an error of agentlog. Raise any other exception unchanged."""
         text = self.cluster.redact(str(error)) or type(error).__name__
         address = self.cluster.properties[BOOTSTRAP]
         cluster_text = f"cluster {self.name}" + (f" ({address})" if address != self.name else "")
         if isinstance(error, AgentlogError):
             return error
         if isinstance(error, _REFUSED_LOGIN):
-            return KafkaRefused(f"{cluster_text} refused the log-in, by its user name, password or mechanism: {text}")
+            return KafkaRefused(f"{cluster_text} refused the log-in: wrong user name, password or mechanism: {text}")
         if "socket disconnected" in text and action == "connecting" and "sasl_mechanism" in self._config:
             return KafkaRefused(f"{cluster_text} closed the connection as we logged in: a wrong user name or password")
         if "Handshake failed" in text:
@@ -172,11 +172,12 @@ class ClusterConnection:
         raise error
 
     async def fetch_metadata(self, topics: Iterable[str] | None = ()) -> Metadata:
-        """What a broker knows of ``topics``, of all topics when None.
+        """Return a broker's metadata of ``topics``, or of all topics when None.
+
+        If no broker has answered for five seconds, connect to the bootstrap addresses again first.
 
         Raises:
-            KafkaUnavailable, KafkaRefused: nobody answers. After five seconds of that the next question goes to the
-                bootstrap addresses again.
+            KafkaUnavailable, KafkaRefused: no broker answers.
         """
         if self._manager is None or time.monotonic() - self._last_contact > 5:
             await self.connect()
@@ -186,14 +187,15 @@ class ClusterConnection:
         request = MetadataRequest(topics=requested, allow_auto_topic_creation=False, max_version=12)
         response = await self.send(request, timeout_ms=10_000)
         self._manager.cluster.update_metadata(response)
-        found_topics = [_parse_topic(each) for each in response.topics]
-        return Metadata(response.cluster_id, response.controller_id, {topic.name: topic for topic in found_topics})
+        known_topics = [_parse_topic(each) for each in response.topics]
+        return Metadata(response.cluster_id, response.controller_id, {topic.name: topic for topic in known_topics})
 
     async def fetch_topic(self, name: str) -> Topic:
-        """A topic that is there.
+        """Return the metadata of an existing topic.
 
         Raises:
-            TopicNotFound, KafkaRefused, KafkaUnavailable: it isn't, or nobody tells.
+            TopicNotFound: there is no such topic.
+            KafkaUnavailable, KafkaRefused: no broker answers, or it answers with an error.
         """
         topic = (await self.fetch_metadata([name])).topics[name]
         if topic.error == UNKNOWN_TOPIC:
@@ -203,23 +205,24 @@ class ClusterConnection:
         return topic
 
     def make_broker_error(self, code: int, action: str, broker_message: str | None = None) -> AgentlogError:
-        """An error that a broker answered with, as one of ours."""
-        text = f"cluster {self.name}, {action}: {broker_message or error_name(code)}"
+        """Return the error of agentlog for an error that a broker answered with."""
+        text = f"cluster {self.name}, {action}: {broker_message or format_error_code(code)}"
         return KafkaRefused(text) if code in NOT_AUTHORISED else BrokerError(text, code)
 
     async def list_offsets(
         self, metadata: Metadata, partitions: Iterable[Partition], timestamp: int, *, is_read_committed: bool = False
     ) -> dict[Partition, int]:
-        """An offset of each partition: ``EARLIEST``, ``LATEST``, or the first of a time in milliseconds (-1 for none).
+        """Return an offset of each partition.
 
         Args:
-            metadata: that knows their leaders.
-            partitions: to ask about.
-            timestamp: which offset.
-            is_read_committed: whether ``LATEST`` is the end of what no open transaction holds back.
+            metadata: metadata with the partitions' leaders.
+            partitions: the partitions to ask about.
+            timestamp: ``EARLIEST``, ``LATEST``, or milliseconds since 1970 for the first record from that time on. A
+                partition without such a record has the offset -1.
+            is_read_committed: whether ``LATEST`` stops at the first open transaction.
 
         Raises:
-            KafkaUnavailable, KafkaRefused: for the first that isn't told.
+            KafkaUnavailable, KafkaRefused: a broker doesn't answer, or answers with an error for a partition.
         """
         topic_type = ListOffsetsRequest.ListOffsetsTopic
         responses = []

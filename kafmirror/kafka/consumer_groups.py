@@ -1,4 +1,4 @@
-"""Consumer groups' committed offsets, read and set over a cluster's connections."""
+"""Requests for consumer groups: list them, read and commit their offsets."""
 
 import time
 from collections import defaultdict
@@ -13,20 +13,21 @@ from .connection import ClusterConnection, is_transient
 from .metadata import Partition
 
 COORDINATOR_TIMEOUT_S = 15.0
+"""How long to wait for a coordinator: a cluster that never kept offsets must first create the topic for them."""
 
 
 class CommittedOffset(NamedTuple):
-    """A committed offset, and the text that was kept with it."""
+    """A committed offset, and the text that was committed with it."""
 
     offset: int
     metadata: str
 
 
 async def find_coordinator(connection: ClusterConnection, group: str) -> int:
-    """The broker that keeps a group's offsets; a cluster that has just begun to keep any takes a moment to tell.
+    """Return the broker that keeps a group's offsets. Wait for it in a cluster that never kept offsets before.
 
     Raises:
-        KafkaUnavailable, KafkaRefused: nobody does, or tells.
+        KafkaUnavailable, KafkaRefused: there is none, or no broker answers.
     """
     deadline = time.monotonic() + COORDINATOR_TIMEOUT_S
     while True:
@@ -41,10 +42,15 @@ async def find_coordinator(connection: ClusterConnection, group: str) -> int:
 async def fetch_committed_offsets(
     connection: ClusterConnection, group: str, topics: Mapping[str, int] | None = None
 ) -> dict[Partition, CommittedOffset]:
-    """What a group has committed: of ``topics`` with their partition counts, or of all.
+    """Return the committed offsets of a group, by partition.
+
+    Args:
+        connection: the cluster to ask.
+        group: the group's name.
+        topics: topic names with their partition counts; None for all topics.
 
     Raises:
-        KafkaUnavailable, KafkaRefused: it isn't told.
+        KafkaUnavailable, KafkaRefused: no broker answers, or it answers with an error.
     """
     topic_type = OffsetFetchRequest.OffsetFetchRequestTopic
     requested = None
@@ -69,7 +75,7 @@ async def fetch_committed_offsets(
 
 
 async def _send_to_coordinator(connection: ClusterConnection, group: str, request: OffsetFetchRequest) -> Any:
-    """An answer of the coordinator, once it has loaded what it keeps."""
+    """Return the coordinator's answer, once it has loaded the group's offsets."""
     deadline = time.monotonic() + COORDINATOR_TIMEOUT_S
     while True:
         response = await connection.send(request, await find_coordinator(connection, group))
@@ -81,10 +87,10 @@ async def _send_to_coordinator(connection: ClusterConnection, group: str, reques
 async def commit_offsets(
     connection: ClusterConnection, group: str, offsets: Mapping[Partition, CommittedOffset]
 ) -> None:
-    """Set offsets of a group without members.
+    """Commit offsets for a group without members.
 
     Raises:
-        KafkaUnavailable, KafkaRefused: for the first that isn't taken.
+        KafkaUnavailable, KafkaRefused: no broker answers, or it refuses an offset.
     """
     topic_type = OffsetCommitRequest.OffsetCommitRequestTopic
     topics: dict[str, list[Any]] = defaultdict(list)
@@ -115,10 +121,10 @@ async def commit_offsets(
 
 
 async def list_groups(connection: ClusterConnection) -> dict[str, str]:
-    """All groups of a cluster that consumers commit under, with their states.
+    """Return the consumer groups of a cluster, with their states.
 
     Raises:
-        KafkaUnavailable, KafkaRefused: a broker doesn't tell.
+        KafkaUnavailable, KafkaRefused: a broker doesn't answer, or answers with an error.
     """
     states: dict[str, str] = {}
     for node in connection.list_brokers():
@@ -132,10 +138,10 @@ async def list_groups(connection: ClusterConnection) -> dict[str, str]:
 
 
 async def has_members(connection: ClusterConnection, group: str) -> bool:
-    """Whether consumers are in the group at this moment.
+    """Return whether consumers use the group at this moment.
 
     Raises:
-        KafkaUnavailable, KafkaRefused: it isn't told.
+        KafkaUnavailable, KafkaRefused: no broker answers, or it answers with an error.
     """
     request = DescribeGroupsRequest(groups=[group], include_authorized_operations=False, max_version=5)
     [description] = (await connection.send(request, await find_coordinator(connection, group))).groups

@@ -1,4 +1,4 @@
-"""Record batches over a cluster's connections: fetched as they lie there, and produced."""
+"""Requests that fetch and produce record batches as bytes."""
 
 import uuid
 from collections import defaultdict
@@ -13,7 +13,16 @@ from .metadata import NO_TOPIC_ID, Partition
 
 
 class FetchResult(NamedTuple):
-    """A fetch's answer for one partition. ``diverged_at`` is where its log parts from what was fetched before, or None."""
+    """A fetch's answer for one partition.
+
+    Attributes:
+        error: Kafka's number of an error, 0 for none.
+        records: the batches.
+        stable_end: the offset up to which no open transaction holds records back.
+        log_start: the partition's first offset.
+        aborted: producer id and first offset of each aborted transaction.
+        diverged_at: the offset from which the log differs from the log that was fetched before; None when it doesn't.
+    """
 
     error: int
     records: bytes
@@ -24,7 +33,7 @@ class FetchResult(NamedTuple):
 
 
 class PartitionFetch(NamedTuple):
-    """What to fetch of one partition; epochs are -1 where they aren't known."""
+    """A fetch request for one partition. An unknown epoch is -1."""
 
     offset: int
     leader_epoch: int
@@ -47,10 +56,10 @@ async def fetch(
     topic_ids: Mapping[str, uuid.UUID],
     wait_ms: int,
 ) -> dict[Partition, FetchResult]:
-    """Records from each partition that ``node`` leads, once there are any, at the latest after ``wait_ms``.
+    """Fetch records of partitions that ``node`` leads. Wait up to ``wait_ms`` for the first one.
 
     Raises:
-        KafkaUnavailable, KafkaRefused: no answer.
+        KafkaUnavailable, KafkaRefused: no answer came.
     """
     topics: dict[str, list[Any]] = defaultdict(list)
     topic_type = FetchRequest.FetchTopic
@@ -96,7 +105,7 @@ async def fetch(
 def produce(
     connection: ClusterConnection, node: int, batches: Mapping[Partition, bytes], topic_ids: Mapping[str, uuid.UUID]
 ) -> Any:
-    """Send one batch for each partition that ``node`` leads; the answer is a future, for ``parse_produce_response``."""
+    """Send one batch for each partition. Return the future of the answer, for ``parse_produce_response``."""
     topic_type = ProduceRequest.TopicProduceData
     topics: dict[str, list[Any]] = defaultdict(list)
     for partition, batch in batches.items():
@@ -116,7 +125,7 @@ def produce(
 
 
 def parse_produce_response(response: Any, topic_ids: Mapping[str, uuid.UUID]) -> dict[Partition, ProduceResult]:
-    """What a produce request's answer says of each partition."""
+    """Return the result of each partition from the answer to a produce request."""
     names = {topic_id: name for name, topic_id in topic_ids.items()}
     return {
         Partition(topic.name or names[topic.topic_id], each.index): ProduceResult(

@@ -1,4 +1,4 @@
-"""What is known of topics and partitions, as plain values. Pure."""
+"""Metadata of topics and partitions, as plain values. Pure."""
 
 import uuid
 from typing import NamedTuple
@@ -7,7 +7,7 @@ NO_TOPIC_ID = uuid.UUID(int=0)
 
 
 class Partition(NamedTuple):
-    """A partition of a topic by its name; what every answer is keyed by."""
+    """A partition of a topic, by the topic's name and the partition's number."""
 
     topic: str
     number: int
@@ -17,14 +17,14 @@ class Partition(NamedTuple):
 
 
 class Leader(NamedTuple):
-    """The broker that leads a partition, -1 for none, and the number of its term."""
+    """The broker that leads a partition (-1 for none), and its leader epoch."""
 
     node: int
     epoch: int
 
 
 class Topic(NamedTuple):
-    """A topic as a broker knows it; ``error`` is Kafka's number for why it isn't told, 0 for none."""
+    """A topic as a broker knows it. ``error`` is Kafka's number of an error, 0 for none."""
 
     name: str
     id: uuid.UUID
@@ -35,28 +35,28 @@ class Topic(NamedTuple):
 
 
 class Metadata(NamedTuple):
-    """What a broker knows of its cluster."""
+    """A broker's metadata of its cluster."""
 
     cluster_id: str
     controller: int
     topics: dict[str, Topic]
 
     def find_leader(self, partition: Partition) -> Leader | None:
-        """Who leads a partition, None where nobody does."""
+        """Return the leader of a partition, or None when there is none."""
         topic = self.topics.get(partition.topic)
         leader = topic.leaders.get(partition.number) if topic else None
         return leader if leader and leader.node >= 0 else None
 
 
 class Setting(NamedTuple):
-    """A topic's setting, and whether it is the topic's own, not the broker's default."""
+    """A setting's value, and whether the topic itself sets it instead of the broker's default."""
 
     value: str | None
     is_overridden: bool
 
 
 class Bounds(NamedTuple):
-    """The first offset that a partition holds, and the one behind its last."""
+    """The first offset that a partition holds, and the offset behind its last record."""
 
     low: int
     end: int

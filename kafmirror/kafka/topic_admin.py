@@ -1,4 +1,4 @@
-"""Topics of a cluster: their settings, made, widened, emptied, over the cluster's connections."""
+"""Requests that create, change, delete and describe topics."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,23 +20,23 @@ from .connection import UNKNOWN_TOPIC, BrokerError, ClusterConnection
 from .metadata import NO_TOPIC_ID, Metadata, Partition, Setting, Topic
 
 _TOPIC_RESOURCE, _BROKER_RESOURCE = 2, 4
-_TOPIC_SOURCE = 1  # DescribeConfigs' source of a setting that is the topic's own
+_TOPIC_SOURCE = 1  # the config_source of a setting that the topic itself sets
 _SET, _DELETE = 0, 1
 TOPIC_EXISTS, INVALID_PARTITIONS = 36, 37
 _TIMEOUT_MS = 30_000
 
 
 async def fetch_settings(connection: ClusterConnection, topic: str) -> dict[str, Setting]:
-    """All settings of a topic.
+    """Return all settings of a topic.
 
     Raises:
-        KafkaUnavailable, KafkaRefused: they aren't told.
+        KafkaUnavailable, KafkaRefused: no broker answers, or it answers with an error.
     """
     return await _describe_configs(connection, _TOPIC_RESOURCE, topic, None)
 
 
 async def fetch_broker_settings(connection: ClusterConnection, node: int) -> dict[str, Setting]:
-    """All settings of a broker; raises as ``fetch_settings`` does."""
+    """Return all settings of a broker; raises as ``fetch_settings`` does."""
     return await _describe_configs(connection, _BROKER_RESOURCE, str(node), node)
 
 
@@ -56,10 +56,10 @@ async def _describe_configs(
 async def create_topic(
     connection: ClusterConnection, name: str, partitions: int, settings: Mapping[str, str], *, is_dry_run: bool = False
 ) -> None:
-    """Make a topic with the cluster's default replication; it's no error when it is there already.
+    """Create a topic with the cluster's default replication. A topic that exists already is no error.
 
     Raises:
-        KafkaUnavailable, KafkaRefused: it isn't made.
+        KafkaUnavailable, KafkaRefused: the topic can't be created.
     """
     topic_type = CreateTopicsRequest.CreatableTopic
     configs = [topic_type.CreatableTopicConfig(name=key, value=value) for key, value in settings.items()]
@@ -71,23 +71,25 @@ async def create_topic(
 
 
 async def add_partitions(connection: ClusterConnection, name: str, partitions: int) -> None:
-    """Give a topic more partitions; it's no error when it has them already.
+    """Give a topic more partitions. A topic that has them already is no error.
 
     Raises:
-        KafkaUnavailable, KafkaRefused: it doesn't get them.
+        KafkaUnavailable, KafkaRefused: the partitions can't be added.
     """
     topic = CreatePartitionsRequest.CreatePartitionsTopic(name=name, count=partitions, assignments=None)
     request = CreatePartitionsRequest(topics=[topic], timeout_ms=_TIMEOUT_MS, validate_only=False)
     [result] = (await connection.send(request, await _find_controller(connection))).results
     if result.error_code not in (0, INVALID_PARTITIONS):
-        raise connection.make_broker_error(result.error_code, f"widening topic {name}", result.error_message)
+        raise connection.make_broker_error(
+            result.error_code, f"adding partitions to topic {name}", result.error_message
+        )
 
 
 async def alter_settings(connection: ClusterConnection, name: str, changes: Mapping[str, str | None]) -> None:
-    """Set settings of a topic, or take back those whose value is None.
+    """Change settings of a topic. The value None resets a setting to the broker's default.
 
     Raises:
-        KafkaUnavailable, KafkaRefused: it isn't done.
+        KafkaUnavailable, KafkaRefused: the settings can't be changed.
     """
     resource_type = IncrementalAlterConfigsRequest.AlterConfigsResource
     configs = [
@@ -105,7 +107,7 @@ async def delete_topic(connection: ClusterConnection, name: str) -> None:
     """Delete a topic.
 
     Raises:
-        KafkaUnavailable, KafkaRefused: it isn't done.
+        KafkaUnavailable, KafkaRefused: the topic can't be deleted.
     """
     request = DeleteTopicsRequest(topic_names=[name], timeout_ms=_TIMEOUT_MS, max_version=5)
     [result] = (await connection.send(request, await _find_controller(connection))).responses
@@ -119,7 +121,7 @@ async def delete_records(
     """Delete all records of a partition below an offset.
 
     Raises:
-        KafkaUnavailable, KafkaRefused: it isn't done.
+        KafkaUnavailable, KafkaRefused: the records can't be deleted.
     """
     leader = metadata.find_leader(partition)
     if leader is None:
@@ -136,7 +138,7 @@ async def delete_records(
 
 
 async def fetch_rights(connection: ClusterConnection, topic: str) -> frozenset[int] | None:
-    """What we may do with a topic, None where the broker doesn't tell."""
+    """Return Kafka's numbers of the operations that we may do on a topic, or None when the broker doesn't say."""
     requested = [MetadataRequest.MetadataRequestTopic(name=topic, topic_id=NO_TOPIC_ID)]
     request = MetadataRequest(
         topics=requested, allow_auto_topic_creation=False, include_topic_authorized_operations=True, max_version=12
@@ -149,7 +151,7 @@ async def fetch_rights(connection: ClusterConnection, topic: str) -> frozenset[i
 
 
 async def measure_stored_bytes(connection: ClusterConnection, topic: Topic) -> int | None:
-    """What a topic takes on its brokers' disks, its replicas counted once; None where we may not know."""
+    """Return a topic's bytes on disk, counting one replica of each partition; None when we may not ask."""
     largest: dict[int, int] = {}
     requested = DescribeLogDirsRequest.DescribableLogDirTopic(topic=topic.name, partitions=sorted(topic.leaders))
     for node in connection.list_brokers():
@@ -159,7 +161,7 @@ async def measure_stored_bytes(connection: ClusterConnection, topic: Topic) -> i
             return None
         if not response.results or any(result.error_code for result in response.results):
             return None
-        for each in (part for result in response.results for told in result.topics for part in told.partitions):
+        for each in (part for result in response.results for sizes in result.topics for part in sizes.partitions):
             largest[each.partition_index] = max(largest.get(each.partition_index, 0), each.partition_size)
     return sum(largest.values())
 

@@ -16,11 +16,11 @@ NOBODY = ("--source", "127.0.0.1:1", "--target", "127.0.0.1:2")
         (("status", *NOBODY, "--lag-threshold", "1.5"), "--lag-threshold '1.5' isn't understood"),
         (("verify", *NOBODY, "--digest", "--sample", "0.1"), "--digest reads all records in one go"),
         (("verify", *NOBODY, "--digest", "--resume", "verify.json"), "--digest reads all records in one go"),
-        (("plan", *NOBODY, "--target-topic", "copies"), "--target-topic 'copies' must hold {topic}"),
+        (("plan", *NOBODY, "--target-topic", "copies"), "--target-topic 'copies' must contain {topic}"),
         (("plan", "--source", "127.0.0.1:1", "--target", "127.0.0.1:1"), "--source and --target are the same"),
-        (("plan", *NOBODY, "-X", "ssl.cipher.suites=DEFAULT"), "can't do ssl.cipher.suites"),
-        (("plan", *NOBODY, "-X", "sasl.mechanism=OAUTHBEARER"), "kafmirror knows sasl.mechanism PLAIN"),
-        (("plan", *NOBODY, "-X", "enable.ssl.certificate.verification=false"), "it takes only 'true'"),
+        (("plan", *NOBODY, "-X", "ssl.cipher.suites=DEFAULT"), "doesn't support ssl.cipher.suites"),
+        (("plan", *NOBODY, "-X", "sasl.mechanism=OAUTHBEARER"), "kafmirror supports sasl.mechanism PLAIN"),
+        (("plan", *NOBODY, "-X", "enable.ssl.certificate.verification=false"), "accepts only 'true'"),
     ],
 )
 def test_it_is_refused_with_a_sentence(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
