@@ -1,1 +1,1 @@
-"""kafmirror: keeps a Kafka topic in a second cluster, record by record at the same offsets."""
+"""kafmirror: a copy of Kafka topics in a second cluster, with the same records at the same offsets."""

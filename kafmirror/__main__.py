@@ -2,7 +2,7 @@
 
 import signal
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # while it is loaded, Ctrl-C ends it without a traceback of Python's
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports below ends without a traceback
 
 from .cli import main  # noqa: E402
 

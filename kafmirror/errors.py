@@ -1,15 +1,15 @@
-"""What ends a mirror, beside the errors of `agentlog.errors`."""
+"""The errors that end a mirror, in addition to those of `agentlog.errors`."""
 
 from agentlog.errors import AgentlogError
 
 
 class Refused(AgentlogError):
-    """The plan says no; the message says why."""
+    """A refusal of a plan that can't be carried out. The message says why."""
 
     exit_code = 1
 
 
 class MirrorStopped(AgentlogError):
-    """Going on would lose, double or reorder a record; the message says where."""
+    """A stop of a mirror that would otherwise lose, double or reorder a record. The message says where."""
 
     exit_code = 1

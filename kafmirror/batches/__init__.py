@@ -1,1 +1,1 @@
-"""Kafka's record batches, and the decision where a copy goes on."""
+"""Kafka's record batches, what a mirror adds to them, and the decision where a copy continues."""

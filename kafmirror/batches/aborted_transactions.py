@@ -1,4 +1,4 @@
-"""The aborted transactions of a partition: which batches a reader has to leave out. Pure."""
+"""The aborted transactions of a partition, and the batches that a reader must skip. Pure."""
 
 import heapq
 from collections.abc import Iterable
@@ -7,7 +7,11 @@ from .record_batch import Batch
 
 
 class AbortedTransactions:
-    """Which batches of a fetch belong to aborted transactions; asked about each batch once, in order."""
+    """A filter for the batches of one fetch. Call ``is_hidden`` once for each batch, in the order of offsets.
+
+    Args:
+        transactions: producer id and first offset of each aborted transaction, as a fetch response lists them.
+    """
 
     def __init__(self, transactions: Iterable[tuple[int, int]]) -> None:
         self._pending = [(first_offset, producer_id) for producer_id, first_offset in transactions]
@@ -15,7 +19,7 @@ class AbortedTransactions:
         self._open_producer_ids: set[int] = set()
 
     def is_hidden(self, batch: Batch) -> bool:
-        """Whether nobody who reads committed records sees the batch."""
+        """Return whether a reader of committed records must skip the batch."""
         while self._pending and self._pending[0][0] < batch.next_offset:
             self._open_producer_ids.add(heapq.heappop(self._pending)[1])
         if batch.is_control:

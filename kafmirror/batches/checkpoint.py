@@ -1,4 +1,4 @@
-"""Where a partition's copy goes on, told from what the target holds. Pure."""
+"""The decision where a partition's copy continues, made from what both sides hold. Pure."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,15 +11,18 @@ from .record_batch import Batch, is_written_by
 
 @dataclass(frozen=True)
 class ReplicaState:
-    """What is known of a partition on both sides.
+    """A partition as both sides hold it.
 
     Attributes:
-        source_low, source_end: the offsets of the first record that the source holds, and behind the last one that no
-            open transaction holds back.
-        low, end: the same of the target.
-        last_batch: the target's last batch; None when it holds none.
-        adopted_end: the end of records that somebody else wrote, and that were found to be the source's; None without such.
-        noted_offsets: the target's and the source's offset as a mirror last noted them for a partition with gaps, or None.
+        source_low: the offset of the first record that the source holds.
+        source_end: the offset behind the last record of the source that no open transaction holds back.
+        target_low: the offset of the first record that the target holds.
+        target_end: the offset behind the target's last record.
+        last_batch: the target's last batch; None when the target holds no records.
+        adopted_end: the end of records that another program wrote and that equal the source's; None when there are
+            none.
+        noted_offsets: the target's offset and the source's, as a mirror last noted them for a partition with gaps;
+            None without a note.
     """
 
     source_low: int
@@ -32,10 +35,11 @@ class ReplicaState:
 
 
 class CopyFrom(NamedTuple):
-    """Copy from this offset of the source to this offset of the target.
+    """The decision to copy from offset ``source`` of the source to offset ``target`` of the target.
 
-    ``should_read_back_first`` says that the first batch must be read back before a second one is sent: nothing in the target tells yet
-    that every mirror means to write a record there.
+    Attributes:
+        should_read_back_first: whether the first batch must be read back before a second one is sent. Another mirror
+            may be writing fillers with the same sequence numbers, and no batch in the target shows that yet.
     """
 
     source: int
@@ -44,19 +48,25 @@ class CopyFrom(NamedTuple):
 
 
 class Fill(NamedTuple):
-    """Write fillers from the target's end up to here."""
+    """The decision to write fillers from the target's end up to an offset."""
 
     up_to: int
 
 
 class Trim(NamedTuple):
-    """Delete the fillers below this offset."""
+    """The decision to delete the fillers below an offset."""
 
     below: int
 
 
 class RecordsLost(NamedTuple):
-    """Retention deleted these offsets of the source before they were copied; the copy can go on behind them."""
+    """Offsets of the source that retention deleted before they were copied.
+
+    Attributes:
+        first: the first offset that was deleted.
+        next_source: the source's first offset behind them, where the copy can continue.
+        target: the target's offset for that record.
+    """
 
     first: int
     next_source: int
@@ -64,7 +74,7 @@ class RecordsLost(NamedTuple):
 
 
 class Refuse(NamedTuple):
-    """Nothing can be copied, and why."""
+    """The decision that nothing can be copied, and its reason."""
 
     reason: str
 
@@ -73,7 +83,7 @@ Decision = CopyFrom | Fill | Trim | RecordsLost | Refuse
 
 
 def decide(replica: ReplicaState, producer_id: int) -> Decision:
-    """What comes next for a partition.
+    """Decide what to do next for a partition.
 
     Raises:
         ValueError: the target's last batch is damaged.
@@ -88,8 +98,8 @@ def decide(replica: ReplicaState, producer_id: int) -> Decision:
     if source_offset is None:
         noted_target = replica.noted_offsets[0] if replica.noted_offsets else 0
         return Refuse(
-            f"retention or compaction took the target's last records, its log ends at {replica.target_end}, and the last note of "
-            f"where that is in the source was made at {noted_target}: make the target topic anew"
+            f"retention or compaction deleted the target's last records. Its log ends at {replica.target_end}, but the "
+            f"last note of the source's offset was made at {noted_target}. Delete the target topic and mirror it again"
         )
     return _decide_copy(replica, source_offset, should_read_back_first=replica.last_batch is None)
 
@@ -97,12 +107,13 @@ def decide(replica: ReplicaState, producer_id: int) -> Decision:
 def find_mirrored_position(
     last_batch: Batch | None, target_end: int, noted_offsets: tuple[int, int] | None, producer_id: int
 ) -> int | None:
-    """The source's offset that follows what a target holds; None when nobody knows.
+    """Return the source's offset behind the target's last record, or None when it is unknown.
 
     Args:
-        last_batch: the target's last batch, None when it holds no records.
-        target_end: the target's end.
-        noted_offsets: the target's and the source's offset as last noted; asked for only where ``last_batch`` isn't whole.
+        last_batch: the target's last batch; None when the target holds no records.
+        target_end: the offset behind the target's last record.
+        noted_offsets: the target's offset and the source's, as last noted. It is used only where ``last_batch`` is
+            missing or has lost records.
         producer_id: the mirror's producer id.
 
     Raises:
@@ -116,7 +127,7 @@ def find_mirrored_position(
         return noted_offsets[1] if noted_offsets else target_end
     records = decode_records(last_batch) if last_batch is not None else []
     if last_batch is not None and records and records[-1].offset == last_batch.next_offset - 1:
-        return find_next_source_offset(last_batch, producer_id)  # its very last record is still there
+        return find_next_source_offset(last_batch, producer_id)  # compaction kept the batch's last record
     return None
 
 
@@ -124,16 +135,16 @@ def _decide_after_foreign_batch(replica: ReplicaState, last_batch: Batch) -> Dec
     if replica.target_end == replica.adopted_end:
         return _decide_copy(replica, replica.target_end, should_read_back_first=True)
     return Refuse(
-        f"somebody else wrote into the target: the batch at offset {last_batch.base_offset}, up to {last_batch.next_offset - 1}, "
-        "isn't this mirror's"
+        "somebody else wrote into the target: "
+        f"the batch at offset {last_batch.base_offset}, up to {last_batch.next_offset - 1}, isn't this mirror's"
     )
 
 
 def _decide_copy(replica: ReplicaState, source_offset: int, *, should_read_back_first: bool) -> Decision:
     if source_offset > replica.source_end:
         return Refuse(
-            f"the source has lost records: it ends at {replica.source_end}, and what follows up to {source_offset - 1} is only "
-            "in the target"
+            f"the source has lost records: it ends at {replica.source_end}, "
+            f"but the target holds its records up to {source_offset - 1}"
         )
     if source_offset < replica.source_low:
         return RecordsLost(source_offset, replica.source_low, replica.target_end)

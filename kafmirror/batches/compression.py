@@ -1,21 +1,21 @@
-"""Kafka's compression codecs: the forms in which its clients write them, and the brokers read them. Pure."""
+"""Kafka's compression codecs, in the forms that its clients and brokers read and write. Pure."""
 
 import cramjam
 
 NONE, GZIP, SNAPPY, LZ4, ZSTD = range(5)
 
 _XERIAL = b"\x82SNAPPY\0"
-_XERIAL_HEADER_BYTES = 16  # behind the magic bytes stand two version numbers
-_LZ4_HEADER = bytes.fromhex("04224d18 60 40 82")  # a frame of independent blocks of 64 KB, as Kafka wants them
+_XERIAL_HEADER_BYTES = 16  # the magic bytes, then two version numbers of 4 bytes
+_LZ4_HEADER = bytes.fromhex("04224d18 60 40 82")  # a frame of independent blocks of 64 KB, the form that Kafka uses
 _LZ4_BLOCK = 64 * 1024
-_LZ4_UNCOMPRESSED = 0x80000000  # the block isn't compressed
+_LZ4_UNCOMPRESSED = 0x80000000  # the bit of a block's size that marks it as uncompressed
 
 
 def decompress(codec: int, data: bytes) -> bytes:
-    """The plain bytes.
+    """Return the uncompressed bytes.
 
     Raises:
-        ValueError: ``data`` is damaged, or ``codec`` isn't known.
+        ValueError: ``data`` is damaged, or ``codec`` is unknown.
     """
     try:
         match codec:
@@ -35,7 +35,7 @@ def decompress(codec: int, data: bytes) -> bytes:
 
 
 def _decompress_snappy(data: bytes) -> bytes:
-    """Java writes blocks with a header of its own, other clients one plain block."""
+    """Uncompress Java's framed blocks, or the single plain block of other clients."""
     if not data.startswith(_XERIAL):
         return bytes(cramjam.snappy.decompress_raw(data))
     parts, position = [], _XERIAL_HEADER_BYTES
@@ -47,10 +47,10 @@ def _decompress_snappy(data: bytes) -> bytes:
 
 
 def compress(codec: int, data: bytes) -> bytes:
-    """``data`` in the form that every Kafka client reads.
+    """Return ``data`` compressed in the form that every Kafka client reads.
 
     Raises:
-        ValueError: ``codec`` isn't known.
+        ValueError: ``codec`` is unknown.
     """
     match codec:
         case 0:

@@ -1,4 +1,4 @@
-"""What a mirror writes into its target beside the source's records: their offsets in the source, and fillers. Pure."""
+"""The ``kafmirror.offset`` header, which keeps a record's offset in the source. Pure."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -15,28 +15,33 @@ from .record import (
 from .record_batch import Batch, Stamp, read_first_batch, stamp_batch
 
 OFFSET_HEADER = b"kafmirror.offset"
-"""Header of a record whose offset in the target isn't its offset in the source: ``OFFSET PRODUCER-ID``, in hex."""
+"""The header of a record whose offset in the target differs from its offset in the source.
 
-
-MAX_FILLER_RECORDS = 100_000
+Its value is ``OFFSET PRODUCER-ID``: the offset in decimal, the mirror's producer id in hex.
+"""
 
 
 class HeaderPolicy(NamedTuple):
-    """Which records of a batch get a ``kafmirror.offset`` header: the first and each behind a gap, or ``is_for_every_record`` one."""
+    """The rule that says which records get a ``kafmirror.offset`` header.
+
+    Attributes:
+        producer_id: the mirror's producer id.
+        is_for_every_record: True for every record; False for the first of a batch and each one behind a gap.
+    """
 
     producer_id: int
     is_for_every_record: bool
 
 
 def with_offset_headers(records: Iterable[DecodedRecord], policy: HeaderPolicy) -> list[DecodedRecord]:
-    """Records in the order of their offsets in the source, those that ``policy`` means with the header."""
+    """Return the records, with the header on those that ``policy`` selects; ``records`` are in the source's order."""
     result, expected = list[DecodedRecord](), -1
     for record in records:
         offset, timestamp, body = record
-        is_meant = policy.is_for_every_record or offset != expected
+        needs_header = policy.is_for_every_record or offset != expected
         result.append(
             DecodedRecord(offset, timestamp, _with_offset_header(body, offset, policy.producer_id))
-            if is_meant
+            if needs_header
             else record
         )
         expected = offset + 1
@@ -44,7 +49,7 @@ def with_offset_headers(records: Iterable[DecodedRecord], policy: HeaderPolicy) 
 
 
 def with_first_offset_header(batch: Batch, producer_id: int) -> Batch:
-    """A dense batch whose first record tells its offset in the source; the others aren't opened."""
+    """Return a dense batch with the header on its first record. The other records aren't decoded."""
     return with_first_body_changed(batch, lambda body: _with_offset_header(body, batch.base_offset, producer_id))
 
 
@@ -53,7 +58,7 @@ def _with_offset_header(body: bytes, offset: int, producer_id: int) -> bytes:
 
 
 def with_new_offset(prepared: bytes, stamp: Stamp) -> bytes:
-    """A batch that was made for another offset, for this one."""
+    """Return a batch that was encoded for another offset, stamped for the offset in ``stamp``."""
     batch = read_first_batch(prepared)
     if batch is None:
         raise ValueError("not a whole batch")
@@ -61,10 +66,10 @@ def with_new_offset(prepared: bytes, stamp: Stamp) -> bytes:
 
 
 def find_next_source_offset(batch: Batch, producer_id: int) -> int:
-    """The offset in the source that follows the batch's last record; ``batch`` was written by a mirror.
+    """Return the offset in the source behind the last record of a batch that a mirror wrote.
 
     Raises:
-        ValueError: the batch can't be opened.
+        ValueError: the batch can't be decoded.
     """
     if not batch.record_count or OFFSET_HEADER not in decompress(batch.codec, batch.body):
         return batch.next_offset
@@ -76,7 +81,7 @@ def find_next_source_offset(batch: Batch, producer_id: int) -> int:
 
 
 def parse_offset_header(body: bytes, producer_id: int) -> int | None:
-    """A record's offset in the source as its own mirror's header tells it, None where there is none."""
+    """Return the offset in the header of this mirror, or None when the record has no such header."""
     for name, value in reversed(decode_headers(body)):
         if name == OFFSET_HEADER and value is not None and value.endswith(b" %016x" % producer_id):
             return int(value.split()[0])
@@ -84,7 +89,7 @@ def parse_offset_header(body: bytes, producer_id: int) -> int | None:
 
 
 def restore_source_records(batch: Batch, producer_id: int) -> list[DecodedRecord]:
-    """The records of a mirrored batch, with the offsets and headers that they have in the source."""
+    """Return the records of a mirrored batch, with the offsets and headers that they have in the source."""
     if OFFSET_HEADER not in decompress(batch.codec, batch.body):
         return decode_records(batch)
     result, shift = [], 0

@@ -1,4 +1,4 @@
-"""The records in a batch: opened, built into a new one, their keys, values and headers. Pure."""
+"""The records in a batch: decoded, encoded, and their keys, values and headers. Pure."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from .record_batch import Batch, Stamp, serialize_batch
 
 
 class DecodedRecord(NamedTuple):
-    """A record; ``body`` is its key, value and headers as they stand in a batch."""
+    """A record. ``body`` is its key, value and headers, encoded as in a batch; ``timestamp`` is in ms since 1970."""
 
     offset: int
     timestamp: int
@@ -16,25 +16,27 @@ class DecodedRecord(NamedTuple):
 
 
 def decode_records(batch: Batch) -> list[DecodedRecord]:
-    """The batch's records.
+    """Return the batch's records.
 
     Raises:
-        ValueError: it is damaged, or compressed in a way that we don't know.
+        ValueError: the batch is damaged, or its compression is unknown.
     """
     data = decompress(batch.codec, batch.body)
     records, end = _decode_first(batch, data, batch.record_count)
     if end != len(data):
-        raise ValueError(f"the batch at offset {batch.base_offset} has {len(data)} bytes where {end} are told")
+        raise ValueError(
+            f"the batch at offset {batch.base_offset} has {len(data)} bytes of records, but they end at byte {end}"
+        )
     return records
 
 
 def decode_first_record(batch: Batch) -> DecodedRecord:
-    """The first record of a batch that isn't empty; raises ValueError like ``decode_records``."""
+    """Return the first record of a batch that isn't empty; raises ValueError as ``decode_records`` does."""
     return _decode_first(batch, decompress(batch.codec, batch.body), 1)[0][0]
 
 
 def _decode_first(batch: Batch, data: bytes, count: int) -> tuple[list[DecodedRecord], int]:
-    """The first ``count`` records, and the place behind them."""
+    """Return the first ``count`` records, and the position behind them."""
     base, records, position = batch.base_timestamp, list[DecodedRecord](), 0
     append_time = batch.max_timestamp if batch.has_append_time else None
     try:
@@ -51,7 +53,7 @@ def _decode_first(batch: Batch, data: bytes, count: int) -> tuple[list[DecodedRe
 
 
 def encode_batch(records: Sequence[DecodedRecord], stamp: Stamp, codec: int) -> bytes:
-    """A batch of ``records``, at consecutive offsets from ``stamp.offset`` on whatever theirs are."""
+    """Return a batch of ``records``. Their offsets become consecutive, from ``stamp.offset`` on."""
     base, encoded_records = records[0].timestamp, bytearray()
     for delta, (_, timestamp, body) in enumerate(records):
         encoded = b"".join((b"\0", encode_varint(timestamp - base), encode_varint(delta), body))
@@ -62,7 +64,7 @@ def encode_batch(records: Sequence[DecodedRecord], stamp: Stamp, codec: int) -> 
 
 
 def with_first_body_changed(batch: Batch, change: Callable[[bytes], bytes]) -> Batch:
-    """A batch whose first record has another ``rest``; the records behind it aren't opened."""
+    """Return a batch whose first record has the body ``change(body)``. The other records aren't decoded."""
     data = decompress(batch.codec, batch.body)
     length, start = _decode_varint(data, 0)
     _, body_start = _decode_varint(data, _decode_varint(data, start + 1)[1])
@@ -72,7 +74,7 @@ def with_first_body_changed(batch: Batch, change: Callable[[bytes], bytes]) -> B
 
 
 def has_same_records(batch: Batch, other: Batch) -> bool:
-    """Whether two batches hold the same records at the same offsets; opened only where their bytes differ."""
+    """Return whether two batches hold the same records at the same offsets. Decode them only if their bytes differ."""
     if batch.base_offset == other.base_offset and batch.content == other.content:
         return True
     return (
@@ -83,14 +85,14 @@ def has_same_records(batch: Batch, other: Batch) -> bool:
 
 
 def decode_key_value(body: bytes) -> tuple[bytes | None, bytes | None]:
-    """A record's key and value."""
+    """Return the key and the value of a record's body."""
     key, position = _decode_bytes(body, 0)
     value, _ = _decode_bytes(body, position)
     return key, value
 
 
 def decode_headers(body: bytes) -> list[tuple[bytes, bytes | None]]:
-    """A record's headers, in their order."""
+    """Return the headers of a record's body, in their order."""
     count, position = _decode_varint(body, _skip_key_value(body))
     result = []
     for _ in range(count):
@@ -101,7 +103,7 @@ def decode_headers(body: bytes) -> list[tuple[bytes, bytes | None]]:
 
 
 def with_header(body: bytes, name: bytes, value: bytes) -> bytes:
-    """A record's ``body`` with one more header, the last."""
+    """Return a record's ``body`` with one more header at the end."""
     headers_start = _skip_key_value(body)
     count, first_header = _decode_varint(body, headers_start)
     parts = (
@@ -117,7 +119,7 @@ def with_header(body: bytes, name: bytes, value: bytes) -> bytes:
 
 
 def without_last_header(body: bytes) -> bytes:
-    """A record's ``body`` without its last header."""
+    """Return a record's ``body`` without its last header."""
     headers_start = _skip_key_value(body)
     count, first_header = _decode_varint(body, headers_start)
     position = first_header
@@ -141,7 +143,7 @@ def _decode_bytes(data: bytes, position: int) -> tuple[bytes | None, int]:
 
 
 def _decode_varint(data: bytes, position: int) -> tuple[int, int]:
-    """The zigzag number at a place, and the place behind it."""
+    """Return the zigzag number at a position, and the position behind it."""
     byte = data[position]
     position += 1
     if byte < 0x80:
@@ -157,7 +159,7 @@ def _decode_varint(data: bytes, position: int) -> tuple[int, int]:
 
 
 def encode_varint(number: int) -> bytes:
-    """A number as it stands in a record: zigzag, seven bits a byte."""
+    """Return a number as records encode it: zigzag, seven bits a byte."""
     number = (number << 1) ^ (number >> 63)
     if number < 0x80:
         return _ONE_BYTE[number]

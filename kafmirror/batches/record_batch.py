@@ -1,4 +1,4 @@
-"""Record batches as Kafka stores them: read a header, stamp it anew, open a batch and build one. Pure.
+"""Record batches as Kafka stores them: their headers read, stamped and written. Pure.
 
 The layout is that of Kafka's message format 2: https://kafka.apache.org/documentation/#recordbatch
 """
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import google_crc32c
 
 _HEADER = struct.Struct(">qiibIhiqqqhii")  # the 61 bytes in front of a batch's records
-_LENGTH_OFFSET = 12  # a batch's length is counted from here on
+_LENGTH_OFFSET = 12  # a batch's length field doesn't count the first 12 bytes
 _CHECKSUMMED = struct.Struct(">hiqqqhii")  # the part of the header that the checksum covers
 _PREFIX = struct.Struct(">qiibI")
 _CODEC, _LOG_APPEND_TIME, _TRANSACTIONAL, _CONTROL, _DELETE_HORIZON = 0x07, 0x08, 0x10, 0x20, 0x40
@@ -37,22 +37,22 @@ class Batch(NamedTuple):
 
     @property
     def next_offset(self) -> int:
-        """The offset behind its last."""
+        """The offset behind the last one of the batch."""
         return self.base_offset + self.last_offset_delta + 1
 
     @property
     def size(self) -> int:
-        """Its bytes as stored."""
+        """The size of the stored batch, in bytes."""
         return self.length + _LENGTH_OFFSET
 
     @property
     def codec(self) -> int:
-        """How its records are compressed: a number of ``codecs``."""
+        """The codec of its records, a number of ``compression``."""
         return self.attributes & _CODEC
 
     @property
     def is_control(self) -> bool:
-        """Whether it holds a transaction's marker and no records."""
+        """Whether it holds the marker of a transaction instead of records."""
         return bool(self.attributes & _CONTROL)
 
     @property
@@ -62,7 +62,7 @@ class Batch(NamedTuple):
 
     @property
     def has_append_time(self) -> bool:
-        """Whether all its records have the time at which the broker took them, ``max_timestamp``."""
+        """Whether all its records have the time at which the broker stored them, ``max_timestamp``."""
         return bool(self.attributes & _LOG_APPEND_TIME)
 
     @property
@@ -72,12 +72,12 @@ class Batch(NamedTuple):
 
     @property
     def is_copyable_unopened(self) -> bool:
-        """Whether it can be copied unopened, when its offsets stay."""
+        """Whether it can be copied without decoding it, as long as its offsets stay the same."""
         return self.is_dense and not self.attributes & (_CONTROL | _LOG_APPEND_TIME | _DELETE_HORIZON)
 
     @property
     def content(self) -> tuple[object, ...]:
-        """Its records as they stand, whoever wrote it and wherever it lies."""
+        """All that belongs to its records, without its producer and its offset."""
         plain = self.attributes & ~_TRANSACTIONAL
         times = (self.base_timestamp, self.max_timestamp)
         return (plain, self.last_offset_delta, *times, self.record_count, self.body)
@@ -89,32 +89,32 @@ class Batch(NamedTuple):
 
 
 class OldFormat(ValueError):
-    """Records in a format from before Kafka 0.11."""
+    """Records in a message format older than Kafka 0.11."""
 
 
 class Stamp(NamedTuple):
-    """Who writes a batch, and the offset that it must get: what makes each produce request a compare-and-set."""
+    """A batch's producer id, and the offset that it must get. They make a produce request a compare-and-set."""
 
     producer_id: int
     offset: int
 
     @property
     def sequence(self) -> int:
-        """The base sequence that stands for the offset."""
+        """The base sequence for the offset."""
         return self.offset & 0x7FFFFFFF
 
 
 def derive_producer_id(cluster_id: str, topic_id: str) -> int:
-    """The producer id of every mirror of one source topic: above 2^62, where brokers allot none."""
+    """Return the producer id of all mirrors of one source topic. It is above 2^62, where brokers assign none."""
     digest = hashlib.sha256(f"{cluster_id}/{topic_id}".encode()).digest()
     return 1 << 62 | int.from_bytes(digest[:7], "big")
 
 
 def split_batches(records: bytes) -> Iterator[Batch]:
-    """The whole batches in ``records``, as a fetch returns them: its last one may be cut off.
+    """Yield the complete batches in a fetch's ``records``, whose last batch may be cut off.
 
     Raises:
-        OldFormat: records in a format that has no batches.
+        OldFormat: the records are in a format without batches.
     """
     start, end = 0, len(records)
     while start + _HEADER.size <= end:
@@ -129,24 +129,24 @@ def split_batches(records: bytes) -> Iterator[Batch]:
 
 
 def read_first_batch(records: bytes) -> Batch | None:
-    """The first batch of ``records``, None when it isn't there as a whole."""
+    """Return the first batch of ``records``, or None when it isn't complete."""
     return next(split_batches(records), None)
 
 
 def is_written_by(batch: Batch, producer_id: int) -> bool:
-    """Whether a mirror wrote the batch, at the offset at which it meant to."""
+    """Return whether the mirror ``producer_id`` wrote the batch, and the batch got the intended offset."""
     return batch.producer_id == producer_id and batch.base_sequence == Stamp(producer_id, batch.base_offset).sequence
 
 
 def stamp_batch(batch: Batch, stamp: Stamp) -> bytes:
-    """A dense batch as it goes into a produce request, its records untouched."""
+    """Return a dense batch, ready for a produce request. Its records stay as they are."""
     plain = batch.attributes & ~_TRANSACTIONAL
     times = (batch.base_timestamp, batch.max_timestamp)
     return serialize_batch(plain, times, stamp, batch.record_count, batch.body)
 
 
 def serialize_batch(attributes: int, times: tuple[int, int], stamp: Stamp, count: int, body: bytes) -> bytes:
-    """A batch as it goes into a produce request; ``times`` are its base and its largest timestamp."""
+    """Return a batch, ready for a produce request; ``times`` are its base and its largest timestamp in ms."""
     checked = _CHECKSUMMED.pack(attributes, count - 1, *times, stamp.producer_id, 0, stamp.sequence, count)
     crc = google_crc32c.extend(google_crc32c.value(checked), body)
     length = _HEADER.size - _LENGTH_OFFSET + len(body)
@@ -154,5 +154,5 @@ def serialize_batch(attributes: int, times: tuple[int, int], stamp: Stamp, count
 
 
 def is_intact(batch: Batch) -> bool:
-    """Whether the checksum fits."""
+    """Return whether the batch's checksum is right."""
     return bool(google_crc32c.extend(google_crc32c.value(_CHECKSUMMED.pack(*batch[5:13])), batch.body) == batch.crc)

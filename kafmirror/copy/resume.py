@@ -3,8 +3,8 @@
 import time
 
 from ..batches.checkpoint import CopyFrom, Fill, RecordsLost, Refuse, ReplicaState, Trim, decide
-from ..batches.filler import build_filler, is_filler
-from ..batches.offset_header import MAX_FILLER_RECORDS, restore_source_records, with_new_offset
+from ..batches.filler import MAX_FILLER_RECORDS, build_filler, is_filler
+from ..batches.offset_header import restore_source_records, with_new_offset
 from ..batches.record import decode_records
 from ..batches.record_batch import Stamp
 from ..errors import MirrorStopped

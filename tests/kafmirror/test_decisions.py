@@ -71,7 +71,7 @@ def test_a_batch_of_ours_at_another_place_is_refused() -> None:
 def test_a_source_that_ends_before_its_copy_has_lost_records() -> None:
     refused = decide(ReplicaState(0, 5, 0, 8, written(7)), OURS)
     assert isinstance(refused, Refuse)
-    assert "the source has lost records: it ends at 5, and what follows up to 7" in refused.reason
+    assert "the source has lost records: it ends at 5, but the target holds its records up to 7" in refused.reason
 
 
 def test_a_target_that_retention_emptied_goes_on_by_its_note_and_only_where_it_fits() -> None:
