@@ -1,1 +1,1 @@
-"""How far a copy is behind, and when that is an alert."""
+"""The lag of a copy, the status of its partitions, and alerts."""

@@ -1,4 +1,4 @@
-"""How far a mirror is behind, in records and in seconds, and what is too far. Pure."""
+"""The lag of a mirror in records and in seconds, and its threshold. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class Lag(NamedTuple):
-    """How far a partition is behind; None is unknown, never nothing."""
+    """The lag of a partition. None means unknown, never zero."""
 
     records: int | None
     seconds: float | None
@@ -23,13 +23,13 @@ NO_LAG = Lag(0, 0.0)
 def compute_lag(
     mirrored_offset: int | None, source_end: int | None, first_timestamp: float | None, now_ms: float
 ) -> Lag:
-    """How far a partition is behind.
+    """Return the lag of a partition.
 
     Args:
-        mirrored_offset: the source's offset up to which it is mirrored.
-        source_end: the source's end.
-        first_timestamp: the timestamp of the first record that isn't mirrored, in milliseconds since 1970.
-        now_ms: the time, in milliseconds since 1970.
+        mirrored_offset: the source's offset up to which the partition is mirrored; None when unknown.
+        source_end: the source's end; None when unknown.
+        first_timestamp: the timestamp of the first record that isn't mirrored, in ms since 1970; None when unknown.
+        now_ms: the present time, in milliseconds since 1970.
     """
     if mirrored_offset is None or source_end is None:
         return UNKNOWN_LAG
@@ -40,7 +40,7 @@ def compute_lag(
 
 
 def combine_lags(lags: list[Lag]) -> Lag:
-    """The lag of them all: the records together, the seconds of the slowest; unknown as soon as one is."""
+    """Return the sum of the records and the maximum of the seconds. Each is unknown as soon as one of them is."""
     records = [each.records for each in lags]
     seconds = [each.seconds for each in lags]
     return Lag(
@@ -51,17 +51,17 @@ def combine_lags(lags: list[Lag]) -> Lag:
 
 @dataclass(frozen=True)
 class Threshold:
-    """The most that a mirror may be behind: so many seconds, or so many records."""
+    """The largest lag that is allowed, in seconds or in records."""
 
     seconds: float | None = None
     records: int | None = None
 
     def measure(self, lag: Lag) -> float | None:
-        """What counts of a lag, its seconds or its records; None where that isn't known."""
+        """Return the part of a lag that counts, its seconds or its records; None when it is unknown."""
         return lag.records if self.seconds is None else lag.seconds
 
     def is_exceeded(self, lag: Lag) -> bool:
-        """Whether a lag is too large; one that isn't known is."""
+        """Return whether a lag is too large. An unknown lag is."""
         measured, limit = self.measure(lag), self.records or 0 if self.seconds is None else self.seconds
         return measured is None or measured > limit
 
@@ -70,10 +70,10 @@ class Threshold:
 
 
 def parse_threshold(text: str) -> Threshold:
-    """What ``--lag-threshold`` says: ``10s``, ``500ms``, ``2m``, or a number of records.
+    """Return the value of ``--lag-threshold``: ``10s``, ``500ms``, ``2m``, or a number of records.
 
     Raises:
-        UsageError: it isn't understood.
+        UsageError: the text is neither a time nor a number of records.
     """
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d|records?)?\s*", text)
     if match is None or (match[2] not in _UNITS and "." in match[1]):

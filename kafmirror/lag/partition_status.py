@@ -1,4 +1,4 @@
-"""Where a partition's copy stands, as all outputs tell it. Pure."""
+"""The status of a partition's copy, and its form in text and JSON. Pure."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,14 +11,17 @@ from .lag import Lag
 
 @dataclass(frozen=True)
 class PartitionStatus:
-    """Where a partition's copy stands.
+    """The status of a partition's copy.
 
     Attributes:
-        position: the source's offset up to which it is mirrored; None when unknown.
+        source, target: the partition on both sides.
+        position: the source's offset up to which the partition is mirrored; None when unknown.
         source_end: the source's end; None when unknown.
         target_end: the target's end; None when unknown.
-        records, sent_bytes: what this process has copied.
-        problem: why it isn't known or doesn't go on, or None.
+        lag: how far the copy is behind the source.
+        records: the number of records that this process has copied.
+        sent_bytes: the number of bytes that this process has sent for them.
+        problem: why the position is unknown or the copy can't continue; None when all is well.
     """
 
     source: Partition
@@ -33,22 +36,22 @@ class PartitionStatus:
 
 
 def format_lag(lag: Lag) -> str:
-    """A lag for a person: ``behind by 1,204 records, 3.2 s``."""
+    """Return a lag for a person: ``behind by 1,204 records, 3.2 s``."""
     if lag.records is None:
-        return "how far it is behind isn't known"
-    seconds = "nobody knows for how long" if lag.seconds is None else format_lag_time(lag)
+        return "its lag is unknown"
+    seconds = "for an unknown time" if lag.seconds is None else format_lag_time(lag)
     return f"behind by {format_count(lag.records, 'record')}, {seconds}"
 
 
 def format_lag_time(lag: Lag) -> str:
-    """The time of a lag for a person."""
+    """Return the time of a lag for a person."""
     if lag.seconds is None:
         return "unknown"
     return format_duration(round(lag.seconds * 1_000_000)) if lag.seconds else "0 s"
 
 
 def encode_status(status: PartitionStatus) -> dict[str, Any]:
-    """A partition as the JSON of ``status`` and ``replicate`` has it."""
+    """Return a partition for the JSON of ``status`` and ``replicate``."""
     return {
         "topic": status.source.topic,
         "partition": status.source.number,

@@ -1,4 +1,4 @@
-"""Where a mirror stands, told from both clusters alone: no mirror need be running, and none is asked."""
+"""The status of a mirror, read from both clusters. No mirror needs to run."""
 
 import time
 
@@ -14,10 +14,10 @@ from .partition_status import PartitionStatus
 
 
 async def read_statuses(clusters: ClusterPair) -> list[PartitionStatus]:
-    """Where each partition of the topics stands.
+    """Return the status of each partition of the selected topics.
 
     Raises:
-        KafkaUnavailable, KafkaRefused: a side doesn't answer.
+        KafkaUnavailable, KafkaRefused: a cluster doesn't answer.
         TopicNotFound: the source has no such topic.
     """
     source_metadata_future = clusters.loop.spawn(clusters.source.fetch_metadata, None)
@@ -86,7 +86,7 @@ async def _read_partition_status(
 
 
 async def _read_first_timestamp(source: ClusterView, partition: Partition, offset: int) -> int | None:
-    """The timestamp of the first record from ``offset`` on."""
+    """Return the timestamp of the first record from ``offset`` on, or None when there is none."""
     batch = await source.fetch_batch_at(partition, offset)
     if batch is None or batch.is_control:
         return None

@@ -1,4 +1,4 @@
-"""Watching the lag: says when a partition falls too far behind, since when, and when it has caught up. Pure."""
+"""The alerts on the log when a partition falls too far behind, stays behind, and catches up. Pure."""
 
 import logging
 from collections.abc import Iterable
@@ -10,6 +10,7 @@ from .lag import Lag, Threshold
 from .partition_status import PartitionStatus, format_lag
 
 LOG_AGAIN_S = 30.0
+"""The time between two lines on the log about the same partition."""
 
 _log = logging.getLogger("kafmirror")
 
@@ -22,21 +23,23 @@ class _Alert:
     last_logged: float
 
     def describe(self, partition: Partition, now: float) -> str:
-        """A sentence about it."""
-        verb = "counts as" if self.threshold.measure(self.lag) is None else "is"
-        since = f" since {now - self.since:.0f} s" if now > self.since else ""
-        return f"{partition} {verb} over {self.threshold}{since}: {format_lag(self.lag)}"
+        """Return a sentence about the alert."""
+        is_unknown = self.threshold.measure(self.lag) is None
+        if now > self.since:
+            verb = "has counted as" if is_unknown else "has been"
+            return f"{partition} {verb} over {self.threshold} for {now - self.since:.0f} s: {format_lag(self.lag)}"
+        return f"{partition} {'counts as' if is_unknown else 'is'} over {self.threshold}: {format_lag(self.lag)}"
 
 
 @dataclass
 class ThresholdAlerts:
-    """What is over the threshold; times are seconds of the clock that ``update`` is given."""
+    """The partitions that are over the threshold. Times are in seconds, of the clock that ``update`` gets."""
 
     threshold: Threshold | None
     alerts: dict[Partition, _Alert] = field(default_factory=dict)
 
     def update(self, statuses: Iterable[PartitionStatus], now: float) -> None:
-        """Take notice of where all partitions stand."""
+        """Update the alerts with the status of all partitions, and log the changes."""
         if self.threshold is None:
             return
         for each in statuses:
@@ -53,5 +56,5 @@ class ThresholdAlerts:
             _log.warning("%s", alert.describe(status.source, now))
 
     def describe_alerts(self, now: float) -> list[str]:
-        """A sentence for each partition that is over it."""
+        """Return a sentence for each partition that is over the threshold."""
         return [alert.describe(partition, now) for partition, alert in self.alerts.items()]

@@ -1,1 +1,1 @@
-"""The plan: what would be mirrored, and what speaks against it."""
+"""The plan of a mirror: what it would do, and the reasons why it can't."""

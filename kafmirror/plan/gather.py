@@ -1,4 +1,4 @@
-"""The facts for a plan, gathered from both clusters; nothing is changed."""
+"""The facts for a plan, collected from both clusters. Nothing is changed there."""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -16,17 +16,17 @@ from .plan import ForeignPrefix, Plan, TopicFacts, TopicPairFacts, is_pattern, m
 
 
 class FactCollector:
-    """Gathers the facts about topics that are to be mirrored."""
+    """A collector of facts about the selected topics."""
 
     def __init__(self, source: ClusterConnection, target: ClusterConnection, selection: TopicSelection) -> None:
         self._source, self._target, self._selection = source, target, selection
 
     async def make_plan(self) -> Plan:
-        """The plan.
+        """Collect the facts, and return the plan.
 
         Raises:
-            KafkaUnavailable, KafkaRefused: a side doesn't answer.
-            TopicNotFound: a name that is no topic of the source.
+            KafkaUnavailable, KafkaRefused: a cluster doesn't answer.
+            TopicNotFound: a name that isn't a pattern is no topic of the source.
         """
         source_metadata_future = self._source.loop.spawn(self._source.fetch_metadata, None)
         target_metadata = await self._target.fetch_metadata(None)
@@ -48,19 +48,19 @@ class FactCollector:
         return Plan(self._source.name, self._target.name, tuple(plans), (), warnings)
 
     def find_topics(self, source_metadata: Metadata) -> list[str]:
-        """The source's topics that are wanted; raises TopicNotFound for a name that is none."""
+        """Return the names of the selected topics; raises TopicNotFound for a name that is no topic of the source."""
         for pattern in self._selection.patterns:
             if not match_topics([pattern], source_metadata.topics) and not is_pattern(pattern):
                 names = sorted(name for name in source_metadata.topics if not name.startswith("__"))
                 candidates = ", ".join(dict.fromkeys([*get_close_matches(pattern, names), *names]))
                 raise TopicNotFound(
-                    f"cluster {self._source.name} has no topic {pattern}, or its rights don't let us see it; "
-                    f"we see {candidates[:500] or 'none'}"
+                    f"cluster {self._source.name} has no topic {pattern} that we may see. "
+                    f"We may see: {candidates[:500] or 'none'}"
                 )
         return self.select_topics(source_metadata)
 
     def select_topics(self, source_metadata: Metadata) -> list[str]:
-        """The source's topics that are named, or meant by a pattern and no copies of the target's."""
+        """Return the topics that are named or match a pattern. Patterns skip copies of the target's topics."""
         return [
             name
             for name in match_topics(self._selection.patterns, source_metadata.topics)
@@ -68,14 +68,14 @@ class FactCollector:
         ]
 
     def _describe_left_out(self, source_metadata: Metadata) -> Iterator[str]:
-        """What a pattern might have been thought to mean."""
+        """Yield a warning for each pattern without a topic, and one for the copies that patterns skip."""
         for pattern in self._selection.patterns:
             if not match_topics([pattern], source_metadata.topics):
                 yield f"no topic of {self._source.name} matches {pattern} yet"
         if copies := set(match_topics(self._selection.patterns, source_metadata.topics)) - set(
             self.select_topics(source_metadata)
         ):
-            yield f"left out, being copies of what {self._target.name} has: {', '.join(sorted(copies))}"
+            yield f"skipped, because they are copies of topics of {self._target.name}: {', '.join(sorted(copies))}"
 
     async def _collect_facts(self, source_metadata: Metadata, target_metadata: Metadata, name: str) -> TopicPairFacts:
         spawn, target_name = self._source.loop.spawn, self._selection.make_target_name(self._source, name)
@@ -127,7 +127,7 @@ async def _collect_topic_facts(view: ClusterView, name: str, *, is_read_committe
 async def _compare_foreign_tails(
     source: ClusterView, target: ClusterView, source_facts: TopicFacts, target_facts: TopicFacts
 ) -> dict[int, ForeignPrefix]:
-    """Partitions whose last batch in the target isn't this mirror's, compared with the source."""
+    """Compare each partition whose last batch in the target isn't this mirror's. Return the results by partition."""
     producer_id = source.derive_mirror_producer_id(source_facts.topic.name)
 
     async def compare_partition(number: int) -> ForeignPrefix | None:
@@ -149,12 +149,13 @@ async def _compare_tail(
     start = max(source_bounds.low, target_bounds.low)
     if target_bounds.end > source_bounds.end:
         return ForeignPrefix(
-            target_bounds.end, f"it ends at {target_bounds.end}, and the source at {source_bounds.end}"
+            target_bounds.end, f"it ends at {target_bounds.end}, but the source ends at {source_bounds.end}"
         )
     if target_bounds.low > source_bounds.low or start >= target_bounds.end:
         return ForeignPrefix(
             target_bounds.end,
-            f"it holds offsets {target_bounds.low} to {target_bounds.end - 1}, and the source begins at {source_bounds.low}",
+            f"it holds offsets {target_bounds.low} to {target_bounds.end - 1}, "
+            f"but the source begins at {source_bounds.low}",
         )
     result = await PartitionComparison(
         pair, source, target, OffsetRanges(start, target_bounds.end, start, target_bounds.end)
@@ -169,9 +170,10 @@ async def _compare_tail(
 
 
 async def _find_partitions_written_by(source: ClusterView, facts: TopicFacts, producer_id: int) -> tuple[int, ...]:
-    """The partitions of a topic that hold records, when a mirror of the target's topic wrote the last batch of each.
+    """Return the partitions of a topic that hold records, if one mirror wrote the last batch of each.
 
-    Where others have written behind it, that mirror is over: the copy has taken over, and this is the way home.
+    If anybody else has written behind it in any partition, return none: the copy has taken over from the other
+    direction, and this direction is the way home.
     """
 
     async def fetch_last(number: int) -> Batch | None:
@@ -197,7 +199,7 @@ _BROKER_NAMES = {
 
 
 def _list_topic_settings(defaults: Mapping[str, Setting]) -> frozenset[str]:
-    """The topic settings that a broker knows, told by its defaults for them."""
+    """Return the names of the topic settings that a broker knows, from its own settings that are their defaults."""
     names = {name.removeprefix("log.").removeprefix("cleaner.") for name in defaults if name.startswith("log.")}
     names |= {name for name, broker in _BROKER_NAMES.items() if broker in defaults}
     return frozenset(names | {"compression.type"})
@@ -212,7 +214,7 @@ def _check_idle_timeout(defaults: Mapping[str, Setting]) -> list[str]:
     if expiry is not None and idle is not None and not 0 <= idle < expiry:
         return [
             f"the target forgets producers after {expiry} ms (producer.id.expiration.ms) and closes idle connections "
-            f"after {idle} ms (connections.max.idle.ms): the second should be less, so that a mirror that was frozen "
-            "can't write by what it knew before"
+            f"after {idle} ms (connections.max.idle.ms). The second time must be shorter; otherwise a mirror that was "
+            "frozen may write records twice"
         ]
     return []

@@ -1,4 +1,4 @@
-"""What a mirror would do, and why not if it can't: decided from facts that others gathered. Pure."""
+"""The plan of what a mirror would do, or why it can't, made from collected facts. Pure."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -7,15 +7,15 @@ from typing import NamedTuple
 
 from ..kafka.metadata import Bounds, Setting, Topic
 
-FOREVER = str(2**63 - 1)
+NO_LIMIT_MS = str(2**63 - 1)
 
 EXACT_COPY_SETTINGS: Mapping[str, str] = {
     "compression.type": "producer",
     "message.timestamp.type": "CreateTime",
-    "message.timestamp.before.max.ms": FOREVER,
-    "message.timestamp.after.max.ms": FOREVER,
+    "message.timestamp.before.max.ms": NO_LIMIT_MS,
+    "message.timestamp.after.max.ms": NO_LIMIT_MS,
 }
-"""Settings of every target, so that its brokers take records as they are."""
+"""Settings that every target topic gets, so that its brokers store records unchanged."""
 
 FOLLOWED_SETTINGS = (
     "cleanup.policy",
@@ -26,7 +26,7 @@ FOLLOWED_SETTINGS = (
     "retention.bytes",
     "retention.ms",
 )
-"""Settings that a target gets from the source even where the source has them from its brokers' defaults."""
+"""Settings that a target copies even where the source only has its brokers' defaults."""
 
 LOCAL_SETTINGS = (
     "follower.replication.throttled.replicas",
@@ -38,7 +38,7 @@ LOCAL_SETTINGS = (
     "remote.",
     "unclean.leader.election.enable",
 )
-"""Settings that belong to a cluster, or to its brokers' layout; a name that ends with a dot stands for all below it."""
+"""Settings that are each cluster's own, and aren't copied. A name that ends with a dot is a prefix."""
 
 READ, WRITE, DELETE, ALTER, DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS = 3, 4, 6, 7, 8, 10, 11
 _RIGHT_NAMES = {
@@ -53,14 +53,14 @@ _RIGHT_NAMES = {
 
 
 class ForeignPrefix(NamedTuple):
-    """Records in the target that this mirror didn't write: where they end, and how they differ from the source's."""
+    """Records in the target that this mirror didn't write: their end, and their difference from the source or None."""
 
     end: int
     difference: str | None
 
 
 class TopicFacts(NamedTuple):
-    """What one side tells of a topic; ``rights`` are Kafka's numbers of what we may do, None where nobody tells."""
+    """A topic on one side. ``rights`` are Kafka's numbers of the operations that we may do; None when unknown."""
 
     topic: Topic
     settings: Mapping[str, Setting]
@@ -70,15 +70,16 @@ class TopicFacts(NamedTuple):
 
 @dataclass(frozen=True)
 class TopicPairFacts:
-    """What is known of a topic on both sides.
+    """A topic on both sides.
 
     Attributes:
-        source, target: the topic there and here; the target None where there is none.
-        target_name: what it is called in the target.
-        foreign_prefixes: where the target's partitions hold records of others, by partition.
-        copied_from_target: partitions of the source that a mirror of the target's topic wrote.
-        create_error: why the target's topic can't be made, or None.
-        stored_bytes: what the source's partitions take on its brokers' disks; None when unknown.
+        source: the topic in the source.
+        target: the topic in the target; None when it doesn't exist yet.
+        target_name: the topic's name in the target.
+        foreign_prefixes: records in the target that this mirror didn't write, by partition.
+        copied_from_target: partitions of the source that a mirror in the other direction wrote.
+        create_error: why the topic can't be created in the target, or None.
+        stored_bytes: the size of the source's partitions on disk; None when unknown.
     """
 
     source: TopicFacts
@@ -90,25 +91,25 @@ class TopicPairFacts:
     stored_bytes: int | None
 
     def get_target_end(self, number: int) -> int:
-        """Where a partition of the target ends; 0 where it isn't there."""
+        """Return the end of a partition of the target, 0 when it doesn't exist."""
         return self.target.bounds[number].end if self.target and number in self.target.bounds else 0
 
 
 @dataclass(frozen=True)
 class TopicPlan:
-    """What is done for a topic.
+    """The plan for one topic.
 
     Attributes:
         source, target: the topic's name on both sides.
-        partitions: how many the source has.
-        create: whether the target's topic is made.
-        widen: whether it gets more partitions.
-        changes: settings to set in the target; None takes one back.
-        adopted: by partition, the end of records in the target that are taken as they are.
-        records: offsets that are still to be copied.
-        stored_bytes: what the source takes on disk, None when unknown.
-        refusals: why it can't be done.
-        warnings: what should be known.
+        partitions: the number of partitions in the source.
+        create: whether the topic must be created in the target.
+        widen: whether the topic must get more partitions in the target.
+        changes: settings to change in the target; None resets one to the default.
+        adopted: by partition, the end of records in the target that equal the source's and stay as they are.
+        records: the number of offsets that are still to be copied.
+        stored_bytes: the topic's size on the source's disks; None when unknown.
+        refusals: the reasons why the topic can't be mirrored.
+        warnings: sentences that the user should read.
     """
 
     source: str
@@ -126,7 +127,7 @@ class TopicPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is done in all; nothing is, as long as there are refusals."""
+    """The plan for all topics. Nothing is done while there are refusals."""
 
     source: str
     target: str
@@ -136,12 +137,12 @@ class Plan:
 
     @property
     def all_refusals(self) -> list[str]:
-        """Those of the whole and of each topic."""
+        """The refusals of the whole plan and of each topic."""
         return [*self.refusals, *(text for topic in self.topics for text in topic.refusals)]
 
 
 def match_topics(patterns: list[str], topics: Mapping[str, Topic]) -> list[str]:
-    """The topics that one of ``patterns`` names: a name, or a shell pattern, which never means an internal topic."""
+    """Return the topics that match one of ``patterns``: a name, or a shell pattern. Patterns skip internal topics."""
     return sorted(
         name
         for name, topic in topics.items()
@@ -151,12 +152,12 @@ def match_topics(patterns: list[str], topics: Mapping[str, Topic]) -> list[str]:
 
 
 def is_pattern(text: str) -> bool:
-    """Whether ``text`` stands for several topics."""
+    """Return whether ``text`` is a shell pattern."""
     return any(sign in text for sign in "*?[")
 
 
 def compute_target_settings(source: Mapping[str, Setting], known_settings: frozenset[str]) -> dict[str, str]:
-    """The settings that a target gets."""
+    """Return the settings that a target topic gets; ``known_settings`` are those that its brokers know."""
     desired = {
         name: setting.value
         for name, setting in source.items()
@@ -172,9 +173,10 @@ def _is_local(name: str) -> bool:
 def compute_setting_changes(
     desired_settings: Mapping[str, str], current_settings: Mapping[str, Setting], *, holds_records: bool
 ) -> dict[str, str | None]:
-    """What must be set, or taken back, so that a target has its settings.
+    """Return the settings to change in a target topic. None resets a setting to the default.
 
-    Compaction never begins in a target that holds records: those behind gaps don't all tell their offset in the source.
+    Compaction is never switched on in a target that holds records, because not all records behind gaps have a
+    ``kafmirror.offset`` header, and compaction may remove those that have it.
     """
     policy = current_settings["cleanup.policy"].value if "cleanup.policy" in current_settings else None
     if holds_records and policy and "compact" not in policy and "compact" in desired_settings.get("cleanup.policy", ""):
@@ -193,7 +195,7 @@ def compute_setting_changes(
 
 
 def plan_topic(facts: TopicPairFacts, known_settings: frozenset[str]) -> TopicPlan:
-    """What is to be done for a topic; ``known_settings`` are the topic settings that the target's brokers know."""
+    """Return the plan for a topic; ``known_settings`` are the topic settings that the target's brokers know."""
     partitions = len(facts.source.topic.leaders)
     existing_count = len(facts.target.topic.leaders) if facts.target else 0
     desired_settings = compute_target_settings(facts.source.settings, known_settings)
@@ -224,21 +226,22 @@ def _find_refusals(facts: TopicPairFacts) -> list[str]:
         refusals.append(facts.create_error)
     if facts.copied_from_target:
         refusals.append(
-            f"a mirror in the other direction writes {source} ({_format_partitions(facts.copied_from_target)}): two active regions "
-            "need other names, --target-topic '{source}.{topic}'; the way home is kafmirror failback"
+            f"a mirror in the other direction writes {source} ({_format_partitions(facts.copied_from_target)}). "
+            "If both regions are active, use --target-topic '{source}.{topic}' in both directions. "
+            "To bring a topic home, use kafmirror failback"
         )
     refusals += _find_missing_rights(source, "source", facts.source.rights, {READ, DESCRIBE, DESCRIBE_CONFIGS})
     return refusals + (_find_target_refusals(facts, facts.target) if facts.target else [])
 
 
 def _find_target_refusals(facts: TopicPairFacts, target: TopicFacts) -> list[str]:
-    """Why a target that is there can't be taken."""
+    """Return the reasons why an existing target topic can't be used."""
     name, refusals = facts.target_name, []
     existing_count, partitions = len(target.topic.leaders), len(facts.source.topic.leaders)
     if existing_count > partitions:
         refusals.append(
-            f"topic {name} has {existing_count} partitions in the target, and {facts.source.topic.name} has {partitions}: "
-            "partitions can't be taken away"
+            f"topic {name} has {existing_count} partitions in the target, "
+            f"and {facts.source.topic.name} has {partitions} in the source. Kafka can't remove partitions"
         )
     refusals += [
         f"{name}[{number}] holds records that aren't the source's: {prefix.difference}"
@@ -260,29 +263,28 @@ def _find_warnings(facts: TopicPairFacts) -> list[str]:
     warnings = []
     if partitions_to_fill := _find_partitions_to_fill(facts):
         warnings.append(
-            f"the source no longer holds the beginning of {_format_partitions(partitions_to_fill)}: the target begins at the same offsets, "
-            "behind fillers that are deleted at once"
+            f"the source no longer holds the beginning of {_format_partitions(partitions_to_fill)}. "
+            "The target gets empty records there, which are deleted at once, so that it begins at the same offsets"
         )
     lost_ranges = [
-        f"{number} ({facts.get_target_end(number)} to {bounds.low - 1})"
+        f"partition {number}, offsets {facts.get_target_end(number)} to {bounds.low - 1}"
         for number, bounds in sorted(facts.source.bounds.items())
         if 0 < facts.get_target_end(number) < bounds.low
     ]
     if lost_ranges:
         warnings.append(
-            f"retention in the source may have deleted what wasn't mirrored, in partition {', '.join(lost_ranges)}"
+            f"retention may have deleted records of the source before they were mirrored: {'; '.join(lost_ranges)}"
         )
     policy = facts.source.settings.get("cleanup.policy", Setting("delete", is_overridden=False)).value or ""
     if "compact" in policy:
         warnings.append(
-            "the topic is compacted: offsets differ behind gaps, batches are opened, each record behind a gap gets the "
-            "header kafmirror.offset"
+            "the topic is compacted, so offsets differ behind gaps. Each record there gets the header kafmirror.offset"
         )
     return warnings
 
 
 def _find_partitions_to_fill(facts: TopicPairFacts) -> list[int]:
-    """The partitions whose beginning retention took, and that the target has nothing of."""
+    """Return the partitions that no longer begin at offset 0 in the source, and hold nothing in the target."""
     return [
         number
         for number, bounds in sorted(facts.source.bounds.items())

@@ -1,1 +1,1 @@
-"""Source and target compared, record by record."""
+"""The comparison of source and target, record by record."""

@@ -1,4 +1,4 @@
-"""Reading a partition's batches in order, as one who sees committed records only."""
+"""A reader of a partition's batches in order, without aborted transactions."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -12,11 +12,12 @@ from ..kafka.fetch_produce import PartitionFetch, fetch
 from ..kafka.metadata import Partition
 
 INITIAL_FETCH_BYTES = 4 << 20
+"""How much to fetch at once. It doubles when a batch is larger."""
 _WAIT_MS = 200
 
 
 class BatchReader:
-    """A partition's batches from an offset on, up to an end; their first may begin before it."""
+    """A reader of a partition's batches from ``start`` to ``end``. The first batch may begin before ``start``."""
 
     def __init__(self, view: ClusterView, partition: Partition, start: int, end: int) -> None:
         self.view, self.partition = view, partition
@@ -26,15 +27,15 @@ class BatchReader:
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether there is nothing more to come."""
+        """Whether all batches were read."""
         return not self._queue and self.position >= self.end
 
     async def read_next(self) -> Batch | None:
-        """The next batch, None at the end.
+        """Return the next batch, or None at the end.
 
         Raises:
-            MirrorStopped: a batch is damaged, or what was to be read was deleted meanwhile.
-            KafkaUnavailable, KafkaRefused: no answer.
+            MirrorStopped: a batch is damaged, or the partition now ends before ``end``.
+            KafkaUnavailable, KafkaRefused: no broker answers, or it answers with an error.
         """
         while not self._queue and self.position < self.end:
             await self._fetch()
@@ -57,10 +58,10 @@ class BatchReader:
             if fetched.records:
                 self._fetch_bytes *= 2
             elif fetched.stable_end >= self.end:
-                self.position = self.end  # nothing but deleted offsets
+                self.position = self.end  # no records are left up to the end
             else:
                 raise MirrorStopped(
-                    f"{self.partition} in {connection.name} ends at {fetched.stable_end}, below {self.end}"
+                    f"{self.partition} in {connection.name} now ends at {fetched.stable_end}, before {self.end}"
                 )
 
     def _queue_batches(self, records: bytes, aborted: Iterable[tuple[int, int]]) -> None:
@@ -74,7 +75,7 @@ class BatchReader:
                 return
             if not is_intact(batch):
                 raise MirrorStopped(
-                    f"{self.partition} in {self.view.connection.name}: batch {batch.base_offset} is damaged"
+                    f"{self.partition} in {self.view.connection.name}: the batch at {batch.base_offset} is damaged"
                 )
             self.position = batch.next_offset
             if not is_hidden and batch.record_count:

@@ -1,4 +1,4 @@
-"""Comparing a partition with its copy: by whole batches where their bytes are the same, else record by record."""
+"""The comparison of a partition with its copy: batch by batch while the bytes are equal, else record by record."""
 
 import hashlib
 from collections import deque
@@ -14,7 +14,7 @@ from .batch_reader import BatchReader
 
 
 class PartitionPair(NamedTuple):
-    """A partition on both sides, and who mirrors it."""
+    """A partition on both sides, and the producer id of its mirror."""
 
     source: Partition
     target: Partition
@@ -22,7 +22,7 @@ class PartitionPair(NamedTuple):
 
 
 class OffsetRanges(NamedTuple):
-    """What to compare: offsets of the source, and of the target the offset to begin with and the end."""
+    """The offsets to compare: ``start`` and ``end`` in the source, and the same places in the target."""
 
     start: int
     end: int
@@ -32,15 +32,18 @@ class OffsetRanges(NamedTuple):
 
 @dataclass
 class ComparisonResult:
-    """What a comparison found; offsets are the source's.
+    """The result of a comparison. All offsets are the source's.
 
     Attributes:
-        equal: records that are the same on both sides.
-        first_difference: the first offset whose records differ, and in what; None without one.
-        differing: how many differ.
-        missing, extra: ranges of offsets, both ends included, that only the source or only the target holds.
-        position: up to where it was compared.
-        digest: SHA-256 over offset, timestamp, key, value and headers of the source's records, when asked for.
+        equal: the number of records that are equal on both sides.
+        differing: the number of records that differ.
+        first_difference: the first offset whose records differ, and the names of the parts that differ; None when
+            all are equal.
+        missing: ranges of offsets, both ends included, that only the source holds.
+        extra: ranges of offsets, both ends included, that only the target holds.
+        position: the offset up to which the records were compared.
+        digest: SHA-256 over offset, timestamp, key, value and headers of the source's records; None without
+            ``has_digest``.
     """
 
     equal: int = 0
@@ -53,12 +56,12 @@ class ComparisonResult:
 
     @property
     def is_exact(self) -> bool:
-        """Whether nothing differs, is missing or too much."""
+        """Whether both sides hold the same records."""
         return not (self.differing or self.missing or self.extra)
 
 
 class PartitionComparison:
-    """Compares one partition, in memory bounded by a fetch of each side."""
+    """The comparison of one partition. It keeps at most one fetch of each side in memory."""
 
     def __init__(
         self,
@@ -80,13 +83,13 @@ class PartitionComparison:
         self._hash = hashlib.sha256() if has_digest else None
 
     def add_to(self, result: ComparisonResult) -> "PartitionComparison":
-        """Itself, with what it finds added to what was found before."""
+        """Continue an earlier ``result`` instead of a new one, and return this comparison."""
         result.position = self.ranges.start
         self.result = result
         return self
 
     async def run(self) -> ComparisonResult:
-        """Compare all of it.
+        """Compare all records, and return the result.
 
         Raises:
             MirrorStopped, KafkaUnavailable, KafkaRefused: a side can't be read to the end.
@@ -96,7 +99,7 @@ class PartitionComparison:
         return self.result
 
     async def compare_next(self) -> bool:
-        """Compare a batch; False when there's none left."""
+        """Compare one batch, and return False when none is left."""
         source, target = self._readers
         source_batch = None if self._source_records else await source.read_next()
         target_batch = None if self._target_records else await target.read_next()
@@ -124,7 +127,7 @@ class PartitionComparison:
         return self.ranges.start <= batch.base_offset and batch.next_offset <= self.ranges.end
 
     def _match_records(self, *, is_source_exhausted: bool, is_target_exhausted: bool) -> None:
-        """Compare opened records as far as both sides are known."""
+        """Compare the decoded records as far as both sides have been read."""
         source_records, target_records = self._source_records, self._target_records
         while source_records and target_records:
             if source_records[0].offset == target_records[0].offset:
@@ -160,7 +163,7 @@ class PartitionComparison:
 
 
 def has_same_bytes(source_batch: Batch, target_batch: Batch) -> bool:
-    """Whether two batches are the same without opening them."""
+    """Return whether two batches have the same bytes."""
     return (
         source_batch.base_offset == target_batch.base_offset
         and source_batch.body == target_batch.body
@@ -169,7 +172,7 @@ def has_same_bytes(source_batch: Batch, target_batch: Batch) -> bool:
 
 
 def describe_difference(source_record: DecodedRecord, target_record: DecodedRecord) -> str:
-    """In what two records of one offset differ."""
+    """Return the parts in which two records with one offset differ, between commas."""
     parts = []
     if source_record.timestamp != target_record.timestamp:
         parts.append(f"timestamp ({source_record.timestamp} and {target_record.timestamp})")
