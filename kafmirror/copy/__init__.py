@@ -1,1 +1,1 @@
-"""The mirror at work: batches fetched, sent, and resumed."""
+"""The running mirror: it fetches and sends batches, and finds where each partition continues."""

@@ -1,4 +1,4 @@
-"""Fetching from one broker of the source, for all partitions that it leads."""
+"""The fetcher of one broker of the source, for all partitions that the broker leads."""
 
 import time
 from collections.abc import Mapping
@@ -15,9 +15,13 @@ from .partition_buffer import DamagedBatch
 from .partition_copy import CopyState, PartitionCopy
 
 MAX_TOTAL_QUEUED_BYTES = 24 << 20
+"""The limit of fetched batches in memory, over all partitions of a broker. Fetching pauses above it."""
+
 LONG_WAIT_MS, SHORT_WAIT_MS = 500, 5
+"""How long a fetch waits for records: long if it asks for all partitions, short if some can't be fetched now."""
+
 TRICKLE_BYTES, TRICKLE_PAUSE_S = 16 * 1024, 0.005
-"""Where a fetch brings little, records trickle in: a pause lets a few of them come at once."""
+"""After a fetch of fewer bytes, a short pause lets several records arrive for the next fetch."""
 
 
 async def run_fetcher(state: MirrorState, node: int) -> None:
@@ -29,7 +33,7 @@ async def run_fetcher(state: MirrorState, node: int) -> None:
         if not fetchable or sum(each.buffer.queued_bytes for each in copies_led) > MAX_TOTAL_QUEUED_BYTES:
             await wakeup.wait(0.2)
             continue
-        turn = (turn + 1) % len(fetchable)  # only the first partition of a request gets a batch of any size
+        turn = (turn + 1) % len(fetchable)  # only a request's first partition gets a large batch
         wait_ms = LONG_WAIT_MS if len(fetchable) == len(copies_led) else SHORT_WAIT_MS
         if await _fetch(state, node, fetchable[turn:] + fetchable[:turn], wait_ms) < TRICKLE_BYTES:
             await state.loop.sleep(TRICKLE_PAUSE_S)
@@ -41,7 +45,7 @@ def _leads(state: MirrorState, node: int, copy: PartitionCopy) -> bool:
 
 
 async def _fetch(state: MirrorState, node: int, copies: list[PartitionCopy], wait_ms: int) -> int:
-    """Fetch once; how many bytes came."""
+    """Fetch once, and return the number of bytes that came."""
     generations = {copy.source: copy.generation for copy in copies}
     requests = {copy.source: _make_request(state, copy) for copy in copies}
     try:
@@ -93,8 +97,9 @@ def _add_fetched(state: MirrorState, copy: PartitionCopy, fetched: FetchResult, 
     if fetched.diverged_at is not None:
         state.fail(
             MirrorStopped(
-                f"{copy.source} in {state.source.connection.name} has lost records (an unclean leader election): its "
-                f"log parts at offset {fetched.diverged_at} from what was read up to {copy.buffer.fetch_offset - 1}"
+                f"{copy.source} in {state.source.connection.name} has lost records (an unclean leader election): "
+                f"its log differs from offset {fetched.diverged_at} on, "
+                f"and was read up to {copy.buffer.fetch_offset - 1}"
             )
         )
         return
@@ -102,7 +107,7 @@ def _add_fetched(state: MirrorState, copy: PartitionCopy, fetched: FetchResult, 
     copy.buffer.add_fetched(fetched.records, fetched.aborted, now)
     copy.update_source_end(max(fetched.stable_end, copy.buffer.fetch_offset))
     if fetched.records and copy.buffer.fetch_offset == offset_before:
-        copy.fetch_bytes = min(copy.fetch_bytes * 2, 1 << 28)  # a batch that is larger than what was asked for
+        copy.fetch_bytes = min(copy.fetch_bytes * 2, 1 << 28)  # the batch is larger
 
 
 def _handle_error(state: MirrorState, copy: PartitionCopy, code: int) -> None:

@@ -1,4 +1,4 @@
-"""Taking consumer groups' offsets along: to the same records in the target, never beyond what it holds, never back."""
+"""The transfer of consumer groups' offsets, to the same records in the target: never beyond its end, never back."""
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -12,7 +12,14 @@ from .offset_translation import translate_offset
 
 
 class CopyProgress(NamedTuple):
-    """A partition's copy: the target's partition, its mirror's producer id, and how far it goes on both sides."""
+    """The progress of a partition's copy.
+
+    Attributes:
+        target: the partition in the target.
+        producer_id: the mirror's producer id.
+        done_source: the source's offset up to which records are copied.
+        done_target: the same place in the target.
+    """
 
     target: Partition
     producer_id: int
@@ -21,7 +28,7 @@ class CopyProgress(NamedTuple):
 
 
 class GroupOffsetResult(NamedTuple):
-    """What became of a group's offset of a partition; ``skip_reason`` is why it wasn't set."""
+    """The result for a group's offset of a partition. ``skip_reason`` says why it wasn't set; None if it was."""
 
     group: str
     partition: Partition
@@ -31,7 +38,7 @@ class GroupOffsetResult(NamedTuple):
 
 
 class GroupOffsetSync:
-    """Sets offsets of the source's groups in the target.
+    """A transfer of the offsets of the source's groups to the target.
 
     Args:
         source, target: both clusters.
@@ -43,10 +50,13 @@ class GroupOffsetSync:
         self._settled: dict[tuple[str, Partition], int] = {}
 
     async def sync(self, copies: Mapping[Partition, CopyProgress]) -> list[GroupOffsetResult]:
-        """Set the offsets that have changed since the last time, of the partitions in ``copies`` by the source's name.
+        """Set the offsets that have changed since the last call.
+
+        Args:
+            copies: the progress of each partition, by the partition of the source.
 
         Raises:
-            KafkaUnavailable, KafkaRefused: a side doesn't answer.
+            KafkaUnavailable, KafkaRefused: a cluster doesn't answer, or refuses an offset.
         """
         results: list[GroupOffsetResult] = []
         for group in sorted(await consumer_groups.list_groups(self._source.connection)):

@@ -1,4 +1,4 @@
-"""A mirror from its plan to its end: topics made, partitions pumped, and what changes in the source followed."""
+"""A mirror from its plan to its end: it creates topics, copies partitions, and follows changes of the source."""
 
 import logging
 import time
@@ -23,18 +23,23 @@ from .partition_copy import CopyState, PartitionCopy
 from .pump import Pump
 
 FOLLOW_INTERVAL_S = 3.0
+"""The time between two looks for new topics, partitions, settings and groups' offsets in the source."""
+
 MAX_END_AGE_S = 10.0
+"""How long the source's end counts as known. After that the lag is unknown."""
+
 GROUPS_TIMEOUT_S = 30.0
+"""How long the mirror tries to set the groups' offsets at its end."""
 
 _log = logging.getLogger("kafmirror")
 
 
 class CopyOptions(NamedTuple):
-    """How to mirror.
+    """The options of a copy.
 
     Attributes:
-        once: whether to end when all that the source held at the start is copied.
-        accept_loss: whether to go on behind records that retention deleted before they were copied.
+        once: whether to end when the records that the source held at the start are copied.
+        accept_loss: whether to continue behind records that retention deleted before they were copied.
     """
 
     once: bool = False
@@ -42,7 +47,7 @@ class CopyOptions(NamedTuple):
 
 
 class Mirror:
-    """Mirrors topics of one cluster into another."""
+    """A mirror of topics of one cluster in another."""
 
     def __init__(
         self,
@@ -63,24 +68,24 @@ class Mirror:
 
     @property
     def losses(self) -> list[str]:
-        """What retention deleted before it was copied, and was accepted."""
+        """The accepted losses, a sentence each."""
         return self.state.losses if self.state else []
 
     def list_waits(self) -> list[str]:
-        """What the mirror waits for."""
+        """Return the problems that the mirror waits for, a sentence each."""
         return self.state.waits.list_waits() if self.state else []
 
     async def make_plan(self) -> Plan:
-        """What would be done; raises as ``FactCollector.make_plan`` does."""
+        """Return the plan; raises as ``FactCollector.make_plan`` does."""
         return await self._collector.make_plan()
 
     async def run(self, plan: Plan) -> None:
-        """Do what ``plan`` says, and copy: to the end with ``once``, else until ``stop``.
+        """Carry out ``plan``, and copy: to the end with ``once``, else until ``stop`` is called.
 
         Raises:
-            Refused: the plan says no.
-            MirrorStopped: going on wouldn't be exact.
-            KafkaUnavailable, KafkaRefused: a side didn't answer at the start, or refuses the mirror.
+            Refused: the plan has refusals.
+            MirrorStopped: the copy can't continue exactly.
+            KafkaUnavailable, KafkaRefused: a cluster didn't answer at the start, or refuses the mirror.
         """
         if plan.all_refusals:
             raise Refused("\n".join(["nothing was mirrored:", *(f"  {text}" for text in plan.all_refusals)]))
@@ -114,12 +119,12 @@ class Mirror:
         deadline = time.monotonic() + GROUPS_TIMEOUT_S
         while problem := await self._sync_groups(state):
             if time.monotonic() > deadline:
-                _log.warning("groups' offsets weren't taken along: %s", problem)
+                _log.warning("groups' offsets weren't set in the target: %s", problem)
                 return
             await state.loop.sleep(0.5)
 
     async def _sync_groups(self, state: MirrorState) -> str | None:
-        """Take the groups' offsets along; why it wasn't done, or None."""
+        """Set the groups' offsets in the target. Return the problem when that fails, else None."""
         copies = {
             each.source: CopyProgress(
                 each.target, each.buffer.producer_id, each.buffer.done_source, each.buffer.done_target
@@ -137,7 +142,7 @@ class Mirror:
         return None
 
     def stop(self) -> None:
-        """End cleanly: what was sent is waited for, nothing new is."""
+        """End cleanly: send nothing new, and wait for the answers to what was sent."""
         self._is_stopping = True
         if self.state is not None:
             self.state.is_stopping = True
@@ -153,7 +158,7 @@ class Mirror:
             await topic_admin.add_partitions(self.target, plan.target, plan.partitions)
 
     async def _start_copying(self, state: MirrorState, plan: TopicPlan) -> None:
-        """Begin to copy a topic that is there on both sides."""
+        """Begin to copy a topic that exists on both sides."""
         spawn = state.loop.spawn
         settings, source_topic = (
             spawn(topic_admin.fetch_settings, self.source, plan.source),
@@ -191,7 +196,7 @@ class Mirror:
         )
 
     async def _wait_for_leaders(self, name: str, partitions: int) -> Topic:
-        """A topic of the target, once all its partitions have leaders; it may just have been made."""
+        """Wait until all partitions of a topic in the target have leaders, and return the topic."""
         deadline = time.monotonic() + 30
         while True:
             topic = (await self.target.fetch_metadata([name])).topics[name]
@@ -208,7 +213,7 @@ class Mirror:
             state.copies[partition].goal = end
 
     async def _follow_source(self, state: MirrorState) -> None:
-        """Take up new topics and partitions, and pass on changed settings, until the mirror stops."""
+        """Add new topics and partitions, and copy changed settings, until the mirror stops."""
         while not state.is_stopping:
             await state.loop.sleep(FOLLOW_INTERVAL_S)
             try:
@@ -266,7 +271,7 @@ class Mirror:
                 copy.max_batch_bytes = int(target_settings["max.message.bytes"].value or copy.max_batch_bytes)
 
     async def list_statuses(self) -> list[PartitionStatus]:
-        """Where each partition stands at this moment."""
+        """Return the present status of each partition."""
         now, now_ms = time.monotonic(), time.time() * 1000
         copies = self.state.copies.values() if self.state else ()
         return [_build_status(each, now, now_ms) for each in sorted(copies, key=lambda each: each.source)]

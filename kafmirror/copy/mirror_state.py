@@ -1,4 +1,4 @@
-"""What the parts of a running mirror share: both sides, the copies, what went wrong, and bells to ring."""
+"""The state that the parts of a running mirror share: both clusters, the copies, errors and wake-ups."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,15 +12,19 @@ from .wait_log import WaitLog
 
 @dataclass(eq=False)
 class MirrorState:
-    """A running mirror.
+    """The state of a running mirror.
 
     Attributes:
-        copies, by_target: its partitions, by their source and by their target.
-        error: what stopped it.
-        is_stopping: whether nothing new is to be fetched or sent.
-        progress_wakeup: rung when something is acknowledged, or stops it.
-        resume_wakeup: partitions whose place must be looked up again.
-        refresh_wakeup: rung when the leaders of either side must be asked for anew.
+        is_loss_accepted: whether to continue behind records that retention deleted before they were copied.
+        copies: the copies by their partition in the source.
+        copies_by_target: the copies by their partition in the target.
+        error: the error that stopped the mirror, or None.
+        is_stopping: whether nothing new may be fetched or sent.
+        losses: the accepted losses, a sentence each.
+        progress_wakeup: set when a batch is acknowledged, or the mirror must stop.
+        resume_wakeup: set when there are copies in ``to_resume``.
+        to_resume: copies whose resume point must be looked up.
+        refresh_wakeup: set when the metadata of both clusters must be fetched again.
     """
 
     loop: EventLoop
@@ -45,13 +49,13 @@ class MirrorState:
         self.fetcher_wakeups: dict[int, Wakeup] = {}
 
     def add(self, copies: Iterable[PartitionCopy]) -> None:
-        """Take up further partitions."""
+        """Add partitions to copy."""
         for copy in copies:
             self.copies[copy.source] = self.copies_by_target[copy.target] = copy
             self.reexamine(copy)
 
     def reexamine(self, copy: PartitionCopy) -> None:
-        """Look up where the target's partition ends; what was fetched or is under way no longer counts."""
+        """Look up again where a copy continues. Drop fetched batches, and ignore answers to those already sent."""
         if copy.state is not CopyState.EXAMINING:
             copy.state = CopyState.EXAMINING
             copy.generation += 1
@@ -60,12 +64,12 @@ class MirrorState:
             self.resume_wakeup.set()
 
     def fail(self, error: BaseException) -> None:
-        """Stop all; the first error is the one that is told."""
+        """Stop the mirror with an error. Only the first error is kept."""
         self.error = self.error or error
         self.is_stopping = True
         self.progress_wakeup.set()
 
     def wake_workers(self) -> None:
-        """Something may be to fetch or to send."""
+        """Wake the fetchers and senders, because there may be something to fetch or send."""
         for wakeup in (*self.sender_wakeups.values(), *self.fetcher_wakeups.values()):
             wakeup.set()

@@ -1,4 +1,4 @@
-"""Which offset of the target an offset of the source is, told by the target's own batches."""
+"""The translation of a source's offset into the target's, by the batches in the target."""
 
 from ..batches.offset_header import restore_source_records
 from ..kafka.cluster_view import ClusterView
@@ -6,17 +6,17 @@ from ..kafka.metadata import Bounds, Partition
 
 
 async def translate_offset(target: ClusterView, partition: Partition, producer_id: int, source_offset: int) -> int:
-    """The target's offset of the first record that isn't before ``source_offset`` in the source; its end when there is none.
+    """Return the target's offset of the first record at or behind ``source_offset``, or the target's end.
 
     Raises:
         KafkaUnavailable, KafkaRefused: the target doesn't answer.
-        ValueError: a batch can't be opened.
+        ValueError: a batch can't be decoded.
     """
     bounds = await target.fetch_bounds(partition)
     position = await target.fetch_mirrored_position(partition, bounds, producer_id)
     if source_offset >= position:
         return bounds.end
-    if position == bounds.end:  # a shift only grows, so where there is none at the end there is none at all
+    if position == bounds.end:  # the difference of offsets only grows, so it is 0 everywhere when it is 0 at the end
         return max(source_offset, bounds.low)
     return await _search_target(target, partition, producer_id, source_offset, bounds)
 
@@ -24,7 +24,7 @@ async def translate_offset(target: ClusterView, partition: Partition, producer_i
 async def _search_target(
     target: ClusterView, partition: Partition, producer_id: int, source_offset: int, bounds: Bounds
 ) -> int:
-    """Halve the target's log until the batch with the record is found."""
+    """Find the record by a binary search over the target's log, and return its offset."""
     low, end = bounds
     while low < end:
         batch = await target.fetch_batch_at(partition, (low + end) // 2)

@@ -1,4 +1,4 @@
-"""One partition on its way: what was fetched, what is sent next, what is acknowledged. Pure: no network, no clock."""
+"""The buffer of one partition: batches that were fetched, sent and acknowledged. Pure: no network, no clock."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -10,28 +10,36 @@ from ..batches.offset_header import HeaderPolicy, with_first_offset_header, with
 from ..batches.record import DecodedRecord, decode_records, encode_batch
 from ..batches.record_batch import Batch, Stamp, is_intact, split_batches, stamp_batch
 
-MAX_MERGED_BYTES, MIN_PATCHED_BYTES, HEADER_ROOM_BYTES = 512 * 1024, 64 * 1024, 1024
+MAX_MERGED_BYTES = 512 * 1024
+"""The most bytes of small batches that are merged into one."""
+
+MIN_PATCHED_BYTES = 64 * 1024
+"""The size from which a batch behind a gap, or in a compacted topic, is sent by itself instead of merged."""
+
+HEADER_ROOM_BYTES = 1024
+"""The room for a header that is kept below the target's largest batch."""
+
 MAX_SMALL_BYTES, MAX_SMALL_RECORDS = 16 * 1024, 20
-"""A batch up to both is small: opening its records costs less than a request of its own."""
+"""A batch up to both limits is small: to decode its records costs less than a request of its own."""
 
 
 class QueuedBatch(NamedTuple):
-    """A fetched batch that waits to be sent, and when it was fetched (seconds of any clock)."""
+    """A fetched batch that waits to be sent, and its time of fetching in seconds of any clock."""
 
     batch: Batch
     fetched_at: float
 
 
 class OutgoingBatch(NamedTuple):
-    """A batch for a produce request, and what its acknowledgement means.
+    """A batch for a produce request.
 
     Attributes:
-        data: the batch.
+        data: the batch in bytes.
         base_offset: the offset that it must get in the target.
-        next_target: the target's end, once it has it.
-        next_source: the offset in the source that follows its last record.
-        record_count: its records.
-        first_timestamp: that of its first record, in milliseconds since 1970.
+        next_target: the target's end once the batch is stored.
+        next_source: the offset in the source behind its last record.
+        record_count: the number of its records.
+        first_timestamp: the timestamp of its first record, in milliseconds since 1970.
     """
 
     data: bytes
@@ -43,26 +51,33 @@ class OutgoingBatch(NamedTuple):
 
 
 class DamagedBatch(ValueError):
-    """A batch in the source whose checksum doesn't fit."""
+    """A batch in the source whose checksum is wrong."""
 
 
 @dataclass(slots=True)
 class PartitionBuffer:
-    """Where a partition's copy stands.
+    """The batches and the offsets of a partition's copy.
 
     Attributes:
         producer_id: the mirror's producer id.
-        is_compacted: whether the topic is compacted: mirrors may see different batches of it, and its copy loses records.
+        is_compacted: whether the topic is compacted. Then several mirrors may see different batches, and the copy
+            may lose records later.
         fetch_offset: the source's offset to fetch next.
-        source_offset: the source's offset that the next batch begins with, or a later one where it skips.
+        source_offset: the lowest offset in the source that the next batch may begin with.
         target_offset: the target's offset that the next batch must get.
-        is_shifted: whether the two differ, so that batches must be opened.
-        done_source, done_target: as far as it is acknowledged.
-        last_epoch: the leader epoch of the last batch fetched, -1 when none was.
-        in_flight_count: how many batches were sent and aren't answered.
-        leftover_records: opened records that didn't fit into the last batch, and how they were compressed.
-        pending_timestamp: that of the first record that isn't acknowledged, in milliseconds since 1970, or None.
-        done_timestamp: that of the last batch that was acknowledged, or None.
+        is_shifted: whether offsets differ between source and target, so that batches must be decoded.
+        done_source, done_target: the offsets on both sides up to which the copy is acknowledged.
+        last_epoch: the leader epoch of the last fetched batch; -1 when there is none.
+        in_flight_count: the number of batches that were sent and aren't answered yet.
+        queued_bytes: the size of the batches in ``queue``.
+        records_sent, bytes_sent: the records and bytes that were acknowledged.
+        pending_timestamp: the timestamp of the first record that isn't acknowledged, in milliseconds since 1970, or
+            None.
+        done_timestamp: the first timestamp of the last acknowledged batch, in milliseconds since 1970, or None.
+        queue: the fetched batches that aren't sent yet.
+        in_flight_timestamps: the first timestamps of the batches that were sent and aren't answered yet.
+        leftover_records: decoded records that didn't fit into the last batch.
+        leftover_codec: the compression of the batches that they came from.
     """
 
     producer_id: int
@@ -86,24 +101,29 @@ class PartitionBuffer:
     leftover_codec: int = 0
 
     def restart(self, source: int, target: int) -> None:
-        """Begin, or begin anew, behind what the target holds."""
+        """Begin at offset ``source`` of the source, which becomes offset ``target`` of the target."""
         self.clear()
         self.fetch_offset = self.source_offset = self.done_source = source
         self.target_offset = self.done_target = target
         self.is_shifted = source != target
 
     def clear(self) -> None:
-        """Forget what was fetched and not sent."""
+        """Drop all batches that were fetched and not acknowledged."""
         self.queue.clear()
         self.in_flight_timestamps.clear()
         self.leftover_records.clear()
         self.queued_bytes, self.last_epoch = 0, -1
 
     def add_fetched(self, records: bytes, aborted: Iterable[tuple[int, int]], now: float) -> None:
-        """Queue what a fetch at ``fetch_offset`` returned.
+        """Queue the batches that a fetch at ``fetch_offset`` returned.
+
+        Args:
+            records: the batches in bytes.
+            aborted: producer id and first offset of each aborted transaction.
+            now: the time of the fetch, in seconds of any clock.
 
         Raises:
-            Damaged, OldFormat: a batch that can't be copied.
+            DamagedBatch, OldFormat: a batch can't be copied.
         """
         aborted_transactions = AbortedTransactions(aborted)
         for batch in split_batches(records):
@@ -111,7 +131,7 @@ class PartitionBuffer:
             if batch.next_offset <= self.fetch_offset:
                 continue
             if not is_intact(batch):
-                raise DamagedBatch(f"the batch at offset {batch.base_offset} is damaged: its checksum doesn't fit")
+                raise DamagedBatch(f"the batch at offset {batch.base_offset} is damaged: its checksum is wrong")
             self.fetch_offset, self.last_epoch = batch.next_offset, batch.leader_epoch
             if not is_hidden and batch.record_count:
                 self.queue.append(QueuedBatch(batch, now))
@@ -119,7 +139,7 @@ class PartitionBuffer:
         self._update_progress()
 
     def _update_progress(self) -> None:
-        """Where nothing waits, all that was fetched is done: what follows the last record is nobody's to copy."""
+        """Update the timestamp of the first pending record. If none is pending, all fetched offsets are done."""
         if not self.has_waiting and not self.in_flight_count:
             self.done_source = self.source_offset = self.fetch_offset
             self.pending_timestamp = None
@@ -132,27 +152,30 @@ class PartitionBuffer:
 
     @property
     def has_waiting(self) -> bool:
-        """Whether anything that was fetched isn't sent yet."""
+        """Whether fetched records wait to be sent."""
         return bool(self.queue or self.leftover_records)
 
     @property
     def has_little(self) -> bool:
-        """Whether what waits is little, and may wait for more to go with it."""
+        """Whether so few bytes wait that they may wait for more."""
         return self.queued_bytes < MAX_SMALL_BYTES and not self.leftover_records
 
     @property
     def enters_gap(self) -> bool:
-        """Whether the next batch is the first that can't keep its offsets."""
+        """Whether the next batch is the first whose offsets differ in the target."""
         if self.is_shifted or self.leftover_records or not self.queue:
             return False
         batch = self.queue[0].batch
         return batch.base_offset > self.target_offset or not batch.is_dense
 
     def build_next_batch(self, max_batch_bytes: int) -> OutgoingBatch | None:
-        """The next batch to send, of at most ``max_batch_bytes`` bytes where that can be chosen; None when nothing waits.
+        """Return the next batch to send, or None when nothing waits.
+
+        Args:
+            max_batch_bytes: the largest batch that the target takes. A batch that is copied unchanged may be larger.
 
         Raises:
-            ValueError: a batch that must be opened can't be.
+            ValueError: a batch can't be decoded.
         """
         while self.has_waiting:
             self.is_shifted = self.is_shifted or self.enters_gap
@@ -177,7 +200,7 @@ class PartitionBuffer:
         )
 
     def _pop_unopened(self, max_batch_bytes: int) -> Batch | None:
-        """The next batch as it is, behind a gap with its first record named; None where it must be opened."""
+        """Return the next batch if it needs no decoding, behind a gap with a header on its first record; else None."""
         batch = self.queue[0].batch
         if not batch.is_copyable_unopened or batch.base_offset < self.source_offset:
             return None
@@ -194,7 +217,7 @@ class PartitionBuffer:
         return with_first_offset_header(self._pop_batch(), self.producer_id)
 
     def _pop_decoded(self, max_batch_bytes: int) -> list[DecodedRecord]:
-        """The records of the next batch, and of those behind it that join it."""
+        """Return the records of the next batch, and of those behind it that are merged with it."""
         remaining_bytes, last = min(MAX_MERGED_BYTES, max_batch_bytes // 2), self._pop_batch()
         records = self._decode_remaining(last)
         while self.queue and self._can_join(self.queue[0].batch, last, remaining_bytes := remaining_bytes - last.size):
@@ -206,18 +229,18 @@ class PartitionBuffer:
         return [record for record in decode_records(batch) if record.offset >= self.source_offset]
 
     def _can_join(self, batch: Batch, last: Batch, remaining_bytes: int) -> bool:
-        """Whether a batch goes into one with ``last``: from a gap on any that fits, else light ones without a gap."""
+        """Return whether to merge a batch with ``last``: behind a gap if it fits, else only a light one without gap."""
         is_fitting = batch.codec == last.codec and batch.size <= remaining_bytes
         return is_fitting and (
             self.is_shifted or (self._is_light(batch) and batch.is_dense and batch.base_offset == last.next_offset)
         )
 
     def _is_light(self, batch: Batch) -> bool:
-        """Whether a batch is opened sooner than sent alone and, where the topic is compacted, read back."""
+        """Return whether decoding a batch costs less than sending it alone (and reading it back, if compacted)."""
         return batch.size < MIN_PATCHED_BYTES if self.is_compacted else _is_small(batch)
 
     def _build_batch(self, records: list[DecodedRecord], codec: int, max_batch_bytes: int) -> OutgoingBatch:
-        """A batch of as many of the records as fit into one; the others are left for the next."""
+        """Return a batch of as many records as fit into one. The others are kept for the next batch."""
         data, all_records = self._encode_records(records, codec), records
         while len(data) > max_batch_bytes and len(records) > 1:
             records = records[: len(records) // 2]
@@ -243,7 +266,7 @@ class PartitionBuffer:
         return outgoing
 
     def acknowledge(self, outgoing: OutgoingBatch) -> None:
-        """The target holds a batch, at its place."""
+        """Count a batch as stored in the target at its offset."""
         if outgoing.next_target > self.done_target:
             self.done_target, self.done_source = outgoing.next_target, outgoing.next_source
             self.records_sent += outgoing.record_count

@@ -1,4 +1,4 @@
-"""One partition in a running mirror: its flow, its place on both sides, and what is known of it when."""
+"""The copy of one partition in a running mirror: its buffer, its state, and how old its facts are."""
 
 import time
 from dataclasses import dataclass, field
@@ -8,13 +8,14 @@ from ..kafka.metadata import Partition
 from .partition_buffer import PartitionBuffer
 
 MAX_AGE_S = 10.0
-"""How long the target's end, once asked or acknowledged, and a fetched batch are good for sending."""
+"""How long the target's known end and a fetched batch may be used for sending."""
 
 MAX_QUEUED_BYTES = 2 << 20
+"""The limit of fetched batches in memory for one partition. It isn't fetched above it."""
 
 
 class CopyState(Enum):
-    """What happens with a partition."""
+    """The state of a partition's copy."""
 
     NEW = "new"
     EXAMINING = "being examined"
@@ -27,20 +28,25 @@ class PartitionCopy:
 
     Attributes:
         source, target: the partition on both sides.
-        buffer: how far it is.
-        max_batch_bytes: the largest batch in bytes that the target's topic takes.
-        adopted_end: the end of records that somebody else wrote and that are the source's; None without such.
+        buffer: the batches and offsets of the copy.
+        max_batch_bytes: the largest batch that the target's topic takes, in bytes.
+        adopted_end: the end of records that another program wrote and that equal the source's; None when there are
+            none.
         should_read_back_first: whether the first batch must be read back before a second one is sent.
-        is_gap_noted: whether the mirror's group says that the partition has gaps.
-        generation: counts how often its place was looked up; what was sent before no longer counts.
-        target_end_known_at: when the target's end was last known, in seconds of the monotonic clock.
-        source_end: the offset behind the last record of the source that no open transaction holds back, once known.
-        source_end_known_at: when it was known, in seconds of the monotonic clock.
-        caught_up_ms: when the copy was last as far as the source, in milliseconds since 1970; None when it never was.
-        goal: the source's offset to reach; None for a copy without end.
-        fetch_bytes: how much to fetch at once.
-        trimmed_below: up to where this mirror itself filled and deleted, None when it didn't.
-        race_count: how often in a row another mirror was first.
+        is_gap_noted: whether the mirror has noted the offsets of both sides in its group, as a partition with gaps
+            needs.
+        generation: the number of times that its resume point was looked up. Answers to batches of an earlier
+            generation don't count.
+        target_end_known_at: when the target's end was last confirmed, in seconds of the monotonic clock.
+        source_end: the offset behind the last record of the source that no open transaction holds back; None when
+            unknown.
+        source_end_known_at: when ``source_end`` was updated, in seconds of the monotonic clock.
+        caught_up_ms: when the copy was last at the source's end, in milliseconds since 1970; None for never.
+        goal: the source's offset at which the copy ends; None for a copy without end.
+        fetch_bytes: the number of bytes to fetch at once.
+        trimmed_below: the offset below which this mirror itself wrote and deleted fillers; None when it didn't.
+        race_count: the number of times in a row that another mirror wrote first.
+        is_note_due: whether the note of the offsets in the mirror's group must be renewed.
     """
 
     source: Partition
@@ -64,7 +70,7 @@ class PartitionCopy:
 
     @property
     def should_read_back(self) -> bool:
-        """Whether an acknowledgement counts only once the batch was read back."""
+        """Whether each batch must be read back before it counts."""
         return self.should_read_back_first or self.buffer.is_compacted or self.buffer.is_shifted
 
     @property
@@ -74,34 +80,34 @@ class PartitionCopy:
 
     @property
     def first_timestamp(self) -> float | None:
-        """That of the first record that isn't mirrored, in milliseconds since 1970.
+        """The timestamp of the first record that isn't mirrored, in milliseconds since 1970; None when unknown.
 
-        Where it isn't fetched yet, it is no older than the last one that was mirrored, nor than the time at which
-        nothing was left to mirror.
+        While the record isn't fetched yet, this is the timestamp of the last mirrored batch or the time when the copy
+        had last caught up, whichever is later.
         """
         if self.buffer.pending_timestamp is not None:
             return self.buffer.pending_timestamp
         return max((each for each in (self.buffer.done_timestamp, self.caught_up_ms) if each is not None), default=None)
 
     def update_source_end(self, end: int) -> None:
-        """The source ends there as of now."""
+        """Set the source's end, as known now."""
         self.source_end, self.source_end_known_at = max(end, self.buffer.done_source), time.monotonic()
         if self.state is CopyState.COPYING and self.buffer.done_source >= self.source_end:
             self.caught_up_ms = time.time() * 1000
 
     @property
     def wants_records(self) -> bool:
-        """Whether there's something to fetch, and room for it."""
+        """Whether to fetch records of the partition now."""
         is_goal_open = self.goal is None or self.buffer.fetch_offset < self.goal
         return self.state is CopyState.COPYING and is_goal_open and self.buffer.queued_bytes < MAX_QUEUED_BYTES
 
     def is_stale(self, now: float) -> bool:
-        """Whether what is known or fetched is too old to send by."""
+        """Return whether the fetched batches or the target's known end are too old for sending."""
         oldest_fetched_at = self.buffer.queue[0].fetched_at if self.buffer.queue else now
         return now - oldest_fetched_at > MAX_AGE_S or (
             not self.buffer.in_flight_count and now - self.target_end_known_at > MAX_AGE_S
         )
 
     def confirm_target_end(self) -> None:
-        """The target's end is known as of now."""
+        """Mark the target's end as known now."""
         self.target_end_known_at = time.monotonic()

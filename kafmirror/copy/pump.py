@@ -1,7 +1,7 @@
-"""The pump: batches from the leaders of one cluster to the leaders of another, each request a compare-and-set.
+"""The pump, which moves batches from the leaders of one cluster to the leaders of another.
 
-One task a broker of the source fetches, one task a broker of the target sends. Whatever isn't a plain success makes the
-mirror look again where the target ends, and go on from there.
+Each produce request is a compare-and-set. One task per broker of the source fetches, and one task per broker of the
+target sends. After anything but a plain success, the mirror reads the target's end again and continues from there.
 """
 
 import time
@@ -22,29 +22,37 @@ from .resume import find_resume_point
 from .sender import Sender, commit_offset_note
 
 REFRESH_INTERVAL_S = 3.0
-DELETED_AFTER_S = 10.0
-DRAIN_TIMEOUT_S = 10.0
-STANDBY_S = 2.0
-LOSS_QUIET_S = 15.0
-"""How long the target must stand still before the mirror goes on behind an accepted loss.
+"""The time between two looks at leaders, topics, ends and notes."""
 
-By then every other mirror that still holds the lost records has written them, or looks up where the target ends.
+DELETED_AFTER_S = 10.0
+"""How long a topic must be missing before it counts as deleted."""
+
+DRAIN_TIMEOUT_S = 10.0
+"""How long the mirror waits at its end for the answers to what it sent."""
+
+STANDBY_S = 2.0
+"""How long the target must stand still, while the source has more, before a standby mirror takes over."""
+
+LOSS_QUIET_S = 15.0
+"""How long the target must stand still before the mirror continues behind an accepted loss.
+
+By then every other mirror that still holds the lost records has written them, or reads the target's end again.
 """
 
 
 class Pump:
-    """Copies the partitions of a ``Running`` mirror."""
+    """The tasks that copy the partitions of a mirror."""
 
     def __init__(self, state: MirrorState) -> None:
         self._state = state
         self._missing_since: dict[tuple[str, str], float] = {}
 
     async def run(self) -> None:
-        """Copy until all goals are reached or ``state.stopping`` is set; then wait for what is under way.
+        """Copy until all goals are reached or ``state.is_stopping`` is set. Then wait for requests under way.
 
         Raises:
-            MirrorStopped: going on wouldn't be exact.
-            KafkaRefused: a side refuses the mirror.
+            MirrorStopped: the copy can't continue exactly.
+            KafkaRefused: a cluster refuses the mirror.
         """
         state = self._state
         self._start_tasks()
@@ -74,7 +82,7 @@ class Pump:
             self._state.fail(error)
 
     def _start_tasks(self) -> None:
-        """A fetcher and a sender for each broker that has none yet."""
+        """Start a fetcher and a sender for each broker that has none yet."""
         state = self._state
         for node in state.source.connection.list_brokers():
             if node not in state.fetcher_wakeups:
@@ -94,7 +102,7 @@ class Pump:
             await state.resume_wakeup.wait(1.0)
 
     async def _resume_copy(self, copy: PartitionCopy) -> None:
-        """Look up where a partition's copy goes on, with patience, and let it go on."""
+        """Look up where a partition's copy continues, again and again until that succeeds, and continue it."""
         state, key, pause_s = self._state, ("examine", copy.target), 0.05
         while copy.buffer.in_flight_count and not state.is_stopping:
             await state.loop.sleep(0.005)
@@ -127,9 +135,9 @@ class Pump:
                 return
 
     async def _is_other_mirror_writing(self, copy: PartitionCopy, resume_point: CopyFrom) -> bool:
-        """Whether another mirror takes care of a partition, after it was first: then this one stands by.
+        """Stand by for a moment, and return whether another mirror still writes the partition.
 
-        It does so until the target's end stands still although the source has more.
+        It doesn't when the target's end stood still although the source has more.
         """
         state = self._state
         copy.buffer.restart(resume_point.source, resume_point.target)
@@ -151,16 +159,16 @@ class Pump:
     async def _accept_loss(self, copy: PartitionCopy, records_lost: RecordsLost) -> None:
         name = self._state.source.connection.name
         text = (
-            f"{copy.source} in {name}: retention deleted offsets {records_lost.first} to {records_lost.next_source - 1} before they were "
-            "mirrored"
+            f"{copy.source} in {name}: retention deleted offsets {records_lost.first} to "
+            f"{records_lost.next_source - 1} before they were mirrored"
         )
         if not self._state.is_loss_accepted:
-            raise MirrorStopped(f"{text}. With --accept-loss the mirror goes on behind them")
+            raise MirrorStopped(f"{text}. With --accept-loss the mirror continues behind them")
         if text not in self._state.losses:
             self._state.losses.append(text)
 
     async def _is_target_quiet(self, copy: PartitionCopy, end: int) -> bool:
-        """Whether the target stands still long enough."""
+        """Return whether the target's end stands still for ``LOSS_QUIET_S``."""
         for _ in range(int(LOSS_QUIET_S / 0.5)):
             await self._state.loop.sleep(0.5)
             if (await self._state.target.fetch_bounds(copy.target))[1] != end:
@@ -168,7 +176,7 @@ class Pump:
         return True
 
     async def _refresh_until_stopped(self) -> None:
-        """Ask for leaders, topics and the target's ends anew, every few seconds and when rung."""
+        """Refresh leaders, topics and ends every few seconds, and when woken."""
         state = self._state
         while not state.is_stopping:
             await state.refresh_wakeup.wait(REFRESH_INTERVAL_S)
@@ -183,7 +191,7 @@ class Pump:
             await state.loop.sleep(0.1)
 
     def _forget_idle_brokers(self) -> None:
-        """A broker that leads nothing any more isn't waited for."""
+        """End the waits for brokers that lead no partition any more."""
         state = self._state
         for key, view, wakeups in (
             ("fetch", state.source, state.fetcher_wakeups),
@@ -202,7 +210,7 @@ class Pump:
             return
         self._state.waits.resolve(key)
         if view.topic_ids is not topic_ids:
-            return  # a topic joined meanwhile, and brought newer metadata
+            return  # a topic was added in the meantime, with newer metadata
         view.metadata = metadata
         for name, expected_id in topic_ids.items():
             self._check_identity(view, name, expected_id)
@@ -219,12 +227,12 @@ class Pump:
         self._state.waits.resolve(("gone", *key))
         if not topic.error and topic.id != expected_id:
             raise MirrorStopped(
-                f"cluster {view.connection.name}: topic {name} was deleted and made anew: its id is {topic.id}, and was "
-                f"{expected_id}. What the target holds is of the old one"
+                f"cluster {view.connection.name}: topic {name} was deleted and created again: its id was {expected_id} "
+                f"and is {topic.id}. The copy holds records of the old topic"
             )
 
     async def _check_ends(self) -> None:
-        """Whether the target's partitions that are idle still end where the mirror thinks."""
+        """Check that idle partitions of the target still end where the mirror assumes."""
         state, now = self._state, time.monotonic()
         idle = [
             each
@@ -253,7 +261,7 @@ class Pump:
                 state.reexamine(copy)
 
     async def _update_source_ends(self) -> None:
-        """Where the source ends: a partition whose target stands still isn't fetched, and falls behind all the same."""
+        """Update the ends of the source, so that the lag is known of partitions that aren't fetched."""
         state = self._state
         try:
             ends = await state.source.connection.list_offsets(

@@ -1,4 +1,4 @@
-"""Where a partition's copy goes on: asked of both sides, and the target brought to the source's beginning."""
+"""The resume point of a partition's copy, read from both sides. Fillers are written and deleted on the way."""
 
 import time
 
@@ -16,11 +16,11 @@ from .partition_copy import PartitionCopy
 
 
 async def find_resume_point(copy: PartitionCopy, source: ClusterView, target: ClusterView) -> CopyFrom | RecordsLost:
-    """Where the copy goes on; fillers are written and deleted on the way.
+    """Return where the copy continues. If the source doesn't begin at offset 0, fill the target up to its beginning.
 
     Raises:
-        MirrorStopped: nowhere, and why.
-        KafkaUnavailable, KafkaRefused: a side doesn't answer.
+        MirrorStopped: the copy can't continue exactly.
+        KafkaUnavailable, KafkaRefused: a cluster doesn't answer.
     """
     has_retried = False
     while True:
@@ -31,7 +31,7 @@ async def find_resume_point(copy: PartitionCopy, source: ClusterView, target: Cl
             and copy.trimmed_below == decision.first == replica.target_end
             and replica.last_batch is None
         ):
-            decision = Fill(replica.source_low)  # the source lost more of its beginning while we filled
+            decision = Fill(replica.source_low)  # retention deleted more of the source's beginning in the meantime
         match decision:
             case Fill(up_to):
                 await _write_fillers(copy, target, replica.target_end, up_to)
@@ -39,7 +39,7 @@ async def find_resume_point(copy: PartitionCopy, source: ClusterView, target: Cl
                 await topic_admin.delete_records(target.connection, target.metadata, copy.target, below)
                 copy.trimmed_below = below
             case Refuse() if not has_retried:
-                has_retried = True  # a broker that has just become a leader may not know the end yet
+                has_retried = True  # a new leader may not know the end yet
                 await target.connection.loop.sleep(1.0)
             case Refuse(reason):
                 raise MirrorStopped(f"{copy.source} to {target.connection.name}, {copy.target}: {reason}")
@@ -49,7 +49,7 @@ async def find_resume_point(copy: PartitionCopy, source: ClusterView, target: Cl
 
 
 async def _read_replica_state(copy: PartitionCopy, source: ClusterView, target: ClusterView) -> ReplicaState:
-    """What both sides hold; the target is asked first, so that no other mirror makes it look ahead of the source."""
+    """Read both sides. The target comes first, so that another mirror's progress doesn't put it ahead of the source."""
     target_low, target_end = await target.fetch_bounds(copy.target)
     last_batch = await target.fetch_batch_at(copy.target, target_end - 1) if target_end > target_low else None
     is_position_in_batch = target_end == 0 or (last_batch is not None and last_batch.is_dense)
@@ -58,7 +58,7 @@ async def _read_replica_state(copy: PartitionCopy, source: ClusterView, target: 
     )
     if target_end > target_low and (last_batch is None or last_batch.next_offset < target_end):
         raise BrokerError(
-            f"cluster {target.connection.name}: {copy.target} ends at {target_end} and doesn't show its last batch", 9
+            f"cluster {target.connection.name}: {copy.target} ends at {target_end}, but its last batch can't be read", 9
         )
     source_low, source_end = await source.fetch_bounds(copy.source, is_read_committed=True)
     return ReplicaState(
@@ -73,7 +73,7 @@ async def _read_replica_state(copy: PartitionCopy, source: ClusterView, target: 
 
 
 async def _write_fillers(copy: PartitionCopy, target: ClusterView, end: int, up_to: int) -> None:
-    """Write fillers from ``end`` to ``up_to``; another mirror's fillers or records there end it early."""
+    """Write fillers from ``end`` to ``up_to``. Stop early when another mirror writes there."""
     producer_id = copy.buffer.producer_id
     now = int(time.time() * 1000)
     full_filler = build_filler(min(MAX_FILLER_RECORDS, up_to - end), Stamp(producer_id, end), now)
@@ -89,7 +89,7 @@ async def _write_fillers(copy: PartitionCopy, target: ClusterView, end: int, up_
 async def _write_filler(
     copy: PartitionCopy, target: ClusterView, data: bytes, base_offset: int, producer_id: int
 ) -> bool:
-    """Whether a filler stands at ``base_offset``, this or another mirror's."""
+    """Write a filler, and return whether a filler of any mirror is now at ``base_offset``."""
     future = produce(target.connection, target.find_leader_node(copy.target), {copy.target: data}, target.topic_ids)
     response = await target.connection.await_response(future)
     result = parse_produce_response(response, target.topic_ids)[copy.target]
@@ -104,19 +104,20 @@ async def _write_filler(
 
 
 def describe_foreign_write(copy: PartitionCopy, cluster: str, expected_offset: int, actual_offset: int) -> str:
-    """What to say when a batch was acknowledged at another offset."""
+    """Return the message for a batch that was acknowledged at another offset."""
     return (
         f"{copy.source} to {cluster}, {copy.target}: somebody else writes into the target: "
-        f"what belongs at offset {expected_offset} was put at {actual_offset}. Offsets {expected_offset} to {actual_offset - 1} hold their records, and from "
-        f"{actual_offset} on the copy isn't exact: find the writer, then make the target topic anew"
+        f"the batch for offset {expected_offset} was written at {actual_offset}. "
+        f"Offsets {expected_offset} to {actual_offset - 1} hold records of another writer, and from {actual_offset} on "
+        "the copy isn't exact. Stop that writer, delete the target topic, and mirror it again"
     )
 
 
 async def _check_last_record(copy: PartitionCopy, replica: ReplicaState, source: ClusterView) -> None:
-    """The last record that the target holds is the source's record at that place.
+    """Check that the target's last record is the source's record at that offset.
 
-    A source that lost records in an unclean election and took others in their place is found so, while leader epochs
-    tell of it only where the mirror went on fetching.
+    This finds a source that lost records in an unclean election and then took others in their place. Leader epochs
+    show that only to a mirror that fetched all the time.
     """
     if replica.last_batch is None or copy.buffer.is_compacted or copy.adopted_end == replica.target_end:
         return
@@ -126,6 +127,6 @@ async def _check_last_record(copy: PartitionCopy, replica: ReplicaState, source:
         source_batch = await source.fetch_batch_at(copy.source, target_record.offset)
         if source_batch is None or target_record not in decode_records(source_batch):
             raise MirrorStopped(
-                f"{copy.source}: the source's record at offset {target_record.offset} isn't the one that was mirrored: its "
-                "log was replaced (an unclean leader election). The target holds what it had before"
+                f"{copy.source}: the source's record at offset {target_record.offset} isn't the one that was mirrored. "
+                "The source has lost records (an unclean leader election); the target holds those that it had before"
             )

@@ -1,4 +1,4 @@
-"""Sending to one broker of the target, and settling what it answers."""
+"""The sender to one broker of the target, which also handles the answers."""
 
 import time
 from functools import partial
@@ -11,7 +11,13 @@ from ..batches.record_batch import Batch, read_first_batch
 from ..errors import MirrorStopped
 from ..kafka import consumer_groups
 from ..kafka.cluster_view import name_mirror_group
-from ..kafka.connection import DUPLICATE_SEQUENCE, MESSAGE_TOO_LARGE, OUT_OF_ORDER_SEQUENCE, format_error_code, is_transient
+from ..kafka.connection import (
+    DUPLICATE_SEQUENCE,
+    MESSAGE_TOO_LARGE,
+    OUT_OF_ORDER_SEQUENCE,
+    format_error_code,
+    is_transient,
+)
 from ..kafka.consumer_groups import CommittedOffset
 from ..kafka.fetch_produce import ProduceResult, parse_produce_response, produce
 from ..kafka.metadata import Partition
@@ -21,12 +27,17 @@ from .partition_copy import CopyState, PartitionCopy
 from .resume import describe_foreign_write
 
 MAX_REQUEST_BYTES = 2 << 20
+"""A request with this many bytes gets no further batch."""
+
 MAX_IN_FLIGHT_BYTES = 16 << 20
+"""The limit of bytes that were sent to a broker and aren't answered yet. Sending pauses above it."""
+
 MAX_IN_FLIGHT_PER_PARTITION = 16
+"""The limit of a partition's batches that were sent and aren't answered yet."""
 
 
 class SentBatch(NamedTuple):
-    """A batch under way, and of which generation of its copy it is."""
+    """A batch under way, with the generation of its copy in which it was sent."""
 
     copy: PartitionCopy
     outgoing: OutgoingBatch
@@ -34,7 +45,7 @@ class SentBatch(NamedTuple):
 
 
 class Sender:
-    """Sends to one broker of the target, for all partitions that it leads."""
+    """The sender to one broker of the target, for all partitions that the broker leads."""
 
     def __init__(self, state: MirrorState, node: int) -> None:
         self._state, self._node = state, node
@@ -57,7 +68,7 @@ class Sender:
                 await self._wakeup.wait(0.2)
 
     def _collect_batches(self) -> dict[Partition, SentBatch]:
-        """One batch of each partition that has one ready, as far as they fit into a request."""
+        """Return a batch of each partition that has one ready, as many as fit into a request."""
         copies = [each for each in self._state.copies.values() if self._leads(each)]
         self._turn += 1
         remaining_bytes, sent, now = MAX_REQUEST_BYTES, dict[Partition, SentBatch](), time.monotonic()
@@ -82,10 +93,10 @@ class Sender:
         if (copy.should_read_back or buffer.enters_gap) and buffer.in_flight_count:
             return False
         if (buffer.enters_gap or buffer.is_shifted) and not copy.is_gap_noted:
-            copy.state = CopyState.NEW  # until the note is written
+            copy.state = CopyState.NEW  # nothing is sent until the note is written
             self._state.loop.spawn(self._note_first_gap, copy, copy.generation)
             return False
-        if self._request_count and buffer.has_little:  # the broker takes up one request of a connection after the other
+        if self._request_count and buffer.has_little:  # the broker handles one request of a connection at a time
             return False
         return buffer.in_flight_count < MAX_IN_FLIGHT_PER_PARTITION
 
@@ -96,7 +107,7 @@ class Sender:
             raise MirrorStopped(f"{copy.source} in {self._state.source.connection.name}: {error}") from error
 
     async def _note_first_gap(self, copy: PartitionCopy, generation: int) -> None:
-        """Say under the mirror's group that offsets part here, before the first batch that needs it."""
+        """Note the offsets of both sides in the mirror's group, before the first batch whose offsets differ."""
         try:
             await commit_offset_note(self._state, copy)
         except KafkaUnavailable as error:
@@ -136,7 +147,7 @@ class Sender:
         self._state.wake_workers()
 
     def _handle_failure(self, sent: dict[Partition, SentBatch], failure: BaseException) -> None:
-        """Nobody knows whether the target took them; where it ends now tells."""
+        """Read the target's end again, because it is unknown whether the target stored the batches."""
         error = self._state.target.connection.translate_error(failure, "writing")
         if not isinstance(error, KafkaUnavailable):
             raise error
@@ -179,13 +190,13 @@ class Sender:
             self._state.waits.report(("produce", copy.target), message)
             self._state.refresh_wakeup.set()
         elif code == MESSAGE_TOO_LARGE:
-            raise MirrorStopped(f"{message}. Its max.message.bytes must be raised to that of the source")
+            raise MirrorStopped(f"{message}. Raise the topic's max.message.bytes in the target to the source's value")
         else:
             raise self._state.target.connection.make_broker_error(code, f"writing {copy.target}", result.message)
         self._state.reexamine(copy)
 
     async def _confirm_by_reading(self, sent: SentBatch) -> None:
-        """Count an acknowledgement only when the target holds this batch, not another mirror's of the same numbers."""
+        """Count an acknowledgement only if the target holds this batch, not another mirror's with the same sequence."""
         copy, outgoing, generation = sent
         try:
             target_batch = await self._state.target.fetch_batch_at(copy.target, outgoing.base_offset)
@@ -217,7 +228,7 @@ def _is_same_batch(target_batch: Batch, sent_batch: Batch, base_offset: int) -> 
 
 
 async def commit_offset_note(state: MirrorState, copy: PartitionCopy) -> None:
-    """Commit under the mirror's group where the target stands, and which offset of the source that is."""
+    """Commit the target's offset and the source's under the mirror's group."""
     position = CommittedOffset(copy.buffer.done_target, str(copy.buffer.done_source))
     copy.is_note_due = False
     group = name_mirror_group(copy.buffer.producer_id)

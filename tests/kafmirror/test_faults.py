@@ -49,11 +49,11 @@ def test_a_broker_that_is_killed_is_waited_for(pair: Pair, side: str) -> None:
     with pair.run_mirror(topic) as mirror:
         pair.wait_for_records(topic, 100)
         broker.kill()
-        mirror.wait_for_output("waiting since")
+        mirror.wait_for_output("still waiting after")
         broker.start()
         fill_topic(pair.source.bootstrap, topic, 6_000)
         pair.wait_for_records(topic, 56_000)
-        mirror.wait_for_output("going on after")
+        mirror.wait_for_output("continuing after")
         assert mirror.stop().code == 128 + signal.SIGTERM
     assert pair.count_exact_records(topic) == 56_000
 
@@ -65,7 +65,7 @@ def test_both_sides_may_be_killed_at_once(pair: Pair) -> None:
         pair.wait_for_records(topic, 100)
         for cluster in (pair.source, pair.target):
             cluster.brokers[0].kill()
-        mirror.wait_for_output("waiting since")
+        mirror.wait_for_output("still waiting after")
         pair.source.recover()
         pair.target.recover()
         pair.wait_for_records(topic, 50_000)
@@ -81,10 +81,10 @@ def test_a_target_that_is_paused_for_30_seconds_is_waited_for(pair: Pair) -> Non
         pair.wait_for_records(topic, 100)
         broker.pause()
         time.sleep(30)
-        mirror.wait_for_output("waiting since")
+        mirror.wait_for_output("still waiting after")
         broker.resume()
         pair.wait_for_records(topic, 50_000)
-        mirror.wait_for_output("going on after")
+        mirror.wait_for_output("continuing after")
         assert mirror.stop().code == 128 + signal.SIGTERM
     assert pair.count_exact_records(topic) == 50_000
 
@@ -100,7 +100,7 @@ def test_a_target_whose_disk_is_full_is_waited_for(pair: Pair, tmp_path: Path) -
                 onto_it.wait_for_records(topic, 60_000)
                 with fill_disk(small, broker):
                     fill_topic(pair.source.bootstrap, topic, 120_000, **{"compression.type": "none"})
-                    mirror.wait_for_output("waiting since")
+                    mirror.wait_for_output("still waiting after")
                     broker.kill()
                 broker.start()
                 onto_it.wait_for_records(topic, 180_000)

@@ -147,7 +147,7 @@ def test_somebody_else_who_writes_into_the_target_stops_the_mirror_at_once(pair:
         ran = mirror.wait_for_end()
     assert ran.code == 1
     assert f"{topic}[0]: somebody else w" in ran.err
-    assert re.search("what belongs at offset 10 was put at 11|the batch at offset 10, up to 10", ran.err), ran.err
+    assert re.search("the batch for offset 10 was written at 11|the batch at offset 10, up to 10", ran.err), ran.err
     assert read_bounds(pair.target.bootstrap, topic)[1] <= 12
     assert pair.replicate_once(topic).code == 1
 
@@ -162,7 +162,7 @@ def test_a_topic_that_is_deleted_and_made_anew_stops_the_mirror(pair: Pair) -> N
         produce(pair.source.bootstrap, topic, [Message("k", "new")] * 20)
         ran = mirror.wait_for_end()
     assert ran.code == 1
-    assert "was deleted and made anew" in ran.err
+    assert "was deleted and created again" in ran.err
     assert read_bounds(pair.target.bootstrap, topic) == (0, 10)
     assert pair.replicate_once(topic).code == 1
 
@@ -218,7 +218,7 @@ def test_a_topic_that_is_not_there_is_named_with_those_that_are(pair: Pair) -> N
     ran = pair.replicate_once(f"{topic}s")
     assert ran.code == 3
     assert f"has no topic {topic}s" in ran.err
-    assert f"we see {topic}" in ran.err
+    assert f"We may see: {topic}" in ran.err
 
 
 def test_a_cluster_that_does_not_answer_ends_with_3(pair: Pair) -> None:
