@@ -1,4 +1,4 @@
-"""`kafmirror failback`: the way home. What only the old primary holds is saved, its topic made anew, and filled."""
+"""`kafmirror failback`: save what only the old primary holds, create its topics again, and copy them home."""
 
 import base64
 import sys
@@ -24,8 +24,7 @@ from ..batches.record_batch import is_written_by
 from ..copy.mirror import CopyOptions, Mirror
 from ..errors import Refused
 from ..kafka import topic_admin
-from ..kafka.cluster_pair import ClusterPair, MirrorRequest
-from ..kafka.cluster_pair import open_clusters as sides_opened
+from ..kafka.cluster_pair import ClusterPair, MirrorRequest, open_clusters
 from ..kafka.cluster_view import ClusterView
 from ..kafka.connection import UNKNOWN_TOPIC
 from ..kafka.metadata import Bounds, Partition
@@ -33,7 +32,7 @@ from ..verify.batch_reader import BatchReader
 
 
 class FailbackOptions(NamedTuple):
-    """How `kafmirror failback` was called: where to save what would be lost, and whether to do it at all."""
+    """The options of `kafmirror failback`: a file for what would be lost, and whether to do it at all."""
 
     save_path: Path | None
     is_confirmed: bool
@@ -42,13 +41,13 @@ class FailbackOptions(NamedTuple):
 
 @dataclass
 class TopicFailback:
-    """What the old primary holds that the new one doesn't.
+    """A topic on its way home.
 
     Attributes:
-        topic: its name.
-        unmirrored: by partition, the offsets of the old primary that were never mirrored, the end not included.
-        saved_count: how many records were saved.
-        copied_count: how many records were copied home.
+        topic: the topic's name.
+        unmirrored: the offsets that only the old primary holds, by partition.
+        saved_count: the number of records that were saved.
+        copied_count: the number of records that were copied home.
     """
 
     topic: str
@@ -58,18 +57,18 @@ class TopicFailback:
 
     @property
     def unmirrored_count(self) -> int:
-        """How many offsets lie beyond."""
+        """The number of offsets that only the old primary holds."""
         return sum(bounds.end - bounds.low for bounds in self.unmirrored.values())
 
 
 def failback(request: MirrorRequest, options: FailbackOptions) -> int:
-    """Bring topics home; the exit code: 1 when it isn't done.
+    """Bring topics home, and return the exit code: 1 when ``--yes`` is missing, so that nothing was changed.
 
     Raises:
-        UsageError: there is something to save and no file is named, or the file is there already.
-        Refused: the plan of the way home says no.
+        UsageError: there are records to save but no ``--save``, or its file exists already.
+        Refused: the plan of the way home has refusals.
     """
-    with sides_opened(request) as clusters:
+    with open_clusters(request) as clusters:
         topics = clusters.loop.run(_inspect_topics, clusters)
         if options.is_confirmed:
             clusters.loop.run(_bring_home, clusters, topics, options)
@@ -93,7 +92,7 @@ async def _inspect_topics(clusters: ClusterPair) -> list[TopicFailback]:
 
 
 async def _inspect_topic(source: ClusterView, target: ClusterView, topic: str) -> TopicFailback:
-    """What the old primary (the target of the way home) holds behind what was mirrored from it."""
+    """Find what the old primary, which is the target of the way home, holds behind its mirrored records."""
     topic_failback = TopicFailback(topic)
     producer_id = target.derive_mirror_producer_id(topic)
     for number, bounds in (await target.fetch_all_bounds(topic, is_read_committed=True)).items():
@@ -105,7 +104,7 @@ async def _inspect_topic(source: ClusterView, target: ClusterView, topic: str) -
 
 
 async def _find_mirrored_position(source: ClusterView, partition: Partition, producer_id: int) -> int:
-    """The old primary's offset up to which its mirror wrote: found by halving, as others wrote only behind it."""
+    """Return the old primary's offset up to which it was mirrored, by a binary search for the mirror's last batch."""
     if partition.number not in source.metadata.topics[partition.topic].leaders:
         return 0
     low, end = await source.fetch_bounds(partition)
@@ -137,14 +136,16 @@ async def _bring_home(clusters: ClusterPair, topics: list[TopicFailback], option
 
 def _check_save_path(path: Path | None) -> Path:
     if path is None:
-        raise UsageError("the old primary holds records that were never mirrored: --save FILE keeps them")
+        raise UsageError(
+            "the old primary holds records that were never mirrored. Name a file for them with --save FILE"
+        )
     if path.exists():
-        raise UsageError(f"--save {path}: there is such a file already; name another one")
+        raise UsageError(f"--save {path}: the file exists already; name another one")
     return path
 
 
 async def _save_unmirrored(clusters: ClusterPair, topics: list[TopicFailback], path: Path) -> None:
-    """Write what lies beyond as a capture file, whole before anything is deleted."""
+    """Save the records that only the old primary holds as a capture file. Nothing is deleted before that is done."""
     with open_output_file(str(path)) as file:
         for each in topics:
             for partition, bounds in each.unmirrored.items():
@@ -165,7 +166,7 @@ async def _save_partition(view: ClusterView, partition: Partition, bounds: Bound
 
 
 def encode_capture_line(record: DecodedRecord, partition: Partition) -> bytes:
-    """A line of a capture file; of a record that is no JSON object its key and value in base64."""
+    """Return a record as a line of a capture file. If it isn't a JSON object, write its key and value in base64."""
     key, value = decode_key_value(record.body)
     pairs = tuple((name.decode(errors="replace"), each) for name, each in decode_headers(record.body))
     place = Place(partition.topic, partition.number, record.offset, record.timestamp, pairs)
@@ -183,7 +184,7 @@ def _encode_base64(data: bytes | None) -> str | None:
 
 
 async def _delete_topic(clusters: ClusterPair, topic: str) -> None:
-    """Delete a topic of the old primary, and wait until it is gone."""
+    """Delete a topic of the old primary, and wait until it no longer exists."""
     await topic_admin.delete_topic(clusters.target, topic)
     for _ in range(300):
         try:
@@ -225,13 +226,14 @@ def _result_lines(
         if not topic.unmirrored:
             yield f"  {target} holds nothing that {source} doesn't have"
         elif options.is_confirmed:
-            yield f"  {format_count(topic.saved_count, 'record')} saved in {options.save_path}, the topic in {target} made anew"
+            saved = format_count(topic.saved_count, "record")
+            yield f"  {saved} saved in {options.save_path}, the topic in {target} deleted and created again"
         else:
-            yield f"  they would be saved with --save FILE, and the topic in {target} deleted and made anew"
+            yield f"  --save FILE saves them; the topic in {target} is then deleted and created again"
         if options.is_confirmed:
             yield f"  {format_count(topic.copied_count, 'record')} copied from {source} to {target}"
     yield ""
     if options.is_confirmed:
-        yield "Next, until the switch: kafmirror replicate in the same direction. Then kafmirror failover, likewise."
+        yield "Next: run kafmirror replicate in the same direction until the switch, then kafmirror failover."
     else:
-        yield "Nothing was done. With --yes it is."
+        yield "Nothing was changed. Add --yes to do it."

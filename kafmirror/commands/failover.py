@@ -1,4 +1,4 @@
-"""`kafmirror failover`: the target takes over: the source checked to be quiet, groups set, what is lost told."""
+"""`kafmirror failover`: check that the source has stopped, set the groups, and name what is lost."""
 
 import logging
 import sys
@@ -18,8 +18,7 @@ from agentlog.terminal.style import Paint, Style, choose_paint
 from ..batches.record import decode_key_value, decode_records
 from ..copy.group_offsets import CopyProgress, GroupOffsetResult, GroupOffsetSync
 from ..copy.offset_translation import translate_offset
-from ..kafka.cluster_pair import ClusterPair, MirrorRequest
-from ..kafka.cluster_pair import open_clusters as sides_opened
+from ..kafka.cluster_pair import ClusterPair, MirrorRequest, open_clusters
 from ..kafka.cluster_view import ClusterView
 from ..kafka.metadata import Bounds, Partition
 from ..lag import read_status
@@ -29,14 +28,19 @@ from ..verify.batch_reader import BatchReader
 from ..verify.compare import OffsetRanges, PartitionComparison, PartitionPair
 
 QUIET_S = 3.0
+"""The time between the two looks at the source's ends. If they differ, the source is still being written."""
+
 TAIL_RECORDS = 1000
+"""The number of records at the end of each partition that are compared."""
+
 MAX_SESSIONS_SHOWN = 20
+"""The most sessions with lost records in the text; JSON has all."""
 
 _log = logging.getLogger("kafmirror")
 
 
 class FailoverOptions(NamedTuple):
-    """How `kafmirror failover` was called."""
+    """The options of `kafmirror failover`."""
 
     groups: tuple[str, ...]
     accept_loss: bool
@@ -45,15 +49,15 @@ class FailoverOptions(NamedTuple):
 
 @dataclass
 class FailoverOutcome:
-    """What the failover found and did.
+    """The outcome of a failover.
 
     Attributes:
-        is_source_reachable: whether the source could be asked.
-        refusals: why the target can't take over yet.
-        lost: partitions with the source's offsets that aren't in the target.
-        lost_records: how many records those are, by session; the rest of the sessions under an empty name.
-        group_results: what became of the groups' offsets.
-        ends: the target's partitions with their ends.
+        is_source_reachable: whether the source answers.
+        refusals: the reasons why the target can't take over yet.
+        lost: the first and the last offset of the source that isn't in the target, by partition.
+        lost_records: the number of those records by session; records without a key count under an empty name.
+        group_results: the results for the groups' offsets.
+        ends: the ends of the target's partitions.
     """
 
     is_source_reachable: bool
@@ -65,13 +69,13 @@ class FailoverOutcome:
 
 
 def failover(request: MirrorRequest, options: FailoverOptions) -> int:
-    """Let the target take over; the exit code: 1 when it must not.
+    """Let the target take over, and return the exit code: 1 when it must not.
 
     Raises:
         KafkaError: the target doesn't answer.
-        NothingToShow: the target has no such topic.
+        NothingToShow: the source doesn't answer, and the target has no such topic.
     """
-    with sides_opened(request) as clusters:
+    with open_clusters(request) as clusters:
         outcome = clusters.loop.run(_run_failover, clusters, options)
     if options.output_format == "json":
         write_bytes([orjson.dumps(_encode_outcome(outcome, request)), b"\n"])
@@ -90,17 +94,15 @@ async def _run_failover(clusters: ClusterPair, options: FailoverOptions) -> Fail
 
 
 async def _fail_over_without_source(clusters: ClusterPair) -> FailoverOutcome:
-    """What the target holds is all that is left; the groups have been taken along as far as they were known."""
+    """Show what the target holds. The groups stay where the running mirror last set them."""
     outcome = FailoverOutcome(is_source_reachable=False)
     metadata = await clusters.target.fetch_metadata(None)
     names = [clusters.selection.make_target_name(clusters.source, name) for name in clusters.selection.patterns]
     existing = match_topics(names, metadata.topics)
     view = ClusterView(clusters.target, metadata, {name: topic.id for name, topic in metadata.topics.items()})
     for name in existing:
-        bounds = await view.fetch_all_bounds(name)
-        outcome.ends |= {
-            Partition(name, number): bounds_of_partition.end for number, bounds_of_partition in bounds.items()
-        }
+        bounds_by_number = await view.fetch_all_bounds(name)
+        outcome.ends |= {Partition(name, number): bounds.end for number, bounds in bounds_by_number.items()}
     if not outcome.ends:
         raise NothingToShow(f"cluster {clusters.target.name} has no topic {', '.join(names)}")
     return outcome
@@ -117,8 +119,8 @@ async def _fail_over_with_source(clusters: ClusterPair, options: FailoverOptions
         await _check_partition(clusters, each, outcome)
     if outcome.lost and not options.accept_loss:
         outcome.refusals.append(
-            "the source answers and holds records that aren't mirrored: let kafmirror replicate --once finish, or give "
-            "them up with --accept-loss"
+            "the source answers and holds records that aren't mirrored: copy them with kafmirror replicate --once, or "
+            "give them up with --accept-loss"
         )
     if not outcome.refusals and options.groups:
         outcome.group_results = await _move_groups(clusters, statuses, options.groups)
@@ -126,9 +128,9 @@ async def _fail_over_with_source(clusters: ClusterPair, options: FailoverOptions
 
 
 async def _check_partition(clusters: ClusterPair, status: PartitionStatus, outcome: FailoverOutcome) -> None:
-    """Verify a partition's tail, and tell what of it isn't in the target."""
+    """Compare a partition's last records, and find those that aren't in the target."""
     if status.position is None or status.source_end is None or status.target_end is None:
-        outcome.refusals.append(status.problem or f"{status.source}: it isn't known how far it is mirrored")
+        outcome.refusals.append(status.problem or f"{status.source}: how far it is mirrored is unknown")
         return
     outcome.ends[status.target] = status.target_end
     source, target = await clusters.fetch_views(status.source.topic, status.target.topic)
@@ -143,7 +145,7 @@ async def _check_partition(clusters: ClusterPair, status: PartitionStatus, outco
         ).run()
         if result.differing:
             outcome.refusals.append(
-                f"{status.source}: the last {TAIL_RECORDS} records differ; kafmirror verify tells where"
+                f"{status.source}: the last {TAIL_RECORDS} records differ; kafmirror verify shows where"
             )
     if status.position < status.source_end:
         outcome.lost[status.source] = (status.position, status.source_end - 1)
@@ -153,7 +155,7 @@ async def _check_partition(clusters: ClusterPair, status: PartitionStatus, outco
 
 
 async def _count_by_session(source: ClusterView, partition: Partition, bounds: Bounds) -> Counter[str]:
-    """How many records of each session lie within bounds."""
+    """Return the number of records of each session within bounds."""
     counts: Counter[str] = Counter()
     reader = BatchReader(source, partition, bounds.low, bounds.end)
     while batch := await reader.read_next():
@@ -165,7 +167,7 @@ async def _count_by_session(source: ClusterView, partition: Partition, bounds: B
 async def _move_groups(
     clusters: ClusterPair, statuses: list[PartitionStatus], patterns: tuple[str, ...]
 ) -> list[GroupOffsetResult]:
-    """Set the groups' offsets in the target, a last time."""
+    """Set the groups' offsets in the target for the last time."""
     results: list[GroupOffsetResult] = []
     for topic in sorted({each.source.topic for each in statuses}):
         topic_statuses = [each for each in statuses if each.source.topic == topic]
@@ -209,7 +211,7 @@ def _outcome_lines(outcome: FailoverOutcome, request: MirrorRequest, paint: Pain
     source, target = escape_controls(request.source), escape_controls(request.target)
     yield f"{source} {'answers' if outcome.is_source_reachable else 'does not answer'}"
     if not outcome.is_source_reachable:
-        yield "what it held beyond the ends below isn't known; groups stand where the mirror last took them"
+        yield "its records beyond the ends below are unknown; groups stay where the mirror last set them"
     for partition, end in sorted(outcome.ends.items()):
         yield f"  {partition} in {target} ends at {end}"
     for partition, (first, last) in sorted(outcome.lost.items()):

@@ -16,7 +16,7 @@ def serve_page(page: StatusPage, address: str) -> Iterator[None]:
     """Serve a page at ``HOST:PORT`` while the block runs.
 
     Raises:
-        UsageError: the address can't be had, or the extra isn't installed.
+        UsageError: the address can't be used, or the extra ``metrics`` isn't installed.
     """
     server = _create_server(address, page)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -39,7 +39,7 @@ def _create_server(address: str, page: StatusPage) -> ThreadingHTTPServer:
     try:
         return ThreadingHTTPServer((host.strip("[]"), int(port)), handler)
     except (OSError, ValueError, OverflowError) as error:
-        raise UsageError(f"--metrics {address[:60]!r} can't be served, it is HOST:PORT: {error}") from None
+        raise UsageError(f"--metrics {address[:60]!r} must be HOST:PORT of this machine: {error}") from None
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -69,4 +69,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the name is the library's
-        """Requests aren't logged."""
+        """Log nothing about requests."""

@@ -1,4 +1,4 @@
-"""What Prometheus and health checks are told of a running mirror."""
+"""The metrics and health checks of a running mirror."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 MAX_SILENCE_S = 30.0
+"""The time without an update after which the mirror isn't healthy."""
 
 _LABELS = ("topic", "partition", "target_topic")
 
@@ -19,11 +20,13 @@ Value = Callable[[PartitionStatus], float | None]
 
 @dataclass(eq=False)
 class StatusPage:
-    """What was last told; read by the threads of the server.
+    """The newest state of the mirror, which the server's threads read.
 
     Attributes:
-        alerts: partitions over the threshold.
-        waits: what the mirror waits for.
+        statuses: the status of each partition.
+        alerts: a sentence for each partition over the threshold.
+        waits: a sentence for each problem that the mirror waits for.
+        updated_at: the time of the last update, in seconds of the monotonic clock; None before the first.
     """
 
     statuses: Sequence[PartitionStatus] = ()
@@ -32,25 +35,25 @@ class StatusPage:
     updated_at: float | None = None
 
     def update(self, statuses: Sequence[PartitionStatus], alerts: Sequence[str], waits: Sequence[str]) -> None:
-        """Take up how things stand now."""
+        """Replace the state by the present one."""
         self.statuses, self.alerts, self.waits = statuses, alerts, waits
         self.updated_at = time.monotonic()
 
     def check_health(self) -> tuple[int, str]:
-        """503 while a partition is over the threshold, or when the mirror no longer tells where it stands."""
+        """Return 503 and why while a partition is over the threshold or updates have stopped; else 200."""
         if self.updated_at is not None and (silence_s := time.monotonic() - self.updated_at) > MAX_SILENCE_S:
-            return 503, f"the mirror hasn't told for {silence_s:.0f} s where it stands"
+            return 503, f"the mirror has not reported its state for {silence_s:.0f} s"
         return (503, "\n".join([*self.alerts, *self.waits])) if self.alerts else (200, "ok")
 
     def check_readiness(self) -> tuple[int, str]:
-        """200 once it is known where every partition stands."""
+        """Return 200 once the position of every partition is known; else 503 and the partitions."""
         unknown_partitions = [str(each.source) for each in self.statuses if each.position is None]
         if not self.statuses or unknown_partitions:
-            return 503, f"not known yet: {', '.join(unknown_partitions) or 'every partition'}"
+            return 503, f"position not known yet: {', '.join(unknown_partitions) or 'every partition'}"
         return 200, "ok"
 
     def collect(self) -> "Iterator[Metric]":
-        """The metrics, for the client library; what isn't known is NaN."""
+        """Yield the metrics for the Prometheus client. Unknown values are NaN."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415  an extra
 
         gauges: dict[str, tuple[str, Value]] = {
@@ -74,7 +77,7 @@ class StatusPage:
             for each in self.statuses:
                 counter.add_metric(_list_labels(each), value(each) or 0)
             yield counter
-        yield _build_gauge("waiting", "Troubles that the mirror waits for", len(self.waits))
+        yield _build_gauge("waiting", "Problems that the mirror waits for", len(self.waits))
         yield _build_gauge("over_threshold", "Partitions over the threshold", len(self.alerts))
 
 

@@ -1,4 +1,4 @@
-"""`kafmirror replicate` and `kafmirror plan`: what is going to be done, done, and shown as it goes."""
+"""`kafmirror plan` and `kafmirror replicate`: show the plan, carry it out, and show the progress."""
 
 import gc
 import logging
@@ -29,13 +29,16 @@ from .metrics import StatusPage
 from .text import Rates, Terminal, encode_plan, live_lines, plan_lines, summarize, table_lines
 
 REFRESH_INTERVAL_S = 1.0
+"""The time between two looks at the mirror's progress, and between two tables on the terminal."""
+
 LOG_INTERVAL_S = 30.0
+"""The time between two lines of progress on the log."""
 
 _log = logging.getLogger("kafmirror")
 
 
 class ReplicateOptions(NamedTuple):
-    """How `kafmirror replicate` was called."""
+    """The options of `kafmirror replicate`."""
 
     copy_options: CopyOptions
     threshold: Threshold | None
@@ -45,7 +48,7 @@ class ReplicateOptions(NamedTuple):
 
 
 def plan(request: MirrorRequest, output_format: str) -> int:
-    """Show what `replicate` would do; the exit code: 1 when it can't be done."""
+    """Show what `replicate` would do, and return the exit code: 1 when it can't be done."""
     with open_clusters(request) as clusters:
         mirror_plan = clusters.loop.run(
             Mirror(clusters.source, clusters.target, clusters.selection, CopyOptions()).make_plan
@@ -58,16 +61,16 @@ def plan(request: MirrorRequest, output_format: str) -> int:
 
 
 def replicate(request: MirrorRequest, options: ReplicateOptions) -> int:
-    """Mirror until stopped, or with ``once`` to the end; the exit code: 1 when it ends over the threshold.
+    """Mirror until stopped, or to the end with ``once``. Return the exit code: 1 over the threshold or after a loss.
 
     Raises:
-        Refused: the plan says no.
-        MirrorStopped: going on wouldn't be exact.
-        KafkaError: a side didn't answer at the start, or refuses the mirror.
-        Stopped: a signal ended it, cleanly.
+        Refused: the plan has refusals.
+        MirrorStopped: the copy can't continue exactly.
+        KafkaError: a cluster didn't answer at the start, or refuses the mirror.
+        Stopped: a signal ended the mirror cleanly.
     """
-    gc.freeze()  # what was imported stays
-    gc.enable()  # it may run for months
+    gc.freeze()  # imported modules stay
+    gc.enable()  # a command runs without it, but a mirror may run for months
     with open_clusters(request) as clusters:
         mirror = Mirror(clusters.source, clusters.target, clusters.selection, options.copy_options, options.groups)
         mirror_plan = clusters.loop.run(mirror.make_plan)
@@ -99,7 +102,7 @@ def _show_plan(mirror_plan: Plan) -> None:
 
 @contextmanager
 def _handle_signals(mirror: Mirror) -> Iterator[list[int]]:
-    """The first signal lets the mirror end cleanly, the second ends the process at once."""
+    """End the mirror cleanly at the first signal, and the process at the second. Yield the signals."""
     signals: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -119,7 +122,7 @@ def _handle_signals(mirror: Mirror) -> Iterator[list[int]]:
 
 @contextmanager
 def _show_progress(clusters: ClusterPair, mirror: Mirror, options: ReplicateOptions) -> Iterator[None]:
-    """Show how far the mirror is, and watch the lag, while the block runs."""
+    """Show the progress and watch the lag while the block runs."""
     stop_event, alerts = threading.Event(), ThresholdAlerts(options.threshold)
     screen = Screen(sys.stderr)
     show = _make_table_display(mirror, screen) if sys.stderr.isatty() else _make_log_display(mirror)
@@ -143,7 +146,7 @@ def _show_progress(clusters: ClusterPair, mirror: Mirror, options: ReplicateOpti
 
 
 def _serve_if_asked(page: StatusPage, address: str | None) -> AbstractContextManager[None]:
-    """Serve a page where an address is given."""
+    """Serve a page if there is an address for it."""
     if address is None:
         return nullcontext()
     from .http_server import serve_page  # noqa: PLC0415  an HTTP server takes a while to load
@@ -152,7 +155,7 @@ def _serve_if_asked(page: StatusPage, address: str | None) -> AbstractContextMan
 
 
 def _make_log_display(mirror: Mirror) -> Callable[[list[PartitionStatus]], None]:
-    """A line on the log now and then."""
+    """Return a function that logs a line now and then."""
     last_logged = time.monotonic()
 
     def show(statuses: list[PartitionStatus]) -> None:
@@ -165,7 +168,7 @@ def _make_log_display(mirror: Mirror) -> Callable[[list[PartitionStatus]], None]
 
 
 def _make_table_display(mirror: Mirror, screen: Screen) -> Callable[[list[PartitionStatus]], None]:
-    """A table on the terminal, drawn over itself."""
+    """Return a function that draws a table on the terminal over the one before."""
     paint, previous_counts = choose_paint(sys.stderr), dict[Partition, tuple[int, int]]()
 
     def show(statuses: list[PartitionStatus]) -> None:

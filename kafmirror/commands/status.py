@@ -1,4 +1,4 @@
-"""`kafmirror status`: where the copy stands, asked of both clusters and shown."""
+"""`kafmirror status`: show how far each partition is behind."""
 
 import sys
 
@@ -15,13 +15,13 @@ from .text import summarize, table_lines
 
 
 def status(request: MirrorRequest, output_format: str, threshold: Threshold | None) -> int:
-    """Show where the copy stands; the exit code: 1 when it is over the threshold, or can't go on.
+    """Show the status of the copy, and return the exit code: 1 when it is over the threshold, or has a problem.
 
     Raises:
-        KafkaError: a side doesn't answer, or has no such topic.
+        KafkaError: a cluster doesn't answer, or the source has no such topic.
     """
-    with open_clusters(request) as sides:
-        statuses = sides.loop.run(read_statuses, sides)
+    with open_clusters(request) as clusters:
+        statuses = clusters.loop.run(read_statuses, clusters)
     total = combine_lags([each.lag for each in statuses])
     is_exceeded = threshold is not None and threshold.is_exceeded(total)
     if output_format == "json":

@@ -1,4 +1,4 @@
-"""What kafmirror shows: plans, tables of partitions, comparisons; as text and as JSON. Pure."""
+"""The text of plans, tables and summaries, and the JSON of plans. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -17,7 +17,7 @@ from ..plan.plan import Plan, TopicPlan
 
 
 def encode_plan(plan: Plan) -> dict[str, Any]:
-    """A plan as documented in docs/kafmirror.md."""
+    """Return a plan as the JSON that docs/kafmirror.md describes."""
     topics = [
         {**asdict(topic), "adopted": {str(number): end for number, end in topic.adopted.items()}}
         for topic in plan.topics
@@ -33,7 +33,7 @@ def encode_plan(plan: Plan) -> dict[str, Any]:
 
 
 def plan_lines(plan: Plan, paint: Paint, columns: int) -> Iterator[str]:
-    """A plan for a person, its texts broken to ``columns``."""
+    """Yield the lines of a plan, wrapped to ``columns``."""
     yield f"{escape_controls(plan.source)} to {escape_controls(plan.target)}: {format_count(len(plan.topics), 'topic')}"
     for topic in plan.topics:
         yield ""
@@ -56,13 +56,13 @@ class _Field(NamedTuple):
 
 
 def _plan_fields(topic: TopicPlan) -> Iterator[_Field]:
-    """What a plan says of a topic."""
+    """Yield the fields of a topic's plan."""
     stored_text = f", {format_bytes(topic.stored_bytes)} on disk" if topic.stored_bytes is not None else ""
-    yield _Field("made" if topic.create else "taken", f"{format_count(topic.partitions, 'partition')}{stored_text}")
+    yield _Field("create" if topic.create else "use", f"{format_count(topic.partitions, 'partition')}{stored_text}")
     if topic.widen:
-        yield _Field("widened", f"to {format_count(topic.partitions, 'partition')}")
+        yield _Field("widen", f"to {format_count(topic.partitions, 'partition')}")
     for number, end in sorted(topic.adopted.items()):
-        yield _Field("adopted", f"partition {number} up to offset {end}: the same records as in the source")
+        yield _Field("adopt", f"partition {number} up to offset {end}, because it holds the same records as the source")
     if topic.changes:
         settings = (
             f"{name}={'(default)' if value is None else value}" for name, value in sorted(topic.changes.items())
@@ -74,7 +74,7 @@ def _plan_fields(topic: TopicPlan) -> Iterator[_Field]:
 
 
 def _field_lines(field: _Field, paint: Paint, columns: int) -> Iterator[str]:
-    """A label, and beside it a text, broken to the columns."""
+    """Yield the lines of a field: its label, and beside it the text, wrapped to ``columns``."""
     first, *further = wrap_text(escape_controls(field.text), columns - 12)
     label = f"{field.label:<8}"
     yield f"  {paint(label, field.style) if field.style else label}  {first}"
@@ -82,7 +82,7 @@ def _field_lines(field: _Field, paint: Paint, columns: int) -> Iterator[str]:
 
 
 def format_bytes(number: int) -> str:
-    """Bytes for a person."""
+    """Return a number of bytes for a person, like 3.0 kB."""
     value, unit = float(number), "B"
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if value < 1000 or unit == "TB":
@@ -95,7 +95,7 @@ Rates = Mapping[Partition, tuple[float, float]]
 
 
 class Terminal(NamedTuple):
-    """A terminal: its size, and how it shows colours."""
+    """A terminal's size and its colours."""
 
     columns: int
     rows: int
@@ -105,9 +105,13 @@ class Terminal(NamedTuple):
 def table_lines(
     statuses: Sequence[PartitionStatus], paint: Paint, columns: int, rates: Rates | None = None
 ) -> list[str]:
-    """A partition a line, below the heads; what doesn't fit into ``columns`` is left out, the least needed first.
+    """Return a table with a line per partition. Columns that don't fit are left out, the least needed first.
 
-    ``rates`` are records/s and bytes/s by partition of the source.
+    Args:
+        statuses: the partitions.
+        paint: the colours.
+        columns: the width in columns of the terminal.
+        rates: records/s and bytes/s by partition of the source; None to leave them out.
     """
     table = [COLUMN_HEADS, *(_table_row(each, rates, max(columns // 2, MIN_NAME_WIDTH)) for each in statuses)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
@@ -130,7 +134,7 @@ _COLUMN_PRIORITY = ("partition", "lag", "behind", "records/s", "position", "sour
 
 
 def _select_columns(widths: Sequence[int], heads: Sequence[str], columns: int) -> list[int]:
-    """The numbers of the columns that fit."""
+    """Return the numbers of the columns that fit."""
     remaining, selected = columns, list[int]()
     for number in sorted(range(len(heads)), key=lambda number: _COLUMN_PRIORITY.index(COLUMN_HEADS[number])):
         needed_columns = widths[number] + (2 if selected else 0)
@@ -142,7 +146,7 @@ def _select_columns(widths: Sequence[int], heads: Sequence[str], columns: int) -
 
 
 def _table_row(status: PartitionStatus, rates: Rates | None, name_width: int) -> tuple[str, ...]:
-    """The cells of a partition, the name of which takes ``name_width`` columns: its end is the partition's number."""
+    """Return the cells of a partition. A long name is cut in its middle, so that the partition's number stays."""
     records, sent_bytes = (rates or {}).get(status.source, (0.0, 0.0))
     name = str(status.source) if status.source == status.target else f"{status.source} as {status.target}"
     return (
@@ -168,7 +172,7 @@ def _align_cells(cells: Sequence[str], widths: Sequence[int], columns: int) -> s
 def live_lines(
     statuses: Sequence[PartitionStatus], rates: Rates, waits: Sequence[str], terminal: Terminal
 ) -> list[str]:
-    """A running mirror on a terminal; where it has too few lines, the partitions that are furthest behind."""
+    """Return the lines of a running mirror. A small terminal shows the partitions that are furthest behind."""
     shown = sorted(statuses, key=_lag_sort_key, reverse=True)[: max(terminal.rows - 4, 1)]
     lines = table_lines(sorted(shown, key=lambda each: each.source), terminal.paint, terminal.columns, rates)
     if len(shown) < len(statuses):
@@ -183,7 +187,7 @@ def _lag_sort_key(status: PartitionStatus) -> tuple[float, float]:
 
 
 def summarize(statuses: Sequence[PartitionStatus]) -> str:
-    """One line over all partitions."""
+    """Return one line about all partitions together."""
     total = combine_lags([each.lag for each in statuses])
     behind = "an unknown number of records" if total.records is None else format_count(total.records, "record")
     return f"{format_count(len(statuses), 'partition')}, {behind} behind, lag {format_lag_time(total)}"

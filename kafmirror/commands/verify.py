@@ -1,4 +1,4 @@
-"""`kafmirror verify`: both sides of each partition compared, as far as the mirror is, and what differs named."""
+"""`kafmirror verify`: compare both sides of each partition, up to where it is mirrored, and name what differs."""
 
 import json
 import random
@@ -29,16 +29,19 @@ from ..lag.partition_status import PartitionStatus
 from ..verify.compare import ComparisonResult, OffsetRanges, PartitionComparison, PartitionPair
 
 SAMPLE_OFFSETS = 1000
+"""The number of offsets in each window of a sample."""
+
 SAVE_INTERVAL_S = 2.0
+"""The time between two writes of the ``--resume`` file."""
 
 
 class VerifyOptions(NamedTuple):
-    """How `kafmirror verify` was called.
+    """The options of `kafmirror verify`.
 
     Attributes:
-        start: where to begin, None for the beginning.
-        sample: the share of the offsets to compare, None for all.
-        resume_path: a file that keeps how far it is, and is gone on from.
+        start: where to begin; None for the beginning.
+        sample: the share of the offsets to compare; None for all.
+        resume_path: a file that keeps the progress, from which an interrupted run continues.
         digest: whether to compute a digest of each partition's records.
     """
 
@@ -51,12 +54,14 @@ class VerifyOptions(NamedTuple):
 
 @dataclass
 class PartitionVerification:
-    """What came of a partition.
+    """The verification of a partition.
 
     Attributes:
+        source, target: the partition on both sides.
         start, end: the source's offsets that were compared; the end isn't included.
-        is_compacted: whether compaction may have taken records on either side.
-        problem: why it wasn't compared, or None.
+        is_compacted: whether compaction may have removed records on either side.
+        problem: why the partition wasn't compared, or None.
+        result: the result of the comparison.
     """
 
     source: Partition
@@ -69,20 +74,20 @@ class PartitionVerification:
 
     @property
     def is_exact(self) -> bool:
-        """Whether nothing is wrong with it."""
+        """Whether both sides hold the same records, apart from compaction."""
         missing = [] if self.is_compacted else [*self.result.missing, *self.result.extra]
         return not (self.result.differing or missing or self.problem)
 
 
 def verify(request: MirrorRequest, options: VerifyOptions) -> int:
-    """Compare, and show what differs; the exit code: 1 when anything does.
+    """Compare both sides, show what differs, and return the exit code: 1 when anything does.
 
     Raises:
-        KafkaError: a side doesn't answer.
-        UsageError: the file to resume from is another run's, or a digest of what isn't read in one go was asked for.
+        KafkaError: a cluster doesn't answer.
+        UsageError: the ``--resume`` file isn't one, or ``--digest`` is combined with ``--sample`` or ``--resume``.
     """
     if options.digest and (options.sample is not None or options.resume_path is not None):
-        raise UsageError("--digest reads all records in one go: it goes neither with --sample nor with --resume")
+        raise UsageError("--digest reads all records in one run, so --sample and --resume can't be used with it")
     with open_clusters(request) as clusters:
         verification_run = VerificationRun(clusters, options)
         with show_progress(verification_run.progress_text):
@@ -103,7 +108,7 @@ def verify(request: MirrorRequest, options: VerifyOptions) -> int:
 
 
 class VerificationRun:
-    """One verification of all partitions."""
+    """A verification of all partitions."""
 
     def __init__(self, clusters: ClusterPair, options: VerifyOptions) -> None:
         self._clusters, self._options = clusters, options
@@ -114,7 +119,7 @@ class VerificationRun:
         self._total_records, self._records_before = 0, 0
 
     def progress_text(self) -> str:
-        """How far it is."""
+        """Return a line about the progress."""
         if self._current is None:
             return "asking both sides ..."
         result = self._current.result
@@ -122,7 +127,7 @@ class VerificationRun:
         return f"comparing {self._current.pair.source}: {compared:,} of {self._total_records:,} records"
 
     async def compare_all(self) -> None:
-        """Compare each partition."""
+        """Compare all partitions, and delete the ``--resume`` file at the end."""
         statuses = await read_status.read_statuses(self._clusters)
         self._total_records = sum(each.position or 0 for each in statuses)
         for status in statuses:
@@ -135,7 +140,7 @@ class VerificationRun:
         source, target = await self._clusters.fetch_views(status.source.topic, status.target.topic)
         verification = PartitionVerification(status.source, status.target, 0, status.position or 0)
         if status.position is None or status.problem:
-            verification.problem = status.problem or "it isn't known how far it is mirrored"
+            verification.problem = status.problem or "how far it is mirrored is unknown"
             return verification
         settings = await topic_admin.fetch_settings(self._clusters.source, status.source.topic)
         verification.is_compacted = "compact" in (settings["cleanup.policy"].value or "")
@@ -145,7 +150,7 @@ class VerificationRun:
         return verification
 
     async def _find_start(self, pair: PartitionPair, source: ClusterView, target: ClusterView) -> int:
-        """The first offset that both sides still hold and that was asked for."""
+        """Return the first offset that both sides still hold and that the options include."""
         low = (await source.fetch_bounds(pair.source)).low
         target_bounds = await target.fetch_bounds(pair.target)
         if target_bounds.end > target_bounds.low and (
@@ -181,7 +186,7 @@ class VerificationRun:
         self._save_progress(verification, is_forced=True)
 
     def _list_windows(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """The spans to compare: all, or as many samples as asked for."""
+        """Yield the ranges of offsets to compare: all, or random windows with ``--sample``."""
         if self._options.sample is None:
             if start < end:
                 yield start, end
@@ -192,7 +197,7 @@ class VerificationRun:
             yield start + number * SAMPLE_OFFSETS, min(start + (number + 1) * SAMPLE_OFFSETS, end)
 
     def _save_progress(self, verification: PartitionVerification, *, is_forced: bool = False) -> None:
-        """Write down how far it is, now and then."""
+        """Write the progress to the ``--resume`` file, at most every ``SAVE_INTERVAL_S`` unless forced."""
         if self._options.resume_path is None or not (is_forced or time.monotonic() - self._saved_at > SAVE_INTERVAL_S):
             return
         self._saved_at = time.monotonic()
@@ -203,14 +208,14 @@ class VerificationRun:
 
 
 def _load_progress(path: Path | None) -> dict[str, dict[str, Any]]:
-    """What an interrupted run wrote down."""
+    """Return the progress that an interrupted run saved."""
     if path is None or not path.exists():
         return {}
     try:
         saved: dict[str, dict[str, Any]] = json.loads(path.read_text())
         return {name: {**asdict(ComparisonResult(**each))} for name, each in saved.items()}
     except (OSError, ValueError, TypeError, AttributeError):
-        raise UsageError(f"--resume {path}: it isn't what an interrupted verify wrote; name another file") from None
+        raise UsageError(f"--resume {path}: the file wasn't written by kafmirror verify; name another file") from None
 
 
 def _encode_verification(verification: PartitionVerification) -> dict[str, Any]:
@@ -239,18 +244,20 @@ def _verification_lines(
     for verification in verifications:
         result = verification.result
         verdict = paint("same", Style.GOOD) if verification.is_exact else paint("DIFFERS", Style.BAD)
-        yield f"{verification.source}  {verdict}  {format_count(result.equal, 'record')} of offsets {verification.start} to {verification.end - 1}"
+        offsets = f"offsets {verification.start} to {verification.end - 1}"
+        yield f"{verification.source}  {verdict}  {format_count(result.equal, 'record')} of {offsets}"
         if result.digest:
             yield f"  sha256   {result.digest}"
         if result.first_difference:
-            offset, what = result.first_difference
-            yield f"  differ   {format_count(result.differing, 'record')}, the first at offset {offset} in {what}"
-        missing_text = "only there (compaction)" if verification.is_compacted else "missing"
-        yield from (f"  {missing_text} in the target: offsets {a} to {b}" for a, b in result.missing)
+            offset, parts = result.first_difference
+            yield f"  differ   {format_count(result.differing, 'record')}, the first at offset {offset} in {parts}"
+        missing_text = "only in the source (compaction)" if verification.is_compacted else "missing in the target"
+        yield from (f"  {missing_text}: offsets {a} to {b}" for a, b in result.missing)
         yield from (f"  only in the target: offsets {a} to {b} of the source" for a, b in result.extra)
         if verification.problem:
             yield f"  {paint(verification.problem, Style.BAD)}"
     sampled = f", a sample of {options.sample:.2%}" if options.sample is not None else ""
     total = sum(verification.result.equal for verification in verifications)
     differ = sum(not verification.is_exact for verification in verifications)
-    yield f"{format_count(len(verifications), 'partition')}, {format_count(total, 'record')} the same{sampled}, {differ} differ"
+    partitions = format_count(len(verifications), "partition")
+    yield f"{partitions}, {format_count(total, 'record')} the same{sampled}, {differ} differ"

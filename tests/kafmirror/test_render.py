@@ -44,8 +44,8 @@ def test_a_plan_is_broken_to_the_width_and_says_each_thing_beside_its_label(colu
     lines = list(plan_lines(Plan("us-east-1", "eu-west-1", (topic,)), paint_plain, columns))
     assert max(map(len, lines)) <= columns
     told = {line[2:10].strip(): line[12:] for line in lines if line.startswith("  ") and line[2] != " "}
-    assert list(told) == ["made", "widened", "settings", "to copy", "note", "refused"]
-    assert (told["made"], told["to copy"]) == ("2 partitions, 3.0 kB on disk", "12 records")
+    assert list(told) == ["create", "widen", "settings", "to copy", "note", "refused"]
+    assert (told["create"], told["to copy"]) == ("2 partitions, 3.0 kB on disk", "12 records")
     flowing = " ".join(line.strip() for line in lines)
     assert "retention.ms=-1" in flowing
     assert "segment.ms=(default)" in flowing
@@ -93,12 +93,12 @@ def test_a_lag_is_told_when_it_begins_again_while_it_lasts_and_when_it_is_over(
     watch = ThresholdAlerts(Threshold(seconds=10))
     watch.update([standing(0, Lag(5, 11.0)), standing(1, Lag(1, 9.0))], 100.0)
     watch.update([standing(0, Lag(9, 20.0)), standing(1)], 109.0)
-    assert watch.describe_alerts(109.0) == ["agent-events[0] is over 10 s since 9 s: behind by 9 records, 20.0 s"]
+    assert watch.describe_alerts(109.0) == ["agent-events[0] has been over 10 s for 9 s: behind by 9 records, 20.0 s"]
     watch.update([standing(0, Lag(9, 41.0))], 100.0 + LOG_AGAIN_S)
     watch.update([standing(0)], 140.0)
     assert caplog.messages == [
         "agent-events[0] is over 10 s: behind by 5 records, 11.0 s",
-        "agent-events[0] is over 10 s since 30 s: behind by 9 records, 41.0 s",
+        "agent-events[0] has been over 10 s for 30 s: behind by 9 records, 41.0 s",
         "agent-events[0] is within 10 s again, after 40 s",
     ]
 
@@ -107,8 +107,8 @@ def test_a_lag_that_is_not_known_is_told_as_such(caplog: pytest.LogCaptureFixtur
     watch = ThresholdAlerts(Threshold(seconds=10))
     watch.update([standing(0, UNKNOWN_LAG), standing(1, Lag(5, None))], 100.0)
     assert caplog.messages == [
-        "agent-events[0] counts as over 10 s: how far it is behind isn't known",
-        "agent-events[1] counts as over 10 s: behind by 5 records, nobody knows for how long",
+        "agent-events[0] counts as over 10 s: its lag is unknown",
+        "agent-events[1] counts as over 10 s: behind by 5 records, for an unknown time",
     ]
 
 

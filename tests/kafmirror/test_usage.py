@@ -14,8 +14,8 @@ NOBODY = ("--source", "127.0.0.1:1", "--target", "127.0.0.1:2")
     [
         (("replicate", *NOBODY, "--lag-threshold", "soon"), "--lag-threshold 'soon' isn't understood"),
         (("status", *NOBODY, "--lag-threshold", "1.5"), "--lag-threshold '1.5' isn't understood"),
-        (("verify", *NOBODY, "--digest", "--sample", "0.1"), "--digest reads all records in one go"),
-        (("verify", *NOBODY, "--digest", "--resume", "verify.json"), "--digest reads all records in one go"),
+        (("verify", *NOBODY, "--digest", "--sample", "0.1"), "--digest reads all records in one run"),
+        (("verify", *NOBODY, "--digest", "--resume", "verify.json"), "--digest reads all records in one run"),
         (("plan", *NOBODY, "--target-topic", "copies"), "--target-topic 'copies' must contain {topic}"),
         (("plan", "--source", "127.0.0.1:1", "--target", "127.0.0.1:1"), "--source and --target are the same"),
         (("plan", *NOBODY, "-X", "ssl.cipher.suites=DEFAULT"), "doesn't support ssl.cipher.suites"),
