@@ -31,7 +31,7 @@ def decompress(codec: int, data: bytes) -> bytes:
                 return bytes(cramjam.zstd.decompress(data))
     except cramjam.DecompressionError as error:
         raise ValueError(f"compressed records are damaged: {error}") from error
-    raise ValueError(f"compression codec {codec} isn't known")
+    raise ValueError(f"compression codec {codec} is unknown")
 
 
 def _decompress_snappy(data: bytes) -> bytes:
@@ -63,7 +63,7 @@ def compress(codec: int, data: bytes) -> bytes:
             return _compress_lz4(data)
         case 4:
             return bytes(cramjam.zstd.compress(data))
-    raise ValueError(f"compression codec {codec} isn't known")
+    raise ValueError(f"compression codec {codec} is unknown")
 
 
 def _compress_lz4(data: bytes) -> bytes:

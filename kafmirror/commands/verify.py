@@ -145,7 +145,7 @@ class VerificationRun:
         settings = await topic_admin.fetch_settings(self._clusters.source, status.source.topic)
         verification.is_compacted = "compact" in (settings["cleanup.policy"].value or "")
         pair = PartitionPair(status.source, status.target, source.derive_mirror_producer_id(status.source.topic))
-        verification.start = await self._find_start(pair, source, target)
+        verification.start = min(await self._find_start(pair, source, target), verification.end)
         await self._compare(verification, pair, source, target)
         return verification
 
@@ -244,8 +244,9 @@ def _verification_lines(
     for verification in verifications:
         result = verification.result
         verdict = paint("same", Style.GOOD) if verification.is_exact else paint("DIFFERS", Style.BAD)
-        offsets = f"offsets {verification.start} to {verification.end - 1}"
-        yield f"{verification.source}  {verdict}  {format_count(result.equal, 'record')} of {offsets}"
+        is_empty = verification.start == verification.end
+        offsets = "" if is_empty else f" of offsets {verification.start} to {verification.end - 1}"
+        yield f"{verification.source}  {verdict}  {format_count(result.equal, 'record')}{offsets}"
         if result.digest:
             yield f"  sha256   {result.digest}"
         if result.first_difference:

@@ -211,6 +211,7 @@ class Mirror:
         ends = await self.source.list_offsets(state.source.metadata, state.copies, LATEST, is_read_committed=True)
         for partition, end in ends.items():
             state.copies[partition].goal = end
+            state.copies[partition].update_source_end(end)
 
     async def _follow_source(self, state: MirrorState) -> None:
         """Add new topics and partitions, and copy changed settings, until the mirror stops."""

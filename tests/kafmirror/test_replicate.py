@@ -55,7 +55,9 @@ def test_a_second_run_copies_only_what_is_new(pair: Pair) -> None:
         produce(pair.source.bootstrap, topic, messages(100))
         copied = pair.replicate_once(topic).json["partitions"]
         assert sum(each["records"] for each in copied) == 100
-    assert sum(each["records"] for each in pair.replicate_once(topic).json["partitions"]) == 0
+    unchanged = pair.replicate_once(topic, "--lag-threshold", "0")
+    assert (unchanged.code, sum(each["records"] for each in unchanged.json["partitions"])) == (0, 0)
+    assert {each["lag_records"] for each in unchanged.json["partitions"]} == {0}
     assert pair.is_exact(topic)
 
 

@@ -63,6 +63,15 @@ def test_verify_finds_both_sides_the_same(pair: Pair) -> None:
     assert len({each["digest"] for each in whole.json["partitions"]}) == 3
 
 
+def test_verify_from_a_time_behind_all_records_compares_nothing(pair: Pair) -> None:
+    topic = pair.create_source_topic()
+    fill_topic(pair.source.bootstrap, topic, 10, partitions=1)
+    assert pair.replicate_once(topic).code == 0
+    ran = pair.run("verify", "--topics", topic, "--from", "-1h")
+    [partition] = ran.json["partitions"]
+    assert (ran.code, partition["from"], partition["to"], partition["equal"]) == (0, 10, 10, 0)
+
+
 def damaged(pair: Pair) -> str:
     """A mirrored topic in whose copy offset 7 was changed, and that misses what follows offset 9."""
     topic = pair.create_source_topic()
