@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import IO, NamedTuple
 from unittest.mock import patch
 
-import click
 import pexpect
 import pyte
+from typer.core import TyperGroup
 
 from agentlog.terminal.run import _run_for_exit_code as exit_code
 from devkafka import eventually
@@ -101,7 +101,7 @@ def run(
 
 
 def run_in_process(
-    app: click.Group,
+    app: TyperGroup,
     *arguments: str | Path,
     stdin: bytes = b"",
     cwd: Path | None = None,

@@ -1,11 +1,12 @@
 """kshark's command line: a module for each command's options, which loads what the command does once it is called."""
 
-from agentlog.terminal.run import new_app, run
+from agentlog.terminal.command import new_app
+from agentlog.terminal.run import run
 
 from .clusters import clusters
 from .demo import demo
 from .export import export
-from .importing import import_
+from .import_ import import_
 from .memory import memory
 from .replay import replay
 from .report import report
@@ -18,17 +19,17 @@ HELP = """\
 What did a session do, step by step, and why?
 
 \b
-kshark demo story.ndjson                            a story to try it on, no Kafka needed
-kshark sessions --sort calls --file story.ndjson    which session ran away?
-kshark replay sess_invoice_847 --file story.ndjson  what the runaway agent did
-kshark why sess_invoice_847 --file story.ndjson     where it went wrong, and why
-kshark memory sess_invoice_847 --at 12 --file story.ndjson  what it knew before step 12
-kshark replay sess_a1b2c3 --cluster us-east-1       a session of your own
-kshark report sess_a1b2c3 -o page.html              the same as a page, to send or attach
-kshark tail --errors                                what goes wrong now, in any session
-kshark stats                                        what comes in, and what it costs
-kshark export sess_a1b2c3 -o run.ndjson             keep it as a capture file
-kshark clusters                                     which clusters answer, and why not
+kshark demo story.ndjson  # a story to try it on, no Kafka needed
+kshark sessions --sort calls --file story.ndjson  # which one ran away?
+kshark replay sess_invoice_847 --file story.ndjson  # what it did
+kshark why sess_invoice_847 --file story.ndjson  # where it went wrong, and why
+kshark memory sess_invoice_847 --at 12 -f story.ndjson  # what it knew then
+kshark replay sess_a1b2c3 --cluster us-east-1  # a session of your own
+kshark report sess_a1b2c3 -o page.html  # the same as a page, to send
+kshark tail --errors  # what goes wrong now, in any session
+kshark stats  # what comes in, and what it costs
+kshark export sess_a1b2c3 -o run.ndjson  # keep it as a capture file
+kshark clusters  # which clusters answer, and why not
 
 Settings, clusters and credentials live in agentlog.toml; docs/settings.md tells all of it.
 
@@ -36,9 +37,7 @@ Exit codes: 0 done, 2 usage or settings, 3 the cluster can't be reached or refus
 130 and 143 ended by a signal.
 """
 
-app = new_app(HELP)
-for command in (sessions, replay, why, memory, report, tail, stats, export, import_, demo, clusters):
-    app.add_command(command)
+app = new_app(HELP, sessions, replay, why, memory, report, tail, stats, export, import_, demo, clusters)
 
 
 def main() -> None:

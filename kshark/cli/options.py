@@ -1,71 +1,76 @@
-"""Options that several commands of kshark share: the session, how much of a value is shown, and whether it is paged."""
+"""Options that several commands of kshark share: the session, which events, how much of a value, and the format."""
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any
+from typing import Annotated, Literal, NamedTuple
 
-import click
+import typer
 
+from agentlog.errors import UsageError
 from agentlog.log.open_source import parse_range
-from agentlog.terminal.options import SourceOptions, color_option, from_option, to_option, verbose_option, where_options
-from agentlog.terminal.run import log_to_stderr
+from agentlog.terminal.options import FromOption, SourceOptions, TerminalOptions, ToOption
 
 from ..source.session_request import SessionRequest
 
-Command = Callable[..., Any]
+MaxCharsOption = Annotated[
+    int | None,
+    typer.Option("--max-chars", min=0, metavar="N", help="This much of each value, in all its lines; 0 for all."),
+]
+NoCatalogOption = Annotated[
+    bool, typer.Option("--no-catalog", help="Read the log alone, neither using nor keeping a catalogue.")
+]
+EventFormatOption = Annotated[
+    Literal["text", "ndjson"] | None, typer.Option("--format", help="[default: text; ndjson into a pipe]")
+]
+TypesOption = Annotated[
+    tuple[str, ...], typer.Option("--type", metavar="TYPE", help="Only events of this type; may be repeated.")
+]
+AgentsOption = Annotated[
+    tuple[str, ...], typer.Option("--agent", metavar="AGENT", help="Only of this agent; may be repeated.")
+]
+ErrorsOption = Annotated[bool, typer.Option("--errors", help="Only what went wrong.")]
 
-max_chars_option = click.option(
-    "--max-chars", type=click.IntRange(min=0), metavar="N", help="This much of each value, in all its lines; 0 for all."
-)
-pager_option = click.option("--pager/--no-pager", default=True, help="Page long output on a terminal.")
-no_catalog_option = click.option(
-    "--no-catalog", is_flag=True, help="Read the log alone, neither using nor keeping a catalogue."
-)
 
-
-def session_ids(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+def complete_session(context: typer.Context, incomplete: str) -> list[str]:
     """What a shell completes a SESSION to."""
     from .completion import complete_session_id
 
-    given = {
-        name: value for name, value in context.params.items() if name in SourceOptions._fields and value is not None
-    }
-    return complete_session_id(SourceOptions(**given), incomplete)
+    options = {name: context.params[name] for name in SourceOptions._fields if context.params.get(name) is not None}
+    return complete_session_id(SourceOptions(**options), incomplete)
 
 
-def session_options(command: Command) -> Command:
-    """SESSION, where it is and how much of it is read, and -v; the command gets them as one ``wanted``."""
+class SessionOptions(NamedTuple):
+    """A session, where it is and how much of it is read."""
 
-    @wraps(command)
-    def with_wanted(**options: Any) -> Any:
-        log_to_stderr(options.pop("verbose"))
-        session, last = options.pop("session"), options.pop("last")
-        bounds = parse_range(options.pop("start"), options.pop("end"))
-        wanted = SessionRequest(session or "", options.pop("where"), bounds, not options.pop("no_catalog"))
-        return command(wanted=_named(wanted, session, last), **options)
+    session: Annotated[
+        str | None, typer.Argument(metavar="SESSION", help="The session's id.", autocompletion=complete_session)
+    ] = None
+    last: Annotated[bool, typer.Option("--last", help="The newest session, in place of SESSION.")] = False
+    source: SourceOptions = SourceOptions()
+    start: FromOption = None
+    end: ToOption = None
+    no_catalog: NoCatalogOption = False
+    terminal: TerminalOptions = TerminalOptions()
 
-    argument = click.argument("session", required=False, shell_complete=session_ids)
-    last_option = click.option("--last", is_flag=True, help="The newest session, in place of SESSION.")
-    decorated: Command = with_wanted
-    where = (no_catalog_option, to_option, from_option, where_options, last_option, argument)
-    for option in (verbose_option, color_option, *where):
-        decorated = option(decorated)
-    return decorated
+    def make_request(self) -> SessionRequest:
+        """Set the terminal up and return what the user wants; without SESSION the newest, or the one that is picked.
 
+        Raises:
+            UsageError: SESSION or a bound can't be meant.
+            AgentlogError: the source can't be read.
+        """
+        self.terminal.apply()
+        bounds = parse_range(self.start, self.end)
+        request = SessionRequest(self.session or "", self.source, bounds, use_catalogue=not self.no_catalog)
+        check_session(self.session)
+        if self.session is None:
+            from ..sessions.choose_session import choose_session
 
-def _named(wanted: SessionRequest, session: str | None, last: bool) -> SessionRequest:
-    """What is wanted, with the id of a session."""
-    check_session(session)
-    if session is None:
-        from ..sessions.choose_session import choose_session
-
-        return choose_session(wanted, is_newest=last)
-    if last:
-        raise click.UsageError(f"--last takes the place of SESSION, and {session} was given; leave out one")
-    return wanted
+            return choose_session(request, is_newest=self.last)
+        if self.last:
+            raise UsageError(f"--last takes the place of SESSION, and {self.session} was given; leave out one")
+        return request
 
 
 def check_session(session: str | None) -> None:
-    """Refuse an empty SESSION: it is a variable of the user's shell that isn't set."""
+    """Raise UsageError for an empty SESSION: it is a variable of the user's shell that isn't set."""
     if session == "":
-        raise click.UsageError("SESSION is empty: is a variable of your shell not set?")
+        raise UsageError("SESSION is empty: is a variable of your shell not set?")

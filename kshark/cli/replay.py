@@ -1,57 +1,56 @@
 """The options of `kshark replay`."""
 
-import click
+from typing import Annotated, Literal
 
-from ..source.session_request import SessionRequest
-from .options import max_chars_option, pager_option, session_options
+import typer
 
-FORMATS = ("text", "tree", "ndjson", "json", "markdown")
+from agentlog.terminal.options import PagerOption
+
+from .options import AgentsOption, ErrorsOption, MaxCharsOption, SessionOptions, TypesOption
 
 
-@click.command()
-@session_options
-@click.option("--follow", is_flag=True, help="Go on with new events as they come, until the session ends.")
-@click.option("--format", "shape", type=click.Choice(FORMATS), help="[default: text; ndjson into a pipe]")
-@click.option("--type", "types", multiple=True, metavar="TYPE", help="Only events of this type; may be repeated.")
-@click.option("--agent", "agents", multiple=True, metavar="AGENT", help="Only of this agent; may be repeated.")
-@click.option("--errors", is_flag=True, help="Only what went wrong.")
-@click.option("--full", is_flag=True, help="Every step on its own, all that it recorded, every line of it.")
-@max_chars_option
-@pager_option
 def replay(
-    wanted: SessionRequest,
-    follow: bool,
-    shape: str | None,
-    types: tuple[str, ...],
-    agents: tuple[str, ...],
-    errors: bool,
-    full: bool,
-    max_chars: int | None,
-    pager: bool,
+    session: SessionOptions,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on with new events as they come, until the session ends.")
+    ] = False,
+    output_format: Annotated[
+        Literal["text", "tree", "ndjson", "json", "markdown"] | None,
+        typer.Option("--format", help="[default: text; ndjson into a pipe]"),
+    ] = None,
+    types: TypesOption = (),
+    agents: AgentsOption = (),
+    errors: ErrorsOption = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Every step on its own, all that it recorded, every line of it.")
+    ] = False,
+    max_chars: MaxCharsOption = None,
+    pager: PagerOption = True,
 ) -> None:
     """Replay a session step by step.
 
     \b
-    kshark replay sess_a1b2c3                        from the default cluster
-    kshark replay --last                             the newest one
-    kshark replay                                    asks which, on a terminal
+    kshark replay sess_a1b2c3  # from the default cluster
+    kshark replay --last  # the newest one
+    kshark replay  # asks which, on a terminal
     kshark replay sess_a1b2c3 --from "yesterday 14:00" --to "yesterday 15:30"
-    kshark replay sess_a1b2c3 --errors               only what went wrong
+    kshark replay sess_a1b2c3 --errors  # only what went wrong
     kshark replay sess_a1b2c3 --type tool_call --type decision
-    kshark replay sess_a1b2c3 --follow               go on as it happens
-    kshark replay sess_a1b2c3 > run.ndjson           keep it as a capture file
-    kshark replay sess_a1b2c3 --file run.ndjson      and replay it without Kafka
-    kshark replay sess_a1b2c3 --cluster broker:9093 -X security.protocol=SASL_SSL
+    kshark replay sess_a1b2c3 --follow  # go on as it happens
+    kshark replay sess_a1b2c3 > run.ndjson  # keep it as a capture file
+    kshark replay sess_a1b2c3 --file run.ndjson  # and replay it without Kafka
+    kshark replay sess_a1b2c3 -c broker:9093 -X security.protocol=SASL_SSL
     """
     from ..replay.command import replay_session
     from ..view.output_format import choose_format, explain_format
     from ..view.replay_options import ReplayOptions
 
-    choice = ReplayOptions(types, agents, errors, choose_format(shape), full, max_chars, pager)
-    with explain_format(shape):
+    request = session.make_request()
+    options = ReplayOptions(types, agents, errors, choose_format(output_format), full, max_chars, pager)
+    with explain_format(output_format):
         if follow:
             from ..live.follow import follow_session
 
-            follow_session(wanted, choice)
+            follow_session(request, options)
         else:
-            replay_session(wanted, choice)
+            replay_session(request, options)

@@ -1,71 +1,81 @@
 """The options of `kshark sessions`."""
 
-import click
+from enum import StrEnum
+from typing import Annotated, Literal
 
+import typer
+
+from agentlog.errors import UsageError
 from agentlog.log.open_source import parse_range
-from agentlog.terminal.options import SourceOptions, color_option, from_option, to_option, verbose_option, where_options
-from agentlog.terminal.run import log_to_stderr
+from agentlog.terminal.options import FromOption, PagerOption, SourceOptions, TerminalOptions, ToOption
 
-from .options import no_catalog_option
-
-SORTS = ("start", "duration", "events", "calls", "errors", "tokens", "cost")
-STATUSES = ("running", "succeeded", "failed", "cancelled", "never-ended", "other")
+from .options import NoCatalogOption
 
 
-@click.command(short_help="List sessions: what they did and cost, and how they ended.")
-@where_options
-@from_option
-@to_option
-@click.option("--agent", "agents", multiple=True, metavar="AGENT", help="In which this agent acted; may be repeated.")
-@click.option("--tool", "tools", multiple=True, metavar="TOOL", help="That called this tool; may be repeated.")
-@click.option(
-    "--status", "statuses", multiple=True, type=click.Choice(STATUSES), help="That ended so; may be repeated."
-)
-@click.option("--text", metavar="WORDS", help="Whose goal has all of these words, in any case.")
-@click.option("--min-cost", type=click.FloatRange(min=0), metavar="DOLLARS", help="That cost at least so much.")
-@click.option("--min-calls", type=click.IntRange(min=0), metavar="N", help="With at least so many tool calls.")
-@click.option("--sort", type=click.Choice(SORTS), default="start", help="The most first. [default: start]")
-@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="[default: 40 as text, else all; 0 for all]")
-@no_catalog_option
-@click.option(
-    "--format", "shape", type=click.Choice(("text", "ndjson", "json")), default="text", help="[default: text]"
-)
-@click.option("--pager/--no-pager", default=True, help="Page long output on a terminal.")
-@color_option
-@verbose_option
+class Status(StrEnum):  # typer takes no list of a Literal
+    """How a session ended."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    NEVER_ENDED = "never-ended"
+    OTHER = "other"
+
+
 def sessions(
-    where: SourceOptions,
-    start: str | None,
-    end: str | None,
-    agents: tuple[str, ...],
-    tools: tuple[str, ...],
-    statuses: tuple[str, ...],
-    text: str | None,
-    min_cost: float | None,
-    min_calls: int | None,
-    sort: str,
-    limit: int | None,
-    no_catalog: bool,
-    shape: str,
-    pager: bool,
-    verbose: bool,
+    source: SourceOptions,
+    start: FromOption = None,
+    end: ToOption = None,
+    agents: Annotated[
+        tuple[str, ...],
+        typer.Option("--agent", metavar="AGENT", help="In which this agent acted; may be repeated."),
+    ] = (),
+    tools: Annotated[
+        tuple[str, ...], typer.Option("--tool", metavar="TOOL", help="That called this tool; may be repeated.")
+    ] = (),
+    statuses: Annotated[tuple[Status, ...], typer.Option("--status", help="That ended so; may be repeated.")] = (),
+    text: Annotated[
+        str | None, typer.Option("--text", metavar="WORDS", help="Whose goal has all of these words, in any case.")
+    ] = None,
+    min_cost: Annotated[
+        float | None, typer.Option("--min-cost", min=0, metavar="DOLLARS", help="That cost at least so much.")
+    ] = None,
+    min_calls: Annotated[
+        int | None, typer.Option("--min-calls", min=0, metavar="N", help="With at least so many tool calls.")
+    ] = None,
+    sort: Annotated[
+        Literal["start", "duration", "events", "calls", "errors", "tokens", "cost"],
+        typer.Option("--sort", help="The most first."),
+    ] = "start",
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", min=0, metavar="N", help="[default: 40 as text, else all; 0 for all]"),
+    ] = None,
+    no_catalog: NoCatalogOption = False,
+    output_format: Annotated[Literal["text", "ndjson", "json"], typer.Option("--format")] = "text",
+    pager: PagerOption = True,
+    *,
+    terminal: TerminalOptions,
 ) -> None:
-    """List sessions, the newest first: what each did and cost, and how it ended.
+    """List sessions: what they did and cost, and how they ended.
+
+    The newest come first.
 
     \b
-    kshark sessions                                  the newest
-    kshark sessions --sort calls --limit 10          which one ran away?
+    kshark sessions  # the newest
+    kshark sessions --sort calls --limit 10  # which one ran away?
     kshark sessions --from -24h --min-cost 1 --sort cost
     kshark sessions --status never-ended --agent invoice-generator-v2
-    kshark sessions --text "acme milestone"          what was asked for
+    kshark sessions --text "acme milestone"  # what was asked for
     kshark sessions --tool stripe.create_invoice --format json
-    kshark sessions --file run.ndjson                without Kafka
+    kshark sessions --file run.ndjson  # without Kafka
     """
     from ..catalogue.query import Query
     from ..sessions.command import SessionsOptions, list_sessions
 
-    log_to_stderr(verbose)
+    terminal.apply()
     if text is not None and not text.strip():
-        raise click.UsageError("--text is empty: is a variable of your shell not set?")
+        raise UsageError("--text is empty: is a variable of your shell not set?")
     query = Query(parse_range(start, end), agents, tools, statuses, min_cost, min_calls, text, sort)
-    list_sessions(where, query, SessionsOptions(shape, limit, pager), use_catalogue=not no_catalog)
+    list_sessions(source, query, SessionsOptions(output_format, limit, pager), use_catalogue=not no_catalog)

@@ -1,42 +1,40 @@
 """The options of `kshark why`."""
 
-import click
+from typing import Annotated, Literal
 
-from ..source.session_request import SessionRequest
-from .options import max_chars_option, pager_option, session_options
+import typer
 
-FORMATS = ("text", "json", "markdown")
+from agentlog.terminal.options import PagerOption
+
+from .options import MaxCharsOption, SessionOptions
 
 
-@click.command(short_help="Say why a step was taken, or where a session went wrong.")
-@session_options
-@click.argument("event", required=False)
-@click.option("--format", "shape", type=click.Choice(FORMATS), default="text", help="[default: text]")
-@click.option("--full", is_flag=True, help="Every step of the chain, with all that it recorded, nothing cut.")
-@max_chars_option
-@pager_option
 def why(
-    wanted: SessionRequest,
-    event: str | None,
-    shape: str,
-    full: bool,
-    max_chars: int | None,
-    pager: bool,
+    session: SessionOptions,
+    event: Annotated[
+        str | None,
+        typer.Argument(metavar="EVENT", help="A step's number, an event_id or the beginning of one, or a time."),
+    ] = None,
+    output_format: Annotated[Literal["text", "json", "markdown"], typer.Option("--format")] = "text",
+    full: Annotated[
+        bool, typer.Option("--full", help="Every step of the chain, with all that it recorded, nothing cut.")
+    ] = False,
+    max_chars: MaxCharsOption = None,
+    pager: PagerOption = True,
 ) -> None:
-    """Say why a step was taken: the chain that led to it, from the session's goal down, and what came of it.
+    """Say why a step was taken, or where a session went wrong.
 
-    EVENT is a step's number, an event_id or the beginning of one, or a time. Without it: where the session went wrong,
-    found by rules, with the evidence.
+    With EVENT the answer is the chain that led to it, from the session's goal down, and what came of it. Without it:
+    where the session went wrong, found by rules, with the evidence.
 
     \b
-    kshark why sess_a1b2c3                           where it went wrong
-    kshark why --last                                of the newest session
-    kshark why sess_a1b2c3 13                        why step 13
-    kshark why sess_a1b2c3 evt_9x7k                  why this event
-    kshark why sess_a1b2c3 14:23:16                  why what it was at then
+    kshark why sess_a1b2c3  # where it went wrong
+    kshark why --last  # of the newest session
+    kshark why sess_a1b2c3 13  # why step 13
+    kshark why sess_a1b2c3 evt_9x7k  # why this event
+    kshark why sess_a1b2c3 14:23:16  # why what it was at then
     kshark why sess_a1b2c3 --file run.ndjson --format markdown
     """
-    from ..why.command import WhyOptions
-    from ..why.command import explain_session as say_why
+    from ..why.command import WhyOptions, explain_session
 
-    say_why(wanted, event, WhyOptions(shape, full, max_chars, pager))
+    explain_session(session.make_request(), event, WhyOptions(output_format, full, max_chars, pager))

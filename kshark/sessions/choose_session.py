@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from itertools import islice
 
-import click
+import typer
 
 from agentlog.errors import NothingToShow, UsageError
 from agentlog.event.escape import escape_controls
@@ -45,11 +45,11 @@ def choose_session(request: SessionRequest, *, is_newest: bool) -> SessionReques
 def _ask_for_session(rows: Sequence[Summary], query: Query) -> str:
     write_lines(render_numbered_rows(rows, query, get_width(), choose_paint(sys.stdout)))
     try:
-        picked_id: str = click.prompt(
+        picked_id: str = typer.prompt(
             "Which one?", default="1", value_proc=lambda answer: _resolve_answer(answer, rows)
         )
-    except click.Abort:
-        click.echo()  # ends the line of the prompt
+    except typer.Abort:
+        typer.echo()  # ends the line of the prompt
         raise UsageError("no session was picked") from None
     return picked_id
 
@@ -58,14 +58,14 @@ def _resolve_answer(answer: str, rows: Sequence[Summary]) -> str:
     """Return the id of the row that ``answer`` names by its number, its id, or the whole line as shown.
 
     Raises:
-        click.BadParameter: it names no row.
+        typer.BadParameter: it names no row.
     """
     word = next(iter(answer.split()), "")
     if word.isdecimal() and 1 <= int(word) <= len(rows):
         return rows[int(word) - 1].session_id
     ids = [row.session_id for row in rows]
     if answer.strip() not in ids:
-        raise click.BadParameter(
+        raise typer.BadParameter(
             f"{escape_controls(answer)} is not in the list: type a number from 1 to {len(rows)}, or an id"
         )
     return answer.strip()

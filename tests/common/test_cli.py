@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agentlog.terminal.run import new_app
+from agentlog.terminal.command import new_app
 from tests.running import make_environment, run_in_process
 
 
@@ -20,16 +20,14 @@ def python(*arguments: str, path: Path | None = None) -> subprocess.CompletedPro
 SIGNAL_IN_C_CODE = """
 import ctypes, itertools, operator, signal
 from confluent_kafka import Producer
-from agentlog.terminal.run import new_app, run
+from agentlog.terminal.command import new_app
+from agentlog.terminal.run import run
 
-app = new_app("")
-
-@app.command()
 def ask():
     kill = ctypes.CDLL(None)["raise"]
     list(itertools.starmap(operator.call, [(kill, signal.SIGINT), (Producer, {"client.id": "one"})]))
 
-run(app)
+run(new_app("", ask))
 """
 """No Python code runs between the signal and librdkafka's call of Python, which runs the signal's handler."""
 
@@ -41,16 +39,14 @@ def test_a_signal_that_comes_while_c_code_calls_python_ends_the_command_without_
 
 SIGNAL_IN_AN_IMPORT = """
 import time
-from agentlog.terminal.run import new_app, run
+from agentlog.terminal.command import new_app
+from agentlog.terminal.run import run
 
-app = new_app("")
-
-@app.command()
 def ask():
     import loaded_now
     time.sleep(60)
 
-run(app)
+run(new_app("", ask))
 """
 
 
@@ -62,18 +58,15 @@ def test_a_signal_that_comes_while_code_is_loaded_ends_the_command_when_it_is_th
 
 @pytest.mark.parametrize("tool", ["kshark", "kdiff", "kafmirror"])
 def test_ctrl_c_before_a_tool_is_loaded_ends_it_without_a_word(tool: str, tmp_path: Path) -> None:
-    (tmp_path / "click.py").write_text("import signal; signal.raise_signal(signal.SIGINT)")
+    (tmp_path / "typer.py").write_text("import signal; signal.raise_signal(signal.SIGINT)")
     done = python("-m", tool, "--help", path=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
 
 
 def test_any_other_error_is_told_as_a_bug_without_a_traceback() -> None:
-    app = new_app("")
-
-    @app.command()
     def ask() -> None:
         raise LookupError("nothing there")
 
-    done = run_in_process(app, "ask")
+    done = run_in_process(new_app("", ask), "ask")
     assert (done.code, done.out) == (70, b"")
     assert done.err.startswith(b"kshark: a bug, LookupError: nothing there\n")

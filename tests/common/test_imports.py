@@ -52,8 +52,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "cli",
         "__main__",
     ),
-    "kdiff": ("reading", "align", "judge", "show", "settings", "command", "cohort", "cli", "__main__"),
-    "kafmirror": ("errors", "batches", "kafka", "verify", "plan", "lag", "copy", "commands", "cli", "__main__"),
+    "kdiff": ("reading", "align", "judge", "show", "cli", "__main__"),
+    "kafmirror": ("errors", "batches", "kafka", "verify", "plan", "lag", "copy", "commands", "__main__"),
 }
 LARGEST_ROOM = 13
 # Beside these, every module of the core and of kdiff whose first line ends with "Pure."

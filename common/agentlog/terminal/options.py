@@ -1,77 +1,57 @@
-"""The options that several commands share."""
+"""Options that several commands share, each as a type of a parameter; a group of options is a NamedTuple."""
 
-from collections.abc import Callable, Sequence
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
-import click
+import typer
 
-if TYPE_CHECKING:
-    pass
-
-
-Command = Callable[..., Any]
-
-
-cluster_option = click.option(
-    "--cluster", "-c", metavar="NAME|HOST:PORT", help="A cluster of agentlog.toml, or an address."
-)
-
-
-topic_option = click.option("--topic", "-t", metavar="TOPIC", help="[default: agent-events]")
-
-
-property_option = click.option(
-    "-X", "properties", multiple=True, metavar="NAME=VALUE", help="A librdkafka property; may be repeated."
-)
-
-
-file_option = click.option(
-    "--file", "-f", metavar="FILE", help="A capture file in place of a cluster; - is standard input."
-)
-
-
-all_partitions_option = click.option(
-    "--all-partitions", is_flag=True, help="Read every partition, not only those where the session should be."
-)
-
-
-from_option = click.option(
-    "--from", "start", metavar="WHEN", help="From this time or offset on: 14:00, -2h, 2026-01-15T14:00Z, @1200."
-)
+ClusterOption = Annotated[
+    str | None,
+    typer.Option("--cluster", "-c", metavar="NAME|HOST:PORT", help="A cluster of agentlog.toml, or an address."),
+]
+TopicOption = Annotated[str | None, typer.Option("--topic", "-t", metavar="TOPIC", help="[default: agent-events]")]
+PropertiesOption = Annotated[
+    tuple[str, ...], typer.Option("-X", metavar="NAME=VALUE", help="A librdkafka property; may be repeated.")
+]
+FileOption = Annotated[
+    str | None,
+    typer.Option("--file", "-f", metavar="FILE", help="A capture file in place of a cluster; - is standard input."),
+]
+AllPartitionsOption = Annotated[
+    bool,
+    typer.Option("--all-partitions", help="Read every partition, not only those where the session should be."),
+]
+FromOption = Annotated[
+    str | None,
+    typer.Option("--from", metavar="WHEN", help="From this time or offset on: 14:00, -2h, 2026-01-15T14:00Z, @1200."),
+]
+ToOption = Annotated[str | None, typer.Option("--to", metavar="WHEN", help="Up to this time or offset.")]
+PagerOption = Annotated[
+    bool, typer.Option("--pager/--no-pager", show_default=False, help="Page long output on a terminal.")
+]
+ColorOption = Annotated[
+    Literal["auto", "always", "never"],
+    typer.Option("--color", show_default=False, help="[default: auto, on a terminal]"),
+]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done, and what librdkafka says.")]
 
 
-to_option = click.option("--to", "end", metavar="WHEN", help="Up to this time or offset.")
+class TopicOptions(NamedTuple):
+    """A topic, as the user names it."""
 
-
-color_option = click.option(
-    "--color",
-    type=click.Choice(("auto", "always", "never")),
-    default="auto",
-    expose_value=False,
-    callback=lambda _context, _option, when: _set_color(when),
-    help="[default: auto, on a terminal]",
-)
-
-
-verbose_option = click.option("--verbose", "-v", is_flag=True, help="Log what is done, and what librdkafka says.")
-
-
-def _set_color(when: str) -> None:
-    from .style import set_color
-
-    set_color(when)
+    cluster: ClusterOption = None
+    topic: TopicOption = None
+    properties: PropertiesOption = ()
 
 
 class SourceOptions(NamedTuple):
-    """Where a command finds its records, as the user said it."""
+    """A topic or a capture file, as the user names it."""
 
-    cluster: str | None = None
-    topic: str | None = None
-    properties: Sequence[str] = ()
-    file: str | None = None
-    all_partitions: bool = False
+    cluster: ClusterOption = None
+    topic: TopicOption = None
+    properties: PropertiesOption = ()
+    file: FileOption = None
+    all_partitions: AllPartitionsOption = False
 
     @property
     def is_pipe(self) -> bool:
@@ -79,13 +59,16 @@ class SourceOptions(NamedTuple):
         return self.file is not None and (self.file == "-" or Path(self.file).is_fifo())
 
 
-def where_options(command: Command) -> Command:
-    """The options that say where records come from; the command gets them as one ``where``."""
+class TerminalOptions(NamedTuple):
+    """How a command writes to the terminal: in colour or not, and how much it logs."""
 
-    @wraps(command)
-    def with_where(**options: Any) -> Any:
-        return command(where=SourceOptions(**{name: options.pop(name) for name in SourceOptions._fields}), **options)
+    color: ColorOption = "auto"
+    verbose: VerboseOption = False
 
-    for option in (all_partitions_option, file_option, property_option, topic_option, cluster_option):
-        with_where = option(with_where)
-    return with_where
+    def apply(self) -> None:
+        """Set the colour and the log up."""
+        from .run import log_to_stderr
+        from .style import set_color
+
+        set_color(self.color)
+        log_to_stderr(self.verbose)

@@ -8,25 +8,16 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-import click
-
 from ..errors import AgentlogError, Stopped
 
 if TYPE_CHECKING:
-    pass
-
+    from typer.core import TyperGroup
 
 BUG_EXIT_CODE = 70
 _received_signals: list[int] = []  # the one that ends this process, once it has come
 
 
-def new_app(help_text: str) -> click.Group:
-    """A tool's command line."""
-    settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-    return click.Group(help=help_text, no_args_is_help=True, context_settings=settings)
-
-
-def run(app: click.Group) -> None:
+def run(app: "TyperGroup") -> None:
     """Run a tool and end the process with its exit code; nothing but a message reaches the user."""
     gc.disable()  # a command lives for seconds, and walking its records again and again would double them
     _prepare_streams()
@@ -51,7 +42,8 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _run_for_exit_code(app: click.Group, tool_name: str) -> int:
+def _run_for_exit_code(app: "TyperGroup", tool_name: str) -> int:
+    _translate_completion_request(tool_name)
     try:
         app(prog_name=tool_name)
     except AgentlogError as error:
@@ -71,6 +63,14 @@ def _run_for_exit_code(app: click.Group, tool_name: str) -> int:
         )
         return BUG_EXIT_CODE
     return 0
+
+
+def _translate_completion_request(tool_name: str) -> None:
+    """Let ``bash_source`` ask for completion too, as users' startup files do: typer's name for it is ``source_bash``."""
+    variable = f"_{tool_name}_COMPLETE".replace("-", "_").upper()
+    shell, _, request = os.environ.get(variable, "").partition("_")
+    if request in {"source", "complete"}:
+        os.environ[variable] = f"{request}_{shell}"
 
 
 def _handle_stop_signal(signal_number: int, frame: FrameType | None) -> None:

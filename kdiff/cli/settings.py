@@ -7,8 +7,8 @@ from agentlog.errors import SettingsError, UsageError
 from agentlog.log.open_source import load_user_settings
 from agentlog.settings.librdkafka_properties import suggest_name
 
-from .reading.normalize import IgnoreRules, parse_ignore_rules
-from .reading.side_effects import ToolPatterns
+from ..reading.normalize import IgnoreRules, parse_ignore_rules
+from ..reading.side_effects import ToolPatterns
 
 SETTING_NAMES = ("ignore", "ignore_patterns", "changes", "reads")
 

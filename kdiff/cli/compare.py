@@ -1,7 +1,6 @@
 """`kdiff compare`: read two sessions, compare them, write the verdict."""
 
 import sys
-from dataclasses import dataclass
 
 from agentlog.event.position import PositionRange
 from agentlog.terminal.options import SourceOptions
@@ -9,29 +8,19 @@ from agentlog.terminal.output import get_width, write_bytes, write_lines
 from agentlog.terminal.pager import page_lines
 from agentlog.terminal.style import choose_paint
 
-from .align.payload_compare import Payloads
-from .align.step_groups import group_steps
-from .judge.compare import compare
-from .judge.verdict import VerdictKind, reach_verdict
-from .reading.normalize import IgnoreRules
-from .reading.read_sessions import SessionRequest, read_both
-from .reading.side_effects import ToolPatterns
-from .reading.signature import SignatureBuilder
-from .reading.spill import open_spill
-from .show.phrases import StepDescriber
-from .show.result import Result
-from .show.text import Layout, VerdictText
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What is to be shown, and how."""
-
-    format: str = "text"
-    show_divergence: bool = False
-    only_decisive: bool = False
-    context: int = 3
-    pager: bool = True
+from ..align.payload_compare import Payloads
+from ..align.step_groups import group_steps
+from ..judge.compare import compare
+from ..judge.verdict import VerdictKind, reach_verdict
+from ..reading.normalize import IgnoreRules
+from ..reading.read_sessions import SessionRequest, read_both
+from ..reading.side_effects import ToolPatterns
+from ..reading.signature import SignatureBuilder
+from ..reading.spill import open_spill
+from ..show.phrases import StepDescriber
+from ..show.result import Result
+from ..show.text import Layout, VerdictText
+from .options import CompareOptions
 
 
 def compare_sessions(
@@ -39,7 +28,7 @@ def compare_sessions(
     places: tuple[SourceOptions, SourceOptions],
     span: PositionRange,
     how: tuple[IgnoreRules, ToolPatterns],
-    options: Choice,
+    options: CompareOptions,
 ) -> int:
     """Compare two sessions and write what came of it; 0 when they are the same, 1 when they differ.
 
@@ -60,19 +49,19 @@ def compare_sessions(
     return 0 if found.verdict.kind is VerdictKind.SAME else 1
 
 
-def _show(found: Result, options: Choice) -> None:
+def _show(found: Result, options: CompareOptions) -> None:
     excerpt = found.select_excerpt(options.context, only_decisive=options.only_decisive)
     match options.format:
         case "json":
-            from .show.json_document import render_json  # noqa: PLC0415
+            from ..show.json_document import render_json
 
             write_bytes(render_json(found))
         case "markdown":
-            from .show.markdown import render_markdown  # noqa: PLC0415
+            from ..show.markdown import render_markdown
 
             write_lines(render_markdown(found, excerpt))
         case "html":
-            from .show.html import render_html  # noqa: PLC0415
+            from ..show.html import render_html
 
             write_lines(render_html(found, excerpt))
         case _:

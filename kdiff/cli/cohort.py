@@ -11,19 +11,19 @@ from agentlog.terminal.output import get_width, write_bytes, write_lines
 from agentlog.terminal.pager import page_lines
 from agentlog.terminal.text_width import clip_text, flow_items, wrap_text
 
-from .align.payload_compare import Payloads
-from .align.step_groups import StepGroups, group_steps
-from .command import Choice
-from .judge.compare import compare
-from .judge.divergence import Divergence, Weight
-from .reading.normalize import IgnoreRules
-from .reading.read_sessions import SessionRequest, read_session
-from .reading.session import Session
-from .reading.side_effects import ToolPatterns
-from .reading.signature import SignatureBuilder
-from .reading.spill import open_spill
-from .show.json_document import dump_json, encode_session
-from .show.json_document import encode_divergence as as_json
+from ..align.payload_compare import Payloads
+from ..align.step_groups import StepGroups, group_steps
+from ..judge.compare import compare
+from ..judge.divergence import Divergence, Weight
+from ..reading.normalize import IgnoreRules
+from ..reading.read_sessions import SessionRequest, read_session
+from ..reading.session import Session
+from ..reading.side_effects import ToolPatterns
+from ..reading.signature import SignatureBuilder
+from ..reading.spill import open_spill
+from ..show.json_document import dump_json, encode_session
+from ..show.json_document import encode_divergence as as_json
+from .options import CompareOptions
 
 MIN_GOOD_SESSIONS = 20
 """With fewer good sessions than these, an order can be shown and nothing be claimed."""
@@ -62,7 +62,7 @@ def compare_cohort(
     source_options: SourceOptions,
     span: PositionRange,
     rules_and_patterns: tuple[IgnoreRules, ToolPatterns],
-    options: Choice,
+    options: CompareOptions,
 ) -> int:
     """Compare good sessions with a bad one, and write what sets it apart; 1 when anything does, else 0.
 
@@ -115,7 +115,7 @@ def _identify_divergence(divergence: Divergence, groups_b: StepGroups) -> tuple[
     )
 
 
-def _write_cohort(cohort: Cohort, options: Choice) -> None:
+def _write_cohort(cohort: Cohort, options: CompareOptions) -> None:
     match options.format:
         case "json":
             write_bytes([dump_json(_encode_cohort(cohort)), b"\n"])

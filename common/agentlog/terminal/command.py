@@ -1,0 +1,82 @@
+"""A tool's commands: functions whose parameters are their options, made into a command line by typer."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import typer
+from typer.core import TyperGroup
+
+Function = Callable[..., None]
+_HELP_WIDTH = 80
+
+
+def new_app(help_text: str, *functions: Function) -> TyperGroup:
+    """Make a tool's command line; its help lists the commands in this order.
+
+    A command is named after its function, without a ``_`` at the end. Its help is the function's docstring, whose first
+    sentence stands in the tool's help. A parameter whose type is a NamedTuple is a group: its fields are the options.
+    """
+    app = typer.Typer(
+        help=help_text,
+        callback=lambda: None,  # with a callback, a tool of one command is called by the command's name too
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": _HELP_WIDTH},
+        rich_markup_mode=None,  # rich takes 0.1 s to load, and drops what stands in square brackets
+        pretty_exceptions_enable=False,
+    )
+    for function in functions:
+        app.command(function.__name__.rstrip("_"))(expand_groups(function))
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)  # noqa: S101  for the type checker: with a callback it is one
+    return group
+
+
+def expand_groups(function: Function) -> Function:
+    """Give a function the fields of its groups as parameters, in place of the groups."""
+    hints = _get_hints(function)
+    parameters = inspect.signature(function).parameters
+
+    @wraps(function)
+    def expanded(**values: Any) -> None:
+        function(**{name: _gather_value(name, hints[name], values) for name in parameters})
+
+    options = [option for name in parameters for option in _expand(name, hints[name], parameters[name].default)]
+    expanded.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    return expanded
+
+
+def _expand(name: str, hint: Any, default: object) -> Iterator[inspect.Parameter]:
+    if _is_group(hint):
+        for field, field_hint in _get_hints(hint).items():
+            yield from _expand(field, field_hint, hint._field_defaults.get(field, inspect.Parameter.empty))
+    else:
+        yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=_as_list(hint))
+
+
+def _gather_value(name: str, hint: Any, values: Mapping[str, Any]) -> Any:
+    if _is_group(hint):
+        fields = _get_hints(hint).items()
+        return hint(**{field: _gather_value(field, field_hint, values) for field, field_hint in fields})
+    return tuple(values[name]) if _is_repeatable(hint) else values[name]
+
+
+def _get_hints(owner: Any) -> dict[str, Any]:
+    return get_type_hints(owner, include_extras=True)
+
+
+def _is_group(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields")
+
+
+def _is_repeatable(hint: Any) -> bool:
+    return get_origin(hint) is Annotated and get_origin(get_args(hint)[0]) is tuple
+
+
+def _as_list(hint: Any) -> Any:
+    """The type that typer wants for an option that may be repeated; ours is a tuple, so that a default can't change."""
+    if not _is_repeatable(hint):
+        return hint
+    values, *options = get_args(hint)
+    return Annotated[(list[get_args(values)[0]], *options)]  # type: ignore[misc]

@@ -1,0 +1,1 @@
+"""kdiff's command line: the options, the commands, and the settings that they read."""
