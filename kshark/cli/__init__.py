@@ -22,7 +22,7 @@ What did a session do, step by step, and why?
 kshark demo story.ndjson  # a story to try it on, no Kafka needed
 kshark sessions --sort calls --file story.ndjson  # which one ran away?
 kshark replay sess_invoice_847 --file story.ndjson  # what it did
-kshark why sess_invoice_847 --file story.ndjson  # where it went wrong, and why
+kshark why sess_invoice_847 --file story.ndjson  # where it went wrong
 kshark memory sess_invoice_847 --at 12 -f story.ndjson  # what it knew then
 kshark replay sess_a1b2c3 --cluster us-east-1  # a session of your own
 kshark report sess_a1b2c3 -o page.html  # the same as a page, to send

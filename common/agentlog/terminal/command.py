@@ -22,7 +22,7 @@ def new_app(help_text: str, *functions: Function) -> TyperGroup:
         help=help_text,
         callback=lambda: None,  # with a callback, a tool of one command is called by the command's name too
         no_args_is_help=True,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": _HELP_WIDTH},
+        context_settings={"help_option_names": ["--help", "-h"], "max_content_width": _HELP_WIDTH},
         rich_markup_mode=None,  # rich takes 0.1 s to load, and drops what stands in square brackets
         pretty_exceptions_enable=False,
     )

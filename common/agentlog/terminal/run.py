@@ -66,7 +66,7 @@ def _run_for_exit_code(app: "TyperGroup", tool_name: str) -> int:
 
 
 def _translate_completion_request(tool_name: str) -> None:
-    """Let ``bash_source`` ask for completion too, as users' startup files do: typer's name for it is ``source_bash``."""
+    """Let ``bash_source`` ask for completion too, as startup files of shells do; typer calls it ``source_bash``."""
     variable = f"_{tool_name}_COMPLETE".replace("-", "_").upper()
     shell, _, request = os.environ.get(variable, "").partition("_")
     if request in {"source", "complete"}:
