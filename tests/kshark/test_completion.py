@@ -17,7 +17,7 @@ from kshark.cli import app
 from tests.recording import make_event, write_capture_file
 from tests.running import CompletedRun, make_environment, run_in_process
 
-IDS = ["team-alpha", "team-beta", "run_1", "run_2", "run_$(reboot)"]
+IDS = ["team-alpha", "team-beta", "run_1", "run_2", "run_$(reboot)", "job:alpha"]
 SHELLS = [shell for shell in ("bash", "zsh", "fish") if shutil.which(shell)]
 
 
@@ -123,4 +123,16 @@ def complete_line(shell: str, home: Path, typed: str, line: str) -> str:
 )
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_shell_completes_a_line(shell: str, home: Path, typed: str, line: str) -> None:
+    assert complete_line(shell, home, typed, line) == line
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("kshark why job:a", "kshark why job:alpha"),
+        ("kshark why -c 127.0.0.1:1 team-a", "kshark why -c 127.0.0.1:1 team-alpha"),
+    ],
+)
+@pytest.mark.parametrize("shell", [shell for shell in SHELLS if shell != "bash"])  # bash takes a word apart at a colon
+def test_a_shell_completes_a_line_with_a_colon(shell: str, home: Path, typed: str, line: str) -> None:
     assert complete_line(shell, home, typed, line) == line
