@@ -169,8 +169,8 @@ def _describe_confidence(cohort: Cohort) -> str:
         cohort.count_good_with(trait) == 0 and trait.divergence.weight is not Weight.TEXT for trait in cohort.traits
     )
     return (
-        f"{exclusive_count} that no good session shows: each of them would stand in fewer than {300 / good:.0f} % of good "
-        f"sessions (95 % confidence, one by one; among many, some will be accidents)."
+        f"{exclusive_count} that no good session shows: each of them would stand in fewer than {300 / good:.0f} % of "
+        f"good sessions (95 % confidence, one by one; among many, some will be accidents)."
     )
 
 
@@ -181,7 +181,8 @@ def _markdown_lines(cohort: Cohort) -> Iterator[str]:
     yield "|---:|---:|---|---|"
     for rank, trait in enumerate(cohort.traits, 1):
         description = format_code_span(f"{trait.divergence.label}{_describe_step(trait)}", 0).replace("|", "\\|")
-        yield f"| {rank} | {cohort.count_good_with(trait)} of {len(cohort.good)} | {trait.divergence.kind} | {description} |"
+        good_with_trait = f"{cohort.count_good_with(trait)} of {len(cohort.good)}"
+        yield f"| {rank} | {good_with_trait} | {trait.divergence.kind} | {description} |"
     yield ""
     yield _describe_confidence(cohort)
 

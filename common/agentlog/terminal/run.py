@@ -98,7 +98,7 @@ def _write_stderr(text: str) -> None:
 
 
 def log_to_stderr(is_verbose: bool) -> None:
-    """Warnings go to standard error; with ``is_verbose`` all that we do, and librdkafka's own lines, in the same tree."""
+    """Log warnings to standard error; if ``is_verbose``, log all that we do too, and librdkafka's own lines."""
     import logging
 
     logging.basicConfig(stream=sys.stderr, format=f"{_get_tool_name()}: %(message)s")
