@@ -17,8 +17,8 @@ from devkafka.ports import get_port, reserve_port
 ROOT = POM.parent.parent
 ORPHANS = """
 import sys
-from devkafka import KafkaCluster, running
-with running(KafkaCluster("one"), KafkaCluster("two")) as clusters:
+from devkafka import KafkaCluster, run_clusters
+with run_clusters(KafkaCluster("one"), KafkaCluster("two")) as clusters:
     print(*(cluster.bootstrap for cluster in clusters), *(cluster.id for cluster in clusters), flush=True)
     sys.stdin.read()
 """

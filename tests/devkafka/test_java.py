@@ -10,7 +10,7 @@ import pytest
 from devkafka.java import POM, ensure_jars, find_java_program
 
 ROOT = POM.parent.parent
-FETCH = "from devkafka.java import jars; print(len(list(jars().glob('*.jar'))))"
+FETCH = "from devkafka.java import ensure_jars; print(len(list(ensure_jars().glob('*.jar'))))"
 
 
 def run_launcher(tmp_path: Path, path: Path) -> subprocess.CompletedProcess[str]:
