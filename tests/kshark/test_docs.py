@@ -16,7 +16,7 @@ GUIDE = (ROOT / "docs" / "kshark.md").read_text()
 
 
 def commands(text: str) -> list[str]:
-    """The commands on capture files that stand behind a prompt, without their comments."""
+    """Return the commands on capture files behind a prompt, without their comments."""
     shown = re.findall(r"^\$ (kshark .*--file story\.ndjson.*)$", text, re.MULTILINE)
     return [line.partition("#")[0].strip() for line in shown]
 
@@ -69,9 +69,19 @@ def test_there_are_such_commands() -> None:
     assert len(commands(README)) >= 5
 
 
+def read_section(title: str) -> str:
+    """Return the part of the guide below a heading."""
+    return GUIDE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize("command", app.commands)
+def test_the_guide_has_a_section_for_every_command(command: str) -> None:
+    assert read_section(f"kshark {command}") != ""
+
+
 @pytest.mark.parametrize("command", app.commands)
 def test_the_guide_names_every_option(command: str) -> None:
-    section = GUIDE.partition(f"## kshark {command}\n")[2].partition("\n## ")[0]
+    section = read_section(f"kshark {command}") + read_section("Common options")
     options = [[*each.opts, *each.secondary_opts] for each in app.commands[command].params if each.opts[0][0] == "-"]
     assert [names for names in options if not any(f"`{name}" in section for name in names)] == []
 
