@@ -19,7 +19,7 @@ from kshark.transfer.demo import write_file
 
 
 class LoadedSession(NamedTuple):
-    """A session as `kshark replay` has it before it is written out."""
+    """A session as `kshark replay` loads it."""
 
     timeline: Timeline
     covered: Coverage
@@ -29,21 +29,18 @@ class LoadedSession(NamedTuple):
 def load_session(
     session_id: str, path: Path | None = None, content: bytes = b"", span: PositionRange | None = None
 ) -> LoadedSession:
-    """A session of a capture file, or of its ``content`` read from standard input."""
+    """Load a session of a capture file, or of ``content`` as standard input."""
     stdin = io.BufferedReader(io.BytesIO(content))  # type: ignore[type-var]
     source = CaptureSource("-" if path is None else str(path), stdin)
     items = list(source.records(session_id, span or PositionRange()))
-    session_timeline = build_timeline(session_id, [item for item in items if isinstance(item, Record)])
-    return LoadedSession(
-        session_timeline,
-        measure_coverage(source.searched, session_timeline, span or PositionRange()),
-        [i for i in items if isinstance(i, Unreadable)],
-    )
+    timeline = build_timeline(session_id, [item for item in items if isinstance(item, Record)])
+    coverage = measure_coverage(source.searched, timeline, span or PositionRange())
+    return LoadedSession(timeline, coverage, [item for item in items if isinstance(item, Unreadable)])
 
 
 @pytest.fixture(scope="session")
 def story_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`story.ndjson`, as `kshark demo` writes it, in a folder of its own."""
+    """Return `story.ndjson`, as `kshark demo` writes it, in its own folder."""
     path = tmp_path_factory.mktemp("story") / "story.ndjson"
     write_file(str(path), None)
     return path
@@ -51,15 +48,15 @@ def story_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def sessions(story_file: Path) -> dict[str, LoadedSession]:
-    """Every session of the story, by its id."""
+    """Return every session of the story, by its id."""
     lines: dict[str, list[bytes]] = defaultdict(list)
     for line in story_file.read_bytes().splitlines(keepends=True):
         with suppress(orjson.JSONDecodeError):
             lines[orjson.loads(line)["session_id"]].append(line)
-    return {session_id: load_session(session_id, content=b"".join(own)) for session_id, own in lines.items()}
+    return {session_id: load_session(session_id, content=b"".join(parts)) for session_id, parts in lines.items()}
 
 
 @pytest.fixture(scope="session")
 def load() -> Callable[..., LoadedSession]:
-    """`loaded`, for a test's own capture file."""
+    """Return `load_session`, for the capture file of a test."""
     return load_session

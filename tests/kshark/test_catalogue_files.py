@@ -1,4 +1,4 @@
-"""Where catalogues lie."""
+"""The paths of catalogues."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""The chain that led to a step: from the session's first step down, without a circle, whatever was recorded."""
+"""The chain that led to a step: from the session's first step down, never in a circle."""
 
 from collections.abc import Callable
 

@@ -13,7 +13,7 @@ from tests.running import CompletedRun, run_in_process
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`run.ndjson`: a session from 14:00:00 to 14:00:09 UTC."""
+    """Return a folder with `run.ndjson`: a session from 14:00:00 to 14:00:09 UTC."""
     folder = tmp_path_factory.mktemp("choosing")
     write_capture_file(
         folder / "run.ndjson",
@@ -34,7 +34,7 @@ def replay(folder: Path, *arguments: str, session: str = "sess_1") -> CompletedR
 
 
 def shown(folder: Path, *arguments: str) -> list[int]:
-    """The numbers of the events that are written as ndjson."""
+    """Return the numbers of the events that are written as NDJSON."""
     done = replay(folder, *arguments)
     assert done.code == 0
     assert not done.err or re.fullmatch(r"shown (from|to) [^\n]+\n", done.error_text)

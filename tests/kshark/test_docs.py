@@ -1,4 +1,4 @@
-"""What the docs show is what the tool does."""
+"""The docs show what the tool really does."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""The lines of `kshark tail`: one an event, no wider than the terminal, one colour a session."""
+"""The lines of `kshark tail`: one for each event, no wider than the terminal, one colour for each session."""
 
 from datetime import date
 

@@ -25,7 +25,7 @@ def events(content: bytes) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where `run.ndjson` holds two sessions in turn, a copy, an announcement, and a line that is no event."""
+    """Return a folder with `run.ndjson`: two sessions in turn, a copy, an announcement, a line that is no event."""
     mine = [make_call_started(1, "evt_2"), make_tool_call(2), make_tool_call(2), make_session_end(3)]
     other = [make_tool_call(n, session_id="sess_2") for n in (7, 8)]
     path = write_capture_file(tmp_path / "run.ndjson", mine[0], other[0], *mine[1:], other[1])

@@ -1,4 +1,4 @@
-"""Capture files as they come: packed, cut short, damaged, huge, or no capture file at all."""
+"""Capture files that are packed, cut short, damaged or huge, and files that are none."""
 
 import gzip
 import zlib

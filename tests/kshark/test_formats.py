@@ -1,4 +1,4 @@
-"""What a program, a ticket or a colleague gets: ndjson, json, markdown and the tree."""
+"""The formats for programs, tickets and colleagues: NDJSON, JSON, Markdown and the tree."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -40,7 +40,7 @@ FIELDS = {
 
 
 def as_json(found: Loaded) -> dict[str, Any]:
-    """The json document, decoded."""
+    """Return the JSON document, decoded."""
     made: dict[str, Any] = orjson.loads(
         render_json(found.timeline, found.timeline.steps, found.covered, found.unreadable)
     )
@@ -57,7 +57,7 @@ def as_markdown(found: Loaded) -> str:
 
 
 def tokens(text: str) -> Iterable[Token]:
-    """What a Markdown library makes of ``text``, one level."""
+    """Return the top-level blocks that a Markdown library finds in ``text``."""
     for token in GITHUB.parse(text):
         yield from token.children if token.children is not None else [token]
 
@@ -154,7 +154,7 @@ def test_no_text_of_an_event_means_anything_in_markdown(load: Load, events: list
 
 
 def check_markdown(text: str) -> None:
-    """Nothing but our own structure means anything: what comes from an event stands in code, or is a plain word."""
+    """Check that only our own structure is Markdown: text from events is in code, or a plain word."""
     found = list(tokens(text))
     kinds = {token.type.removesuffix("_open").removesuffix("_close") for token in found}
     assert kinds <= HARMLESS | {"code_inline", "text"}, kinds

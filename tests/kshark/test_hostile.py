@@ -1,4 +1,4 @@
-"""Text that somebody else wrote is shown, and never obeyed: by no terminal, in no format, on neither stream."""
+"""Untrusted text is shown and never obeyed, by any terminal, in any format, on both streams."""
 
 import os
 import re
@@ -36,7 +36,7 @@ FORMATS = ("text", "tree", "ndjson", "json", "markdown")
 
 
 def hostile_events(session_id: str) -> list[dict[str, Any]]:
-    """Events with ``EVIL`` in every place where text can stand."""
+    """Return events with ``EVIL`` in every place that can hold text."""
     context = {"reasoning": EVIL, "model": EVIL, "confidence": 0.5, EVIL: EVIL}
     everywhere: dict[str, Any] = {
         "session_id": session_id,
@@ -71,7 +71,7 @@ def hostile_events(session_id: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A session `sess_evil`, and lines that can't be read."""
+    """Return a capture file with a session `sess_evil` and unreadable lines."""
     path = tmp_path_factory.mktemp("hostile") / "evil.ndjson"
     path.write_bytes(
         encode_events(hostile_events("sess_evil"))

@@ -1,4 +1,4 @@
-"""What an agent knew at a point: each result once, nothing from later, and messages that a model takes."""
+"""What an agent knew at a point: each result once, nothing from later, and messages that a model accepts."""
 
 import json
 import re
@@ -52,7 +52,7 @@ def minds(found: Timeline, at: Step | None) -> list[AgentState]:
 
 
 def check(messages: list[dict[str, Any]]) -> None:
-    """Fail unless a provider of chat completions takes the messages."""
+    """Fail unless a provider of chat completions would accept the messages."""
     MESSAGES.validate_python(messages)
     waiting: list[str] = []
     every: list[str] = []

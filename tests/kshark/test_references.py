@@ -1,4 +1,4 @@
-"""`--full` fetches what references stand for, and shows it only when it is what was recorded."""
+"""`--full` fetches payloads by their references, and shows only what was recorded."""
 
 import contextlib
 from pathlib import Path

@@ -26,7 +26,7 @@ CONTENT = orjson.dumps({"note": "x" * 400 + " the end"})
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """A session with an announced call, and a line that can't be read."""
+    """Return a capture file with a session that has an announced call, and an unreadable line."""
     path = tmp_path / "run.ndjson"
     path.write_bytes(
         encode_events([make_call_started(1, "evt_2"), make_tool_call(2), make_session_end(3)]) + b"no json\n"
@@ -35,7 +35,7 @@ def small(tmp_path: Path) -> Path:
 
 
 def blocks(page: str, name: str) -> str:
-    """What the page's blocks of this name hold."""
+    """Return the content of the page's blocks of this name."""
     packed = re.findall(rf'<script type="text/plain" class="{name}">(.*?)</script>', page)
     return b"".join(gzip.decompress(b64decode(each)) for each in packed).decode()
 

@@ -1,4 +1,4 @@
-"""`kshark sessions` of a capture file, and the list of which a person picks one: goals, words, whole ids."""
+"""`kshark sessions` of a capture file, and the list to choose from: goals, words, whole ids."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ LONG = "sess_of_the_team_that_gives_long_names_to_its_sessions_{:04}"
 
 
 def session(name: str, goal: Any, number: int = 0) -> list[Event]:
-    """The events of a session that is asked to do something."""
+    """Return the events of a session with a goal."""
     start = make_event(number, "session_start", payload={"goal": goal})
     events = [start, make_tool_call(number + 1), make_session_end(number + 2)]
     return [{**each, "session_id": name, "event_id": f"{name}{each['event_id']}"} for each in events]
@@ -39,13 +39,13 @@ def rows(file: Path, *options: str) -> list[dict[str, Any]]:
 
 
 def found(file: Path, words: str, *options: str) -> set[str]:
-    """The sessions whose goal has these words."""
+    """Return the sessions whose goal has these words."""
     return {row["session_id"] for row in rows(file, "--text", words, *options)}
 
 
 @pytest.fixture
 def goals(tmp_path: Path) -> Path:
-    """A session for each of some goals, named after where it is wanted."""
+    """Return a capture file with a session for each of several goals."""
     texts = {
         "acme": "Invoice ACME Corp for milestone 2",
         "street": "Send it to Straße 7, Ägypten",
@@ -175,7 +175,7 @@ def test_of_goals_that_differ_the_first_counts_as_in_a_replay(tmp_path: Path) ->
 
 @pytest.fixture
 def offered(tmp_path: Path) -> Path:
-    """A folder with three sessions of long names in `run.ndjson`, the newest first."""
+    """Return a folder with `run.ndjson`: three sessions with long names, the newest first."""
     events = [each for n in range(3) for each in session(LONG.format(n), "Invoice Acme Corp", 10 - n)]
     write_capture_file(tmp_path / "run.ndjson", *events)
     return tmp_path

@@ -17,7 +17,7 @@ from tests.running import Terminal, feed, make_command, make_environment, run, r
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """A session of two events, one of which isn't ASCII, and a line that can't be read."""
+    """Return a capture file with a session of two events, one not in ASCII, and an unreadable line."""
     path = tmp_path / "run.ndjson"
     path.write_bytes(encode_events([make_tool_call(1, "café.日本"), make_session_end(2)]) + b"no json\n")
     return path

@@ -1,4 +1,4 @@
-"""The story that the tools are shown on: the same bytes each time, and in them what the README promises."""
+"""The demo's story: the same bytes each time, with all that the README promises."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentlog.event.partitioner import PARTITIONERS
-from kshark import story as told
+from kshark import story as demo_story
 from kshark.story import StoryRecord, assign_places, build_story
 from kshark.story.agents import MODELS, Tokens, cost_usd
 
@@ -39,17 +39,17 @@ PAYLOADS = {
     "session_end": {"status"},
 }
 SPECIAL = {
-    told.INVOICE_847,
-    told.INVOICE_OK,
-    told.SUPPORT_SEARCH,
-    told.REPORT_HISTORY,
-    told.TRIP_PLANNER,
-    told.VISA_CHECK,
-    told.CRASHED,
-    told.LATE,
-    told.CLOCK_SKEW,
-    told.LARGE,
-    told.HOSTILE,
+    demo_story.INVOICE_847,
+    demo_story.INVOICE_OK,
+    demo_story.SUPPORT_SEARCH,
+    demo_story.REPORT_HISTORY,
+    demo_story.TRIP_PLANNER,
+    demo_story.VISA_CHECK,
+    demo_story.CRASHED,
+    demo_story.LATE,
+    demo_story.CLOCK_SKEW,
+    demo_story.LARGE,
+    demo_story.HOSTILE,
 }
 
 
@@ -67,13 +67,13 @@ def records() -> list[StoryRecord]:
 
 @pytest.fixture(scope="module")
 def kept(records: list[StoryRecord]) -> list[Kept]:
-    """The records that hold an event, in the order of arrival, copies too."""
+    """Return the records that hold an event, with copies, in the order of arrival."""
     return [Kept(record, event) for record in records if (event := decoded(record)) is not None]
 
 
 @pytest.fixture(scope="module")
 def sessions(kept: list[Kept]) -> dict[str, list[Event]]:
-    """The events of each session, each once, in the order of arrival."""
+    """Return the events of each session, each once, in the order of arrival."""
     found: dict[str, dict[str, Event]] = defaultdict(dict)
     for _, event in kept:
         found[event["session_id"]].setdefault(event["event_id"], event)
@@ -132,14 +132,14 @@ def test_another_seed_tells_it_with_other_numbers(records: list[StoryRecord]) ->
 @given(st.integers())
 def test_its_counts_hold_for_any_seed(seed: int) -> None:
     events = [event for record in build_story(seed=seed) if (event := decoded(record)) is not None]
-    assert len(events) - len({event["event_id"] for event in events}) == told.LATE_DUPLICATES
-    runaway = [event for event in events if event["session_id"] == told.INVOICE_847]
-    assert len(of_type(runaway, "tool_call")) == told.RUNAWAY_TOOL_CALLS
+    assert len(events) - len({event["event_id"] for event in events}) == demo_story.LATE_DUPLICATES
+    runaway = [event for event in events if event["session_id"] == demo_story.INVOICE_847]
+    assert len(of_type(runaway, "tool_call")) == demo_story.RUNAWAY_TOOL_CALLS
     assert 4_000 <= len(events) <= 8_000
 
 
 def test_another_beginning_moves_every_record_by_the_same_time(records: list[StoryRecord]) -> None:
-    moved = build_story(told.START_TIME + timedelta(days=3))
+    moved = build_story(demo_story.START_TIME + timedelta(days=3))
     assert {new.timestamp - old.timestamp for new, old in zip(moved, records, strict=True)} == {3 * 86_400_000}
 
 
@@ -154,7 +154,7 @@ def test_there_are_thousands_of_events_over_some_forty_sessions(
 def test_it_all_happens_within_two_or_three_hours_of_one_day(kept: list[Kept]) -> None:
     moments = [moment(event) for _, event in kept]
     assert timedelta(hours=2) <= max(moments) - min(moments) <= timedelta(hours=3)
-    assert {each.date() for each in moments} == {told.START_TIME.date()}
+    assert {each.date() for each in moments} == {demo_story.START_TIME.date()}
 
 
 def test_sessions_are_interleaved(records: list[StoryRecord]) -> None:
@@ -164,7 +164,7 @@ def test_sessions_are_interleaved(records: list[StoryRecord]) -> None:
 
 def test_others_are_at_work_while_the_runaway_runs(records: list[StoryRecord]) -> None:
     keys = [record.key.decode() for record in records]
-    first, last = keys.index(told.INVOICE_847), len(keys) - keys[::-1].index(told.INVOICE_847)
+    first, last = keys.index(demo_story.INVOICE_847), len(keys) - keys[::-1].index(demo_story.INVOICE_847)
     assert len(set(keys[first:last])) > 8
 
 
@@ -205,8 +205,8 @@ def test_an_event_id_comes_twice_only_where_a_client_sent_it_again(kept: list[Ke
     counts = Counter(event["event_id"] for _, event in kept)
     copies = [Kept(*each) for each in kept if counts[each.event["event_id"]] > 1]
     assert set(counts.values()) == {1, 2}
-    assert {each.event["session_id"] for each in copies} == {told.LATE}
-    assert len(copies) == 2 * told.LATE_DUPLICATES
+    assert {each.event["session_id"] for each in copies} == {demo_story.LATE}
+    assert len(copies) == 2 * demo_story.LATE_DUPLICATES
 
 
 def test_every_parent_exists(kept: list[Kept]) -> None:
@@ -254,9 +254,9 @@ def test_decisions_say_why_and_how_sure(kept: list[Kept]) -> None:
 
 
 def test_the_runaway_makes_847_calls_of_which_164_are_one_refused_request(sessions: dict[str, list[Event]]) -> None:
-    calls = payloads(sessions[told.INVOICE_847], "tool_call")
+    calls = payloads(sessions[demo_story.INVOICE_847], "tool_call")
     refused = [call for call in calls if "error" in call]
-    assert (len(calls), len(refused)) == (told.RUNAWAY_TOOL_CALLS, told.RUNAWAY_ERRORS) == (847, 164)
+    assert (len(calls), len(refused)) == (demo_story.RUNAWAY_TOOL_CALLS, demo_story.RUNAWAY_ERRORS) == (847, 164)
     assert {orjson.dumps([call["tool"], call["input"], call["error"]]) for call in refused} == {
         orjson.dumps([refused[0]["tool"], refused[0]["input"], refused[0]["error"]])
     }
@@ -267,7 +267,7 @@ def test_the_runaway_makes_847_calls_of_which_164_are_one_refused_request(sessio
 def test_the_runaway_retries_every_055_seconds_for_90_seconds_after_its_decision(
     sessions: dict[str, list[Event]],
 ) -> None:
-    events = sessions[told.INVOICE_847]
+    events = sessions[demo_story.INVOICE_847]
     decision = next(event for event in of_type(events, "decision") if "retry" in event["payload"]["action"])
     retries = [event for event in of_type(events, "tool_call") if "error" in event["payload"]][1:]
     assert decision["context"]["confidence"] == 0.94
@@ -279,16 +279,16 @@ def test_the_runaway_retries_every_055_seconds_for_90_seconds_after_its_decision
 
 
 def test_the_runaway_costs_what_it_is_known_for(sessions: dict[str, list[Event]]) -> None:
-    asked = payloads(sessions[told.INVOICE_847], "llm_call")
+    asked = payloads(sessions[demo_story.INVOICE_847], "llm_call")
     own = [call["input_tokens"] for call in asked if call["model"] != "claude-haiku-4-5"]
-    assert len(asked) == told.RUNAWAY_LLM_CALLS
-    assert sum(call["input_tokens"] + call["output_tokens"] for call in asked) == told.RUNAWAY_TOKENS
-    assert round(sum(call["cost_usd"] for call in asked), 2) == told.RUNAWAY_COST_USD
+    assert len(asked) == demo_story.RUNAWAY_LLM_CALLS
+    assert sum(call["input_tokens"] + call["output_tokens"] for call in asked) == demo_story.RUNAWAY_TOKENS
+    assert round(sum(call["cost_usd"] for call in asked), 2) == demo_story.RUNAWAY_COST_USD
     assert own == sorted(own)
 
 
 def test_the_runaway_starts_at_142309_asks_for_help_and_fails(sessions: dict[str, list[Event]]) -> None:
-    events = sessions[told.INVOICE_847]
+    events = sessions[demo_story.INVOICE_847]
     assert events[0]["timestamp"].startswith("2026-01-15T14:23:09")
     assert payloads(events, "delegation")[0] == {"to_agent_id": "research-agent", "task": "find the billing address"}
     assert "1 Market Street" in payloads(events, "delegation_result")[0]["result"]
@@ -298,9 +298,9 @@ def test_the_runaway_starts_at_142309_asks_for_help_and_fails(sessions: dict[str
 
 
 def test_the_same_goal_succeeds_in_nine_calls(sessions: dict[str, list[Event]]) -> None:
-    good, bad = sessions[told.INVOICE_OK], sessions[told.INVOICE_847]
+    good, bad = sessions[demo_story.INVOICE_OK], sessions[demo_story.INVOICE_847]
     assert payloads(good, "session_start") == payloads(bad, "session_start")
-    assert len(of_type(good, "tool_call")) == told.OK_TOOL_CALLS == 9
+    assert len(of_type(good, "tool_call")) == demo_story.OK_TOOL_CALLS == 9
     assert status(good) == "succeeded"
 
 
@@ -308,7 +308,7 @@ def test_both_invoices_go_the_same_way_up_to_the_decision_after_the_refusal(sess
     def steps(session_id: str) -> list[Event]:
         return of_type(sessions[session_id], "user_message", "tool_call", "decision")
 
-    pairs = list(zip(steps(told.INVOICE_OK), steps(told.INVOICE_847), strict=False))
+    pairs = list(zip(steps(demo_story.INVOICE_OK), steps(demo_story.INVOICE_847), strict=False))
     first = next(at for at, (good, bad) in enumerate(pairs) if good["payload"] != bad["payload"])
     good, bad = pairs[first]
     assert "error" in pairs[first - 1][0]["payload"]
@@ -317,23 +317,23 @@ def test_both_invoices_go_the_same_way_up_to_the_decision_after_the_refusal(sess
 
 
 def test_support_searches_for_the_same_thing_in_every_iteration(sessions: dict[str, list[Event]]) -> None:
-    events = sessions[told.SUPPORT_SEARCH]
+    events = sessions[demo_story.SUPPORT_SEARCH]
     queries = [payload["query"] for payload in payloads(events, "retrieval")]
-    assert len(queries) == len(of_type(events, "llm_call")) == told.SEARCHES
+    assert len(queries) == len(of_type(events, "llm_call")) == demo_story.SEARCHES
     assert len(set(queries)) == 1
 
 
 def test_the_report_sends_its_whole_history_uncached(sessions: dict[str, list[Event]]) -> None:
-    asked = payloads(sessions[told.REPORT_HISTORY], "llm_call")
+    asked = payloads(sessions[demo_story.REPORT_HISTORY], "llm_call")
     assert [call["input_tokens"] for call in asked] == [
-        told.REPORT_FIRST_TOKENS + step * told.REPORT_STEP_TOKENS for step in range(told.REPORT_STEPS)
+        demo_story.REPORT_FIRST_TOKENS + step * demo_story.REPORT_STEP_TOKENS for step in range(demo_story.REPORT_STEPS)
     ]
     assert {call["cached_tokens"] for call in asked} == {0}
     assert asked[-1]["cost_usd"] > 10 * asked[0]["cost_usd"]
 
 
 def test_the_trip_is_planned_three_agents_deep(sessions: dict[str, list[Event]]) -> None:
-    events = {event["event_id"]: event for event in sessions[told.TRIP_PLANNER]}
+    events = {event["event_id"]: event for event in sessions[demo_story.TRIP_PLANNER]}
 
     def asked_by(agent_id: str) -> str:
         first = next(event for event in events.values() if event["agent_id"] == agent_id)
@@ -348,7 +348,7 @@ def test_the_trip_is_planned_three_agents_deep(sessions: dict[str, list[Event]])
 
 def test_two_agents_of_the_trip_work_at_the_same_time(sessions: dict[str, list[Event]]) -> None:
     def span(agent_id: str) -> tuple[datetime, datetime]:
-        own = [event for event in sessions[told.TRIP_PLANNER] if event["agent_id"] == agent_id]
+        own = [event for event in sessions[demo_story.TRIP_PLANNER] if event["agent_id"] == agent_id]
         return began(own[0]), moment(own[-1])
 
     (one_began, one_ended), (other_began, other_ended) = span("research-agent"), span("hotels-agent")
@@ -364,26 +364,26 @@ def test_every_delegation_has_a_result_by_its_delegator(sessions: dict[str, list
 
 
 def test_one_agent_of_the_trip_has_a_session_of_its_own(sessions: dict[str, list[Event]]) -> None:
-    delegation = of_type(sessions[told.TRIP_PLANNER], "delegation")[-1]
-    assert delegation["payload"]["child_session_id"] == told.VISA_CHECK
-    first = sessions[told.VISA_CHECK][0]
+    delegation = of_type(sessions[demo_story.TRIP_PLANNER], "delegation")[-1]
+    assert delegation["payload"]["child_session_id"] == demo_story.VISA_CHECK
+    first = sessions[demo_story.VISA_CHECK][0]
     assert first["event_type"] == "session_start"
     assert first["context"]["parent_event_id"] == delegation["event_id"]
 
 
 def test_the_crash_leaves_an_open_call_and_no_end(sessions: dict[str, list[Event]]) -> None:
-    events = sessions[told.CRASHED]
+    events = sessions[demo_story.CRASHED]
     assert events[-1]["event_type"] == "call_started"
     assert open_calls(events) == {events[-1]["payload"]["call_id"]}
     assert status(events) is None
 
 
 def test_only_the_crash_leaves_a_session_without_its_end(sessions: dict[str, list[Event]]) -> None:
-    assert {session_id for session_id, events in sessions.items() if status(events) is None} == {told.CRASHED}
+    assert {session_id for session_id, events in sessions.items() if status(events) is None} == {demo_story.CRASHED}
 
 
 def test_late_events_arrive_behind_what_was_recorded_a_minute_later(kept: list[Kept]) -> None:
-    here = [event for _, event in kept if event["session_id"] == told.LATE]
+    here = [event for _, event in kept if event["session_id"] == demo_story.LATE]
     newest = here[0]
     behind = Counter[str]()
     for event in here:
@@ -401,19 +401,19 @@ def test_a_session_is_late_by_its_buffer_only_where_the_story_says_so(kept: list
         newest[session_id] = max(moment(event), newest.get(session_id, moment(event)))
         if newest[session_id] - moment(event) > timedelta(seconds=2):
             late.add(session_id)
-    assert late == {told.LATE, told.CLOCK_SKEW}
+    assert late == {demo_story.LATE, demo_story.CLOCK_SKEW}
 
 
 @pytest.mark.parametrize("count", [3, 12, 20])
 def test_the_late_session_lies_in_two_partitions(kept: list[Kept], count: int) -> None:
-    key = told.LATE.encode()
+    key = demo_story.LATE.encode()
     assert PARTITIONERS["murmur2"](key, count) != PARTITIONERS["crc32"](key, count)
-    here = [record.partition(count) for record, event in kept if event["session_id"] == told.LATE]
+    here = [record.partition(count) for record, event in kept if event["session_id"] == demo_story.LATE]
     assert set(here) == {PARTITIONERS[name](key, count) for name in ("murmur2", "crc32")}
 
 
 def test_every_other_session_lies_in_one_partition(kept: list[Kept]) -> None:
-    assert {record.partitioner for record, event in kept if event["session_id"] != told.LATE} == {"murmur2"}
+    assert {record.partitioner for record, event in kept if event["session_id"] != demo_story.LATE} == {"murmur2"}
 
 
 def test_one_copy_lies_in_another_partition_than_its_event(kept: list[Kept]) -> None:
@@ -424,16 +424,16 @@ def test_one_copy_lies_in_another_partition_than_its_event(kept: list[Kept]) -> 
 
 
 def test_the_skewed_agent_begins_before_it_was_asked(sessions: dict[str, list[Event]]) -> None:
-    events = sessions[told.CLOCK_SKEW]
+    events = sessions[demo_story.CLOCK_SKEW]
     delegation = of_type(events, "delegation")[0]
     first = next(event for event in events if event["agent_id"] == "fraud-check-agent")
     assert first["context"]["parent_event_id"] == delegation["event_id"]
     behind = moment(delegation) - began(first)
-    assert isclose(behind.total_seconds() * 1000, told.CLOCK_BEHIND_MS, abs_tol=200)
+    assert isclose(behind.total_seconds() * 1000, demo_story.CLOCK_BEHIND_MS, abs_tol=200)
 
 
 def test_large_values_are_kept_by_reference(sessions: dict[str, list[Event]]) -> None:
-    call = payloads(sessions[told.LARGE], "tool_call")[0]
+    call = payloads(sessions[demo_story.LARGE], "tool_call")[0]
     for reference in (call["input"]["document"], call["output"]):
         assert reference.keys() == {"$ref", "bytes", "sha256", "preview"}
         assert reference["$ref"].startswith("s3://")
@@ -444,15 +444,15 @@ def test_large_values_are_kept_by_reference(sessions: dict[str, list[Event]]) ->
 def test_two_records_hold_no_event(records: list[StoryRecord]) -> None:
     strange = [record for record in records if decoded(record) is None]
     assert [(record.key.decode(), record.value is None) for record in strange] == [
-        (told.ERASED, True),
-        (told.LATE, False),
+        (demo_story.ERASED, True),
+        (demo_story.LATE, False),
     ]
     assert (strange[1].value or b"").startswith(b'{"event_id"')
 
 
 def test_the_hostile_session_tries_what_a_text_can_do(sessions: dict[str, list[Event]]) -> None:
-    texts = " ".join(str(payload) for payload in payloads(sessions[told.HOSTILE], "user_message"))
-    raw = "".join(payload["text"] for payload in payloads(sessions[told.HOSTILE], "user_message"))
+    texts = " ".join(str(payload) for payload in payloads(sessions[demo_story.HOSTILE], "user_message"))
+    raw = "".join(payload["text"] for payload in payloads(sessions[demo_story.HOSTILE], "user_message"))
     assert all(
         each in raw
         for each in ("\x1b[2K", "\x1b]8;;", "\x9b", "\u202e", "\u2028", "\x00", "\n\nsess_invoice_847", "[red]", "<img")

@@ -1,4 +1,4 @@
-"""What `kshark sessions` adds up record by record is what each session's timeline says, however records come."""
+"""The sums of `kshark sessions` equal those of each session's timeline, in any order of records."""
 
 import subprocess
 import sys
@@ -56,7 +56,7 @@ KINDS = (
 
 @st.composite
 def a_log(draw: Callable[..., Any]) -> list[Record]:
-    """Records of two sessions, each partition's by rising offsets, with copies, clocks set back and calls announced."""
+    """Draw records of two sessions, with rising offsets, copies, clocks set back and announced calls."""
     found = []
     for offset in range(draw(st.integers(0, 14))):
         fields = {
@@ -79,7 +79,7 @@ def a_log(draw: Callable[..., Any]) -> list[Record]:
 
 
 def kept(runs: list[list[Record]]) -> dict[str, Summary]:
-    """The rows, when so many runs of the command read one stretch of the log each."""
+    """Return the rows after several runs of the command, each of which reads a part of the log."""
     with Store() as store:
         for number, run in enumerate(runs):
             add(store, run)
@@ -94,7 +94,7 @@ def add(store: Store, records: list[Record]) -> None:
 
 
 def settled(store: Store, log: list[Record]) -> dict[str, Summary]:
-    """The rows, once those in doubt were found in all of the log."""
+    """Return the rows after the sessions in doubt were computed from the whole log."""
     there: dict[str, list[Record]] = defaultdict(list)
     for record in log:
         there[record.event.session_id].append(record)

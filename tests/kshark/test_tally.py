@@ -1,4 +1,4 @@
-"""Sums of `kshark stats`: as anyone would add them up, whatever the parts."""
+"""The sums of `kshark stats` equal those over all records, for any division into parts."""
 
 from collections import Counter
 from math import fsum

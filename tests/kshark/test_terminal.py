@@ -18,13 +18,13 @@ SHORT = ("replay", "sess_1", "--file", "run.ndjson")
 
 @pytest.fixture(scope="module")
 def folder(story_file: Path) -> Path:
-    """Where `story.ndjson` lies, and a short session in `run.ndjson`."""
+    """Return a folder with `story.ndjson`, and a short session in `run.ndjson`."""
     write_capture_file(story_file.parent / "run.ndjson", make_tool_call(1), make_session_end(2))
     return story_file.parent
 
 
 def pager(folder: Path, script: str) -> str:
-    """A pager that does what ``script`` says."""
+    """Return a pager that runs ``script``."""
     path = folder / "pager.sh"
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)

@@ -1,4 +1,4 @@
-"""The text for a terminal: what a person reads, and that it never leaves the terminal's width or steers it."""
+"""The text for a terminal: its content, its width, and that it never controls the terminal."""
 
 import json
 import os
@@ -37,13 +37,13 @@ def written(found: Loaded, columns: int = 80, shape: str = "text", *, full: bool
 
 
 def line_with(lines: list[str], part: str) -> str:
-    """The one line that has ``part`` in it."""
+    """Return the only line that contains ``part``."""
     (found,) = [line for line in lines if part in line]
     return found
 
 
 def footer(lines: list[str]) -> dict[str, str]:
-    """The footer's lines by their names, each as one."""
+    """Return the footer's entries by their names, each on one line."""
     start = len(lines) - lines[::-1].index("")
     found: dict[str, str] = {}
     for line in lines[start:]:
