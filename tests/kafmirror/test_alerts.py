@@ -37,13 +37,13 @@ tests:
         eval_time: 4m
         exp_alerts:
           - exp_labels: {topic: agent-events, partition: "1"}
-            exp_annotations: {summary: "nobody knows how far agent-events[1] is behind"}
+            exp_annotations: {summary: "the lag of agent-events[1] is unknown"}
       - {alertname: MirrorGone, eval_time: 4m, exp_alerts: []}
       - alertname: MirrorGone
         eval_time: 15m
         exp_alerts:
           - exp_labels: {}
-            exp_annotations: {summary: "no mirror tells where it stands"}
+            exp_annotations: {summary: "no mirror reports its state"}
 """
 
 
