@@ -59,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
             code, text = self.page.check_readiness()
             self._respond(code, f"{text}\n".encode(), "text/plain; charset=utf-8")
         else:
-            self._respond(404, b"there are /metrics, /healthz and /readyz\n", "text/plain; charset=utf-8")
+            self._respond(404, b"the pages are /metrics, /healthz and /readyz\n", "text/plain; charset=utf-8")
 
     def _respond(self, code: int, body: bytes, kind: str) -> None:
         self.send_response(code)

@@ -1,4 +1,4 @@
-"""Clusters to mirror between, started once a session; what a test breaks runs again before the next one."""
+"""Clusters to mirror between, started once per session. Brokers that a test stopped are restarted after it."""
 
 from collections.abc import Iterator
 
@@ -32,6 +32,6 @@ def _three() -> Iterator[KafkaCluster]:
 
 @pytest.fixture
 def three(_three: KafkaCluster) -> Iterator[KafkaCluster]:
-    """A cluster of three brokers that want two in sync."""
+    """A cluster of three brokers, with two in-sync replicas required."""
     yield _three
     _three.recover()

@@ -1,4 +1,4 @@
-"""A broker's disk that can be full: a small file system of its own where mounting is allowed, else a limit on files."""
+"""A broker's disk that can be full: a small file system if we may mount one, else a limit on the size of files."""
 
 import os
 import resource
@@ -14,7 +14,7 @@ DISK_SIZE = "24m"
 
 @contextmanager
 def mount_small_disk(path: Path) -> Iterator[Path]:
-    """A folder on a file system of 24 MB, for root; else an ordinary one."""
+    """Yield a folder on a file system of 24 MB for root, else an ordinary folder."""
     path.mkdir()
     if os.geteuid() != 0:
         yield path
@@ -28,9 +28,9 @@ def mount_small_disk(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def fill_disk(disk: Path, broker: Process) -> Iterator[None]:
-    """Leave the broker no room on a small disk while the block runs; that it is killed and started again is up to you.
+    """Leave the broker no room on a small disk while the block runs. The caller kills the broker and starts it again.
 
-    An ordinary folder can't be full: there the system refuses the broker to let any file grow beyond 1 MB.
+    An ordinary folder can't be full, so the system refuses to let any file of the broker grow beyond 1 MB.
     """
     if not disk.is_mount():
         assert broker.pid

@@ -1,6 +1,6 @@
-"""A long way to a cluster: a TCP proxy on 127.0.0.1 that delivers late, and loses a segment now and then.
+"""A slow and lossy network to a cluster: a TCP proxy on 127.0.0.1 that delays data and loses segments.
 
-A lost segment is what TCP makes of it: it, and all behind it in its connection, comes a round trip later.
+As with real TCP, a lost segment and everything behind it in its connection arrives a round trip later.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ CHUNK, SEGMENT = 64 << 10, 1448
 
 
 class Link:
-    """A way to the port ``target_port``, which listens at ``port``: at once, until ``slow_down`` makes it long."""
+    """A proxy from ``port`` to ``target_port``. It is fast until ``slow_down`` is called."""
 
     def __init__(self) -> None:
         self.target_port = self.port = self.lost_segments = 0
@@ -37,7 +37,7 @@ class Link:
 
     @contextmanager
     def slow_down(self, round_trip: float, loss: float) -> Iterator[None]:
-        """Take ``round_trip`` seconds there and back, and lose this share of all segments, while the block runs."""
+        """Delay data by ``round_trip`` seconds per round trip, and lose the share ``loss`` of segments."""
         self._round_trip, self._loss = round_trip, loss
         try:
             yield
@@ -71,7 +71,7 @@ class Link:
                 tasks.create_task(self._forward(reader, far_writer))
                 tasks.create_task(self._forward(far_reader, writer))
         except (asyncio.CancelledError, OSError, ExceptionGroup):
-            pass  # either end, or we ourselves, broke it: so does the other
+            pass  # one end is closed, so close the other
         finally:
             self._connections.discard(task)
             for each in (writer, far_writer):
@@ -88,7 +88,7 @@ class Link:
         writer.write_eof()
 
     def _draw_loss_delay(self, count: int) -> float:
-        """For how long lost segments among so many bytes hold up a connection."""
+        """Return for how long lost segments among ``count`` bytes delay a connection."""
         lost = sum(self._random.random() < self._loss for _ in range(0, count, SEGMENT))
         self.lost_segments += lost
         return lost * self._round_trip

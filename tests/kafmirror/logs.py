@@ -1,6 +1,6 @@
-"""The records of both sides: written quickly, and read back to be counted and hashed.
+"""Functions that write records quickly, and read them back to count and hash them.
 
-Reading goes through librdkafka: nothing of kafmirror judges kafmirror.
+They use librdkafka only, so that kafmirror isn't tested with its own code.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ class ConsumedRecord(NamedTuple):
 
     @property
     def without_mirror_header(self) -> "ConsumedRecord":
-        """Without the mirror's header."""
+        """The record without the mirror's header."""
         return self._replace(headers=tuple(each for each in self.headers if each[0] != HEADER))
 
 
@@ -56,7 +56,7 @@ def fill_topic(
 
 
 def sum_end_offsets(bootstrap: str, topic: str) -> int:
-    """The ends of all partitions of a topic together; -1 while the broker doesn't tell."""
+    """Return the sum of the ends of all partitions of a topic; -1 while the broker doesn't answer."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused"}, logger=SILENT_LOGGER)
     try:
         numbers = consumer.list_topics(topic, timeout=5).topics[topic].partitions
@@ -68,20 +68,20 @@ def sum_end_offsets(bootstrap: str, topic: str) -> int:
 
 
 def count_partitions(bootstrap: str, topic: str) -> int:
-    """How many partitions a topic has; 0 where there is no such topic."""
+    """Return the number of partitions of a topic; 0 when there is no such topic."""
     topics = AdminClient({"bootstrap.servers": bootstrap}, logger=SILENT_LOGGER).list_topics(timeout=10).topics
     return len(topics[topic].partitions) if topic in topics else 0
 
 
 def delete_topic(bootstrap: str, topic: str) -> None:
-    """Delete a topic, and wait until it is gone."""
+    """Delete a topic, and wait until it no longer exists."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
     admin.delete_topics([topic])[topic].result(timeout=30)
     eventually(lambda: topic not in admin.list_topics(timeout=10).topics, 30)
 
 
 def read_records(bootstrap: str, topic: str) -> Iterator[tuple[int, ConsumedRecord]]:
-    """Each record of a topic with its partition, each partition in order, as one who reads committed records only."""
+    """Yield each committed record of a topic with its partition, in order within the partition."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -116,7 +116,7 @@ def read_records(bootstrap: str, topic: str) -> Iterator[tuple[int, ConsumedReco
 
 
 def read_log(bootstrap: str, topic: str) -> Log:
-    """All records of a topic, by partition."""
+    """Return all records of a topic, by partition."""
     log: Log = {}
     for partition, record in read_records(bootstrap, topic):
         log.setdefault(partition, []).append(record)
@@ -124,7 +124,7 @@ def read_log(bootstrap: str, topic: str) -> Log:
 
 
 def compute_digests(bootstrap: str, topic: str) -> dict[int, tuple[int, str]]:
-    """Of each partition how many records it has, and a digest over their offsets and all that they hold."""
+    """Return for each partition the number of its records, and a digest of their offsets and content."""
     hashes: dict[int, Any] = {}
     counts: dict[int, int] = {}
     for partition, record in read_records(bootstrap, topic):
@@ -135,7 +135,7 @@ def compute_digests(bootstrap: str, topic: str) -> dict[int, tuple[int, str]]:
 
 
 def read_bounds(bootstrap: str, topic: str, partition: int = 0) -> tuple[int, int]:
-    """The first offset of a partition, and the one behind its last."""
+    """Return the first offset of a partition, and the offset behind its last record."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused"})
     low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
     consumer.close()
@@ -143,7 +143,7 @@ def read_bounds(bootstrap: str, topic: str, partition: int = 0) -> tuple[int, in
 
 
 def read_topic_settings(bootstrap: str, topic: str) -> dict[str, str]:
-    """All settings of a topic."""
+    """Return all settings of a topic."""
     admin, resource = AdminClient({"bootstrap.servers": bootstrap}), ConfigResource(ConfigResource.Type.TOPIC, topic)
     return {
         name: entry.value for name, entry in admin.describe_configs([resource])[resource].result(timeout=30).items()
@@ -181,7 +181,7 @@ def _is_committed(consumer: Consumer, offset: TopicPartition) -> bool:
 
 
 def read_committed_offset(bootstrap: str, group: str, topic: str) -> int:
-    """What a group has committed of partition 0; negative for nothing."""
+    """Return the committed offset of a group in partition 0; negative when there is none."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
     [committed_offset] = consumer.committed([TopicPartition(topic, 0)], timeout=30)
     consumer.close()

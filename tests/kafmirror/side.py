@@ -1,4 +1,4 @@
-"""Two clusters to mirror between, and kafmirror run as a user does, to its end or beside the test."""
+"""Two clusters to mirror between, and kafmirror run as a user runs it: to its end, or next to the test."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.kafmirror.logs import Log, compute_digests, count_partitions, fill_to
 
 @dataclass(frozen=True)
 class CompletedRun:
-    """How a run of kafmirror ended."""
+    """The result of a run of kafmirror."""
 
     code: int
     out: str
@@ -31,7 +31,7 @@ class CompletedRun:
 
 
 class MirrorProcess:
-    """A kafmirror that runs beside the test."""
+    """A kafmirror that runs next to the test."""
 
     def __init__(self, arguments: list[str]) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed with us
@@ -45,7 +45,7 @@ class MirrorProcess:
 
     @property
     def err(self) -> str:
-        """What it wrote to standard error so far."""
+        """The text that it wrote to standard error so far."""
         self._log.seek(0)
         return self._log.read().decode()
 
@@ -64,7 +64,7 @@ class MirrorProcess:
         self._process.wait()
 
     def close(self) -> None:
-        """End it if it runs, and forget what it said."""
+        """End it if it runs, and close its log."""
         if self.is_running:
             self.kill()
         self._process.communicate()
@@ -81,11 +81,11 @@ class MirrorProcess:
         return CompletedRun(self._process.returncode, out.decode(), self.err)
 
     def wait_for_output(self, text: str, timeout: float = 60) -> None:
-        """Wait until it says ``text`` on standard error."""
+        """Wait until it writes ``text`` to standard error."""
         try:
             eventually(lambda: text in self.err or not self.is_running, timeout)
         except TimeoutError:
-            raise TimeoutError(f"not said: {text}\n{self.err}") from None
+            raise TimeoutError(f"not on standard error after {timeout} s: {text}\n{self.err}") from None
         assert text in self.err, self.err
 
 
@@ -97,7 +97,7 @@ class Pair:
     target: KafkaCluster
 
     def build_arguments(self, command: str, *more: str) -> list[str]:
-        """The command line for a command between the two."""
+        """Return the command line of a command for the two clusters."""
         return [command, "--source", self.source.bootstrap, "--target", self.target.bootstrap, *more]
 
     def run(self, command: str, *more: str) -> CompletedRun:
@@ -105,50 +105,50 @@ class Pair:
         return run_kafmirror(self.build_arguments(command, *more))
 
     def replicate_once(self, topic: str, *more: str) -> CompletedRun:
-        """Mirror what is there."""
+        """Mirror the records that exist."""
         return self.run("replicate", "--topics", topic, "--once", *more)
 
     @contextmanager
     def run_mirror(self, topic: str, *more: str) -> Iterator[MirrorProcess]:
-        """A mirror that runs as long as the block."""
+        """Run a mirror for the block."""
         mirror = MirrorProcess(self.build_arguments("replicate", "--topics", topic, *more))
         try:
             yield mirror
         except BaseException as error:
-            error.add_note(f"the mirror {'runs' if mirror.is_running else 'has ended'}, and said:\n{mirror.err}")
+            error.add_note(f"the mirror {'runs' if mirror.is_running else 'has ended'}, and wrote:\n{mirror.err}")
             raise
         finally:
             mirror.close()
 
     def create_source_topic(self, *, partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
-        """A new topic in the source."""
+        """Create a topic in the source, and return its name."""
         return create_topic(self.source.bootstrap, partitions=partitions, config=config)
 
     def create_filled_topic(self, count: int) -> str:
-        """A new topic of six partitions on both sides, with so many records in the source."""
+        """Create a topic of six partitions on both sides, with ``count`` records in the source."""
         topic = self.create_source_topic(partitions=6)
         create_topic(self.target.bootstrap, topic, partitions=6)
         fill_topic(self.source.bootstrap, topic, count)
         return topic
 
     def wait_for_records(self, topic: str, count: int, timeout: float = 120) -> None:
-        """Wait until the target holds so many records."""
+        """Wait until the target holds ``count`` records."""
         eventually(lambda: sum_end_offsets(self.target.bootstrap, topic) >= count, timeout)
 
     def read_logs(self, topic: str) -> tuple[Log, Log]:
-        """All records of both sides."""
+        """Return all records of both sides."""
         return read_log(self.source.bootstrap, topic), read_log(self.target.bootstrap, topic)
 
     def is_exact(self, topic: str) -> bool:
-        """Whether both sides hold the same records at the same offsets."""
+        """Return whether both sides hold the same records at the same offsets."""
         return compute_digests(self.source.bootstrap, topic) == compute_digests(self.target.bootstrap, topic)
 
     def wait_until_exact(self, topic: str, timeout: float = 60) -> None:
-        """Wait until both sides hold the same."""
+        """Wait until both sides hold the same records."""
         eventually(lambda: count_partitions(self.target.bootstrap, topic) and self.is_exact(topic), timeout)
 
     def count_exact_records(self, topic: str) -> int:
-        """How many records both sides hold, which are the same at the same offsets."""
+        """Check that both sides hold the same records at the same offsets, and return their number."""
         source, target = compute_digests(self.source.bootstrap, topic), compute_digests(self.target.bootstrap, topic)
         assert target == source
         return sum(count for count, _ in source.values())
@@ -172,7 +172,7 @@ def run_kafmirror(
 
 
 def _make_command(arguments: list[str]) -> list[str]:
-    """The command, which answers in JSON unless its arguments say otherwise."""
+    """Return the command, with JSON as its format unless ``arguments`` say otherwise."""
     command, *more = arguments
     return [sys.executable, "-m", "kafmirror", command, "--format", "json", *more]
 

@@ -1,4 +1,4 @@
-"""The alert rules in the docs fire when they should, by Prometheus' own tool, on metrics that kafmirror serves."""
+"""The alert rules in the docs, tried with Prometheus' own tool on metrics that kafmirror serves."""
 
 import re
 import shutil
@@ -47,15 +47,15 @@ tests:
 """
 
 
-def rules() -> str:
-    [found] = re.findall(r"```yaml\n(groups:.*?)```", DOCS.read_text(), re.DOTALL)
-    return str(found)
+def read_rules() -> str:
+    [rules] = re.findall(r"```yaml\n(groups:.*?)```", DOCS.read_text(), re.DOTALL)
+    return str(rules)
 
 
-def test_the_alerts_fire_on_lag_on_what_is_unknown_and_on_silence(tmp_path: Path) -> None:
+def test_the_alerts_fire_on_a_lag_on_an_unknown_lag_and_on_silence(tmp_path: Path) -> None:
     promtool = shutil.which("promtool")
     assert promtool, "The tests try the alert rules with promtool, and there is none on PATH. Debian: prometheus"
-    (tmp_path / "rules.yml").write_text(rules())
+    (tmp_path / "rules.yml").write_text(read_rules())
     (tmp_path / "cases.yml").write_text(CASES)
     command = [promtool, "test", "rules", "cases.yml"]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -67,6 +67,6 @@ def test_every_metric_in_the_alerts_is_served() -> None:
     page.update([PartitionStatus(Partition("t", 0), Partition("t", 0), 1, 3, 1, Lag(2, 0.5))], [], [])
     registry.register(page)
     served = set(re.findall(r"^(kafmirror_\w+)", generate_latest(registry).decode(), re.MULTILINE))
-    used = set(re.findall(r"\bkafmirror_\w+", rules()))
+    used = set(re.findall(r"\bkafmirror_\w+", read_rules()))
     assert used
     assert used <= served

@@ -1,4 +1,4 @@
-"""Three brokers on one side: leaders change, too few are in sync, and a source that lost records is found out."""
+"""Three brokers on one side: leaders change, too few replicas are in sync, and a source loses records."""
 
 import signal
 
@@ -33,7 +33,7 @@ def test_a_leader_that_is_killed_and_too_few_in_sync_are_waited_for(pair: Pair, 
 
 
 def on_two_brokers(pair: Pair) -> str:
-    """A topic of the source whose second replica may lead although it lacks records; and its like in the target."""
+    """Create a topic on both sides. In the source its second replica may lead although it lacks records."""
     name, config = create_topic(pair.target.bootstrap), {"unclean.leader.election.enable": "true", "retention.ms": "-1"}
     admin = AdminClient({"bootstrap.servers": pair.source.bootstrap}, logger=SILENT_LOGGER)
     new = NewTopic(name, 1, replica_assignment=[[1, 2]], config={**config, "min.insync.replicas": "1"})
@@ -43,7 +43,7 @@ def on_two_brokers(pair: Pair) -> str:
 
 
 def leader(pair: Pair, topic: str) -> int:
-    """The broker that leads partition 0 of the source; -1 where none is known."""
+    """Return the broker that leads partition 0 in the source; -1 when none is known."""
     admin = AdminClient({"bootstrap.servers": pair.source.bootstrap}, logger=SILENT_LOGGER)
     partitions = admin.list_topics(topic, timeout=10).topics[topic].partitions
     return partitions[0].leader if partitions else -1
@@ -54,7 +54,7 @@ def write(pair: Pair, topic: str, kind: str, count: int) -> None:
 
 
 def lose_the_last_records(pair: Pair, topic: str) -> None:
-    """Let the replica lead that was away when the last records were written."""
+    """Make the replica the leader that was down when the last records were written."""
     one, two, _ = pair.source.brokers
     one.kill()
     two.start()
@@ -68,7 +68,7 @@ def test_an_unclean_election_in_the_source_stops_every_mirror(pair: Pair, three:
     with from_three.run_mirror(topic) as mirror, from_three.run_mirror(topic) as frozen:
         from_three.wait_for_records(topic, 100)
         for each in (mirror, frozen):
-            each.wait_for_output("0 records behind")  # one alone may have written them, while the other still connects
+            each.wait_for_output("0 records behind")  # one mirror may write them while the other still connects
         three.brokers[1].kill()
         write(from_three, topic, "lost", 50)
         from_three.wait_for_records(topic, 150)
@@ -77,8 +77,8 @@ def test_an_unclean_election_in_the_source_stops_every_mirror(pair: Pair, three:
         stopped = mirror.wait_for_end()
         assert stopped.code == 1
         assert f"{topic}[0]" in stopped.err
-        parts, ends_early = "(an unclean leader election): its log differs from offset 100 on", ": it ends at 100"
-        assert any(f"lost records{how}" in stopped.err for how in (f" {parts}", ends_early)), stopped.err
+        differs, ends_early = " (an unclean leader election): its log differs from offset 100 on", ": it ends at 100"
+        assert any(f"lost records{reason}" in stopped.err for reason in (differs, ends_early)), stopped.err
         assert f"the source has lost records{ends_early}" in from_three.replicate_once(topic).err
         write(from_three, topic, "other", 80)
         frozen.send_signal(signal.SIGCONT)

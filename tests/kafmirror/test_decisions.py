@@ -1,4 +1,4 @@
-"""What is decided from what both sides hold, and what counts as too far behind."""
+"""Decisions where a copy continues, lags and thresholds, and the settings of a target topic."""
 
 import pytest
 
@@ -15,82 +15,86 @@ from kafmirror.kafka.metadata import NO_TOPIC_ID, Partition, Setting, Topic
 from kafmirror.lag.lag import NO_LAG, UNKNOWN_LAG, Lag, Threshold, combine_lags, compute_lag, parse_threshold
 from kafmirror.plan.plan import compute_setting_changes, compute_target_settings, match_topics
 
-OURS = record_batch.derive_producer_id("cluster", "topic")
+PRODUCER = record_batch.derive_producer_id("cluster", "topic")
 RECORD = b"\x01\x01\x00"
 
 
-def written(offset: int, *, source: int | None = None, producer: int = OURS) -> Batch:
-    """A mirror's batch of one record, at an offset of the target."""
+def build_mirrored_batch(offset: int, *, source: int | None = None, producer: int = PRODUCER) -> Batch:
+    """Return a mirror's batch of one record, at an offset of the target."""
     record = DecodedRecord(offset if source is None else source, 0, RECORD)
-    named = (
+    records = (
         [record]
         if source is None
-        else offset_header.with_offset_headers([record], HeaderPolicy(OURS, is_for_every_record=False))
+        else offset_header.with_offset_headers([record], HeaderPolicy(PRODUCER, is_for_every_record=False))
     )
-    found = record_batch.read_first_batch(encode_batch(named, Stamp(producer, offset), 0))
-    assert found is not None
-    return found._replace(base_offset=offset)
+    batch = record_batch.read_first_batch(encode_batch(records, Stamp(producer, offset), 0))
+    assert batch is not None
+    return batch._replace(base_offset=offset)
 
 
 def test_an_empty_target_begins_at_the_beginning() -> None:
-    assert decide(ReplicaState(0, 100, 0, 0, None), OURS) == CopyFrom(0, 0, should_read_back_first=True)
+    assert decide(ReplicaState(0, 100, 0, 0, None), PRODUCER) == CopyFrom(0, 0, should_read_back_first=True)
 
 
 def test_a_source_that_begins_later_is_filled_up_to_then_trimmed() -> None:
-    assert decide(ReplicaState(500, 900, 0, 0, None), OURS) == Fill(500)
-    filler = record_batch.read_first_batch(build_filler(10, Stamp(OURS, 490), 0))
+    assert decide(ReplicaState(500, 900, 0, 0, None), PRODUCER) == Fill(500)
+    filler = record_batch.read_first_batch(build_filler(10, Stamp(PRODUCER, 490), 0))
     assert filler
     last = filler._replace(base_offset=490)
-    assert decide(ReplicaState(500, 900, 0, 500, last), OURS) == Trim(500)
-    assert decide(ReplicaState(600, 900, 0, 500, last), OURS) == Fill(600)
+    assert decide(ReplicaState(500, 900, 0, 500, last), PRODUCER) == Trim(500)
+    assert decide(ReplicaState(600, 900, 0, 500, last), PRODUCER) == Fill(600)
 
 
 def test_a_copy_goes_on_behind_its_last_batch() -> None:
-    assert decide(ReplicaState(0, 100, 0, 8, written(7)), OURS) == CopyFrom(8, 8, should_read_back_first=False)
-    assert decide(ReplicaState(0, 100, 0, 8, written(7, source=20)), OURS) == CopyFrom(
+    assert decide(ReplicaState(0, 100, 0, 8, build_mirrored_batch(7)), PRODUCER) == CopyFrom(
+        8, 8, should_read_back_first=False
+    )
+    assert decide(ReplicaState(0, 100, 0, 8, build_mirrored_batch(7, source=20)), PRODUCER) == CopyFrom(
         21, 8, should_read_back_first=False
     )
 
 
 def test_records_deleted_before_they_were_copied_are_a_loss() -> None:
-    assert decide(ReplicaState(50, 100, 0, 8, written(7)), OURS) == RecordsLost(8, 50, 8)
+    assert decide(ReplicaState(50, 100, 0, 8, build_mirrored_batch(7)), PRODUCER) == RecordsLost(8, 50, 8)
 
 
 def test_a_batch_of_somebody_else_is_refused_unless_it_was_compared() -> None:
-    held = ReplicaState(0, 100, 0, 8, written(7, producer=1))
-    assert isinstance(decide(held, OURS), Refuse)
-    assert decide(ReplicaState(0, 100, 0, 8, written(7, producer=1), adopted_end=8), OURS) == CopyFrom(
+    replica = ReplicaState(0, 100, 0, 8, build_mirrored_batch(7, producer=1))
+    assert isinstance(decide(replica, PRODUCER), Refuse)
+    assert decide(ReplicaState(0, 100, 0, 8, build_mirrored_batch(7, producer=1), adopted_end=8), PRODUCER) == CopyFrom(
         8, 8, should_read_back_first=True
     )
 
 
-def test_a_batch_of_ours_at_another_place_is_refused() -> None:
-    assert isinstance(decide(ReplicaState(0, 100, 0, 9, written(7)._replace(base_offset=8)), OURS), Refuse)
+def test_a_mirrored_batch_at_another_offset_is_refused() -> None:
+    assert isinstance(
+        decide(ReplicaState(0, 100, 0, 9, build_mirrored_batch(7)._replace(base_offset=8)), PRODUCER), Refuse
+    )
 
 
 def test_a_source_that_ends_before_its_copy_has_lost_records() -> None:
-    refused = decide(ReplicaState(0, 5, 0, 8, written(7)), OURS)
+    refused = decide(ReplicaState(0, 5, 0, 8, build_mirrored_batch(7)), PRODUCER)
     assert isinstance(refused, Refuse)
     assert "the source has lost records: it ends at 5, but the target holds its records up to 7" in refused.reason
 
 
 def test_a_target_that_retention_emptied_goes_on_by_its_note_and_only_where_it_fits() -> None:
-    assert decide(ReplicaState(0, 100, 8, 8, None), OURS) == CopyFrom(8, 8, should_read_back_first=True)
-    assert decide(ReplicaState(0, 100, 8, 8, None, noted_offsets=(8, 30)), OURS) == CopyFrom(
+    assert decide(ReplicaState(0, 100, 8, 8, None), PRODUCER) == CopyFrom(8, 8, should_read_back_first=True)
+    assert decide(ReplicaState(0, 100, 8, 8, None, noted_offsets=(8, 30)), PRODUCER) == CopyFrom(
         30, 8, should_read_back_first=True
     )
-    assert isinstance(decide(ReplicaState(0, 100, 8, 8, None, noted_offsets=(7, 29)), OURS), Refuse)
+    assert isinstance(decide(ReplicaState(0, 100, 8, 8, None, noted_offsets=(7, 29)), PRODUCER), Refuse)
 
 
 def test_a_last_batch_that_compaction_emptied_goes_on_by_the_note() -> None:
-    emptied = written(7, source=20)._replace(record_count=0, body=b"")
-    assert decide(ReplicaState(0, 100, 0, 8, emptied, noted_offsets=(8, 30)), OURS) == CopyFrom(
+    emptied = build_mirrored_batch(7, source=20)._replace(record_count=0, body=b"")
+    assert decide(ReplicaState(0, 100, 0, 8, emptied, noted_offsets=(8, 30)), PRODUCER) == CopyFrom(
         30, 8, should_read_back_first=False
     )
-    assert isinstance(decide(ReplicaState(0, 100, 0, 8, emptied, noted_offsets=(6, 19)), OURS), Refuse)
+    assert isinstance(decide(ReplicaState(0, 100, 0, 8, emptied, noted_offsets=(6, 19)), PRODUCER), Refuse)
 
 
-def test_the_lag_is_nothing_when_caught_up_and_unknown_when_unknown() -> None:
+def test_the_lag_is_0_when_caught_up_and_unknown_when_an_end_is_unknown() -> None:
     assert compute_lag(10, 10, None, 0) == NO_LAG
     assert compute_lag(10, None, None, 0) == UNKNOWN_LAG
     assert compute_lag(4, 10, 1000, 3500) == Lag(6, 2.5)
@@ -99,22 +103,22 @@ def test_the_lag_is_nothing_when_caught_up_and_unknown_when_unknown() -> None:
     assert combine_lags([NO_LAG, UNKNOWN_LAG]) == UNKNOWN_LAG
 
 
-def test_the_lag_counts_from_what_was_last_mirrored_until_more_is_fetched() -> None:
-    copying = PartitionCopy(
-        Partition("t", 0), Partition("t", 0), PartitionBuffer(OURS), 1 << 20, state=CopyState.COPYING
+def test_the_lag_counts_from_the_last_mirrored_record_until_more_is_fetched() -> None:
+    copy = PartitionCopy(
+        Partition("t", 0), Partition("t", 0), PartitionBuffer(PRODUCER), 1 << 20, state=CopyState.COPYING
     )
-    copying.update_source_end(10)
-    assert copying.first_timestamp is None
-    copying.buffer.done_source, copying.buffer.done_timestamp = 5, 1_000
-    assert copying.first_timestamp == 1_000
-    copying.buffer.done_source = 10
-    copying.update_source_end(10)
-    assert copying.first_timestamp == copying.caught_up_ms
-    copying.buffer.pending_timestamp = 2_000
-    assert copying.first_timestamp == 2_000
+    copy.update_source_end(10)
+    assert copy.first_timestamp is None
+    copy.buffer.done_source, copy.buffer.done_timestamp = 5, 1_000
+    assert copy.first_timestamp == 1_000
+    copy.buffer.done_source = 10
+    copy.update_source_end(10)
+    assert copy.first_timestamp == copy.caught_up_ms
+    copy.buffer.pending_timestamp = 2_000
+    assert copy.first_timestamp == 2_000
 
 
-def test_what_is_not_known_is_over_any_threshold() -> None:
+def test_an_unknown_lag_is_over_any_threshold() -> None:
     assert Threshold(seconds=10).is_exceeded(UNKNOWN_LAG)
     assert Threshold(records=10).is_exceeded(UNKNOWN_LAG)
     assert not Threshold(seconds=10).is_exceeded(Lag(10**9, 10.0))
@@ -142,10 +146,10 @@ def test_a_threshold_that_means_nothing_is_refused(text: str) -> None:
         parse_threshold(text)
 
 
-def test_a_pattern_never_means_an_internal_topic() -> None:
-    there = {name: Topic(name, NO_TOPIC_ID, name == "inner", {}, 1, 0) for name in ("agent-a", "__x", "inner", "b")}
-    assert match_topics(["*"], there) == ["agent-a", "b"]
-    assert match_topics(["agent-*", "b"], there) == ["agent-a", "b"]
+def test_a_pattern_skips_internal_topics() -> None:
+    topics = {name: Topic(name, NO_TOPIC_ID, name == "inner", {}, 1, 0) for name in ("agent-a", "__x", "inner", "b")}
+    assert match_topics(["*"], topics) == ["agent-a", "b"]
+    assert match_topics(["agent-*", "b"], topics) == ["agent-a", "b"]
 
 
 def test_the_target_gets_what_the_source_has_and_takes_records_as_they_are() -> None:
@@ -156,17 +160,17 @@ def test_the_target_gets_what_the_source_has_and_takes_records_as_they_are() -> 
         "compression.type": Setting("gzip", is_overridden=True),
         "flush.ms": Setting("7", is_overridden=False),
     }
-    wanted = compute_target_settings(source, frozenset({*source, "message.timestamp.type"}))
+    settings = compute_target_settings(source, frozenset({*source, "message.timestamp.type"}))
     exact = {"compression.type": "producer", "message.timestamp.type": "CreateTime"}
-    assert wanted == {"retention.ms": "-1", "segment.bytes": "5000000", **exact}
+    assert settings == {"retention.ms": "-1", "segment.bytes": "5000000", **exact}
 
 
 def test_compaction_never_begins_in_a_target_that_holds_records() -> None:
-    wanted, has = {"cleanup.policy": "compact"}, {"cleanup.policy": Setting("delete", is_overridden=True)}
-    assert compute_setting_changes(wanted, has, holds_records=False) == {"cleanup.policy": "compact"}
-    assert compute_setting_changes(wanted, has, holds_records=True) == {}
+    desired, current = {"cleanup.policy": "compact"}, {"cleanup.policy": Setting("delete", is_overridden=True)}
+    assert compute_setting_changes(desired, current, holds_records=False) == {"cleanup.policy": "compact"}
+    assert compute_setting_changes(desired, current, holds_records=True) == {}
 
 
-def test_a_setting_that_the_source_no_longer_has_is_taken_back() -> None:
-    has = {"segment.ms": Setting("7", is_overridden=True), "min.insync.replicas": Setting("2", is_overridden=True)}
-    assert compute_setting_changes({}, has, holds_records=True) == {"segment.ms": None}
+def test_a_setting_that_the_source_no_longer_has_is_reset() -> None:
+    current = {"segment.ms": Setting("7", is_overridden=True), "min.insync.replicas": Setting("2", is_overridden=True)}
+    assert compute_setting_changes({}, current, holds_records=True) == {"segment.ms": None}

@@ -1,4 +1,4 @@
-"""The target takes over with the same offsets, what is lost is told, and the way home loses nothing."""
+"""A target takes over with the same offsets and names lost records, and the way home loses nothing."""
 
 import gzip
 import json
@@ -32,7 +32,7 @@ def test_a_target_that_holds_all_takes_over_with_the_groups(pair: Pair) -> None:
     assert read_committed_offset(pair.target.bootstrap, group, topic) == 7
 
 
-def test_what_is_not_mirrored_is_told_by_session_and_must_be_given_up(pair: Pair) -> None:
+def test_records_that_are_not_mirrored_are_counted_by_session_and_must_be_given_up(pair: Pair) -> None:
     topic = mirrored(pair)
     produce(pair.source.bootstrap, topic, [event("sess_late", n) for n in range(3)])
     ran = pair.run("failover", "--topics", topic)
@@ -41,7 +41,7 @@ def test_what_is_not_mirrored_is_told_by_session_and_must_be_given_up(pair: Pair
     assert pair.run("failover", "--topics", topic, "--accept-loss").code == 0
 
 
-def test_a_source_that_is_away_is_said_to_be_away(pair: Pair) -> None:
+def test_a_failover_without_the_source_says_so(pair: Pair) -> None:
     topic = mirrored(pair)
     pair.source.brokers[0].kill()
     ran = pair.run("failover", "--topics", topic)
@@ -50,7 +50,7 @@ def test_a_source_that_is_away_is_said_to_be_away(pair: Pair) -> None:
     assert sum(each["end"] for each in ran.json["ends"]) == 50
 
 
-def test_the_way_home_saves_what_only_the_old_primary_holds(pair: Pair, tmp_path: Path) -> None:
+def test_the_way_home_saves_the_records_that_only_the_old_primary_holds(pair: Pair, tmp_path: Path) -> None:
     topic = mirrored(pair)
     produce(pair.source.bootstrap, topic, [event("sess_late", 100), Message("sess_late", b"\xff")])
     produce(pair.target.bootstrap, topic, [event("sess_new", n) for n in range(200, 210)])
@@ -69,7 +69,7 @@ def test_the_way_home_saves_what_only_the_old_primary_holds(pair: Pair, tmp_path
     assert second["raw"]["value"] == "/w=="
 
 
-def test_a_home_that_holds_nothing_of_its_own_is_kept_and_completed(pair: Pair) -> None:
+def test_a_topic_whose_records_are_all_mirrored_is_kept_on_the_way_home(pair: Pair) -> None:
     topic = mirrored(pair)
     produce(pair.target.bootstrap, topic, [event("sess_new", n) for n in range(200, 210)])
     home = Pair(pair.target, pair.source)

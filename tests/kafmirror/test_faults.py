@@ -1,4 +1,4 @@
-"""Whatever is killed, paused, full or restarted: no record is lost, doubled or moved; nobody restarts the mirror."""
+"""Mirrors and brokers are killed, paused, full or restarted: no record is lost, doubled or moved."""
 
 import random
 import signal
@@ -108,13 +108,13 @@ def test_a_target_whose_disk_is_full_is_waited_for(pair: Pair, tmp_path: Path) -
             assert onto_it.count_exact_records(topic) == 180_000
 
 
-def test_a_running_mirror_that_retention_overtakes_stops_and_names_what_is_lost(pair: Pair) -> None:
+def test_a_running_mirror_that_retention_overtakes_stops_and_names_the_lost_records(pair: Pair) -> None:
     topic = pair.create_source_topic()
     produce(pair.source.bootstrap, topic, [Message("k", f"{n}") for n in range(100)])
     create_topic(pair.target.bootstrap, topic)
     with pair.run_mirror(topic) as mirror:
         pair.wait_for_records(topic, 100)
-        with open_transaction(pair.source.bootstrap, topic, 100):  # an answer can't bring what isn't committed
+        with open_transaction(pair.source.bootstrap, topic, 100):  # uncommitted records can't be copied in time
             delete_records(pair.source.bootstrap, topic, 150)
             ran = mirror.wait_for_end()
     assert ran.code == 1
@@ -125,7 +125,7 @@ def test_a_running_mirror_that_retention_overtakes_stops_and_names_what_is_lost(
 
 @contextmanager
 def open_transaction(bootstrap: str, topic: str, count: int) -> Iterator[None]:
-    """So many records of a transaction that stays open as long as the block."""
+    """Write ``count`` records of a transaction that stays open for the block, and is aborted then."""
     producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": topic}, logger=SILENT_LOGGER)
     producer.init_transactions(30)
     producer.begin_transaction()

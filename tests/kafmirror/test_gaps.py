@@ -1,4 +1,4 @@
-"""Where the source's offsets skip, every record that can be read is copied once, and the target says which it is."""
+"""Gaps in the source's offsets: each readable record is copied once, and the target knows its offset in the source."""
 
 import signal
 import subprocess
@@ -25,14 +25,14 @@ ROOT = Path(__file__).parents[2]
 
 
 def in_source(records: Iterable[ConsumedRecord]) -> list[ConsumedRecord]:
-    """Mirrored records with their offsets and headers in the source."""
-    found, shift = [], 0
+    """Return mirrored records with their offsets and headers in the source."""
+    result, shift = [], 0
     for record in records:
         for key, value in record.headers:
             if key == HEADER:
                 shift = int((value or b"").split()[0]) - record.offset
-        found.append(record.without_mirror_header._replace(offset=record.offset + shift))
-    return found
+        result.append(record.without_mirror_header._replace(offset=record.offset + shift))
+    return result
 
 
 def transactions(bootstrap: str, topic: str, count: int, each: int, start: int = 0) -> None:
@@ -85,7 +85,7 @@ def test_a_group_is_taken_to_the_same_record_behind_gaps(pair: Pair) -> None:
 
 
 def compacted(pair: Pair) -> str:
-    """A topic that is compacted as it is written."""
+    """Create a topic that is compacted while it is written."""
     quick = {"segment.ms": "100", "min.cleanable.dirty.ratio": "0.001", "min.compaction.lag.ms": "0"}
     config = {"cleanup.policy": "compact", "max.compaction.lag.ms": "200", **quick}
     return pair.create_source_topic(config=config)
@@ -102,7 +102,7 @@ def is_compacted(pair: Pair, topic: str) -> bool:
 
 
 def holds_all(pair: Pair, topic: str) -> bool:
-    """Whether the copy has the last record of each key, and nothing twice, out of order or at another offset."""
+    """Return whether the copy has the last record of each key, and no record twice, out of order or misplaced."""
     source, target = pair.read_logs(topic)
     copied = in_source(target.get(0, []))
     offsets = [record.offset for record in copied]
@@ -140,8 +140,8 @@ def test_two_mirrors_copy_a_topic_exactly_while_it_is_compacted(pair: Pair) -> N
         eventually(lambda: holds_all(pair, topic), 30)
 
 
-def test_a_mirror_that_is_told_done_for_another_s_batch_goes_on_behind_what_is_there(pair: Pair) -> None:
-    """The other one read the source after a compaction: offsets 4 and 5 were gone, and 3, 6 and 7 three records too."""
+def test_a_mirror_whose_batch_another_wrote_first_continues_behind_that_one(pair: Pair) -> None:
+    """The other mirror read the source after compaction removed 4 and 5, so its three records are 3, 6 and 7."""
     topic = pair.create_source_topic(config={"cleanup.policy": "compact"})
     create_topic(pair.target.bootstrap, topic)
     write_values(pair, topic, range(3))
@@ -165,13 +165,13 @@ def write_values(pair: Pair, topic: str, numbers: Iterable[int]) -> None:
 
 
 def write_as_another_mirror(pair: Pair, topic: str, offsets: list[int], at: int) -> None:
-    """Write these records of the source into the target as a batch of another mirror."""
+    """Write records of the source into the target, as another mirror writes them in one batch."""
     module = [sys.executable, "-m", "tests.kafmirror.another_mirror"]
     numbers = map(str, [at, *offsets])
     subprocess.run([*module, pair.source.bootstrap, pair.target.bootstrap, topic, *numbers], cwd=ROOT, check=True)
 
 
-def test_with_accepted_loss_the_copy_goes_on_behind_a_gap(pair: Pair) -> None:
+def test_with_accepted_loss_the_copy_continues_behind_a_gap(pair: Pair) -> None:
     topic = pair.create_source_topic()
     produce(pair.source.bootstrap, topic, [Message("k", f"{n}") for n in range(100)])
     assert pair.replicate_once(topic).code == 0

@@ -1,4 +1,4 @@
-"""A running mirror on a terminal: a table drawn over itself, within its columns, and a clean end at Ctrl-C."""
+"""A running mirror on a terminal: a table that is redrawn in place and fits, and a clean end at Ctrl-C."""
 
 import signal
 

@@ -1,4 +1,4 @@
-"""A long and lossy way between the clusters makes the copy slower, never different."""
+"""A slow and lossy network between the clusters makes the copy slower, never different."""
 
 import signal
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ ROUND_TRIP, LOSS = 0.08, 0.01
 
 
 class Far(NamedTuple):
-    """A cluster whose clients are sent over a link."""
+    """A cluster that clients reach over a link."""
 
     cluster: KafkaCluster
     link: Link
@@ -61,7 +61,7 @@ def test_mirrors_over_a_long_way_that_breaks_again_and_again_copy_exactly(pair: 
 
 
 def test_a_copy_that_ends_further_behind_than_the_threshold_ends_with_1(pair: Pair, far: Far) -> None:
-    """A fetch brings 1 MB in a round trip; what comes after the start isn't waited for."""
+    """A fetch brings 1 MB per round trip, and records written after the start aren't waited for."""
     topic, back = create_topic(far.cluster.bootstrap), Pair(far.cluster, pair.target)
     create_topic(pair.target.bootstrap, topic)
     large = Message("k", b"v" * 10_000)

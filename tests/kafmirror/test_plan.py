@@ -1,4 +1,4 @@
-"""A plan says what would be done, and refuses what can't be done exactly; replicate does what it says."""
+"""A plan says what would be done, and refuses what can't be done exactly. Replicate carries it out."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def test_limits_of_the_target_that_would_refuse_or_delete_records_are_changed(pa
     assert pair.count_exact_records(topic) == 1
 
 
-def test_a_pattern_that_means_no_topic_yet_is_told(pair: Pair) -> None:
+def test_a_pattern_without_a_topic_is_a_warning(pair: Pair) -> None:
     ran = pair.run("plan", "--topics", "nothing-like-it-*")
     assert ran.code == 0
     assert "no topic of" in ran.json["warnings"][0]
@@ -57,7 +57,7 @@ def test_a_pattern_that_means_no_topic_yet_is_told(pair: Pair) -> None:
 
 @pytest.fixture
 def folder(pair: Pair, tmp_path: Path) -> Path:
-    """Where an agentlog.toml names both clusters."""
+    """A folder with an agentlog.toml that names both clusters."""
     lines = [
         line
         for name, cluster in (("east", pair.source), ("west", pair.target))

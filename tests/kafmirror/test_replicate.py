@@ -1,4 +1,4 @@
-"""A mirrored topic is the source's, record by record and offset by offset."""
+"""A mirrored topic has the source's records at the source's offsets."""
 
 import random
 import re
@@ -21,7 +21,7 @@ from tests.kafmirror.side import Pair, run_kafmirror
 
 
 def messages(count: int, seed: int = 1) -> list[Message]:
-    """Records as odd as Kafka takes them."""
+    """Return records that are as odd as Kafka allows."""
     rng = random.Random(seed)
     return [
         Message(
@@ -61,7 +61,7 @@ def test_a_second_run_copies_only_what_is_new(pair: Pair) -> None:
     assert pair.is_exact(topic)
 
 
-def test_a_running_mirror_copies_what_comes(pair: Pair) -> None:
+def test_a_running_mirror_copies_new_records(pair: Pair) -> None:
     topic = pair.create_source_topic(partitions=3)
     with pair.run_mirror(topic) as mirror:
         for seed in range(5):
@@ -71,12 +71,12 @@ def test_a_running_mirror_copies_what_comes(pair: Pair) -> None:
 
 
 def test_the_target_gets_the_settings_of_the_source_and_follows_them(pair: Pair) -> None:
-    own = {"retention.ms": "-1", "max.message.bytes": "2000000", "min.insync.replicas": "1"}
-    topic = pair.create_source_topic(config=own)
+    config = {"retention.ms": "-1", "max.message.bytes": "2000000", "min.insync.replicas": "1"}
+    topic = pair.create_source_topic(config=config)
     with pair.run_mirror(topic):
         eventually(lambda: count_partitions(pair.target.bootstrap, topic), 30)
-        has = read_topic_settings(pair.target.bootstrap, topic)
-        assert (has["retention.ms"], has["max.message.bytes"]) == ("-1", "2000000")
+        settings = read_topic_settings(pair.target.bootstrap, topic)
+        assert (settings["retention.ms"], settings["max.message.bytes"]) == ("-1", "2000000")
         change_setting(pair.source.bootstrap, topic, "max.message.bytes", "3000000")
         eventually(lambda: read_topic_settings(pair.target.bootstrap, topic)["max.message.bytes"] == "3000000", 30)
 
@@ -119,7 +119,7 @@ def test_a_source_whose_records_are_all_deleted_keeps_its_end(pair: Pair) -> Non
     assert read_bounds(pair.target.bootstrap, topic) == (1000, 1001)
 
 
-def test_a_target_that_already_holds_the_same_records_is_taken_as_it_is(pair: Pair) -> None:
+def test_a_target_that_already_holds_the_same_records_is_used_as_it_is(pair: Pair) -> None:
     topic = create_topic(pair.target.bootstrap, pair.create_source_topic())
     same = [Message("k", f"{n}", 1000 + n) for n in range(100)]
     produce(pair.target.bootstrap, topic, same[:50], {"batch.num.messages": 7})
@@ -154,7 +154,7 @@ def test_somebody_else_who_writes_into_the_target_stops_the_mirror_at_once(pair:
     assert pair.replicate_once(topic).code == 1
 
 
-def test_a_topic_that_is_deleted_and_made_anew_stops_the_mirror(pair: Pair) -> None:
+def test_a_topic_that_is_deleted_and_created_again_stops_the_mirror(pair: Pair) -> None:
     topic = pair.create_source_topic()
     produce(pair.source.bootstrap, topic, [Message("k", "v")] * 10)
     with pair.run_mirror(topic) as mirror:
@@ -210,8 +210,8 @@ def test_a_plan_changes_nothing(pair: Pair) -> None:
     produce(pair.source.bootstrap, topic, messages(100))
     plan = pair.run("plan", "--topics", topic)
     assert plan.code == 0
-    [told] = plan.json["topics"]
-    assert (told["create"], told["partitions"], told["records"]) == (True, 3, 100)
+    [planned] = plan.json["topics"]
+    assert (planned["create"], planned["partitions"], planned["records"]) == (True, 3, 100)
     assert not count_partitions(pair.target.bootstrap, topic)
 
 

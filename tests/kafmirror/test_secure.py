@@ -1,4 +1,4 @@
-"""TLS and passwords as agentlog.toml has them; what kafmirror's connections can't do is refused by name."""
+"""TLS and passwords from agentlog.toml, and properties that kafmirror refuses by name."""
 
 import uuid
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.kafmirror.side import CompletedRun, Pair, run_kafmirror
 
 
 def settings(folder: Path, secure: KafkaCluster, plain: KafkaCluster, **changed: str) -> Path:
-    """An agentlog.toml with the secure cluster as ``safe`` and the plain one as ``open``."""
+    """Write an agentlog.toml with the secure cluster as ``safe`` and the plain one as ``open``."""
     properties = {
         **secure.client_properties("admin"),
         **{name.replace("_", "."): value for name, value in changed.items()},
@@ -47,7 +47,7 @@ def test_a_topic_is_copied_over_tls_with_a_password_both_ways(
     assert read_log(pair.target.bootstrap, other) == read_log(secure_kafka.bootstrap, other)
 
 
-def test_a_wrong_password_is_told_and_never_shown(
+def test_a_wrong_password_is_reported_and_never_shown(
     pair: Pair, secure_kafka: KafkaCluster, topic: str, tmp_path: Path
 ) -> None:
     folder = settings(tmp_path, secure_kafka, pair.target, sasl_password="hunter2")
@@ -78,7 +78,7 @@ def test_missing_rights_are_named(pair: Pair, secure_kafka: KafkaCluster, topic:
     assert "authori" in (into.err + into.out).lower()
 
 
-def test_a_property_that_kafmirror_has_no_word_for_is_refused_by_its_name(pair: Pair, tmp_path: Path) -> None:
+def test_a_property_that_kafmirror_does_not_support_is_refused_by_its_name(pair: Pair, tmp_path: Path) -> None:
     for setting in ("ssl.cipher.suites=DEFAULT", "enable.ssl.certificate.verification=false"):
         ran = pair.run("plan", "-X", setting)
         assert ran.code == 2

@@ -1,4 +1,4 @@
-"""The long ones: what a mirror must hold over many records, many deaths and a long sleep. `make soak` runs them."""
+"""Long tests: many records, many killed mirrors, and a long sleep. `make soak` runs them."""
 
 import random
 import signal
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.soak
 
 
 def odd_records(bootstrap: str, topic: str, count: int) -> None:
-    """Records as odd as Kafka takes them, with every compression, up to 900 KB."""
+    """Write records that are as odd as Kafka allows, with every compression, up to 900 KB."""
     rng = random.Random(3)
     large = rng.randbytes(900_000)
     values = [*[None, b"", b"{}"] * 200, *(large[: rng.randrange(most)] for most in (400, 2000) for _ in range(200))]

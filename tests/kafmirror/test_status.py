@@ -1,4 +1,4 @@
-"""What status, verify, the health page and the groups say is what is so."""
+"""Status, verify, the health page and the groups' offsets, compared with the real state."""
 
 import json
 import time
@@ -17,7 +17,7 @@ def an_hour_ago() -> int:
     return int(time.time() * 1000) - 3_600_000
 
 
-def test_status_tells_the_lag_of_a_mirror_that_does_not_run(pair: Pair) -> None:
+def test_status_shows_the_lag_of_a_mirror_that_does_not_run(pair: Pair) -> None:
     topic = pair.create_source_topic()
     produce(pair.source.bootstrap, topic, [Message("k", "v")] * 10)
     assert pair.replicate_once(topic).code == 0
@@ -35,12 +35,12 @@ def test_a_pipe_gets_the_table_and_the_plan_of_a_terminal(pair: Pair) -> None:
     topic = pair.create_source_topic()
     produce(pair.source.bootstrap, topic, [Message("k", "v")] * 10)
     assert pair.replicate_once(topic).code == 0
-    for command, told in (("status", "0 records behind"), ("plan", "It can be done.")):
+    for command, ending in (("status", "0 records behind"), ("plan", "It can be done.")):
         arguments = pair.build_arguments(command, "--topics", topic)
         piped, terminal = run("kafmirror", *arguments), Terminal("kafmirror", *arguments, columns=100)
         assert terminal.wait_for_end() == piped.code == 0
         assert piped.lines == terminal.lines
-        assert told in piped.lines[-1]
+        assert ending in piped.lines[-1]
 
 
 def test_status_of_a_topic_that_was_never_mirrored_is_unknown_not_nothing(pair: Pair) -> None:
@@ -73,7 +73,7 @@ def test_verify_from_a_time_behind_all_records_compares_nothing(pair: Pair) -> N
 
 
 def damaged(pair: Pair) -> str:
-    """A mirrored topic in whose copy offset 7 was changed, and that misses what follows offset 9."""
+    """Create a mirrored topic whose copy has a changed record at offset 7, and ends after offset 9."""
     topic = pair.create_source_topic()
     same = [Message("k", f"{n}", 1000 + n) for n in range(20)]
     produce(pair.source.bootstrap, topic, same)
@@ -92,7 +92,7 @@ def test_verify_names_the_first_record_that_differs(pair: Pair) -> None:
     assert (partition["to"], partition["equal"], partition["differing"]) == (10, 9, 1)
 
 
-def test_verify_goes_on_where_it_was_interrupted(pair: Pair, tmp_path: Path) -> None:
+def test_verify_continues_where_it_was_interrupted(pair: Pair, tmp_path: Path) -> None:
     topic = pair.create_source_topic()
     fill_topic(pair.source.bootstrap, topic, 500, partitions=1)
     assert pair.replicate_once(topic).code == 0
@@ -104,7 +104,7 @@ def test_verify_goes_on_where_it_was_interrupted(pair: Pair, tmp_path: Path) -> 
     assert not state.exists()
 
 
-def test_a_group_s_offsets_are_taken_along_and_never_back(pair: Pair) -> None:
+def test_a_group_s_offsets_are_set_in_the_target_and_never_moved_back(pair: Pair) -> None:
     topic = pair.create_source_topic()
     fill_topic(pair.source.bootstrap, topic, 100, partitions=1)
     commit_offset(pair.source.bootstrap, "billing", topic, 60)
@@ -132,8 +132,8 @@ def page(address: str, path: str) -> tuple[int, str]:
 def test_the_lag_rises_and_the_health_page_says_503_while_the_target_stands_still(pair: Pair) -> None:
     topic = pair.create_source_topic()
     fill_topic(pair.source.bootstrap, topic, 10, partitions=1)
-    with reserve_port() as held:
-        address = f"127.0.0.1:{get_port(held)}"
+    with reserve_port() as reserved:
+        address = f"127.0.0.1:{get_port(reserved)}"
         with pair.run_mirror(topic, "--metrics", address, "--lag-threshold", "2s") as mirror:
             eventually(lambda: page(address, "/readyz")[0] == 200, 30)
             eventually(lambda: page(address, "/healthz") == (200, "ok\n"), 30)
@@ -159,8 +159,8 @@ def lag_seconds(address: str, labels: str) -> float:
 def test_the_lag_is_unknown_while_the_source_cannot_be_asked(pair: Pair) -> None:
     topic = pair.create_source_topic()
     fill_topic(pair.source.bootstrap, topic, 10, partitions=1)
-    with reserve_port() as held:
-        address = f"127.0.0.1:{get_port(held)}"
+    with reserve_port() as reserved:
+        address = f"127.0.0.1:{get_port(reserved)}"
         labels = f'{{partition="0",target_topic="{topic}",topic="{topic}"}}'
         with pair.run_mirror(topic, "--metrics", address, "--lag-threshold", "60s"):
             eventually(

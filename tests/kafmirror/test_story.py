@@ -1,4 +1,4 @@
-"""The whole story as `make failover` tells it: a region is lost, the work goes on in the other, and comes home."""
+"""The story of `make failover`: a region is lost, the work continues in the other, and comes home."""
 
 import subprocess
 import sys
@@ -9,8 +9,8 @@ ROOT = Path(__file__).parents[2]
 
 def test_a_region_is_lost_the_work_goes_on_in_the_other_and_comes_home() -> None:
     command = [sys.executable, "-m", "examples.failover"]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
-    assert told.returncode == 0, told.stdout + told.stderr
-    claims = [line for line in told.stdout.splitlines() if line.startswith("ok: ")]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    claims = [line for line in result.stdout.splitlines() if line.startswith("ok: ")]
     assert len(claims) == 6
     assert claims[-1].startswith("ok: the group has read all ")

@@ -1,4 +1,4 @@
-"""What can't be meant is refused with a sentence before any cluster is asked."""
+"""Wrong options are refused with a sentence before any cluster is asked."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ NOBODY = ("--source", "127.0.0.1:1", "--target", "127.0.0.1:2")
         (("plan", *NOBODY, "-X", "enable.ssl.certificate.verification=false"), "accepts only 'true'"),
     ],
 )
-def test_it_is_refused_with_a_sentence(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
+def test_a_wrong_option_is_refused_with_a_sentence(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
     ran = run("kafmirror", *arguments, cwd=tmp_path)
     assert (ran.code, ran.out) == (2, b""), ran.error_text
     assert said in ran.error_text
