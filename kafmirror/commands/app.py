@@ -18,12 +18,12 @@ HELP = """\
 Is the other region able to answer too?
 
 \b
-kafmirror plan --source us-east-1 --target eu-west-1  # what it would do
+kafmirror plan --source us-east-1 --target eu-west-1       # what it would do
 kafmirror replicate --source us-east-1 --target eu-west-1  # copy, on and on
-kafmirror status --source us-east-1 --target eu-west-1  # how far behind?
-kafmirror verify --source us-east-1 --target eu-west-1  # compare both sides
-kafmirror failover --source us-east-1 --target eu-west-1  # switch over
-kafmirror failback --source eu-west-1 --target us-east-1  # the way home
+kafmirror status --source us-east-1 --target eu-west-1     # how far behind?
+kafmirror verify --source us-east-1 --target eu-west-1     # compare them
+kafmirror failover --source us-east-1 --target eu-west-1   # switch over
+kafmirror failback --source eu-west-1 --target us-east-1   # the way home
 
 Settings, clusters and credentials live in agentlog.toml; docs/kafmirror.md tells all of it.
 

@@ -58,7 +58,7 @@ def compare(
     """Compare session A, the good one, with session B.
 
     \b
-    kdiff compare sess_good sess_bad  # from the default cluster
+    kdiff compare sess_good sess_bad                    # from the default cluster
     kdiff compare sess_good sess_bad --show-divergence  # both, step by step
     kdiff compare sess_a sess_a --cluster us-east-1 --other-cluster eu-west-1
     kdiff compare golden sess_new -f golden.ndjson --other-cluster us-east-1

@@ -19,17 +19,17 @@ HELP = """\
 What did a session do, step by step, and why?
 
 \b
-kshark demo story.ndjson  # a story to try it on, no Kafka needed
-kshark sessions --sort calls --file story.ndjson  # which one ran away?
+kshark demo story.ndjson                            # a story to try it on
+kshark sessions --sort calls --file story.ndjson    # which one ran away?
 kshark replay sess_invoice_847 --file story.ndjson  # what it did
-kshark why sess_invoice_847 --file story.ndjson  # where it went wrong
-kshark memory sess_invoice_847 --at 12 -f story.ndjson  # what it knew then
-kshark replay sess_a1b2c3 --cluster us-east-1  # a session of your own
-kshark report sess_a1b2c3 -o page.html  # the same as a page, to send
-kshark tail --errors  # what goes wrong now, in any session
-kshark stats  # what comes in, and what it costs
-kshark export sess_a1b2c3 -o run.ndjson  # keep it as a capture file
-kshark clusters  # which clusters answer, and why not
+kshark why sess_invoice_847 --file story.ndjson     # where it went wrong
+kshark memory sess_invoice_847 --file story.ndjson  # what it knew
+kshark replay sess_a1b2c3 --cluster us-east-1       # a session of your own
+kshark report sess_a1b2c3 -o page.html              # the same as a page
+kshark tail --errors                                # errors, as they happen
+kshark stats                                        # what arrives
+kshark export sess_a1b2c3 -o run.ndjson             # keep it as a file
+kshark clusters                                     # which clusters answer?
 
 Settings, clusters and credentials live in agentlog.toml; docs/settings.md tells all of it.
 

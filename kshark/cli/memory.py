@@ -33,8 +33,8 @@ def memory(
     number, an event_id or the beginning of one, or a time.
 
     \b
-    kshark memory sess_a1b2c3  # at the end, all its agents
-    kshark memory sess_a1b2c3 --at 12  # when it took step 12
+    kshark memory sess_a1b2c3                      # at the end, all its agents
+    kshark memory sess_a1b2c3 --at 12              # when it took step 12
     kshark memory sess_a1b2c3 --at 14:23:16
     kshark memory sess_a1b2c3 --at 176 --since 12  # what it learnt in between
     kshark memory sess_a1b2c3 --at 12 --format messages > messages.json

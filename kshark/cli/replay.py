@@ -30,14 +30,14 @@ def replay(
     """Replay a session step by step.
 
     \b
-    kshark replay sess_a1b2c3  # from the default cluster
-    kshark replay --last  # the newest one
-    kshark replay  # asks which, on a terminal
+    kshark replay sess_a1b2c3                    # from the default cluster
+    kshark replay --last                         # the newest one
+    kshark replay                                # asks which, on a terminal
     kshark replay sess_a1b2c3 --from "yesterday 14:00" --to "yesterday 15:30"
-    kshark replay sess_a1b2c3 --errors  # only what went wrong
+    kshark replay sess_a1b2c3 --errors           # only what went wrong
     kshark replay sess_a1b2c3 --type tool_call --type decision
-    kshark replay sess_a1b2c3 --follow  # go on as it happens
-    kshark replay sess_a1b2c3 > run.ndjson  # keep it as a capture file
+    kshark replay sess_a1b2c3 --follow           # go on as it happens
+    kshark replay sess_a1b2c3 > run.ndjson       # keep it as a capture file
     kshark replay sess_a1b2c3 --file run.ndjson  # and replay it without Kafka
     kshark replay sess_a1b2c3 -c broker:9093 -X security.protocol=SASL_SSL
     """

@@ -63,13 +63,13 @@ def sessions(
     The newest come first.
 
     \b
-    kshark sessions  # the newest
+    kshark sessions                          # the newest
     kshark sessions --sort calls --limit 10  # which one ran away?
     kshark sessions --from -24h --min-cost 1 --sort cost
     kshark sessions --status never-ended --agent invoice-generator-v2
     kshark sessions --text "acme milestone"  # what was asked for
     kshark sessions --tool stripe.create_invoice --format json
-    kshark sessions --file run.ndjson  # without Kafka
+    kshark sessions --file run.ndjson        # without Kafka
     """
     from ..catalogue.query import Query
     from ..sessions.command import SessionsOptions, list_sessions

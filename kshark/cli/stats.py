@@ -24,7 +24,7 @@ def stats(
     That is events a second, sessions, cost an hour, sizes, the busiest sessions and errors.
 
     \b
-    kshark stats  # of the last ten minutes
+    kshark stats                      # of the last ten minutes
     kshark stats --from "yesterday 14:00" --to "yesterday 15:00"
     kshark stats --follow --from -1m  # a view that goes on, of the last minute
     kshark stats --format ndjson | jq .cost_usd_per_hour

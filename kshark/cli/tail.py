@@ -28,7 +28,7 @@ def tail(
 
     \b
     kshark tail
-    kshark tail --errors --from -5m  # what went wrong, and five minutes back
+    kshark tail --errors --from -5m    # what went wrong, and five minutes back
     kshark tail --agent invoice-agent --type decision
     kshark tail | jq -r .payload.tool  # a line of JSON an event
     """

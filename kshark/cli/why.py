@@ -28,9 +28,9 @@ def why(
     where the session went wrong, found by rules, with the evidence.
 
     \b
-    kshark why sess_a1b2c3  # where it went wrong
-    kshark why --last  # of the newest session
-    kshark why sess_a1b2c3 13  # why step 13
+    kshark why sess_a1b2c3           # where it went wrong
+    kshark why --last                # of the newest session
+    kshark why sess_a1b2c3 13        # why step 13
     kshark why sess_a1b2c3 evt_9x7k  # why this event
     kshark why sess_a1b2c3 14:23:16  # why what it was at then
     kshark why sess_a1b2c3 --file run.ndjson --format markdown
