@@ -20,7 +20,7 @@ from agentlog.session.timeline import Step, Timeline, build_timeline
 from kshark.cli import app
 from kshark.memory.agent_state import AgentState, compare_states, find_lanes, find_states
 from kshark.memory.query import MemoryReport
-from tests.common.test_session_properties import any_log, many
+from tests.common.test_timeline_properties import any_log, many
 from tests.kshark.test_hostile import STEERING, hostile_events
 from tests.recording import Event, encode_events, make_call_started, make_event, make_tool_call, write_capture_file
 from tests.running import CompletedRun, Terminal, run_in_process

@@ -12,7 +12,7 @@ from agentlog.event.event import Record
 from agentlog.session.timeline import Timeline, build_timeline
 from kshark.why.diagnosis import Diagnosis, DiagnosisKind, diagnose
 from kshark.why.phrases import describe_diagnosis
-from tests.common.test_session_properties import any_log, many
+from tests.common.test_timeline_properties import any_log, many
 from tests.recording import Event, encode_events, make_event, make_tool_call
 
 Load = Callable[..., Any]

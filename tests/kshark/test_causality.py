@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from agentlog.analysis.causality import CauseGraph, Link, Tie
 from agentlog.event.event import Record
 from agentlog.session.timeline import Timeline, build_timeline
-from tests.common.test_session_properties import any_log, many
+from tests.common.test_timeline_properties import any_log, many
 from tests.recording import Event, encode_events, make_event, make_tool_call
 
 Load = Callable[..., Timeline]
