@@ -16,7 +16,7 @@ from ..view.layout import NARROW_COLUMNS, OUTCOME_STYLES
 
 GAP = "  "
 UNKNOWN = "?"
-MIN_USEFUL_WIDTH = 12
+MIN_USEFUL_WIDTH = 20
 
 
 class Column(NamedTuple):

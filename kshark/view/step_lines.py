@@ -59,11 +59,11 @@ def format_step(step: Step, layout: Layout, known_reasoning: object = None) -> I
 
 
 def format_headline_lines(step: Step, layout: Layout) -> Iterator[str]:
-    """Yield a step's headline, which is several lines if its name is long."""
+    """Yield a step's headline. A call's name, or an error, may take several lines."""
     other = "" if step.event.agent_id in (step.lane.agent_id, "user") else f"({step.event.agent_id}) "
     left = _make_lead(step, clip_text(get_step_word(step), 20), choose_word_style(step), layout, step)
     suffix = f"  {remarks}" if (remarks := format_remarks(step)) else ""
-    max_lines = MAX_WRAPPED_LINES if step.kind in CALL_TYPES else 1
+    max_lines = MAX_WRAPPED_LINES if step.kind in CALL_TYPES or step.error is not None else 1
     yield from _join_lead_and_value(left, Detail("", other + describe_content(step), suffix), max_lines, layout)
 
 

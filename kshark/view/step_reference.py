@@ -68,6 +68,6 @@ def _resolve_time(timeline: Timeline, text: str, ids: dict[str, Step]) -> Moment
     near = find_nearest_ids(text, (event_id.encode() for event_id in ids))
     hint = f"\nNearest: {', '.join(near)}" if near else ""
     raise NothingToShow(
-        f"no step {text} in session {timeline.session_id}: it has {len(timeline.steps):,} steps, and neither an "
-        f"event_id nor a time is written like that.{hint}"
+        f"no step {text} in session {timeline.session_id}: it has {len(timeline.steps):,} steps, and no "
+        f"event_id or time like that.{hint}"
     )

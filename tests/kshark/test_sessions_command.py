@@ -126,7 +126,8 @@ def test_a_row_holds_the_goal_as_far_as_a_catalogue_keeps_it(goals: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("columns", "shown"), [(60, None), (80, "Invoice ACM..."), (160, "Invoice ACME Corp for milestone 2")]
+    ("columns", "shown"),
+    [(60, None), (80, None), (92, "Invoice ACME Corp fo"), (160, "Invoice ACME Corp for milestone 2")],
 )
 def test_the_goal_stands_where_there_is_room(goals: Path, columns: int, shown: str | None) -> None:
     head, *lines = listed(goals, columns=columns).lines

@@ -313,12 +313,13 @@ def _get_run_key(step: Step) -> object:
 
 def describe_run(run: CallRun) -> str:
     """Describe a run in one line."""
-    return f"{run.first.label or get_step_word(run.first)}  {_describe_outcomes(run)}"
+    return f"{run.first.label or get_step_word(run.first)}  {_describe_outcomes([run.first, *run.others])}"
 
 
 def describe_folded_steps(run: CallRun) -> str:
     """Describe the other calls of a run in one line, with their step numbers."""
-    return f"{run.first.label or get_step_word(run.first)}  {_describe_numbers(run.others)}: {_describe_outcomes(run)}"
+    name = run.first.label or get_step_word(run.first)
+    return f"{name}  {_describe_numbers(run.others)}: {_describe_outcomes(run.others)}"
 
 
 def _describe_numbers(steps: Sequence[Step]) -> str:
@@ -327,17 +328,16 @@ def _describe_numbers(steps: Sequence[Step]) -> str:
     return f"{'steps' if in_a_row else 'among steps'} {first} to {last}"
 
 
-def _describe_outcomes(run: CallRun) -> str:
-    """Describe how a run's calls ended, at which pace, and with how many inputs and reasons."""
-    steps = [run.first, *run.others]
+def _describe_outcomes(steps: Sequence[Step]) -> str:
+    """Describe how like calls in a row ended, at which pace, and with how many inputs and reasons."""
     elapsed_us = steps[-1].began - steps[0].began
-    outcome = f"all {shorten_error(run.first.error)}" if run.first.error is not None else "all done"
+    outcome = f"all {shorten_error(steps[0].error)}" if steps[0].error is not None else "all done"
     inputs = len({repr(step.event.payload.get("input", step.event.payload.get("query"))) for step in steps})
     input_count = "one input" if inputs == 1 else f"{inputs:,} inputs"
     reasons = {format_payload_value(step.event.context.get("reasoning") or "") for step in steps} - {""}
     reason_count = f", {len(reasons):,} reasons" if len(reasons) > 1 else ""
     pace = (
-        f"every {format_duration(elapsed_us // len(run.others))}, for {format_duration(elapsed_us)}"
+        f"every {format_duration(elapsed_us // (len(steps) - 1))}, for {format_duration(elapsed_us)}"
         if elapsed_us
         else "at once"
     )
