@@ -72,7 +72,7 @@ def test_a_line_of_50_mb_is_named_and_hides_nothing(tmp_path: Path) -> None:
         content=encode_events([make_tool_call(1)]) + huge + encode_events([make_session_end(2)]), folder=tmp_path
     )
     assert (code, len(told.splitlines())) == (0, 1)
-    assert told.startswith("unreadable: run:2: a line of more than the")
+    assert told.startswith("unreadable: run:2: a line longer than the")
     assert "1 tool call 2 events" in text
 
 
