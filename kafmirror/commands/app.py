@@ -211,7 +211,7 @@ def failback(
         Path | None,
         typer.Option("--save", dir_okay=False, metavar="FILE", help="A capture file for what is only there."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this it is only told.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it. Without it, only say what would be done.")] = False,
 ) -> None:
     """Bring topics home, to the old primary.
 

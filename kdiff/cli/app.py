@@ -1,4 +1,4 @@
-"""kdiff's command line: parse, call, render."""
+"""kdiff's commands and their options."""
 
 from typing import Annotated, Literal
 

@@ -26,7 +26,7 @@ from ..show.json_document import encode_divergence as as_json
 from .options import CompareOptions
 
 MIN_GOOD_SESSIONS = 20
-"""With fewer good sessions than these, an order can be shown and nothing be claimed."""
+"""With fewer good sessions than these, traits can be ranked, but nothing can be claimed."""
 MAX_TRAITS_SHOWN = 30
 MAX_NAMED = 20
 MIN_LABEL_WIDTH = 12
@@ -34,7 +34,7 @@ MIN_LABEL_WIDTH = 12
 
 @dataclass(slots=True)
 class Trait:
-    """A divergence of the bad session, and against how many good ones it shows.
+    """A divergence of the bad session, and the good sessions against which it shows.
 
     Attributes:
         good_without: the good sessions that differ from the bad one in this.
@@ -46,14 +46,14 @@ class Trait:
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """What sets a bad session apart, what matters first."""
+    """The traits that set a bad session apart, the most important first."""
 
     good: list[Session]
     bad: Session
     traits: list[Trait]
 
     def count_good_with(self, trait: Trait) -> int:
-        """How many good sessions show it too."""
+        """Return how many good sessions show the trait too."""
         return len(self.good) - len(trait.good_without)
 
 
@@ -64,7 +64,7 @@ def compare_cohort(
     rules_and_patterns: tuple[IgnoreRules, ToolPatterns],
     options: CompareOptions,
 ) -> int:
-    """Compare good sessions with a bad one, and write what sets it apart; 1 when anything does, else 0.
+    """Compare good sessions with a bad one, and write what sets it apart. Return 1 if anything does, else 0.
 
     Raises:
         NothingToShow: no record of one of them could be read.
@@ -102,7 +102,7 @@ def _find_traits(good: list[Session], bad: Session, rules: IgnoreRules) -> list[
 
 
 def _identify_divergence(divergence: Divergence, groups_b: StepGroups) -> tuple[object, ...]:
-    """What makes a divergence the same one against two good sessions: the bad one's step, or what it lacks."""
+    """Return what makes a divergence the same against two good sessions: the bad one's step, or what it lacks."""
     if divergence.kind == "ended":
         return ("ended", len(groups_b.groups))
     if divergence.b is not None:
@@ -141,7 +141,7 @@ def _text_lines(cohort: Cohort, columns: int) -> Iterator[str]:
 
 
 def _list_good(cohort: Cohort) -> Iterator[str]:
-    """How many good sessions there are, and their ids."""
+    """Yield the number of good sessions, and their ids."""
     yield f"{len(cohort.good):,} sessions:"
     ids = [escape_controls(each.timeline.session_id) for each in cohort.good[:MAX_NAMED]]
     yield from (f"{each}," for each in ids[:-1])
@@ -160,7 +160,7 @@ def _describe_step(trait: Trait) -> str:
 
 
 def _describe_confidence(cohort: Cohort) -> str:
-    """What may be said of so many sessions; of none in n, less than 3/n with 95 % confidence (the rule of three)."""
+    """Return what may be claimed. A trait of none of n sessions is below 3/n with 95 % confidence (rule of three)."""
     good = len(cohort.good)
     if good < MIN_GOOD_SESSIONS:
         too_few = f"{good} good sessions are too few to claim that it is no accident"

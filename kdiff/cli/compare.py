@@ -30,7 +30,7 @@ def compare_sessions(
     how: tuple[IgnoreRules, ToolPatterns],
     options: CompareOptions,
 ) -> int:
-    """Compare two sessions and write what came of it; 0 when they are the same, 1 when they differ.
+    """Compare two sessions and write the verdict. Return 0 if they are the same, 1 if they differ.
 
     Raises:
         NothingToShow: no record of one of them could be read.

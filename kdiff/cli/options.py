@@ -1,4 +1,4 @@
-"""Options that both commands of kdiff share, and how their answer is to be written."""
+"""Options that both commands of kdiff share."""
 
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
@@ -7,7 +7,7 @@ import typer
 
 
 class IgnoreOptions(NamedTuple):
-    """What makes no difference."""
+    """The options that say what makes no difference."""
 
     paths: Annotated[
         tuple[str, ...],
@@ -21,7 +21,7 @@ class IgnoreOptions(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CompareOptions:
-    """What is to be shown, and how."""
+    """The options of `kdiff compare`: what is shown, and how."""
 
     format: str = "text"
     show_divergence: bool = False

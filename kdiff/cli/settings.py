@@ -1,4 +1,4 @@
-"""The table ``[kdiff]`` of agentlog.toml, and what the flags add to it."""
+"""The table ``[kdiff]`` of agentlog.toml, with what options add to it."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ SETTING_NAMES = ("ignore", "ignore_patterns", "changes", "reads")
 def load_comparison_settings(
     ignored_paths: Sequence[str], ignored_patterns: Sequence[str]
 ) -> tuple[IgnoreRules, ToolPatterns]:
-    """What makes no difference, and what tools do: the settings, and ``--ignore`` and ``--ignore-pattern`` besides.
+    """Return what makes no difference, and what tools do, by the settings, ``--ignore`` and ``--ignore-pattern``.
 
     Raises:
         SettingsError: something in the table is wrong, with its line.

@@ -1,4 +1,4 @@
-"""What a shell completes a session's id to: the newest that a catalogue knows, without asking any cluster."""
+"""Completion of session ids: the newest ones of a catalogue, without asking a cluster."""
 
 import re
 import sqlite3
@@ -16,11 +16,11 @@ from ..source.lookup import list_recent_sessions, read_about
 
 MAX_COMPLETIONS = 100
 SHELL_SAFE_ID = re.compile(r"[\w.:@%+,/=-]+", re.ASCII)
-"""What a shell takes as it stands: an id is text from outside, and what is completed may be run."""
+"""Ids that a shell takes unchanged. An id is untrusted, and a completed line may be run."""
 
 
 def complete_session_id(where: SourceOptions, prefix: str) -> list[str]:
-    """Ids that begin so; none where nothing is known, or anything is wrong: who is typing is told nothing."""
+    """Return the ids that begin with ``incomplete``; none if nothing is known, or if anything fails."""
     try:
         catalogue_path = next(_find_catalogues(where), None)
         ids = list_recent_sessions(catalogue_path, prefix, MAX_COMPLETIONS) if catalogue_path is not None else []
@@ -30,7 +30,7 @@ def complete_session_id(where: SourceOptions, prefix: str) -> list[str]:
 
 
 def _find_catalogues(where: SourceOptions) -> Iterator[Path]:
-    """The topic's catalogues, the one that was written last first; one made anew leaves its old one behind."""
+    """Return the topic's catalogues, the newest first. A topic that was made anew leaves an old one behind."""
     if where.file is not None:
         return
     cluster, topic, _ = choose_cluster(where)

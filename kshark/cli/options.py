@@ -30,7 +30,7 @@ ErrorsOption = Annotated[bool, typer.Option("--errors", help="Only what went wro
 
 
 def complete_session(context: typer.Context, incomplete: str) -> list[str]:
-    """What a shell completes a SESSION to."""
+    """Return the ids to which a shell completes SESSION."""
     from .completion import complete_session_id
 
     options = {name: context.params[name] for name in SourceOptions._fields if context.params.get(name) is not None}
@@ -38,7 +38,7 @@ def complete_session(context: typer.Context, incomplete: str) -> list[str]:
 
 
 class SessionOptions(NamedTuple):
-    """A session, where it is and how much of it is read."""
+    """The options for one session: its id, its source, and the part that is read."""
 
     session: Annotated[
         str | None, typer.Argument(metavar="SESSION", help="The session's id.", autocompletion=complete_session)
@@ -51,7 +51,7 @@ class SessionOptions(NamedTuple):
     terminal: TerminalOptions = TerminalOptions()
 
     def make_request(self) -> SessionRequest:
-        """Set the terminal up and return what the user wants; without SESSION the newest, or the one that is picked.
+        """Set up the terminal and return the request; without SESSION for the newest session, or the picked one.
 
         Raises:
             UsageError: SESSION or a bound can't be meant.
@@ -71,6 +71,6 @@ class SessionOptions(NamedTuple):
 
 
 def check_session(session: str | None) -> None:
-    """Raise UsageError for an empty SESSION: it is a variable of the user's shell that isn't set."""
+    """Raise UsageError for an empty SESSION, which is a variable of the user's shell that isn't set."""
     if session == "":
         raise UsageError("SESSION is empty: is a variable of your shell not set?")

@@ -1,4 +1,4 @@
-"""The source that a user's options name, opened; and the times that they give."""
+"""Options turned into what they name: a source, a cluster, a time, a range of times or offsets."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def load_user_settings() -> "Settings":
-    """The user's settings.
+    """Load the user's settings.
 
     Raises:
         SettingsError: with the file and line, or the variable, that is wrong.
@@ -29,21 +29,21 @@ def load_user_settings() -> "Settings":
 
 
 def choose_cluster(source_options: SourceOptions) -> "tuple[Cluster, str, str | None]":
-    """The cluster, the topic, and the partitioner of its clients where that is known."""
+    """Return the cluster, the topic, and the partitioner of its clients if that is known."""
     known = load_user_settings()
     topic = known.get_topic(source_options.topic)
     return known.get_cluster(source_options.cluster, source_options.properties), topic, known.get_partitioner(topic)
 
 
 def check_file_alone(source_options: SourceOptions) -> None:
-    """Raise UsageError when both a file and a cluster are given."""
+    """Raise UsageError if both a file and a cluster are given."""
     if source_options.cluster or source_options.properties or source_options.topic:
         raise UsageError("--file takes the place of --cluster, --topic and -X; give one or the other")
 
 
 @contextmanager
 def open_source(source_options: SourceOptions) -> "Iterator[Source]":
-    """The source that the user named.
+    """Open the source that the user named.
 
     Raises:
         UsageError: both a file and a cluster.
@@ -63,7 +63,7 @@ def open_source(source_options: SourceOptions) -> "Iterator[Source]":
 
 
 def parse_moment(option: str, text: str) -> "Moment":
-    """What an option says that takes a time.
+    """Parse the time that an option gives.
 
     Raises:
         UsageError: it isn't understood, or is an offset.
@@ -78,7 +78,7 @@ def parse_moment(option: str, text: str) -> "Moment":
 
 
 def parse_range(start: str | None, end: str | None) -> "PositionRange":
-    """What ``--from`` and ``--to`` say.
+    """Parse ``--from`` and ``--to``.
 
     Raises:
         PositionError: one isn't understood, or the end lies before the beginning.
@@ -94,7 +94,7 @@ def parse_range(start: str | None, end: str | None) -> "PositionRange":
 
 
 def get_local_zone() -> tzinfo:
-    """The user's time zone with its daylight saving time, which the offset of now doesn't tell."""
+    """Return the user's time zone with its daylight saving time, which the current offset alone doesn't tell."""
     from zoneinfo import ZoneInfo
 
     name = os.environ.get("TZ", "").lstrip(":")

@@ -34,7 +34,7 @@ def new_app(help_text: str, *functions: Function) -> TyperGroup:
 
 
 def expand_groups(function: Function) -> Function:
-    """Give a function the fields of its groups as parameters, in place of the groups."""
+    """Return a function that takes the fields of its groups as parameters, in place of the groups."""
     hints = _get_hints(function)
     parameters = inspect.signature(function).parameters
 
@@ -75,7 +75,7 @@ def _is_repeatable(hint: Any) -> bool:
 
 
 def _as_list(hint: Any) -> Any:
-    """The type that typer wants for an option that may be repeated; ours is a tuple, so that a default can't change."""
+    """Return the type that typer wants for a repeatable option. Ours is a tuple, so that a default can't change."""
     if not _is_repeatable(hint):
         return hint
     values, *options = get_args(hint)

@@ -1,4 +1,4 @@
-"""A few lines at the end of a terminal, drawn over themselves; whatever else is written appears above them."""
+"""A few lines at the end of a terminal that are drawn again and again. Other output appears above them."""
 
 import logging
 import os
@@ -9,7 +9,7 @@ from typing import TextIO
 
 
 class Screen:
-    """The lines, and the stream on which they stand; a handler of the log may write through it from any thread."""
+    """The lines, and their stream. A log handler may write through it from any thread."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._lines = stream, list[str]()
@@ -17,21 +17,21 @@ class Screen:
 
     @property
     def height(self) -> int:
-        """How many lines the terminal has."""
+        """The number of lines of the terminal."""
         return os.get_terminal_size(self._stream.fileno()).lines
 
     def draw(self, lines: Sequence[str]) -> None:
-        """Put these lines in the place of those before; each must fit the terminal's columns."""
+        """Replace the lines by these. Each must fit the terminal's columns."""
         with self._lock:
             self._replace(lines, above="")
 
     def write(self, text: str) -> None:
-        """Write text above the lines; as of a stream."""
+        """Write text above the lines, as a stream does."""
         with self._lock:
             self._replace(self._lines, above=text)
 
     def flush(self) -> None:
-        """What was written is there already; as of a stream."""
+        """Do nothing: text is written at once. A stream has this method."""
 
     def _replace(self, lines: Sequence[str], above: str) -> None:
         back = f"\x1b[{len(self._lines)}F\x1b[J" if self._lines else ""
@@ -42,7 +42,7 @@ class Screen:
 
 @contextmanager
 def write_log_above(screen: Screen, stream: TextIO) -> Iterator[None]:
-    """The log's lines for ``stream`` appear above the screen's while the block runs."""
+    """Show the log's lines for ``stream`` above the screen's lines while the block runs."""
     stream_handlers = [each for each in logging.getLogger().handlers if isinstance(each, logging.StreamHandler)]
     redirected = [each for each in stream_handlers if each.stream is stream]
     for handler in redirected:

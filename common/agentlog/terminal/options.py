@@ -55,18 +55,18 @@ class SourceOptions(NamedTuple):
 
     @property
     def is_pipe(self) -> bool:
-        """Whether it is a pipe, which can be read but once."""
+        """Whether the file is a pipe, which can be read only once."""
         return self.file is not None and (self.file == "-" or Path(self.file).is_fifo())
 
 
 class TerminalOptions(NamedTuple):
-    """How a command writes to the terminal: in colour or not, and how much it logs."""
+    """The options for the terminal: colour, and how much is logged."""
 
     color: ColorOption = "auto"
     verbose: VerboseOption = False
 
     def apply(self) -> None:
-        """Set the colour and the log up."""
+        """Set up colour and log."""
         from .run import log_to_stderr
         from .style import set_color
 

@@ -1,4 +1,4 @@
-"""What all tools share in writing: terminals, colours, the pager, progress, and text that can't be trusted."""
+"""Output to standard output and standard error: its width, its lines, and its errors."""
 
 import os
 import stat
@@ -11,13 +11,13 @@ from ..errors import Stopped, UsageError
 from ..event.escape import escape_controls
 
 DEFAULT_WIDTH = 100
-"""How wide text is where there is no terminal, unless COLUMNS says it."""
+"""The width of text without a terminal, unless COLUMNS is set."""
 
 MIN_WIDTH = 40
 
 
 def get_width(stream: IO[str] | None = None) -> int:
-    """How many columns a stream has, else standard output: COLUMNS, else its terminal's, else 100."""
+    """Return the width of ``stream``, by default standard output: COLUMNS, else its terminal's, else 100."""
     return max(_read_columns_variable() or _ask_terminal(stream or sys.stdout) or DEFAULT_WIDTH, MIN_WIDTH)
 
 
@@ -29,7 +29,7 @@ def _read_columns_variable() -> int:
 
 
 def _ask_terminal(stream: IO[str]) -> int:
-    """A terminal's columns; 0 where it doesn't know them, or where there is no terminal."""
+    """Return the columns of a stream's terminal; 0 without one, or if it doesn't know them."""
     try:
         return os.get_terminal_size(stream.fileno()).columns
     except (OSError, ValueError):
@@ -37,7 +37,7 @@ def _ask_terminal(stream: IO[str]) -> int:
 
 
 def is_pipe(stream: IO[str]) -> bool:
-    """Whether another program reads what is written to a stream."""
+    """Return whether a stream is a pipe, which another program reads."""
     try:
         return stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode)
     except (OSError, ValueError):
@@ -48,15 +48,15 @@ def write_lines(lines: Iterable[str]) -> None:
     """Write lines to standard output, each with a newline.
 
     Raises:
-        Stopped: whoever read them has gone; that's no failure.
-        UsageError: they can't be written: the disk is full.
+        Stopped: the reader of the pipe has gone, which is no failure.
+        UsageError: standard output can't be written, for example because the disk is full.
     """
     with _handle_write_errors():
         sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 def write_bytes(chunks: Iterable[bytes]) -> None:
-    """Write chunks to standard output as they are; see ``write_lines``."""
+    """Write chunks to standard output unchanged; see ``write_lines``."""
     with _handle_write_errors():
         sys.stdout.buffer.writelines(chunks)
 
@@ -75,13 +75,13 @@ def _handle_write_errors() -> Iterator[None]:
 
 
 def _discard(stream: IO[str]) -> None:
-    """What is still buffered goes nowhere, so that the interpreter's last flush doesn't fail."""
+    """Discard what is still buffered, so that the interpreter's last flush doesn't fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def write_stderr(text: str) -> None:
-    """A line, or several, for standard error; controls in it are escaped, but for line ends."""
+    """Write a text to standard error. Control characters other than line ends are escaped."""
     try:
         sys.stderr.write("\n".join(escape_controls(line) for line in text.split("\n")) + "\n")
-    except OSError:  # nobody can be told
+    except OSError:  # standard error is closed: there is no other place to report it
         _discard(sys.stderr)

@@ -13,7 +13,7 @@ from .output import write_lines
 
 
 def page_lines(lines: Iterable[str], *, use_pager: bool = True) -> None:
-    """Write lines through the pager as git does: PAGER, else less, which ends by itself when all fits on the screen."""
+    """Write lines through the pager as git does: PAGER, else less, which ends by itself if all fits on the screen."""
     command = _find_pager() if use_pager else []
     if not command:
         return write_lines(lines)
@@ -27,7 +27,7 @@ def page_lines(lines: Iterable[str], *, use_pager: bool = True) -> None:
 
 
 def _find_pager() -> list[str]:
-    """The pager's command; empty where there is none, or nothing to page for."""
+    """Return the command of the pager; empty without a pager, or without a terminal."""
     try:
         pager = shlex.split(os.environ.get("PAGER", "less"))
     except ValueError:  # a quote that isn't closed

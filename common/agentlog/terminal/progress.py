@@ -1,4 +1,4 @@
-"""Progress on standard error, once a command takes longer than a second."""
+"""Progress on standard error, for commands that take longer than a second."""
 
 import sys
 import threading
@@ -13,7 +13,7 @@ PROGRESS_AFTER_S = 1.0
 
 @contextmanager
 def show_progress(describe: Callable[[], str]) -> Iterator[None]:
-    """Show ``describe()`` on standard error while the block runs, once it takes longer than a second."""
+    """Show ``describe()`` on standard error while the block runs, if it takes longer than a second."""
     if not sys.stderr.isatty():
         yield
         return

@@ -18,7 +18,7 @@ _received_signals: list[int] = []  # the one that ends this process, once it has
 
 
 def run(app: "TyperGroup") -> None:
-    """Run a tool and end the process with its exit code; nothing but a message reaches the user."""
+    """Run a tool and end the process with its exit code. An error is a message, never a traceback."""
     gc.disable()  # a command lives for seconds, and walking its records again and again would double them
     _prepare_streams()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -27,13 +27,13 @@ def run(app: "TyperGroup") -> None:
 
 
 def _get_tool_name() -> str:
-    """The name that the user called the tool by; of ``python -m kshark`` the package's."""
+    """Return the name by which the user called the tool; for ``python -m kshark`` the package's name."""
     program = Path(sys.argv[0])
     return program.parent.name if program.stem == "__main__" else program.stem
 
 
 def _prepare_streams() -> None:
-    """What an encoding can't hold is escaped; a stream that was closed goes nowhere, and no file takes its number."""
+    """Make the streams safe: escape characters that the encoding lacks, and open closed streams on the null device."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
         if stream is None:
@@ -66,7 +66,7 @@ def _run_for_exit_code(app: "TyperGroup", tool_name: str) -> int:
 
 
 def _translate_completion_request(tool_name: str) -> None:
-    """Let ``bash_source`` ask for completion too, as startup files of shells do; typer calls it ``source_bash``."""
+    """Translate ``bash_source``, which startup files of shells contain, into typer's ``source_bash``."""
     variable = f"_{tool_name}_COMPLETE".replace("-", "_").upper()
     shell, _, request = os.environ.get(variable, "").partition("_")
     if request in {"source", "complete"}:
@@ -74,7 +74,7 @@ def _translate_completion_request(tool_name: str) -> None:
 
 
 def _handle_stop_signal(signal_number: int, frame: FrameType | None) -> None:
-    """The first signal finishes cleanly; the second meets no handler of ours."""
+    """Finish cleanly at the first signal. A second one meets no handler of ours."""
     for stop_signal in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop_signal, signal.SIG_DFL)
     if _is_importing(frame):  # C code that is being imported may not survive an error: wait until it is there

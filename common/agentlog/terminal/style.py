@@ -1,4 +1,4 @@
-"""Colours: what a piece of text is, and whether a stream shows it in colour."""
+"""Colours: the style of a text, and whether a stream shows it."""
 
 import os
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import IO
 
 
 class Style(StrEnum):
-    """What a piece of text is, by the terminal's own colours."""
+    """The style of a text, as one of the terminal's own colours."""
 
     STRONG = "1"
     FAINT = "2"
@@ -22,19 +22,19 @@ Paint = Callable[[str, str], str]
 
 
 def paint_plain(text: str, _style: str) -> str:
-    """A paint for where there is no colour."""
+    """Return ``text`` without colour."""
     return text
 
 
 def paint_coloured(text: str, style: str) -> str:
-    """A paint for a terminal."""
+    """Return ``text`` in colour, for a terminal."""
     return f"\x1b[{style}m{text}\x1b[0m" if text else text
 
 
 def set_color(when: str) -> None:
-    """Let colour be written ``always`` or ``never``; ``auto`` leaves that to the terminal and the environment.
+    """Set whether output is coloured: ``always``, ``never``, or ``auto``, by the terminal and the environment.
 
-    The choice is kept in the environment, so that libraries and the pager heed it too.
+    The choice is kept in the environment, so that libraries and the pager follow it too.
     """
     if when == "always":
         os.environ.pop("NO_COLOR", None)
@@ -44,7 +44,7 @@ def set_color(when: str) -> None:
 
 
 def choose_paint(stream: IO[str]) -> Paint:
-    """Colour on a terminal that has it; https://no-color.org and FORCE_COLOR are kept."""
+    """Return how to paint on ``stream``: in colour on a terminal that has it. NO_COLOR and FORCE_COLOR are obeyed."""
     if os.environ.get("NO_COLOR"):
         return paint_plain
     has_colour = os.environ.get("FORCE_COLOR") or (stream.isatty() and os.environ.get("TERM") != "dumb")

@@ -10,7 +10,7 @@ TAB_WIDTH = 4
 
 
 def cell_width(text: str) -> int:
-    """How many columns of a terminal ``text`` takes."""
+    """Return the number of columns of a terminal that ``text`` takes."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len
@@ -19,7 +19,7 @@ def cell_width(text: str) -> int:
 
 
 def clip_text(text: str, columns: int) -> str:
-    """``text`` with its controls escaped, cut to ``columns`` with an ellipsis in its place."""
+    """Return ``text`` with its controls escaped, cut to ``columns`` with an ellipsis at the end."""
     shown = escape_controls(text[: columns * 2 + 8])  # nothing beyond can be seen, however long the text is
     if len(text) <= columns * 2 + 8 and cell_width(shown) <= columns:
         return shown
@@ -27,7 +27,7 @@ def clip_text(text: str, columns: int) -> str:
 
 
 def elide_middle(text: str, columns: int) -> str:
-    """``text`` with its controls escaped, cut to ``columns`` in its middle: ids differ at their ends."""
+    """Return ``text`` with its controls escaped, cut to ``columns`` in its middle, because ids differ at their ends."""
     most = columns * 2 + 8  # nothing beyond can be seen, however long the text is
     if len(text) <= most and cell_width(shown := escape_controls(text)) <= columns:
         return shown
@@ -51,7 +51,7 @@ def _take_last(text: str, columns: int) -> str:
 
 
 def wrap_text(text: str, columns: int) -> list[str]:
-    """``text`` in lines of at most ``columns``, broken at spaces; a longer word at one of its joints, or anywhere."""
+    """Return ``text`` in lines of at most ``columns``, broken at spaces; a longer word at a joint, or anywhere."""
     lines, line = [], ""
     for piece in re.findall(" +|[^ ]+", text):
         if cell_width(line + piece) <= columns:
@@ -80,7 +80,7 @@ def _split_word(word: str, columns: int) -> list[str]:
 
 
 def wrap_line(line: str, columns: int, most: int) -> list[str]:
-    """A line that is escaped, in at most ``most`` lines of at most ``columns``, the last with an ellipsis when cut."""
+    """Return an escaped line in at most ``most`` lines of at most ``columns``; an ellipsis ends a line that is cut."""
     if most == 1:
         return [clip_text(line, columns)]
     lines = wrap_text(line[: columns * (most + 1) * 2], columns)
@@ -88,7 +88,7 @@ def wrap_line(line: str, columns: int, most: int) -> list[str]:
 
 
 def escape_line(line: str) -> str:
-    """One line of somebody else's text: controls escaped, tabs as spaces up to the next fourth column."""
+    """Return one line of untrusted text with its controls escaped, and tabs as spaces up to the next fourth column."""
     if "\t" not in line:
         return escape_controls(line)
     first, *others = line.split("\t")
@@ -102,7 +102,7 @@ def escape_line(line: str) -> str:
 
 
 def flow_items(items: Iterable[str], gap: str, columns: int) -> Iterator[str]:
-    """Items with ``gap`` between them in lines of at most ``columns``; one that fits on a line isn't broken."""
+    """Yield items with ``gap`` between them, in lines of at most ``columns``. An item that fits isn't broken."""
     line = ""
     for item in items:
         longer = f"{line}{gap}{item}" if line else item

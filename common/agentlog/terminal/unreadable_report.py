@@ -1,4 +1,4 @@
-"""What can't be read, named on standard error: the first ones one by one, of the others how many there are."""
+"""The report of unreadable records on standard error: the first ones one by one, then the number of the others."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,23 +13,23 @@ MAX_NAMED = 100
 
 @dataclass
 class UnreadableReport:
-    """The places of what couldn't be read so far; each is named once, as it comes."""
+    """The places of unreadable records so far. Each is named once, when it arrives."""
 
     reported: set[str] = field(default_factory=set)
 
     def add(self, unreadable: Unreadable) -> None:
-        """Take in one, and say which record can't be read, and why."""
+        """Add an unreadable record, and say which it is, and why."""
         if unreadable.where not in self.reported and len(self.reported) < MAX_NAMED:
             report_unreadable(unreadable)
         self.reported.add(unreadable.where)
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of unreadable records."""
         return len(self.reported)
 
     def report_rest(self) -> None:
-        """Say how many weren't named."""
+        """Say how many records weren't named."""
         if self.count > MAX_NAMED:
             write_stderr(f"unreadable: {self.count - MAX_NAMED:,} more")
 
@@ -40,7 +40,7 @@ def report_unreadable(unreadable: Unreadable) -> None:
 
 
 def report_first(unreadable: Iterable[Unreadable], count: int, limit: int = MAX_NAMED) -> None:
-    """Name the first of ``count`` that can't be read, at the ``limit`` so many."""
+    """Name the first of ``count`` unreadable records, and at the limit say how many more there are."""
     for each in islice(unreadable, limit):
         report_unreadable(each)
     if count > limit:
