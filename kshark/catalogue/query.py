@@ -11,6 +11,8 @@ from agentlog.session.summary import Summary
 from .store import Store
 from .text import fold_case
 
+MAX_INTEGER = 2**63 - 1
+"""The largest number that SQLite takes."""
 RUNNING_WINDOW_US = 30 * 60 * 1_000_000
 """A session without an end counts as running for 30 minutes after its last event."""
 
@@ -118,7 +120,8 @@ class Query:
 
     def _build_parameters(self) -> dict[str, object]:
         start, end = map(_get_microseconds, self.span)
-        bounds = {"from": start, "to": end, "min_cost": self.min_cost, "min_calls": self.min_calls}
+        min_calls = min(self.min_calls or 0, MAX_INTEGER)
+        bounds = {"from": start, "to": end, "min_cost": self.min_cost, "min_calls": min_calls}
         names = {f"agent{n}": _make_storable(agent) for n, agent in enumerate(self.agents)}
         names |= {f"tool{n}": _make_storable(tool) for n, tool in enumerate(self.tools)}
         words = None if self.text is None else _make_storable(fold_case(self.text))

@@ -19,6 +19,7 @@ from .agent_state import SECTIONS, AgentState, KeyChange, StateChange, hide_answ
 from .phrases import describe_caller, describe_key_change, describe_model_input, describe_point, describe_task
 from .query import MemoryReport
 
+CONTINUATION = " " * 9
 MAX_LINES_SHOWN = 12
 """The most steps of a section that are shown, the newest ones; --full shows all."""
 
@@ -27,7 +28,9 @@ def render_text(report: MemoryReport, coverage: Coverage, layout: Layout) -> Ite
     """Yield the header, then each lane: its task, what it knew, its open calls; then the coverage."""
     writer = NumberedStepWriter(report.causes.step_numbers, layout)
     yield from format_header(report.timeline, coverage, layout)
-    yield from wrap_text(escape_controls(_describe_points(report)), layout.columns)
+    first, *rest = wrap_text(escape_controls(_describe_points(report)), layout.columns - len(CONTINUATION))
+    yield first
+    yield from (CONTINUATION + line for line in rest)  # else the name of a tool could pass for a line of ours
     for number, state in enumerate(report.states):
         yield ""
         yield from _render_state(state, report.changes[number] if report.changes else None, report, writer)

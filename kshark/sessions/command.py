@@ -36,7 +36,7 @@ class SessionsOptions:
     def row_limit(self) -> int | None:
         """The most sessions to write; None for all."""
         limit = DEFAULT_LIMIT if self.limit is None and self.format == "text" else self.limit
-        return limit or None
+        return min(limit, sys.maxsize) if limit else None
 
 
 def list_sessions(source_options: SourceOptions, query: Query, options: SessionsOptions, use_catalogue: bool) -> None:

@@ -7,6 +7,8 @@ from agentlog.session.timeline import Step, Timeline
 from agentlog.settings.time_expression import parse_position
 from agentlog.text.coverage_text import find_nearest_ids
 
+MAX_DIGITS = 20
+"""The most digits of a step's number. Python refuses to read a number of thousands of digits."""
 MAX_MATCHES_NAMED = 5
 """The most events that are named for an ambiguous reference."""
 
@@ -24,7 +26,7 @@ def resolve_reference(timeline: Timeline, text: str) -> Step | Moment:
     ids = {event_id: step for step in timeline.steps for event_id in _list_ids(step)}
     if text in ids:
         return ids[text]
-    if text.isdecimal() and 1 <= int(text) <= len(timeline.steps):
+    if text.isdecimal() and len(text) <= MAX_DIGITS and 1 <= int(text) <= len(timeline.steps):
         return timeline.steps[int(text) - 1]
     matches = sorted(event_id for event_id in ids if text and event_id.startswith(text))
     if len({ids[event_id] for event_id in matches}) == 1:

@@ -131,3 +131,11 @@ def test_a_command_is_named_after_its_function_and_takes_its_options() -> None:
 
     assert run_in_process(new_app("A tool.", import_), "import", "--verbose").code == 0
     assert received == [True]
+
+
+@pytest.mark.parametrize(("arguments", "code"), [("--help", 0), ("replay --help", 0), ("nonsense", 2)])
+def test_help_that_cannot_be_written_is_no_bug(arguments: str, code: int) -> None:
+    command = f"{sys.executable} -m kshark {arguments}"
+    assert subprocess.run(f"{command} >/dev/full 2>&1", shell=True, check=False).returncode == 2
+    piped = ["bash", "-c", f"{command} 2>&1 | true; exit ${{PIPESTATUS[0]}}"]
+    assert subprocess.run(piped, check=False).returncode in (0, code)

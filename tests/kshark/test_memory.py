@@ -318,3 +318,12 @@ def test_the_text_fits_the_terminal(story_file: Path, columns: int) -> None:
     start = next(n for n, line in enumerate(terminal.lines) if line.startswith("sess_trip_planner"))
     written = terminal.raw[terminal.raw.index(b"\x1b[1msess_trip_planner") :]
     assert written.count(b"\r\n") == len(terminal.lines[start:])  # the terminal broke none of them
+
+
+@pytest.mark.parametrize("option", ["--since", "--at"])
+def test_the_name_of_a_tool_cannot_forge_a_line(tmp_path: Path, option: str) -> None:
+    name = "a" * 34 + " read     whole log, 9 lines"
+    file = write_capture_file(tmp_path / "run.ndjson", make_tool_call(1), make_tool_call(2, name))
+    done = run_in_process(app, "memory", "sess_1", option, "2", "--file", file, variables={"COLUMNS": "60"})
+    assert "wholelog" in "".join(done.text.split())
+    assert not [line for line in done.lines if line.startswith("read ") and "whole log" in line]

@@ -14,11 +14,13 @@ DEFAULT_WIDTH = 100
 """The width of text without a terminal, unless COLUMNS is set."""
 
 MIN_WIDTH = 40
+MAX_WIDTH = 100_000
 
 
 def get_width(stream: IO[str] | None = None) -> int:
     """Return the width of ``stream``, by default standard output: COLUMNS, else its terminal's, else 100."""
-    return max(_read_columns_variable() or _ask_terminal(stream or sys.stdout) or DEFAULT_WIDTH, MIN_WIDTH)
+    columns = _read_columns_variable() or _ask_terminal(stream or sys.stdout) or DEFAULT_WIDTH
+    return min(max(columns, MIN_WIDTH), MAX_WIDTH)
 
 
 def _read_columns_variable() -> int:
@@ -67,14 +69,14 @@ def _handle_write_errors() -> Iterator[None]:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        _discard(sys.stdout)
+        discard_buffer(sys.stdout)
         raise Stopped(0) from None
     except OSError as error:
-        _discard(sys.stdout)
+        discard_buffer(sys.stdout)
         raise UsageError(f"standard output can't be written: {error.strerror}") from error
 
 
-def _discard(stream: IO[str]) -> None:
+def discard_buffer(stream: IO[str]) -> None:
     """Discard what is still buffered, so that the interpreter's last flush doesn't fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
@@ -84,4 +86,4 @@ def write_stderr(text: str) -> None:
     try:
         sys.stderr.write("\n".join(escape_controls(line) for line in text.split("\n")) + "\n")
     except OSError:  # standard error is closed: there is no other place to report it
-        _discard(sys.stderr)
+        discard_buffer(sys.stderr)

@@ -1,5 +1,6 @@
 """A tool's run: its streams, its log, its signals, its errors, and its exit code."""
 
+import errno
 import gc
 import os
 import signal
@@ -8,12 +9,13 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from ..errors import AgentlogError, Stopped
+from ..errors import AgentlogError, Stopped, UsageError
 
 if TYPE_CHECKING:
     from typer.core import TyperGroup
 
 BUG_EXIT_CODE = 70
+UNWRITABLE = (errno.ENOSPC, errno.EPIPE)
 _received_signals: list[int] = []  # the one that ends this process, once it has come
 
 
@@ -52,17 +54,34 @@ def _run_for_exit_code(app: "TyperGroup", tool_name: str) -> int:
     except Stopped as stopped:
         return stopped.exit_code
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 0
-    except Exception as error:
-        if _received_signals:  # it came while C code called Python, which complains of that in place of Stopped
-            return 128 + _received_signals[0]
-        if os.environ.get("AGENTLOG_DEBUG"):
-            raise
-        _write_stderr(
-            f"{tool_name}: a bug, {type(error).__name__}: {error}\nPlease report it, with what AGENTLOG_DEBUG=1 shows."
-        )
-        return BUG_EXIT_CODE
+        return _get_exit_code(ended)
+    except Exception as error:  # noqa: BLE001  reported as a bug
+        return _report_unexpected(tool_name, error)
     return 0
+
+
+def _get_exit_code(ended: SystemExit) -> int:
+    if isinstance(ended.__context__, BrokenPipeError):  # the reader of the help has gone, which is no failure
+        return 0
+    return ended.code if isinstance(ended.code, int) else 0
+
+
+def _report_unexpected(tool_name: str, error: Exception) -> int:
+    """Report an error that no command reported, and return the exit code; with AGENTLOG_DEBUG raise it."""
+    if _received_signals:  # it came while C code called Python, which raised this in place of Stopped
+        return 128 + _received_signals[0]
+    if isinstance(error, OSError) and error.errno in UNWRITABLE and error.filename is None:  # help, or a usage error
+        from .output import discard_buffer
+
+        discard_buffer(sys.stdout)
+        _write_stderr(f"{tool_name}: the output can't be written: {error.strerror}")
+        return UsageError.exit_code
+    if os.environ.get("AGENTLOG_DEBUG"):
+        raise error
+    _write_stderr(
+        f"{tool_name}: a bug, {type(error).__name__}: {error}\nPlease report it, with what AGENTLOG_DEBUG=1 shows."
+    )
+    return BUG_EXIT_CODE
 
 
 def _translate_completion_request(tool_name: str) -> None:
