@@ -17,7 +17,7 @@ from agentlog.session.timeline import build_timeline
 from agentlog.terminal.options import SourceOptions
 from agentlog.terminal.progress import show_progress
 from agentlog.terminal.unreadable_report import report_first
-from agentlog.text.coverage_text import describe_not_found
+from agentlog.text.coverage_text import describe_not_found, progress_text
 
 from .session import Session
 from .signature import RecordSignature, SignatureBuilder
@@ -53,7 +53,7 @@ def read_session(request: SessionRequest, already_reported: Iterable[Unreadable]
         NothingToShow: the session has no readable record.
         AgentlogError: the source can't be read.
     """
-    with open_source(request.where) as source, show_progress(lambda: _progress_text(source.searched)):
+    with open_source(request.where) as source, show_progress(lambda: progress_text(source.searched)):
         unreadable: list[Unreadable] = []
         signatures = list(_read_signatures(request, source, unreadable))
     return _build_session(request, _ReadRecords(signatures, unreadable, source.searched), already_reported)
@@ -121,11 +121,6 @@ def _build_session(request: SessionRequest, records: _ReadRecords, already_repor
         records.unreadable,
         request.signature_builder.spill,
     )
-
-
-def _progress_text(searched: SearchReport) -> str:
-    total_text = f" of {searched.expected:,}" if searched.expected else ""
-    return f"{searched.what}: read {searched.records:,}{total_text} records"
 
 
 def resolve_sources(
