@@ -27,6 +27,7 @@ _INPUT_MEMBER = {
 }
 _SKIPPED_MEMBERS = {kind: METRICS.union({name}) for kind, name in _INPUT_MEMBER.items()}
 _NO_PAYLOAD: dict[str, Any] = {}
+MIN_INT64, MAX_INT64 = -(2**63), 2**63 - 1
 
 CALL_KINDS = frozenset({"tool_call", "retrieval", "memory_write", "delegation"})
 """Kinds of steps that do something. All others say something, or hold a result."""
@@ -130,7 +131,9 @@ class SignatureBuilder:
         payload = {name: self._shorten(value) for name, value in event.payload.items() if name in _KEPT_MEMBERS}
         if event.payload.get("error"):
             payload["error"] = True
-        context: dict[str, Any] = {n: event.context[n] for n in ("parent_event_id", "model") if n in event.context}
+        context: dict[str, Any] = {"model": self._shorten(event.context["model"])} if "model" in event.context else {}
+        if event.parent_event_id is not None:
+            context["parent_event_id"] = event.parent_event_id
         return Event(
             event_id=event.event_id,
             session_id=self._intern(event.session_id),
@@ -153,6 +156,8 @@ class SignatureBuilder:
     def _shorten(self, value: Any) -> Any:
         if isinstance(value, str):
             return self._intern(value) if len(value) < 50 else value[:200]
+        if isinstance(value, int) and not MIN_INT64 <= value <= MAX_INT64:
+            return str(value)  # MessagePack has no such number, and no amount is that large
         return value if isinstance(value, int | float) else None
 
     def _intern(self, text: str) -> str:

@@ -7,7 +7,7 @@ import zlib
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import msgspec
 import orjson
@@ -29,6 +29,10 @@ LINE_ERRORS = msgspec.MsgspecError, ValueError, RecursionError
 _RECORD_MEMBER = b',"_record":'
 
 
+_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""A whole number as Kafka has it."""
+
+
 class _LineHead(msgspec.Struct, gc=False):
     """The members of a line that are read before its event is decoded."""
 
@@ -39,10 +43,10 @@ class _LineHead(msgspec.Struct, gc=False):
 class _RecordMember(msgspec.Struct, gc=False):
     """The ``_record`` member of a line."""
 
-    partition: int
-    offset: int
+    partition: Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
+    offset: _Int64
     topic: str | None = None
-    timestamp: int | None = None
+    timestamp: _Int64 | None = None
     headers: list[tuple[str, str | dict[str, str] | None]] = []
 
 
