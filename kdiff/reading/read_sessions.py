@@ -16,15 +16,13 @@ from agentlog.session.coverage import SearchReport, measure_coverage
 from agentlog.session.timeline import build_timeline
 from agentlog.terminal.options import SourceOptions
 from agentlog.terminal.progress import show_progress
-from agentlog.terminal.unreadable_report import report_first
+from agentlog.terminal.unreadable_report import report_unreadable
 from agentlog.text.coverage_text import describe_not_found, progress_text
 
 from .session import Session
 from .signature import RecordSignature, SignatureBuilder
 from .worker import run_in_fork
 
-MAX_REPORTED = 20
-"""The number of unreadable records that are reported one by one."""
 BATCH_SIZE = 1_000
 """The number of signatures that are encoded at once."""
 
@@ -111,7 +109,7 @@ def _build_session(request: SessionRequest, records: _ReadRecords, already_repor
     signatures = list(records.signatures)
     reported = set(already_reported)
     unreported = [each for each in records.unreadable if each not in reported]
-    report_first(unreported, len(unreported), MAX_REPORTED)
+    report_unreadable(unreported)
     if not signatures:
         raise NothingToShow(describe_not_found(session_id, searched, span))
     session_timeline = build_timeline(session_id, signatures)

@@ -40,6 +40,12 @@ class SessionList:
         for partition, offset, reason, _ in self.store.list_unreadable(limit):
             yield Unreadable(self._place_format.format(partition, offset), Place(None, partition, offset), reason)
 
+    def count_unreadable(self) -> Iterator[tuple[Unreadable, int]]:
+        """Yield the first record that is no event for each reason, and how many there are for it."""
+        for (partition, offset, reason, _), count in self.store.count_unreadable_by_reason():
+            place = Place(None, partition, offset)
+            yield Unreadable(self._place_format.format(partition, offset), place, reason), count
+
 
 @contextmanager
 def load_sessions(source_options: SourceOptions, use_catalogue: bool) -> Iterator[SessionList]:

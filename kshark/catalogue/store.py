@@ -204,6 +204,14 @@ class Store:
         """Count the records that are no events."""
         return int(self._db.execute("SELECT count(*) FROM unreadable").fetchone()[0])
 
+    def count_unreadable_by_reason(self) -> Iterator[tuple[UnreadableEntry, int]]:
+        """Yield the first record that is no event for each reason, and how many there are for it."""
+        query = """
+            SELECT partition, min("offset"), reason, "key", count(*) FROM unreadable
+            GROUP BY partition, reason ORDER BY partition, min("offset")
+        """
+        return ((UnreadableEntry._make(row[:4]), row[4]) for row in self._db.execute(query))
+
     def count_records(self) -> int:
         """Count the records of all sessions, copies included."""
         return int(self._db.execute("SELECT ifnull(sum(records), 0) FROM sessions WHERE sure").fetchone()[0])

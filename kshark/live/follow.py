@@ -10,7 +10,7 @@ from agentlog.log.topic_source import TopicSource
 from agentlog.session.coverage import measure_coverage
 from agentlog.session.timeline import LiveTimeline, Step, Timeline, build_timeline
 from agentlog.terminal.output import write_bytes, write_lines, write_stderr
-from agentlog.terminal.unreadable_report import report_unreadable
+from agentlog.terminal.unreadable_report import UnreadableReport
 
 from ..source.indexed_source import open_topic
 from ..source.read_session import read_records
@@ -51,9 +51,10 @@ def _follow_live(
     session_id: str, source: TopicSource, known_timeline: Timeline, records: list[Record], options: ReplayOptions
 ) -> None:
     live, layout = LiveTimeline(known_timeline), _make_layout(known_timeline, options)
+    unreadable_report = UnreadableReport()
     for item in source.follow(session_id, write_stderr):
         if isinstance(item, Unreadable):
-            report_unreadable(item)
+            unreadable_report.announce(item)
         step = live.add(item) if isinstance(item, Record) else None
         if step is None:
             continue

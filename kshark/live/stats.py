@@ -75,7 +75,7 @@ def _count_records(stream: TopicStream, began_ms: int, ended_ms: int | None) -> 
                     tally.add(item)
                     if isinstance(item, Unreadable):
                         unreadable_report.add(item)
-    unreadable_report.report_rest()
+    unreadable_report.write()
     return tally
 
 

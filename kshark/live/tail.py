@@ -1,12 +1,12 @@
 """The command `kshark tail`: the events of all sessions as they arrive, one line each."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from agentlog.errors import Stopped
 from agentlog.event import capture
-from agentlog.event.event import Record, Unreadable
+from agentlog.event.event import Record
 from agentlog.formatting import format_count
 from agentlog.log.open_source import choose_cluster, parse_moment
 from agentlog.log.reader import KafkaReader, Message
@@ -15,7 +15,7 @@ from agentlog.session.timeline import Step, make_single_step
 from agentlog.terminal.options import SourceOptions
 from agentlog.terminal.output import get_width, write_bytes, write_lines, write_stderr
 from agentlog.terminal.style import choose_paint
-from agentlog.terminal.unreadable_report import MAX_NAMED, report_unreadable
+from agentlog.terminal.unreadable_report import UnreadableReport
 
 from ..view.replay_options import ReplayOptions
 from .event_line import EventLineFormatter
@@ -64,13 +64,13 @@ class EventPrinter:
         options: the filters and the format.
         formatter: formats events as text.
         events: the number of events shown.
-        unreadable: the number of unreadable records.
+        unreadable: the unreadable records.
     """
 
     options: ReplayOptions
     formatter: EventLineFormatter
     events: int = 0
-    unreadable: int = 0
+    unreadable: UnreadableReport = field(default_factory=UnreadableReport)
 
     def print_batch(self, batch: list[Message]) -> None:
         """Show the events of a batch that pass the filters."""
@@ -84,15 +84,8 @@ class EventPrinter:
         item = decode_message(message)
         if isinstance(item, Record):
             return item
-        self._report_unreadable(item)
+        self.unreadable.announce(item)
         return None
-
-    def _report_unreadable(self, record: Unreadable) -> None:
-        self.unreadable += 1
-        if self.unreadable <= MAX_NAMED:
-            report_unreadable(record)
-        elif self.unreadable == MAX_NAMED + 1:
-            write_stderr("unreadable: from here on they are only counted")
 
     def _write_steps(self, steps: list[Step]) -> None:
         if self.options.format == "ndjson":
@@ -104,5 +97,5 @@ class EventPrinter:
     def describe_total(self, records: int) -> str:
         """Return how many events were shown of the ``records`` read, as text."""
         of_records = f" of {format_count(records, 'record')}" if records != self.events else ""
-        unreadable_text = f", {self.unreadable:,} unreadable" if self.unreadable else ""
+        unreadable_text = f", {self.unreadable.count:,} unreadable" if self.unreadable.count else ""
         return f"{format_count(self.events, 'event')} shown{of_records}{unreadable_text}"

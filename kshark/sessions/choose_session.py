@@ -15,7 +15,7 @@ from agentlog.terminal.style import choose_paint
 from ..catalogue.load import load_sessions
 from ..catalogue.query import Query
 from ..source.session_request import SessionRequest
-from .command import check_span
+from .command import check_readable, check_span, report_unreadable
 from .table import render_numbered_rows
 
 MAX_CHOICES = 15
@@ -37,6 +37,9 @@ def choose_session(request: SessionRequest, *, is_newest: bool) -> SessionReques
     query = Query(request.span)
     with load_sessions(request.source, request.use_catalogue) as session_list:
         rows = list(islice(query.select_rows(session_list.store), 1 if is_newest else MAX_CHOICES))
+        if not rows:
+            report_unreadable(session_list)
+            check_readable(session_list)
     if not rows:
         raise NothingToShow(f"no session in {session_list.coverage.source}")
     return request._replace(session_id=rows[0].session_id if is_newest else _ask_for_session(rows, query))

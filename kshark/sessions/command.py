@@ -4,15 +4,16 @@ import sys
 from dataclasses import dataclass
 from itertools import islice
 
-from agentlog.errors import UsageError
+from agentlog.errors import NothingToShow, UsageError
 from agentlog.event.position import Moment, PositionRange
+from agentlog.formatting import format_count
 from agentlog.terminal.options import SourceOptions
 from agentlog.terminal.output import get_width, write_bytes
 from agentlog.terminal.pager import page_lines
 from agentlog.terminal.style import choose_paint
-from agentlog.terminal.unreadable_report import MAX_NAMED, report_first
+from agentlog.terminal.unreadable_report import UnreadableReport
 
-from ..catalogue.load import load_sessions
+from ..catalogue.load import SessionList, load_sessions
 from ..catalogue.query import Query
 from .json_document import render_json, render_json_line
 from .table import render_table
@@ -44,31 +45,42 @@ def list_sessions(source_options: SourceOptions, query: Query, options: Sessions
 
     Raises:
         UsageError: a bound is an offset, not a time.
+        NothingToShow: there are records, and none of them could be read.
         AgentlogError: the source can't be read.
     """
     check_span(query.span)
     with load_sessions(source_options, use_catalogue) as session_list:
-        report_first(session_list.list_unreadable(MAX_NAMED), session_list.coverage.unreadable)
+        report_unreadable(session_list)
         rows = islice(query.select_rows(session_list.store), options.row_limit)
+        if options.format == "json":
+            totals = query.select_totals(session_list.store)
+            unreadable = list(session_list.list_unreadable(MAX_UNREADABLE_LISTED))
+            write_bytes([render_json(list(rows), totals, query, session_list.coverage, unreadable)])
+        check_readable(session_list)
         if options.format == "ndjson":
             write_bytes(render_json_line(row, query) for row in rows)
-            return
-        totals = query.select_totals(session_list.store)
-        if options.format == "json":
-            write_bytes(
-                [
-                    render_json(
-                        list(rows),
-                        totals,
-                        query,
-                        session_list.coverage,
-                        list(session_list.list_unreadable(MAX_UNREADABLE_LISTED)),
-                    )
-                ]
+        elif options.format == "text":
+            totals = query.select_totals(session_list.store)
+            lines = render_table(
+                list(rows), totals, query, session_list.coverage, get_width(), choose_paint(sys.stdout)
             )
-            return
-        lines = render_table(list(rows), totals, query, session_list.coverage, get_width(), choose_paint(sys.stdout))
-        page_lines(lines, use_pager=options.pager)
+            page_lines(lines, use_pager=options.pager)
+
+
+def report_unreadable(session_list: SessionList) -> None:
+    """Write a line for each reason of the list's unreadable records."""
+    report = UnreadableReport()
+    for unreadable, count in session_list.count_unreadable():
+        report.add(unreadable, count)
+    report.write()
+
+
+def check_readable(session_list: SessionList) -> None:
+    """Raise NothingToShow if there are records, and none of them could be read."""
+    coverage = session_list.coverage
+    if coverage.unreadable and coverage.unreadable == coverage.records:
+        unit = "record" if coverage.partition_count else "line"
+        raise NothingToShow(f"no session in {coverage.source}: {format_count(coverage.records, unit)}, none readable")
 
 
 def check_span(span: PositionRange) -> None:

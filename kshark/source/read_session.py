@@ -8,7 +8,7 @@ from agentlog.log.source import Source
 from agentlog.session.coverage import Coverage, measure_coverage
 from agentlog.session.timeline import Timeline, build_timeline
 from agentlog.terminal.progress import show_progress
-from agentlog.terminal.unreadable_report import report_first
+from agentlog.terminal.unreadable_report import report_unreadable
 from agentlog.text.coverage_text import describe_not_found, progress_text
 
 from .indexed_source import open_session_source
@@ -44,5 +44,5 @@ def read_records(request: SessionRequest, source: Source) -> tuple[list[Record],
         items = list(source.records(request.session_id, request.span))
     records = [item for item in items if isinstance(item, Record)]
     unreadable = sorted((item for item in items if isinstance(item, Unreadable)), key=lambda item: item.place[1:3])
-    report_first(unreadable, len(unreadable))
+    report_unreadable(unreadable)
     return records, unreadable

@@ -45,6 +45,7 @@ class ExportRun:
             if self.events == events_before:
                 self.missing.append(describe_not_found(request.session_id, source.searched, request.span))
         if not self.events:
+            self.unreadable.write()
             raise NothingToShow("\n".join(self.missing))
 
     def _read_session(self, request: SessionRequest, source: Source) -> Iterable[bytes]:
@@ -79,12 +80,13 @@ def export_sessions(sessions: Sequence[SessionRequest], path: str) -> None:
     export_run = ExportRun()
     if path == "-":
         write_bytes(export_run.read_lines(sessions))
+        export_run.unreadable.write()
     else:
         with open_output_file(path) as file:
             for line in export_run.read_lines(sessions):
                 file.write(line)
+        export_run.unreadable.write()
         session_count = format_count(len(sessions) - len(export_run.missing), "session")
         write_stderr(f"wrote {path}: {format_count(export_run.events, 'event')} of {session_count}")
-    export_run.unreadable.report_rest()
     if export_run.missing:
         raise NothingToShow("\n".join(export_run.missing))

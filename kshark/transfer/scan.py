@@ -67,7 +67,7 @@ def scan_capture(file: LockedCapture) -> CaptureScan:
                 scan.unreadable.add(item)
             else:
                 scan.add(item)
-    scan.unreadable.report_rest()
+    scan.unreadable.write()
     return scan
 
 

@@ -1,47 +1,69 @@
-"""The report of unreadable records on standard error: the first ones one by one, then the number of the others."""
+"""The report of unreadable records on standard error: a line for each reason, with the number of its records."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice
 
 from ..event.escape import escape_controls
 from ..event.event import Unreadable
 from .output import write_stderr
 
-MAX_NAMED = 100
+MAX_REASONS = 20
+"""At most this many reasons are told."""
+
+_DETAIL = re.compile(r"\(byte \d+\)|at byte \d+|(?<=^not JSON).*", re.DOTALL)
+"""The part of a reason that differs between lines of the same kind."""
+
+
+@dataclass
+class _Kind:
+    """The unreadable records that have the same reason: the first one, and how many they are."""
+
+    first: Unreadable
+    count: int = 0
 
 
 @dataclass
 class UnreadableReport:
-    """The places of unreadable records so far. Each is named once, when it arrives."""
+    """Unreadable records, by their reasons."""
 
-    reported: set[str] = field(default_factory=set)
+    kinds: dict[str, _Kind] = field(default_factory=dict)
+    places: set[str] = field(default_factory=set)
+    count: int = 0
 
-    def add(self, unreadable: Unreadable) -> None:
-        """Add an unreadable record, and say which it is, and why."""
-        if unreadable.where not in self.reported and len(self.reported) < MAX_NAMED:
-            report_unreadable(unreadable)
-        self.reported.add(unreadable.where)
+    def add(self, unreadable: Unreadable, count: int = 1) -> bool:
+        """Add an unreadable record, or ``count`` of them of which it is the first. Return whether its reason is new."""
+        if unreadable.where in self.places:
+            return False
+        self.places.add(unreadable.where)
+        self.count += count
+        reason = _DETAIL.sub("", unreadable.reason)
+        is_new = reason not in self.kinds
+        self.kinds.setdefault(reason, _Kind(unreadable)).count += count
+        return is_new
 
-    @property
-    def count(self) -> int:
-        """The number of unreadable records."""
-        return len(self.reported)
+    def announce(self, unreadable: Unreadable) -> None:
+        """Add an unreadable record, and name it at once if no earlier one has the same reason."""
+        if self.add(unreadable) and len(self.kinds) <= MAX_REASONS:
+            write_stderr(_describe(_Kind(unreadable, 1)))
 
-    def report_rest(self) -> None:
-        """Say how many records weren't named."""
-        if self.count > MAX_NAMED:
-            write_stderr(f"unreadable: {self.count - MAX_NAMED:,} more")
-
-
-def report_unreadable(unreadable: Unreadable) -> None:
-    """Say which record can't be read, and why."""
-    write_stderr(f"unreadable: {escape_controls(unreadable.where)}: {escape_controls(unreadable.reason)}")
+    def write(self) -> None:
+        """Write a line for each reason."""
+        kinds = list(self.kinds.values())
+        for kind in kinds[:MAX_REASONS]:
+            write_stderr(_describe(kind))
+        if rest := sum(kind.count for kind in kinds[MAX_REASONS:]):
+            write_stderr(f"unreadable: {rest:,} more, for other reasons")
 
 
-def report_first(unreadable: Iterable[Unreadable], count: int, limit: int = MAX_NAMED) -> None:
-    """Name the first of ``count`` unreadable records, and at the limit say how many more there are."""
-    for each in islice(unreadable, limit):
-        report_unreadable(each)
-    if count > limit:
-        write_stderr(f"unreadable: {count - limit:,} more; --format json names all")
+def _describe(kind: _Kind) -> str:
+    of_count = f", the first of {kind.count:,}" if kind.count > 1 else ""
+    return f"unreadable: {escape_controls(kind.first.where)}{of_count}: {escape_controls(kind.first.reason)}"
+
+
+def report_unreadable(records: Iterable[Unreadable]) -> None:
+    """Write a line for each reason of unreadable records."""
+    report = UnreadableReport()
+    for unreadable in records:
+        report.add(unreadable)
+    report.write()
