@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from agentlog.event import capture, codec
+from agentlog.event.capture_entries import Entry, read_entries
 from agentlog.event.event import Place, Record, Unreadable
 from agentlog.event.partial_decode import decode_partial
 from agentlog.log.capture_file import copy_stream
@@ -65,9 +66,11 @@ class CaptureIndexer:
         number = 0
         with capture.open_capture(self._path, sys.stdin.buffer) as stream:  # type: ignore[arg-type]
             try:
-                for number, line in capture.iter_lines(stream):
+                for entry in read_entries(stream, ""):
                     self._searched.records += 1
-                    yield _locate_line(line, number)
+                    located = _locate_entry(entry)
+                    number = located.number if isinstance(located, LocatedLine) else located.offset
+                    yield located
             except OSError as error:
                 yield UnreadableEntry(-1, number + 1, f"the file is damaged from here on: {error}")
 
@@ -80,14 +83,14 @@ class LocatedLine(NamedTuple):
     place: Place
 
 
-def _locate_line(line: bytes, number: int) -> LocatedLine | UnreadableEntry:
-    place = Place(None, -1, number)
-    if len(line) > capture.MAX_LINE_BYTES:
-        return UnreadableEntry(-1, number, capture.TOO_LONG_REASON)
+def _locate_entry(entry: Entry | Unreadable) -> LocatedLine | UnreadableEntry:
+    if isinstance(entry, Unreadable):
+        return UnreadableEntry(-1, entry.place.offset, entry.reason)
     try:
-        return LocatedLine(number, *capture.split_line(line, place))
+        return LocatedLine(entry.place.offset, *entry.split())
     except capture.LINE_ERRORS as error:
-        return UnreadableEntry(-1, number, capture.explain_unreadable_line(line, place, "", error).reason)
+        reason = capture.explain_unreadable_line(entry.line, entry.place, "", error).reason
+        return UnreadableEntry(-1, entry.place.offset, reason)
 
 
 def _decode_events(

@@ -2,9 +2,9 @@
 
 import base64
 import binascii
+import codecs
 import io
 import zlib
-from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol
@@ -33,7 +33,7 @@ _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """A whole number as Kafka has it."""
 
 
-class _LineHead(msgspec.Struct, gc=False):
+class LineHead(msgspec.Struct, gc=False):
     """The members of a line that are read before its event is decoded."""
 
     session_id: str | None = None
@@ -50,7 +50,7 @@ class _RecordMember(msgspec.Struct, gc=False):
     headers: list[tuple[str, str | dict[str, str] | None]] = []
 
 
-_line_decoder = msgspec.json.Decoder(_LineHead)
+_line_decoder = msgspec.json.Decoder(LineHead)
 _record_decoder = msgspec.json.Decoder(_RecordMember)
 _object_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -76,6 +76,15 @@ def _encode_header_value(value: bytes | None) -> str | dict[str, str] | None:
         return {"base64": base64.b64encode(value or b"").decode()}
 
 
+def decode_head(line: bytes) -> LineHead:
+    """Decode the members of a line that are read before its event.
+
+    Raises:
+        MsgspecError, ValueError, RecursionError: it is not a line of a capture file (``LINE_ERRORS``).
+    """
+    return codec.decode_tolerantly(_line_decoder, line)
+
+
 def decode_session_line(line: bytes, session_id: str, file: str, number: int) -> Record | Unreadable | str:
     """Decode the record on a line. If it belongs to another session, return that session's id."""
     where, place = f"{file}:{number}", Place(None, -1, number)
@@ -85,7 +94,7 @@ def decode_session_line(line: bytes, session_id: str, file: str, number: int) ->
         head = codec.decode_tolerantly(_line_decoder, line)
         if head.session_id is not None and head.session_id != session_id:
             return head.session_id
-        value, place = _split_record(line, bytes(head.record), place)
+        value, place = split_record(line, bytes(head.record), place)
     except LINE_ERRORS as error:
         return explain_unreadable_line(line, place, where, error)
     return codec.decode(value, place, where)
@@ -115,11 +124,11 @@ def split_line(line: bytes, place: Place) -> tuple[bytes, Place]:
     Raises:
         MsgspecError, ValueError, RecursionError: it is not a line of a capture file (``LINE_ERRORS``).
     """
-    return _split_record(line, bytes(codec.decode_tolerantly(_line_decoder, line).record), place)
+    return split_record(line, bytes(codec.decode_tolerantly(_line_decoder, line).record), place)
 
 
-def _split_record(line: bytes, record: bytes, place: Place) -> tuple[bytes, Place]:
-    """Return the event's bytes and the place that ``record`` names."""
+def split_record(line: bytes, record: bytes, place: Place) -> tuple[bytes, Place]:
+    """Return the event's bytes and the place that ``record``, its member ``_record``, names."""
     line = line.strip()
     if not record:
         return line, place
@@ -149,7 +158,7 @@ def _decode_header_value(encoded: str | dict[str, str] | None) -> bytes | None:
 
 
 def open_capture(path: str, stdin: io.BufferedReader) -> io.BufferedIOBase:
-    """Open a capture file, or ``stdin`` for ``-``, and decompress it. The first bytes tell the compression.
+    """Open a capture file, or ``stdin`` for ``-``, as UTF-8. The first bytes tell the compression and the encoding.
 
     Raises:
         UsageError: it can't be opened, or it is compressed with zstd and the extra for zstd isn't installed.
@@ -160,11 +169,61 @@ def open_capture(path: str, stdin: io.BufferedReader) -> io.BufferedIOBase:
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}. --file takes the path of a capture file.") from error
     if magic[:2] == b"\x1f\x8b":
-        return io.BufferedReader(_DecompressedStream(raw, lambda: zlib.decompressobj(wbits=31), zlib.error))
-    return _open_zstd(raw, path) if magic == b"\x28\xb5\x2f\xfd" else raw
+        raw = io.BufferedReader(_DecompressedStream(raw, lambda: zlib.decompressobj(wbits=31), zlib.error))
+    elif magic == b"\x28\xb5\x2f\xfd":
+        raw = _open_zstd(raw, path)
+    return _transcode(raw)
 
 
-def _open_zstd(raw: io.BufferedReader, path: str) -> io.BufferedIOBase:
+def _transcode(stream: io.BufferedReader) -> io.BufferedReader:
+    """Return a stream in UTF-8. A byte order mark tells UTF-16 and UTF-32; the zeros beside a brace tell UTF-16 too."""
+    try:
+        first = stream.peek(4)[:4]
+    except OSError:  # damaged; whoever reads it is told so again
+        return stream
+    encoding = next((name for start, name in _ENCODINGS.items() if first.startswith(start)), None)
+    return stream if encoding is None else io.BufferedReader(_TranscodedStream(stream, encoding))
+
+
+_ENCODINGS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+    b"{\0": "utf-16-le",
+    b"[\0": "utf-16-le",
+    b"\0{\0": "utf-16-be",
+    b"\0[\0": "utf-16-be",
+}
+"""The first bytes of a file that isn't UTF-8, and its encoding."""
+
+
+class _TranscodedStream(io.RawIOBase):
+    """The text of a stream in another encoding, as UTF-8. What is no character becomes U+FFFD."""
+
+    def __init__(self, stream: io.BufferedReader, encoding: str) -> None:
+        self._stream, self._ready, self._is_at_end = stream, b"", False
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        while not self._ready and not self._is_at_end:
+            chunk = self._stream.read1()
+            self._is_at_end = not chunk
+            self._ready = self._decoder.decode(chunk, final=self._is_at_end).encode()
+        view = memoryview(buffer)
+        taken = min(len(view), len(self._ready))
+        view[:taken], self._ready = self._ready[:taken], self._ready[taken:]
+        return taken
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _open_zstd(raw: io.BufferedReader, path: str) -> io.BufferedReader:
     try:
         import zstandard  # noqa: PLC0415  an extra
     except ImportError:
@@ -193,15 +252,19 @@ class _DecompressedStream(io.RawIOBase):
     ) -> None:
         self._packed, self._new_decompressor, self._damage_error = packed, new_decompressor, damage_error
         self._decompressor, self._ready = new_decompressor(), b""
+        self._damage: OSError | None = None
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
         while not self._ready:
+            if self._damage is not None:
+                raise self._damage
             packed = self._decompressor.unused_data or self._packed.read1()
             if not packed and not self._decompressor.eof:
-                raise OSError("it ends too early")
+                self._damage = OSError("it ends too early")
+                continue
             if not packed:
                 return 0
             self._decompress(packed)
@@ -216,7 +279,7 @@ class _DecompressedStream(io.RawIOBase):
         try:
             self._ready = self._decompressor.decompress(packed)
         except self._damage_error as error:
-            raise OSError(str(error)) from error
+            self._damage = OSError(str(error))
 
     def close(self) -> None:
         self._packed.close()
@@ -229,7 +292,7 @@ def iter_lines(stream: io.BufferedIOBase) -> Iterator[tuple[int, bytes]]:
     while line := stream.readline(MAX_LINE_BYTES + 1):
         number += 1
         if number == 1:
-            line = line.removeprefix(BOM_UTF8)
+            line = line.removeprefix(codecs.BOM_UTF8)
         if line.strip():
             yield number, line
         while len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):

@@ -8,6 +8,7 @@ from io import BufferedReader
 from typing import BinaryIO
 
 from ..event import capture
+from ..event.capture_entries import Entry, read_entries
 from ..event.event import Place, Unreadable
 from ..event.position import PositionRange
 from ..session.coverage import SearchReport
@@ -27,17 +28,25 @@ class CaptureSource:
         number = 0
         with capture.open_capture(self._path, self._stdin) as stream:
             try:
-                for number, line in capture.iter_lines(stream):
+                for entry in read_entries(stream, self.name):
                     self.searched.records += 1
-                    decoded = capture.decode_session_line(line, session_id, self.name, number)
-                    if isinstance(decoded, str):
-                        remember_session_ids(self.searched, [decoded.encode()])
-                    elif isinstance(decoded, Unreadable) or position_range.contains(decoded):
-                        self.searched.unreadable += isinstance(decoded, Unreadable)
-                        yield decoded
+                    number = entry.place.offset if isinstance(entry, Unreadable) else entry.number
+                    item = self._decode(entry, session_id)
+                    if isinstance(item, Unreadable) or (item is not None and position_range.contains(item)):
+                        self.searched.unreadable += isinstance(item, Unreadable)
+                        yield item
             except OSError as error:
                 self.searched.unreadable += 1
                 yield _make_damage_record(self.name, number + 1, error)
+
+    def _decode(self, entry: Entry | Unreadable, session_id: str) -> RecordOrUnreadable | None:
+        """Return the record or what is unreadable; None for another session."""
+        if isinstance(entry, Unreadable):
+            return entry
+        if entry.session_id is not None and entry.session_id != session_id:
+            remember_session_ids(self.searched, [entry.session_id.encode()])
+            return None
+        return entry.decode(self.name)
 
 
 def read_all_records(path: str, name: str, stdin: BufferedReader) -> Iterator[RecordOrUnreadable]:
@@ -49,8 +58,9 @@ def read_all_records(path: str, name: str, stdin: BufferedReader) -> Iterator[Re
     number = 0
     with capture.open_capture(path, stdin) as stream:
         try:
-            for number, line in capture.iter_lines(stream):
-                yield capture.decode_line(line, name, number)
+            for entry in read_entries(stream, name):
+                number = entry.place.offset if isinstance(entry, Unreadable) else entry.number
+                yield entry if isinstance(entry, Unreadable) else entry.decode(name)
         except OSError as error:
             yield _make_damage_record(name, number + 1, error)
 

@@ -1,0 +1,191 @@
+"""The entries of a capture file: its events, each on a line; and those that other programs wrote in other forms."""
+
+import io
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from . import capture, codec, foreign_form
+from .event import Place, Record, Unreadable
+
+
+class Entry(NamedTuple):
+    """An event in a capture file, not decoded yet.
+
+    Attributes:
+        number: the number of its line.
+        place: its place, unless its ``_record`` names another one.
+        line: the event as a line of a capture file.
+        session_id: the id of its session, or None.
+        record: its member ``_record`` as stored.
+    """
+
+    number: int
+    place: Place
+    line: bytes
+    session_id: str | None
+    record: msgspec.Raw
+
+    def split(self) -> tuple[bytes, Place]:
+        """Split the line into the bytes of the event and the place of its record.
+
+        Raises:
+            MsgspecError, ValueError, RecursionError: it is not a line of a capture file (``capture.LINE_ERRORS``).
+        """
+        return capture.split_record(self.line, bytes(self.record), self.place)
+
+    def decode(self, file: str) -> Record | Unreadable:
+        """Decode the event; messages call the file ``file``."""
+        where = f"{file}:{self.number}"
+        try:
+            value, place = self.split()
+        except capture.LINE_ERRORS as error:
+            return capture.explain_unreadable_line(self.line, self.place, where, error)
+        decoded = codec.decode(value, place, where)
+        if isinstance(decoded, Unreadable) and (form := foreign_form.explain_form(value)) is not None:
+            return decoded._replace(reason=form)
+        return decoded
+
+
+def read_entries(stream: io.BufferedIOBase, file: str) -> Iterator[Entry | Unreadable]:
+    """Yield the entries of a capture file, and its unreadable lines. Messages call the file ``file``."""
+    return _EntryReader(stream, file).read()
+
+
+class _EntryReader:
+    """A reader of a capture file's entries. Most lines are events; the others are looked at closely."""
+
+    def __init__(self, stream: io.BufferedIOBase, file: str) -> None:
+        self._file, self._offset = file, 0
+        self._returned: list[tuple[int, bytes]] = []
+        self._lines = self._iter_lines(stream)
+
+    def _iter_lines(self, stream: io.BufferedIOBase) -> Iterator[tuple[int, bytes]]:
+        for numbered_line in capture.iter_lines(stream):
+            yield numbered_line
+            while self._returned:
+                yield self._returned.pop()
+
+    def read(self) -> Iterator[Entry | Unreadable]:
+        """Yield the entries of the file."""
+        for number, line in self._lines:
+            head = _try_head(line)
+            if head is not None and head.session_id is not None:
+                yield Entry(number, self._next_place(number), line, head.session_id, head.record)
+                continue
+            if number == 1 and (reason := _explain_foreign_file(line)) is not None:
+                yield Unreadable(self._file, Place(None, -1, 1), reason)
+                return
+            yield from self._read_odd_line(number, line)
+
+    def _next_place(self, number: int) -> Place:
+        """Return the place of the next entry: its line's number, raised where a line before it held several."""
+        self._offset = max(number, self._offset + 1)
+        return Place(None, -1, self._offset)
+
+    def _read_odd_line(self, number: int, line: bytes) -> Iterator[Entry | Unreadable]:
+        text = foreign_form.strip_padding(line)
+        if len(line) > capture.MAX_LINE_BYTES:
+            yield self._make_unreadable(number, capture.TOO_LONG_REASON)
+        elif not text and b"\x00" in line:
+            yield self._make_unreadable(number, foreign_form.ZERO_BYTES)
+        elif text and not foreign_form.is_separator_line(text):
+            scan = foreign_form.scan_objects(text)
+            if scan.spans or scan.depth:
+                yield from self._read_objects(number, scan, number)
+            else:
+                yield from self._read_remainder(number, text)
+
+    def _read_objects(self, number: int, scan: foreign_form.JsonScan, last_number: int) -> Iterator[Entry | Unreadable]:
+        for start, end in scan.spans:
+            head = _try_head(scan.text[start:end])
+            if head is None:
+                yield from self._read_remainder(number, scan.text[start:])
+                return
+            yield self._read_object(number, scan.text[start:end], head)
+        if scan.depth and foreign_form.may_open_object(scan.rest):
+            yield from self._read_spread_object(last_number, scan)
+        elif scan.rest:
+            yield from self._read_remainder(last_number, scan.rest)
+
+    def _read_object(self, number: int, text: bytes, head: capture.LineHead) -> Entry | Unreadable:
+        """Read an object: an event, or an envelope that holds one."""
+        foreign_event = foreign_form.unwrap_envelope(text) if head.session_id is None else None
+        if foreign_event is None:
+            return Entry(number, self._next_place(number), text, head.session_id, head.record)
+        return self._read_foreign_event(number, foreign_event)
+
+    def _read_foreign_event(self, number: int, event: foreign_form.ForeignEvent) -> Entry | Unreadable:
+        value, place = event
+        head = _try_head(value)
+        if head is None:
+            decoded = codec.decode(None if value == b"null" else value, place or self._next_place(number), "")
+            reason = decoded.reason if isinstance(decoded, Unreadable) else "no event"
+            return self._make_unreadable(number, reason)._replace(place=place or Place(None, -1, self._offset))
+        if place is None or place.partition < 0:
+            time_and_headers = place[3:] if place is not None else ()
+            place = Place(*self._next_place(number)[:3], *time_and_headers)
+        line = capture.write_line(value, place)
+        return Entry(number, place, line, head.session_id, capture.decode_head(line).record)
+
+    def _read_spread_object(self, number: int, scan: foreign_form.JsonScan) -> Iterator[Entry | Unreadable]:
+        """Read an object that is spread over several lines."""
+        parts, depth, size = [scan.rest, b"\n"], scan.depth, len(scan.rest)
+        for next_number, line in self._lines:
+            deeper = foreign_form.measure_depth(line)
+            if deeper is None or not foreign_form.may_continue_object(line) or _is_event_line(line):
+                self._returned.append((next_number, line))
+                break
+            parts.append(line)
+            depth += deeper
+            if depth <= 0:
+                yield from self._read_objects(number, foreign_form.scan_objects(b"".join(parts)), next_number)
+                return
+            size += len(line)
+            if size > capture.MAX_LINE_BYTES:
+                break
+        yield from self._read_remainder(number, scan.rest)
+
+    def _read_remainder(self, number: int, text: bytes) -> Iterator[Entry | Unreadable]:
+        """Read an event behind other text, or say what the text is."""
+        for start in foreign_form.find_event_starts(text):
+            if start and _is_event_line(text[start:]):
+                prefix, head = text[:start], capture.decode_head(text[start:])
+                place = foreign_form.read_prefix(prefix, head.session_id or "")
+                if prefix[:1] == b"{":  # a line that broke off, and the next write behind it
+                    yield self._explain(number, prefix)
+                    place = Place(None, -1, 0)
+                if place is not None:
+                    yield self._read_foreign_event(number, foreign_form.ForeignEvent(text[start:], place))
+                    return
+                break
+        yield self._explain(number, text)
+
+    def _explain(self, number: int, text: bytes) -> Unreadable:
+        place = Place(None, -1, number)
+        reason = capture.explain_unreadable_line(text, place, "", ValueError("it can't be read")).reason
+        if reason.startswith(("not JSON", "not UTF-8", "no event: Expected object")):
+            reason = foreign_form.explain_form(text) or reason
+        return self._make_unreadable(number, reason)
+
+    def _make_unreadable(self, number: int, reason: str) -> Unreadable:
+        return Unreadable(f"{self._file}:{number}", self._next_place(number), reason)
+
+
+def _try_head(line: bytes) -> capture.LineHead | None:
+    try:
+        return capture.decode_head(line) if len(line) <= capture.MAX_LINE_BYTES else None
+    except capture.LINE_ERRORS:
+        return None
+
+
+def _is_event_line(line: bytes) -> bool:
+    """Whether a line holds an event and nothing else."""
+    head = _try_head(line) if line[:1] == b"{" else None
+    return head is not None and head.session_id is not None
+
+
+def _explain_foreign_file(line: bytes) -> str | None:
+    reasons = (reason for magic, reason in foreign_form.FOREIGN_FILES.items() if line.startswith(magic))
+    return next(reasons, None)
