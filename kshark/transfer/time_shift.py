@@ -13,7 +13,8 @@ SHIFT_HEADER = "agentlog.shifted"
 
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
 _text_decoder = msgspec.json.Decoder(str)
-_COLON = re.compile(rb"\s*:")
+_COLON = re.compile(rb"\s*:\s*")
+_NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]*")
 
 
 def shift_record(record: Record, by_ms: int) -> tuple[bytes, Headers]:
@@ -44,8 +45,9 @@ def _find_timestamp(value: bytes) -> tuple[int, int]:
             depth += 1
         elif text in b"}]":
             depth -= 1
-        elif depth == 1:
-            is_value_next = _COLON.match(value, token.end()) is not None and _decode_name(text) == "timestamp"
+        elif depth == 1 and (colon := _COLON.match(value, token.end())) and _decode_name(text) == "timestamp":
+            number = _NUMBER.match(value, colon.end())
+            value_span, is_value_next = (number.span(), False) if number else (value_span, True)
     return value_span
 
 

@@ -48,6 +48,9 @@ def test_the_timestamp_is_moved_and_every_other_byte_stays(payload: dict[str, ob
         (b'"2026-01-15T15:00:00+01:00"', b'"2026-01-15T15:00:01.000+01:00"'),
         (b'"2026-01-15T14:00:00.123456Z"', b'"2026-01-15T14:00:01.123456Z"'),
         (b'"2026-01-15T14:00:00"', b'"2026-01-15T14:00:01.000Z"'),
+        (b"1768485600", b'"2026-01-15T14:00:01.000Z"'),
+        (b"1768485600123", b'"2026-01-15T14:00:01.123Z"'),
+        (b"1.7684856005e9", b'"2026-01-15T14:00:01.500Z"'),
     ],
 )
 def test_the_new_time_keeps_its_zone_and_is_told_to_the_millisecond_or_the_microsecond(

@@ -15,17 +15,22 @@ class Entry(NamedTuple):
 
     Attributes:
         number: the number of its line.
-        place: its place, unless its ``_record`` names another one.
+        offset: its line's number, raised where a line before it held several. Its ``_record`` may name another offset.
         line: the event as a line of a capture file.
         session_id: the id of its session, or None.
         record: its member ``_record`` as stored.
     """
 
     number: int
-    place: Place
+    offset: int
     line: bytes
     session_id: str | None
     record: msgspec.Raw
+
+    @property
+    def place(self) -> Place:
+        """Its place, unless its ``_record`` names another one."""
+        return Place(None, -1, self.offset)
 
     def split(self) -> tuple[bytes, Place]:
         """Split the line into the bytes of the event and the place of its record.
@@ -72,7 +77,8 @@ class _EntryReader:
         for number, line in self._lines:
             head = _try_head(line)
             if head is not None and head.session_id is not None:
-                yield Entry(number, self._next_place(number), line, head.session_id, head.record)
+                offset = self._offset = number if number > self._offset else self._offset + 1
+                yield Entry(number, offset, line, head.session_id, head.record)
                 continue
             if number == 1 and (reason := _explain_foreign_file(line)) is not None:
                 yield Unreadable(self._file, Place(None, -1, 1), reason)
@@ -80,7 +86,7 @@ class _EntryReader:
             yield from self._read_odd_line(number, line)
 
     def _next_place(self, number: int) -> Place:
-        """Return the place of the next entry: its line's number, raised where a line before it held several."""
+        """Return the place of the next entry."""
         self._offset = max(number, self._offset + 1)
         return Place(None, -1, self._offset)
 
@@ -113,7 +119,7 @@ class _EntryReader:
         """Read an object: an event, or an envelope that holds one."""
         foreign_event = foreign_form.unwrap_envelope(text) if head.session_id is None else None
         if foreign_event is None:
-            return Entry(number, self._next_place(number), text, head.session_id, head.record)
+            return Entry(number, self._next_place(number).offset, text, head.session_id, head.record)
         return self._read_foreign_event(number, foreign_event)
 
     def _read_foreign_event(self, number: int, event: foreign_form.ForeignEvent) -> Entry | Unreadable:
@@ -127,7 +133,7 @@ class _EntryReader:
             time_and_headers = place[3:] if place is not None else ()
             place = Place(*self._next_place(number)[:3], *time_and_headers)
         line = capture.write_line(value, place)
-        return Entry(number, place, line, head.session_id, capture.decode_head(line).record)
+        return Entry(number, self._offset, line, head.session_id, capture.decode_head(line).record)
 
     def _read_spread_object(self, number: int, scan: foreign_form.JsonScan) -> Iterator[Entry | Unreadable]:
         """Read an object that is spread over several lines."""

@@ -9,6 +9,7 @@ import msgspec
 
 from .escape import escape_controls
 from .event import SCHEMA_VERSION, Event, Place, Record, Unreadable
+from .timestamp import parse_timestamp
 
 MAX_RECORD_BYTES = 16 * 1024 * 1024
 """The largest value that is decoded. A larger one is unreadable."""
@@ -58,7 +59,7 @@ def _decode_event(value: bytes) -> Event:
     try:
         event = decode_tolerantly(_event_decoder, value)
     except msgspec.ValidationError:
-        event = _decode_without_nulls(value)
+        event = _decode_leniently(value)
     if _DIGIT.search(value[308::309]) and _TOO_MANY_DIGITS.search(value):  # 309 in a row cross one of these places
         _check_numbers((event.payload, event.context))
     if event.schema_version < SCHEMA_VERSION:
@@ -100,10 +101,12 @@ def upgrade_fields(fields: dict[str, Any], version: int, upgrades: Mapping[int, 
     return {**fields, "schema_version": SCHEMA_VERSION}
 
 
-def _decode_without_nulls(value: bytes) -> Event:
-    """Decode an event without its null fields, because an optional field that is null counts as absent."""
-    fields = decode_tolerantly(_object_decoder, value)
-    return msgspec.convert({name: field for name, field in fields.items() if field is not None}, Event)
+def _decode_leniently(value: bytes) -> Event:
+    """Decode an event whose time has another form, or some of whose fields are null, which count as absent."""
+    fields = {n: field for n, field in decode_tolerantly(_object_decoder, value).items() if field is not None}
+    if "timestamp" in fields:
+        fields["timestamp"] = parse_timestamp(fields["timestamp"])
+    return msgspec.convert(fields, Event)
 
 
 def _check_numbers(value: object) -> None:
