@@ -1,5 +1,6 @@
 """Reading of one session, or of two at the same time. The payloads go into a spill file."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from tempfile import TemporaryFile
@@ -8,6 +9,7 @@ from typing import IO, NamedTuple
 import msgspec
 
 from agentlog.errors import NothingToShow, UsageError
+from agentlog.event.content import digest_content
 from agentlog.event.event import Unreadable
 from agentlog.event.position import PositionRange
 from agentlog.log.open_source import open_source
@@ -21,6 +23,7 @@ from agentlog.text.coverage_text import describe_not_found, progress_text
 
 from .session import Session
 from .signature import RecordSignature, SignatureBuilder
+from .spill import SpillFile
 from .worker import run_in_fork
 
 BATCH_SIZE = 1_000
@@ -112,13 +115,25 @@ def _build_session(request: SessionRequest, records: _ReadRecords, already_repor
     report_unreadable(unreported)
     if not signatures:
         raise NothingToShow(describe_not_found(session_id, searched, span))
-    session_timeline = build_timeline(session_id, signatures)
+    session_timeline = build_timeline(session_id, _digest_repeated(signatures, request.signature_builder.spill))
     return Session(
         session_timeline,
         measure_coverage(searched, session_timeline, span),
         records.unreadable,
         request.signature_builder.spill,
     )
+
+
+def _digest_repeated(signatures: Iterable[RecordSignature], spill: SpillFile) -> Iterator[RecordSignature]:
+    """Yield the signatures; where an id is repeated, with a digest of the content, which tells copies from others."""
+    signatures = list(signatures)
+    counts = Counter(signature.event.event_id for signature in signatures)
+    for signature in signatures:
+        if counts[signature.event.event_id] > 1:
+            content = spill.read_value(signature.value_offset, signature.value_size)
+            yield msgspec.structs.replace(signature, value=digest_content(content))
+        else:
+            yield signature
 
 
 def resolve_sources(

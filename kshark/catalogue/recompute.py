@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from agentlog.event import codec
+from agentlog.event.content import digest_content
 from agentlog.event.event import Record
 from agentlog.event.partial_decode import make_partial_event, select_needed_fields
 from agentlog.log.offset_range_reader import OffsetRangeReader
@@ -63,9 +64,10 @@ def _decode_record(message: Message, ranges_by_session: Mapping[str, Mapping[int
 
 
 def drop_unneeded_fields(record: Record) -> Record:
-    """Return the record without the fields that no total of its session needs."""
+    """Return the record without the fields that no total of its session needs; a digest tells its copies."""
     payload, context = select_needed_fields(record.event)
-    return Record(msgspec.structs.replace(record.event, payload=payload, context=context), record.place, b"")
+    event = msgspec.structs.replace(record.event, payload=payload, context=context)
+    return Record(event, record.place, digest_content(record.value))
 
 
 def accumulate_session(session_id: str, records: Sequence[Record]) -> tuple[SessionAccumulator, Summary]:

@@ -37,7 +37,7 @@ def render_step_columns(timeline: Timeline) -> bytes:
             "lanes": [_build_lane(lane) for lane in timeline.lanes],
             "runs": [_build_run(item, step_index) for item in fold_runs(steps) if isinstance(item, CallRun)],
             "steps": {
-                "id": [step.event.event_id for step in steps],
+                "id": list(find_anchors(steps).values()),
                 "word": [clip_text(get_step_word(step), 40) for step in steps],
                 "agent": [clip_text(step.event.agent_id, 80) for step in steps],
                 "label": [clip_text(step.label or step.kind, 80) for step in steps],
@@ -55,6 +55,17 @@ def render_step_columns(timeline: Timeline) -> bytes:
             },
         }
     )
+
+
+def find_anchors(steps: Sequence[Step]) -> dict[Step, str]:
+    """Return the name of each step in an address: its ``event_id``, with its number if an earlier step has the same."""
+    seen: set[str] = set()
+    anchors = {}
+    for step in steps:
+        event_id = step.event.event_id
+        anchors[step] = f"{event_id}@{step.number}" if event_id in seen else event_id
+        seen.add(event_id)
+    return anchors
 
 
 def clip_text(text: str, length: int = MAX_TEXT_LENGTH) -> str:

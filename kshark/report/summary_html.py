@@ -17,6 +17,7 @@ from ..view.layout import OUTCOME_STYLES
 from ..view.timeline_text import describe_other_agents, describe_outcome, list_amounts, list_footer
 from ..why.diagnosis import diagnose
 from ..why.phrases import describe_diagnosis
+from .step_columns import find_anchors
 
 MAX_UNREADABLE_LISTED = 1_000
 """The most unreadable records that the page names."""
@@ -110,7 +111,7 @@ def _name_step(step: Step) -> str:
 
 def _render_link(name: str, step: Step, text: str, timeline: Timeline) -> str:
     since = f"{(step.began - timeline.began) / 1_000_000:,.1f} s"
-    address = escape(quote(step.event.event_id, safe=""))
+    address = escape(quote(find_anchors(timeline.steps)[step], safe=""))
     where = f"<i>step {step.number}, {since}</i>"
     return f'<li><a href="#{address}"><b>{name}</b> <span>{escape_text(join_lines(text), 120)}</span> {where}</a></li>'
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 import msgspec
 
 from agentlog.event import codec
-from agentlog.event.event import EPOCH
+from agentlog.event.content import digest_content
+from agentlog.event.event import EPOCH, Record
 from agentlog.event.position import Moment
 from agentlog.log.reader import KafkaReader, Message
 from agentlog.log.topic_stream import TopicStream
@@ -27,22 +28,46 @@ _ids_decoder = msgspec.json.Decoder(_EventIds)
 
 @dataclass
 class ExistingEvents:
-    """The events that the topic already has.
+    """The events that the topic already has. Two events with the same id and different contents are different.
 
     Attributes:
-        copies: the number of copies of each ``event_id``.
-        times: the timestamp of each event in milliseconds since the epoch; empty unless they were requested.
+        at_any_time: the events may have been moved in time, so that their content is compared without their time.
+        copies: the number of copies of each event, by the digest of its content.
+        times: the timestamp of each event in milliseconds since the epoch; empty unless ``at_any_time``.
+        event_ids: the ids of the events.
+        clashes: the number of events of the file whose id another event in the topic has.
     """
 
-    copies: Counter[str] = field(default_factory=Counter)
-    times: dict[str, int] = field(default_factory=dict)
+    at_any_time: bool = False
+    copies: Counter[bytes] = field(default_factory=Counter)
+    times: dict[bytes, int] = field(default_factory=dict)
+    event_ids: set[str] = field(default_factory=set)
+    clashes: int = 0
 
-    def claim(self, event_id: str) -> bool:
+    def digest(self, value: bytes) -> bytes:
+        """Return the digest of a stored event's content."""
+        return digest_content(value, without="timestamp" if self.at_any_time else "")
+
+    def note(self, event_id: str, value: bytes, timestamp_ms: int) -> None:
+        """Note an event of the topic."""
+        digest = self.digest(value)
+        self.copies[digest] += 1
+        self.event_ids.add(event_id)
+        if self.at_any_time:
+            self.times.setdefault(digest, timestamp_ms)
+
+    def claim(self, record: Record) -> bool:
         """Claim one stored copy of an event; return False when all stored copies are claimed."""
-        remaining = self.copies[event_id]
+        digest = self.digest(record.value)
+        remaining = self.copies.get(digest)
         if remaining:
-            self.copies[event_id] = remaining - 1
-        return remaining > 0
+            self.copies[digest] = remaining - 1
+        self.clashes += remaining is None and record.event.event_id in self.event_ids
+        return bool(remaining)
+
+    def find_time(self, record: Record) -> int | None:
+        """Return the timestamp of a stored copy in milliseconds since the epoch, or None."""
+        return self.times.get(self.digest(record.value))
 
 
 def find_existing_events(reader: KafkaReader, topic: str, scan: CaptureScan, *, at_any_time: bool) -> ExistingEvents:
@@ -54,7 +79,7 @@ def find_existing_events(reader: KafkaReader, topic: str, scan: CaptureScan, *, 
     Raises:
         KafkaError: the topic can't be read.
     """
-    existing, keys = ExistingEvents(), {session_id.encode() for session_id in scan.sessions}
+    existing, keys = ExistingEvents(at_any_time), {session_id.encode() for session_id in scan.sessions}
     stream = TopicStream(reader, topic, write_stderr)
     stream.begin(None if at_any_time else Moment(EPOCH + timedelta(milliseconds=scan.oldest_ms)))
     with show_progress(
@@ -63,16 +88,15 @@ def find_existing_events(reader: KafkaReader, topic: str, scan: CaptureScan, *, 
         for batch in stream.read_existing():
             for message in batch:
                 if (key := message.key()) is None or key in keys:
-                    _note_event(message, scan.sessions, existing, at_any_time)
+                    _note_event(message, scan.sessions, existing)
     return existing
 
 
-def _note_event(message: Message, sessions: set[str], existing: ExistingEvents, at_any_time: bool) -> None:
+def _note_event(message: Message, sessions: set[str], existing: ExistingEvents) -> None:
+    value = message.value() or b""
     try:
-        ids = codec.decode_tolerantly(_ids_decoder, message.value() or b"")
+        ids = codec.decode_tolerantly(_ids_decoder, value)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return  # not an event, so none of the file's
     if ids.session_id in sessions:
-        existing.copies[ids.event_id] += 1
-        if at_any_time:
-            existing.times.setdefault(ids.event_id, message.timestamp()[1])
+        existing.note(ids.event_id, value, message.timestamp()[1])

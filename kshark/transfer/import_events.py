@@ -44,7 +44,7 @@ class ImportRun:
     def select_outgoing(self, places: Mapping[str, tuple[bytes, int]]) -> Iterator[OutgoingRecord]:
         """Yield the events that the topic doesn't have, in the file's order."""
         for record in read_importable(self.file):
-            if not self.existing.claim(record.event.event_id):
+            if not self.existing.claim(record):
                 key, partition = places[record.event.session_id]
                 value, headers = (record.value, record.place.headers)
                 if self.shift_ms:
@@ -90,7 +90,7 @@ def _find_shift(import_run: ImportRun, target_end: Moment | None) -> int:
     if target_end is None:
         return 0
     for record in read_importable(import_run.file) if import_run.existing.times else ():
-        if (stored_ms := import_run.existing.times.get(record.event.event_id)) is not None:
+        if (stored_ms := import_run.existing.find_time(record)) is not None:
             shift_ms = stored_ms - get_timestamp_ms(record)
             span = _format_span(shift_ms)
             write_stderr(f"{import_run.target} has some of these events, moved by {span}: the others move equally")
@@ -149,6 +149,11 @@ def _report_result(import_run: ImportRun, written_count: int) -> None:
         rest = f"; {scan.events - written_count:,} were already there" if written_count < scan.events else ""
         count, sessions = format_count(written_count, "event"), format_count(len(scan.sessions), "session")
         write_stderr(f"wrote {count} of {sessions} into {import_run.target}{rest}")
+    if import_run.existing.clashes:
+        count = format_count(import_run.existing.clashes, "event")
+        write_stderr(
+            f"{count} of {name} had the id of another event in {import_run.target}; each is an event of its own"
+        )
     if import_run.shift_ms and written_count:
         last = to_datetime((scan.newest_ms + import_run.shift_ms) * 1000)
         write_stderr(

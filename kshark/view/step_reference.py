@@ -20,16 +20,18 @@ def resolve_reference(timeline: Timeline, text: str) -> Step | Moment:
     day is one of the session's last day, in UTC.
 
     Raises:
-        UsageError: ``text`` is the beginning of several ``event_id``.
+        UsageError: ``text`` is the ``event_id`` of several events, or the beginning of several ``event_id``.
         NothingToShow: there is no such step.
     """
     ids = {event_id: step for step in timeline.steps for event_id in _list_ids(step)}
     if text in ids:
+        _check_unambiguous(timeline, text)
         return ids[text]
     if text.isdecimal() and len(text) <= MAX_DIGITS and 1 <= int(text) <= len(timeline.steps):
         return timeline.steps[int(text) - 1]
     matches = sorted(event_id for event_id in ids if text and event_id.startswith(text))
     if len({ids[event_id] for event_id in matches}) == 1:
+        _check_unambiguous(timeline, matches[0])
         return ids[matches[0]]
     if matches:
         more = f" and {len(matches) - MAX_MATCHES_NAMED:,} more" if len(matches) > MAX_MATCHES_NAMED else ""
@@ -37,11 +39,21 @@ def resolve_reference(timeline: Timeline, text: str) -> Step | Moment:
     return _resolve_time(timeline, text, ids)
 
 
+def _check_unambiguous(timeline: Timeline, event_id: str) -> None:
+    numbers = [f"{step.number:,}" for step in timeline.steps if event_id in _list_ids(step)] if timeline.clashes else []
+    if len(numbers) > 1:
+        *shown, last = numbers if len(numbers) <= MAX_MATCHES_NAMED else [*numbers[:MAX_MATCHES_NAMED], "others"]
+        raise UsageError(
+            f"{event_id} is the event_id of {len(numbers):,} events, which are steps {', '.join(shown)} and {last}; "
+            "name one by its number"
+        )
+
+
 def resolve_step(timeline: Timeline, text: str) -> Step:
     """Return the step that ``text`` refers to; for a time, the last step that had begun by then.
 
     Raises:
-        UsageError: ``text`` is the beginning of several ``event_id``.
+        UsageError: ``text`` is the ``event_id`` of several events, or the beginning of several ``event_id``.
         NothingToShow: there is no such step, or none had begun by then.
     """
     target = resolve_reference(timeline, text)

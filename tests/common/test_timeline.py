@@ -86,7 +86,7 @@ def came_back(event_id: str, at: float, from_agent: str, **fields: Any) -> Ev:
     return Ev(event_id, at, kind="delegation_result", payload={"from_agent_id": from_agent, "result": "ok"}, **fields)
 
 
-# Rule 1: the same event_id twice is one event.
+# Rule 1: the same event_id and content twice is one event.
 
 
 def test_a_duplicate_event_is_counted_once() -> None:
@@ -96,10 +96,67 @@ def test_a_duplicate_event_is_counted_once() -> None:
 
 
 def test_of_two_copies_the_first_by_partition_and_offset_counts() -> None:
-    copies = [Ev("a", 0, partition=1, payload={"n": 1}), Ev("a", 0, payload={"n": 2}), Ev("a", 0, payload={"n": 3})]
-    [only] = told(*copies).steps
-    assert only.event.payload == {"n": 2}
+    [only] = told(Ev("a", 0, partition=1), Ev("a", 0), Ev("a", 0)).steps
     assert (only.record.place.partition, only.record.place.offset) == (0, 0)
+
+
+def test_a_copy_that_was_written_in_another_way_is_one_event() -> None:
+    [record] = written([Ev("a", 0, payload={"n": 1, "of": "\u00e9"})])
+    value = json.dumps(
+        {**json.loads(record.value), "payload": {"of": "\u00e9", "n": 1.0}}, indent=1, ensure_ascii=False
+    )
+    copy = codec.decode(value.encode(), record.place._replace(offset=1), "t")
+    assert isinstance(copy, Record)
+    story = build_timeline("s", [record, copy])
+    assert (len(story.steps), story.duplicates, story.clashes) == (1, 1, 0)
+
+
+def test_one_id_with_two_contents_is_two_events_and_a_clash() -> None:
+    story = told(
+        Ev("a", 0, payload={"n": 1}), Ev("b", 1), Ev("a", 2, payload={"n": True}), Ev("a", 0, payload={"n": 1})
+    )
+    assert [s.event.payload for s in story.steps] == [{"n": 1}, {}, {"n": True}]
+    assert (story.duplicates, story.clashes, story.totals.events, story.totals.tool_calls) == (1, 1, 3, 3)
+
+
+def test_a_parent_with_an_id_of_two_events_is_the_one_of_the_childs_process() -> None:
+    story = told(
+        Ev("a", 0, process="p"),
+        Ev("a", 1, process="q"),
+        Ev("b", 2, parent="a", process="p"),
+        Ev("c", 3, parent="a", process="q"),
+    )
+    assert [s.parent and s.parent.number for s in story.steps] == [None, None, 1, 2]
+
+
+def test_a_parent_with_an_id_of_two_events_of_one_process_is_the_last_that_began_before() -> None:
+    story = told(Ev("a", 0), Ev("b", 1, parent="a"), Ev("a", 2), Ev("c", 3, parent="a"))
+    assert [s.parent and s.parent.number for s in story.steps] == [None, 1, None, 3]
+
+
+def test_a_parent_that_began_before_goes_before_one_of_the_own_process() -> None:
+    story = told(Ev("a", 0, process="p"), Ev("b", 1, parent="a", process="q"), Ev("a", 2, process="q"))
+    assert [s.parent and s.parent.number for s in story.steps] == [None, 1, None]
+
+
+@pytest.mark.parametrize("processes", [(None, None), ("p", "q")], ids=["one process", "two processes"])
+def test_a_call_that_counts_from_1_again_keeps_its_own_announcement(processes: tuple[str | None, str | None]) -> None:
+    first, second = processes
+    story = told(
+        started("s1", 0, "a", process=first),
+        Ev("a", 4, process=first),
+        started("s1", 10, "a", process=second),
+        Ev("a", 12, process=second),
+    )
+    assert [(since_noon(s.began), len(s.announced), s.is_open) for s in story.steps] == [(0, 1, False), (10, 1, False)]
+
+
+@pytest.mark.parametrize("announcement", ["s1", "s2"])
+def test_a_second_process_that_died_in_a_call_with_a_known_id_leaves_it_open(announcement: str) -> None:
+    story = told(
+        started("s1", 0, "a", process="p"), Ev("a", 4, process="p"), started(announcement, 10, "a", process="q")
+    )
+    assert [(since_noon(s.began), s.is_open) for s in story.steps] == [(0, False), (10, True)]
 
 
 def test_a_copy_raises_no_other_events_time() -> None:
@@ -191,6 +248,27 @@ def test_a_call_never_begins_after_it_was_recorded() -> None:
     story = told(ahead, Ev("a", 4, process="own"), Ev("b", 5, process="own"))
     assert [s.event.event_id for s in story.steps] == ["a", "b"]
     assert story.steps[0].duration_us >= 0
+
+
+@pytest.mark.parametrize("process", ["p", None])
+def test_a_call_alone_in_another_partition_stands_where_its_announcement_says(process: str | None) -> None:
+    call = Ev("call", -500, partition=1, process=process)
+    story = told(Ev("x", 0, process=process), started("s1", 10, "call", process=process), call)
+    assert [(s.event.event_id, since_noon(s.began), since_noon(s.recorded)) for s in story.steps] == [
+        ("x", 0, 0),
+        ("call", 10, 10),
+    ]
+    assert (story.began, story.ended) == (story.steps[0].began, story.steps[1].recorded)
+
+
+def test_a_parent_that_only_the_announcement_names_is_the_calls_parent() -> None:
+    story = told(Ev("a", 0), started("s1", 1, "call", parent="a"), Ev("call", 4))
+    assert step(story, "call").parent is step(story, "a")
+
+
+def test_a_parent_that_the_call_names_goes_before_that_of_its_announcement() -> None:
+    story = told(Ev("a", 0), Ev("b", 0.5), started("s1", 1, "call", parent="a"), Ev("call", 4, parent="b"))
+    assert step(story, "call").parent is step(story, "b")
 
 
 @pytest.mark.parametrize("latency", [None, -1, "9", True, [], float("1e16"), 1e308, 10**300])
@@ -564,6 +642,22 @@ def test_what_comes_later_and_began_before_another_step_has_no_number() -> None:
     live = LiveTimeline(told(Ev("a", 0), Ev("c", 9)))
     steps = [live.add(record) for record in written([Ev("b", 5), Ev("d", 10)])]
     assert [step.number for step in steps if step is not None] == [0, 4]
+
+
+def test_what_comes_later_with_a_known_id_and_another_content_is_a_step_of_its_own() -> None:
+    live = LiveTimeline(told(Ev("a", 0), started("s1", 1, "call"), Ev("call", 2)))
+    later = [Ev("a", 0), Ev("a", 5, payload={"n": 2}), started("s1", 6, "call"), Ev("call", 7), Ev("b", 8, parent="a")]
+    steps = [live.add(record) for record in written(later)]
+    assert [each and each.number for each in steps] == [None, 3, 4, 4, 5]
+    assert steps[4] is not None
+    assert steps[4].parent is steps[1]
+
+
+def test_a_call_that_ends_later_with_its_clock_set_back_stands_where_its_announcement_says() -> None:
+    live = LiveTimeline(told(Ev("x", 0), started("s1", 10, "call")))
+    ended = live.add(written([Ev("call", -500)])[0])
+    assert ended is not None
+    assert (since_noon(ended.began), since_noon(ended.recorded)) == (10, 10)
 
 
 # Outcome and totals.

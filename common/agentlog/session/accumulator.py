@@ -92,6 +92,7 @@ class SessionAccumulator(msgspec.Struct):
         goal: the goal that a start names, or None.
         own, announcing: ids of the events and announcements that were added since the last ``finalize``.
         fresh: ids of the calls that were announced since then.
+        bound_ids: ids of the starts and ends that were added since then.
         known: hashes of the ids that were added before.
     """
 
@@ -123,6 +124,7 @@ class SessionAccumulator(msgspec.Struct):
     own: set[str] = set()
     announcing: set[str] = set()
     fresh: set[str] = set()
+    bound_ids: set[str] = set()
     known: bytes = b""
 
     def add(self, event: PartialEvent, partition: int, offset: int) -> None:
@@ -196,6 +198,7 @@ class SessionAccumulator(msgspec.Struct):
 
     def _add_bound(self, event: PartialEvent, recorded_us: int, raised_us: int) -> None:
         self.bounders.add(event.agent_id)
+        self.bound_ids.add(event.event_id)
         if event.event_type == "session_start":
             self.starts = True
             self.started_alone |= not isinstance(event.context.parent_event_id, str)
@@ -240,11 +243,14 @@ class SessionAccumulator(msgspec.Struct):
         ended = self.open.keys() & self.own
         has_late_announcements = not known.isdisjoint(map(hash_id, self.fresh - ended))
         has_announced_first = self.first.event_id in ended
+        has_announced_again = any(not self.open[call_id].alone for call_id in ended)
+        has_announced_bound = not ended.isdisjoint(self.bound_ids)
         self.doubt = self.doubt or has_copies or has_late_announcements or has_announced_first
+        self.doubt = self.doubt or has_announced_again or has_announced_bound
         for call_id in ended:
             del self.open[call_id]
         self.known += array("Q", hashes).tobytes()
-        self.own, self.announcing, self.fresh = set(), set(), set()
+        self.own, self.announcing, self.fresh, self.bound_ids = set(), set(), set(), set()
         for amounts in (self.costs, self.input_tokens, self.output_tokens):
             amounts[:] = _reduce_exactly(amounts)
 

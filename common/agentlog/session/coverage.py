@@ -42,6 +42,7 @@ class Coverage:
     """The records read for a session, and those that may be missing.
 
     Attributes:
+        clashes: the number of event ids that stand for several events.
         missing_offsets: the number of offsets in the range that held no record, because of compaction or transactions.
         beginning: ``whole``, or ``trimmed`` if retention may have deleted the session's first events, or ``bounded``
             if only a part of the session was requested.
@@ -62,6 +63,7 @@ class Coverage:
     log_begins_ms: int | None
     catalogue: str | None
     position_range: PositionRange
+    clashes: int = 0
 
 
 def measure_coverage(report: SearchReport, timeline: Timeline, position_range: PositionRange) -> Coverage:
@@ -85,6 +87,7 @@ def measure_coverage(report: SearchReport, timeline: Timeline, position_range: P
         log_begins_ms=max(known_begins_ms, default=None),
         catalogue=report.catalogue,
         position_range=position_range,
+        clashes=timeline.clashes,
     )
 
 
@@ -97,6 +100,7 @@ def coverage_to_json(coverage: Coverage, unreadable: Sequence[Unreadable]) -> di
         "partition_count": coverage.partition_count,
         "records": coverage.records,
         "duplicates": coverage.duplicates,
+        "clashes": coverage.clashes,
         "late": coverage.late,
         "missing_offsets": coverage.missing_offsets,
         "beginning": coverage.beginning,

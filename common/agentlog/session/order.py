@@ -1,19 +1,22 @@
 """The order of a session's steps: the same for every reader, wherever Kafka put the records. Pure.
 
-1. If several records have the same ``event_id``, the first by partition and offset counts. A copy that was sent again
-   lies behind later records of its process. It counts only if there is no copy at the right place.
+1. If several records have the same ``event_id`` and the same content, the first by partition and offset counts. A copy
+   that was sent again lies behind later records of its process. It counts only if there is no copy at the right place.
+   Records with the same ``event_id`` and different contents are different events. Their id is ambiguous: whoever names
+   it means one that began before, if possible of the same process, and of those the last.
 2. The recorded times of a process never run backwards within a partition. An earlier time is raised to the one before.
 3. Steps are ordered by their beginning, but a child follows its parent, and later records of the child's process
    follow the child. If both rules contradict each other, the parent comes first.
 4. A record that arrived much later than its time says is marked, not moved.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import NamedTuple
 
+from ..event.content import encode_content
 from ..event.event import Event, Record, to_microseconds
 from .step import Step
 
@@ -36,31 +39,76 @@ class _ClockedRecord(NamedTuple):
     late_us: int
 
 
-def order_records(records: Iterable[Record]) -> tuple[list[Step], int]:
-    """Return the ordered steps of ``records``, all of one session, and the number of records that were copies."""
+class OrderedRecords(NamedTuple):
+    """The ordered steps of a session.
+
+    Attributes:
+        duplicates: the number of records that were copies.
+        clashes: the number of ids that stand for several events.
+    """
+
+    steps: list[Step]
+    duplicates: int
+    clashes: int
+
+
+def order_records(records: Iterable[Record]) -> OrderedRecords:
+    """Return the ordered steps of ``records``, all of one session."""
     by_place = sorted(records, key=_get_place_key)
-    unique = {record.event.event_id: record for record in reversed(by_place)}
-    if len(unique) < len(by_place):
-        unique = _choose_copies(by_place)
-    clocked_records = _apply_clocks([record for record in by_place if unique[record.event.event_id] is record])
-    return _order_steps(_fold_calls(clocked_records)), len(by_place) - len(unique)
+    counts = Counter(record.event.event_id for record in by_place)
+    clashes = 0
+    unique = by_place
+    if len(counts) < len(by_place):
+        unique = _drop_copies(by_place)
+        clashes = sum(count > 1 for count in Counter(record.event.event_id for record in unique).values())
+    steps = _order_steps(_fold_calls(_apply_clocks(unique)))
+    return OrderedRecords(steps, len(by_place) - len(unique), clashes)
 
 
-def _choose_copies(records: list[Record]) -> dict[str, Record]:
-    """Choose, for each event, the copy whose time is raised least; of several such copies the first."""
-    least: dict[str, int] = {}
-    chosen: dict[str, Record] = {}
-    for c in _apply_clocks(records):
-        event_id = c.record.event.event_id
+def _drop_copies(records: list[Record]) -> list[Record]:
+    """Keep, of each event, the copy whose time is raised least; of several such copies the first."""
+    contents = _number_contents(records)
+    least: dict[tuple[str, int], int] = {}
+    chosen: dict[tuple[str, int], Record] = {}
+    for c, content in zip(_apply_clocks(records), contents, strict=True):
+        key = c.record.event.event_id, content
         raised = c.recorded - to_microseconds(c.record.event.timestamp)
-        if event_id not in least or raised < least[event_id]:
-            least[event_id], chosen[event_id] = raised, c.record
-    return chosen
+        if key not in least or raised < least[key]:
+            least[key], chosen[key] = raised, c.record
+    return sorted(chosen.values(), key=_get_place_key)
+
+
+def _number_contents(records: list[Record]) -> list[int]:
+    """Return a number for each record. Records with the same id have the same number if they are copies."""
+    first_values: dict[str, bytes] = {}
+    contents: dict[str, list[bytes]] = {}
+    numbers = []
+    for record in records:
+        event_id = record.event.event_id
+        if first_values.setdefault(event_id, record.value) == record.value:
+            numbers.append(0)
+            continue
+        known = contents.setdefault(event_id, [encode_content(first_values[event_id])])
+        content = encode_content(record.value)
+        if content not in known:
+            known.append(content)
+        numbers.append(known.index(content))
+    return numbers
 
 
 def _get_place_key(record: Record) -> tuple[int, int, str, str]:
     place = record.place
     return place.partition, place.offset, place.topic or "", record.event.event_id
+
+
+def _is_same_process(a: Record, b: Record) -> bool:
+    return _get_process(a) == _get_process(b)
+
+
+def is_other_process(a: Record, b: Record) -> bool:
+    """Whether both records name their process, and the names differ."""
+    names = a.place.process, b.place.process
+    return None not in names and names[0] != names[1]
 
 
 def _get_process(record: Record) -> _Process:
@@ -92,26 +140,125 @@ MIN_TIME_US = to_microseconds(datetime.min.replace(tzinfo=UTC))
 """No step begins before the calendar does."""
 
 
-def _fold_calls(clocked_records: list[_ClockedRecord]) -> dict[str, Step]:
-    """Make the steps, each call together with its announcements. The keys are the ids that a child may name."""
+class StepIndex:
+    """The steps by the ids that other steps may name: of events, of announcements, of open calls."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, Step] = {}
+        self._rivals: dict[str, list[Step]] = {}
+
+    def add(self, event_id: str, step: Step) -> None:
+        """Add a step under an id. Several steps may have the same id."""
+        known = self._by_id.setdefault(event_id, step)
+        if known is not step:
+            self._rivals.setdefault(event_id, [known]).append(step)
+
+    def replace(self, event_id: str, old: Step, new: Step) -> None:
+        """Put ``new`` in the place of ``old``."""
+        if self._by_id.get(event_id) is old:
+            self._by_id[event_id] = new
+        if event_id in self._rivals:
+            self._rivals[event_id] = [new if step is old else step for step in self._rivals[event_id]]
+
+    def list_steps(self) -> list[Step]:
+        """Return all steps, each once."""
+        return list(dict.fromkeys([*self._by_id.values(), *(s for steps in self._rivals.values() for s in steps)]))
+
+    def find_parent(self, step: Step) -> Step | None:
+        """Return the step that ``step`` names as its parent, or None. A call's announcement may name it too."""
+        names = (step.event, *(record.event for record in step.announced))
+        parent_id = next((event.parent_event_id for event in names if event.parent_event_id), "")
+        rivals = self._rivals.get(parent_id)
+        if rivals is None:
+            return self._by_id.get(parent_id)
+
+        def rank(rival: Step) -> tuple[bool, bool, int, _SortKey]:
+            is_before = rival.began <= step.began
+            is_same_process = _is_same_process(rival.record, step.record)
+            return is_before, is_same_process, rival.began if is_before else -rival.began, _get_begin_key(rival)
+
+        return max((rival for rival in rivals if rival is not step), key=rank)
+
+
+class _FoldedCall(NamedTuple):
+    """A call's own record, or None while it is open, and its announcements in the order of their recording."""
+
+    own: _ClockedRecord | None
+    starts: list[_ClockedRecord]
+
+
+def _fold_calls(clocked_records: list[_ClockedRecord]) -> StepIndex:
+    """Make the steps, each call together with its announcements."""
     announced: dict[str, list[_ClockedRecord]] = defaultdict(list)
-    steps: dict[str, Step] = {}
     for c in sorted((c for c in clocked_records if c.record.event.event_type == "call_started"), key=_get_clocked_key):
         announced[get_announced_id(c.record.event)].append(c)
+    own: dict[str, list[_ClockedRecord]] = defaultdict(list)
+    index = StepIndex()
     for c in clocked_records:
         event = c.record.event
         if event.event_type != "call_started":
-            starts = announced.get(event.event_id, ())
-            began = min(_find_beginning(starts[0]), c.recorded) if starts else _find_beginning(c)
-            steps[event.event_id] = _make_step(c, starts, event.event_type, began)
+            if event.event_id in announced:
+                own[event.event_id].append(c)
+            else:
+                index.add(event.event_id, _make_step(c, (), event.event_type, _find_beginning(c)))
+    open_calls = []
     for call_id, starts in announced.items():
-        if call_id not in steps:
-            first = starts[0]
-            steps[call_id] = _make_step(first, starts, get_announced_type(first.record.event), _find_beginning(first))
-    for call_id, starts in announced.items():
-        for start in starts:
-            steps.setdefault(start.record.event.event_id, steps[call_id])
-    return steps
+        for call in _join_calls(own.get(call_id, []), starts):
+            step = _make_call(call)
+            index.add(call_id, step)
+            open_calls += [(start.record.event.event_id, step) for start in call.starts]
+    for event_id, step in open_calls:
+        index.add(event_id, step)
+    return index
+
+
+def _make_call(call: _FoldedCall) -> Step:
+    """Make the step of a call. It began when its first announcement says, if the same clock says so."""
+    if call.own is None:
+        first = call.starts[0]
+        return _make_step(first, call.starts, get_announced_type(first.record.event), _find_beginning(first))
+    own, kind = call.own, call.own.record.event.event_type
+    if not call.starts:
+        return _make_step(own, (), kind, _find_beginning(own))
+    began = _find_beginning(call.starts[0])
+    if is_other_process(call.starts[0].record, own.record):
+        return _make_step(own, call.starts, kind, min(began, own.recorded))
+    return _make_step(own._replace(recorded=max(began, own.recorded)), call.starts, kind, began)
+
+
+def _join_calls(own: list[_ClockedRecord], starts: list[_ClockedRecord]) -> list[_FoldedCall]:
+    """Give each announcement of an id to a call with that id; what is left over is an open call."""
+    if len(own) <= 1 and len({(c.record.place.process, c.record.event.event_id) for c in starts}) == 1:
+        return [_FoldedCall(own[0] if own else None, starts)]
+    calls = [_FoldedCall(c, []) for c in own]
+    for start in sorted(starts, key=lambda start: not any(_is_own_call(start, call) for call in calls)):
+        fitting = [call for call in calls if _can_announce(start, call)]
+        if fitting:
+            min(fitting, key=lambda call: _rank_call(start, call)).starts.append(start)
+        else:
+            calls.append(_FoldedCall(None, [start]))
+    return [_FoldedCall(call.own, sorted(call.starts, key=_get_clocked_key)) for call in calls]
+
+
+def _is_own_call(start: _ClockedRecord, call: _FoldedCall) -> bool:
+    return call.own is not None and _is_same_process(start.record, call.own.record)
+
+
+def _can_announce(start: _ClockedRecord, call: _FoldedCall) -> bool:
+    """Whether an announcement may be one of ``call``: it has no other with the same id, and none of another process."""
+    others = call.starts
+    if any(start.record.event.event_id == other.record.event.event_id for other in others):
+        return False
+    if call.own is None or is_other_process(start.record, call.own.record):
+        return not any(is_other_process(start.record, other.record) for other in others)
+    return True
+
+
+def _rank_call(start: _ClockedRecord, call: _FoldedCall) -> tuple[bool, bool, bool, _SortKey]:
+    """Return a sort key for the calls that an announcement may mean: the next that ended, of its own process."""
+    c = call.own or call.starts[0]
+    is_own = _is_own_call(start, call)
+    return call.own is None, not is_own, c.recorded < _find_beginning(start), _get_clocked_key(c)
 
 
 def _get_clocked_key(c: _ClockedRecord) -> _SortKey:
@@ -152,10 +299,10 @@ def _get_begin_key(step: Step) -> _SortKey:
     return step.began, *_get_place_key(step.record)
 
 
-def _order_steps(by_id: dict[str, Step]) -> list[Step]:
-    steps = sorted(dict.fromkeys(by_id.values()), key=_get_begin_key)
+def _order_steps(index: StepIndex) -> list[Step]:
+    steps = sorted(index.list_steps(), key=_get_begin_key)
     for step in steps:
-        step.parent = by_id.get(step.event.parent_event_id or "")
+        step.parent = index.find_parent(step)
     _cut_cycles(steps)
     return _StepSorter().sort(steps)
 

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import fsum
 
+from ..event.content import encode_content
 from ..event.event import Event, Record, parse_amount, to_microseconds
 from .lanes import Lanes
-from .order import get_announced_id, get_announced_type, get_recorded_key, order_records
+from .order import StepIndex, get_announced_id, get_announced_type, get_recorded_key, is_other_process, order_records
 from .step import Lane, Step
 
 __all__ = ["CALL_TYPES", "Lane", "LiveTimeline", "Step", "Timeline", "Totals", "build_timeline", "make_single_step"]
@@ -51,6 +52,7 @@ class Timeline:
         outcome: ``succeeded``, ``failed``, ``cancelled``, or another word of its end; None while it hasn't ended.
         live_lanes: the lanes to which further steps can be added.
         duplicates: the number of records that were copies of another.
+        clashes: the number of event ids that stand for several events.
     """
 
     session_id: str
@@ -60,6 +62,7 @@ class Timeline:
     outcome: str | None
     totals: Totals
     duplicates: int
+    clashes: int
 
     @property
     def began(self) -> int:
@@ -87,13 +90,13 @@ class Timeline:
 
 def build_timeline(session_id: str, records: Iterable[Record]) -> Timeline:
     """Build the timeline of ``records``, which are all of one session, in any order."""
-    steps, duplicates = order_records(records)
+    steps, duplicates, clashes = order_records(records)
     for number, step in enumerate(steps, 1):
         step.number = number
     lanes = Lanes(steps)
     events = sum(len(step.announced) + (not step.is_open) for step in steps)
     return Timeline(
-        session_id, steps, lanes.lanes, lanes, _find_outcome(steps), _compute_totals(steps, events), duplicates
+        session_id, steps, lanes.lanes, lanes, _find_outcome(steps), _compute_totals(steps, events), duplicates, clashes
     )
 
 
@@ -109,38 +112,78 @@ class LiveTimeline:
         self._count = len(timeline.steps)
         self._newest = max((step.began for step in timeline.steps), default=0)
         self._lanes = timeline.live_lanes
-        self._steps = {step.event.event_id: step for step in timeline.steps}
-        self._open_calls = {get_announced_id(step.event): step for step in timeline.steps if step.is_open}
-        self._seen_ids = {record.event.event_id for record in timeline.records()}
+        self._index = StepIndex()
+        self._steps: dict[str, Step] = {}
+        self._open_calls: dict[str, list[Step]] = defaultdict(list)
+        self._records: dict[str, list[Record]] = defaultdict(list)
+        for step in timeline.steps:
+            self._note_step(step)
+        for record in timeline.records():
+            self._records[record.event.event_id].append(record)
 
     def add(self, record: Record) -> Step | None:
         """Return the step of a new record, or None if it is a copy of a known one."""
         event = record.event
-        if event.event_id in self._seen_ids:
+        if self._is_copy(record):
             return None
-        self._seen_ids.add(event.event_id)
+        is_clash = event.event_id in self._records
+        self._records[event.event_id].append(record)
         recorded = to_microseconds(event.timestamp)
-        open_call = self._open_calls.pop(event.event_id, None)
-        began = min(open_call.began, recorded) if open_call else recorded - event.latency_us
         is_announcement = event.event_type == "call_started"
+        open_call = None if is_announcement else self._take_open_call(record)
+        began = recorded - event.latency_us
+        if open_call is not None:
+            is_other_clock = is_other_process(open_call.record, record)
+            began = min(open_call.began, recorded) if is_other_clock else open_call.began
+            recorded = max(recorded, began)
         announced = (record,) if is_announcement else open_call.announced if open_call else ()
         step = Step(
             record, announced, get_announced_type(event) if is_announcement else event.event_type, began, recorded
         )
-        parent = event.parent_event_id or ""
-        step.parent = self._steps.get(parent) or self._open_calls.get(parent)
-        call = self._find_call(event) if is_announcement else open_call
+        step.parent = self._index.find_parent(step)
+        call = open_call if not is_announcement else None if is_clash else self._find_call(event)
         step.number = call.number if call is not None else self._next_number(step)
         self._lanes.add(step)
-        if step.is_open:
-            self._open_calls[get_announced_id(event)] = step
-        self._steps[event.event_id] = step
+        self._note_step(step, open_call)
         return step
+
+    def _is_copy(self, record: Record) -> bool:
+        known = self._records.get(record.event.event_id, ())
+        return any(
+            each.value == record.value or encode_content(each.value) == encode_content(record.value) for each in known
+        )
+
+    def _note_step(self, step: Step, open_call: Step | None = None) -> None:
+        """Note a step under its ids; it replaces the open call that it ends."""
+        event_id = step.event.event_id
+        for announcement in step.announced:
+            self._note_id(announcement.event.event_id, step, open_call)
+        if step.is_open:
+            call_id = get_announced_id(step.event)
+            self._open_calls[call_id].append(step)
+            self._note_id(call_id, step, None)
+        else:
+            self._note_id(event_id, step, open_call)
+            self._steps[event_id] = step
+
+    def _note_id(self, event_id: str, step: Step, open_call: Step | None) -> None:
+        if open_call is not None:
+            self._index.replace(event_id, open_call, step)
+        self._index.add(event_id, step)
+
+    def _take_open_call(self, record: Record) -> Step | None:
+        """Return the open call that ``record`` ends, if possible of its own process. It is no longer open."""
+        calls = self._open_calls.get(record.event.event_id)
+        if not calls:
+            return None
+        call = min(calls, key=lambda call: is_other_process(call.record, record))
+        calls.remove(call)
+        return call
 
     def _find_call(self, announcement: Event) -> Step | None:
         """Return the step of the announced call, if another event of it came before."""
         call_id = get_announced_id(announcement)
-        return self._open_calls.get(call_id) or self._steps.get(call_id)
+        return next(iter(self._open_calls.get(call_id, ())), None) or self._steps.get(call_id)
 
     def _next_number(self, step: Step) -> int:
         """Return the number of a new step; 0 if it began before a known one."""

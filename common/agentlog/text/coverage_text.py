@@ -16,6 +16,7 @@ def describe_coverage(coverage: Coverage) -> str:
     """Describe in one line what was read, and what may be missing."""
     parts = [format_count(coverage.duplicates, "duplicate")] if coverage.duplicates else []
     parts += [f"{coverage.late:,} late"] if coverage.late else []
+    parts += [describe_clashes(coverage.clashes)] if coverage.clashes else []
     partitions = coverage.partitions if len(coverage.partitions) < coverage.partition_count else None
     where = describe_source(coverage.what, coverage.partition_count, partitions)
     where += ", by the catalogue" if coverage.catalogue else ""
@@ -23,6 +24,11 @@ def describe_coverage(coverage: Coverage) -> str:
         coverage.records, coverage.partition_count, coverage.unreadable, parts, coverage.missing_offsets
     )
     return f"{where}: {counts}; {_describe_beginning(coverage)}"
+
+
+def describe_clashes(clashes: int) -> str:
+    """Say that ids stand for several events."""
+    return f"{format_count(clashes, 'event id')} that {'stands' if clashes == 1 else 'stand'} for more than one event"
 
 
 def describe_source(source_name: str, partition_count: int, partitions: Sequence[int] | None = None) -> str:
