@@ -133,9 +133,14 @@ def make_object_name(content: bytes, suffix: str) -> str:
     return f"{digest[:2]}/{digest}{suffix}"
 
 
-def make_reference(url: str | None, content: bytes) -> dict[str, Any]:
-    """Return the reference that an event keeps in place of ``content``. ``url`` is None if it isn't stored."""
-    preview = content[: PREVIEW_CHARACTERS * 4].decode(errors="ignore")[:PREVIEW_CHARACTERS]
+def make_reference(url: str | None, content: bytes, preview: str | None = None) -> dict[str, Any]:
+    """Return the reference that an event keeps in place of ``content``. ``url`` is None if it isn't stored.
+
+    Args:
+        preview: what to show for it. None means its beginning.
+    """
+    if preview is None:
+        preview = content[: PREVIEW_CHARACTERS * 4].decode(errors="ignore")[:PREVIEW_CHARACTERS]
     return {"$ref": url, "bytes": len(content), "sha256": sha256(content).hexdigest(), "preview": preview}
 
 

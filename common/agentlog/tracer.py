@@ -50,7 +50,7 @@ class AgentTracer(RecordingMethods):
         goal: what the session has to achieve.
         cluster: a cluster's name in the settings, or ``host:port``. None means the default of the settings.
         kafka: librdkafka's properties, in place of ``cluster``.
-        file: a capture file, in place of Kafka.
+        file: a capture file, in place of Kafka. It holds all events when the ``with`` block ends.
         topic: the topic. None means the topic in the settings, or else ``agent-events``.
         redact: True applies the built-in rules for secrets, False applies none. A function is called with each event,
             after the built-in rules. It returns the event that is stored.
@@ -236,6 +236,13 @@ class AgentTracer(RecordingMethods):
             self._scope_token = None
         if self._delegation is not None:
             self._delegation.set_as_cause()
+        else:
+            self._write_through()
+
+    def _write_through(self) -> None:
+        """Wait until a capture file holds all that was recorded. Kafka isn't waited for."""
+        if self._recorder is not None and isinstance(self._recorder.delivery.options.target, Path):
+            self.flush()
 
     def _is_error_in_end(self, error: BaseException) -> bool:
         """Return whether the end already says all about ``error``, so that it needs no event of its own."""

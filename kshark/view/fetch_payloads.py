@@ -5,11 +5,12 @@ from typing import Any
 
 import msgspec
 
+from agentlog.event.reference import is_reference
 from agentlog.payloads import resolve
 from agentlog.session.timeline import Step
 
 MAX_DEPTH = 32
-"""How deep to search a payload or context for references; recorders put them at the top or one level below."""
+"""How deep to search a payload or context for references."""
 
 
 def fetch_references(steps: Iterable[Step]) -> None:
@@ -21,8 +22,10 @@ def fetch_references(steps: Iterable[Step]) -> None:
 
 
 def _fetch_value(value: Any, depth: int) -> Any:
+    if is_reference(value):
+        return _fetch_reference(value, depth)
     if isinstance(value, dict):
-        return _fetch_reference(value) if "$ref" in value else _fetch_items(value, depth)
+        return _fetch_items(value, depth)
     return [_fetch_value(inner, depth - 1) for inner in value] if isinstance(value, list) and depth else value
 
 
@@ -30,10 +33,10 @@ def _fetch_items(value: dict[str, Any], depth: int) -> dict[str, Any]:
     return {name: _fetch_value(inner, depth - 1) for name, inner in value.items()} if depth else value
 
 
-def _fetch_reference(reference: dict[str, Any]) -> object:
+def _fetch_reference(reference: dict[str, Any], depth: int) -> object:
     content = resolve(reference)
     if isinstance(content, str):
         return {**reference, "preview": f"{reference.get('preview') or ''} (not shown whole: {content})"}
     if str(reference["$ref"]).endswith(".json"):
-        return msgspec.json.decode(content)
+        return _fetch_value(msgspec.json.decode(content), depth - 1) if depth else msgspec.json.decode(content)
     return content.decode(errors="replace")

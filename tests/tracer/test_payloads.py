@@ -1,6 +1,8 @@
 """Large values: stored in a folder or in real S3, shortened without a store, and verified when they are resolved."""
 
 import json
+import re
+from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -14,6 +16,7 @@ from agentlog import AgentTracer, SettingsError
 from agentlog.event.event import MAX_EVENT_BYTES
 from agentlog.payloads import open_store, resolve
 from agentlog.recording.prepare.payload_offload import EventShrinker, shorten_event
+from tests.running import run
 from tests.s3_server import run_s3_server
 from tests.tracing import read_file_events, run_program
 
@@ -88,6 +91,39 @@ def test_an_event_of_many_fields_is_stored_whole_and_keeps_its_parent(tmp_path: 
     whole = resolve(event["payload"]["shortened"])
     assert isinstance(whole, bytes)
     assert json.loads(whole) == fields
+
+
+PICTURE = b64encode(b"\x89PNG\r\n\x1a\n" + b"picture" * 30_000).decode()
+PICTURE_ANSWERS = {
+    "OpenAI": [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PICTURE}"}}],
+    "Anthropic": [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PICTURE}}],
+    "MCP": [{"type": "image", "data": PICTURE, "mimeType": "image/png"}],
+    "text": [{"type": "text", "text": f"before ![shot](data:image/png;base64,{PICTURE})"}],
+    "JSON": [json.dumps({"shot": PICTURE})],
+}
+
+
+@pytest.mark.parametrize("kind", PICTURE_ANSWERS)
+@pytest.mark.parametrize("has_store", [True, False])
+def test_a_picture_is_shortened_to_its_kind_and_size_and_the_text_beside_it_stays(
+    tmp_path: Path, kind: str, has_store: bool
+) -> None:
+    file, store = tmp_path / "x.ndjson", tmp_path / "payloads"
+    answer = [*PICTURE_ANSWERS[kind], {"type": "text", "text": "clicked the button"}]
+    with AgentTracer("sess_1", agent_id="a", file=file, payloads=store if has_store else None) as tracer:
+        tracer.track_tool_call("browser.click", {"x": 1}, lambda: answer)
+    event = next(event for event in read_file_events(file) if event["event_type"] == "tool_call")
+    assert event["payload"]["output"][-1] == answer[-1]
+    assert len(json.dumps(event)) < MAX_EVENT_BYTES
+    assert "image/png" in json.dumps(event)
+    assert tracer.stats().shortened == (not has_store)
+    replay = ("kshark", "replay", "sess_1", "--file", file, "--format", "text")
+    text = run(*replay, variables={"COLUMNS": "300"}).text
+    assert re.search(r"image/png.*\d bytes.*clicked the button", text)
+    assert PICTURE[-40:] not in "".join(run(*replay, "--full").text.split())
+    if has_store:
+        [stored] = store.rglob("*.txt")
+        assert PICTURE in stored.read_text()
 
 
 def test_what_lies_in_a_folder_may_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:

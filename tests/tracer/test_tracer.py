@@ -1060,3 +1060,21 @@ def test_kshark_replays_what_was_recorded(recorded: Recorded) -> None:
     assert ran.code == 0, ran.error_text
     assert "stripe.create_invoice" in ran.text
     assert "succeeded" in ran.text
+
+
+@pytest.mark.parametrize("leave", [None, ValueError("broken"), SystemExit(0)], ids=["end", "error", "exit"])
+def test_a_capture_file_holds_the_whole_session_when_its_block_ends(
+    tmp_path: Path, leave: BaseException | None
+) -> None:
+    for number in range(5):
+        file = tmp_path / f"{number}.ndjson"
+        with contextlib.suppress(ValueError, SystemExit), AgentTracer(agent_id="a", goal="g", file=file) as tracer:
+            tracer.track_tool_call("a.get", {"n": number}, lambda: 1)
+            with tracer.sub_agent("helper") as helper:
+                helper.record("decision", {"action": "go"})
+            if leave is not None:
+                raise leave
+        kinds = [orjson.loads(line)["event_type"] for line in file.read_bytes().splitlines()]
+        assert kinds[0] == "session_start"
+        assert kinds[-1] == "session_end"
+        assert {"tool_call", "decision", "delegation_result"} < set(kinds)

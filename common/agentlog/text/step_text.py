@@ -1,15 +1,15 @@
 """The text of a step, for every renderer. Pure; the text is as recorded, so renderers must escape it."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import msgspec
-
 from ..event.event import parse_amount
+from ..event.reference import is_reference
 from ..formatting import format_count, format_dollars, format_duration
 from ..session.timeline import CALL_TYPES, Step
+from .condensed_value import condense_value, format_reference
+from .json_text import to_json_text
 
 STEP_WORDS = {
     "session_start": "start",
@@ -60,18 +60,20 @@ def get_step_word(step: Step) -> str:
 def format_payload_value(value: object) -> str:
     """Format a value of a payload: a text as it is, an object as names and values, anything else as JSON.
 
-    An object stands on one line. If a text in it has several lines, they stand indented below its name, and the
-    members before and after it have their own lines.
+    Media in base64 are replaced by their kinds and sizes. An object stands on one line. If a text in it has several
+    lines, they stand indented below its name, and the members before and after it have their own lines.
     """
+    value = condense_value(value)
     if isinstance(value, str):
         return value
     if isinstance(value, dict):
-        return _format_reference(value) or "\n".join(_format_members(value))
-    return _to_json(value)
+        return format_reference(value) if is_reference(value) else "\n".join(_format_members(value))
+    return to_json_text(value)
 
 
 def _make_detail(key: str, value: object, suffix: str = "") -> Detail:
-    if not isinstance(value, dict) or _format_reference(value):
+    value = condense_value(value)
+    if not isinstance(value, dict) or is_reference(value):
         return Detail(key, format_payload_value(value), suffix)
     parts = _format_members(value)
     return Detail(key, "\n".join(parts), suffix, parts if len(parts) > 1 else ())
@@ -95,31 +97,10 @@ def _format_members(value: dict[str, Any]) -> list[str]:
     return [*parts, "  ".join(row)] if row else parts
 
 
-def _format_reference(value: dict[str, Any]) -> str:
-    """Format a reference that replaces a large value; return an empty text for any other object."""
-    url = value.get("$ref", "")
-    if isinstance(url, str) and url:
-        location = f" in {url}"
-    elif url is None and "sha256" in value:
-        location = ", shortened"
-    else:
-        return ""
-    preview = format_payload_value(value.get("preview") or "")
-    size = format_payload_value(value.get("bytes", "?"))
-    return f"{preview} [{size} bytes{location}]".strip()
-
-
 def _format_inner_value(value: object) -> str:
     if isinstance(value, str):
         return value
-    return (_format_reference(value) if isinstance(value, dict) else "") or _to_json(value)
-
-
-def _to_json(value: object) -> str:
-    try:
-        return msgspec.json.encode(value).decode()
-    except OverflowError:  # an integer of more than 64 bits
-        return json.dumps(value, ensure_ascii=False)
+    return format_reference(value) if is_reference(value) else to_json_text(value)
 
 
 def format_headline(step: Step) -> str:

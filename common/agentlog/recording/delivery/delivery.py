@@ -145,6 +145,8 @@ class Delivery(EventQueue):
         sender = self._sender
         if sender is None or not sender.is_alive():
             return not self.queue
+        if threading.current_thread() is sender:  # a generator's block that ends in a collection of garbage there
+            return False
         waiter = Waiter(self.queued_count)
         sender.ledger.waiters.append(waiter)
         sender.wake()

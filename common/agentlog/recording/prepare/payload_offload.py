@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import orjson
 
 from ...event.event import MAX_EVENT_BYTES
+from ...event.media import Medium, may_hold_media, replace_media
 from ...payloads import (
+    PREVIEW_CHARACTERS,
     PayloadStore,
     StoreUsedBeforeForkError,
     make_object_name,
@@ -113,21 +115,46 @@ def shorten_event(value: bytes) -> ShrunkEvent:
 
 def _shrink_event(value: bytes, store_payload: Callable[[str, bytes], str | None]) -> ShrunkEvent:
     event = orjson.loads(value)
-    shortened_count, excess = 0, len(value) - MAX_EVENT_BYTES
+    keeper = _ValueKeeper(store_payload)
+    excess = len(value) - MAX_EVENT_BYTES
+    if may_hold_media(value.decode()):
+        event |= {part: replace_media(event[part], keeper.keep_text) for part in ("payload", "context")}
+        excess = len(_to_json(event)) - MAX_EVENT_BYTES
     for fields, name, content, suffix in _find_large_values(event):
         if excess <= 0:
             break
-        url = store_payload(make_object_name(content, suffix), content)
-        fields[name] = make_reference(url, content)
-        shortened_count += url is None
+        fields[name] = keeper.keep(content, suffix)
         excess = len(_to_json(event)) - MAX_EVENT_BYTES
     if excess > 0:  # many fields, none of them large
-        payload_json = _to_json(event["payload"])
-        url = store_payload(make_object_name(payload_json, ".json"), payload_json)
-        event["payload"] = _select_outline(event["payload"]) | {"shortened": make_reference(url, payload_json)}
+        shortened = keeper.keep(_to_json(event["payload"]), ".json")
+        event["payload"] = _select_outline(event["payload"]) | {"shortened": shortened}
         event["context"] = _select_outline(event["context"])
-        shortened_count += url is None
-    return ShrunkEvent(_to_json(event), shortened_count)
+    return ShrunkEvent(_to_json(event), keeper.shortened_count)
+
+
+class _ValueKeeper:
+    """Keeps values in the store, and makes the references to them.
+
+    Attributes:
+        shortened_count: how many values could not be stored.
+    """
+
+    def __init__(self, store_payload: Callable[[str, bytes], str | None]) -> None:
+        self._store_payload = store_payload
+        self.shortened_count = 0
+
+    def keep(self, content: bytes, suffix: str, preview: str | None = None) -> dict[str, Any]:
+        """Store ``content``, and return the reference that stands in its place."""
+        url = self._store_payload(make_object_name(content, suffix), content)
+        self.shortened_count += url is None
+        return make_reference(url, content, preview)
+
+    def keep_text(self, text: str, marked: str, medium: Medium | None) -> Any:
+        """Keep a text that is a medium, or holds one. If it can't be stored, the words beside the media stay."""
+        if len(text) < _MIN_MOVED_BYTES:
+            return text
+        reference = self.keep(text.encode(), ".txt", medium.kind if medium else marked[:PREVIEW_CHARACTERS])
+        return reference if medium or reference["$ref"] is not None else marked
 
 
 def _find_large_values(event: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, bytes, str]]:
