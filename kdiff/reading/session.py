@@ -32,13 +32,25 @@ class Session:
 
 
 def compare_totals(a: Session, b: Session) -> list[tuple[str, str, str]]:
-    """Return the totals side by side, except those that are 0 in both: name, value of A, value of B."""
+    """Return the totals side by side, except those that are 0 or unknown in both: name, value of A, value of B."""
     rows = []
     for name, format_total in _TOTALS:
         value_a, value_b = format_total(a.timeline), format_total(b.timeline)
-        if value_a not in ("0", "$0.00") or value_b not in ("0", "$0.00"):
+        if not {value_a, value_b} <= {"0", "$0.00", UNKNOWN}:
             rows.append((name, value_a, value_b))
     return rows
+
+
+UNKNOWN = "unknown"
+
+
+def _format_amount(amount: int | None) -> str:
+    return UNKNOWN if amount is None else f"{amount:,}"
+
+
+def _format_time_in_calls(timeline: Timeline) -> str:
+    durations = [duration for step in timeline.steps if (duration := step.duration_us) is not None]
+    return format_duration(sum(durations)) if durations else UNKNOWN
 
 
 _TOTALS: tuple[tuple[str, Callable[[Timeline], str]], ...] = (
@@ -47,10 +59,10 @@ _TOTALS: tuple[tuple[str, Callable[[Timeline], str]], ...] = (
     ("tool calls", lambda timeline: f"{timeline.totals.tool_calls:,}"),
     ("llm calls", lambda timeline: f"{timeline.totals.llm_calls:,}"),
     ("errors", lambda timeline: f"{timeline.totals.errors:,}"),
-    ("tokens in", lambda timeline: f"{timeline.totals.input_tokens:,}"),
-    ("tokens out", lambda timeline: f"{timeline.totals.output_tokens:,}"),
-    ("cost", lambda timeline: format_dollars(timeline.totals.cost_usd)),
-    ("time in calls", lambda timeline: format_duration(sum(step.duration_us for step in timeline.steps))),
+    ("tokens in", lambda timeline: _format_amount(timeline.totals.input_tokens)),
+    ("tokens out", lambda timeline: _format_amount(timeline.totals.output_tokens)),
+    ("cost", lambda timeline: UNKNOWN if (cost := timeline.totals.cost_usd) is None else format_dollars(cost)),
+    ("time in calls", _format_time_in_calls),
 )
 
 

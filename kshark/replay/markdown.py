@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from agentlog.event.escape import format_code_block, format_code_span, format_name, split_lines
 from agentlog.event.event import to_datetime
-from agentlog.formatting import format_count, format_dollars
+from agentlog.formatting import format_count
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step, Timeline, Totals
 from agentlog.terminal.text_width import escape_line
@@ -21,7 +21,7 @@ from agentlog.text.step_text import (
 
 from ..view.layout import DETAIL_STYLES, MAX_DEPTH_SHOWN, Layout
 from ..view.step_lines import MAX_PARTS, MAX_TEXT_LINES
-from ..view.timeline_text import describe_outcome, list_footer
+from ..view.timeline_text import describe_outcome, format_cost, list_footer
 
 MAX_TEXT_LENGTH = 400
 
@@ -37,12 +37,8 @@ def render_markdown(timeline: Timeline, steps: Sequence[Step], coverage: Coverag
         ("outcome", format_code_span(describe_outcome(timeline), 0)),
         ("began", f"{to_datetime(timeline.began):%Y-%m-%d %H:%M:%S} UTC"),
         ("calls", _format_calls(totals)),
-        ("tokens", f"{totals.input_tokens:,} in, {totals.output_tokens:,} out"),
-        (
-            "cost",
-            format_dollars(totals.cost_usd)
-            + (f", {format_count(totals.unpriced, 'call')} unpriced" if totals.unpriced else ""),
-        ),
+        ("tokens", f"{_format_count(totals.input_tokens)} in, {_format_count(totals.output_tokens)} out"),
+        ("cost", format_cost(totals).removeprefix("cost ")),
     )
     yield ""
     level = -1
@@ -54,6 +50,10 @@ def render_markdown(timeline: Timeline, steps: Sequence[Step], coverage: Coverag
     yield from _render_rows(
         *((name, format_code_span(", ".join(items), 0)) for name, items in list_footer(timeline, steps, coverage))
     )
+
+
+def _format_count(count: int | None) -> str:
+    return "unknown" if count is None else f"{count:,}"
 
 
 def _format_calls(totals: Totals) -> str:

@@ -48,7 +48,7 @@ def _find_containers(timeline: Timeline) -> dict[Step, Step | None]:
 
 
 def _is_container(outer: Step, step: Step) -> bool:
-    is_call = outer.lane is step.lane and outer.duration_us > 0 and outer.recorded > step.began
+    is_call = outer.lane is step.lane and (outer.duration_us or 0) > 0 and outer.recorded > step.began
     return outer is step.lane.delegation or is_call
 
 

@@ -82,9 +82,9 @@ def _find_highlights(timeline: Timeline) -> Iterator[tuple[str, Step, str]]:
             loop.first,
             f"{_name_step(loop.first)} x{len(loop.others) + 1:,}{_format_failure(loop)}",
         )
-    slowest = max(steps, key=lambda step: step.duration_us)
-    if slowest.duration_us:
-        yield "slowest", slowest, f"{_name_step(slowest)} {format_duration(slowest.duration_us)}"
+    slowest = max(steps, key=lambda step: step.duration_us or 0)
+    if duration_us := slowest.duration_us:
+        yield "slowest", slowest, f"{_name_step(slowest)} {format_duration(duration_us)}"
     most_expensive = max(steps, key=_find_cost)
     if _find_cost(most_expensive):
         yield "dearest", most_expensive, f"{_name_step(most_expensive)} {format_dollars(_find_cost(most_expensive))}"

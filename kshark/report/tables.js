@@ -13,7 +13,7 @@ function layTables() {
 }
 
 function summary([label, own]) {
-  const took = own.filter((step) => !steps.open[step]).sort((a, b) => steps.took[a] - steps.took[b]);
+  const took = own.filter((step) => steps.took[step] !== null).sort((a, b) => steps.took[a] - steps.took[b]);
   const rank = (share) => took[Math.max(Math.ceil(took.length * share) - 1, 0)];
   const times = { least: took[0], half: rank(0.5), most: rank(0.95), longest: took.at(-1) };
   const total = took.reduce((sum, step) => sum + steps.took[step], 0);
@@ -24,7 +24,8 @@ function* latencyTable(calls) {
   if (!calls.size) return;
   const found = [...calls].map(summary).sort((a, b) => b.total - a.total);
   const scale = { from: extreme(Math.min, found, "least"), to: extreme(Math.max, found, "longest") };
-  const ends = element("span", { class: "ends" }, element("span", {}, duration(scale.from)), element("span", {}, duration(scale.to)));
+  const known = Number.isFinite(scale.from);
+  const ends = element("span", { class: "ends" }, ...(known ? [scale.from, scale.to] : []).map((end) => element("span", {}, duration(end))));
   const head = ["tool or model", "calls", "errors", "median", "95 %", "longest", "together", ends];
   const body = found.slice(0, MOST_ROWS).map((each) => [
     filterLink(each.label),
@@ -33,7 +34,7 @@ function* latencyTable(calls) {
     timeOf(each.half),
     timeOf(each.most),
     each.longest === undefined ? "" : linkTo(each.longest, timeOf(each.longest)),
-    duration(each.total),
+    each.longest === undefined ? "" : duration(each.total),
     strip(each, scale),
   ]);
   yield tableOf("latency", "How long calls took", head, body, found.length - MOST_ROWS);

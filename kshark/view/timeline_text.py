@@ -6,7 +6,7 @@ from agentlog.event.escape import escape_controls, join_lines
 from agentlog.event.event import to_datetime
 from agentlog.formatting import format_count, format_dollars, format_duration
 from agentlog.session.coverage import Coverage
-from agentlog.session.timeline import Step, Timeline
+from agentlog.session.timeline import Step, Timeline, Totals
 from agentlog.terminal.style import Style
 from agentlog.terminal.text_width import cell_width, clip_text, flow_items, wrap_text
 from agentlog.text.coverage_text import describe_coverage, describe_range
@@ -75,13 +75,22 @@ def list_amounts(timeline: Timeline) -> Iterator[str]:
     if totals.retrievals:
         yield format_count(totals.retrievals, "search", "searches")
     if totals.llm_calls:
-        tokens = totals.input_tokens + totals.output_tokens
-        cost = format_dollars(totals.cost_usd) if totals.cost_usd or not totals.unpriced else "cost unknown"
-        unpriced = (
-            f" and {format_count(totals.unpriced, 'call')} unpriced" if totals.unpriced and totals.cost_usd else ""
-        )
-        yield f"{format_count(totals.llm_calls, 'llm call')}, {format_count(tokens, 'token')}, {cost}{unpriced}"
+        yield f"{format_count(totals.llm_calls, 'llm call')}, {format_tokens(totals)}, {format_cost(totals)}"
     yield format_count(totals.events, "event")
+
+
+def format_tokens(totals: Totals) -> str:
+    """Return the number of tokens as text."""
+    counts = [count for count in (totals.input_tokens, totals.output_tokens) if count is not None]
+    return format_count(sum(counts), "token") if counts else "tokens unknown"
+
+
+def format_cost(totals: Totals) -> str:
+    """Return the cost as text, with the number of calls that state none."""
+    if totals.cost_usd is None:
+        return "cost unknown"
+    unpriced = f" and {format_count(totals.unpriced, 'call')} unpriced" if totals.unpriced else ""
+    return format_dollars(totals.cost_usd) + unpriced
 
 
 def format_footer(timeline: Timeline, steps: Sequence[Step], coverage: Coverage, layout: Layout) -> Iterator[str]:
@@ -97,9 +106,10 @@ def list_footer(timeline: Timeline, steps: Sequence[Step], coverage: Coverage) -
     totals = timeline.totals
     if len(steps) < len(timeline.steps):
         yield "chosen", [f"{len(steps):,} of {format_count(len(timeline.steps), 'step')}"]
-    slowest = sorted((s for s in timeline.steps if s.duration_us), key=lambda s: -s.duration_us)[:3]
+    timed_steps = [(duration_us, step) for step in timeline.steps if (duration_us := step.duration_us)]
+    slowest = sorted(timed_steps, key=lambda timed: -timed[0])[:3]
     if slowest:
-        yield "slowest", [_describe_slow_step(step, timeline.began) for step in slowest]
+        yield "slowest", [_describe_slow_step(step, duration_us, timeline.began) for duration_us, step in slowest]
     if totals.cost_by_model:
         costs = sorted(totals.cost_by_model.items(), key=lambda item: -item[1])
         yield "cost", [f"{name} {format_dollars(cost)}" for name, cost in costs]
@@ -113,8 +123,8 @@ def list_footer(timeline: Timeline, steps: Sequence[Step], coverage: Coverage) -
     yield "read", [describe_coverage(coverage)]
 
 
-def _describe_slow_step(step: Step, began: int) -> str:
-    return f"{_name_step(step)} {format_duration(step.duration_us)} at {(step.began - began) / 1_000_000:,.1f} s"
+def _describe_slow_step(step: Step, duration_us: int, began: int) -> str:
+    return f"{_name_step(step)} {format_duration(duration_us)} at {(step.began - began) / 1_000_000:,.1f} s"
 
 
 def _name_step(step: Step) -> str:

@@ -19,8 +19,8 @@ class Consequences:
         sub_agent_lane: the lane of the sub-agent that the step called, or None.
         step_count: the number of later steps in the session.
         duration_us: the time from the step's beginning to the session's end, in microseconds.
-        cost_usd: the cost from the step on.
-        total_usd: the cost of the whole session.
+        cost_usd: the cost from the step on; None if no step states any.
+        total_usd: the cost of the whole session; None if no step states any.
         end: the session's end, or None.
     """
 
@@ -29,8 +29,8 @@ class Consequences:
     sub_agent_lane: Lane | None
     step_count: int
     duration_us: int
-    cost_usd: float
-    total_usd: float
+    cost_usd: float | None
+    total_usd: float | None
     end: Step | None
 
 
@@ -49,9 +49,10 @@ def find_consequences(step: Step, timeline: Timeline, causes: CauseGraph) -> Con
     )
 
 
-def sum_cost(steps: list[Step]) -> float:
-    """Add up the costs that steps have recorded, in dollars."""
-    return fsum(parse_amount(step.event.payload.get("cost_usd")) or 0 for step in steps)
+def sum_cost(steps: list[Step]) -> float | None:
+    """Add up the costs that steps have recorded, in dollars; return None if there are none."""
+    costs = [cost for step in steps if (cost := parse_amount(step.event.payload.get("cost_usd"))) is not None]
+    return fsum(costs) if costs else None
 
 
 def _find_retries(step: Step, later_steps: list[Step]) -> list[Step]:

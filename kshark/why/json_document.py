@@ -72,7 +72,7 @@ def _build_step(step: Step, causes: CauseGraph) -> dict[str, Any]:
         **build_step_reference(step, causes.step_numbers),
         "agent_id": step.event.agent_id,
         "began": format_timestamp(to_datetime(step.began)),
-        "duration_ms": step.duration_us / 1000,
+        "duration_ms": None if (duration_us := step.duration_us) is None else duration_us / 1000,
         "open": step.is_open,
         "failed": is_failure(step),
     }
@@ -94,6 +94,6 @@ def _build_consequences(consequences: Consequences, causes: CauseGraph) -> dict[
         else None,
         "steps": consequences.step_count,
         "lasted_ms": consequences.duration_us / 1000,
-        "cost_usd": round(consequences.cost_usd, 9),
+        "cost_usd": None if consequences.cost_usd is None else round(consequences.cost_usd, 9),
         "total_cost_usd": consequences.total_usd,
     }

@@ -57,7 +57,7 @@ def describe_rest(consequences: Consequences) -> str:
     if not consequences.step_count:
         return ""
     rest = f"{format_count(consequences.step_count, 'further step')}, {format_duration(consequences.duration_us)}"
-    if consequences.cost_usd:
+    if consequences.cost_usd and consequences.total_usd is not None:
         rest += f", {format_dollars(consequences.cost_usd)} of {format_dollars(consequences.total_usd)}"
     if consequences.end is not None:
         rest += f"; {shorten(format_headline(consequences.end), MAX_DIAGNOSIS_LENGTH)}"

@@ -220,7 +220,7 @@ def test_a_call_stands_where_it_began_not_where_it_ended() -> None:
     story = told(Ev("quick", 5), Ev("slow", 10, payload={"latency_ms": 9000.5}))
     assert [s.event.event_id for s in story.steps] == ["slow", "quick"]
     assert [since_noon(s.began) for s in story.steps] == [0.9995, 5]
-    assert [s.duration_us for s in story.steps] == [9_000_500, 0]
+    assert [s.duration_us for s in story.steps] == [9_000_500, None]
 
 
 def test_an_announced_call_began_when_its_announcement_says() -> None:
@@ -236,7 +236,7 @@ def test_a_call_that_was_announced_late_began_when_its_announcement_says_it_did(
     story = told(late, Ev("quick", 1), *([Ev("slow", 4)] if ended else []))
     assert [s.event.event_id for s in story.steps] == ["slow" if ended else "s1", "quick"]
     assert since_noon(story.steps[0].began) == 0.5
-    assert story.steps[0].duration_us == (3.5 * SECOND if ended else 0)
+    assert story.steps[0].duration_us == (3.5 * SECOND if ended else None)
 
 
 def test_an_announced_call_without_a_latency_took_from_its_announcement_to_its_record() -> None:
@@ -276,7 +276,7 @@ def test_a_latency_that_says_nothing_usable_breaks_nothing(latency: object) -> N
     story = told(Ev("a", 5, payload={"latency_ms": latency}), Ev("b", 6))
     assert [s.event.event_id for s in story.steps] == ["a", "b"]
     assert all(isinstance(EPOCH + timedelta(microseconds=s.began), datetime) for s in story.steps)
-    assert all(isinstance(timedelta(microseconds=s.duration_us), timedelta) for s in story.steps)
+    assert [s.duration_us for s in story.steps] == [None, None]
 
 
 def test_ties_stand_by_partition_and_offset() -> None:
@@ -424,7 +424,7 @@ def test_an_announcement_and_its_call_are_one_step_and_two_records() -> None:
 def test_a_call_announced_and_never_ended_is_open() -> None:
     story = told(Ev("a", 0), started("s1", 1, "lost", payload={"tool": "erp.post"}))
     call = story.steps[-1]
-    assert (call.kind, call.is_open, call.label, call.duration_us) == ("tool_call", True, "erp.post", 0)
+    assert (call.kind, call.is_open, call.label, call.duration_us) == ("tool_call", True, "erp.post", None)
     assert [r.event.event_id for r in story.records()] == ["a", "s1"]
     assert story.totals.calls == {"tool_call": 1, "erp.post": 1}
 
@@ -616,7 +616,7 @@ def test_a_call_that_ends_later_is_one_with_its_announcement(known_when_opened: 
     if not known_when_opened:
         step = live.add(written([opened])[0])
         assert step is not None
-        assert (step.is_open, step.kind, step.duration_us) == (True, "tool_call", 0)
+        assert (step.is_open, step.kind, step.duration_us) == (True, "tool_call", None)
     step = live.add(written([ended])[0])
     assert step is not None
     assert [record.event.event_id for record in step.announced] == ["s1"]
@@ -724,5 +724,13 @@ def test_totals_count_calls_failures_tokens_and_cost() -> None:
 def test_numbers_that_cannot_be_meant_break_no_total(name: str, amount: object) -> None:
     story = told(*(Ev(f"e{n}", n, kind="llm_call", payload={name: amount}) for n in range(3)))
     assert story.totals.events == 3
-    assert story.totals.cost_usd >= 0
-    assert story.totals.input_tokens >= 0
+    assert (story.totals.cost_usd, story.totals.input_tokens, story.totals.output_tokens) == (None, None, None)
+    assert [step.duration_us for step in story.steps] == [None] * 3
+
+
+def test_a_recorded_0_is_known_and_stays_0() -> None:
+    amounts = {"input_tokens": 0, "cached_tokens": 0, "cost_usd": 0, "latency_ms": 0}
+    story = told(Ev("a", 0, kind="llm_call", payload=amounts), Ev("b", 1, kind="llm_call"))
+    totals = story.totals
+    assert (totals.input_tokens, totals.cached_tokens, totals.output_tokens, totals.cost_usd) == (0, 0, None, 0)
+    assert [step.duration_us for step in story.steps] == [0, None]

@@ -34,7 +34,7 @@ FIELDS = {
     "lane": "lane agent_id depth parent delegation result",
     "step": "index step kind label lane parent began since_start_ms duration_ms open late_ms moved event record "
     "announced",
-    "searched": "source partitions partition_count records duplicates late missing_offsets beginning catalogue "
+    "searched": "source partitions partition_count records duplicates clashes late missing_offsets beginning catalogue "
     "log_begins from to unreadable",
 }
 

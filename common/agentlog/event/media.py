@@ -45,8 +45,10 @@ _FORMATS = {
     "pdf": "application/pdf", "image": "image", "audio": "audio",
 }  # fmt: skip
 _MIME = re.compile(r"(?:image|audio|video|application|font|model)/[\w.+-]{1,60}")
-_STARTS = ("iVBORw0KGg", "/9j/", "\\/9j\\/", "R0lGOD", "UklGR", "SUkqA", "TU0AK", "JVBERi0", "SUQz", "T2dnU", "ZkxhQ")
-_STARTS += ("GZ0eXB", "GkXfo", "UEsDB", "H4sI")
+_STARTS = (
+    "iVBORw0KGg", "/9j/", "\\/9j\\/", "R0lGOD", "UklGR", "SUkqA", "TU0AK", "JVBERi0", "SUQz", "T2dnU", "ZkxhQ",
+    "GZ0eXB", "GkXfo", "UEsDB", "H4sI",
+)  # fmt: skip
 _HINTS = (*_STARTS, "base64")
 _OBJECT_HINTS = (*_HINTS, *KIND_MEMBERS[:-2], '"format"', '"image"', '"audio"')
 _RUN = r"[A-Za-z0-9+/_-]"

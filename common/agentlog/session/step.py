@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..event.event import Event, Record
+from ..event.event import Event, Record, parse_amount
 
 
 @dataclass(slots=True, eq=False)
@@ -88,8 +88,10 @@ class Step:
         return self.event.payload.get("error") or None
 
     @property
-    def duration_us(self) -> int:
-        """The step's duration in microseconds: the event's latency, else the time from announcement to record."""
+    def duration_us(self) -> int | None:
+        """The step's duration in microseconds: its latency, else the time from announcement to record, else None."""
         if self.is_open:
-            return 0
-        return self.event.latency_us or (self.recorded - self.began if self.announced and not self.was_moved else 0)
+            return None
+        if parse_amount(self.event.payload.get("latency_ms")) is not None:
+            return self.event.latency_us
+        return self.recorded - self.began if self.announced and not self.was_moved else None

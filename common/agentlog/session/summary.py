@@ -6,8 +6,7 @@ from math import fsum
 
 import msgspec
 
-from ..event.event import parse_amount
-from .timeline import Step, Timeline
+from .timeline import Timeline
 
 USER = "user"
 GOAL_CHARACTERS = 1_000
@@ -53,7 +52,6 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
 def summarize_timeline(timeline: Timeline) -> Summary:
     """Make the row of a timeline that has steps."""
     totals = timeline.totals
-    llm_steps = [step for step in timeline.steps if step.kind == "llm_call"]
     owner = timeline.lanes[0].agent_id
     return Summary(
         session_id=timeline.session_id,
@@ -65,9 +63,9 @@ def summarize_timeline(timeline: Timeline) -> Summary:
         tool_calls=totals.tool_calls,
         llm_calls=totals.llm_calls,
         errors=totals.errors,
-        input_tokens=totals.input_tokens if _has_amount(llm_steps, "input_tokens") else None,
-        output_tokens=totals.output_tokens if _has_amount(llm_steps, "output_tokens") else None,
-        cost_usd=totals.cost_usd if _has_amount(timeline.steps, "cost_usd") else None,
+        input_tokens=totals.input_tokens,
+        output_tokens=totals.output_tokens,
+        cost_usd=totals.cost_usd,
         unpriced=totals.unpriced,
         tools=dict(Counter(step.label for step in timeline.steps if step.kind == "tool_call" and step.label)),
         records=totals.events + timeline.duplicates,
@@ -79,10 +77,6 @@ def list_agents(owner: str, agents: Iterable[str]) -> tuple[str, ...]:
     """List the agents that acted, the owner first, without users unless nobody else acted."""
     acted = sorted({*agents, owner} - {USER}, key=lambda agent: (agent != owner, agent))
     return tuple(acted) or (USER,)
-
-
-def _has_amount(steps: Iterable[Step], field_name: str) -> bool:
-    return any(parse_amount(step.event.payload.get(field_name)) is not None for step in steps)
 
 
 def sum_tokens(amounts: Iterable[float]) -> int:

@@ -25,7 +25,8 @@ class Totals:
     Attributes:
         calls: the number of calls by label (tool, model, or ``retrieval``), open calls included.
         failures: the number of those calls that ended in an error.
-        cost_usd: the sum of the recorded costs. Llm calls without a cost are counted in ``unpriced``.
+        input_tokens, cached_tokens, output_tokens: None if no llm call states any.
+        cost_usd: the sum of the recorded costs, None without any. Llm calls without a cost are counted in ``unpriced``.
         cost_by_model: the cost by model, or by tool if a tool has a cost.
     """
 
@@ -34,10 +35,10 @@ class Totals:
     llm_calls: int
     retrievals: int
     errors: int
-    input_tokens: int
-    cached_tokens: int
-    output_tokens: int
-    cost_usd: float
+    input_tokens: int | None
+    cached_tokens: int | None
+    output_tokens: int | None
+    cost_usd: float | None
     unpriced: int
     calls: dict[str, int]
     failures: dict[str, int]
@@ -235,7 +236,7 @@ def _compute_totals(steps: list[Step], events: int) -> Totals:
         input_tokens=_sum_tokens(llm_steps, "input_tokens"),
         cached_tokens=_sum_tokens(llm_steps, "cached_tokens"),
         output_tokens=_sum_tokens(llm_steps, "output_tokens"),
-        cost_usd=_sum_dollars(cost for group in costs.values() for cost in group),
+        cost_usd=_sum_dollars(cost for group in costs.values() for cost in group) if costs else None,
         unpriced=sum(
             parse_amount(step.event.payload.get("cost_usd")) is None and not step.is_open for step in llm_steps
         ),
@@ -254,8 +255,10 @@ def _group_costs(steps: list[Step]) -> dict[str, list[float]]:
     return costs
 
 
-def _sum_tokens(steps: list[Step], name: str) -> int:
-    return round(fsum(parse_amount(step.event.payload.get(name)) or 0 for step in steps))
+def _sum_tokens(steps: list[Step], name: str) -> int | None:
+    amounts = [parse_amount(step.event.payload[name]) for step in steps if name in step.event.payload]
+    stated = [amount for amount in amounts if amount is not None]
+    return round(fsum(stated)) if stated else None
 
 
 def _sum_dollars(amounts: Iterable[float]) -> float:
