@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from agentlog.event import codec
 from agentlog.event.event import Place, Record
-from agentlog.event.partial_decode import decode_partial, make_partial_event
+from agentlog.event.partial_decode import make_partial_event
 from agentlog.session.summary import Summary, summarize_timeline
 from agentlog.session.timeline import build_timeline
 from kshark.catalogue.recompute import group_sessions, store_recomputed
@@ -133,15 +133,6 @@ def test_sums_of_some_partitions_joined_with_those_of_the_others_say_what_the_ti
                 add(into, [record for record in log if record.place.partition == partition])
         merge_from(store, path, {})
         assert settled(store, log) == by_timeline(log)
-
-
-@settings(max_examples=300)
-@given(st.lists(st.one_of(st.binary(max_size=40), a_log().map(lambda log: b"".join(r.value for r in log[:1])))))
-def test_a_glance_takes_what_the_codec_takes_and_refuses_what_it_refuses(values: list[bytes]) -> None:
-    place = Place("t", 0, 0)
-    for value, found in zip(values, decode_partial(values, lambda _: place), strict=True):
-        decoded = codec.decode(value, place, "t[0]@0")
-        assert found == (make_partial_event(decoded.event) if isinstance(decoded, Record) else decoded)
 
 
 def test_a_file_that_can_be_read_only_once_is_read_right(tmp_path: Path) -> None:
