@@ -33,11 +33,12 @@ STATUSES: Mapping[str, str] = {
     "cancelled": "outcome = 'cancelled'",
     "other": "outcome NOT IN ('succeeded', 'failed', 'cancelled')",
 }
-_TOTALS = """
-    count(*), sum(outcome = 'succeeded'), sum(outcome = 'failed'), sum(outcome = 'cancelled'),
-    sum(outcome NOT IN ('succeeded', 'failed', 'cancelled')), sum(outcome IS NULL AND ended >= :alive),
-    sum(outcome IS NULL AND ended < :alive), sum(events), sum(tool_calls), sum(llm_calls), sum(errors),
-    sum(input_tokens), sum(output_tokens), sum(cost_usd), sum(unpriced)
+_TOTALS = f"""
+    count(*), count(*) FILTER (WHERE outcome = 'succeeded'), count(*) FILTER (WHERE outcome = 'failed'),
+    count(*) FILTER (WHERE outcome = 'cancelled'), count(*) FILTER (WHERE {STATUSES["other"]}),
+    count(*) FILTER (WHERE {STATUSES["running"]}), count(*) FILTER (WHERE {STATUSES["never-ended"]}),
+    sum(events), sum(tool_calls), sum(llm_calls), sum(errors), sum(input_tokens), sum(output_tokens), sum(cost_usd),
+    sum(unpriced)
 """
 
 
@@ -80,10 +81,12 @@ class Query:
     sort: str = "start"
     now_us: int = field(default_factory=lambda: time.time_ns() // 1000)
 
-    def select_rows(self, store: Store) -> Iterator[Summary]:
-        """Yield the sessions, the largest value of ``sort`` first, sessions without a value last."""
-        order = f"{ORDERS[self.sort]} DESC NULLS LAST, started DESC, session_id"
-        return store.query_rows(self._build_condition(), order, self._build_parameters())
+    def select_rows(self, store: Store, limit: int | None = None) -> Iterator[Summary]:
+        """Yield the sessions, the largest value of ``sort`` first, sessions without a value last; at most ``limit``."""
+        order = "started DESC, session_id"
+        if self.sort != "start":  # in the order of the start, an index finds the newest sessions
+            order = f"{ORDERS[self.sort]} DESC NULLS LAST, {order}"
+        return store.query_rows(self._build_condition(), order, self._build_parameters(), limit)
 
     def select_totals(self, store: Store) -> Totals:
         """Return the sums over all selected sessions."""

@@ -13,7 +13,7 @@ from agentlog.session.summary import Summary
 
 from .text import has_words
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 BUSY_TIMEOUT_S = 20.0
 """How long to wait for another process's transaction."""
 
@@ -26,6 +26,8 @@ CREATE TABLE sessions (
     errors INTEGER, input_tokens INTEGER, output_tokens INTEGER, cost_usd REAL, unpriced INTEGER, tools TEXT,
     records INTEGER, goal TEXT
 );
+CREATE INDEX sessions_by_start ON sessions (started DESC, session_id);
+CREATE INDEX sessions_to_recompute ON sessions (session_id) WHERE NOT sure;
 CREATE TABLE kept (session_id TEXT PRIMARY KEY, sums BLOB NOT NULL);
 CREATE TABLE lays (
     session_id TEXT, partition INTEGER, first INTEGER NOT NULL, last INTEGER NOT NULL,
@@ -216,10 +218,12 @@ class Store:
         """Count the records of all sessions, copies included."""
         return int(self._db.execute("SELECT ifnull(sum(records), 0) FROM sessions WHERE sure").fetchone()[0])
 
-    def query_rows(self, condition: str, order: str, values: Mapping[str, object]) -> Iterator[Summary]:
-        """Yield the rows that meet an SQL condition, in an SQL order."""
-        query = f"SELECT {', '.join(_COLUMNS)} FROM sessions WHERE sure AND {condition} ORDER BY {order}"  # noqa: S608
-        return map(_decode_row, self._db.execute(query, values))
+    def query_rows(
+        self, condition: str, order: str, values: Mapping[str, object], limit: int | None = None
+    ) -> Iterator[Summary]:
+        """Yield the rows that meet an SQL condition, in an SQL order; at most ``limit``."""
+        query = f"SELECT {', '.join(_COLUMNS)} FROM sessions WHERE sure AND {condition} ORDER BY {order} LIMIT :limit"  # noqa: S608
+        return map(_decode_row, self._db.execute(query, {**values, "limit": -1 if limit is None else limit}))
 
     def query_totals(self, expressions: str, condition: str, values: Mapping[str, object]) -> tuple[Any, ...]:
         """Return the values of SQL expressions over the rows that meet an SQL condition."""

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from itertools import islice
 
 import typer
 
@@ -36,7 +35,7 @@ def choose_session(request: SessionRequest, *, is_newest: bool) -> SessionReques
         raise UsageError("a pipe can be read only once: name a SESSION, or give --file a file")
     query = Query(request.span)
     with load_sessions(request.source, request.use_catalogue) as session_list:
-        rows = list(islice(query.select_rows(session_list.store), 1 if is_newest else MAX_CHOICES))
+        rows = list(query.select_rows(session_list.store, 1 if is_newest else MAX_CHOICES))
         if not rows:
             report_unreadable(session_list)
             check_readable(session_list)

@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import dataclass
-from itertools import islice
 
 from agentlog.errors import NothingToShow, UsageError
 from agentlog.event.position import Moment, PositionRange
@@ -51,7 +50,7 @@ def list_sessions(source_options: SourceOptions, query: Query, options: Sessions
     check_span(query.span)
     with load_sessions(source_options, use_catalogue) as session_list:
         report_unreadable(session_list)
-        rows = islice(query.select_rows(session_list.store), options.row_limit)
+        rows = query.select_rows(session_list.store, options.row_limit)
         if options.format == "json":
             totals = query.select_totals(session_list.store)
             unreadable = list(session_list.list_unreadable(MAX_UNREADABLE_LISTED))

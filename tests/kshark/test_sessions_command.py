@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from agentlog.session.summary import GOAL_CHARACTERS
+from kshark.catalogue.query import ORDERS
 from kshark.catalogue.text import fold_case, has_words
 from kshark.cli import app
 from tests.kshark.test_hostile import EVIL, STEERING
@@ -215,3 +216,21 @@ def test_what_is_none_of_them_is_asked_again(offered: Path) -> None:
     terminal.process.sendline("3")
     assert terminal.wait_for_end() == 0
     assert any(line.startswith(LONG.format(2)) for line in terminal.lines)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_limit_shows_the_first_of_all_rows_whatever_they_are_sorted_by(tmp_path: Path, order: str) -> None:
+    calls = [
+        make_event(
+            n, "llm_call", session_id=f"s{n * n % 7}", payload={"latency_ms": n, "cost_usd": n % 4, "output_tokens": n}
+        )
+        for n in range(40)
+    ]
+    file = write_capture_file(tmp_path / "run.ndjson", *calls)
+    assert rows(file, "--sort", order, "--limit", "3") == rows(file, "--sort", order)[:3]
+
+
+def test_totals_of_no_session_are_none_of_each_status(tmp_path: Path) -> None:
+    file = write_capture_file(tmp_path / "run.ndjson", make_tool_call(1))
+    totals = orjson.loads(listed(file, "--tool", "other", "--format", "json").out)["totals"]
+    assert [totals[name] for name in ("sessions", "succeeded", "failed", "running")] == [0, 0, 0, 0]
