@@ -245,9 +245,10 @@ def query_progress(db: sqlite3.Connection, schema: str = "main") -> dict[int, Pa
 def _encode_row(session_id: str, row: Summary | None) -> tuple[object, ...]:
     if row is None:
         return session_id, False, *(None for _ in _COLUMNS[1:])
-    agents, tools = (msgspec.json.encode(value).decode() for value in (row.agents, row.tools))
-    values = {**msgspec.structs.asdict(row), "agents": agents, "tools": tools}
-    return session_id, True, *(values[name] for name in _COLUMNS[1:])
+    agents, tools = msgspec.json.encode(row.agents).decode(), msgspec.json.encode(row.tools).decode()
+    _, _, *values = msgspec.structs.astuple(row)
+    values[_COLUMNS.index("tools") - 2] = tools
+    return session_id, True, agents, *values
 
 
 def _decode_row(row: Sequence[object]) -> Summary:

@@ -11,8 +11,8 @@ from math import fsum
 from typing import NamedTuple, Self, TypeVar
 from zlib import crc32
 
-import google_crc32c
 import msgspec
+from google_crc32c import value as crc32c
 
 from ..event.event import EPOCH, MICROSECOND, parse_amount, parse_latency_us
 from ..event.partial_decode import PartialEvent
@@ -106,10 +106,10 @@ class SessionAccumulator(msgspec.Struct):
     announced_by: int = -_NEVER
     bound: SessionBound | None = None
     rivals_by: int = -_NEVER
-    bounders: set[str] = set()
+    bounders: frozenset[str] = frozenset()
     starts: bool = False
     started_alone: bool = False
-    delegations: set[tuple[str, str | None]] = set()
+    delegations: frozenset[tuple[str, str | None]] = frozenset()
     outcome_stated: bool = False
     goal: Goal | None = None
     tool_calls: int = 0
@@ -121,10 +121,10 @@ class SessionAccumulator(msgspec.Struct):
     output_tokens: list[float] = []
     costs: list[float] = []
     open: dict[str, AnnouncedCall] = {}
-    own: set[str] = set()
-    announcing: set[str] = set()
-    fresh: set[str] = set()
-    bound_ids: set[str] = set()
+    own: list[str] = []
+    announcing: list[str] = []
+    fresh: list[str] = []
+    bound_ids: list[str] = []
     known: bytes = b""
 
     def add(self, event: PartialEvent, partition: int, offset: int) -> None:
@@ -143,7 +143,7 @@ class SessionAccumulator(msgspec.Struct):
         if kind == "call_started":
             self._add_announcement(event, recorded_us)
             return
-        self.own.add(event.event_id)
+        self.own.append(event.event_id)
         if recorded_us > self.ended:  # noqa: PLR1730  a call of max would cost more, and this runs for each event
             self.ended = recorded_us
         if payload.error and kind != "session_end":
@@ -174,11 +174,8 @@ class SessionAccumulator(msgspec.Struct):
         parent = event.context.parent_event_id
         parent_id = parent if isinstance(parent, str) and parent else None
         is_sure = is_sure and event.event_type != "call_started" and began >= MIN_TIME_US
-        self.first = min(
-            self.first,
-            FirstEvent(began, partition, offset, event.event_id, parent_id, event.agent_id, is_sure),
-            key=_get_first_key,
-        )
+        first = FirstEvent(began, partition, offset, event.event_id, parent_id, event.agent_id, is_sure)
+        self.first = _choose_first(self.first, first)
 
     def _add_other(self, event: PartialEvent, recorded_us: int, raised_us: int) -> None:
         payload = event.payload
@@ -192,13 +189,13 @@ class SessionAccumulator(msgspec.Struct):
                 self.errors += not payload.error
             case "delegation":
                 to_agent_id = payload.to_agent_id
-                self.delegations.add((event.agent_id, to_agent_id if isinstance(to_agent_id, str) else None))
+                self.delegations |= {(event.agent_id, to_agent_id if isinstance(to_agent_id, str) else None)}
             case "session_start" | "session_end":
                 self._add_bound(event, recorded_us, raised_us)
 
     def _add_bound(self, event: PartialEvent, recorded_us: int, raised_us: int) -> None:
-        self.bounders.add(event.agent_id)
-        self.bound_ids.add(event.event_id)
+        self.bounders |= {event.agent_id}
+        self.bound_ids.append(event.event_id)
         if event.event_type == "session_start":
             self.starts = True
             self.started_alone |= not isinstance(event.context.parent_event_id, str)
@@ -207,21 +204,27 @@ class SessionAccumulator(msgspec.Struct):
         status = resolve_end_status(event.payload.status, event.status)
         self._update_bound(SessionBound(recorded_us, raised_us, event.event_type, status))
 
-    def _update_bound(self, bound: SessionBound | None) -> None:
+    def _update_bound(self, bound: SessionBound) -> None:
         """Keep the bound that was recorded last, and note the latest possible time of the other one."""
-        bounds = sorted(filter(None, (self.bound, bound)), key=lambda bound: -bound.at)
-        self.bound = next(iter(bounds), None)
-        self.rivals_by = max([self.rivals_by, *(rival.by for rival in bounds[1:])])
+        if self.bound is None:
+            self.bound = bound
+            return
+        earlier, later = (self.bound, bound) if self.bound.at < bound.at else (bound, self.bound)
+        self.bound = later
+        self.rivals_by = max(self.rivals_by, earlier.by)
 
     def _add_goal(self, goal: Goal) -> None:
         """Keep the first goal that was added, but replace it by the goal of the session's first event."""
-        known = self.goal or goal
+        if self.goal is None:
+            self.goal = goal
+            return
+        known = self.goal
         is_sole = known.is_sole and goal.is_sole and known.text == goal.text
         self.goal = (goal if goal.event_id == self.first.event_id else known)._replace(is_sole=is_sole)
 
     def _add_announcement(self, event: PartialEvent, recorded_us: int) -> None:
         payload = event.payload
-        self.announcing.add(event.event_id)
+        self.announcing.append(event.event_id)
         self.announced_by = max(self.announced_by, recorded_us)
         call_id = resolve_call_id(payload.call_id, event.event_id)
         kind = resolve_call_type(payload.call_type, names_model=payload.model is not msgspec.UNSET)
@@ -232,16 +235,17 @@ class SessionAccumulator(msgspec.Struct):
         )
         alone = call_id not in self.open
         self.open[call_id] = AnnouncedCall(recorded_us, kind, _find_label(event), bool(payload.error), amounts, alone)
-        self.fresh.add(call_id)
+        self.fresh.append(call_id)
 
     def finalize(self) -> None:
         """Finish what was added: look for copies, join calls with their announcements, hash the ids."""
-        added = self.records - len(self.known) // 8
-        known = set(_unpack_hashes(self.known))
-        hashes = [hash_id(event_id) for ids in (self.own, self.announcing) for event_id in ids]
-        has_copies = added != len(hashes) or not self.own.isdisjoint(self.announcing) or not known.isdisjoint(hashes)
-        ended = self.open.keys() & self.own
-        has_late_announcements = not known.isdisjoint(map(hash_id, self.fresh - ended))
+        known, own = set(_unpack_hashes(self.known)), set(self.own)
+        hashes = _hash_ids([*own, *set(self.announcing)])
+        has_copies = self.records != len(known) + len(hashes) or not (
+            own.isdisjoint(self.announcing) and known.isdisjoint(hashes)
+        )
+        ended = self.open.keys() & own
+        has_late_announcements = not known.isdisjoint(map(hash_id, set(self.fresh) - ended))
         has_announced_first = self.first.event_id in ended
         has_announced_again = any(not self.open[call_id].alone for call_id in ended)
         has_announced_bound = not ended.isdisjoint(self.bound_ids)
@@ -250,9 +254,10 @@ class SessionAccumulator(msgspec.Struct):
         for call_id in ended:
             del self.open[call_id]
         self.known += array("Q", hashes).tobytes()
-        self.own, self.announcing, self.fresh, self.bound_ids = set(), set(), set(), set()
+        self.own, self.announcing, self.fresh, self.bound_ids = [], [], [], []
         for amounts in (self.costs, self.input_tokens, self.output_tokens):
-            amounts[:] = _reduce_exactly(amounts)
+            if len(amounts) > MAX_STORED_AMOUNTS:
+                amounts[:] = _reduce_exactly(amounts)
 
     def merge(self, other: "SessionAccumulator") -> Self:
         """Add the totals of the session's records in other partitions, and return self. Both must be finalized."""
@@ -276,11 +281,12 @@ class SessionAccumulator(msgspec.Struct):
         return self
 
     def _merge_order(self, other: "SessionAccumulator") -> None:
-        self.first = min(self.first, other.first, key=_get_first_key)
+        self.first = _choose_first(self.first, other.first)
         self.ended = max(self.ended, other.ended)
         self.announced_by = max(self.announced_by, other.announced_by)
         self.rivals_by = max(self.rivals_by, other.rivals_by)
-        self._update_bound(other.bound)
+        if other.bound is not None:
+            self._update_bound(other.bound)
         if other.goal is not None:
             self._add_goal(other.goal)
         for name in ("starts", "started_alone", "outcome_stated"):
@@ -315,10 +321,10 @@ class SessionAccumulator(msgspec.Struct):
             return None
         open_calls = list(self.open.values())
         open_llm_calls = [call for call in open_calls if call.kind == "llm_call"]
+        open_tool_calls = [call for call in open_calls if call.kind == "tool_call"]
         tools = self.tools.copy()
-        for call in open_calls:
-            if call.kind == "tool_call" and call.label:
-                tools[call.label] = tools.get(call.label, 0) + 1
+        for label in [call.label for call in open_tool_calls if call.label]:
+            tools[label] = tools.get(label, 0) + 1
         return Summary(
             session_id=self.session_id,
             agents=list_agents(owner, self.agents),
@@ -326,9 +332,9 @@ class SessionAccumulator(msgspec.Struct):
             ended=ended,
             outcome=self.bound.said if self.bound is not None and self.bound.kind == "session_end" else None,
             events=self.records,
-            tool_calls=self.tool_calls + sum(call.kind == "tool_call" for call in open_calls),
+            tool_calls=self.tool_calls + len(open_tool_calls),
             llm_calls=self.llm_calls + len(open_llm_calls),
-            errors=self.errors + sum(call.failed for call in open_calls),
+            errors=self.errors + sum([call.failed for call in open_calls]),
             input_tokens=_sum_stated(sum_tokens, self.input_tokens, [call.amounts[1] for call in open_llm_calls]),
             output_tokens=_sum_stated(sum_tokens, self.output_tokens, [call.amounts[2] for call in open_llm_calls]),
             cost_usd=_sum_stated(sum_dollars, self.costs, [call.amounts[0] for call in open_calls]),
@@ -340,9 +346,11 @@ class SessionAccumulator(msgspec.Struct):
 
     def _find_end(self) -> int | None:
         """Return the time of the last event, or None if an announcement makes it uncertain."""
-        if not all(call.alone and call.kind in CALL_TYPES for call in self.open.values()):
-            return None
-        ended = max([self.ended, *(call.at for call in self.open.values())])
+        ended = self.ended
+        for call in self.open.values():
+            if not call.alone or call.kind not in CALL_TYPES:
+                return None
+            ended = max(ended, call.at)
         return ended if ended >= self.announced_by else None
 
     def _is_first_certain(self) -> bool:
@@ -371,8 +379,9 @@ class SessionAccumulator(msgspec.Struct):
         return is_own_lane_only and is_outcome_stated and self.rivals_by < self.bound.at
 
 
-def _get_first_key(first: FirstEvent) -> tuple[int, int, int]:
-    return first.began, first.partition, first.offset
+def _choose_first(known: FirstEvent, other: FirstEvent) -> FirstEvent:
+    """Return the event that began first. Of two that began together, the one with the lower place is the first."""
+    return other if other[:3] < known[:3] else known
 
 
 def _find_label(event: PartialEvent) -> str:
@@ -382,8 +391,11 @@ def _find_label(event: PartialEvent) -> str:
 
 def hash_id(event_id: str) -> int:
     """Return a hash of 64 bits, the same in every run. If two ids share it, the only consequence is ``doubt``."""
-    name = event_id.encode()
-    return crc32(name) << 32 | int(google_crc32c.value(name))
+    return _hash_ids([event_id])[0]
+
+
+def _hash_ids(event_ids: Iterable[str]) -> list[int]:
+    return [crc32(name) << 32 | crc32c(name) for name in map(str.encode, event_ids)]
 
 
 def _unpack_hashes(hashes: bytes) -> "array[int]":
@@ -394,6 +406,8 @@ def _unpack_hashes(hashes: bytes) -> "array[int]":
 
 MAX_UNSUMMED_AMOUNTS = 1_000
 """When a list holds more amounts, they are added up, to bound its memory."""
+MAX_STORED_AMOUNTS = 8
+"""More amounts than these are added up before they are stored."""
 
 
 def _add_amount(amounts: list[float], value: object) -> None:
