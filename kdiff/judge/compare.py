@@ -10,6 +10,7 @@ from typing import NamedTuple
 from agentlog.formatting import format_count
 
 from ..align.match_lanes import match_streams
+from ..align.parallel_calls import order_parallel_calls
 from ..align.payload_compare import Payloads
 from ..align.sequence import align
 from ..align.step_groups import StepGroup, StepGroups
@@ -77,7 +78,7 @@ def _align_streams(a: StepGroups, b: StepGroups, payloads: Payloads) -> Iterator
     index_b_by_a = {group_a.index: group_b.index for group_a, group_b in matched_streams.matched_delegations.items()}
     alignments = []
     for stream_a, stream_b in matched_streams.streams:
-        alignment = align(stream_a, stream_b, payloads.weigh_pair)
+        alignment = align(stream_a, order_parallel_calls(stream_a, stream_b), payloads.weigh_pair)
         index_b_by_a.update({x.index: y.index for x, y in alignment if x is not None and y is not None})
         alignments.append(alignment)
     paired_before = _PairedBefore(index_b_by_a)
