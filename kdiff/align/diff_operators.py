@@ -183,11 +183,10 @@ class LeafOperator(BaseOperator):
 
     def give_up_diffing(self, level: DiffLevel, diff_instance: DeepDiff) -> bool:
         """Report two values that are not the same; go on with the contents of two JSON texts."""
-        if isinstance(level.t1, str) and isinstance(level.t2, str):
-            contents = parse_json_texts(level.t1, level.t2)
-            if contents is not None:
-                level.t1, level.t2 = contents
-                return False
+        contents = parse_json_texts(level.t1, level.t2)
+        if contents is not None:
+            level.t1, level.t2 = contents
+            return False
         if not is_same_leaf(level.t1, level.t2, self._context, _position(level).path[-1]):
             diff_instance.custom_report_result(CHANGED, level)
         return True

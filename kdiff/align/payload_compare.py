@@ -14,7 +14,7 @@ from agentlog.event import codec
 from agentlog.event.event import Event, Unreadable
 
 from ..reading.normalize import METRICS, IgnoreRules, normalize_text
-from ..reading.signature import CALL_KINDS, extract_text
+from ..reading.signature import CALL_KINDS, extract_text, has_noise
 from .payload_diff import (
     Change,
     ComparisonContext,
@@ -131,7 +131,7 @@ class Payloads:
             return arguments, []
         texts = _FREE_TEXT.get(a.kind, ()) if a.kind == b.kind else ()
         rest = [name for name in (*payload_a, *payload_b) if name not in (argument, *texts) and name not in METRICS]
-        observed = replace(written, is_observation=a.kind != "agent_message")
+        observed = replace(written, is_observation=a.kind != "agent_message", has_noise=has_noise(a.kind))
         answer = replace(observed, is_creation=not arguments and a.changes_state)
         answers = _compare_members(payload_a, payload_b, rest, answer)
         return arguments, answers + _compare_members(payload_a, payload_b, texts, replace(observed, is_free_text=True))

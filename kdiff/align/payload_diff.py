@@ -11,6 +11,8 @@ from ..reading.normalize import (
     METRICS,
     IgnoreRules,
     is_id_key,
+    is_no_argument,
+    is_noise_member,
     is_rewording,
     is_volatile_key,
     normalize_text,
@@ -29,6 +31,8 @@ JSON_BEGINS = ("{", "[")
 """The first characters of a JSON text that holds an object or a list."""
 
 Path = tuple[str, ...]
+ARGUMENTS = ("payload", "input")
+"""The path of what a tool is given."""
 
 
 class Absent:
@@ -104,6 +108,7 @@ class ComparisonContext:
         is_observation: the agent read the values. It didn't write them.
         is_creation: the values are the result of a call that makes things.
         is_free_text: a model wrote the values as text.
+        has_noise: programs or models wrote the values, so noise in them makes no difference.
     """
 
     rules: IgnoreRules
@@ -111,6 +116,7 @@ class ComparisonContext:
     is_observation: bool = False
     is_creation: bool = False
     is_free_text: bool = False
+    has_noise: bool = False
 
     def match_ids(self, a: Sequence[int], b: Sequence[int]) -> bool:
         """Whether the ids of ``a`` and ``b`` have the same roles, pair by pair."""
@@ -136,7 +142,12 @@ class Pair(NamedTuple):
 
 def is_ignored(path: Path, rules: IgnoreRules) -> bool:
     """Whether the value at ``path`` is not compared: it is volatile, a metric, or the user ignores it."""
-    return is_volatile_key(path[-1]) or (len(path) == 2 and path[-1] in METRICS) or rules.ignores(path)
+    return (
+        is_volatile_key(path[-1])
+        or is_noise_member(path)
+        or (len(path) == 2 and path[-1] in METRICS)
+        or rules.ignores(path)
+    )
 
 
 def is_equal(a: Any, b: Any) -> bool:
@@ -172,9 +183,7 @@ def is_same_text(a: str, b: str, context: ComparisonContext, key: str) -> bool:
     """Whether two texts say the same: they differ only in noise and ids of one role, or are free text reworded."""
     if a == b and len(a) > LONG_TEXT:
         return True
-    text_a, text_b = (
-        normalize_text(text, context.rules, should_mask_durations=context.is_observation) for text in (a, b)
-    )
+    text_a, text_b = (normalize_text(text, context.rules, should_mask_noise=context.has_noise) for text in (a, b))
     if is_id_key(key) and not text_a.id_hashes and not text_b.id_hashes and " " not in a + b:
         matches = context.match_ids((hash_id(a),), (hash_id(b),))
     else:
@@ -191,8 +200,8 @@ def is_settled(pair: Pair, context: ComparisonContext) -> bool:
         return a == b
     if is_id_key(pair.key) or a[:1] in JSON_BEGINS:
         return False
-    text_a = normalize_text(a, context.rules, should_mask_durations=context.is_observation)
-    text_b = text_a if a == b else normalize_text(b, context.rules, should_mask_durations=context.is_observation)
+    text_a = normalize_text(a, context.rules, should_mask_noise=context.has_noise)
+    text_b = text_a if a == b else normalize_text(b, context.rules, should_mask_noise=context.has_noise)
     return text_a.form == text_b.form and not text_a.id_hashes and not text_b.id_hashes
 
 
@@ -203,10 +212,12 @@ def is_same_number(a: float, b: float, context: ComparisonContext, key: str) -> 
     return a == b
 
 
-def parse_json_texts(a: str, b: str) -> tuple[Any, Any] | None:
-    """Return the contents of two JSON texts if both are objects or both are lists, else None."""
-    inner_a, inner_b = parse_json_text(a), parse_json_text(b)
-    return (inner_a, inner_b) if type(inner_a) is type(inner_b) and not isinstance(inner_a, str) else None
+def parse_json_texts(a: Any, b: Any) -> tuple[Any, Any] | None:
+    """Return the contents of two values, one of them a JSON text, if both are objects or both are lists; else None."""
+    if not isinstance(a, str) and not isinstance(b, str):
+        return None
+    inner_a, inner_b = (parse_json_text(each) if isinstance(each, str) else each for each in (a, b))
+    return (inner_a, inner_b) if type(inner_a) is type(inner_b) and isinstance(inner_a, dict | list) else None
 
 
 def is_same_leaf(a: Any, b: Any, context: ComparisonContext, key: str) -> bool:
@@ -224,11 +235,7 @@ def is_number(value: Any) -> bool:
 def find_innermost(a: Any, b: Any, context: ComparisonContext, path: Path) -> tuple[Any, Any, Path]:
     """Return the innermost values, and their path, that hold all the differences between ``a`` and ``b``."""
     while not is_equal(a, b):
-        if isinstance(a, str) and isinstance(b, str):
-            contents = parse_json_texts(a, b)
-            if contents is None:
-                break
-            a, b = contents
+        a, b = parse_json_texts(a, b) or (a, b)
         if type(a) is not type(b) or not isinstance(a, dict | list):
             break
         pairs = [pair for pair in pair_children(a, b, context, path) if not is_settled(pair, context)]
@@ -245,10 +252,16 @@ def pair_children(a: Any, b: Any, context: ComparisonContext, path: Path) -> Ite
     """Yield the members of two objects, or the items of two lists, side by side, but not those that are ignored."""
     if isinstance(a, Mapping):
         for pair in _pair_members(a, b, context):
-            if not pair.is_empty and not is_ignored((*path, pair.key), context.rules):
+            inner = (*path, pair.key)
+            if not (pair.is_empty or _has_no_argument(pair, inner) or is_ignored(inner, context.rules)):
                 yield pair
         return
     yield from (pair for pair in _pair_items(a, b, context.rules) if not context.rules.ignores((*path, pair.key)))
+
+
+def _has_no_argument(pair: Pair, path: Path) -> bool:
+    """Whether both sides call a tool without arguments."""
+    return path == ARGUMENTS and all(each is ABSENT or is_no_argument(each) for each in (pair.a, pair.b))
 
 
 def _pair_members(a: Mapping[str, Any], b: Mapping[str, Any], context: ComparisonContext) -> Iterator[Pair]:
@@ -261,7 +274,7 @@ def _pair_members(a: Mapping[str, Any], b: Mapping[str, Any], context: Compariso
 
 
 def _match_names(lone_a: Sequence[str], lone_b: Sequence[str], context: ComparisonContext) -> dict[str, str]:
-    """Match names that only one side has, if they are ids of one role."""
+    """Match names that only one side has, if they are ids of one role, or one name in two spellings."""
     forms: dict[str, list[str]] = {}
     for name in lone_b if lone_a else ():
         forms.setdefault(normalize_text(name, context.rules).form, []).append(name)
@@ -269,10 +282,8 @@ def _match_names(lone_a: Sequence[str], lone_b: Sequence[str], context: Comparis
     for name in lone_a if lone_b else ():
         normalized = normalize_text(name, context.rules)
         candidates = forms.get(normalized.form, [])
-        if (
-            normalized.id_hashes
-            and candidates
-            and context.match_ids(normalized.id_hashes, normalize_text(candidates[0], context.rules).id_hashes)
+        if candidates and context.match_ids(
+            normalized.id_hashes, normalize_text(candidates[0], context.rules).id_hashes
         ):
             matches[name] = candidates.pop(0)
     return matches
@@ -296,6 +307,6 @@ def _pair_items(a: Sequence[Any], b: Sequence[Any], rules: IgnoreRules) -> Itera
 
 def _form(value: Any, rules: IgnoreRules) -> str:
     try:
-        return normalize_text(to_text(value), rules, should_mask_durations=True).form
+        return normalize_text(to_text(value), rules, should_mask_noise=True).form
     except RecursionError:  # a JSON text may be nested deeper than an event
         return "nested too deep"

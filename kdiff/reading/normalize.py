@@ -1,9 +1,11 @@
 """Normalization: what differs between two runs without meaning anything, such as times, ids and metrics. Pure."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,6 +13,7 @@ import orjson
 from rapidfuzz import fuzz
 
 from .id_words import classify_word, find_digit_words
+from .noise import GENERAL_HEADERS, HTTP_HEADERS, TEXT_EDGE, mask_control, mask_noise
 
 METRICS = frozenset({
     "cached_tokens", "completion_tokens", "cost", "cost_usd", "duration_ms", "elapsed_ms", "input_tokens",
@@ -86,8 +89,8 @@ class NormalizedText(NamedTuple):
     """A text with placeholders for what differs from run to run.
 
     Attributes:
-        literal: the text with placeholders for times and random ids.
-        form: the text with placeholders for all ids too, and for durations if they are masked.
+        literal: the text with placeholders for times and random ids, and for noise if it is masked.
+        form: the text with placeholders for all ids too.
         id_hashes: the hashes of the ids, in their order.
     """
 
@@ -96,39 +99,92 @@ class NormalizedText(NamedTuple):
     id_hashes: tuple[int, ...]
 
 
-def normalize_text(text: str, rules: IgnoreRules, *, should_mask_durations: bool = False) -> NormalizedText:
+def normalize_text(text: str, rules: IgnoreRules, *, should_mask_noise: bool = False) -> NormalizedText:
     """Return the forms in which ``text`` is compared.
 
     Args:
-        should_mask_durations: replace durations in the form. They are noise in a call's result, but not in its
-            arguments.
+        should_mask_noise: replace what differs in the answers of tools without meaning anything.
     """
     text = _mask_patterns(text, rules)
+    if len(text) > MIN_BLOB_SIZE:
+        text = mask_blobs(text)
+    if should_mask_noise:
+        text = mask_control(text)
+    text = unify_spelling(text)
+    if should_mask_noise:
+        text = mask_noise(text)
     literal: list[str] = []
     form: list[str] = []
     id_hashes: list[int] = []
     position = 0
     for start, word in find_digit_words(text):
         placeholder, kind, id_hash = classify_word(word)
-        if not kind:
+        if not kind or (kind == "noise" and not should_mask_noise and not id_hash):
             continue
         between, position = text[position:start], start + len(word)
-        literal += between, placeholder if kind in _VOLATILE_KINDS else word
-        form += between, word if kind == "span" and not should_mask_durations else placeholder
-        if id_hash:
+        literal += between, word if kind == "named" else placeholder
+        form += between, placeholder
+        if id_hash and not (kind == "noise" and should_mask_noise):
             id_hashes.append(id_hash)
     if not position:
         return NormalizedText(text, text, ())
     return NormalizedText("".join([*literal, text[position:]]), "".join([*form, text[position:]]), tuple(id_hashes))
 
 
-_VOLATILE_KINDS = frozenset({"clock", "random"})
+def unify_spelling(text: str) -> str:
+    """Return ``text`` with composed accents, without carriage returns before line ends, and without trailing space."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    if "\r\n" in text:
+        text = _LINE_END.sub("\n", text)
+    if text[-1:].isspace() or any(each in text for each in _TRAILING):
+        text = _TRAILING_SPACE.sub("", text)
+    return text
+
+
+_LINE_END = re.compile(r"\r+\n")
+_TRAILING = (" \n", "\t\n", f" {TEXT_EDGE}", f"\n{TEXT_EDGE}", f"\t{TEXT_EDGE}")
+_TRAILING_SPACE = re.compile(rf"[ \t]+(?=\n)|\s+(?={TEXT_EDGE}|\Z)")
+
+
+def mask_blobs(text: str) -> str:
+    """Return ``text`` with the hash and the size of each picture, or other long value in base64, in place of it."""
+    return _BLOB.sub(_describe_blob, text)
+
+
+MIN_BLOB_SIZE = 2_000
+"""Shorter values in base64 are compared as texts."""
+_BLOB = re.compile(rf"[A-Za-z0-9+/_-]{{{MIN_BLOB_SIZE},}}+=*|(?:[A-Za-z0-9+/]{{60,}}\r?\n){{20,}}[A-Za-z0-9+/]*=*")
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
+
+
+def _describe_blob(match: re.Match[str]) -> str:
+    """Describe a blob without digits, so that nothing in it passes for an id or a time."""
+    return f"<data {sha256(match[0].encode()).hexdigest().translate(_LETTERS)}>"
 
 
 def _mask_patterns(text: str, rules: IgnoreRules) -> str:
     for pattern in rules.patterns:
         text = pattern.sub("<ignored>", text)
     return text
+
+
+_HEADERS_KEY = re.compile(r"(?:.*_)?headers", re.I)
+_HEADER = re.compile(rf"(?:{'|'.join((*HTTP_HEADERS, *GENERAL_HEADERS))})", re.I)
+_PROCESS_KEY = re.compile(r"p?pid|process_?id|.*_pid|load_average|seed|random_seed", re.I)
+_ARGUMENT_MEMBERS = frozenset({"input", "query", "task", "value", "action"})
+
+
+def is_noise_member(path: tuple[str, ...]) -> bool:
+    """Whether a member of an answer is noise by its name: a header of HTTP, the id of a process, a seed."""
+    return path[1:2] != () and path[1] not in _ARGUMENT_MEMBERS and _is_noise_name(path[-2], path[-1])
+
+
+@lru_cache(maxsize=65_536)
+def _is_noise_name(container: str, name: str) -> bool:
+    if _HEADERS_KEY.fullmatch(container) and _HEADER.fullmatch(name):
+        return True
+    return _PROCESS_KEY.fullmatch(name) is not None
 
 
 @lru_cache(maxsize=65_536)
@@ -145,7 +201,8 @@ def drop_ignored(value: Any, rules: IgnoreRules, path: tuple[str, ...], excluded
     if len(path) > MAX_CLEANED_LEVELS:
         return value
     if isinstance(value, dict):
-        ignored_names = _select_ignored_names(tuple(value), excluded)
+        is_argument = len(path) > 1 and path[1] in _ARGUMENT_MEMBERS
+        ignored_names = _select_ignored_names(tuple(value), excluded, "" if is_argument else path[-1])
         if rules.ignored_paths:
             ignored_names = ignored_names.union(key for key in value if rules.ignores((*path, key)))
         if not ignored_names and not any(member.__class__ in _NESTED for member in value.values()):
@@ -167,8 +224,13 @@ _NESTED = (dict, list)
 
 
 @lru_cache(maxsize=4_096)
-def _select_ignored_names(names: tuple[str, ...], excluded: frozenset[str]) -> frozenset[str]:
-    return frozenset(name for name in names if name in excluded or is_volatile_key(name))
+def _select_ignored_names(names: tuple[str, ...], excluded: frozenset[str], container: str) -> frozenset[str]:
+    """Return the names in an object that are ignored. ``container`` is empty in arguments."""
+    return frozenset(
+        name
+        for name in names
+        if name in excluded or is_volatile_key(name) or (container and _is_noise_name(container, name))
+    )
 
 
 def to_text(value: Any) -> str:
@@ -189,6 +251,61 @@ def parse_json_text(text: str) -> Any:
         except ValueError:
             return text
     return text
+
+
+def write_comparable(
+    value: Any, rules: IgnoreRules, path: tuple[str, ...], excluded: frozenset[str] = frozenset()
+) -> str:
+    """Write ``value`` as one text in which equal values are equal texts, whatever form they were recorded in.
+
+    JSON texts become what they hold, and 45.0 becomes 45. What makes no difference is left out, as in
+    ``drop_ignored``. The texts inside stand unescaped between two ``TEXT_EDGE``, so that lines are lines.
+    """
+    value = parse_json_text(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return value
+    text = to_text(drop_ignored(value, rules, path, excluded))
+    if any(sign in text for sign in _OTHER_FORMS):
+        text = to_text(drop_ignored(unify_values(value), rules, path, excluded))
+    if "\\" in text:
+        for escape, character in _ESCAPES:
+            text = text.replace(escape, character)
+        return text.replace('"', TEXT_EDGE).replace("\x01", '"')
+    return text.replace('"', TEXT_EDGE)
+
+
+_OTHER_FORMS = ('"{', '"[', ".0")
+"""At least one of these stands in JSON that holds a JSON text, or a whole number with a decimal point."""
+_ESCAPES = (
+    ("\\\\", "\x00"), ('\\"', "\x01"), ("\\n", "\n"), ("\\r", "\r"), ("\\t", "\t"), ("\\b", "\b"), ("\\u001b", "\x1b"),
+    ("\\u0007", "\a"),
+)  # fmt: skip
+"""How JSON writes what the rules of noise look for. JSON has no such character itself, so no two texts become one."""
+MAX_EXACT = 2**53
+"""Below this, a floating-point number that is whole is one integer."""
+
+
+def unify_values(value: Any) -> Any:
+    """Return ``value`` with JSON texts replaced by what they hold, and whole floating-point numbers by integers."""
+    if isinstance(value, str):
+        inner = parse_json_text(value)
+        return inner if inner is value else unify_values(inner)
+    if isinstance(value, dict):
+        return {key: unify_values(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [unify_values(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < MAX_EXACT else value
+
+
+def is_no_argument(value: Any) -> bool:
+    """Whether a call was given nothing: null, an empty object or list, or an empty text, also as a JSON text."""
+    if isinstance(value, str):
+        return len(value) < MAX_EMPTY and "".join(value.split()) in ("", "null", "{}", "[]", '""')
+    return value is None or value in ({}, [])
+
+
+MAX_EMPTY = 20
+"""A text of this many characters or more gives something."""
 
 
 def measure_similarity(a: str, b: str) -> float:

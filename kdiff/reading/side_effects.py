@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from agentlog.analysis.call_outcome import is_handover
 
+from .normalize import parse_json_text
 from .verb_lists import CHANGE_VERBS, READ_VERBS, SHELL_READS, SHELL_SUB_READS
 
 
@@ -111,6 +112,7 @@ def _judge_by_annotation(payload: Mapping[str, Any]) -> JudgedEffect | None:
 
 def _judge_by_arguments(label: str, arguments: Any) -> JudgedEffect | None:
     """Judge by the arguments: an HTTP method, a statement, a shell command, an editor's command."""
+    arguments = parse_json_text(arguments) if isinstance(arguments, str) else arguments
     if not isinstance(arguments, Mapping) or (_STATEMENT_KEYS.isdisjoint(arguments) and not _is_editor(label)):
         return None
     method = arguments.get("method") or arguments.get("http_method")

@@ -9,7 +9,15 @@ from agentlog.event.event import Event, Place, Record
 from agentlog.session.order import get_announced_type
 from agentlog.session.step import Step
 
-from .normalize import METRICS, IgnoreRules, NormalizedText, drop_ignored, normalize_text, to_text
+from .normalize import (
+    METRICS,
+    IgnoreRules,
+    NormalizedText,
+    is_no_argument,
+    normalize_text,
+    to_text,
+    write_comparable,
+)
 from .side_effects import Effect, ToolPatterns, judge_effect
 from .spill import SpillFile
 
@@ -31,6 +39,14 @@ MIN_INT64, MAX_INT64 = -(2**63), 2**63 - 1
 
 CALL_KINDS = frozenset({"tool_call", "retrieval", "memory_write", "delegation"})
 """Kinds of steps that do something. All others say something, or hold a result."""
+
+
+_NO_ARGUMENT = NormalizedText("", "", ())
+
+
+def has_noise(kind: str) -> bool:
+    """Whether programs and models wrote the texts of such a step. What people say and agents tell them is no noise."""
+    return kind not in ("agent_message", "user_message", "session_start")
 
 
 class RecordSignature(Record, frozen=True, gc=False):
@@ -118,14 +134,16 @@ class SignatureBuilder:
     def _normalize_input(self, kind: str, input_member: str | None, payload: Mapping[str, Any]) -> NormalizedText:
         """Normalize a call's arguments, or the text of another step."""
         if input_member is None:
-            return NormalizedText(text := extract_text(kind, payload), text, ())
-        return normalize_text(
-            to_text(drop_ignored(payload.get(input_member), self._rules, ("payload", input_member))), self._rules
-        )
+            text = normalize_text(extract_text(kind, payload), self._rules, should_mask_noise=has_noise(kind))
+            return text._replace(id_hashes=())  # they are among those of the result, which holds all members
+        argument = payload.get(input_member)
+        if kind == "tool_call" and is_no_argument(argument):
+            return _NO_ARGUMENT
+        return normalize_text(write_comparable(argument, self._rules, ("payload", input_member)), self._rules)
 
     def _normalize_result(self, kind: str, payload: Mapping[str, Any]) -> NormalizedText:
-        text = to_text(drop_ignored(payload, self._rules, ("payload",), _SKIPPED_MEMBERS.get(kind, METRICS)))
-        return normalize_text(text, self._rules, should_mask_durations=kind != "agent_message")
+        text = write_comparable(payload, self._rules, ("payload",), _SKIPPED_MEMBERS.get(kind, METRICS))
+        return normalize_text(text, self._rules, should_mask_noise=has_noise(kind))
 
     def _drop_details(self, event: Event) -> Event:
         payload = {name: self._shorten(value) for name, value in event.payload.items() if name in _KEPT_MEMBERS}

@@ -1,0 +1,391 @@
+"""Noise in answers: each rule makes two spellings of one answer equal, and a near miss beside it stays another."""
+
+import copy
+from typing import NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kdiff.judge.verdict import VerdictKind
+from kdiff.reading.noise import CONTROL_RULES, TEXT_RULES, WORD_RULES
+from kdiff.reading.normalize import IgnoreRules, normalize_text
+
+RULES = [*(rule.name for rule in (*CONTROL_RULES, *TEXT_RULES)), *(name for name, _, _ in WORD_RULES)]
+
+
+class Row(NamedTuple):
+    """Two answers that say the same, and one that doesn't."""
+
+    a: str
+    b: str
+    other: str
+
+
+ROWS = {
+    "colours and cursor moves": [
+        Row("\x1b[32m3 passed\x1b[0m", "3 passed", "\x1b[31m2 passed\x1b[0m"),
+        Row("\x1b[2K\x1b[1A\x1b]0;title\x07done", "done", "\x1b[2Kgone"),
+        Row("\x1b[38;5;196mE\x1b[39m", "E", "\x1b[38;5;196mF\x1b[39m"),
+        Row("^[[32mok^[[0m", "ok", "^[[32mko^[[0m"),
+    ],
+    "backspaces": [Row("working |\b/\b-\b done", "working |\b/\b done", "working |\b/\b failed")],
+    "overwritten progress": [
+        Row(" 10% of 4\r 55% of 4\r100% of 4", " 20% of 4\r100% of 4", " 20% of 4\r100% of 5"),
+        Row("Counting: 1/7\rCounting: 7/7, done.\r\nok", "Counting: 7/7, done.\nok", "Counting: 7/7, done.\nbad"),
+        Row("id,n\rA,7\rB,8", "id,n\rA,7\rB,8", "id,n\rA,9\rB,8"),
+    ],
+    "dates of HTTP and mail": [
+        Row(
+            "Sent Tue, 03 Feb 2026 10:00:00 GMT ok",
+            "Sent Wed, 04 Feb 2026 11:20:31 GMT ok",
+            "Sent Tue, 03 Feb 2026 GMT ok",
+        ),
+    ],
+    "dates of access logs": [
+        Row(
+            '10.0.0.1 - - [03/Feb/2026:10:00:01 +0000] "GET / HTTP/1.1" 200 5',
+            '10.0.0.1 - - [04/Feb/2026:11:00:00 +0100] "GET / HTTP/1.1" 200 5',
+            '10.0.0.1 - - [04/Feb/2026:11:00:00 +0100] "GET / HTTP/1.1" 500 5',
+        )
+    ],
+    "dates of `date` and of logs": [
+        Row("Tue Feb  3 10:00:01 UTC 2026", "Wed Feb 14 11:20:31 UTC 2026", "Tue Feb  3 UTC 2026"),
+        Row("Feb  3 10:00:01 web app: up", "Feb  4 10:00:09 web app: up", "Feb  4 10:00:09 web app: down"),
+    ],
+    "date and clock": [
+        Row("2026-02-03 10:00:01,123 INFO up", "2026-02-04 11:30:17,456 INFO up", "2026-02-04 11:30:17,456 INFO down"),
+        Row("2026/02/03 10:00:01 up", "2026/02/04 11:30:17 up", "2026/02/04 up"),
+        Row("at 2026-02-03 10:00:01.5+00:00", "at 2026-02-03 10:07:31.25+00:00", "at 2026-02-03 10:00:00"),
+    ],
+    "clock in brackets": [Row("[10:00:00] Starting", "[11:31:02] Starting", "[11:31] Starting")],
+    "clock with milliseconds": [Row("10:00:00,123 up", "11:31:02,456 up", "11:31:02,456 down")],
+    "seconds since start": [
+        Row("[    0.123456] usb 1-1: new", "[   12.654321] usb 1-1: new", "[   12.654321] usb 1-2: new")
+    ],
+    "glog's header": [
+        Row(
+            "I0203 10:00:01.123456   12345 main.go:12] up",
+            "I0204 11:00:01.654321     988 main.go:12] up",
+            "E0204 11:00:01.654321     988 main.go:12] up",
+        ),
+    ],
+    "names of log files": [
+        Row(
+            "npm-logs/2026-02-03T10_00_01_123Z-debug-0.log",
+            "npm-logs/2026-02-04T11_10_31_456Z-debug-0.log",
+            "npm-logs/2026-02-04T11_10_31_456Z-debug-1.log",
+        ),
+    ],
+    "blocks of `ls`": [
+        Row(
+            "total 12\n-rw-r--r-- 1 u u 12 Feb  3 09:01 a.txt",
+            "total 300K\n-rw-r--r-- 1 u u 12 Feb  3 09:01 a.txt",
+            "total 300\nall",
+        )
+    ],
+    "sizes of directories in `ls`": [
+        Row(
+            "drwxr-xr-x  3 root root 4096 Apr 30 08:32 src",
+            "drwxr-xr-x  3 root root   12K May  1 10:02 src",
+            "drwxr-xr-x  4 root root 4096 Apr 30 08:32 src",
+        ),
+    ],
+    "dates of `ls` and `tar`": [
+        Row(
+            "-rw-r--r-- 1 u u 12 Jan 15 14:23 a.txt",
+            "-rw-r--r-- 1 u u 12 Feb  3 09:01 a.txt",
+            "-rw-r--r-- 1 u u 13 Jan 15 14:23 a.txt",
+        ),
+        Row(
+            "-rw-r--r-- 1 u u 12 Jan 15 14:23 a.txt",
+            "-rw-r--r-- 1 u u 12 Jan 15  2024 a.txt",
+            "-rw-r--r-- 1 u u 12 Jan 15 14:23 b.txt",
+        ),
+        Row(
+            "-rw-r--r-- u/g 12 2026-01-15 14:23 a.txt",
+            "-rw-r--r-- u/g 12 2026-02-03 09:01 a.txt",
+            "-rwxr--r-- u/g 12 2026-02-03 09:01 a.txt",
+        ),
+        Row(
+            "-rw-r--r-- 1 u u   12 2026-01-15 14:23:07.123456789 +0000 a",
+            "-rw-r--r-- 1 u u 12 2026-02-03 09:01:00.000000000 +0000 a",
+            "-rw-r--r-- 1 u u 12 2026-02-03 a",
+        ),
+    ],
+    "inodes and devices": [
+        Row("Device: 801h/2049d\tInode: 1234", "Device: fd00h/64768d\tInode: 99887", "Device: 801h/2049d\tNodes: 99887")
+    ],
+    "process ids": [
+        Row("listening, pid 4121", "listening, pid 988", "listening, pip 988"),
+        Row("(pid=4121) up", "(pid=988) up", "(gid=988) up"),
+        Row("Started server process [4121]", "Started server process [988]", "Started server processes [988]"),
+        Row("process 4121 exited", "process 988 exited", "process 988 orders"),
+        Row('{"pid": 4121, "n": 1}', '{"pid": 988, "n": 1}', '{"pid": 988, "n": 2}'),
+    ],
+    "process ids of logs": [
+        Row(
+            "Feb  3 10:00:01 web sshd[4121]: open",
+            "Feb  3 10:00:02 web sshd[988]: open",
+            "Feb  3 10:00:02 web sshd[988]: shut",
+        )
+    ],
+    "background jobs": [Row("[1] 4121", "[1] 988", "[2] 988")],
+    "reports of sanitizers": [
+        Row("==4121==ERROR: leak of 8 byte(s)", "==988==ERROR: leak of 8 byte(s)", "==988==ERROR: leak of 9 byte(s)")
+    ],
+    "rows of `ps`": [
+        Row(
+            "u   4121  0.0  0.1  1234  567 ?  Ss 10:00 0:00 init",
+            "u  988  1.5  0.2  4321 9999 ?  Ss 11:31 0:07 init",
+            "u  988  1.5  0.2  4321 9999 ?  Ss 11:31 0:07 sshd",
+        )
+    ],
+    "rows of `ps -ef`": [
+        Row(
+            "u  4121   1  0 10:00 ?    00:00:00 init",
+            "u   988   1  2 11:31 ?    00:01:07 init",
+            "u   988   1  2 11:31 ?    00:01:07 sshd",
+        )
+    ],
+    "rows of plain `ps`": [
+        Row("   4121 pts/0    00:00:00 bash", "    988 pts/0    00:00:07 bash", "    988 pts/0    00:00:07 zsh")
+    ],
+    "free ports": [
+        Row("Serving on port 49152", "Serving on port 51744", "Serving on port 8080"),
+        Row("http://localhost:38211/a", "http://localhost:40123/a", "http://localhost:3000/a"),
+        Row("http://[::1]:38211", "http://[::1]:40123", "http://[::1]:443"),
+    ],
+    "addresses that curl tries": [
+        Row("*   Trying 93.184.215.14:443...", "*   Trying 93.184.216.34:443...", "*   Timeout 93.184.216.34:443...")
+    ],
+    "names of cloud hosts": [Row("on ip-10-0-3-17: ok", "on ip-10-0-44-2: ok", "on ip-10-0-44: ok")],
+    "bars": [
+        Row("100%[=====>] a.txt", "100%[==>   ] a.txt", "100%[=====>] b.txt"),
+        Row("100%|██████| 10/10", "100%|███▌  | 10/10", "100%|██████| 9/10"),
+    ],
+    "progress of tqdm": [
+        Row("10/10 [00:03<00:00,  3.20it/s]", "10/10 [00:05<00:00, 1.9it/s]", "9/10 [00:05<00:00, 1.9it/s]")
+    ],
+    "time left": [Row("1.2/1.2 MB eta 0:00:01", "1.2/1.2 MB eta -:--:--", "1.3/1.3 MB eta 0:00:01")],
+    "rows of curl's progress": [
+        Row(
+            "100  1256  100  1256    0     0   9000      0 --:--:-- --:--:-- --:--:--  9100\nok",
+            "  0     0    0     0    0     0      0      0 --:--:--  0:00:01 --:--:--     0\r"
+            "100  1256  100  1256    0     0    500      0 --:--:--  0:00:02 --:--:--   502\nok",
+            "100  1256  100  1256    0     0   9000      0 --:--:-- --:--:-- --:--:--  9100\nno",
+        )
+    ],
+    "rates": [
+        Row("Fetched 11.2 MB (2782 kB/s)", "Fetched 11.2 MB (3.1 MB/s)", "Fetched 11.3 MB (2782 kB/s)"),
+        Row("12 files at 40 files/s", "12 files at  7.5 files/s", "13 files at 40 files/s"),
+        Row("wind 12 m/s", "wind 12 m/s", "wind 30 m/s"),
+    ],
+    "microseconds": [Row("took 12.5µs", "took 980 μs", "took 12.5µl")],
+    "time behind a test's name": [Row("✓ adds (12 ms)\n✓ subs", "✓ adds\n✓ subs (1.2s)", "✗ adds (12 ms)\n✓ subs")],
+    "time that something took": [
+        Row("done in 3 seconds", "done in 1 minute 12 seconds", "done in 3 steps"),
+        Row("Time elapsed: 0.012 s", "Time elapsed: 11.2 s", "Tests elapsed: 11"),
+    ],
+    "durations in two words": [
+        Row("Passed    0.01 sec", "Passed   12.10 sec", "Failed    0.01 sec"),
+        Row("real 1m 3.5s", "real 0.98 s", "real 3"),
+    ],
+    "time estimated": [Row("Time: 1.2 s, estimated 2 s", "Time: 0.7 s, estimated 1 s", "Time: 0.7 s, estimated 2 m")],
+    "times of `time`": [
+        Row("0.01s user 0.00s system 98% cpu 0.012 total", "1.20s user 0.30s system 55% cpu 2.7 total", "no user"),
+        Row(
+            "0.01user 0.00system 0:00.02elapsed 50%CPU (0avgtext+0avgdata 3456maxresident)k\n"
+            "0inputs+0outputs (0major+123minor)pagefaults 0swaps",
+            "1.01user 0.20system 0:01.92elapsed 63%CPU (0avgtext+0avgdata 9912maxresident)k\n"
+            "8inputs+0outputs (0major+456minor)pagefaults 0swaps",
+            "Command exited with 1\n0.01user 0.00system 0:00.02elapsed 50%CPU (0avgtext+0avgdata 3456maxresident)k",
+        ),
+    ],
+    "load and uptime": [
+        Row(
+            "10:00:01 up  3:23,  1 user,  load average: 0.01, 0.02, 0.00",
+            "11:31:17 up 12 days,  1:02,  2 users,  load average: 2.50, 1.00, 0.70",
+            "load: 3",
+        ),
+    ],
+    "memory in use": [
+        Row("Time: 00:01.234, Memory: 24.00 MB", "Time: 00:00.987, Memory: 26.50 MB", "Memory: 32 GB DDR5")
+    ],
+    "times of pings": [
+        Row(
+            "64 bytes: icmp_seq=1 ttl=57 time=12.3 ms",
+            "64 bytes: icmp_seq=1 ttl=57 time=9 ms",
+            "64 bytes: icmp_seq=2 ttl=57 time=9 ms",
+        )
+    ],
+    "steps of a build": [Row("#5 0.123 Get:1 a", "#5 12.7 Get:1 a", "#6 0.123 Get:1 a")],
+    "rulers": [Row("===== 3 passed in 0.12s =====", "==== 3 passed in 10.12s ====", "==== 4 passed in 10.12s ====")],
+    "seeds": [
+        Row("Using --random-order-seed=12345", "Using --random-order-seed=678", "Using --random-order-need=678"),
+        Row("Randomized with seed 1234", "Randomized with seed 98", "Randomized with sand 98"),
+        Row("-test.shuffle 1700000000123456", "-test.shuffle 1700000001123456", "shuffle 3"),
+    ],
+    "hashes of commits": [
+        Row("[main 1234567] Fix it", "[main abcdefa] Fix it", "[dev 1234567] Fix it"),
+        Row("HEAD is now at 1234567 Fix", "HEAD is now at 3f2a1bc Fix", "HEAD is now at 3f2a1bc Break"),
+        Row(
+            "   1234567..7654321  main -> main", "   abcdefa..3f2a1bc  main -> main", "   abcdefa..3f2a1bc  main -> dev"
+        ),
+    ],
+    "hashes of Java's objects": [
+        Row("java.lang.Object@1b6d3586", "java.lang.Object@4554617c", "java.lang.String@4554617c")
+    ],
+    "digests": [Row("Digest: sha256:3f2a1b4c5d6e7f80", "Digest: sha256:00112233445566aa", "Digest: sha256:unknown")],
+    "ids of React": [Row('<div id=":r1:">A', '<div id=":r2f:">A', '<div id=":r1:">B')],
+    "HTTP headers": [
+        Row(
+            '< ETag: "a1"\n< cf-ray: 8f2-FRA\nok',
+            '< ETag: "zz"\n< cf-ray: 901-MUC\nok',
+            '< ETag: "a1"\n< cf-ray: 8f2-FRA\nno',
+        )
+    ],
+    "general headers behind an HTTP status": [
+        Row(
+            "HTTP/1.1 200 OK\nAge: 12\nDate: now",
+            "HTTP/1.1 200 OK\nAge: 97\nDate: later",
+            "HTTP/1.1 404 Not Found\nAge: 12\nDate: now",
+        ),
+        Row("Name: Ann\nAge: 12", "Name: Ann\nAge: 12", "Name: Ann\nAge: 13"),
+    ],
+    "padding before a number": [Row("a.txt   12", "a.txt 12", "a.txt   13")],
+    "durations": [
+        Row("3 passed in 0.12s", "3 passed in 1m12s", "2 passed, 1 failed in 0.12s"),
+        Row("ok  \tpkg\t0.012s", "ok  \tpkg\t12.5s", "ok  \tpkg/b\t0.012s"),
+        Row("up for 23hrs:58mins:16sec", "up for 3hrs:07mins:59sec", "up for 23"),
+    ],
+    "clocks": [Row("at 10:00:01", "at 23:59:59.5", "at 10:00")],
+    "free ports of an address": [Row("127.0.0.1:49152 up", "127.0.0.1:51744 up", "127.0.0.1:8080 up")],
+    "addresses in memory": [
+        Row(
+            "<obj at 0x7f3ab2c4d5e6>, <obj at 0x7f3ab2c4d5e6>",
+            "<obj at 0x7f3ab2c4d5e6>, <obj at 0x7f00aa11bb22>",
+            "<obj at 0x1f>, <obj at 0x2f>",
+        )
+    ],
+    "Python's ids of objects": [Row("id=140234567890123", "id=139987654321098", "id=240234567890123")],
+}
+
+
+def _form(text: str, *, is_answer: bool = True) -> tuple[str, int]:
+    normalized = normalize_text(text, IgnoreRules(), should_mask_noise=is_answer)
+    return normalized.form, len(normalized.id_hashes)
+
+
+def test_each_rule_has_a_row_and_each_row_a_rule():
+    assert sorted(ROWS) == sorted(RULES)
+
+
+ALL_ROWS = [(name, row) for name, rows in ROWS.items() for row in rows]
+
+
+@pytest.mark.parametrize(("name", "row"), ALL_ROWS)
+def test_noise_makes_no_difference_and_a_near_miss_does(name, row):
+    assert _form(row.a) == _form(row.b)
+    assert _form(row.other) != _form(row.a)
+    assert _form(row.other) != _form(row.b)
+
+
+@pytest.mark.parametrize("wrap", [lambda text: text, lambda text: {"stdout": text, "code": 0}, lambda text: [[text]]])
+@pytest.mark.parametrize(("name", "row"), ALL_ROWS)
+def test_two_sessions_with_noise_in_an_answer_are_the_same(name, row, wrap, new_script, compare_events):
+    a, b, other = (
+        new_script(side).calls("bash.run", {"command": "make test"}, wrap(text)).ends().events
+        for side, text in zip("abc", row, strict=True)
+    )
+    assert (found := compare_events(a, b)).verdict.kind is VerdictKind.SAME
+    assert all(pair.a.signature.result_hash == pair.b.signature.result_hash for pair in found.comparison.pairs), (
+        "payloads had to be read"
+    )
+    assert compare_events(a, other).kinds == ["changed"]
+    assert compare_events(b, other).kinds == ["changed"]
+
+
+def test_noise_in_an_argument_is_what_the_agent_asked_for(new_script, compare_events):
+    for a, b in ((4121, 988), ("port 49152", "port 51744"), ("seed 1234", "seed 98"), ("sleep 1.5 s", "sleep 9.5 s")):
+        sides = (new_script(n).calls("job.start", {"n": each}).ends().events for n, each in (("a", a), ("b", b)))
+        assert compare_events(*sides).decisive.kind == "changed"
+
+
+def test_what_a_person_says_is_no_noise(new_script, compare_events):
+    for a, b in (("kill process id 4121", "kill process id 988"), ("use port 49152", "use port 51744")):
+        sides = (new_script(n).add("user_message", {"text": each}).ends().events for n, each in (("a", a), ("b", b)))
+        assert compare_events(*sides).kinds == ["changed"]
+
+
+STORY = ["sess_invoice_ok", "sess_refund_5536", "sess_support_4135", "sess_coding_1079", "sess_research_2204"]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_noise_in_a_copy_of_any_session_changes_nothing_and_another_value_is_found(
+    data, story_sessions, compare_events, rename_session
+):
+    a = copy.deepcopy(story_sessions[data.draw(st.sampled_from(STORY))])
+    b = rename_session(a)
+    answered = [n for n, event in enumerate(a) if event["event_type"] == "tool_call" and event["payload"].get("output")]
+    noisy = data.draw(st.lists(st.tuples(st.sampled_from(answered), st.sampled_from(ALL_ROWS)), min_size=1, max_size=6))
+    for number, (_, row) in noisy:
+        for events, line in ((a, row.a), (b, row.b)):
+            _append_line(events[number]["payload"], line)
+    assert compare_events(a, b).verdict.kind is VerdictKind.SAME
+    number = data.draw(st.sampled_from(answered))
+    _append_line(a[number]["payload"], "3 passed")
+    _append_line(b[number]["payload"], "2 passed, 1 failed")
+    assert compare_events(a, b).verdict.kind is VerdictKind.DIFFERENT
+
+
+def _append_line(payload, line):
+    output = payload["output"]
+    if isinstance(output, str):
+        payload["output"] = f"{output}\n{line}"
+    elif isinstance(output, dict):
+        payload["output"] = {**output, "log": f"{output.get('log', '')}\n{line}"}
+    else:
+        payload["output"] = [output, line]
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (
+            {"headers": {"Date": "x", "Age": "12", "CF-RAY": "1-A"}},
+            {"headers": {"Date": "y", "Age": "9", "CF-RAY": "2-B"}},
+        ),
+        ({"pid": 4121, "status": "up"}, {"pid": 988, "status": "up"}),
+        ({"file": "/tmp/tmpab12cd34/a.txt"}, {"file": "/tmp/tmpzz99xx11/a.txt"}),
+        ({"file": "/tmp/pytest-of-u/pytest-12/a.txt"}, {"file": "/tmp/pytest-of-u/pytest-13/a.txt"}),
+        ({"file": "/tmp/tmp.AbCdEfGhIj"}, {"file": "/tmp/tmp.ZyXwVuTsRq"}),
+        ({"pod": "web-7d9c5b8f6d-x2x4q"}, {"pod": "web-5b8f6d7d9c-bcdfg"}),
+        ("root@3f2a1b4c5d6e:/# ls", "root@aa2a1b4c5d6f:/# ls"),
+        ('{"pid": 4121, "n": 1.0}', {"pid": 988, "n": 1}),
+    ],
+)
+def test_noise_in_the_members_of_an_answer_makes_no_difference(a, b, new_script, compare_events):
+    sides = [new_script(name).calls("web.get", {"u": 1}, each).ends().events for name, each in (("a", a), ("b", b))]
+    assert compare_events(*sides).verdict.kind is VerdictKind.SAME
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ({"headers": {"Location": "/a"}}, {"headers": {"Location": "/b"}}),
+        ({"age": 12}, {"age": 13}),
+        ({"date": "2026-02-03"}, {"date": "2026-02-04"}),
+        ({"file": "/tmp/tmpab12cd34/a.txt"}, {"file": "/tmp/tmpzz99xx11/b.txt"}),
+        ("saved to /tmp/report.csv", "saved to /tmp/summary.csv"),
+        ({"exit_code": 0}, {"exit_code": 2}),
+        ("exit code 1", "exit code 2"),
+        ({"total": 45}, {"total": 450}),
+        ("flight takes 2h30m", "flight takes 3h10m"),
+        ("limits: 512Mi", "limits: 256Mi"),
+    ],
+)
+def test_another_value_in_an_answer_is_found(a, b, new_script, compare_events):
+    sides = [new_script(name).calls("web.get", {"u": 1}, each).ends().events for name, each in (("a", a), ("b", b))]
+    assert compare_events(*sides).kinds in (["changed"], ["error"])
