@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from agentlog.event.event import PLAUSIBLE_MS
 from agentlog.event.position import Moment, Position, PositionRange
 from agentlog.session.summary import Summary
 
@@ -17,7 +18,7 @@ RUNNING_WINDOW_US = 30 * 60 * 1_000_000
 """A session without an end counts as running for 30 minutes after its last event."""
 
 ORDERS: Mapping[str, str] = {
-    "start": "started",
+    "start": f"iif(started >= {PLAUSIBLE_MS[0]}000 AND started < {PLAUSIBLE_MS[1]}000, started, NULL)",
     "duration": "ended - started",
     "events": "events",
     "calls": "tool_calls",

@@ -75,8 +75,12 @@ def find_wrong(case: dict[str, Any], result: subprocess.CompletedProcess[bytes],
     """Return all that isn't as the case says."""
     out, err = result.stdout.decode(), result.stderr.decode()
     right = case.get("exit", 0)
-    wrong = [] if result.returncode in (right if isinstance(right, list) else [right]) else [f"exit {result.returncode}"]
-    wrong += [f"{word} is never right" for word in ("Traceback", "exit 70", "a bug") if re.search(rf"\b{word}\b", out + err)]
+    wrong = (
+        [] if result.returncode in (right if isinstance(right, list) else [right]) else [f"exit {result.returncode}"]
+    )
+    wrong += [
+        f"{word} is never right" for word in ("Traceback", "exit 70", "a bug") if re.search(rf"\b{word}\b", out + err)
+    ]
     wrong += check_text("stdout", out, case.get("stdout", {}))
     wrong += check_text("stderr", err, case.get("stderr", {}))
     for name, expected in case.get("written", {}).items():

@@ -734,3 +734,63 @@ def test_a_recorded_0_is_known_and_stays_0() -> None:
     totals = story.totals
     assert (totals.input_tokens, totals.cached_tokens, totals.output_tokens, totals.cost_usd) == (0, 0, None, 0)
     assert [step.duration_us for step in story.steps] == [0, None]
+
+
+# Odd clocks.
+
+YEARS = 365 * 86_400
+ODD_CLOCKS = {"year 9999": 7973 * YEARS, "1970": -56 * YEARS, "year 1": -2024 * YEARS, "2038": 13 * YEARS}
+
+
+@pytest.mark.parametrize("at", ODD_CLOCKS.values(), ids=ODD_CLOCKS)
+@pytest.mark.parametrize("place", [0, 1, 3])
+@pytest.mark.parametrize("agent", ["main", "helper"])
+def test_a_clock_that_is_years_off_stands_where_its_record_does_and_moves_nothing(
+    at: float, place: int, agent: str
+) -> None:
+    events = [Ev("a", 1), Ev("b", 2), Ev("c", 4)]
+    events.insert(place, Ev("odd", at, agent=agent, payload={"latency_ms": 500}))
+    found = told(*events)
+    assert (since_noon(found.began), since_noon(found.ended)) == (1, 4)
+    assert [s.event.event_id for s in found.steps if s.event.event_id != "odd"] == ["a", "b", "c"]
+    assert [s.event.event_id for s in found.steps if s.has_odd_clock] == ["odd"]
+    assert [since_noon(s.recorded) for s in found.steps if s.event.event_id != "odd"] == [1, 2, 4]
+    assert not [s for s in found.steps if s.late_us or s.was_moved]
+    assert ids(*events) == " ".join(event.id for event in events) or place == 0
+
+
+def test_most_times_decide_which_clock_is_odd_but_no_clock_at_its_zero() -> None:
+    zero = [Ev(f"z{n}", -56 * YEARS + n) for n in range(3)]
+    found = told(Ev("a", 1), Ev("b", 2), *zero)
+    assert {s.event.event_id for s in found.steps if s.has_odd_clock} == {"z0", "z1", "z2"}
+    found = told(Ev("a", 1), *(Ev(f"z{n}", -10 * YEARS + n) for n in range(3)))
+    assert {s.event.event_id for s in found.steps if s.has_odd_clock} == {"a"}
+
+
+def test_a_session_of_one_odd_time_has_that_time() -> None:
+    found = told(Ev("a", 7973 * YEARS), Ev("b", 7973 * YEARS + 5))
+    assert found.ended - found.began == 5 * SECOND
+    assert not any(s.has_odd_clock for s in found.steps)
+
+
+def test_a_session_of_many_years_without_a_long_pause_has_no_odd_time() -> None:
+    found = told(*(Ev(f"e{n}", n * YEARS) for n in range(6)))
+    assert not any(s.has_odd_clock for s in found.steps)
+    assert found.ended - found.began == 5 * YEARS * SECOND
+
+
+def test_an_announced_call_whose_end_has_an_odd_clock_begins_when_it_was_announced() -> None:
+    found = told(Ev("a", 1), started("said", 2, "call"), Ev("b", 3), Ev("call", 7973 * YEARS), Ev("c", 4))
+    assert [s.event.event_id for s in found.steps] == ["a", "call", "b", "c"]
+    assert (since_noon(step(found, "call").began), since_noon(step(found, "call").recorded)) == (2, 3)
+
+
+def test_a_live_session_passes_over_an_odd_clock() -> None:
+    live = LiveTimeline(told(Ev("a", 1), Ev("b", 2)))
+    odd, then = written([Ev("odd", 7973 * YEARS), Ev("c", 3)])
+    assert [s and (s.number, s.has_odd_clock) for s in map(live.add, (odd, then))] == [(3, True), (4, False)]
+
+
+def test_a_latency_of_years_is_none() -> None:
+    found = told(Ev("a", 1), Ev("b", 2, payload={"latency_ms": 900_000_000_000}))
+    assert (since_noon(found.began), step(found, "b").duration_us) == (1, 0)

@@ -49,6 +49,8 @@ PAYLOAD = st.fixed_dictionaries(
         "goal": st.sampled_from(["send mail", "find Ann", "", 7]),
     },
 )
+DAYS_OFF = st.sampled_from([0] * 12 + [4_000, -20_000])
+"""By how many days a clock is off."""
 KINDS = (
     "tool_call", "llm_call", "call_started", "error", "delegation", "delegation_result", "session_start", "session_end",
 )  # fmt: skip
@@ -63,7 +65,7 @@ def a_log(draw: Callable[..., Any]) -> list[Record]:
             "event_id": draw(st.sampled_from(IDS)),
             "session_id": draw(st.sampled_from(["s1", "s2"])),
             "agent_id": draw(st.sampled_from(AGENTS)),
-            "timestamp": (NOON + timedelta(seconds=draw(st.integers(0, 20)))).isoformat(),
+            "timestamp": (NOON + timedelta(days=draw(DAYS_OFF), seconds=draw(st.integers(0, 20)))).isoformat(),
             "event_type": draw(st.sampled_from(KINDS)),
             "payload": draw(PAYLOAD),
             "context": draw(st.fixed_dictionaries({}, optional={"parent_event_id": st.sampled_from(IDS)})),
@@ -150,3 +152,21 @@ def test_sessions_that_must_be_read_again_are_settled_whatever_order_sets_have(t
     arguments = ("sessions", "--file", file, "--format", "ndjson")
     done = run("kshark", *arguments, variables={"PYTHONHASHSEED": seed})
     assert orjson.loads(done.out)["events"] == 10
+
+
+@pytest.mark.parametrize("stamp", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z"])
+def test_a_clock_that_is_years_off_changes_no_sessions_times(tmp_path: Path, stamp: str) -> None:
+    events = [make_event(n, timestamp=f"2026-01-15T14:00:0{n}Z") for n in range(4)]
+    events[2]["timestamp"] = stamp
+    write_capture_file(tmp_path / "run.ndjson", *events)
+    [row] = map(orjson.loads, run("kshark", "sessions", "-f", tmp_path / "run.ndjson", "--format", "ndjson").lines)
+    assert (row["started"], row["ended"]) == ("2026-01-15T14:00:00.000000Z", "2026-01-15T14:00:03.000000Z")
+    assert row["events"] == len(events)
+
+
+def test_a_session_that_lies_wholly_outside_of_our_time_is_not_the_newest(tmp_path: Path) -> None:
+    events = [make_event(n, timestamp="2026-01-15T14:00:00Z") for n in range(2)]
+    events.append(make_event(5, session_id="odd", timestamp="9999-12-31T23:59:59Z"))
+    write_capture_file(tmp_path / "run.ndjson", *events)
+    lines = run("kshark", "sessions", "-f", tmp_path / "run.ndjson", "--format", "ndjson").lines
+    assert [orjson.loads(line)["session_id"] for line in lines] == [events[0]["session_id"], "odd"]

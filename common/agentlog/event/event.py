@@ -10,7 +10,10 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 MAX_AMOUNT = 1e12
 """The largest amount of tokens, dollars or milliseconds. Nobody means more, and sums would be too large for JSON."""
-MAX_LATENCY_MS = (datetime.max - datetime.min) // timedelta(milliseconds=1)
+PLAUSIBLE_MS = tuple(int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) * 1000 for year in (2000, 2100))
+"""No event is from before the first of these times, or from after the second."""
+MAX_LATENCY_MS = timedelta(days=366) // timedelta(milliseconds=1)
+"""The longest call, in milliseconds. What is longer is no duration."""
 
 NonEmptyText = Annotated[str, msgspec.Meta(min_length=1)]
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -106,9 +109,14 @@ def format_timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def is_plausible_ms(timestamp_ms: int) -> bool:
+    """Whether a timestamp in milliseconds may be right: not a clock at its zero, nor another unit."""
+    return PLAUSIBLE_MS[0] <= timestamp_ms < PLAUSIBLE_MS[1]
+
+
 def parse_latency_us(latency_ms: object) -> int:
     """Convert a recorded ``latency_ms`` to microseconds; an unusable value becomes 0."""
-    if type(latency_ms) is int and 0 <= latency_ms < MAX_AMOUNT:
+    if type(latency_ms) is int and 0 <= latency_ms < MAX_LATENCY_MS:
         return latency_ms * 1000  # the fast path: this runs for each event, and nearly all are integers
     latency = parse_amount(latency_ms) or 0
     return round(latency * 1000) if latency < MAX_LATENCY_MS else 0

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from ..errors import PositionError
-from ..event.event import Record, Unreadable
+from ..event.event import Record, Unreadable, is_plausible_ms
 from ..event.partitioner import list_candidate_partitions
 from ..event.position import PositionRange
 from ..session.coverage import SearchReport
@@ -87,7 +87,8 @@ class TopicSource:
         for message in batch if self._awaiting_first_record else ():
             partition = message.partition() or 0
             if partition in self._awaiting_first_record:
-                self.searched.log_begins[partition] = message.timestamp()[1]
+                timestamp_ms = message.timestamp()[1]
+                self.searched.log_begins[partition] = timestamp_ms if is_plausible_ms(timestamp_ms) else None
                 self._awaiting_first_record.remove(partition)
 
     def _note_deleted(self, partitions: set[int]) -> None:

@@ -16,7 +16,7 @@ from google_crc32c import value as crc32c
 
 from ..event.event import EPOCH, MICROSECOND, parse_amount, parse_latency_us
 from ..event.partial_decode import PartialEvent
-from .order import MIN_TIME_US, resolve_call_id, resolve_call_type
+from .order import MAX_GAP_US, MIN_TIME_US, resolve_call_id, resolve_call_type
 from .step import find_label
 from .summary import GOAL_CHARACTERS, Summary, list_agents, sum_dollars, sum_tokens
 from .timeline import CALL_TYPES, OUTCOMES, resolve_end_status
@@ -313,6 +313,7 @@ class SessionAccumulator(msgspec.Struct):
             self.doubt
             or ended is None
             or owner is None
+            or ended - self.first.began > MAX_GAP_US
             or not self._is_first_certain()
             or not self._is_outcome_certain(owner)
         ):

@@ -22,7 +22,7 @@ class SearchReport:
         expected: the number of offsets to read.
         others: ids of other sessions that were seen, up to a limit.
         log_begins: for each partition whose earlier records were deleted, the timestamp in milliseconds of the first
-            record left, or None if that wasn't read.
+            record left, or None if that wasn't read, or can't be right.
         catalogue: the catalogue file that told where the session lies, or None. With it, only that part was read.
     """
 

@@ -8,6 +8,8 @@
 3. Steps are ordered by their beginning, but a child follows its parent, and later records of the child's process
    follow the child. If both rules contradict each other, the parent comes first.
 4. A record that arrived much later than its time says is marked, not moved.
+5. A time that lies years from the session's other times is no time: the record gets the time of the one before it in
+   its partition, and is marked.
 """
 
 from collections import Counter, defaultdict
@@ -17,11 +19,14 @@ from heapq import heappop, heappush
 from typing import NamedTuple
 
 from ..event.content import encode_content
-from ..event.event import Event, Record, to_microseconds
+from ..event.event import Event, Record, is_plausible_ms, to_microseconds
 from .step import Step
 
 LATE_AFTER_US = 10_000_000
 """A record arrived late if it lies behind a record whose time is ten seconds later, or more."""
+
+MAX_GAP_US = 730 * 86_400_000_000
+"""A session's times are its own if no two neighbours are further apart: two years."""
 
 _SortKey = tuple[int, int, int, str, str]
 
@@ -32,11 +37,12 @@ class _Process(NamedTuple):
 
 
 class _ClockedRecord(NamedTuple):
-    """A record with its corrected time (rule 2), and how late it arrived (rule 4)."""
+    """A record with its corrected time (rules 2 and 5), and how late it arrived (rule 4)."""
 
     record: Record
     recorded: int
     late_us: int
+    has_odd_clock: bool = False
 
 
 class OrderedRecords(NamedTuple):
@@ -121,12 +127,16 @@ def _apply_clocks(records: list[Record]) -> list[_ClockedRecord]:
     raised: dict[tuple[str | None, int, _Process], int] = {}
     latest: dict[tuple[str | None, int], int] = {}
     clocked_records = []
-    for record in records:
+    times = [to_microseconds(record.event.timestamp) for record in records]
+    replaced = _replace_odd_times(records, times)
+    for index, (record, recorded) in enumerate(zip(records, times, strict=True)):
+        if index in replaced:
+            clocked_records.append(_ClockedRecord(record, replaced[index], 0, has_odd_clock=True))
+            continue
         partition = record.place.topic, record.place.partition
         process = *partition, _get_process(record)
-        recorded = to_microseconds(record.event.timestamp)
         process_time = raised.get(process, recorded)
-        recorded = max(recorded, process_time)
+        recorded = max(recorded, process_time)  # noqa: PLW2901  raised
         newest = latest.get(partition, recorded)
         late_us = newest - recorded
         clocked_records.append(_ClockedRecord(record, recorded, late_us if late_us >= LATE_AFTER_US else 0))
@@ -134,6 +144,44 @@ def _apply_clocks(records: list[Record]) -> list[_ClockedRecord]:
         if recorded >= newest:
             latest[partition] = recorded
     return clocked_records
+
+
+def find_own_times(times: Sequence[int]) -> tuple[int, int]:
+    """Return the first and the last time that are the session's own; the others are those of odd clocks.
+
+    Times that lie within two years of each other form a group. The session's own is the largest group between the years
+    2000 and 2100, else the largest one; of equal ones the last.
+    """
+    first, last = min(times, default=0), max(times, default=0)
+    if last - first <= MAX_GAP_US:
+        return first, last
+    groups: list[list[int]] = []
+    for time in sorted(times):
+        if groups and time - groups[-1][-1] <= MAX_GAP_US:
+            groups[-1].append(time)
+        else:
+            groups.append([time])
+    own = max(groups, key=lambda group: (is_plausible_ms(group[0] // 1000), len(group), group[0]))
+    return own[0], own[-1]
+
+
+def _replace_odd_times(records: Sequence[Record], times: Sequence[int]) -> dict[int, int]:
+    """Return, by their indexes, the records with odd clocks, each with a time that it may have been recorded at.
+
+    That is the time of the record before it in its partition, else of the record behind it, else the session's first.
+    """
+    first, last = find_own_times(times)
+    odd = [index for index, time in enumerate(times) if not first <= time <= last]
+    replaced: dict[int, int] = {}
+    for indexes in (range(len(records)), range(len(records) - 1, -1, -1)) if odd else ():
+        nearest: dict[tuple[str | None, int], int] = {}
+        for index in indexes:
+            partition = records[index].place.topic, records[index].place.partition
+            if first <= times[index] <= last:
+                nearest[partition] = times[index]
+            elif partition in nearest:
+                replaced.setdefault(index, nearest[partition])
+    return {index: replaced.get(index, first) for index in odd}
 
 
 MIN_TIME_US = to_microseconds(datetime.min.replace(tzinfo=UTC))
@@ -267,11 +315,14 @@ def _get_clocked_key(c: _ClockedRecord) -> _SortKey:
 
 def _find_beginning(c: _ClockedRecord) -> int:
     """Return when a call began. A ``call_started`` may also say how long its call had run."""
+    if c.has_odd_clock:
+        return c.recorded
     return max(c.recorded - c.record.event.latency_us, MIN_TIME_US)
 
 
 def _make_step(c: _ClockedRecord, starts: Sequence[_ClockedRecord], kind: str, began: int) -> Step:
-    return Step(c.record, tuple(start.record for start in starts), kind, began, c.recorded, c.late_us)
+    announced = tuple(start.record for start in starts)
+    return Step(c.record, announced, kind, began, c.recorded, c.late_us, has_odd_clock=c.has_odd_clock)
 
 
 def get_announced_id(event: Event) -> str:

@@ -52,6 +52,7 @@ class Step:
         recorded: microseconds since the epoch, raised if the clock of its process was set back.
         late_us: how much later it arrived than its time says, in microseconds; 0 if that is less than ten seconds.
         was_moved: it was moved behind its parent, or behind an earlier step of its process, against its own time.
+        has_odd_clock: its time lies years from those of the session, so it has the time of a record beside it.
         number: its number in the session's timeline, from 1; 0 if that isn't known.
     """
 
@@ -65,6 +66,7 @@ class Step:
     parent: "Step | None" = None
     lane: Lane = UNASSIGNED_LANE
     number: int = 0
+    has_odd_clock: bool = False
     event: Event = field(init=False)
 
     def __post_init__(self) -> None:

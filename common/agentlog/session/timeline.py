@@ -8,7 +8,15 @@ from math import fsum
 from ..event.content import encode_content
 from ..event.event import Event, Record, parse_amount, to_microseconds
 from .lanes import Lanes
-from .order import StepIndex, get_announced_id, get_announced_type, get_recorded_key, is_other_process, order_records
+from .order import (
+    MAX_GAP_US,
+    StepIndex,
+    get_announced_id,
+    get_announced_type,
+    get_recorded_key,
+    is_other_process,
+    order_records,
+)
 from .step import Lane, Step
 
 __all__ = ["CALL_TYPES", "Lane", "LiveTimeline", "Step", "Timeline", "Totals", "build_timeline", "make_single_step"]
@@ -130,9 +138,12 @@ class LiveTimeline:
         is_clash = event.event_id in self._records
         self._records[event.event_id].append(record)
         recorded = to_microseconds(event.timestamp)
+        has_odd_clock = bool(self._steps) and abs(recorded - self._newest) > MAX_GAP_US
+        if has_odd_clock:
+            recorded = self._newest
         is_announcement = event.event_type == "call_started"
         open_call = None if is_announcement else self._take_open_call(record)
-        began = recorded - event.latency_us
+        began = recorded - (0 if has_odd_clock else event.latency_us)
         if open_call is not None:
             is_other_clock = is_other_process(open_call.record, record)
             began = min(open_call.began, recorded) if is_other_clock else open_call.began
@@ -141,6 +152,7 @@ class LiveTimeline:
         step = Step(
             record, announced, get_announced_type(event) if is_announcement else event.event_type, began, recorded
         )
+        step.has_odd_clock = has_odd_clock
         step.parent = self._index.find_parent(step)
         call = open_call if not is_announcement else None if is_clash else self._find_call(event)
         step.number = call.number if call is not None else self._next_number(step)

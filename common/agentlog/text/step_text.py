@@ -127,8 +127,11 @@ def _format_price(step: Step) -> str:
 def format_time_marks(step: Step) -> list[str]:
     """Return the marks of a step's time: late, moved by the order, still open."""
     late = [f"[arrived {format_duration(step.late_us)} late]"] if step.late_us else []
-    moved = [f"[its clock says {step.event.timestamp:%H:%M:%S}]"] if step.was_moved else []
-    return late + moved + (["[still open]"] if step.is_open else [])
+    if step.has_odd_clock:
+        clock = [f"[its clock says {step.event.timestamp.replace(tzinfo=None).isoformat(' ', 'seconds')}]"]
+    else:
+        clock = [f"[its clock says {step.event.timestamp:%H:%M:%S}]"] if step.was_moved else []
+    return late + clock + (["[still open]"] if step.is_open else [])
 
 
 def _describe_llm_call(step: Step, payload: dict[str, Any]) -> str:
@@ -287,7 +290,7 @@ def _fold_row(steps: list[Step]) -> Iterator[Step | CallRun]:
 
 
 def _get_run_key(step: Step) -> object:
-    if step.kind not in CALL_TYPES or step.is_open:
+    if step.kind not in CALL_TYPES or step.is_open or step.has_odd_clock:
         return None
     return step.kind, id(step.lane), step.label, shorten_error(step.error) if step.error is not None else None
 
