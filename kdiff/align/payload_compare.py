@@ -1,8 +1,6 @@
 """Comparison of the payloads of two steps. A payload is read from the disk when it is needed."""
 
-from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
@@ -15,6 +13,7 @@ from agentlog.event.event import Event, Unreadable
 
 from ..reading.normalize import METRICS, IgnoreRules, normalize_text
 from ..reading.signature import CALL_KINDS, extract_text, has_noise
+from .id_index import READ_KINDS, IdIndex
 from .payload_diff import (
     Change,
     ComparisonContext,
@@ -62,8 +61,8 @@ class Payloads:
     def __init__(self, rules: IgnoreRules, a: StepGroups, b: StepGroups) -> None:
         self.rules = rules
         self._a, self._b = a, b
-        self._all_ids: tuple[Sequence[int], Sequence[int]] | None = None
-        self._ids = Ids(self._find_sides)
+        self._index = IdIndex(a.groups, b.groups)
+        self._ids = Ids(self._index.find_sides, self._index.find_read, self._index.find_alike)
         self._compared = self.uncompared = 0
         self._cached_text = lru_cache(maxsize=1_000)(self._read_text)
         self._cached_similarity = lru_cache(maxsize=20_000)(self._measure_similarity)
@@ -124,14 +123,15 @@ class Payloads:
             return self._compare_signatures(a, b, argument)
         self._compared += 1
         is_announced = a.step.is_open != b.step.is_open
-        written = ComparisonContext(self.rules, self._ids)
+        written, observed = self._describe_origin(a, b)
         task = replace(written, is_free_text=a.kind == "delegation" and not is_announced)
         arguments = _compare_members(payload_a, payload_b, [argument] if argument else [], task)
         if is_announced:
             return arguments, []
         texts = _FREE_TEXT.get(a.kind, ()) if a.kind == b.kind else ()
         rest = [name for name in (*payload_a, *payload_b) if name not in (argument, *texts) and name not in METRICS]
-        observed = replace(written, is_observation=a.kind != "agent_message", has_noise=has_noise(a.kind))
+        is_other_question = bool(arguments) and a.signature.result_form_hash != b.signature.result_form_hash
+        observed = replace(observed, has_noise=has_noise(a.kind), is_other_question=is_other_question)
         answer = replace(observed, is_creation=not arguments and a.changes_state)
         answers = _compare_members(payload_a, payload_b, rest, answer)
         return arguments, answers + _compare_members(payload_a, payload_b, texts, replace(observed, is_free_text=True))
@@ -145,12 +145,15 @@ class Payloads:
             or x.result_form_hash != y.result_form_hash
         ):
             return False
-        if x.call_hash == y.call_hash and x.result_hash == y.result_hash:
-            return True
-        is_observation = a.kind != "agent_message"
-        written = ComparisonContext(self.rules, self._ids)
-        answer = replace(written, is_observation=is_observation, is_creation=is_observation and a.changes_state)
-        return written.match_ids(a.call_ids, b.call_ids) and answer.match_ids(a.result_ids, b.result_ids)
+        written, answer = self._describe_origin(a, b)
+        answer = replace(answer, is_creation=answer.is_observation and a.changes_state)
+        return self._ids.match_steps((a.call_ids, b.call_ids, written), (a.result_ids, b.result_ids, answer))
+
+    def _describe_origin(self, a: StepGroup, b: StepGroup) -> tuple[ComparisonContext, ComparisonContext]:
+        """Describe the origin of what two steps were given, and of all else in them."""
+        written = ComparisonContext(self.rules, self._ids, (a.index, b.index), is_written=True)
+        is_observation, is_read = a.kind != "agent_message", a.kind in READ_KINDS
+        return written, replace(written, is_observation=is_observation, is_written=not is_read)
 
     def _compare_signatures(self, a: StepGroup, b: StepGroup, argument: str) -> tuple[list[Change], list[Change]]:
         self.uncompared += 1
@@ -166,12 +169,6 @@ class Payloads:
             and normalize_text(self.read_text(a), self.rules).literal
             != normalize_text(self.read_text(b), self.rules).literal
         )
-
-    def _find_sides(self, id_hash: int) -> tuple[bool, bool]:
-        """Return whether an id occurs in A, and whether it occurs in B."""
-        if self._all_ids is None:
-            self._all_ids = _collect_ids(self._a.groups), _collect_ids(self._b.groups)
-        return _contains(self._all_ids[0], id_hash), _contains(self._all_ids[1], id_hash)
 
 
 def _compare_members(
@@ -195,17 +192,6 @@ def find_changes(a: Any, b: Any, context: ComparisonContext, path: Path, limit: 
     from .diff_operators import search_changes  # noqa: PLC0415  deepdiff takes a while to load
 
     return search_changes(a, b, context, path, limit)
-
-
-def _collect_ids(groups: Iterable[StepGroup]) -> Sequence[int]:
-    return array(
-        "q", sorted({id_hash for group in groups for ids in (group.call_ids, group.result_ids) for id_hash in ids})
-    )
-
-
-def _contains(ordered: Sequence[int], id_hash: int) -> bool:
-    index = bisect_left(ordered, id_hash)
-    return index < len(ordered) and ordered[index] == id_hash
 
 
 def _select_members(payload: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

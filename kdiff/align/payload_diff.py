@@ -25,7 +25,7 @@ FREE_TEXT_KEYS = frozenset([
 ])  # fmt: skip
 """Names of members in which a model writes free text, in any tool."""
 LONG_TEXT = 200
-"""Equal texts with more characters than this are not searched for ids."""
+"""Equal texts with more characters than this are searched for ids only if some id of A stands for another one of B."""
 
 JSON_BEGINS = ("{", "[")
 """The first characters of a JSON text that holds an object or a list."""
@@ -33,6 +33,7 @@ JSON_BEGINS = ("{", "[")
 Path = tuple[str, ...]
 ARGUMENTS = ("payload", "input")
 """The path of what a tool is given."""
+Steps = tuple[int, int]
 
 
 class Absent:
@@ -61,41 +62,96 @@ class Change(NamedTuple):
 class Ids:
     """The roles of ids: which id of A stands for which id of B. The first aligned place that holds both decides.
 
-    Two different ids can have one role only if neither of them occurs on the other side.
+    Two different ids can have one role only if neither of them occurs on the other side, and if none of them has a
+    role already: what an agent has read before, and what doesn't stand for the same thing, is something else.
 
     Args:
         occurs: takes the hash of an id; returns whether the id occurs in A, and whether it occurs in B.
+        were_read: takes the hashes of an id of A and an id of B, and the numbers of two steps; returns for each whether
+            the agent had read it before that step of its session.
+        find_alike: takes the hash of an id of A; returns the id of B about which the same was read, None if there is
+            not exactly one.
     """
 
-    def __init__(self, occurs: Callable[[int], tuple[bool, bool]]) -> None:
-        self._occurs = occurs
+    def __init__(
+        self,
+        occurs: Callable[[int], tuple[bool, bool]],
+        were_read: Callable[[int, int, Steps], tuple[bool, bool]] = lambda _a, _b, _steps: (False, False),
+        find_alike: Callable[[int], int | None] = lambda _: None,
+    ) -> None:
+        self._occurs, self._were_read, self._find_alike = occurs, were_read, find_alike
         self._b_of_a: dict[int, int] = {}
         self._a_of_b: dict[int, int] = {}
+        self._renamed: set[int] = set()
 
-    def match(self, a: int, b: int, *, is_observation: bool, is_creation: bool) -> bool:
-        """Whether ``a`` and ``b`` have the same role. A role that is not known yet is learnt.
+    @property
+    def are_renamed(self) -> bool:
+        """Whether any id of A stands for another one of B."""
+        return bool(self._renamed)
 
-        Args:
-            is_observation: the agent read both ids, from a user or a result. It didn't write them itself.
-            is_creation: both are in the result of a call that makes things, so a new id is expected.
-        """
-        if a in self._b_of_a or b in self._a_of_b:
-            return self._b_of_a.get(a) == b
-        if a != b and not is_creation and not (is_observation or is_random_id(a)):
+    def expect(self, a: int) -> int | None:
+        """Return the id of B that stands for ``a``, as far as it is known."""
+        if a in self._b_of_a:
+            return self._b_of_a[a]
+        return a if self._occurs(a)[1] else self._find_alike(a)
+
+    def match(self, a: int, b: int, context: "ComparisonContext") -> bool:
+        """Whether ``a`` and ``b`` have the same role. A role that is not known yet is learnt."""
+        if not self._can_match(a, b, context):
             return False
-        if a != b and not is_creation and (self._occurs(a)[1] or self._occurs(b)[0]):
-            return False
-        self._b_of_a[a], self._a_of_b[b] = b, a
+        if not context.is_other_question:
+            self._learn(a, b)
         return True
 
-    def match_all(self, a: Sequence[int], b: Sequence[int], *, is_observation: bool, is_creation: bool) -> bool:
+    def match_all(self, a: Sequence[int], b: Sequence[int], context: "ComparisonContext") -> bool:
         """Whether both sides hold the same number of ids, each pair in one role. All pairs are learnt in any case."""
-        if len(a) != len(b):
+        return len(a) == len(b) and all([self.match(x, y, context) for x, y in zip(a, b, strict=True)])
+
+    def match_steps(self, *sides: tuple[Sequence[int], Sequence[int], "ComparisonContext"]) -> bool:
+        """Whether the ids of two steps of equal form have the same roles. Nothing is learnt if one of them hasn't.
+
+        Nothing is learnt either if what was read about an id speaks for another one: the payloads must be compared.
+        """
+        if all(a == b and self._renamed.isdisjoint(a) for a, b, _ in sides):
+            return True
+        b_of_a: dict[int, int] = {}
+        a_of_b: dict[int, int] = {}
+        for a, b, context in sides:
+            if len(a) != len(b):
+                return False
+            for x, y in zip(a, b, strict=True):
+                if b_of_a.setdefault(x, y) != y or a_of_b.setdefault(y, x) != x:
+                    return False
+                if x not in self._b_of_a and x != y and self._find_alike(x) not in (None, y):
+                    return False
+                if not self._can_match(x, y, context):
+                    return False
+        for x, y in b_of_a.items():
+            self._learn(x, y)
+        return True
+
+    def _can_match(self, a: int, b: int, context: "ComparisonContext") -> bool:
+        if a in self._b_of_a or b in self._a_of_b:
+            return self._b_of_a.get(a) == b
+        if a == b:
+            return True
+        if context.is_creation:
+            return not self._is_read_on_the_other_side(a, b, context)
+        if not (context.is_observation or is_random_id(a)):
             return False
-        matches = [
-            self.match(x, y, is_observation=is_observation, is_creation=is_creation) for x, y in zip(a, b, strict=True)
-        ]
-        return all(matches)
+        if context.is_written and any(self._were_read(a, b, context.steps)):
+            return False
+        return not (self._occurs(a)[1] or self._occurs(b)[0])
+
+    def _is_read_on_the_other_side(self, a: int, b: int, context: "ComparisonContext") -> bool:
+        """Whether a new id of one side is an old one of the other side, which isn't known under another role."""
+        is_b_read_in_a, is_a_read_in_b = self._were_read(b, a, context.steps)
+        return (is_b_read_in_a and b not in self._b_of_a) or (is_a_read_in_b and a not in self._a_of_b)
+
+    def _learn(self, a: int, b: int) -> None:
+        self._b_of_a[a], self._a_of_b[b] = b, a
+        if a != b:
+            self._renamed.update((a, b))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +161,28 @@ class ComparisonContext:
     Attributes:
         rules: the user's rules of what to ignore.
         ids: the roles of ids that are known so far.
+        steps: the numbers of the steps in A and in B.
         is_observation: the agent read the values. It didn't write them.
-        is_creation: the values are the result of a call that makes things.
+        is_written: the agent, or its model, wrote the values: it can have read their ids in an earlier step.
+        is_creation: the values are the result of a call that makes things, so new ids are expected.
         is_free_text: a model wrote the values as text.
         has_noise: programs or models wrote the values, so noise in them makes no difference.
+        is_other_question: the values answer different questions, so their ids aren't the same things.
     """
 
     rules: IgnoreRules
     ids: Ids
+    steps: Steps = (0, 0)
     is_observation: bool = False
+    is_written: bool = False
     is_creation: bool = False
     is_free_text: bool = False
     has_noise: bool = False
+    is_other_question: bool = False
 
     def match_ids(self, a: Sequence[int], b: Sequence[int]) -> bool:
         """Whether the ids of ``a`` and ``b`` have the same roles, pair by pair."""
-        return self.ids.match_all(a, b, is_observation=self.is_observation, is_creation=self.is_creation)
+        return self.ids.match_all(a, b, self)
 
 
 class Pair(NamedTuple):
@@ -168,20 +230,20 @@ def find_role_conflicts(value: Any, context: ComparisonContext, path: Path) -> I
     while stack:
         value, path = stack.pop()
         if isinstance(value, str):
-            value = parse_json_text(value) if len(value) <= LONG_TEXT else value
+            value = parse_json_text(value) if len(value) <= LONG_TEXT or context.ids.are_renamed else value
         if isinstance(value, Mapping):
             members = [(each, (*path, key)) for key, each in value.items()]
             stack += reversed([(each, inner) for each, inner in members if not is_ignored(inner, context.rules)])
         elif isinstance(value, list):
             items = [(each, (*path, str(n))) for n, each in enumerate(value)]
             stack += reversed([(each, inner) for each, inner in items if not context.rules.ignores(inner)])
-        elif isinstance(value, str) and len(value) <= LONG_TEXT and not is_same_text(value, value, context, path[-1]):
+        elif isinstance(value, str) and not is_same_text(value, value, context, path[-1]):
             yield Change(".".join(path), value, value)
 
 
 def is_same_text(a: str, b: str, context: ComparisonContext, key: str) -> bool:
     """Whether two texts say the same: they differ only in noise and ids of one role, or are free text reworded."""
-    if a == b and len(a) > LONG_TEXT:
+    if a == b and len(a) > LONG_TEXT and not context.ids.are_renamed:
         return True
     text_a, text_b = (normalize_text(text, context.rules, should_mask_noise=context.has_noise) for text in (a, b))
     if is_id_key(key) and not text_a.id_hashes and not text_b.id_hashes and " " not in a + b:
@@ -197,7 +259,7 @@ def is_settled(pair: Pair, context: ComparisonContext) -> bool:
     if not isinstance(a, str) or not isinstance(b, str):
         return not isinstance(a, dict | list) and is_equal(a, b)
     if len(a) > LONG_TEXT or len(b) > LONG_TEXT:
-        return a == b
+        return a == b and not context.ids.are_renamed
     if is_id_key(pair.key) or a[:1] in JSON_BEGINS:
         return False
     text_a = normalize_text(a, context.rules, should_mask_noise=context.has_noise)

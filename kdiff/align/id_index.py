@@ -1,0 +1,109 @@
+"""Where the ids of two sessions stand: on which sides, since when they had been read, and what was read about them. Pure."""
+
+from array import array
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+
+from ..reading.id_words import is_random_id
+from .step_groups import StepGroup
+
+READ_KINDS = frozenset({
+    "tool_call", "retrieval", "memory_read", "delegation_result", "user_message", "session_start",
+})  # fmt: skip
+"""Kinds of steps whose results or texts the agent reads. All others hold what it, or its model, wrote."""
+ReadForms = tuple[int, int]
+
+
+class IdIndex:
+    """The places of the ids of two sessions. Each part is made when it is first needed."""
+
+    def __init__(self, a: Sequence[StepGroup], b: Sequence[StepGroup]) -> None:
+        self._a, self._b = a, b
+
+    def find_sides(self, id_hash: int) -> tuple[bool, bool]:
+        """Return whether an id occurs in A, and whether it occurs in B."""
+        ids_a, ids_b = self._all_ids
+        return _contains(ids_a, id_hash), _contains(ids_b, id_hash)
+
+    def find_read(self, a: int, b: int, steps: tuple[int, int]) -> tuple[bool, bool]:
+        """Return whether ``a`` was read in A before a step of A, and ``b`` in B before a step of B."""
+        first_a, first_b = self._first_reads
+        return first_a.get(a, steps[0]) < steps[0], first_b.get(b, steps[1]) < steps[1]
+
+    def find_alike(self, a: int) -> int | None:
+        """Return the random id of B about which the same was read as about ``a``; None if that isn't certain."""
+        return self._alike.get(a)
+
+    @cached_property
+    def _all_ids(self) -> tuple[Sequence[int], Sequence[int]]:
+        return _collect_ids(self._a), _collect_ids(self._b)
+
+    @cached_property
+    def _first_reads(self) -> tuple[dict[int, int], dict[int, int]]:
+        return _find_first_reads(self._a), _find_first_reads(self._b)
+
+    @cached_property
+    def _alike(self) -> dict[int, int]:
+        """Pair ids by the answers to one and the same question, if these tell the things apart on both sides."""
+        reads_a, reads_b = _collect_reads(self._a), _collect_reads(self._b)
+        answers_a, answers_b = _count_answers(reads_a), _count_answers(reads_b)
+        b_of_a: dict[int, int] = {}
+        a_of_b: dict[int, int] = {}
+        for forms, groups in reads_a.items():
+            others = reads_b.get(forms, ())
+            if len(groups) != 1 or len(others) != 1 or min(answers_a[forms[0]], answers_b[forms[0]]) < 2:
+                continue
+            for a, b in zip(groups[0].call_ids, others[0].call_ids, strict=True):
+                if is_random_id(a) and is_random_id(b) and not (self.find_sides(a)[1] or self.find_sides(b)[0]):
+                    b = b_of_a.setdefault(a, b)
+                    a_of_b.setdefault(b, a)
+        return {a: b for a, b in b_of_a.items() if a_of_b[b] == a}
+
+
+def _collect_ids(groups: Iterable[StepGroup]) -> Sequence[int]:
+    return array("q", sorted({id_hash for group in groups for id_hash in _list_ids(group)}))
+
+
+def _list_ids(group: StepGroup) -> Iterator[int]:
+    yield from group.call_ids
+    yield from group.result_ids
+
+
+def _contains(ordered: Sequence[int], id_hash: int) -> bool:
+    index = bisect_left(ordered, id_hash)
+    return index < len(ordered) and ordered[index] == id_hash
+
+
+def _find_first_reads(groups: Sequence[StepGroup]) -> dict[int, int]:
+    """Return the number of the step that first read each id. Ids of one step only are left out: nothing refers to them."""
+    once: set[int] = set()
+    repeated: set[int] = set()
+    for group in groups:
+        for id_hash in {*_list_ids(group)}:
+            (repeated if id_hash in once else once).add(id_hash)
+    first_reads: dict[int, int] = {}
+    for group in groups:
+        if group.kind in READ_KINDS:
+            for id_hash in group.result_ids:
+                if id_hash in repeated:
+                    first_reads.setdefault(id_hash, group.index)
+    return first_reads
+
+
+def _collect_reads(groups: Iterable[StepGroup]) -> dict[ReadForms, list[StepGroup]]:
+    """Return the reads that are asked by an id, by the forms of their question and of their answer."""
+    reads: dict[ReadForms, list[StepGroup]] = defaultdict(list)
+    for group in groups:
+        if group.is_call and not group.changes_state and group.signature.call_id_count:
+            reads[group.signature.call_form_hash, group.signature.result_form_hash].append(group)
+    return reads
+
+
+def _count_answers(reads: Iterable[ReadForms]) -> dict[int, int]:
+    """Return the number of different answers to each question."""
+    count: dict[int, int] = defaultdict(int)
+    for question, _ in reads:
+        count[question] += 1
+    return count
