@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from agentlog.analysis.call_outcome import has_failed
 from agentlog.event.event import Event, Place, Record
+from agentlog.session.failure import has_failed as has_event_failed
 from agentlog.session.order import get_announced_type
 from agentlog.session.step import Step
 
@@ -103,6 +103,7 @@ class SignatureBuilder:
         """Build the signature of ``record``, and put its bytes into the spill file."""
         event = record.event
         kind, label = _find_kind(event), _find_label(event)
+        has_failed = has_event_failed(event.event_type, event.payload)
         judgement = judge_effect(kind, label, event.payload, self._tool_patterns)
         input_member = _INPUT_MEMBER.get(kind)
         call_text = self._normalize_input(kind, input_member, event.payload)
@@ -114,7 +115,7 @@ class SignatureBuilder:
         call_hash = hash((call_key, call_text.literal))
         result_form_hash = hash(result_text.form)
         return RecordSignature(
-            self._drop_details(event),
+            self._drop_details(event, has_failed=has_failed),
             self._intern_place(record.place),
             b"",
             call_hash,
@@ -128,7 +129,7 @@ class SignatureBuilder:
             len(result_text.id_hashes),
             judgement.effect,
             self._intern(judgement.rule),
-            has_failed(kind, event.payload),
+            has_failed,
         )
 
     def _normalize_input(self, kind: str, input_member: str | None, payload: Mapping[str, Any]) -> NormalizedText:
@@ -145,10 +146,10 @@ class SignatureBuilder:
         text = write_comparable(payload, self._rules, ("payload",), _SKIPPED_MEMBERS.get(kind, METRICS))
         return normalize_text(text, self._rules, should_mask_noise=has_noise(kind))
 
-    def _drop_details(self, event: Event) -> Event:
+    def _drop_details(self, event: Event, *, has_failed: bool) -> Event:
         payload = {name: self._shorten(value) for name, value in event.payload.items() if name in _KEPT_MEMBERS}
-        if event.payload.get("error"):
-            payload["error"] = True
+        if has_failed and event.event_type != "error":
+            payload["error"] = True  # also for an answer that says so, which isn't kept
         context: dict[str, Any] = {"model": self._shorten(event.context["model"])} if "model" in event.context else {}
         if event.parent_event_id is not None:
             context["parent_event_id"] = event.parent_event_id

@@ -1,8 +1,7 @@
-"""The outcome of calls, from their names and answers: which failed, hand over or repeat. Pure."""
+"""The outcome of calls, from their names: which hand over or repeat. Pure."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 MAX_PERIOD = 8
 """The largest number of calls in a group that repeats."""
@@ -10,29 +9,8 @@ MAX_PERIOD = 8
 THOUGHT_TOOLS = frozenset({"think", "plan", "reason", "reflect", "sequential_thinking", "sequentialthinking"})
 """Tools that only note down the model's thoughts."""
 
-_ERROR_TEXT = re.compile(r"\s*(?:error|exception|traceback \(most recent call last\)|fatal|failed)\b\s*[:(\n]", re.I)
-_FAILURE_FIELDS = frozenset({"ok", "success", "exit_code", "returncode", "isError", "is_error", "error"})
 _HAND_OVER = re.compile(r"(?:transfer|hand|escalate|forward|route)\w*?_?(?:to_|over_?|off_?)\w*", re.I)
 _TO_PERSON = re.compile(r"human|agent|person|operator|support|representative|supervisor", re.I)
-
-
-def has_failed(kind: str, payload: Mapping[str, Any]) -> bool:
-    """Whether a call ended in an error, by its ``error`` or by its answer."""
-    if payload.get("error") or kind == "error":
-        return True
-    return kind == "tool_call" and _has_failed_answer(payload.get("output"))
-
-
-def _has_failed_answer(output: Any) -> bool:
-    if isinstance(output, str):
-        return _ERROR_TEXT.match(output[:80]) is not None
-    if not isinstance(output, Mapping) or _FAILURE_FIELDS.isdisjoint(output):
-        return False
-    says_no = any(output.get(name) is False for name in ("ok", "success"))
-    code = output.get("exit_code", output.get("returncode", 0))
-    return (
-        bool(output.get("isError") or output.get("is_error") or output.get("error")) or says_no or code not in (0, None)
-    )
 
 
 def is_handover(label: str) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..session.timeline import CALL_TYPES, Lane, Step
-from .call_outcome import find_period, has_failed, is_handover
+from .call_outcome import find_period, is_handover
 from .causality import is_thought
 
 ACTION_KINDS = frozenset({"tool_call", "retrieval"})
@@ -48,12 +48,12 @@ class TrailingFailures(NamedTuple):
 
 def is_failure(step: Step) -> bool:
     """Whether a step ended in an error, by its ``error`` or by its answer."""
-    return not step.is_open and step.kind != "session_end" and has_failed(step.kind, step.event.payload)
+    return not step.is_open and step.kind != "session_end" and step.error is not None
 
 
 def get_error(step: Step) -> object:
-    """Return the error of a failed step, or the answer that states it."""
-    return step.error if step.error is not None else step.event.payload.get("output")
+    """Return the error of a failed step: as recorded, or the piece of its answer that states it."""
+    return step.error
 
 
 def is_action(step: Step) -> bool:

@@ -20,10 +20,14 @@ RecordedValue = Any
 """A recorded value of any type; None when the payload doesn't have it."""
 
 
+NO_ANSWER = msgspec.Raw(b"")
+
+
 class PartialPayload(msgspec.Struct, gc=False):
     """The fields of a payload that totals need.
 
-    An absent ``model`` is UNSET, not None, because its presence tells the type of a call.
+    An absent ``model`` is UNSET, not None, because its presence tells the type of a call. An answer (``output``,
+    ``documents``, ``result``) stays JSON, because few of them have to be looked into. That of a whole event is a value.
     """
 
     tool: RecordedValue = None
@@ -41,6 +45,14 @@ class PartialPayload(msgspec.Struct, gc=False):
     call_type: RecordedValue = None
     status: RecordedValue = None
     goal: RecordedValue = None
+    output: msgspec.Raw = NO_ANSWER
+    documents: msgspec.Raw = NO_ANSWER
+    result: msgspec.Raw = NO_ANSWER
+    exit_code: RecordedValue = None
+    is_error: RecordedValue = None
+    isError: RecordedValue = None  # noqa: N815  as MCP spells it
+    success: RecordedValue = None
+    status_code: RecordedValue = None
 
 
 class PartialContext(msgspec.Struct, gc=False):

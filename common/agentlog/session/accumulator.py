@@ -16,6 +16,8 @@ from google_crc32c import value as crc32c
 
 from ..event.event import EPOCH, MICROSECOND, parse_amount, parse_latency_us
 from ..event.partial_decode import PartialEvent
+from .failure import ANSWER_FIELDS
+from .failure_scan import has_answer_failed
 from .order import MAX_GAP_US, MIN_TIME_US, resolve_call_id, resolve_call_type
 from .step import find_label
 from .summary import GOAL_CHARACTERS, Summary, list_agents, sum_dollars, sum_tokens
@@ -146,7 +148,9 @@ class SessionAccumulator(msgspec.Struct):
         self.own.append(event.event_id)
         if recorded_us > self.ended:  # noqa: PLR1730  a call of max would cost more, and this runs for each event
             self.ended = recorded_us
-        if payload.error and kind != "session_end":
+        if payload.error:
+            self.errors += kind != "session_end"
+        elif kind in ANSWER_FIELDS and has_answer_failed(kind, payload):
             self.errors += 1
         if payload.cost_usd is not None:
             _add_amount(self.costs, payload.cost_usd)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..event.event import Event, Record, parse_amount
+from .failure import find_answer_error
 
 
 @dataclass(slots=True, eq=False)
@@ -26,6 +27,7 @@ class Lane:
 UNASSIGNED_LANE = Lane("")
 """The lane of a step that has none yet."""
 
+_NOT_LOOKED_FOR = "?"
 _LABEL_FIELDS = ("tool", "model", "to_agent_id", "from_agent_id", "key", "action")
 
 
@@ -68,6 +70,7 @@ class Step:
     number: int = 0
     has_odd_clock: bool = False
     event: Event = field(init=False)
+    _answer_error: str | None = field(default=_NOT_LOOKED_FOR, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.event = self.record.event
@@ -84,10 +87,14 @@ class Step:
 
     @property
     def error(self) -> object:
-        """The error as recorded, or None."""
+        """The error as recorded, else the piece of the answer that says that the call failed, or None."""
         if self.kind == "error":
             return self.event.payload
-        return self.event.payload.get("error") or None
+        if error := self.event.payload.get("error"):
+            return error
+        if self._answer_error == _NOT_LOOKED_FOR:
+            self._answer_error = find_answer_error(self.event.event_type, self.event.payload)
+        return self._answer_error
 
     @property
     def duration_us(self) -> int | None:

@@ -1,0 +1,353 @@
+"""The rule for answers that are texts: whether a text says that its call failed. Pure.
+
+A text that only speaks of errors is none. So a rule looks at the first line or at the last one, never in the middle.
+``docs/events.md`` has the same table.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+MAX_FIRST_LINE = 400
+"""The rules look at this many characters of the first line."""
+MAX_TAIL = 2_000
+"""The rules look for the last line, and for a stack trace, in this many characters."""
+MAX_SUBJECTS = 4
+MAX_WHOLE_LINES = 3
+"""A message of a shell is a whole answer if the answer has at most so many lines."""
+
+_SUBJECTS = """
+    a access action agent an api application argument assertion auth authentication authorization backend bash booking
+    browser build call certificate charge client command compilation compile compiler config configuration connection
+    container critical curl database db decode deploy deployment disk dns docker download email encoding execution fatal
+    fetch file function gateway git graphql grpc import input install installation internal invocation invoice
+    io job json json-rpc key login mcp memory message migration navigation network node notification npm operation order
+    os page parse parsing payment permission pipeline plugin process program protocol python query refund remote request
+    rpc runtime sandbox script search server service session shell sql ssl step storage subprocess syntax system task
+    tests the this timeout tls tool transaction transfer type unexpected unhandled unknown update upload upstream
+    validation value webhook worker workflow xml yaml your
+"""
+SUBJECTS = tuple(_SUBJECTS.split())
+"""The words before "error" or "failed" that tell what failed. "Margin of error: 3%" begins with none of them."""
+_VERBS = """
+    accessing calling communicating compiling connecting creating deleting during executing fetching getting importing
+    in invoking listing loading making occurred opening parsing performing processing querying reading retrieving
+    running saving searching sending updating validating when while with writing
+"""
+VERBS = tuple(_VERBS.split())
+"""The words behind "Error" that need no colon. "Error handling guide" has none of them."""
+REASONS = (
+    "bad gateway|bad request|client error|conflict|content too large|forbidden|gateway time-?out|gone|internal error|"
+    "internal server error|method not allowed|not acceptable|not found|not implemented|payload too large|"
+    "payment required|precondition failed|request time-?out|server error|service temporarily unavailable|"
+    "service unavailable|too many requests|unauthorized|unprocessable (?:content|entity)|unsupported media type"
+)
+SHELL_MESSAGES = (
+    r"command not found|no such file or directory|permission denied|not found|can't cd to .*|is a directory|"
+    r"not a directory|cannot execute.*|operation not permitted|connection refused|cannot access .*|syntax error.*|"
+    r"unrecognized option.*|invalid option.*|illegal option.*|no space left on device|event not found|"
+    r"read-only file system|could not resolve host.*|not a git repository.*|no rule to make target.*"
+)
+EXIT_CODE = (
+    r"<?(?:has |was )?(?:exit(?:ed)?[ _-]?(?:with )?(?:a )?(?:non-?zero )?(?:exit )?(?:code|status)|"
+    r"(?:finished|failed|ended|completed|terminated) with (?:a )?(?:non-?zero )?exit (?:code|status)|exited with|"
+    r"exit(?=[:=])|return(?:ed|s)?[ _-]?(?:with )?(?:a )?(?:non-?zero )?(?:exit )?(?:code|status))"
+)
+NON_ZERO = r"\W{0,3}-?(?!0+\b)\d+"
+CRASHES = (
+    r"(?:segmentation fault|aborted|killed|terminated|bus error)(?: \(core dumped\))?$|"
+    r"[\w.+/-]+: (?:[^\n]{0,200} )?(?:segmentation fault|aborted|killed|terminated|bus error)"
+    r"(?: +\(core dumped\))?(?: +\S{1,200})?$"
+)
+_NOTHING = (
+    r"(?!\s*(?:(?![45]\d\d\b)[-+]?\d+(?:\.\d+)?\s?%?|none|null|nil|no|no errors?|false|n/?a|ok|undefined)?[\s.,;\"']*$)"
+)
+"""What isn't behind "Error:": nothing, a number that is no HTTP status, or a word for nothing."""
+_CODE = r"(?: code)?(?: ?[(\[]?(?:-?\d{1,6}|(?-i:[A-Z][A-Z\d_]{2,40})|code \w+|http \d{3})[)\]]?){0,2}"
+
+
+_BEGINNINGS = """
+    abort bad bus cannot can't client command completed conflict connect content could couldn't dead eco ended err exc
+    exi expir fail fatal finished forbidden gateway gmake gone has http build internal invalid is kill make method net:
+    node.js not note npm panic payload payment precond quota rate rejected request return segment server service
+    something status terminat test there thread time timed too traceback unable unauth uncaught unhandled unprocess
+    unsupported was denied
+"""
+"""How the first or the last line of an answer that failed may begin, behind the words that tell what failed."""
+
+
+def _write_trie(words: Iterable[str]) -> str:
+    """Return a pattern for texts that begin with one of ``words``."""
+    ends_by_letter: dict[str, set[str]] = {}
+    for word in words:
+        ends_by_letter.setdefault(word[:1], set()).add(word[1:])
+    if "" in ends_by_letter:
+        return ""
+    tries = {letter: _write_trie(ends) for letter, ends in sorted(ends_by_letter.items())}
+    return "|".join(re.escape(letter) + (f"(?:{trie})" if trie else "") for letter, trie in tries.items())
+
+
+START = (
+    rf"(?i:{_write_trie(_BEGINNINGS.split())})|[^A-Za-z0-9]|[45]\d\d|\d+ [a-z]+(?:,| in )|E:|"
+    r"[\w.$]+(?:(?<=rror)|(?<=tion)|(?<=ault)|(?<=rupt))|[\w.+/-]+(?:\[\d+\])?:"
+)
+SUBJECT = rf"(?:(?i:{_write_trie(f'{word} ' for word in SUBJECTS)}))"
+"""How the first or the last line of an answer that failed begins: a quick look before the rules."""
+_BEGINS_SO = re.compile(f"(?:{START}|{SUBJECT}+(?:{START}))")
+
+
+class TextRule(NamedTuple):
+    """A rule: what it knows, its pattern, an answer that failed, and a healthy one that looks alike."""
+
+    name: str
+    pattern: str
+    failed: str
+    healthy: str
+
+
+FIRST_LINE_RULES = (
+    TextRule(
+        "an error with its colon",
+        rf"(?:http )?error{_CODE}\s*(?::(?!:)|\]| [-\u2013\u2014] |(?<=\d) ){_NOTHING}",
+        "Error: reservation not found",
+        "Error rate: 0.1%",
+    ),
+    TextRule(
+        "an error and what it interrupted",
+        rf"(?:error|exception) (?:{'|'.join(VERBS)})\b|there was an? (?:\w+ )?error|error[.!:]?$|something went wrong",
+        "An error occurred while booking the flight",
+        "Error handling guide",
+    ),
+    TextRule(
+        "the name of an exception",
+        r"(?:uncaught )?(?-i:[A-Za-z_][\w.$]*(?:Error|Exception|Fault|Interrupt|Rejection))"
+        r"(?: \[\w+\])?(?::\s|\s*$|\()|"
+        rf"(?:uncaught )?exception(?: in thread \".*)?\s*(?::{_NOTHING}|$)|"
+        r"(?:uncaught|unhandled) (?:\w+ ){0,3}(?:exception|rejection|error)\b",
+        "KeyError: 'a'",
+        "Errors and how to read them",
+    ),
+    TextRule(
+        "a stack trace",
+        r"traceback \(most recent call last\)|exception in thread \"",
+        "Traceback (most recent call last):\n  File \"x.py\", line 1\nKeyError: 'a'",
+        "Traceback and logging, explained",
+    ),
+    TextRule(
+        "a crash",
+        r"fatal(?: error)?\s*[:\]]|panic: |thread '[^']*' panicked at|" + CRASHES,
+        "panic: runtime error: index out of range",
+        "Fatal attraction",
+    ),
+    TextRule(
+        "something that failed",
+        rf"failed\s*(?::{_NOTHING}|[.!]?$)|failed (?:to|with)\b[^:]{{0,120}}(?::{_NOTHING}|[.!]?$)",
+        "Failed to fetch the page: timeout",
+        "Failed jobs: 3",
+    ),
+    TextRule(
+        "something that wasn't possible",
+        r"(?:unable to|could not|couldn't|cannot|can't|failed to) (?:access|authenticate|complete|connect|create|"
+        r"delete|establish|execute|fetch|find module|import|load|locate package|open|parse|perform|process|reach|read|"
+        r"resolve|retrieve|run|update|write)\b|invalid (?:api key|arguments?|command|credentials|input|json|"
+        r"parameters?|path|request|syntax|token|url)\b|(?:rate limit|quota|time limit|timeout|deadline)"
+        r"(?: \w+)? exceeded|"
+        r"connection (?:refused|reset|aborted|timed out)|(?:connect )?(?-i:E(?:CONNREFUSED|NOTFOUND|TIMEDOUT|ACCES|"
+        r"NOENT|PERM|CONNRESET|PIPE))\b|net::err_",
+        "Unable to connect to the database",
+        "Cannot be combined with other offers",
+    ),
+    TextRule(
+        "an HTTP status from 400 on",
+        rf"(?:(?:http(?:/\d(?:\.\d)?)?|error|status|status code|http status|http error)[: ]\s*)?[45]\d\d:? "
+        rf"(?:{REASONS})"
+        rf"(?=\s*(?:$|[:.,;(<!\"'\u2013\u2014-]|for\b|at\b|from\b))|http(?:/\d(?:\.\d)?)? [45]\d\d\b|"
+        rf"(?:http |response )?status(?: code)?[:=]? ?[45]\d\d\W*$|(?:{REASONS})[.!]?$|"
+        r"<(?:!doctype|html|head|title)[^\n]{0,300}<title>\s*[45]\d\d\b",
+        "503 Service Unavailable",
+        "404 pages that users like",
+    ),
+    TextRule(
+        "a tag for errors",
+        r"<(?:\w+_)?error>(?!\s*</)",
+        "<tool_use_error>File does not exist.</tool_use_error>",
+        "<errors/>",
+    ),
+    TextRule(
+        "an exit code other than 0",
+        rf"{EXIT_CODE}{NON_ZERO}\s*(?:[^\w\s]*(?:</\w+>)?$|[:|])|command .{{0,300}}returned non-zero exit status \d+",
+        "Exit code: 1\nbash: foo: command not found",
+        "Exit code: 0",
+    ),
+)
+"""Rules for the first line, with or without the words before it that tell what failed."""
+
+SUBJECT_RULES = (
+    TextRule(
+        "something that failed",
+        r"(?:has |was |is )?(?:failed|timed out|timeout|denied|rejected by|expired)\b"
+        rf"(?! (?:jobs|tests|logins?|attempts|orders|payments|count)\b)[^:]{{0,120}}(?::{_NOTHING}|[.!]?$)",
+        "Tool execution failed: no answer",
+        "Request failed jobs: 3",
+    ),
+)
+"""Rules for a first line behind words that tell what failed."""
+
+WHOLE_RULES = (
+    TextRule(
+        "a shell's message",
+        rf"(?:[\w.+/-]+)(?:\[\d+\])?: (?:\(\d+\) )?(?:.{{0,300}}: ?)?(?:{SHELL_MESSAGES})$|"
+        rf"(?:[\w.+/-]+)(?:\[\d+\])?: (?:cannot|can't) .{{0,300}}$|(?:\w*sh: )?command not found: \S+$",
+        "bash: ponyc: command not found",
+        "note: the file was not found in the index, so it was made",
+    ),
+)
+"""Rules for the first and the last line of an answer of a few lines."""
+
+LAST_LINE_RULES = (
+    TextRule(
+        "an exit code other than 0",
+        rf"{EXIT_CODE}{NON_ZERO}[^\w\s]*(?:</\w+>)?$|command .{{0,300}}returned non-zero exit status \d+\W*$",
+        "collected 3 items\n[Command finished with exit code 1]",
+        "collected 3 items\n[Command finished with exit code 0]",
+    ),
+    TextRule(
+        "a build that stopped",
+        r"g?make(?:\[\d+\])?: \*\*\* |build fail(?:ed|ure)\b|"
+        r"npm err(?:!|or) |(?-i:E): |error: (?:could not|failed|unable|command|subprocess|no )|"
+        r"(?-i:ERROR): (?:failed|no matching|could not)|fatal: ",
+        "cc main.c\nmake: *** [Makefile:192: build] Error 2",
+        "cc main.c\nmake: Nothing to be done for 'all'.",
+    ),
+    TextRule(
+        "tests that failed",
+        r"=+ .*\b[1-9]\d* (?:failed|errors?)\b.* =+$|(?:\d+ \w+, )*[1-9]\d* (?:failed|errors?)\b.* in [\d.]+ ?s\b.*$|"
+        r"(?-i:FAILED) \((?:failures|errors)=|test result: (?-i:FAILED)|"
+        r"(?-i:FAIL)(?:\s|$)|tests: +[1-9]\d* failed",
+        "tests/test_a.py F\n==== 1 failed, 3 passed in 0.12s ====",
+        "tests/test_a.py .\n==== 4 passed in 0.12s ====",
+    ),
+    TextRule(
+        "a crash",
+        CRASHES + r"|(?-i:Node\.js v\d)|note: run with .RUST_BACKTRACE|command (?:was )?timed out",
+        "loading\nSegmentation fault (core dumped)",
+        "loading\nSegmentation finished",
+    ),
+)
+"""Rules for the last line that isn't empty."""
+
+TRACE_RULES = (
+    TextRule(
+        "a stack trace at the end",
+        r"(?m:^traceback \(most recent call last\):.*\n)(?:[ \t]+.*\n|\n)+(?-i:[A-Za-z_][\w.]*)(?::.*|\s*)"
+        r"(?:\n.*){0,12}\Z",
+        "reading\nTraceback (most recent call last):\n  File \"x.py\", line 1, in f\nKeyError: 'a'",
+        "a.log:\nTraceback (most recent call last):\n  File \"x.py\", line 1, in f\nKeyError: 'a'\n"
+        "2026-02-03 10:00:00 INFO restarted",
+    ),
+    TextRule(
+        "a build that stopped",
+        r"(?m:^-- configuring incomplete, errors occurred!)(?:\n.*){0,4}\Z",
+        '-- Found FFI\n-- Configuring incomplete, errors occurred!\nSee also "build/CMakeOutput.log".',
+        "-- Found FFI\n-- Configuring done",
+    ),
+    TextRule(
+        "frames at the end",
+        r"(?m:^.*(?-i:Error|Exception)\b.*\n)(?:.*\n){0,2}(?:[ \t]+at .+\n)*[ \t]+at .+(?:[:)]\d*\)?)"
+        r"(?:\n\s+\.\.\. \d+ more)?\s*\Z",
+        "start\nTypeError: x is undefined\n    at f (/app/a.js:1:2)\n    at main (/app/a.js:9:1)",
+        "start\n    at 9:30 the train leaves",
+    ),
+)
+"""Rules for the end of an answer."""
+
+
+def _compile(rules: tuple[TextRule, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{rule.pattern})" for rule in rules), re.I)
+
+
+_FIRST_LINE, _SUBJECT_LINE, _WHOLE, _LAST_LINE = map(
+    _compile, (FIRST_LINE_RULES, SUBJECT_RULES, WHOLE_RULES, LAST_LINE_RULES)
+)
+_SUBJECT_WORDS = frozenset(SUBJECTS)
+_TRACE = _compile(TRACE_RULES)
+_EXIT_LINE = _compile(LAST_LINE_RULES[:1])
+TRACE_MARKS = ("Traceback (most", "   at ", "\tat ", "-- Configuring")
+"""One of these is in each text that a rule for the end knows."""
+_LEADING_MARKS = re.compile(r"[^\w<./\n=-]*")
+_COLOUR = re.compile(r"\x1b\[[\d;]*[A-Za-z]")
+_LOG_LINE = re.compile(
+    r"^\W{0,2}(?:\d{4}-\d\d-\d\d[T ]\d\d:\d\d|\d\d:\d\d:\d\d\b|(?:INFO|DEBUG|WARN|WARNING|TRACE|NOTICE)\b[\]: ]|"
+    r"[A-Z][a-z]{2} +\d+ \d\d:\d\d)",
+    re.M,
+)
+"""The beginning of a line in a log. A log that was read is no answer that failed, whatever it holds."""
+
+
+def find_error_in_text(text: str) -> str | None:
+    """Return the line with which ``text`` says that its call failed, or None."""
+    head, tail = _clean(text[:MAX_TAIL]).strip(), _clean(text[-MAX_TAIL:]).strip()
+    first, last = _get_first_line(head), _strip_marks(tail.rpartition("\n")[2])[-MAX_FIRST_LINE:]
+    error = _find_trace(tail)
+    begins_so = _BEGINS_SO.match(first)
+    ends_so = begins_so if first == last else _BEGINS_SO.match(last)
+    if error is None and not begins_so and not ends_so:
+        return None
+    error = error or (_find_in_first_line(first) if begins_so else None)
+    if error is None and len(text) <= MAX_TAIL and head.count("\n") < MAX_WHOLE_LINES:
+        error = _match_line(_WHOLE, first) or _match_line(_WHOLE, last)
+    error = error or _match_line(_LAST_LINE, last)
+    if error is not None and "\n" in head and (_LOG_LINE.search(head) or _LOG_LINE.search(tail)):
+        error = _match_line(_EXIT_LINE, last) or _match_line(_EXIT_LINE, first)
+    return None if error is None else " ".join(error.split())[:MAX_FIRST_LINE]
+
+
+def _get_first_line(head: str) -> str:
+    """Return the first line without marks before it. A line that ends in a colon goes on below; so does a page."""
+    first, _, rest = head.partition("\n")
+    if first.startswith("<"):
+        first = " ".join(head[: 2 * MAX_FIRST_LINE].split("\n"))
+    elif rest and first.rstrip().endswith(":"):
+        first = f"{first.rstrip()} {rest.lstrip().splitlines()[0]}"
+    return _strip_marks(first)[:MAX_FIRST_LINE].rstrip()
+
+
+def _strip_marks(line: str) -> str:
+    marks = _LEADING_MARKS.match(line)
+    return line[marks.end() if marks else 0 :].rstrip()
+
+
+def _find_in_first_line(line: str) -> str | None:
+    rest = _drop_subjects(line)
+    is_failed = _FIRST_LINE.match(rest) or (rest != line and (_SUBJECT_LINE.match(rest) or _FIRST_LINE.match(line)))
+    return line if is_failed else None
+
+
+def _drop_subjects(line: str) -> str:
+    """Return the line without the words at its beginning that tell what failed, four at most."""
+    for _ in range(MAX_SUBJECTS):
+        word, _, rest = line.partition(" ")
+        if not rest or word.lower() not in _SUBJECT_WORDS:
+            break
+        line = rest
+    return line
+
+
+def _match_line(pattern: re.Pattern[str], line: str) -> str | None:
+    return line if pattern.match(line) or pattern.match(_drop_subjects(line)) else None
+
+
+def _find_trace(tail: str) -> str | None:
+    """Return the line of a stack trace at the end that names the exception."""
+    if not any(mark in tail for mark in TRACE_MARKS) or (trace := _TRACE.search(tail)) is None:
+        return None
+    first, *others = trace[0].split("\n")
+    is_python = first.lower().startswith("traceback")  # which names it below its frames
+    return next((line for line in others if line and not line[0].isspace()), first) if is_python else first
+
+
+def _clean(text: str) -> str:
+    """Return a text without colours, with one kind of line end."""
+    if "\x1b" in text:
+        text = _COLOUR.sub("", text)
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
