@@ -114,10 +114,10 @@ def _describe_input(step: Step) -> str:
 
 
 def _describe_error(step: Step) -> str:
-    error = step.event.payload.get("error")
+    error = step.error
     return (
         f"failed: {format_payload_value(error)}"
-        if error and step.kind in ("tool_call", "llm_call", "retrieval")
+        if error is not None and step.kind in ("tool_call", "llm_call", "retrieval")
         else ""
     )
 

@@ -12,6 +12,7 @@ from agentlog.event.partial_decode import make_partial_event, select_needed_fiel
 from agentlog.log.offset_range_reader import OffsetRangeReader
 from agentlog.log.reader import KafkaReader, Message, message_place
 from agentlog.session.accumulator import OffsetRange, SessionAccumulator
+from agentlog.session.failure import ANSWER_FIELDS, has_failed
 from agentlog.session.summary import Summary, summarize_timeline
 from agentlog.session.timeline import build_timeline
 
@@ -64,8 +65,15 @@ def _decode_record(message: Message, ranges_by_session: Mapping[str, Mapping[int
 
 
 def drop_unneeded_fields(record: Record) -> Record:
-    """Return the record without the fields that no total of its session needs; a digest tells its copies."""
+    """Return the record without the fields that no total of its session needs. An answer that failed is an error.
+
+    A digest in place of the bytes tells its copies.
+    """
     payload, context = select_needed_fields(record.event)
+    event_type = record.event.event_type
+    if event_type in ANSWER_FIELDS:
+        payload["error"] = has_failed(event_type, payload)
+        payload.pop(ANSWER_FIELDS[event_type], None)
     event = msgspec.structs.replace(record.event, payload=payload, context=context)
     return Record(event, record.place, digest_content(record.value))
 

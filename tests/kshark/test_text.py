@@ -206,7 +206,7 @@ def test_like_calls_in_a_row_are_one_line(sessions: dict[str, Loaded]) -> None:
     assert line_with(lines, "x162").endswith(
         "x162       stripe.create_invoice  steps 14 to 175: all rate_limit, every 0.55 s, for 1 m 29 s, one input"
     )
-    assert line_with(lines, "x163").endswith("all done, every 0.12 s, for 19.7 s, 163 inputs")
+    assert line_with(lines, "x163").endswith("all done, every 0.12 s, for 19.7 s, 163 inputs, one answer")
 
 
 def test_like_calls_between_which_others_are_filtered_out_say_among_which_steps_they_are(load: Load) -> None:

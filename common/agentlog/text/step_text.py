@@ -1,12 +1,14 @@
 """The text of a step, for every renderer. Pure; the text is as recorded, so renderers must escape it."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ..event.event import parse_amount
 from ..event.reference import is_reference
 from ..formatting import format_count, format_dollars, format_duration
+from ..session.failure import ANSWER_FIELDS
 from ..session.timeline import CALL_TYPES, Step
 from .condensed_value import condense_value, format_reference
 from .json_text import to_json_text
@@ -25,10 +27,16 @@ STEP_WORDS = {
 }
 MIN_FOLDED_CALLS = 4
 """This many similar calls in a row are folded into a run."""
+MIN_ALIKE = 3
+"""Of this many answers, one can be unlike the others."""
+MAX_FORM, MAX_ODD = 2_000, 80
+"""So many characters of an answer are compared; only a short one is shown."""
 MEMBER_INDENT = "    "
 """As wide as a tab, so that indented text keeps its tab stops."""
 KINDS_WITH_ERROR_IN_HEADLINE = frozenset({"error", "session_end", "delegation_result"})
 """Kinds of steps whose headline states the error."""
+
+_NUMBER = re.compile(r"\d+")
 
 
 class Detail(NamedTuple):
@@ -237,6 +245,8 @@ def list_details(step: Step, is_full: bool, known_reasoning: object = None) -> I
     )
     for name in [*_STANDARD_FIELDS, *other_fields]:
         value = payload.get(name)
+        if name == "error" and not value:
+            value = _get_error_in_answer(step)
         if name not in headline_fields and value not in (None, "", {}, []) and (name != "error" or value):
             yield _make_detail(_DETAIL_KEYS.get(name, name), value)
     for name, value in step.event.context.items() if is_full else ():
@@ -244,6 +254,13 @@ def list_details(step: Step, is_full: bool, known_reasoning: object = None) -> I
             yield _make_detail(name, value)
     if is_full:
         yield Detail("event", step.event.event_id)
+
+
+def _get_error_in_answer(step: Step) -> object:
+    """Return the error that a step's answer states, unless the answer begins with it."""
+    error = step.error if step.event.event_type in ANSWER_FIELDS else None
+    answer = _get_answer(step)
+    return None if isinstance(answer, str) and answer.lstrip().startswith(str(error)) else error
 
 
 def _describe_confidence(step: Step) -> str:
@@ -315,7 +332,7 @@ def _describe_numbers(steps: Sequence[Step]) -> str:
 def _describe_outcomes(steps: Sequence[Step]) -> str:
     """Describe how like calls in a row ended, at which pace, and with how many inputs and reasons."""
     elapsed_us = steps[-1].began - steps[0].began
-    outcome = f"all {shorten_error(steps[0].error)}" if steps[0].error is not None else "all done"
+    outcome = f"all {_name_error(steps[0].error)}" if steps[0].error is not None else "all done"
     inputs = len({repr(step.event.payload.get("input", step.event.payload.get("query"))) for step in steps})
     input_count = "one input" if inputs == 1 else f"{inputs:,} inputs"
     reasons = {format_payload_value(step.event.context.get("reasoning") or "") for step in steps} - {""}
@@ -325,4 +342,31 @@ def _describe_outcomes(steps: Sequence[Step]) -> str:
         if elapsed_us
         else "at once"
     )
-    return f"{outcome}, {pace}, {input_count}{reason_count}"
+    return f"{outcome}, {pace}, {input_count}{reason_count}{_describe_answers(steps)}"
+
+
+def _name_error(error: object) -> str:
+    """Return an error in a few words; "failed" if it begins with a word that says no more."""
+    name = shorten_error(error)
+    return "failed" if name.lower() in ("error", "exception", "failed") else name
+
+
+def _describe_answers(steps: Sequence[Step]) -> str:
+    """Describe how many different answers like calls got, and the one answer that is unlike all others.
+
+    Answers are alike if they differ only in numbers.
+    """
+    answers = [format_payload_value(answer) for step in steps if (answer := _get_answer(step)) not in (None, "")]
+    if not answers:
+        return ""
+    count = len(set(answers))
+    forms = Counter(_NUMBER.sub("0", answer[:MAX_FORM]) for answer in answers)
+    unlike = [form for form, times in forms.items() if times == 1]
+    if len(forms) != 2 or len(unlike) != 1 or len(answers) < MIN_ALIKE:
+        return f", {count:,} answers" if count > 1 else ", one answer"
+    odd = next(answer for answer in answers if _NUMBER.sub("0", answer[:MAX_FORM]) == unlike[0])
+    return f", {count:,} answers" + (f", one unlike the others: {' '.join(odd.split())}" if len(odd) <= MAX_ODD else "")
+
+
+def _get_answer(step: Step) -> object:
+    return step.event.payload.get("output", step.event.payload.get("documents"))
