@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from agentlog.log.admin import TopicIdentity
+from agentlog.session.failure_rules import get_failure_rules
 
 from .store import Store
 
@@ -50,9 +51,11 @@ def _open_store(path: Path | None) -> Store:
 
 
 def _open_or_recreate(path: Path) -> Store:
-    """Open the store at ``path``; create it again if it is damaged or has another schema."""
+    """Open the store at ``path``; create it again if it is damaged, or has another schema or other rules."""
     try:
-        return Store(path)
+        store = Store(path)
+        store.require_failure_rules(get_failure_rules().fingerprint())
+        return store
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agentlog.event.event import Place, Unreadable
 from agentlog.log.admin import TopicIdentityRequest
-from agentlog.log.open_source import check_file_alone, choose_cluster
+from agentlog.log.open_source import check_file_alone, choose_cluster, load_user_settings
 from agentlog.log.reader import KafkaReader
 from agentlog.session.coverage import SearchReport
 from agentlog.settings.clusters import BOOTSTRAP
@@ -56,6 +56,7 @@ def load_sessions(source_options: SourceOptions, use_catalogue: bool) -> Iterato
     """
     if source_options.file is not None:
         check_file_alone(source_options)
+        load_user_settings()
         with Store() as store:
             yield _load_from_file(source_options.file, store)
         return

@@ -124,6 +124,13 @@ class Store:
         for table in ("sessions", "kept", "lays", "unreadable"):
             self._db.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM other.{table}")  # noqa: S608  our own names
 
+    def require_failure_rules(self, fingerprint: str) -> None:
+        """Delete all sessions if they were added up by other rules for what means failed."""
+        if self.read_about().get("failed", "") != fingerprint:
+            with self.transaction():
+                self.clear()
+                self.write_about({"failed": fingerprint})
+
     def read_about(self) -> dict[str, str]:
         """Return the names and values that describe the file."""
         return query_about(self._db)

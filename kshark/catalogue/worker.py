@@ -18,6 +18,7 @@ from typing import Self
 import msgspec
 
 from agentlog.log.reader import KafkaReader
+from agentlog.session.failure_rules import FailureRules, get_failure_rules, set_failure_rules
 from agentlog.settings.clusters import Cluster
 
 from .assignment import Assignment
@@ -28,11 +29,12 @@ _log = logging.getLogger("agentlog.catalogue")
 
 
 class WorkerTask(msgspec.Struct):
-    """A worker's task: the share to read, and the path of the store to write."""
+    """A worker's task: the share to read, the path of the store to write, and the rules for what means failed."""
 
     cluster: Cluster
     share: Assignment
     path: str
+    failure_rules: FailureRules
 
 
 class WorkerProcess:
@@ -46,7 +48,7 @@ class WorkerProcess:
         self._partitions = sorted(assignment.ends)
         self._folder = tempfile.TemporaryDirectory(prefix="kshark-")
         self.path = Path(self._folder.name, STORE_FILE)
-        self._task = WorkerTask(cluster, assignment, str(self.path))
+        self._task = WorkerTask(cluster, assignment, str(self.path), get_failure_rules())
 
     def __enter__(self) -> Self:
         try:
@@ -89,6 +91,7 @@ def main() -> None:
     """Do the task that standard input gives."""
     gc.disable()  # as in agentlog.terminal.run
     task = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerTask)
+    set_failure_rules(task.failure_rules)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     records = 0
 

@@ -234,3 +234,29 @@ def test_what_a_helper_did_not_read_is_read_without_it(
     with Store() as store:
         read, found = summed(kafka, name, store, alone=0)
     assert (read, len(found), sum(row.events for row in found.values())) == (400, 40, 400)
+
+
+def test_another_rule_for_what_means_failed_makes_the_catalogue_anew(
+    kafka: str, topic: TopicFactory, tmp_path: Path
+) -> None:
+    name = topic(partitions=2)
+    events = [
+        make_tool_call(0, "shop.buy", output="out of stock"),
+        make_tool_call(1, "a", output={"ok": False}),
+    ]
+    produce(kafka, name, make_messages(events))
+    arguments = ("sessions", "--cluster", kafka, "--topic", name, "--format", "ndjson")
+    settings = tmp_path / "agentlog.toml"
+
+    def count_errors() -> int:
+        (row,) = rows(run("kshark", *arguments, cwd=tmp_path, variables={"XDG_CACHE_HOME": str(tmp_path)}))
+        return int(row["errors"])
+
+    assert count_errors() == 1
+    settings.write_text("[failed.tools.'shop.*']\ntext = 'out of stock'")
+    assert count_errors() == 2
+    assert count_errors() == 2
+    settings.write_text("[failed]\nnever = ['*']")
+    assert count_errors() == 0
+    settings.unlink()
+    assert count_errors() == 1

@@ -18,14 +18,24 @@ if TYPE_CHECKING:
 
 
 def load_user_settings() -> "Settings":
-    """Load the user's settings.
+    """Load the user's settings, and put their rules for what means failed in force.
 
     Raises:
         SettingsError: with the file and line, or the variable, that is wrong.
     """
+    from ..session.failure_rules import set_failure_rules
     from ..settings.clusters import load_settings
 
-    return load_settings(os.environ, Path.cwd())
+    settings = load_settings(os.environ, _get_current_folder())
+    set_failure_rules(settings.failure_rules)
+    return settings
+
+
+def _get_current_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:  # it was removed, so no settings lie in it
+        return Path()
 
 
 def choose_cluster(source_options: SourceOptions) -> "tuple[Cluster, str, str | None]":
@@ -50,6 +60,7 @@ def open_source(source_options: SourceOptions) -> "Iterator[Source]":
     """
     if source_options.file is not None:
         check_file_alone(source_options)
+        load_user_settings()
         from .capture_file import CaptureSource
 
         yield CaptureSource(source_options.file, sys.stdin.buffer)  # type: ignore[arg-type]

@@ -8,6 +8,8 @@ from typing import Any
 
 from ..errors import SettingsError, UsageError
 from ..event.partitioner import resolve_partitioner
+from ..session.failure_rules import FailureRules
+from .failure_settings import read_failure_rules
 from .file import SettingsFile, find_settings_file, get_type_name
 from .librdkafka_properties import suggest_name
 from .property_values import (
@@ -19,7 +21,14 @@ from .property_values import (
     resolve_file_properties,
 )
 
-TOP_LEVEL: Mapping[str, type] = {"cluster": str, "topic": str, "clusters": dict, "topics": dict, "kdiff": dict}
+TOP_LEVEL: Mapping[str, type] = {
+    "cluster": str,
+    "topic": str,
+    "clusters": dict,
+    "topics": dict,
+    "failed": dict,
+    "kdiff": dict,
+}
 """The keys at the top of a settings file. A tool with its own table adds it here and in docs/settings.md."""
 
 DEFAULT_TOPIC = "agent-events"
@@ -83,6 +92,11 @@ class Settings:
     def cluster_names(self) -> tuple[str, ...]:
         """The names of the clusters in the file, in its order."""
         return tuple(self._data.get("clusters", ()))
+
+    @property
+    def failure_rules(self) -> FailureRules:
+        """What the user counts as failed, beside the general rule."""
+        return read_failure_rules(self.file) if self.file else FailureRules()
 
     def get_cluster(self, name_or_address: str | None, overrides: Sequence[str] = ()) -> Cluster:
         """Return the cluster ``name_or_address`` with all its settings.
@@ -197,6 +211,7 @@ def _check_file(file: SettingsFile) -> None:
         read_cluster_properties(file, name)
     for name, table in file.data.get("topics", {}).items():
         _check_topic(file, name, table)
+    read_failure_rules(file)
 
 
 def _check_type(origin: str, key: str, value: object, expected_type: type) -> None:
