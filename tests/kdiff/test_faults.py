@@ -92,6 +92,14 @@ def test_an_error_without_a_successful_retry_is_named(session, compare_events, r
     assert (found.kind, _id(found.b)) == ("error", other[at]["event_id"])
 
 
+@pytest.mark.parametrize("output", ["Error: no answer", {"status_code": 503}, {"exit_code": 1, "stdout": ""}])
+def test_an_answer_that_failed_is_named_as_an_error(session, compare_events, rename_session, output):
+    at, other = _call(session, True), rename_session(session)
+    other[at]["payload"]["output"] = output
+    found = compare_events(session, other).decisive
+    assert (found.kind, _id(found.b)) == ("error", other[at]["event_id"])
+
+
 def test_an_error_with_a_successful_retry_explains_nothing(session, compare_events, rename_session):
     at, other = _call(session, False), rename_session(session)
     failed = copy.deepcopy(other[at])

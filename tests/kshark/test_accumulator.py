@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -31,6 +32,20 @@ IDS = [f"evt_{n}" for n in range(8)]
 AGENTS = ["main", "helper", "user"]
 AMOUNT = st.sampled_from([None, 0, 0.1, 0.25, 3, 1e15, -1, "x"])
 OUTCOME = st.sampled_from([None, "succeeded", "failed", "odd"])
+ANSWER = st.sampled_from(
+    [
+        None,
+        "",
+        "sent",
+        "Error: gone",
+        "a\nexit status 1\n",
+        {"ok": True},
+        {"ok": False},
+        '{"error": "gone"}',
+        ["Error: gone"],
+        7,
+    ]
+)
 PAYLOAD = st.fixed_dictionaries(
     {},
     optional={
@@ -47,12 +62,17 @@ PAYLOAD = st.fixed_dictionaries(
         "from_agent_id": st.sampled_from(AGENTS),
         "status": OUTCOME,
         "goal": st.sampled_from(["send mail", "find Ann", "", 7]),
+        "output": ANSWER,
+        "documents": ANSWER,
+        "result": ANSWER,
+        "exit_code": st.sampled_from([0, 1]),
     },
 )
 DAYS_OFF = st.sampled_from([0] * 12 + [4_000, -20_000])
 """By how many days a clock is off."""
 KINDS = (
-    "tool_call", "llm_call", "call_started", "error", "delegation", "delegation_result", "session_start", "session_end",
+    "tool_call", "llm_call", "retrieval", "call_started", "error", "delegation", "delegation_result", "session_start",
+    "session_end",
 )  # fmt: skip
 
 
@@ -91,7 +111,12 @@ def kept(runs: list[list[Record]]) -> dict[str, Summary]:
 
 def add(store: Store, records: list[Record]) -> None:
     chunk = WriteBatch(store)
-    chunk.add((make_partial_event(record.event), record.place.partition, record.place.offset) for record in records)
+    events = decode_partial([record.value for record in records], lambda number: records[number].place)
+    chunk.add(
+        (event, record.place.partition, record.place.offset)
+        for event, record in zip(events, records, strict=True)
+        if isinstance(event, PartialEvent)
+    )
     chunk.commit()
 
 

@@ -111,3 +111,9 @@ def test_nothing_is_said_of_what_is_not_there() -> None:
     )
     said = build_document(Statistics("topic t", 0, 1000, Tally(), 5))
     assert said["sizes"] == {"p50": None, "p95": None, "max": None, "limit": 10_000, "over": 0}
+
+
+def test_an_answer_that_failed_is_an_error_with_a_name() -> None:
+    events = [make_tool_call(n, output={"status_code": 503, "body": "try later"}) for n in range(2)]
+    tally = tallied([orjson.dumps(event) for event in (*events, make_tool_call(2, output={"status_code": 200}))])
+    assert (tally.errors, tally.error_names) == (2, Counter({"status_code 503": 2}))

@@ -219,6 +219,20 @@ def test_like_calls_between_which_others_are_filtered_out_say_among_which_steps_
     assert "mail.send  among steps 3 to 9: all done, " in line_with(lines, "x4")
 
 
+def test_a_fold_says_how_many_answers_it_holds_and_names_the_one_that_is_unlike_the_others(load: Load) -> None:
+    answers = ["clicked 1", "clicked 2", "clicked 3", "clicked 3", "nothing there to click"]
+    events = [make_tool_call(n, output=answer) for n, answer in enumerate(answers)]
+    lines = written(load("sess_1", content=encode_events(events)), 200)
+    assert "one input, 3 answers, one unlike the others: nothing there to click" in line_with(lines, "x4")
+
+
+def test_a_fold_of_calls_whose_answers_failed_says_how(load: Load) -> None:
+    events = [make_tool_call(n, output=[{"type": "text", "text": "Error: no seats"}]) for n in range(5)]
+    lines = written(load("sess_1", content=encode_events(events)), 160)
+    assert "all failed, " in line_with(lines, "x4")
+    assert "error    Error: no seats" in "\n".join(lines)
+
+
 def test_full_shows_every_step_on_its_own_and_cuts_nothing(sessions: dict[str, Loaded]) -> None:
     lines = written(sessions["sess_invoice_847"], full=True)
     steps = [

@@ -36,7 +36,7 @@ MEMBER_INDENT = "    "
 KINDS_WITH_ERROR_IN_HEADLINE = frozenset({"error", "session_end", "delegation_result"})
 """Kinds of steps whose headline states the error."""
 
-_NUMBER = re.compile(r"\d+")
+_NUMBER = re.compile(r"-?\d[\d.,]*")
 
 
 class Detail(NamedTuple):
