@@ -5,11 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from agentlog.event.event import PLAUSIBLE_MS
 from agentlog.event.position import Moment, Position, PositionRange
 from agentlog.session.summary import Summary
 
-from .store import Store
+from .store import STARTED, Store
 from .text import fold_case
 
 MAX_INTEGER = 2**63 - 1
@@ -18,7 +17,7 @@ RUNNING_WINDOW_US = 30 * 60 * 1_000_000
 """A session without an end counts as running for 30 minutes after its last event."""
 
 ORDERS: Mapping[str, str] = {
-    "start": f"iif(started >= {PLAUSIBLE_MS[0]}000 AND started < {PLAUSIBLE_MS[1]}000, started, NULL)",
+    "start": STARTED,
     "duration": "ended - started",
     "events": "events",
     "calls": "tool_calls",
@@ -84,7 +83,7 @@ class Query:
 
     def select_rows(self, store: Store, limit: int | None = None) -> Iterator[Summary]:
         """Yield the sessions, the largest value of ``sort`` first, sessions without a value last; at most ``limit``."""
-        order = "started DESC, session_id"
+        order = f"{STARTED} DESC, session_id"
         if self.sort != "start":  # in the order of the start, an index finds the newest sessions
             order = f"{ORDERS[self.sort]} DESC NULLS LAST, {order}"
         return store.query_rows(self._build_condition(), order, self._build_parameters(), limit)

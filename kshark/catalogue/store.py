@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 
+from agentlog.event.event import PLAUSIBLE_MS
 from agentlog.session.accumulator import SessionAccumulator
 from agentlog.session.summary import Summary
 
@@ -17,7 +18,9 @@ SCHEMA_VERSION = 4
 BUSY_TIMEOUT_S = 20.0
 """How long to wait for another process's transaction."""
 
-_TABLES = """
+STARTED = f"iif(started >= {PLAUSIBLE_MS[0]}000 AND started < {PLAUSIBLE_MS[1]}000, started, NULL)"
+"""When a session started, or null if that can't be. An index has its order."""
+_TABLES = f"""
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE partitions (partition INTEGER PRIMARY KEY, low INTEGER NOT NULL, position INTEGER NOT NULL);
 CREATE TABLE sessions (
@@ -26,7 +29,7 @@ CREATE TABLE sessions (
     errors INTEGER, input_tokens INTEGER, output_tokens INTEGER, cost_usd REAL, unpriced INTEGER, tools TEXT,
     records INTEGER, goal TEXT
 );
-CREATE INDEX sessions_by_start ON sessions (started DESC, session_id);
+CREATE INDEX sessions_by_start ON sessions ({STARTED} DESC, session_id);
 CREATE INDEX sessions_to_recompute ON sessions (session_id) WHERE NOT sure;
 CREATE TABLE kept (session_id TEXT PRIMARY KEY, sums BLOB NOT NULL);
 CREATE TABLE lays (

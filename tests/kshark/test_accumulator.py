@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import msgspec
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -18,7 +17,7 @@ from hypothesis import strategies as st
 
 from agentlog.event import codec
 from agentlog.event.event import Place, Record
-from agentlog.event.partial_decode import make_partial_event
+from agentlog.event.partial_decode import PartialEvent, decode_partial
 from agentlog.session.summary import Summary, summarize_timeline
 from agentlog.session.timeline import build_timeline
 from kshark.catalogue.recompute import group_sessions, store_recomputed
