@@ -12,6 +12,7 @@ from ..source.session_request import SessionRequest
 from ..view.layout import Layout
 from ..view.step_reference import resolve_step
 from .explanation import Explanation, build_explanation
+from .window import find_window
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ def explain_session(request: SessionRequest, reference: str | None, options: Why
     """
     session = read_session(request)
     step = resolve_step(session.timeline, reference) if reference is not None else None
-    _show(build_explanation(session.timeline, step), session, options)
+    window = find_window(session.timeline, session.coverage)
+    _show(build_explanation(session.timeline, step, window), session, options)
 
 
 def _show(explanation: Explanation, session: LoadedSession, options: WhyOptions) -> None:

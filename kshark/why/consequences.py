@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import fsum
 
 from agentlog.analysis.causality import CauseGraph
-from agentlog.analysis.failures import is_failure
+from agentlog.analysis.failures import is_failure, is_retry
 from agentlog.event.event import parse_amount
 from agentlog.session.timeline import CALL_TYPES, Lane, Step, Timeline
 
@@ -15,7 +15,7 @@ class Consequences:
 
     Attributes:
         children: the steps that follow from it.
-        retries: if the step failed, the later calls of the same name in its lane, up to the first success.
+        retries: if the step failed, the later calls of its like in its lane, up to the first success.
         sub_agent_lane: the lane of the sub-agent that the step called, or None.
         step_count: the number of later steps in the session.
         duration_us: the time from the step's beginning to the session's end, in microseconds.
@@ -60,7 +60,7 @@ def _find_retries(step: Step, later_steps: list[Step]) -> list[Step]:
     if step.kind not in CALL_TYPES or not is_failure(step):
         return retries
     for later in later_steps:
-        if (later.kind, later.label) == (step.kind, step.label) and later.lane is step.lane:
+        if later.lane is step.lane and is_retry(later, step):
             retries.append(later)
             if not is_failure(later) and not later.is_open:
                 break

@@ -1,20 +1,30 @@
 """The diagnosis of where a session went wrong, by rules and without a language model. Pure."""
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import pairwise
 
 from agentlog.analysis.call_outcome import is_handover
 from agentlog.analysis.causality import CauseGraph, is_reason
-from agentlog.analysis.failures import Loop, find_loops, find_trailing_failures, group_by_lane, is_action, is_failure
-from agentlog.session.timeline import Lane, Step, Timeline
-from agentlog.text.step_text import CallRun, fold_runs, format_payload_value
-
-_SESSION_LIMIT = re.compile(
-    r"deadline|time.?out|timed.out|limit|exceed|budget|maximum|max[_ ]|iteration|exhaust|out.of.turns", re.I
+from agentlog.analysis.failures import (
+    find_trailing_failures,
+    find_unrecovered,
+    group_by_lane,
+    has_gone_wrong,
+    is_action,
+    is_after,
+    is_failure,
+    is_retry,
 )
-_PROVIDER_LIMIT = re.compile(r"rate.?limit|too.many.requests|429", re.I)
+from agentlog.analysis.loops import Loop, find_loops
+from agentlog.session.timeline import Lane, Step, Timeline
+from agentlog.text.step_text import CallRun, fold_runs
+
+from .candidates import Candidate, CandidateKind, list_candidates
+from .checks import is_check
+from .ending import Ending, admits, find_answer, get_said, read_ending, speaks_of
+from .window import WHOLE, Window
 
 
 class DiagnosisKind(StrEnum):
@@ -33,8 +43,19 @@ class DiagnosisKind(StrEnum):
     UNKNOWN = "unknown"
 
 
-SURE_KINDS = frozenset({DiagnosisKind.NOTHING, DiagnosisKind.LOOP, DiagnosisKind.ERROR, DiagnosisKind.OPEN_CALL})
-"""The kinds that explain why a session went wrong. The others only say where to look."""
+class Doubt(StrEnum):
+    """Why a diagnosis isn't sure; docs/kshark.md explains each."""
+
+    WENT_ON = "went_on"
+    ANSWERED = "answered"
+    OTHER_END = "other_end"
+    LIMIT = "limit"
+    CHECK = "check"
+    CANCELLED = "cancelled"
+    NO_END = "no_end"
+    BOUNDED = "bounded"
+    SWALLOWED = "swallowed"
+    HINT = "hint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +68,9 @@ class Diagnosis:
         evidence: the steps that show it, in order: the calls of a loop, the failures at the end, the open calls.
         loop: the loop, if the kind is ``LOOP``.
         failures: the session's failed steps, if no step is to blame.
+        doubt: why it isn't sure, or None if it is.
+        is_told: the session's end, or its last answer, speaks of it.
+        candidates: the steps to look at, each with its reason, if it isn't sure.
     """
 
     kind: DiagnosisKind
@@ -55,46 +79,107 @@ class Diagnosis:
     evidence: Sequence[Step] = ()
     loop: Loop | None = None
     failures: Sequence[Step] = field(default=())
+    doubt: Doubt | None = None
+    is_told: bool = False
+    candidates: Sequence[Candidate] = ()
 
     @property
     def is_sure(self) -> bool:
         """Whether it explains why the session went wrong, and not only where to look."""
-        return self.kind in SURE_KINDS
+        return self.doubt is None
 
 
-def diagnose(timeline: Timeline, causes: CauseGraph) -> Diagnosis:
-    """Return the first diagnosis whose rule applies. The rules that explain most come first."""
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """All that the rules look at.
+
+    Attributes:
+        lane_steps: the steps of the session's own lane.
+        unrecovered: the failed calls that no later call of their like made good.
+    """
+
+    timeline: Timeline
+    causes: CauseGraph
+    window: Window
+    lanes: dict[Lane, list[Step]]
+    lane_steps: list[Step]
+    ending: Ending
+    loops: list[Loop]
+    unrecovered: list[Step]
+
+    @property
+    def doubt(self) -> Doubt | None:
+        """The doubt about all that is said of a session which may not have gone wrong, or not by itself."""
+        if self.timeline.outcome is None:
+            return Doubt.BOUNDED if self.window.is_end_cut else Doubt.NO_END
+        return Doubt.CANCELLED if self.timeline.outcome == "cancelled" else None
+
+
+def diagnose(timeline: Timeline, causes: CauseGraph, window: Window = WHOLE) -> Diagnosis:
+    """Return the first diagnosis that is sure, else the first whose rule applies, with all candidates.
+
+    The rules that explain most come first.
+    """
+    session = _prepare(timeline, causes, window)
     if timeline.outcome == "succeeded":
-        failures = [step for step in timeline.steps if is_failure(step)]
-        return Diagnosis(DiagnosisKind.NOTHING, failures=failures)
+        return _diagnose_success(session)
+    findings = [each for each in _find_all(session) if each is not None]
+    best = next((each for each in findings if each.is_sure), findings[0])
+    return best if best.is_sure else replace(best, candidates=_list_candidates(best, findings, session))
+
+
+def _prepare(timeline: Timeline, causes: CauseGraph, window: Window) -> _Session:
     lanes = group_by_lane(timeline.steps)
-    return next(each for each in _find_candidates(timeline, lanes, causes) if each is not None)
-
-
-def _find_candidates(
-    timeline: Timeline, lanes: dict[Lane, list[Step]], causes: CauseGraph
-) -> Iterator[Diagnosis | None]:
     lane_steps = lanes.get(timeline.lanes[0], [])
-    all_loops = find_loops(lanes)
-    if _has_hit_limit(lane_steps) or timeline.outcome == "cancelled":
-        yield _diagnose_loop([loop for loop in all_loops if _is_substantial(loop, timeline)], causes)
+    return _Session(
+        timeline,
+        causes,
+        window,
+        lanes,
+        lane_steps,
+        read_ending(lane_steps),
+        find_loops(lanes),
+        [step for step in find_unrecovered(timeline.steps) if not is_check(step)],
+    )
+
+
+def _diagnose_success(session: _Session) -> Diagnosis:
+    failures = [step for step in session.timeline.steps if has_gone_wrong(step)]
+    swallowed = [Candidate(CandidateKind.NEVER_MADE_GOOD, step) for step in session.unrecovered]
+    doubt = Doubt.SWALLOWED if swallowed else None
+    return Diagnosis(
+        DiagnosisKind.NOTHING, failures=failures, evidence=session.unrecovered, doubt=doubt, candidates=swallowed[::-1]
+    )
+
+
+def _list_candidates(best: Diagnosis, findings: Sequence[Diagnosis], session: _Session) -> list[Candidate]:
+    """Return what the rules found, the best first, then all failures that were never made good, the last first."""
+    kinds = {kind.value: kind for kind in CandidateKind}
+    found = [
+        Candidate(kinds[each.kind], each.step)
+        for each in (best, *findings)
+        if each.kind in kinds and each.step is not None
+    ]
+    unrecovered = {(step.kind, step.label, step.lane): step for step in session.unrecovered}
+    found += [Candidate(CandidateKind.NEVER_MADE_GOOD, step) for step in reversed(unrecovered.values())]
+    return list_candidates(found, session.timeline, session.ending, session.causes)
+
+
+def _find_all(session: _Session) -> Iterator[Diagnosis | None]:
+    timeline, open_loops = session.timeline, [loop for loop in session.loops if not loop.is_overcome]
+    if session.ending.has_hit_limit or timeline.outcome == "cancelled":
+        yield _diagnose_loop([loop for loop in open_loops if _is_substantial(loop, timeline)], session)
     elif timeline.outcome is None:
-        yield _diagnose_loop([loop for loop in all_loops if _is_last_in_lane(loop, lanes)], causes)
-    yield _diagnose_open_calls(lanes, causes)
-    yield _diagnose_final_failures(lane_steps, all_loops, timeline, causes)
-    yield _diagnose_loop([loop for loop in all_loops if not loop.is_overcome], causes)
-    yield _diagnose_handover(lane_steps, causes)
-    if _has_hit_limit(lane_steps):
-        yield _diagnose_long_run(lane_steps, timeline, causes)
-    yield _diagnose_unrecovered_failure(timeline, causes)
-    yield _diagnose_by_end(timeline, lane_steps)
-
-
-def _has_hit_limit(lane_steps: Sequence[Step]) -> bool:
-    """Return whether the end, or the last error before it, names a limit of the session itself."""
-    last_ends = [step for step in lane_steps if step.kind in ("session_end", "error")][-2:]
-    error_text = " ".join(format_payload_value(step.error) for step in last_ends if step.error is not None)
-    return _SESSION_LIMIT.search(_PROVIDER_LIMIT.sub("", error_text)) is not None
+        yield _diagnose_loop([loop for loop in open_loops if _is_last_in_lane(loop, session)], session)
+    yield _diagnose_told_failure(session)
+    yield _diagnose_open_calls(session)
+    yield _diagnose_final_failures(session)
+    yield _diagnose_loop([loop for loop in open_loops if loop.is_failing or _is_unfinished(loop, session)], session)
+    yield _diagnose_handover(session)
+    if session.ending.has_hit_limit:
+        yield _diagnose_long_run(session)
+    yield _diagnose_unrecovered_failure(session)
+    yield _diagnose_by_end(session)
 
 
 def _is_substantial(loop: Loop, timeline: Timeline) -> bool:
@@ -104,19 +189,66 @@ def _is_substantial(loop: Loop, timeline: Timeline) -> bool:
     return len(loop.calls) * 20 >= act_count or duration_us * 10 >= timeline.ended - timeline.began
 
 
-def _is_last_in_lane(loop: Loop, lanes: dict[Lane, list[Step]]) -> bool:
+def _is_last_in_lane(loop: Loop, session: _Session) -> bool:
     """Return whether a loop has the last actions of its lane."""
-    acts = [step for step in lanes[loop.calls[-1].lane] if is_action(step) and not step.is_open]
+    acts = [step for step in session.lanes[loop.calls[-1].lane] if is_action(step) and not step.is_open]
     return acts[-1:] == loop.calls[-1:]
 
 
-def _diagnose_loop(candidates: Sequence[Loop], causes: CauseGraph) -> Diagnosis | None:
+def _is_unfinished(loop: Loop, session: _Session) -> bool:
+    """Return whether a loop was still going on when its lane stopped: fewer actions follow than lay between rounds."""
+    lane = loop.calls[-1].lane
+    acts = [step for step in session.lanes[lane] if is_action(step) and not step.is_open]
+    places = {step: place for place, step in enumerate(acts)}
+    rounds = [places[step] for step in loop.calls if step in places]
+    if not rounds:  # calls of a model: no action came after them
+        return not any(step.number > loop.calls[-1].number for step in acts)
+    longest_gap = max((later - earlier for earlier, later in pairwise(rounds)), default=1)
+    return len(acts) - 1 - rounds[-1] < longest_gap and not _has_progress_after(loop.calls[-1], session, lane)
+
+
+def _has_progress_after(failure: Step, session: _Session, lane: Lane | None = None) -> bool:
+    """Return whether a call succeeded after a failure, in the session's own lane or one that isn't ``lane``."""
+    return any(
+        is_after(step, failure) and step.lane is not lane and not step.is_open and not is_failure(step)
+        for step in session.timeline.steps[failure.number :]
+        if is_action(step) or step.kind == "delegation_result"
+    )
+
+
+def _diagnose_loop(candidates: Sequence[Loop], session: _Session) -> Diagnosis | None:
     if not candidates:
         return None
-    loop = candidates[0]
+    loop, causes = candidates[0], session.causes
     first, decision = loop.calls[0], _find_loop_reason(loop, causes)
     is_decided_in_loop = decision is not None and causes.step_numbers[decision] > causes.step_numbers[first]
-    return Diagnosis(DiagnosisKind.LOOP, decision if is_decided_in_loop else first, decision, loop.calls, loop)
+    doubt, is_told = _doubt_loop(loop, session)
+    return Diagnosis(
+        DiagnosisKind.LOOP,
+        decision if is_decided_in_loop else first,
+        decision,
+        loop.calls,
+        loop,
+        doubt=doubt,
+        is_told=is_told,
+    )
+
+
+def _doubt_loop(loop: Loop, session: _Session) -> tuple[Doubt | None, bool]:
+    """Return why a loop may not be the cause, and whether the end or the last answer speaks of it."""
+    last, ending = loop.calls[-1], session.ending
+    if session.timeline.outcome is None:
+        return session.doubt, False
+    if speaks_of(ending.text, last):
+        return None, True
+    is_unfinished = _is_unfinished(loop, session)
+    is_most = len(loop.calls) * 2 >= sum(map(is_action, session.timeline.steps))
+    if not is_unfinished and not (ending.has_hit_limit and is_most):
+        return Doubt.WENT_ON, False
+    answer = find_answer(session.timeline, last)
+    if ending.has_hit_limit or answer is None:
+        return None, False
+    return (None, True) if admits(get_said(answer), last) else (Doubt.ANSWERED, False)
 
 
 def _find_loop_reason(loop: Loop, causes: CauseGraph) -> Step | None:
@@ -126,11 +258,84 @@ def _find_loop_reason(loop: Loop, causes: CauseGraph) -> Step | None:
     return second if shared_count * 2 > len(later) + 1 else causes.get_reason(loop.calls[0])
 
 
-def _diagnose_open_calls(lanes: dict[Lane, list[Step]], causes: CauseGraph) -> Diagnosis | None:
+def _diagnose_told_failure(session: _Session) -> Diagnosis | None:
+    """Diagnose the last failed call that the session's end speaks of and that was never made good."""
+    if not session.ending.is_specific:
+        return None
+    told = [step for step in session.unrecovered if speaks_of(session.ending.text, step)]
+    if not told:
+        return None
+    return _diagnose_failure(told[-1], told, session)
+
+
+def _diagnose_final_failures(session: _Session) -> Diagnosis | None:
+    failures, last = _find_origin(session.lane_steps, session.timeline)
+    return None if last is None else _diagnose_failure(last, failures, session)
+
+
+def _diagnose_failure(last: Step, failures: Sequence[Step], session: _Session) -> Diagnosis:
+    """Diagnose the first of the like failures that end with ``last``, or the loop that it is part of."""
+    containing_loops = [loop for loop in session.loops if last in loop.calls and not loop.is_overcome]
+    if containing_loops and (loop := _diagnose_loop(containing_loops, session)) is not None:
+        return loop
+    first = next(step for step in failures if step is last or (step.lane is last.lane and is_retry(last, step)))
+    doubt, is_told = _doubt_failure(last, failures[-1], session)
+    return Diagnosis(
+        DiagnosisKind.ERROR, first, session.causes.get_reason(first), failures, doubt=doubt, is_told=is_told
+    )
+
+
+def _doubt_failure(failure: Step, outer: Step, session: _Session) -> tuple[Doubt | None, bool]:
+    """Return why a failure may not be the cause, and whether the end or the last answer speaks of it.
+
+    ``outer`` is the last failure of the session's own lane that follows from it: a delegation's, or the failure itself.
+    """
+    ending = session.ending
+    if session.doubt is not None:
+        return session.doubt, False
+    if ending.is_specific:
+        is_told = speaks_of(ending.text, failure) or (speaks_of(ending.text, outer) and not ending.has_hit_limit)
+        return (None, True) if is_told else (Doubt.LIMIT if ending.has_hit_limit else Doubt.OTHER_END, False)
+    if is_check(failure):
+        return Doubt.CHECK, False
+    answer = find_answer(session.timeline, outer)
+    if answer is not None:
+        is_told = admits(get_said(answer), failure) or admits(get_said(answer), outer)
+        return (None, True) if is_told else (Doubt.ANSWERED, False)
+    return (Doubt.WENT_ON, False) if _has_progress_after(outer, session) else (None, False)
+
+
+def _find_origin(lane_steps: Sequence[Step], timeline: Timeline) -> tuple[list[Step], Step | None]:
+    """Return the failures at a lane's end and the call that caused them, in the sub-agent if a delegation failed."""
+    failures = find_trailing_failures(lane_steps)
+    calls = [step for step in failures if step.kind != "error"]
+    if not failures:
+        return failures, None
+    last = max(calls or failures, key=lambda step: step.recorded)
+    sub_agent_lane = next((lane for lane in timeline.lanes if lane.result is last), None)
+    if sub_agent_lane is None or sub_agent_lane.depth <= last.lane.depth:
+        return failures, last
+    inner, origin = _find_origin([step for step in timeline.steps if step.lane is sub_agent_lane], timeline)
+    return [*inner, *failures], origin or last
+
+
+def _diagnose_open_calls(session: _Session) -> Diagnosis | None:
     """Diagnose calls that were open when their lane stopped; the step is the one that began last."""
-    open_calls = [step for steps in lanes.values() for step in _find_open_calls(steps)]
-    last = max(open_calls, key=causes.step_numbers.__getitem__, default=None)
-    return None if last is None else Diagnosis(DiagnosisKind.OPEN_CALL, last, causes.get_reason(last), open_calls)
+    open_calls = [
+        step
+        for lane, steps in session.lanes.items()
+        if lane.result is None or is_failure(lane.result)
+        for step in _find_open_calls(steps)
+    ]
+    last = max(open_calls, key=session.causes.step_numbers.__getitem__, default=None)
+    if last is None:
+        return None
+    doubt = session.doubt
+    if doubt is None and _has_progress_after(last, session):
+        doubt = Doubt.WENT_ON
+    if doubt is None and find_answer(session.timeline, last) is not None:
+        doubt = Doubt.ANSWERED
+    return Diagnosis(DiagnosisKind.OPEN_CALL, last, session.causes.get_reason(last), open_calls, doubt=doubt)
 
 
 def _find_open_calls(lane_steps: Sequence[Step]) -> Iterator[Step]:
@@ -141,77 +346,47 @@ def _find_open_calls(lane_steps: Sequence[Step]) -> Iterator[Step]:
             return
 
 
-def _diagnose_final_failures(
-    lane_steps: Sequence[Step], all_loops: Sequence[Loop], timeline: Timeline, causes: CauseGraph
-) -> Diagnosis | None:
-    failures, last = _find_origin(lane_steps, timeline)
-    if last is None:
-        return None
-    containing_loops = [loop for loop in all_loops if last in loop.calls]
-    if containing_loops:
-        return _diagnose_loop(containing_loops, causes)
-    call_identity = (last.kind, last.label, last.lane)
-    first = next(step for step in failures if (step.kind, step.label, step.lane) == call_identity)
-    return Diagnosis(DiagnosisKind.ERROR, first, causes.get_reason(first), failures)
-
-
-def _find_origin(lane_steps: Sequence[Step], timeline: Timeline) -> tuple[list[Step], Step | None]:
-    """Return the failures at a lane's end and the call that caused them, in the sub-agent if a delegation failed."""
-    failures = find_trailing_failures(lane_steps).failures
-    calls = [step for step in failures if step.kind != "error"]
-    if not failures:
-        return failures, None
-    last = (calls or failures)[-1]
-    sub_agent_lane = next((lane for lane in timeline.lanes if lane.result is last), None)
-    if sub_agent_lane is None or sub_agent_lane.depth <= last.lane.depth:
-        return failures, last
-    inner, origin = _find_origin([step for step in timeline.steps if step.lane is sub_agent_lane], timeline)
-    return [*inner, *failures], origin or last
-
-
-def _diagnose_handover(lane_steps: Sequence[Step], causes: CauseGraph) -> Diagnosis | None:
-    acts = [step for step in lane_steps if is_action(step)]
+def _diagnose_handover(session: _Session) -> Diagnosis | None:
+    acts = [step for step in session.lane_steps if is_action(step)]
     if not acts or not is_handover(acts[-1].label):
         return None
-    return Diagnosis(DiagnosisKind.HANDED_OVER, acts[-1], causes.get_reason(acts[-1]), acts[-1:])
+    return _hint(DiagnosisKind.HANDED_OVER, acts[-1], acts[-1:], session)
 
 
-def _diagnose_long_run(lane_steps: Sequence[Step], timeline: Timeline, causes: CauseGraph) -> Diagnosis | None:
+def _diagnose_long_run(session: _Session) -> Diagnosis | None:
     """Diagnose the longest run of similar calls, if it is half or more of what the session did."""
-    runs = [item for item in fold_runs(step for step in lane_steps if is_action(step)) if isinstance(item, CallRun)]
+    runs = [
+        item for item in fold_runs(step for step in session.lane_steps if is_action(step)) if isinstance(item, CallRun)
+    ]
     longest = max(runs, key=lambda run: len(run.others), default=None)
-    if longest is None or (len(longest.others) + 1) * 2 < sum(map(is_action, timeline.steps)):
+    if longest is None or (len(longest.others) + 1) * 2 < sum(map(is_action, session.timeline.steps)):
         return None
-    return Diagnosis(
-        DiagnosisKind.LONG_RUN, longest.first, causes.get_reason(longest.first), [longest.first, *longest.others]
-    )
+    return _hint(DiagnosisKind.LONG_RUN, longest.first, [longest.first, *longest.others], session)
 
 
-def _diagnose_unrecovered_failure(timeline: Timeline, causes: CauseGraph) -> Diagnosis | None:
-    """Diagnose the last failed call or delegation after which no similar one succeeded."""
-    succeeded: set[tuple[str, str]] = set()
-    for step in reversed(timeline.steps):
-        call_identity = step.kind, step.label
-        if is_failure(step) and step.kind != "error" and call_identity not in succeeded:
-            similar_failures = [
-                each for each in timeline.steps if (each.kind, each.label) == call_identity and is_failure(each)
-            ]
-            return Diagnosis(DiagnosisKind.NEVER_MADE_GOOD, step, causes.get_reason(step), similar_failures)
-        if not step.is_open:
-            succeeded.add(call_identity)
-    return None
+def _diagnose_unrecovered_failure(session: _Session) -> Diagnosis | None:
+    """Diagnose the last failed call or delegation that no later call of its like made good."""
+    if not session.unrecovered:
+        return None
+    last = session.unrecovered[-1]
+    similar = [step for step in session.unrecovered if (step.kind, step.label) == (last.kind, last.label)]
+    return _hint(DiagnosisKind.NEVER_MADE_GOOD, last, similar, session)
 
 
-def _diagnose_by_end(timeline: Timeline, lane_steps: Sequence[Step]) -> Diagnosis:
+def _hint(kind: DiagnosisKind, step: Step, evidence: Sequence[Step], session: _Session) -> Diagnosis:
+    return Diagnosis(kind, step, session.causes.get_reason(step), evidence, doubt=session.doubt or Doubt.HINT)
+
+
+def _diagnose_by_end(session: _Session) -> Diagnosis:
     """Diagnose by the session's end, when no other rule applies."""
-    failures = [step for step in timeline.steps if is_failure(step)]
-    end = next((step for step in reversed(lane_steps) if step.kind == "session_end"), None)
+    timeline, end, doubt = session.timeline, session.ending.end, session.doubt or Doubt.HINT
+    failures = [step for step in timeline.steps if has_gone_wrong(step)]
     if timeline.outcome is None:
-        return Diagnosis(DiagnosisKind.NO_END, timeline.steps[-1], failures=failures)
+        return Diagnosis(DiagnosisKind.NO_END, timeline.steps[-1], failures=failures, doubt=doubt)
     if end is not None and end.error is not None:
-        return Diagnosis(DiagnosisKind.END, end, evidence=[end], failures=failures)
+        return Diagnosis(DiagnosisKind.END, end, evidence=[end], failures=failures, doubt=doubt)
     has_acted = any(is_action(step) or step.kind == "delegation" for step in timeline.steps)
-    if not has_acted and timeline.outcome == "failed":
-        reasons = [step for step in lane_steps if is_reason(step)]
-        return Diagnosis(DiagnosisKind.NO_ACTION, reasons[0] if reasons else end, evidence=reasons)
-    return Diagnosis(DiagnosisKind.UNKNOWN, end, failures=failures)
+    if not has_acted and timeline.outcome == "failed" and not session.window.is_beginning_cut:
+        reasons = [step for step in session.lane_steps if is_reason(step)]
+        return Diagnosis(DiagnosisKind.NO_ACTION, reasons[0] if reasons else end, evidence=reasons, doubt=doubt)
+    return Diagnosis(DiagnosisKind.UNKNOWN, end, failures=failures, doubt=doubt)

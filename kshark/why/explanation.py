@@ -12,6 +12,7 @@ from agentlog.text.step_text import CallRun, fold_runs
 from ..view.numbered_steps import list_steps
 from .consequences import Consequences, find_consequences
 from .diagnosis import Diagnosis, DiagnosisKind, diagnose
+from .window import WHOLE, Window
 
 LAST_LINKS_SHOWN = 6
 """The number of links nearest to the step that are always shown. Earlier links are shown if they are turning points."""
@@ -44,10 +45,10 @@ class SkippedSteps(NamedTuple):
     steps: list[Step]
 
 
-def build_explanation(timeline: Timeline, step: Step | None) -> Explanation:
+def build_explanation(timeline: Timeline, step: Step | None, window: Window = WHOLE) -> Explanation:
     """Explain why ``step`` was taken; without a step, where the session went wrong."""
     causes = CauseGraph(timeline)
-    diagnosis = diagnose(timeline, causes) if step is None else None
+    diagnosis = diagnose(timeline, causes, window) if step is None else None
     if diagnosis is not None:
         step = None if diagnosis.kind is DiagnosisKind.NOTHING else diagnosis.step
     if step is None:
@@ -58,8 +59,11 @@ def build_explanation(timeline: Timeline, step: Step | None) -> Explanation:
 
 
 def condense_chain(chain: Sequence[Link]) -> Iterator[Step | CallRun | SkippedSteps]:
-    """Yield a chain's first step, its turning points and its last links; the steps between are skipped."""
-    items = list(fold_runs(link.step for link in chain))
+    """Yield a chain's first step, its turning points and its last links; the steps between are skipped.
+
+    The last step is the one that is explained. It stands by itself and is never part of a run.
+    """
+    items = [*fold_runs(link.step for link in chain[:-1]), *(link.step for link in chain[-1:])]
     earlier_items = items[1:-LAST_LINKS_SHOWN]
     turning_points = [item for item in earlier_items if _is_turning_point(item)][-MAX_TURNING_POINTS:]
     shown_ids = {id(item) for item in [*items[:1], *turning_points, *items[-LAST_LINKS_SHOWN:]]}

@@ -16,7 +16,7 @@ from ..view.numbered_steps import build_step_reference
 from .consequences import Consequences
 from .diagnosis import Diagnosis
 from .explanation import Explanation
-from .phrases import describe_diagnosis
+from .phrases import describe_candidate, describe_diagnosis
 
 
 def render_json(explanation: Explanation, coverage: Coverage, unreadable: Sequence[Unreadable]) -> bytes:
@@ -50,6 +50,7 @@ def _build_diagnosis(diagnosis: Diagnosis, explanation: Explanation) -> dict[str
     return {
         "kind": diagnosis.kind,
         "sure": diagnosis.is_sure,
+        "doubt": diagnosis.doubt,
         "says": describe_diagnosis(diagnosis, explanation.timeline),
         "step": number[diagnosis.step] if diagnosis.step is not None else None,
         "decision": number[diagnosis.decision] if diagnosis.decision is not None else None,
@@ -64,6 +65,17 @@ def _build_diagnosis(diagnosis: Diagnosis, explanation: Explanation) -> dict[str
         if loop is not None
         else None,
         "failures": [number[step] for step in diagnosis.failures],
+        "candidates": [
+            {
+                "kind": candidate.kind,
+                "step": number[candidate.step],
+                "event_id": candidate.step.event.event_id,
+                "label": candidate.step.label,
+                "decision": number[candidate.decision] if candidate.decision is not None else None,
+                "reason": describe_candidate(candidate),
+            }
+            for candidate in diagnosis.candidates
+        ],
     }
 
 

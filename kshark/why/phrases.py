@@ -7,7 +7,8 @@ from itertools import pairwise
 from statistics import median
 
 from agentlog.analysis.causality import CauseGraph, Link, Tie
-from agentlog.analysis.failures import Loop, get_error, is_action, is_failure
+from agentlog.analysis.failures import get_error, is_action, is_failure
+from agentlog.analysis.loops import Loop
 from agentlog.formatting import format_count, format_dollars, format_duration
 from agentlog.session.timeline import Step, Timeline
 from agentlog.text.step_text import (
@@ -19,13 +20,39 @@ from agentlog.text.step_text import (
     shorten_error,
 )
 
+from .candidates import Candidate, CandidateKind
 from .consequences import Consequences
-from .diagnosis import Diagnosis, DiagnosisKind
+from .diagnosis import Diagnosis, DiagnosisKind, Doubt
+from .ending import get_said
 
 MAX_FAILURES_NAMED = 5
 MAX_ERROR_LENGTH = 60
 MAX_STEP_LENGTH = 160
 MAX_DIAGNOSIS_LENGTH = 400
+_CANDIDATE_REASONS = {
+    CandidateKind.LOOP: "repeated, and got nowhere",
+    CandidateKind.OPEN_CALL: "not ended",
+    CandidateKind.ERROR: "failed, and nothing succeeded after it",
+    CandidateKind.NEVER_MADE_GOOD: "failed, and no later call like it succeeded",
+    CandidateKind.NAMED_BY_END: "the end names it",
+    CandidateKind.CANCELLED: "it was cancelled, which is no failure of its own",
+    CandidateKind.HANDED_OVER: "it handed over to a person",
+    CandidateKind.LONG_RUN: "most calls went into it",
+    CandidateKind.OBJECTION: "the user spoke last",
+    CandidateKind.FOUND_NOTHING: "it found nothing",
+    CandidateKind.LOW_CONFIDENCE: "the decision of least confidence",
+    CandidateKind.LAST_ANSWER: "the last answer",
+}
+_DOUBTS = {
+    Doubt.WENT_ON: "the session went on after it",
+    Doubt.ANSWERED: "the session ended with an answer of its own",
+    Doubt.OTHER_END: "the end speaks of something else",
+    Doubt.LIMIT: "the session ended at a limit",
+    Doubt.CHECK: "it may only be the answer to a check",
+    Doubt.CANCELLED: "the session was cancelled",
+    Doubt.NO_END: "the session has no end",
+    Doubt.BOUNDED: "the session isn't ended by --to",
+}
 _GENERIC_PREFIX = re.compile(r"^(?:error|exception|failed|fatal)\b[\s:]*", re.I)
 
 
@@ -50,6 +77,26 @@ def describe_evidence(
         yield "failed", ", ".join(name_failure(step, causes) for step in diagnosis.failures[:MAX_FAILURES_NAMED]) + more
     if consequences is not None and consequences.step_count and diagnosis.is_sure:
         yield "then", describe_rest(consequences)
+    for candidate in list_other_candidates(diagnosis):
+        yield "or", f"{name_step(candidate.step, causes)}: {describe_candidate(candidate)}"
+
+
+def list_other_candidates(diagnosis: Diagnosis) -> Sequence[Candidate]:
+    """Return the candidates, without the step that the diagnosis itself names."""
+    return [candidate for candidate in diagnosis.candidates if candidate.step is not diagnosis.step]
+
+
+def describe_candidate(candidate: Candidate) -> str:
+    """Return the reason for a candidate."""
+    step, reason = candidate.step, _CANDIDATE_REASONS[candidate.kind]
+    match candidate.kind:
+        case CandidateKind.ERROR | CandidateKind.NEVER_MADE_GOOD:
+            return f"{reason}: {shorten(strip_error_prefix(get_error(step)), MAX_STEP_LENGTH)}"
+        case CandidateKind.OBJECTION | CandidateKind.LAST_ANSWER:
+            return f"{reason}: {shorten(get_said(step), MAX_STEP_LENGTH)}"
+        case CandidateKind.LOW_CONFIDENCE:
+            return f"{reason}: {step.event.context.get('confidence')}"
+    return reason
 
 
 def describe_rest(consequences: Consequences) -> str:
@@ -114,11 +161,18 @@ def format_ranges(numbers: Sequence[int]) -> str:
     return ", ".join(str(span[0]) if len(span) == 1 else f"{span[0]} to {span[1]}" for span in spans)
 
 
+def _hedge(diagnosis: Diagnosis, sentence: str) -> str:
+    """Return a sentence as what is known, or as what may be, with the doubt."""
+    if diagnosis.doubt in _DOUBTS:
+        return f"perhaps {sentence}; but {_DOUBTS[diagnosis.doubt]}"
+    return sentence
+
+
 def _describe_loop(diagnosis: Diagnosis, _timeline: Timeline) -> str:
     loop = diagnosis.loop
     if loop is None:
         raise TypeError("a loop without its calls")
-    return _describe_failing_loop(loop) if loop.is_failing else _describe_circular_loop(loop)
+    return _hedge(diagnosis, _describe_failing_loop(loop) if loop.is_failing else _describe_circular_loop(loop))
 
 
 def _describe_failing_loop(loop: Loop) -> str:
@@ -147,26 +201,34 @@ def _describe_error(diagnosis: Diagnosis, _timeline: Timeline) -> str:
     others = len(diagnosis.evidence) - 1
     more = f", and {format_count(others, 'failure')} more" if others else ""
     error = shorten(strip_error_prefix(get_error(step)), MAX_DIAGNOSIS_LENGTH)
-    return f"{step.label or get_step_word(step)} failed: {error}{more}; nothing succeeded after it"
+    ground = "the end speaks of it" if diagnosis.is_told else "nothing succeeded after it"
+    return _hedge(diagnosis, f"{step.label or get_step_word(step)} failed: {error}{more}; {ground}")
 
 
-def _describe_unrecovered_failure(diagnosis: Diagnosis, _timeline: Timeline) -> str:
+def _describe_unrecovered_failure(diagnosis: Diagnosis, timeline: Timeline) -> str:
     step = diagnosis.step
     if step is None:
         raise TypeError("an error without its step")
     name, error = step.label or get_step_word(step), shorten(strip_error_prefix(get_error(step)), MAX_DIAGNOSIS_LENGTH)
-    return f"perhaps that {name} failed and was never made good, though other calls succeeded: {error}"
+    by_then = " by --to" if diagnosis.doubt is Doubt.BOUNDED else " so far" if timeline.outcome is None else ""
+    return f"perhaps that {name} failed and was never made good{by_then}, though other calls succeeded: {error}"
 
 
 def _describe_open_calls(diagnosis: Diagnosis, timeline: Timeline) -> str:
     names = ", ".join(step.label or get_step_word(step) for step in diagnosis.evidence)
-    why = "it is still running, or the process died in it" if timeline.outcome is None else "the session ended in it"
-    return f"{names} never came back: {why}"
+    if diagnosis.doubt is Doubt.BOUNDED:
+        return f"nothing is sure yet: {names} isn't ended by --to"
+    if timeline.outcome is None:
+        return f"{names} has not come back: it is still running, or the process died in it"
+    if diagnosis.doubt is Doubt.CANCELLED:
+        return f"it was cancelled while {names} ran"
+    return _hedge(diagnosis, f"{names} never came back: the session ended in it")
 
 
-def _describe_handover(diagnosis: Diagnosis, _timeline: Timeline) -> str:
+def _describe_handover(diagnosis: Diagnosis, timeline: Timeline) -> str:
     name = diagnosis.step.label if diagnosis.step is not None else ""
-    return f"no call failed: it ended early, by handing over ({name})"
+    has_failures = any(map(is_failure, timeline.steps))
+    return f"{'' if has_failures else 'no call failed: '}it ended early, by handing over ({name})"
 
 
 def _describe_no_action(diagnosis: Diagnosis, _timeline: Timeline) -> str:
@@ -177,7 +239,11 @@ def _describe_no_action(diagnosis: Diagnosis, _timeline: Timeline) -> str:
 def _describe_long_run(diagnosis: Diagnosis, timeline: Timeline) -> str:
     first, *others = diagnosis.evidence
     calls = format_count(sum(map(is_action, timeline.steps)), "call")
-    return f"no call failed, but most went into one: {describe_run(CallRun(first, others))}, of {calls}"
+    has_failures = any(map(is_failure, timeline.steps))
+    return (
+        f"{'' if has_failures else 'no call failed, but '}most went into one: {describe_run(CallRun(first, others))}, "
+        f"of {calls}"
+    )
 
 
 def _describe_end(diagnosis: Diagnosis, _timeline: Timeline) -> str:
@@ -185,7 +251,9 @@ def _describe_end(diagnosis: Diagnosis, _timeline: Timeline) -> str:
     return f"no step shows the cause: nothing failed for good before the end, which says {error}"
 
 
-def _describe_missing_end(_diagnosis: Diagnosis, _timeline: Timeline) -> str:
+def _describe_missing_end(diagnosis: Diagnosis, _timeline: Timeline) -> str:
+    if diagnosis.doubt is Doubt.BOUNDED:
+        return "it isn't ended by --to; nothing failed for good until then, nothing is open"
     return "it has no end: it is still running, or it died between two steps; nothing failed for good, nothing is open"
 
 
@@ -196,7 +264,14 @@ def _describe_unknown(_diagnosis: Diagnosis, timeline: Timeline) -> str:
 
 def _describe_success(diagnosis: Diagnosis, _timeline: Timeline) -> str:
     on_the_way = f"; {format_count(len(diagnosis.failures), 'call')} failed on the way" if diagnosis.failures else ""
-    return f"nothing: it succeeded{on_the_way}"
+    if not diagnosis.evidence:
+        return f"nothing: it succeeded{on_the_way}"
+    last = diagnosis.evidence[-1]
+    names = list(dict.fromkeys(step.label or get_step_word(step) for step in reversed(diagnosis.evidence)))
+    more = f" and {format_count(len(names) - 3, 'more tool')}" if len(names) > 3 else ""
+    error = shorten(strip_error_prefix(get_error(last)), MAX_STEP_LENGTH)
+    rest = on_the_way if len(diagnosis.failures) > 1 else ""
+    return f"it succeeded by its own word, but {', '.join(names[:3])}{more} never went through: {error}{rest}"
 
 
 _DESCRIPTIONS: dict[DiagnosisKind, Callable[[Diagnosis, Timeline], str]] = {

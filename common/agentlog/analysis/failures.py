@@ -1,49 +1,27 @@
-"""The failures of a session: failing loops, circles of calls, and failures at the end. Pure."""
+"""The failures of a session: which were made good by a later call, and which stand at the end. Pure."""
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
 from ..session.timeline import CALL_TYPES, Lane, Step
-from .call_outcome import find_period, is_handover
+from .call_outcome import is_handover
 from .causality import is_thought
+from .likeness import is_alike, read_input
 
 ACTION_KINDS = frozenset({"tool_call", "retrieval"})
 """Kinds of steps that do something or look something up."""
-MIN_REPEATS = 4
-"""Four similar calls make a loop. A circle of several calls makes one from its third round on."""
+CLOCK_STEP_US = 1_000
+"""Latencies are whole milliseconds, so a call may seem to begin this much before the one before it ended."""
+MAX_COMPARED = 20
+"""The most later calls that are compared with a failed one. A call with an equal input is always found."""
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Loop:
-    """Calls that were repeated without progress.
-
-    Attributes:
-        calls: the failed calls, or all calls of a circle.
-        group_size: the number of different calls in a round.
-        successes_between: the number of similar calls that succeeded in between.
-        is_overcome: whether a similar call succeeded later.
-        is_failing: whether the calls failed; if not, they got the same answers again.
-    """
-
-    calls: list[Step]
-    group_size: int = 1
-    successes_between: int = 0
-    is_overcome: bool = False
-    is_failing: bool = True
-
-
-class TrailingFailures(NamedTuple):
-    """The failures at the end of a lane, after its last success.
-
-    Attributes:
-        failures: failed calls, failed delegations and ``error`` events, in order.
-        last_progress: the last step that made progress, or None.
-    """
-
-    failures: list[Step]
-    last_progress: Step | None
+_CANCELLATION = re.compile(
+    r"\s*(?:[\w.]*(?:CancelledError|KeyboardInterrupt|GeneratorExit|AbortError)\b|context canceled"
+    r"|(?:(?:the |this )?(?:tool |model )?(?:operation|call|request|task|run|execution|command) (?:was |is )?)?"
+    r"(?:cancell?ed|aborted|interrupted)(?:\s+by\b.*|\W*)$)",
+    re.I,
+)
 
 
 def is_failure(step: Step) -> bool:
@@ -69,96 +47,101 @@ def group_by_lane(steps: Iterable[Step]) -> dict[Lane, list[Step]]:
     return lanes
 
 
-def find_loops(lanes: dict[Lane, list[Step]]) -> list[Loop]:
-    """Find all loops of a session. The largest come first; loops of equal size stand in order of time."""
-    loops = [
-        loop for lane_steps in lanes.values() for loop in (*_find_failing_loops(lane_steps), *_find_circles(lane_steps))
-    ]
-    return sorted(loops, key=lambda loop: (-len(loop.calls), loop.calls[0].began))
+def is_cancelled(step: Step) -> bool:
+    """Whether a call was broken off from outside. That is no failure of the call."""
+    error = step.error
+    if isinstance(error, dict):
+        error = next((error[name] for name in ("type", "name", "code", "message") if error.get(name)), None)
+    return isinstance(error, str) and _CANCELLATION.match(error[:200]) is not None
 
 
-def find_trailing_failures(lane_steps: Sequence[Step]) -> TrailingFailures:
-    """Find the failures at the end of a lane."""
+def has_gone_wrong(step: Step) -> bool:
+    """Whether a step failed by itself: it wasn't cancelled."""
+    return is_failure(step) and not is_cancelled(step)
+
+
+def is_after(step: Step, failure: Step) -> bool:
+    """Whether a step began when ``failure`` had ended; a call that ran beside it didn't."""
+    return step.number > failure.number and (step.began + CLOCK_STEP_US >= failure.recorded or step.parent is failure)
+
+
+def is_retry(step: Step, failure: Step) -> bool:
+    """Whether a step tried again what failed: the same call with a like input, begun when the other had ended."""
+    is_same_call = (step.kind, step.label) == (failure.kind, failure.label)
+    return is_same_call and is_after(step, failure) and is_alike(read_input(failure), read_input(step))
+
+
+def find_unrecovered(steps: Sequence[Step]) -> list[Step]:
+    """Return the failed calls and delegations that no later call of their like made good, in order."""
+    successes = _Successes()
+    unrecovered: list[Step] = []
+    for step in reversed(steps):
+        if step.is_open or (step.kind not in CALL_TYPES and step.kind != "delegation_result") or is_thought(step):
+            continue
+        if not is_failure(step):
+            successes.add(step)
+        elif not is_cancelled(step) and not successes.has_retry(step):
+            unrecovered.append(step)
+    return unrecovered[::-1]
+
+
+class _Successes:
+    """The calls that succeeded, by their name, the last one first."""
+
+    def __init__(self) -> None:
+        self._calls: dict[tuple[str, str], list[tuple[Step, str]]] = defaultdict(list)
+        self._last: dict[tuple[str, str, str], Step] = {}
+        self._likeness: dict[tuple[str, str, str, str], bool] = {}
+
+    def add(self, step: Step) -> None:
+        text = get_input_text(step)
+        self._calls[step.kind, step.label].append((step, text))
+        self._last.setdefault((step.kind, step.label, text), step)
+
+    def has_retry(self, failure: Step) -> bool:
+        """Whether a call like ``failure`` succeeded after it."""
+        call, text = (failure.kind, failure.label), get_input_text(failure)
+        equal = self._last.get((*call, text))
+        if equal is not None and is_after(equal, failure):
+            return True
+        return any(
+            is_after(step, failure) and self._is_alike(failure, text, step, other)
+            for step, other in self._calls[call][-MAX_COMPARED:]
+        )
+
+    def _is_alike(self, failure: Step, text: str, step: Step, other: str) -> bool:
+        key = (step.kind, step.label, text, other)
+        if key not in self._likeness:
+            self._likeness[key] = is_alike(read_input(failure), read_input(step))
+        return self._likeness[key]
+
+
+def find_trailing_failures(lane_steps: Sequence[Step]) -> list[Step]:
+    """Return the failures of a lane after which nothing succeeded: failed calls, delegations and ``error`` events.
+
+    A call that ran beside a failed one didn't succeed after it, even if it stands behind it.
+    """
     failures: list[Step] = []
-    model_answered = False
+    last_began, children, has_model_answered = -CLOCK_STEP_US, set[Step | None](), False
     for step in reversed(lane_steps):
-        if is_failure(step):
-            if step.kind != "llm_call" or not model_answered:
+        if has_gone_wrong(step):
+            is_last = step.recorded > last_began + CLOCK_STEP_US and step not in children
+            if is_last and not (step.kind == "llm_call" and has_model_answered):
                 failures.append(step)
         elif _is_progress(step):
-            return TrailingFailures(failures[::-1], step)
-        model_answered = model_answered or (step.kind == "llm_call" and not step.is_open)
-    return TrailingFailures(failures[::-1], None)
+            last_began = max(last_began, step.began)
+            children.add(step.parent)
+        has_model_answered = has_model_answered or (
+            step.kind == "llm_call" and not step.is_open and not is_failure(step)
+        )
+    return failures[::-1]
 
 
 def _is_progress(step: Step) -> bool:
     is_completed_action = is_action(step) and not step.is_open and not is_handover(step.label)
-    return is_completed_action or step.kind == "delegation_result"
+    return (is_completed_action and not is_failure(step)) or (step.kind == "delegation_result" and not is_failure(step))
 
 
-def _find_failing_loops(lane_steps: Sequence[Step]) -> Iterator[Loop]:
-    """Yield the loops of failing calls, for each tool, and for each tool with the same input."""
-    calls: dict[tuple[int, tuple[str, str]], list[Step]] = defaultdict(list)
-    last_success: dict[tuple[str, str], int] = {}
-    attempt = 0
-    for index, step in enumerate(lane_steps):
-        attempt += step.kind == "user_message"  # a message of the user begins a new attempt
-        if step.kind in CALL_TYPES and not step.is_open and not is_thought(step):
-            for call_key in ((step.label, ""), (step.label, _get_input_text(step))):
-                calls[attempt, call_key].append(step)
-                if not is_failure(step):
-                    last_success[call_key] = index
-    index_of = {step: index for index, step in enumerate(lane_steps)}
-    seen: set[tuple[Step, ...]] = set()
-    for (_, call_key), attempts in calls.items():
-        worst_attempts = _select_worst_attempts(attempts)
-        failures = tuple(step for step in worst_attempts if is_failure(step))
-        if len(failures) >= MIN_REPEATS and failures not in seen:
-            seen.add(failures)
-            overcome = last_success.get(call_key, -1) > index_of[failures[-1]]
-            yield Loop(list(failures), successes_between=len(worst_attempts) - len(failures), is_overcome=overcome)
-
-
-def _select_worst_attempts(attempts: Sequence[Step]) -> Sequence[Step]:
-    """Return the attempts in a row with the largest excess of failures over successes."""
-    best, excess, start, best_slice = 0, 0, 0, (0, 0)
-    for index, step in enumerate(attempts):
-        excess += 1 if is_failure(step) else -1
-        if excess < 0:
-            excess, start = 0, index + 1
-        elif excess > best:
-            best, best_slice = excess, (start, index + 1)
-    return attempts[slice(*best_slice)]
-
-
-def _find_circles(lane_steps: Sequence[Step]) -> Iterator[Loop]:
-    """Yield the loops of calls that repeat with the same answers."""
-    for run in _split_runs(lane_steps):
-        call_hashes = [hash((step.kind, step.label, _get_input_text(step), _get_answer_text(step))) for step in run]
-        index = 0
-        while index < len(run):
-            group, rounds = find_period(call_hashes, index)
-            calls = run[index : index + group * rounds]
-            if rounds >= (MIN_REPEATS if group == 1 else MIN_REPEATS - 1) and not any(map(is_failure, calls)):
-                yield Loop(calls, group, is_failing=False)
-            index += group * rounds
-
-
-def _split_runs(lane_steps: Iterable[Step]) -> Iterator[list[Step]]:
-    """Yield the runs of calls. A message or a delegation ends a run; thoughts, decisions and memory writes don't."""
-    run: list[Step] = []
-    for step in lane_steps:
-        if is_action(step) and not step.is_open:
-            run.append(step)
-        elif step.kind in ("user_message", "agent_message", "delegation"):
-            yield run
-            run = []
-    yield run
-
-
-def _get_input_text(step: Step) -> str:
+def get_input_text(step: Step) -> str:
+    """Return what a call was given, as a text to compare."""
     return repr(step.event.payload.get("input", step.event.payload.get("query")))
-
-
-def _get_answer_text(step: Step) -> str:
-    return repr(step.event.payload.get("output", step.event.payload.get("documents")))

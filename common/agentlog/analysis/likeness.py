@@ -1,0 +1,153 @@
+"""The likeness of calls: whether a later call asks for the same as one that failed. Pure."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from difflib import SequenceMatcher
+from typing import Any
+
+import msgspec
+
+from ..session.timeline import Step
+
+Words = frozenset[str]
+Fields = Mapping[str, Words]
+"""The input of a call: the words of each of its fields."""
+
+MIN_SHARED_WORDS = 0.8
+"""A later text is alike if it has this share of the words of the failed call's text."""
+MIN_SHARED_LETTERS = 0.8
+"""A word was mended if this share of it is still there, and all of its digits."""
+MAX_GROWTH = 4
+"""A text with this many times the words asks for more than a retry does."""
+MAX_WORDS = 400
+MAX_DEPTH = 20
+
+_TARGET = re.compile(
+    r"(?:^|[._])(?:ids?|uuid|number|name|path|file|filename|url|uri|key|email|to|recipient|user|customer|account|order"
+    r"|invoice|room|ticket|repo|branch|table|host|address|target|command|cmd|script|code|sql|query|q|expression|task)$",
+    re.I,
+)
+"""Names of fields that say what a call is about."""
+_VERB = re.compile(r"(?:^|[._])(?:command|cmd|action|operation|method|verb)$", re.I)
+"""Names of fields that say what a call does to it."""
+_SETTING = re.compile(r"-?[\d.e+]+|true|false", re.I)
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_PREAMBLE = re.compile(r"^\s*(?:(?:cd\s+\S+\s*(?:&&|;)|sudo|time|timeout\s+\S+|env|[A-Z_]+=\S*)\s*)+(?=\S)")
+_WORD = re.compile(r"""[^\s"'`;|&(){}\[\],=<>]+""")
+_FLAG = re.compile(r"-{1,2}[A-Za-z]")
+_LAST_PARTS = re.compile(r"[^/\\]*[A-Za-z][^/\\]*(?:[/\\][^A-Za-z]*)?$")
+_DIGITS = re.compile(r"\d+")
+
+
+def read_input(step: Step) -> Fields:
+    """Return what a call asked for. A model's calls are all alike, because what it is given only grows."""
+    if step.kind == "llm_call":
+        return {}
+    if step.kind == "delegation_result":
+        delegation = step.parent
+        is_known = delegation is not None and delegation.kind == "delegation"
+        return _read_fields(delegation.event.payload.get("task")) if delegation is not None and is_known else {}
+    return _read_fields(step.event.payload.get("input", step.event.payload.get("query")))
+
+
+def is_alike(failed: Fields, later: Fields) -> bool:
+    """Whether a later input asks for the same as a failed one, but for small changes.
+
+    The target must be the same or mended: the field that says what the call is about, and the one that says what it
+    does to it. One in three of the other texts may have changed, and any number or switch. Without a target, the words
+    of all fields count together. A failed call without an input is like any other.
+    """
+    if not failed or failed == later:
+        return True
+    targets = _find_targets(failed)
+    if not targets or not targets <= later.keys():
+        return has_words(frozenset().union(*failed.values()), frozenset().union(*later.values()))
+    if not all(has_words(failed[name], later[name]) for name in targets):
+        return False
+    changed = [
+        name
+        for name in failed.keys() & later.keys()
+        if not _is_setting(failed[name]) and not has_words(failed[name], later[name])
+    ]
+    return len(changed) * 3 <= len(failed)
+
+
+def has_words(text: Words, other: Words) -> bool:
+    """Whether nearly all words of a text stand in another one, as they are or mended."""
+    if len(other) > MAX_GROWTH * (len(text) + 1):
+        return False
+    missing, allowed = text - other, int(len(text) * (1 - MIN_SHARED_WORDS) + 1e-9)
+    if len(missing) <= allowed:
+        return True
+    added = other - text
+    return len(missing) <= allowed + len(added) and sum(not _is_mended(word, added) for word in missing) <= allowed
+
+
+def _is_mended(word: str, others: Words) -> bool:
+    """Whether one of the other words is this one without a slip: nearly the same letters, and the same digits."""
+    digits = _DIGITS.findall(word)
+    return len(word) > 4 and any(
+        abs(len(word) - len(other)) <= 4
+        and _DIGITS.findall(other) == digits
+        and SequenceMatcher(None, word, other, autojunk=False).ratio() >= MIN_SHARED_LETTERS
+        for other in others
+    )
+
+
+def _find_targets(fields: Fields) -> set[str]:
+    """Return the first field that says what a call is about, and the first that says what it does to it."""
+    plain_names = {name: _CAMEL.sub("_", name) for name in fields}
+    target = next((name for name, plain in plain_names.items() if not name or _TARGET.search(plain)), None)
+    verb = next((name for name, plain in plain_names.items() if _VERB.search(plain)), None)
+    return {name for name in (target, verb) if name is not None}
+
+
+def _is_setting(words: Words) -> bool:
+    return len(words) == 1 and all(map(_SETTING.fullmatch, words))
+
+
+def _read_fields(value: Any) -> Fields:
+    words: dict[str, list[str]] = defaultdict(list)
+    for name, word in _list_words(value, "", 0):
+        words[name].append(word)
+    return {name: frozenset(each[:MAX_WORDS]) for name, each in words.items()}
+
+
+def _list_words(value: Any, name: str, depth: int) -> Iterator[tuple[str, str]]:
+    """Yield each word of a value with the name of its field; arguments as JSON text are read as JSON."""
+    if depth > MAX_DEPTH or value is None:
+        return
+    if isinstance(value, str):
+        parsed = _parse_json(value)
+        if parsed is None:
+            yield from ((name, word) for word in _split_text(value))
+        else:
+            yield from _list_words(parsed, name, depth + 1)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _list_words(inner, f"{name}.{key}" if name else key, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _list_words(inner, name, depth + 1)
+    else:
+        is_whole = isinstance(value, float) and value.is_integer()
+        yield name, str(int(value) if is_whole else value).lower()
+
+
+def _parse_json(text: str) -> Any:
+    if text[:1] not in ("{", "["):
+        return None
+    try:
+        return msgspec.json.decode(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _split_text(text: str) -> Iterator[str]:
+    """Yield the words of a text; of a path its last part, and no flag of a command."""
+    words = _WORD.findall(_PREAMBLE.sub("", text[: MAX_WORDS * 10]))
+    for word in words:
+        if len(words) == 1 or not _FLAG.match(word):
+            last_parts = _LAST_PARTS.search(word.rstrip("/\\"))
+            yield last_parts[0] if last_parts else word
