@@ -16,12 +16,14 @@ from agentlog.text.step_text import CallRun, describe_content, fold_runs, get_st
 from ..view.layout import OUTCOME_STYLES
 from ..view.timeline_text import describe_other_agents, describe_outcome, list_amounts, list_footer
 from ..why.diagnosis import diagnose
-from ..why.phrases import describe_diagnosis
+from ..why.phrases import describe_candidate, describe_diagnosis
+from ..why.window import find_window
 from .step_columns import find_anchors
 
 MAX_UNREADABLE_LISTED = 1_000
 """The most unreadable records that the page names."""
 MAX_TEXT_LENGTH = 1_000
+MAX_CANDIDATES_SHOWN = 3
 NOTE_NAMES = ("open", "end", "read")
 
 
@@ -43,7 +45,9 @@ def _render_head_lines(timeline: Timeline, coverage: Coverage, unreadable: Seque
     agents = f"{escape_text(timeline.lanes[0].agent_id)}{describe_other_agents(timeline)}"
     yield f'<p class="soft">{agents}, began {_format_start(timeline, coverage)}</p>'
     yield f"<ul class=amounts>{''.join(f'<li>{_emphasize_numbers(each)}</li>' for each in list_amounts(timeline))}</ul>"
-    links = "".join(_render_link(name, step, text, timeline) for name, step, text in _find_highlights(timeline))
+    links = "".join(
+        _render_link(name, step, text, timeline) for name, step, text in _find_highlights(timeline, coverage)
+    )
     yield f'<nav aria-label="Look here first"><ul class=first>{links}</ul></nav>' if links else ""
     for name, items in list_footer(timeline, timeline.steps, coverage):
         if name in NOTE_NAMES:
@@ -66,12 +70,14 @@ def _emphasize_numbers(amount: str) -> str:
     return ", ".join(parts)
 
 
-def _find_highlights(timeline: Timeline) -> Iterator[tuple[str, Step, str]]:
+def _find_highlights(timeline: Timeline, coverage: Coverage) -> Iterator[tuple[str, Step, str]]:
     """Yield the steps to look at first: a name, the step, and the reason."""
     steps = timeline.steps
-    diagnosis = diagnose(timeline, CauseGraph(timeline))
+    diagnosis = diagnose(timeline, CauseGraph(timeline), find_window(timeline, coverage))
     if diagnosis.is_sure and diagnosis.step is not None:
         yield "where it went wrong", diagnosis.step, describe_diagnosis(diagnosis, timeline)
+    for candidate in diagnosis.candidates[:MAX_CANDIDATES_SHOWN]:
+        yield "perhaps here", candidate.step, f"{_name_step(candidate.step)}: {describe_candidate(candidate)}"
     first_failure = next((step for step in steps if step.error is not None), None)
     if first_failure is not None:
         yield "first error", first_failure, shorten_error(first_failure.error)

@@ -21,7 +21,7 @@ from agentlog.analysis.loops import Loop, find_loops
 from agentlog.session.timeline import Lane, Step, Timeline
 from agentlog.text.step_text import CallRun, fold_runs
 
-from .candidates import Candidate, CandidateKind, list_candidates
+from .candidates import MAX_CANDIDATES, Candidate, CandidateKind, list_candidates
 from .checks import is_check
 from .ending import Ending, admits, find_answer, get_said, read_ending, speaks_of
 from .window import WHOLE, Window
@@ -145,23 +145,27 @@ def _prepare(timeline: Timeline, causes: CauseGraph, window: Window) -> _Session
 
 def _diagnose_success(session: _Session) -> Diagnosis:
     failures = [step for step in session.timeline.steps if has_gone_wrong(step)]
-    swallowed = [Candidate(CandidateKind.NEVER_MADE_GOOD, step) for step in session.unrecovered]
-    doubt = Doubt.SWALLOWED if swallowed else None
+    swallowed = session.unrecovered
     return Diagnosis(
-        DiagnosisKind.NOTHING, failures=failures, evidence=session.unrecovered, doubt=doubt, candidates=swallowed[::-1]
+        DiagnosisKind.NOTHING,
+        failures=failures,
+        evidence=swallowed,
+        doubt=Doubt.SWALLOWED if swallowed else None,
+        candidates=[Candidate(CandidateKind.NEVER_MADE_GOOD, step) for step in swallowed[: -MAX_CANDIDATES - 1 : -1]],
     )
 
 
 def _list_candidates(best: Diagnosis, findings: Sequence[Diagnosis], session: _Session) -> list[Candidate]:
-    """Return what the rules found, the best first, then all failures that were never made good, the last first."""
+    """Return what the rules found, then the failures that were never made good: the last, the first, all others."""
     kinds = {kind.value: kind for kind in CandidateKind}
     found = [
         Candidate(kinds[each.kind], each.step)
         for each in (best, *findings)
         if each.kind in kinds and each.step is not None
     ]
-    unrecovered = {(step.kind, step.label, step.lane): step for step in session.unrecovered}
-    found += [Candidate(CandidateKind.NEVER_MADE_GOOD, step) for step in reversed(unrecovered.values())]
+    unrecovered = session.unrecovered
+    found += [Candidate(CandidateKind.NEVER_MADE_GOOD, step) for step in (*unrecovered[-1:], *unrecovered[:1])]
+    found += [Candidate(CandidateKind.NEVER_MADE_GOOD, step) for step in reversed(unrecovered)]
     return list_candidates(found, session.timeline, session.ending, session.causes)
 
 

@@ -39,6 +39,10 @@ _DENIAL = re.compile(
     r"|refus\w+|den(?:y|ied)|reject\w*|timed? ?out|issue)\b",
     re.I,
 )
+_GOING_ON = re.compile(
+    r"```|\b(?:let'?s|let (?:us|me)|i'?ll|i will|we'?ll|we (?:will|can|should|need)|here(?:'s| is))\b", re.I
+)
+"""Words of an answer that is not the last word: it goes on with the work."""
 _SESSION_LIMIT = re.compile(
     r"deadline|time.?out|timed.out|limit|exceed|budget|maximum|max[_ ]|iteration|exhaust|out.of.turns", re.I
 )
@@ -108,8 +112,9 @@ def get_said(step: Step) -> str:
 
 
 def admits(text: str, failure: Step) -> bool:
-    """Whether an answer says that something didn't work, and speaks of this failure."""
-    return _DENIAL.search(text) is not None and speaks_of(text, failure)
+    """Whether an answer says that something didn't work, speaks of this failure, and leaves it at that."""
+    is_denial = _DENIAL.search(text) is not None and _GOING_ON.search(text) is None
+    return is_denial and speaks_of(text, failure)
 
 
 def speaks_of(text: str, failure: Step) -> bool:

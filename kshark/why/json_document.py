@@ -71,7 +71,6 @@ def _build_diagnosis(diagnosis: Diagnosis, explanation: Explanation) -> dict[str
                 "step": number[candidate.step],
                 "event_id": candidate.step.event.event_id,
                 "label": candidate.step.label,
-                "decision": number[candidate.decision] if candidate.decision is not None else None,
                 "reason": describe_candidate(candidate),
             }
             for candidate in diagnosis.candidates

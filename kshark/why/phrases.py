@@ -23,24 +23,28 @@ from agentlog.text.step_text import (
 from .candidates import Candidate, CandidateKind
 from .consequences import Consequences
 from .diagnosis import Diagnosis, DiagnosisKind, Doubt
-from .ending import get_said
 
 MAX_FAILURES_NAMED = 5
 MAX_ERROR_LENGTH = 60
 MAX_STEP_LENGTH = 160
+MAX_COMMAND_LENGTH = 40
 MAX_DIAGNOSIS_LENGTH = 400
 _CANDIDATE_REASONS = {
     CandidateKind.LOOP: "repeated, and got nowhere",
     CandidateKind.OPEN_CALL: "not ended",
     CandidateKind.ERROR: "failed, and nothing succeeded after it",
     CandidateKind.NEVER_MADE_GOOD: "failed, and no later call like it succeeded",
+    CandidateKind.DECISION: "it led to a call that failed",
     CandidateKind.NAMED_BY_END: "the end names it",
     CandidateKind.CANCELLED: "it was cancelled, which is no failure of its own",
     CandidateKind.HANDED_OVER: "it handed over to a person",
     CandidateKind.LONG_RUN: "most calls went into it",
-    CandidateKind.OBJECTION: "the user spoke last",
+    CandidateKind.OBJECTION: "the user isn't content, and spoke last",
     CandidateKind.FOUND_NOTHING: "it found nothing",
     CandidateKind.LOW_CONFIDENCE: "the decision of least confidence",
+    CandidateKind.FIRST_CALL: "the first call, on which later ones rest",
+    CandidateKind.LAST_CALL: "the last call before the end",
+    CandidateKind.FIRST_ANSWER: "an agent's first answer, on which others rest",
     CandidateKind.LAST_ANSWER: "the last answer",
 }
 _DOUBTS = {
@@ -53,6 +57,7 @@ _DOUBTS = {
     Doubt.NO_END: "the session has no end",
     Doubt.BOUNDED: "the session isn't ended by --to",
 }
+_CHANGE_OF_FOLDER = re.compile(r"^\s*cd\s+\S+\s*(?:&&|;)\s*")
 _GENERIC_PREFIX = re.compile(r"^(?:error|exception|failed|fatal)\b[\s:]*", re.I)
 
 
@@ -77,13 +82,10 @@ def describe_evidence(
         yield "failed", ", ".join(name_failure(step, causes) for step in diagnosis.failures[:MAX_FAILURES_NAMED]) + more
     if consequences is not None and consequences.step_count and diagnosis.is_sure:
         yield "then", describe_rest(consequences)
-    for candidate in list_other_candidates(diagnosis):
-        yield "or", f"{name_step(candidate.step, causes)}: {describe_candidate(candidate)}"
-
-
-def list_other_candidates(diagnosis: Diagnosis) -> Sequence[Candidate]:
-    """Return the candidates, without the step that the diagnosis itself names."""
-    return [candidate for candidate in diagnosis.candidates if candidate.step is not diagnosis.step]
+    others = [candidate for candidate in diagnosis.candidates if candidate.step is not diagnosis.step]
+    name = "or" if len(others) < len(diagnosis.candidates) else "perhaps"
+    for candidate in others:
+        yield name, f"{name_step(candidate.step, causes)}: {describe_candidate(candidate)}"
 
 
 def describe_candidate(candidate: Candidate) -> str:
@@ -92,8 +94,6 @@ def describe_candidate(candidate: Candidate) -> str:
     match candidate.kind:
         case CandidateKind.ERROR | CandidateKind.NEVER_MADE_GOOD:
             return f"{reason}: {shorten(strip_error_prefix(get_error(step)), MAX_STEP_LENGTH)}"
-        case CandidateKind.OBJECTION | CandidateKind.LAST_ANSWER:
-            return f"{reason}: {shorten(get_said(step), MAX_STEP_LENGTH)}"
         case CandidateKind.LOW_CONFIDENCE:
             return f"{reason}: {step.event.context.get('confidence')}"
     return reason
@@ -137,8 +137,17 @@ def name_step(step: Step, causes: CauseGraph) -> str:
 
 def name_failure(step: Step, causes: CauseGraph) -> str:
     """Return a failed step in a few words: its number, its name and its error."""
-    name, error = step.label or get_step_word(step), shorten(strip_error_prefix(get_error(step)))
-    return f"{causes.step_numbers[step]} {name}: {error}"
+    return f"{causes.step_numbers[step]} {name_call(step)}: {shorten(strip_error_prefix(get_error(step)))}"
+
+
+def name_call(step: Step) -> str:
+    """Return a call's name, and of a shell the command too, because its name alone says nothing."""
+    name = step.label or get_step_word(step)
+    given = step.event.payload.get("input")
+    command = given.get("command", given.get("cmd")) if isinstance(given, dict) else None
+    if not isinstance(command, str) or not command:
+        return name
+    return f"{name} ({shorten(_CHANGE_OF_FOLDER.sub('', command), MAX_COMMAND_LENGTH)})"
 
 
 def explain_order(link: Link) -> str:
@@ -202,14 +211,14 @@ def _describe_error(diagnosis: Diagnosis, _timeline: Timeline) -> str:
     more = f", and {format_count(others, 'failure')} more" if others else ""
     error = shorten(strip_error_prefix(get_error(step)), MAX_DIAGNOSIS_LENGTH)
     ground = "the end speaks of it" if diagnosis.is_told else "nothing succeeded after it"
-    return _hedge(diagnosis, f"{step.label or get_step_word(step)} failed: {error}{more}; {ground}")
+    return _hedge(diagnosis, f"{name_call(step)} failed: {error}{more}; {ground}")
 
 
 def _describe_unrecovered_failure(diagnosis: Diagnosis, timeline: Timeline) -> str:
     step = diagnosis.step
     if step is None:
         raise TypeError("an error without its step")
-    name, error = step.label or get_step_word(step), shorten(strip_error_prefix(get_error(step)), MAX_DIAGNOSIS_LENGTH)
+    name, error = name_call(step), shorten(strip_error_prefix(get_error(step)), MAX_DIAGNOSIS_LENGTH)
     by_then = " by --to" if diagnosis.doubt is Doubt.BOUNDED else " so far" if timeline.outcome is None else ""
     return f"perhaps that {name} failed and was never made good{by_then}, though other calls succeeded: {error}"
 
@@ -267,8 +276,8 @@ def _describe_success(diagnosis: Diagnosis, _timeline: Timeline) -> str:
     if not diagnosis.evidence:
         return f"nothing: it succeeded{on_the_way}"
     last = diagnosis.evidence[-1]
-    names = list(dict.fromkeys(step.label or get_step_word(step) for step in reversed(diagnosis.evidence)))
-    more = f" and {format_count(len(names) - 3, 'more tool')}" if len(names) > 3 else ""
+    names = list(dict.fromkeys(map(name_call, reversed(diagnosis.evidence))))
+    more = f" and {format_count(len(names) - 3, 'call')} more" if len(names) > 3 else ""
     error = shorten(strip_error_prefix(get_error(last)), MAX_STEP_LENGTH)
     rest = on_the_way if len(diagnosis.failures) > 1 else ""
     return f"it succeeded by its own word, but {', '.join(names[:3])}{more} never went through: {error}{rest}"
