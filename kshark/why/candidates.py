@@ -17,7 +17,8 @@ MAX_CONFIDENCE = 0.6
 """A decision that was taken with less confidence is a candidate."""
 _OBJECTION = re.compile(
     r"\b(?:wrong|incorrect|mistake|never ?mind|forget it|give up|gave up|no,|nope|not what|useless|stop it|too late"
-    r"|isn'?t (?:what|right)|(?:did|does|do|have|has|is|was)(?:n'?t| not)|still (?:not|no|broken|failing)|cancel (?:that|this|it))",
+    r"|isn'?t (?:what|right)|(?:did|does|do|have|has|is|was)(?:n'?t| not)|still (?:not|no|broken|failing)"
+    r"|cancel (?:that|this|it))",
     re.I,
 )
 """Words of a user who isn't content or gives up."""

@@ -17,7 +17,7 @@ from agentlog.analysis.failures import (
     is_failure,
     is_retry,
 )
-from agentlog.analysis.loops import Loop, find_loops
+from agentlog.analysis.loops import Loop, find_loops, is_wait
 from agentlog.session.timeline import Lane, Step, Timeline
 from agentlog.text.step_text import CallRun, fold_runs
 
@@ -183,6 +183,7 @@ def _find_all(session: _Session) -> Iterator[Diagnosis | None]:
     if session.ending.has_hit_limit:
         yield _diagnose_long_run(session)
     yield _diagnose_unrecovered_failure(session)
+    yield _diagnose_lost_calls(session)
     yield _diagnose_by_end(session)
 
 
@@ -274,7 +275,9 @@ def _diagnose_told_failure(session: _Session) -> Diagnosis | None:
 
 def _diagnose_final_failures(session: _Session) -> Diagnosis | None:
     failures, last = _find_origin(session.lane_steps, session.timeline)
-    return None if last is None else _diagnose_failure(last, failures, session)
+    if last is None or (last.kind == "error" and session.ending.has_hit_limit):
+        return None
+    return _diagnose_failure(last, failures, session)
 
 
 def _diagnose_failure(last: Step, failures: Sequence[Step], session: _Session) -> Diagnosis:
@@ -315,12 +318,17 @@ def _find_origin(lane_steps: Sequence[Step], timeline: Timeline) -> tuple[list[S
     calls = [step for step in failures if step.kind != "error"]
     if not failures:
         return failures, None
-    last = max(calls or failures, key=lambda step: step.recorded)
-    sub_agent_lane = next((lane for lane in timeline.lanes if lane.result is last), None)
-    if sub_agent_lane is None or sub_agent_lane.depth <= last.lane.depth:
-        return failures, last
+    inner, origin = _find_cause(max(calls or failures, key=lambda step: step.recorded), timeline)
+    return [*inner, *failures], origin
+
+
+def _find_cause(failure: Step, timeline: Timeline) -> tuple[list[Step], Step]:
+    """Return what failed at the end of the sub-agent's run whose result a failure is, and the cause: else itself."""
+    sub_agent_lane = next((lane for lane in timeline.lanes if lane.result is failure), None)
+    if sub_agent_lane is None or sub_agent_lane.depth <= failure.lane.depth:
+        return [], failure
     inner, origin = _find_origin([step for step in timeline.steps if step.lane is sub_agent_lane], timeline)
-    return [*inner, *failures], origin or last
+    return inner, origin or failure
 
 
 def _diagnose_open_calls(session: _Session) -> Diagnosis | None:
@@ -331,14 +339,23 @@ def _diagnose_open_calls(session: _Session) -> Diagnosis | None:
         if lane.result is None or is_failure(lane.result)
         for step in _find_open_calls(steps)
     ]
-    last = max(open_calls, key=session.causes.step_numbers.__getitem__, default=None)
-    if last is None:
+    if not open_calls:
         return None
+    last = max(open_calls, key=lambda step: step.number)
     doubt = session.doubt
     if doubt is None and _has_progress_after(last, session):
         doubt = Doubt.WENT_ON
     if doubt is None and find_answer(session.timeline, last) is not None:
         doubt = Doubt.ANSWERED
+    return Diagnosis(DiagnosisKind.OPEN_CALL, last, session.causes.get_reason(last), open_calls, doubt=doubt)
+
+
+def _diagnose_lost_calls(session: _Session) -> Diagnosis | None:
+    """Diagnose calls that never ended, though their lane went on."""
+    open_calls = [step for step in session.timeline.steps if step.is_open]
+    if not open_calls:
+        return None
+    last, doubt = open_calls[-1], session.doubt or Doubt.WENT_ON
     return Diagnosis(DiagnosisKind.OPEN_CALL, last, session.causes.get_reason(last), open_calls, doubt=doubt)
 
 
@@ -358,10 +375,14 @@ def _diagnose_handover(session: _Session) -> Diagnosis | None:
 
 
 def _diagnose_long_run(session: _Session) -> Diagnosis | None:
-    """Diagnose the longest run of similar calls, if it is half or more of what the session did."""
-    runs = [
-        item for item in fold_runs(step for step in session.lane_steps if is_action(step)) if isinstance(item, CallRun)
-    ]
+    """Diagnose the longest run of a tool's calls, if it is half or more of what the session did.
+
+    Waits, and repetitions that got somewhere in the end, are none.
+    """
+    overcome = {step for loop in session.loops if loop.is_overcome for step in loop.calls}
+    acts = [step for step in session.lane_steps if is_action(step)]
+    runs = [item for item in fold_runs(acts) if isinstance(item, CallRun)]
+    runs = [run for run in runs if run.others[0] not in overcome and not is_wait(run.first)]
     longest = max(runs, key=lambda run: len(run.others), default=None)
     if longest is None or (len(longest.others) + 1) * 2 < sum(map(is_action, session.timeline.steps)):
         return None
@@ -369,12 +390,13 @@ def _diagnose_long_run(session: _Session) -> Diagnosis | None:
 
 
 def _diagnose_unrecovered_failure(session: _Session) -> Diagnosis | None:
-    """Diagnose the last failed call or delegation that no later call of its like made good."""
+    """Diagnose the last failed call that no later call of its like made good; of a delegation, what failed in it."""
     if not session.unrecovered:
         return None
     last = session.unrecovered[-1]
     similar = [step for step in session.unrecovered if (step.kind, step.label) == (last.kind, last.label)]
-    return _hint(DiagnosisKind.NEVER_MADE_GOOD, last, similar, session)
+    _, origin = _find_cause(last, session.timeline)
+    return _hint(DiagnosisKind.NEVER_MADE_GOOD, origin, similar if origin is last else [origin, last], session)
 
 
 def _hint(kind: DiagnosisKind, step: Step, evidence: Sequence[Step], session: _Session) -> Diagnosis:
@@ -387,8 +409,11 @@ def _diagnose_by_end(session: _Session) -> Diagnosis:
     failures = [step for step in timeline.steps if has_gone_wrong(step)]
     if timeline.outcome is None:
         return Diagnosis(DiagnosisKind.NO_END, timeline.steps[-1], failures=failures, doubt=doubt)
-    if end is not None and end.error is not None:
-        return Diagnosis(DiagnosisKind.END, end, evidence=[end], failures=failures, doubt=doubt)
+    told = next(
+        (step for step in reversed(session.lane_steps) if step.kind in ("session_end", "error") and step.error), None
+    )
+    if told is not None and session.ending.text:
+        return Diagnosis(DiagnosisKind.END, told, evidence=[told], failures=failures, doubt=doubt)
     has_acted = any(is_action(step) or step.kind == "delegation" for step in timeline.steps)
     if not has_acted and timeline.outcome == "failed" and not session.window.is_beginning_cut:
         reasons = [step for step in session.lane_steps if is_reason(step)]

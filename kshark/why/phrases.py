@@ -173,7 +173,7 @@ def format_ranges(numbers: Sequence[int]) -> str:
 def _hedge(diagnosis: Diagnosis, sentence: str) -> str:
     """Return a sentence as what is known, or as what may be, with the doubt."""
     if diagnosis.doubt in _DOUBTS:
-        return f"perhaps {sentence}; but {_DOUBTS[diagnosis.doubt]}"
+        return f"perhaps {sentence}, but {_DOUBTS[diagnosis.doubt]}"
     return sentence
 
 
@@ -211,6 +211,8 @@ def _describe_error(diagnosis: Diagnosis, _timeline: Timeline) -> str:
     more = f", and {format_count(others, 'failure')} more" if others else ""
     error = shorten(strip_error_prefix(get_error(step)), MAX_DIAGNOSIS_LENGTH)
     ground = "the end speaks of it" if diagnosis.is_told else "nothing succeeded after it"
+    if diagnosis.doubt is Doubt.WENT_ON:
+        return _hedge(diagnosis, f"{name_call(step)} failed: {error}{more}")
     return _hedge(diagnosis, f"{name_call(step)} failed: {error}{more}; {ground}")
 
 
@@ -228,16 +230,17 @@ def _describe_open_calls(diagnosis: Diagnosis, timeline: Timeline) -> str:
     if diagnosis.doubt is Doubt.BOUNDED:
         return f"nothing is sure yet: {names} isn't ended by --to"
     if timeline.outcome is None:
-        return f"{names} has not come back: it is still running, or the process died in it"
+        return f"{names} hasn't come back: it is still running, or the process died in it"
     if diagnosis.doubt is Doubt.CANCELLED:
         return f"it was cancelled while {names} ran"
-    return _hedge(diagnosis, f"{names} never came back: the session ended in it")
+    if diagnosis.doubt is not None:
+        return _hedge(diagnosis, f"{names} never came back")
+    return f"{names} never came back: the session ended in it"
 
 
 def _describe_handover(diagnosis: Diagnosis, timeline: Timeline) -> str:
     name = diagnosis.step.label if diagnosis.step is not None else ""
-    has_failures = any(map(is_failure, timeline.steps))
-    return f"{'' if has_failures else 'no call failed: '}it ended early, by handing over ({name})"
+    return f"{'' if _has_failed_call(timeline) else 'no call failed: '}it ended early, by handing over ({name})"
 
 
 def _describe_no_action(diagnosis: Diagnosis, _timeline: Timeline) -> str:
@@ -248,11 +251,14 @@ def _describe_no_action(diagnosis: Diagnosis, _timeline: Timeline) -> str:
 def _describe_long_run(diagnosis: Diagnosis, timeline: Timeline) -> str:
     first, *others = diagnosis.evidence
     calls = format_count(sum(map(is_action, timeline.steps)), "call")
-    has_failures = any(map(is_failure, timeline.steps))
     return (
-        f"{'' if has_failures else 'no call failed, but '}most went into one: {describe_run(CallRun(first, others))}, "
+        f"{'' if _has_failed_call(timeline) else 'no call failed, but '}most went into one: {describe_run(CallRun(first, others))}, "
         f"of {calls}"
     )
+
+
+def _has_failed_call(timeline: Timeline) -> bool:
+    return any(is_failure(step) and step.kind != "error" for step in timeline.steps)
 
 
 def _describe_end(diagnosis: Diagnosis, _timeline: Timeline) -> str:

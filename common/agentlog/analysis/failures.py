@@ -68,7 +68,13 @@ def is_after(step: Step, failure: Step) -> bool:
 def is_retry(step: Step, failure: Step) -> bool:
     """Whether a step tried again what failed: the same call with a like input, begun when the other had ended."""
     is_same_call = (step.kind, step.label) == (failure.kind, failure.label)
-    return is_same_call and is_after(step, failure) and is_alike(read_input(failure), read_input(step))
+    return is_same_call and is_after(step, failure) and has_like_input(step, failure)
+
+
+def has_like_input(step: Step, failure: Step) -> bool:
+    """Whether a call asked for the same as a failed one; without an input, if it stands in the same lane."""
+    failed_input = read_input(failure)
+    return is_alike(failed_input, read_input(step)) and (bool(failed_input) or step.lane is failure.lane)
 
 
 def find_unrecovered(steps: Sequence[Step]) -> list[Step]:
@@ -91,7 +97,7 @@ class _Successes:
     def __init__(self) -> None:
         self._calls: dict[tuple[str, str], list[tuple[Step, str]]] = defaultdict(list)
         self._last: dict[tuple[str, str, str], Step] = {}
-        self._likeness: dict[tuple[str, str, str, str], bool] = {}
+        self._likeness: dict[tuple[str, str, str, str, Lane, Lane], bool] = {}
 
     def add(self, step: Step) -> None:
         text = get_input_text(step)
@@ -102,7 +108,7 @@ class _Successes:
         """Whether a call like ``failure`` succeeded after it."""
         call, text = (failure.kind, failure.label), get_input_text(failure)
         equal = self._last.get((*call, text))
-        if equal is not None and is_after(equal, failure):
+        if equal is not None and is_after(equal, failure) and has_like_input(equal, failure):
             return True
         return any(
             is_after(step, failure) and self._is_alike(failure, text, step, other)
@@ -110,9 +116,9 @@ class _Successes:
         )
 
     def _is_alike(self, failure: Step, text: str, step: Step, other: str) -> bool:
-        key = (step.kind, step.label, text, other)
+        key = (step.kind, step.label, text, other, step.lane, failure.lane)
         if key not in self._likeness:
-            self._likeness[key] = is_alike(read_input(failure), read_input(step))
+            self._likeness[key] = has_like_input(step, failure)
         return self._likeness[key]
 
 
