@@ -77,7 +77,8 @@ def _list_hints(timeline: Timeline, ending: Ending) -> Iterator[Candidate]:
     steps = timeline.steps
     actions = [step for step in steps if is_action(step) and not step.is_open]
     said = [step for step in steps if get_said(step)]
-    yield from _pick_last(CandidateKind.NAMED_BY_END, (step for step in actions if names_call(ending.text, step)))
+    named = {label for label in {step.label for step in actions} if names_call(ending.text, label)}
+    yield from _pick_last(CandidateKind.NAMED_BY_END, (step for step in actions if step.label in named))
     yield from _pick_last(CandidateKind.CANCELLED, (step for step in steps if is_cancelled(step)))
     if len(said) > 1 and said[-1].kind == "user_message" and _OBJECTION.search(get_said(said[-1])):
         yield Candidate(CandidateKind.OBJECTION, said[-1])

@@ -1,6 +1,7 @@
 """The diagnosis of where a session went wrong, by rules and without a language model. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
@@ -25,6 +26,9 @@ from .candidates import MAX_CANDIDATES, Candidate, CandidateKind, list_candidate
 from .checks import is_check
 from .ending import Ending, admits, find_answer, get_said, read_ending, speaks_of
 from .window import WHOLE, Window
+
+MAX_COMPARED = 1_000
+"""The most failures that are compared with what the end says."""
 
 
 class DiagnosisKind(StrEnum):
@@ -95,6 +99,8 @@ class _Session:
 
     Attributes:
         lane_steps: the steps of the session's own lane.
+        places: the place of each ended action among those of its lane.
+        action_counts: the number of ended actions of each lane.
         unrecovered: the failed calls that no later call of their like made good.
     """
 
@@ -105,6 +111,8 @@ class _Session:
     lane_steps: list[Step]
     ending: Ending
     loops: list[Loop]
+    places: dict[Step, int]
+    action_counts: Counter[Lane]
     unrecovered: list[Step]
 
     @property
@@ -131,6 +139,12 @@ def diagnose(timeline: Timeline, causes: CauseGraph, window: Window = WHOLE) -> 
 def _prepare(timeline: Timeline, causes: CauseGraph, window: Window) -> _Session:
     lanes = group_by_lane(timeline.steps)
     lane_steps = lanes.get(timeline.lanes[0], [])
+    places: dict[Step, int] = {}
+    action_counts: Counter[Lane] = Counter()
+    for step in timeline.steps:
+        if is_action(step) and not step.is_open:
+            places[step] = action_counts[step.lane]
+            action_counts[step.lane] += 1
     return _Session(
         timeline,
         causes,
@@ -139,6 +153,8 @@ def _prepare(timeline: Timeline, causes: CauseGraph, window: Window) -> _Session
         lane_steps,
         read_ending(lane_steps),
         find_loops(lanes),
+        places,
+        action_counts,
         [step for step in find_unrecovered(timeline.steps) if not is_check(step)],
     )
 
@@ -165,20 +181,20 @@ def _list_candidates(best: Diagnosis, findings: Sequence[Diagnosis], session: _S
     ]
     unrecovered = session.unrecovered
     found += [Candidate(CandidateKind.NEVER_MADE_GOOD, step) for step in (*unrecovered[-1:], *unrecovered[:1])]
-    found += [Candidate(CandidateKind.NEVER_MADE_GOOD, step) for step in reversed(unrecovered)]
+    found += [Candidate(CandidateKind.NEVER_MADE_GOOD, step) for step in unrecovered[:-MAX_CANDIDATES:-1]]
     return list_candidates(found, session.timeline, session.ending, session.causes)
 
 
 def _find_all(session: _Session) -> Iterator[Diagnosis | None]:
     timeline, open_loops = session.timeline, [loop for loop in session.loops if not loop.is_overcome]
     if session.ending.has_hit_limit or timeline.outcome == "cancelled":
-        yield _diagnose_loop([loop for loop in open_loops if _is_substantial(loop, timeline)], session)
+        yield _diagnose_loop((loop for loop in open_loops if _is_substantial(loop, timeline)), session)
     elif timeline.outcome is None:
-        yield _diagnose_loop([loop for loop in open_loops if _is_last_in_lane(loop, session)], session)
+        yield _diagnose_loop((loop for loop in open_loops if _is_last_in_lane(loop, session)), session)
     yield _diagnose_told_failure(session)
     yield _diagnose_open_calls(session)
     yield _diagnose_final_failures(session)
-    yield _diagnose_loop([loop for loop in open_loops if loop.is_failing or _is_unfinished(loop, session)], session)
+    yield _diagnose_loop((loop for loop in open_loops if loop.is_failing or _is_unfinished(loop, session)), session)
     yield _diagnose_handover(session)
     if session.ending.has_hit_limit:
         yield _diagnose_long_run(session)
@@ -196,20 +212,19 @@ def _is_substantial(loop: Loop, timeline: Timeline) -> bool:
 
 def _is_last_in_lane(loop: Loop, session: _Session) -> bool:
     """Return whether a loop has the last actions of its lane."""
-    acts = [step for step in session.lanes[loop.calls[-1].lane] if is_action(step) and not step.is_open]
-    return acts[-1:] == loop.calls[-1:]
+    last = loop.calls[-1]
+    return session.places.get(last) == session.action_counts[last.lane] - 1
 
 
 def _is_unfinished(loop: Loop, session: _Session) -> bool:
     """Return whether a loop was still going on when its lane stopped: fewer actions follow than lay between rounds."""
-    lane = loop.calls[-1].lane
-    acts = [step for step in session.lanes[lane] if is_action(step) and not step.is_open]
-    places = {step: place for place, step in enumerate(acts)}
-    rounds = [places[step] for step in loop.calls if step in places]
-    if not rounds:  # calls of a model: no action came after them
-        return not any(step.number > loop.calls[-1].number for step in acts)
+    last = loop.calls[-1]
+    rounds = [session.places[step] for step in loop.calls if step in session.places]
+    if not rounds:  # calls of a model, which are no actions
+        return not _has_progress_after(last, session)
     longest_gap = max((later - earlier for earlier, later in pairwise(rounds)), default=1)
-    return len(acts) - 1 - rounds[-1] < longest_gap and not _has_progress_after(loop.calls[-1], session, lane)
+    has_stopped = session.action_counts[last.lane] - 1 - rounds[-1] >= longest_gap
+    return not has_stopped and not _has_progress_after(last, session, last.lane)
 
 
 def _has_progress_after(failure: Step, session: _Session, lane: Lane | None = None) -> bool:
@@ -221,10 +236,11 @@ def _has_progress_after(failure: Step, session: _Session, lane: Lane | None = No
     )
 
 
-def _diagnose_loop(candidates: Sequence[Loop], session: _Session) -> Diagnosis | None:
-    if not candidates:
+def _diagnose_loop(loops: Iterable[Loop], session: _Session) -> Diagnosis | None:
+    """Diagnose the first of some loops, which is the largest."""
+    loop, causes = next(iter(loops), None), session.causes
+    if loop is None:
         return None
-    loop, causes = candidates[0], session.causes
     first, decision = loop.calls[0], _find_loop_reason(loop, causes)
     is_decided_in_loop = decision is not None and causes.step_numbers[decision] > causes.step_numbers[first]
     doubt, is_told = _doubt_loop(loop, session)
@@ -267,7 +283,7 @@ def _diagnose_told_failure(session: _Session) -> Diagnosis | None:
     """Diagnose the last failed call that the session's end speaks of and that was never made good."""
     if not session.ending.is_specific:
         return None
-    told = [step for step in session.unrecovered if speaks_of(session.ending.text, step)]
+    told = [step for step in session.unrecovered[-MAX_COMPARED:] if speaks_of(session.ending.text, step)]
     if not told:
         return None
     return _diagnose_failure(told[-1], told, session)

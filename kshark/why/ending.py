@@ -119,12 +119,11 @@ def admits(text: str, failure: Step) -> bool:
 
 def speaks_of(text: str, failure: Step) -> bool:
     """Whether a text names a failed call or repeats its error."""
-    return names_call(text, failure) or _repeats_error(text, failure)
+    return names_call(text, failure.label) or _repeats_error(text, failure)
 
 
-def names_call(text: str, step: Step) -> bool:
+def names_call(text: str, label: str) -> bool:
     """Return whether a text has the name of a call, or the words of its name in any form: "created an invoice"."""
-    label = step.label
     if len(label) < MIN_WORD_LENGTH:
         return False
     name_words = [word for word in _list_words(_NAMESPACE.split(label)[-1]) if word not in _PLAIN_WORDS]

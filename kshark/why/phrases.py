@@ -251,10 +251,8 @@ def _describe_no_action(diagnosis: Diagnosis, _timeline: Timeline) -> str:
 def _describe_long_run(diagnosis: Diagnosis, timeline: Timeline) -> str:
     first, *others = diagnosis.evidence
     calls = format_count(sum(map(is_action, timeline.steps)), "call")
-    return (
-        f"{'' if _has_failed_call(timeline) else 'no call failed, but '}most went into one: {describe_run(CallRun(first, others))}, "
-        f"of {calls}"
-    )
+    nothing_failed = "" if _has_failed_call(timeline) else "no call failed, but "
+    return f"{nothing_failed}most went into one: {describe_run(CallRun(first, others))}, of {calls}"
 
 
 def _has_failed_call(timeline: Timeline) -> bool:
