@@ -1,19 +1,19 @@
 """The failures of a session: which were made good by a later call, and which stand at the end. Pure."""
 
 import re
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 
 from ..session.timeline import CALL_TYPES, Lane, Step
 from .call_outcome import is_handover
 from .causality import is_thought
-from .likeness import is_alike, read_input
+from .likeness import Fields, is_alike, read_input
 
 ACTION_KINDS = frozenset({"tool_call", "retrieval"})
 """Kinds of steps that do something or look something up."""
 CLOCK_STEP_US = 1_000
 """Latencies are whole milliseconds, so a call may seem to begin this much before the one before it ended."""
-MAX_COMPARED = 20
+MAX_COMPARED = 10
 """The most later calls that are compared with a failed one. A call with an equal input is always found."""
 
 _CANCELLATION = re.compile(
@@ -95,31 +95,31 @@ class _Successes:
     """The calls that succeeded, by their name, the last one first."""
 
     def __init__(self) -> None:
-        self._calls: dict[tuple[str, str], list[tuple[Step, str]]] = defaultdict(list)
+        self._calls: dict[tuple[str, str], deque[Step]] = defaultdict(lambda: deque(maxlen=MAX_COMPARED))
         self._last: dict[tuple[str, str, str], Step] = {}
-        self._likeness: dict[tuple[str, str, str, str, Lane, Lane], bool] = {}
+        self._inputs: dict[Step, Fields] = {}
 
     def add(self, step: Step) -> None:
-        text = get_input_text(step)
-        self._calls[step.kind, step.label].append((step, text))
-        self._last.setdefault((step.kind, step.label, text), step)
+        self._calls[step.kind, step.label].append(step)
+        self._last.setdefault((step.kind, step.label, get_input_text(step)), step)
 
     def has_retry(self, failure: Step) -> bool:
         """Whether a call like ``failure`` succeeded after it."""
-        call, text = (failure.kind, failure.label), get_input_text(failure)
-        equal = self._last.get((*call, text))
-        if equal is not None and is_after(equal, failure) and has_like_input(equal, failure):
+        call, failed_input = (failure.kind, failure.label), read_input(failure)
+        equal = self._last.get((*call, get_input_text(failure)))
+        if failed_input and equal is not None and is_after(equal, failure):
             return True
         return any(
-            is_after(step, failure) and self._is_alike(failure, text, step, other)
-            for step, other in self._calls[call][-MAX_COMPARED:]
+            is_after(step, failure)
+            and (failed_input or step.lane is failure.lane)
+            and is_alike(failed_input, self._read_input(step))
+            for step in self._calls[call]
         )
 
-    def _is_alike(self, failure: Step, text: str, step: Step, other: str) -> bool:
-        key = (step.kind, step.label, text, other, step.lane, failure.lane)
-        if key not in self._likeness:
-            self._likeness[key] = has_like_input(step, failure)
-        return self._likeness[key]
+    def _read_input(self, step: Step) -> Fields:
+        if step not in self._inputs:
+            self._inputs[step] = read_input(step)
+        return self._inputs[step]
 
 
 def find_trailing_failures(lane_steps: Sequence[Step]) -> list[Step]:

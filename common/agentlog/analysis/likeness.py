@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ MIN_SHARED_WORDS = 0.8
 """A later text is alike if it has this share of the words of the failed call's text."""
 MIN_SHARED_LETTERS = 0.8
 """A word was mended if this share of it is still there, and all of its digits."""
+MAX_MENDED_WORDS = 3
 MAX_GROWTH = 4
 """A text with this many times the words asks for more than a retry does."""
 MAX_WORDS = 400
@@ -60,7 +62,7 @@ def is_alike(failed: Fields, later: Fields) -> bool:
     """
     if not failed or failed == later:
         return True
-    targets = _find_targets(failed)
+    targets = _find_targets(tuple(failed))
     if not targets or not targets <= later.keys():
         return has_words(frozenset().union(*failed.values()), frozenset().union(*later.values()))
     if not all(has_words(failed[name], later[name]) for name in targets):
@@ -80,8 +82,10 @@ def has_words(text: Words, other: Words) -> bool:
     missing, allowed = text - other, int(len(text) * (1 - MIN_SHARED_WORDS) + 1e-9)
     if len(missing) <= allowed:
         return True
+    if len(missing) > allowed + MAX_MENDED_WORDS:
+        return False
     added = other - text
-    return len(missing) <= allowed + len(added) and sum(not _is_mended(word, added) for word in missing) <= allowed
+    return sum(not _is_mended(word, added) for word in missing) <= allowed
 
 
 def _is_mended(word: str, others: Words) -> bool:
@@ -95,12 +99,13 @@ def _is_mended(word: str, others: Words) -> bool:
     )
 
 
-def _find_targets(fields: Fields) -> set[str]:
+@lru_cache(maxsize=1_000)
+def _find_targets(names: tuple[str, ...]) -> Words:
     """Return the first field that says what a call is about, and the first that says what it does to it."""
-    plain_names = {name: _CAMEL.sub("_", name) for name in fields}
+    plain_names = {name: _CAMEL.sub("_", name) for name in names}
     target = next((name for name, plain in plain_names.items() if not name or _TARGET.search(plain)), None)
     verb = next((name for name, plain in plain_names.items() if _VERB.search(plain)), None)
-    return {name for name in (target, verb) if name is not None}
+    return frozenset(name for name in (target, verb) if name is not None)
 
 
 def _is_setting(words: Words) -> bool:
@@ -148,6 +153,8 @@ def _split_text(text: str) -> Iterator[str]:
     """Yield the words of a text; of a path its last part, and no flag of a command."""
     words = _WORD.findall(_PREAMBLE.sub("", text[: MAX_WORDS * 10]))
     for word in words:
-        if len(words) == 1 or not _FLAG.match(word):
-            last_parts = _LAST_PARTS.search(word.rstrip("/\\"))
-            yield last_parts[0] if last_parts else word
+        if len(words) > 1 and word[0] == "-" and _FLAG.match(word):
+            continue
+        is_path = "/" in word or "\\" in word
+        last_parts = _LAST_PARTS.search(word.rstrip("/\\")) if is_path else None
+        yield last_parts[0] if last_parts else word

@@ -2,13 +2,13 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from ..session.timeline import CALL_TYPES, Lane, Step
 from .call_outcome import find_period
 from .causality import is_thought
-from .failures import MAX_COMPARED, get_input_text, has_gone_wrong, is_action, is_after, is_failure
+from .failures import MAX_COMPARED, get_input_text, has_gone_wrong, is_action, is_after
 from .likeness import is_alike, read_input
 
 MIN_REPEATS = 4
@@ -43,13 +43,15 @@ class Loop:
 
 def find_loops(lanes: dict[Lane, list[Step]]) -> list[Loop]:
     """Find all loops of a session. The largest come first; loops of equal size stand in order of time."""
-    loops = [
-        loop for lane_steps in lanes.values() for loop in (*_find_failing_loops(lane_steps), *_find_circles(lane_steps))
-    ]
+    loops: list[Loop] = []
+    for lane_steps in lanes.values():
+        failures = {step for step in lane_steps if has_gone_wrong(step)}
+        loops += _find_failing_loops(lane_steps, failures)
+        loops += _find_circles(lane_steps, failures)
     return sorted(loops, key=lambda loop: (-len(loop.calls), loop.calls[0].began))
 
 
-def _find_failing_loops(lane_steps: Sequence[Step]) -> Iterator[Loop]:
+def _find_failing_loops(lane_steps: Sequence[Step], lane_failures: Set[Step]) -> Iterator[Loop]:
     """Yield the loops of failing calls, for each tool, and for each tool with the same input."""
     calls: dict[tuple[int, str, str], list[Step]] = defaultdict(list)
     successes: dict[tuple[str, str], list[Step]] = defaultdict(list)
@@ -57,14 +59,17 @@ def _find_failing_loops(lane_steps: Sequence[Step]) -> Iterator[Loop]:
     for step in lane_steps:
         attempt += step.kind == "user_message"  # a message of the user begins a new attempt
         if step.kind in CALL_TYPES and not step.is_open and not is_thought(step):
-            calls[attempt, step.label, ""].append(step)
-            calls[attempt, step.label, get_input_text(step)].append(step)
-            if not is_failure(step):
-                successes[step.kind, step.label].append(step)
+            label = step.label
+            calls[attempt, label, ""].append(step)
+            calls[attempt, label, get_input_text(step)].append(step)
+            if step not in lane_failures:
+                successes[step.kind, label].append(step)
     seen: set[tuple[Step, ...]] = set()
     for attempts in calls.values():
-        worst_attempts = _select_worst_attempts(attempts)
-        failures = tuple(step for step in worst_attempts if has_gone_wrong(step))
+        if len(attempts) < MIN_REPEATS:
+            continue
+        worst_attempts = _select_worst_attempts(attempts, lane_failures)
+        failures = tuple(step for step in worst_attempts if step in lane_failures)
         if len(failures) >= MIN_REPEATS and failures not in seen:
             seen.add(failures)
             is_overcome = _is_overcome(failures, successes[failures[-1].kind, failures[-1].label])
@@ -84,11 +89,11 @@ def _is_overcome(failures: Sequence[Step], successes: Sequence[Step]) -> bool:
     )
 
 
-def _select_worst_attempts(attempts: Sequence[Step]) -> Sequence[Step]:
+def _select_worst_attempts(attempts: Sequence[Step], failures: Set[Step]) -> Sequence[Step]:
     """Return the attempts in a row with the largest excess of failures over successes."""
     best, excess, start, best_slice = 0, 0, 0, (0, 0)
     for index, step in enumerate(attempts):
-        excess += 1 if has_gone_wrong(step) else -1
+        excess += 1 if step in failures else -1
         if excess < 0:
             excess, start = 0, index + 1
         elif excess > best:
@@ -96,27 +101,27 @@ def _select_worst_attempts(attempts: Sequence[Step]) -> Sequence[Step]:
     return attempts[slice(*best_slice)]
 
 
-def _find_circles(lane_steps: Sequence[Step]) -> Iterator[Loop]:
+def _find_circles(lane_steps: Sequence[Step], failures: Set[Step]) -> Iterator[Loop]:
     """Yield the loops of calls that repeat with the same answers."""
     last_answers = {
         _get_call_text(step): step
         for step in lane_steps
-        if is_action(step) and not step.is_open and not is_failure(step)
+        if is_action(step) and not step.is_open and step not in failures
     }
-    for run in _split_runs(lane_steps):
+    for run in _split_runs(lane_steps, failures):
         call_hashes = [hash((_get_call_text(step), _get_answer_text(step))) for step in run]
         index = 0
         while index < len(run):
             group, rounds = find_period(call_hashes, index)
             calls = run[index : index + group * rounds]
-            if rounds >= (MIN_REPEATS if group == 1 else MIN_REPEATS - 1) and _stands_still(calls[:group]):
+            if rounds >= (MIN_REPEATS if group == 1 else MIN_REPEATS - 1) and _stands_still(calls[:group], failures):
                 yield Loop(calls, group, is_overcome=_got_further(calls[-group:], last_answers), is_failing=False)
             index += group * rounds
 
 
-def _stands_still(calls: Sequence[Step]) -> bool:
+def _stands_still(calls: Sequence[Step], failures: Set[Step]) -> bool:
     """Return whether calls that repeat with the same answers get nowhere: none fails, and not all move on by one."""
-    return not any(map(is_failure, calls)) and not all(_MOVE.search(_get_name(step)) for step in calls)
+    return failures.isdisjoint(calls) and not all(_MOVE.search(_get_name(step)) for step in calls)
 
 
 def _got_further(calls: Iterable[Step], last_answers: Mapping[object, Step]) -> bool:
@@ -128,7 +133,7 @@ def _got_further(calls: Iterable[Step], last_answers: Mapping[object, Step]) -> 
     )
 
 
-def _split_runs(lane_steps: Iterable[Step]) -> Iterator[list[Step]]:
+def _split_runs(lane_steps: Iterable[Step], failures: Set[Step]) -> Iterator[list[Step]]:
     """Yield the runs of calls. A message or a delegation ends a run.
 
     Thoughts, decisions and memory writes don't, and neither do waits, which are no part of it.
@@ -136,7 +141,7 @@ def _split_runs(lane_steps: Iterable[Step]) -> Iterator[list[Step]]:
     run: list[Step] = []
     for step in lane_steps:
         if is_action(step) and not step.is_open:
-            if is_failure(step) or not is_wait(step):
+            if step in failures or not is_wait(step):
                 run.append(step)
         elif step.kind in ("user_message", "agent_message", "delegation"):
             yield run
