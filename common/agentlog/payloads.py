@@ -21,6 +21,7 @@ from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 from .errors import SettingsError
+from .home import expand_home
 
 SCHEMES = frozenset({"s3", "s3a", "gs", "az", "azure", "abfs", "abfss"})
 """The schemes of object stores that obstore reaches."""
@@ -111,7 +112,7 @@ def open_store(location: str) -> PayloadStore:
     """
     scheme, separator, path = location.partition("://")
     if not separator:
-        return FolderStore(Path(location).expanduser())
+        return FolderStore(expand_home(location))
     if scheme == "file":
         return FolderStore(Path(unquote(path)))
     if scheme not in SCHEMES:

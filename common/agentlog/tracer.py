@@ -9,6 +9,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from .errors import UsageError
+from .home import expand_home
 from .recording.delivery.accounting import Stats
 from .recording.delivery.delivery import Delivery
 from .recording.delivery.options import DEFAULT_SPOOL, OnOutage, RecordingOptions
@@ -108,7 +109,7 @@ class AgentTracer(RecordingMethods):
                 payload_store=None if payloads is None else _make_absolute(payloads),
                 outage_timeout_s=outage_s,
                 on_outage=on_outage,
-                spool_folder=Path(spool).absolute(),
+                spool_folder=expand_home(spool).absolute(),
                 queue_bytes=round(queue_mb * 1024 * 1024),
                 shutdown_timeout_s=exit_s,
             )
@@ -335,7 +336,7 @@ class AgentTracer(RecordingMethods):
 def _make_absolute(payload_store: str | Path) -> str:
     """Return ``payload_store`` with an absolute path, so that it holds when the program changes its folder."""
     location = str(payload_store)
-    return location if "://" in location else str(Path(location).expanduser().absolute())
+    return location if "://" in location else str(expand_home(location).absolute())
 
 
 def _check_name(setting: str, name: str) -> str:

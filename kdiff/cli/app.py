@@ -6,7 +6,7 @@ import typer
 
 from agentlog.log.open_source import parse_range
 from agentlog.terminal.command import new_app
-from agentlog.terminal.options import FromOption, PagerOption, SourceOptions, TerminalOptions, ToOption
+from agentlog.terminal.options import FromOption, PagerOption, SourceOptions, TerminalOptions, ToOption, expand_path
 from agentlog.terminal.run import run
 
 from .options import CompareOptions, IgnoreOptions
@@ -32,7 +32,12 @@ def compare(
     source: SourceOptions,
     other_file: Annotated[
         str | None,
-        typer.Option("--other-file", metavar="FILE", help="The capture file that B is in, when it is not where A is."),
+        typer.Option(
+            "--other-file",
+            metavar="FILE",
+            parser=expand_path,
+            help="The capture file that B is in, when it is not where A is.",
+        ),
     ] = None,
     other_cluster: Annotated[
         str | None,

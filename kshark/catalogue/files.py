@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
+from agentlog.home import find_home
 from agentlog.log.admin import TopicIdentity
 from agentlog.session.failure_rules import get_failure_rules
 
@@ -17,19 +18,25 @@ from .store import Store
 _log = logging.getLogger("agentlog.catalogue")
 
 
-def locate_catalogue_folder() -> Path:
-    """Return the folder of the user's catalogues."""
+def locate_catalogue_folder() -> Path | None:
+    """Return the folder of the user's catalogues, or None for a user without a home."""
     cache_home = os.environ.get("XDG_CACHE_HOME", "")
     if os.path.isabs(cache_home):  # noqa: PTH117  the standard ignores what isn't
         return Path(cache_home, "agentlog", "catalogue")
-    home = Path("~/Library/Caches" if sys.platform == "darwin" else "~/.cache").expanduser()
-    return home / "agentlog" / "catalogue"
+    home = find_home()
+    if home is None:
+        return None
+    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "agentlog" / "catalogue"
 
 
-def locate_catalogue(identity: TopicIdentity) -> Path:
-    """Return the path of a topic's catalogue. Ids are quoted, because a topic's id may have ``/`` and ``+``."""
+def locate_catalogue(identity: TopicIdentity) -> Path | None:
+    """Return the path of a topic's catalogue, or None for a user without a home.
+
+    Ids are quoted, because a topic's id may have ``/`` and ``+``.
+    """
+    folder = locate_catalogue_folder()
     cluster, topic = (quote(each, safe="").replace(".", "%2E") for each in identity)
-    return locate_catalogue_folder() / cluster / f"{topic}.sqlite"
+    return folder / cluster / f"{topic}.sqlite" if folder is not None else None
 
 
 @contextmanager

@@ -31,11 +31,12 @@ def complete_session_id(where: SourceOptions, prefix: str) -> list[str]:
 
 def _find_catalogues(where: SourceOptions) -> Iterator[Path]:
     """Return the topic's catalogues, the newest first. A topic that was made anew leaves an old one behind."""
-    if where.file is not None:
+    folder = locate_catalogue_folder()
+    if where.file is not None or folder is None:
         return
     cluster, topic, _ = choose_cluster(where)
     topic_description = {BOOTSTRAP: cluster.properties[BOOTSTRAP], "topic": topic}
-    for path in sorted(locate_catalogue_folder().glob("*/*.sqlite"), key=_last_write_time, reverse=True):
+    for path in sorted(folder.glob("*/*.sqlite"), key=_last_write_time, reverse=True):
         with suppress(sqlite3.Error):  # one of another topic, damaged or of an older version, says nothing of this one
             if read_about(path) == topic_description:
                 yield path

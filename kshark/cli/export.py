@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from agentlog.log.open_source import parse_range
-from agentlog.terminal.options import FromOption, SourceOptions, ToOption, VerboseOption
+from agentlog.terminal.options import FromOption, SourceOptions, ToOption, VerboseOption, expand_path
 from agentlog.terminal.run import log_to_stderr
 
 from ..source.session_request import SessionRequest
@@ -19,7 +19,13 @@ def export(
     ],
     output: Annotated[
         str,
-        typer.Option("--output", "-o", metavar="FILE", help="The file to write; packed as .gz or .zst; - is a pipe."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            parser=expand_path,
+            help="The file to write; packed as .gz or .zst; - is a pipe.",
+        ),
     ],
     source: SourceOptions,
     start: FromOption = None,

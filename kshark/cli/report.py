@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from agentlog.terminal.options import expand_path
+
 from .options import SessionOptions
 
 
@@ -12,7 +14,11 @@ def report(
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="The page to write; - is standard output. [default: SESSION.html]"
+            "--output",
+            "-o",
+            metavar="FILE",
+            parser=expand_path,
+            help="The page to write; - is standard output. [default: SESSION.html]",
         ),
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Fetch large payloads from their store into the page.")] = False,

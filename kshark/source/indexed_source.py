@@ -1,6 +1,7 @@
 """A topic with a catalogue, which says at which offsets a session is, so that nothing else is read."""
 
 import logging
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -76,12 +77,14 @@ class IndexedTopic(TopicSource):
         )
 
     def _find_entry(self, session_id: str) -> IndexEntry | None:
-        if not locate_catalogue_folder().is_dir():
+        folder = locate_catalogue_folder()
+        if folder is None or not os.path.isdir(folder):  # noqa: PTH112  Path.is_dir raises for a home that can't be read
             return None
         identification = TopicIdentityRequest(self._reader.cluster, self._topic, self._reader.timeout_s)
         self.searched.partition_count = self._reader.partition_count(self._topic)
         identity = identification.wait_for_identity()
-        return _find_indexed_session(locate_catalogue(identity), session_id) if identity is not None else None
+        path = locate_catalogue(identity) if identity is not None else None
+        return _find_indexed_session(path, session_id) if path is not None else None
 
     def _read_log_starts(self, entry: IndexEntry, bounds: Mapping[int, Bounds]) -> None:
         """Read the first record of each trimmed partition, which shows if the session's beginning may be deleted."""

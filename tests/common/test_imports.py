@@ -20,6 +20,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "errors",
         "formatting",
         "atomic_file",
+        "home",
         "event",
         "session",
         "analysis",

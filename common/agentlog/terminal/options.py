@@ -5,6 +5,8 @@ from typing import Annotated, Literal, NamedTuple
 
 import typer
 
+from ..home import expand_home
+
 ClusterOption = Annotated[
     str | None,
     typer.Option("--cluster", "-c", metavar="NAME|HOST:PORT", help="A cluster of agentlog.toml, or an address."),
@@ -13,9 +15,22 @@ TopicOption = Annotated[str | None, typer.Option("--topic", "-t", metavar="TOPIC
 PropertiesOption = Annotated[
     tuple[str, ...], typer.Option("-X", metavar="NAME=VALUE", help="A librdkafka property; may be repeated.")
 ]
+
+
+def expand_path(path: str) -> str:
+    """Return a path with ``~`` at its beginning replaced by the home folder. A shell leaves it in ``--file=~/x``."""
+    return str(expand_home(path)) if path.startswith("~") else path
+
+
 FileOption = Annotated[
     str | None,
-    typer.Option("--file", "-f", metavar="FILE", help="A capture file in place of a cluster; - is standard input."),
+    typer.Option(
+        "--file",
+        "-f",
+        metavar="FILE",
+        parser=expand_path,
+        help="A capture file in place of a cluster; - is standard input.",
+    ),
 ]
 AllPartitionsOption = Annotated[
     bool,

@@ -76,6 +76,11 @@ def _report_unexpected(tool_name: str, error: Exception) -> int:
         discard_buffer(sys.stdout)
         _write_stderr(f"{tool_name}: the output can't be written: {error.strerror}")
         return UsageError.exit_code
+    if isinstance(error, OSError | RuntimeError) and "--install-completion" in sys.argv:
+        _write_stderr(
+            f"{tool_name}: the home folder can't be used: {error}; --show-completion writes what belongs there"
+        )
+        return UsageError.exit_code
     if os.environ.get("AGENTLOG_DEBUG"):
         raise error
     _write_stderr(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...errors import SettingsError, UsageError
+from ...home import expand_home
 from ...settings.clusters import DEFAULT_TOPIC, Cluster, build_cluster, load_settings
 
 
@@ -20,7 +21,7 @@ def resolve_target(
     if sum(target is not None for target in (cluster, kafka, file)) > 1:
         raise UsageError("AgentTracer takes only one of cluster=, kafka= and file=")
     if file is not None:
-        return Path(file).absolute(), topic or DEFAULT_TOPIC
+        return expand_home(file).absolute(), topic or DEFAULT_TOPIC
     settings = load_settings(os.environ, Path.cwd(), "the program")
     if kafka is not None:
         return build_cluster(kafka, "kafka="), settings.get_topic(topic)
