@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import msgspec
 
@@ -235,10 +235,31 @@ class Store:
         query = f"SELECT {', '.join(_COLUMNS)} FROM sessions WHERE sure AND {condition} ORDER BY {order} LIMIT :limit"  # noqa: S608
         return map(_decode_row, self._db.execute(query, {**values, "limit": -1 if limit is None else limit}))
 
+    def has_name(self, column: Literal["agents", "tools"], name: str) -> bool:
+        """Return whether a session has an agent or a tool of this name."""
+        query = (
+            f"SELECT 1 FROM sessions, json_each(sessions.{column}) AS each "  # noqa: S608  our own names
+            f"WHERE sure AND each.{_NAME_PLACES[column]} = ? LIMIT 1"
+        )
+        return self._db.execute(query, [name.encode(errors="backslashreplace").decode()]).fetchone() is not None
+
+    def list_names(self, column: Literal["agents", "tools"]) -> list[str]:
+        """Return the names of all agents or tools, those of the most sessions first."""
+        place = f"each.{_NAME_PLACES[column]}"
+        query = (
+            f"SELECT {place} FROM sessions, json_each(sessions.{column}) AS each "  # noqa: S608  our own names
+            f"WHERE sure GROUP BY {place} ORDER BY count(*) DESC, {place}"
+        )
+        return [str(name) for (name,) in self._db.execute(query)]
+
     def query_totals(self, expressions: str, condition: str, values: Mapping[str, object]) -> tuple[Any, ...]:
         """Return the values of SQL expressions over the rows that meet an SQL condition."""
         query = f"SELECT {expressions} FROM sessions WHERE sure AND {condition}"  # noqa: S608  written by query.py alone
         return tuple(self._db.execute(query, values).fetchone())
+
+
+_NAME_PLACES = {"agents": "value", "tools": "key"}
+"""Where json_each puts the names of a column."""
 
 
 def query_about(db: sqlite3.Connection) -> dict[str, str]:

@@ -18,6 +18,7 @@ from agentlog.terminal.style import choose_paint
 from agentlog.terminal.unreadable_report import UnreadableReport
 
 from ..view.replay_options import ReplayOptions
+from ..view.unknown_choice import find_mistyped_types
 from .event_line import EventLineFormatter
 from .lag_notice import LagNotice
 
@@ -30,6 +31,8 @@ def tail_events(source_options: SourceOptions, start: str | None, options: Repla
         KafkaError: the topic can't be read.
     """
     since = parse_moment("--from", start) if start is not None else None
+    for sentence in find_mistyped_types(options.types):
+        write_stderr(sentence)
     cluster, topic, _ = choose_cluster(source_options)
     with KafkaReader(cluster) as reader:
         stream = TopicStream(reader, topic, write_stderr)

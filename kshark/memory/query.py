@@ -6,8 +6,10 @@ from agentlog.analysis.causality import CauseGraph
 from agentlog.errors import NothingToShow, UsageError
 from agentlog.event.position import Moment
 from agentlog.session.timeline import Step, Timeline
+from agentlog.text.coverage_text import find_nearest_ids
 
 from ..view.step_reference import resolve_reference
+from ..view.unknown_choice import list_names
 from .agent_state import AgentState, Point, StateChange, compare_states, find_lanes, find_states
 from .chat_export import Conversation, build_conversation
 
@@ -53,8 +55,12 @@ def build_report(timeline: Timeline, point_text: str | None, since_text: str | N
         raise UsageError(f"--since {since_text} is later than {end}; swap the two")
     lanes = find_lanes(timeline, causes, point, agent)
     if not lanes:
-        agents = ", ".join(dict.fromkeys(lane.agent_id for lane in timeline.lanes))
-        raise NothingToShow(f"no agent {agent} had begun in session {timeline.session_id} by then; it has: {agents}")
+        agents = list(dict.fromkeys(lane.agent_id for lane in timeline.lanes))
+        nearest = find_nearest_ids(agent or "", (name.encode() for name in agents))
+        raise NothingToShow(
+            f"no agent {agent} had begun in session {timeline.session_id} by then; it has: {list_names(agents)}"
+            + (f". Perhaps: {list_names(nearest)}" if nearest and agent not in agents else "")
+        )
     states = find_states(timeline, causes, lanes, point)
     if earlier_point is None:
         return MemoryReport(timeline, causes, point, earlier_point, states, [])

@@ -14,6 +14,7 @@ from ..source.session_request import SessionRequest
 from ..view.ndjson import render_ndjson
 from ..view.replay_options import ReplayOptions
 from ..view.timeline_text import format_timeline
+from ..view.unknown_choice import find_unknown_choices
 
 
 def replay_session(request: SessionRequest, options: ReplayOptions) -> None:
@@ -34,6 +35,8 @@ def show_timeline(
 ) -> None:
     """Write a timeline in the chosen format."""
     steps = [step for step in timeline.steps if options.matches(step)]
+    for sentence in find_unknown_choices(timeline, options):
+        write_stderr(sentence)
     if options.full and options.format in ("text", "markdown"):
         from ..view.fetch_payloads import fetch_references  # noqa: PLC0415
 

@@ -1,19 +1,22 @@
 """The command `kshark sessions`: a row for each session, the totals, and the coverage."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agentlog.errors import NothingToShow, UsageError
 from agentlog.event.position import Moment, PositionRange
 from agentlog.formatting import format_count
 from agentlog.terminal.options import SourceOptions
-from agentlog.terminal.output import get_width, write_bytes
+from agentlog.terminal.output import get_width, write_bytes, write_stderr
 from agentlog.terminal.pager import page_lines
 from agentlog.terminal.style import choose_paint
 from agentlog.terminal.unreadable_report import UnreadableReport
 
 from ..catalogue.load import SessionList, load_sessions
 from ..catalogue.query import Query
+from ..catalogue.store import Store
+from ..view.unknown_choice import describe_unknown_choice
 from .json_document import render_json, render_json_line
 from .table import render_table
 
@@ -50,6 +53,8 @@ def list_sessions(source_options: SourceOptions, query: Query, options: Sessions
     check_span(query.span)
     with load_sessions(source_options, use_catalogue) as session_list:
         report_unreadable(session_list)
+        for sentence in _find_unknown_choices(query, session_list.store, source_options):
+            write_stderr(sentence)
         rows = query.select_rows(session_list.store, options.row_limit)
         if options.format == "json":
             totals = query.select_totals(session_list.store)
@@ -80,6 +85,17 @@ def check_readable(session_list: SessionList) -> None:
     if coverage.unreadable and coverage.unreadable == coverage.records:
         unit = "record" if coverage.partition_count else "line"
         raise NothingToShow(f"no session in {coverage.source}: {format_count(coverage.records, unit)}, none readable")
+
+
+def _find_unknown_choices(query: Query, store: Store, source_options: SourceOptions) -> Iterator[str]:
+    """Yield a sentence for each agent and each tool of the query that no session has."""
+    where = source_options.file or "this topic"
+    for asked in dict.fromkeys(query.agents):
+        if not store.has_name("agents", asked):
+            yield describe_unknown_choice("--agent", asked, where, store.list_names("agents"))
+    for asked in dict.fromkeys(query.tools):
+        if not store.has_name("tools", asked):
+            yield describe_unknown_choice("--tool", asked, where, store.list_names("tools"))
 
 
 def check_span(span: PositionRange) -> None:

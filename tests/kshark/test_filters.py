@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from kshark.cli import app
+from kshark.view.unknown_choice import describe_unknown_choice, find_mistyped_types
 from tests.recording import make_event, make_session_end, make_tool_call, write_capture_file
 from tests.running import CompletedRun, run_in_process
 
@@ -37,7 +38,7 @@ def shown(folder: Path, *arguments: str) -> list[int]:
     """Return the numbers of the events that are written as NDJSON."""
     done = replay(folder, *arguments)
     assert done.code == 0
-    assert not done.err or re.fullmatch(r"shown (from|to) [^\n]+\n", done.error_text)
+    assert not done.err or re.fullmatch(r"(shown (from|to) |--(type|agent) )[^\n]+\n", done.error_text)
     return [int(orjson.loads(line)["event_id"].removeprefix("evt_")) for line in done.out.splitlines()]
 
 
@@ -154,3 +155,57 @@ def test_max_chars_holds_in_markdown(folder: Path) -> None:
 def test_no_filter_cuts_what_json_and_ndjson_hold(folder: Path) -> None:
     for shape in ("json", "ndjson"):
         assert b"z" * 300 in replay(folder, "--format", shape, "--max-chars", "5").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["--type", "toolcall"],
+            "--type toolcall: there is none in session sess_1; it has session_start, tool_call, decision, escalated, "
+            "error, session_end. Perhaps: tool_call",
+        ),
+        (["--agent", "helpr"], "--agent helpr: there is none in session sess_1; it has agent, helper. Perhaps: helper"),
+        (["--type", "tool", "--agent", "zzz"], "--agent zzz: there is none in session sess_1; it has agent, helper"),
+    ],
+)
+@pytest.mark.parametrize("format_name", ["text", "json", "ndjson", "tree", "markdown"])
+def test_a_type_or_agent_that_is_not_there_names_those_that_are(
+    folder: Path, arguments: list[str], said: str, format_name: str
+) -> None:
+    done = replay(folder, *arguments, "--format", format_name)
+    assert (done.code, done.error_text) == (0, f"{said}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--agent", "helpr"], "--agent helpr: there is none in run.ndjson; it has agent, helper. Perhaps: helper"),
+        (
+            ["--tool", "mail.sent", "--agent", "agent"],
+            "--tool mail.sent: there is none in run.ndjson; it has mail.find, mail.send. Perhaps: mail.send, mail.find",
+        ),
+    ],
+)
+def test_sessions_without_such_an_agent_or_tool_names_those_that_are_there(
+    folder: Path, arguments: list[str], said: str
+) -> None:
+    done = run_in_process(app, "sessions", "--file", "run.ndjson", *arguments, cwd=folder)
+    assert (done.code, done.error_text) == (0, f"{said}\n")
+
+
+def test_memory_of_an_agent_that_is_not_there_names_those_that_are(folder: Path) -> None:
+    done = run_in_process(app, "memory", "sess_1", "--file", "run.ndjson", "--agent", "agnt", cwd=folder)
+    assert (done.code, "it has: agent" in done.error_text, "Perhaps: agent" in done.error_text) == (4, True, True)
+
+
+def test_a_long_list_of_names_is_cut() -> None:
+    text = describe_unknown_choice("--tool", "x" * 300, "this topic", [f"tool_{n}_{'y' * 300}" for n in range(50)])
+    assert text.endswith(" and 40 more")
+    assert len(text) < 900
+
+
+def test_a_type_that_is_nearly_one_of_agentlogs_own_is_said_and_another_is_not() -> None:
+    assert list(find_mistyped_types(["tool", "tool_call", "escalated"])) == []
+    [said] = find_mistyped_types(["toolcall"])
+    assert said == "--type toolcall: none of agentlog's own types. Perhaps: tool_call"
