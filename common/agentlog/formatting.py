@@ -1,4 +1,15 @@
-"""Formats of counts, durations and amounts of money. Pure."""
+"""Formats of counts, durations, amounts of money and long names. Pure."""
+
+MAX_NAME_CHARACTERS = 64
+"""The most characters of a name in a line that says more than the name."""
+
+
+def shorten_name(name: str, length: int = MAX_NAME_CHARACTERS) -> str:
+    """Cut a long name in its middle, because names may differ at their beginnings and at their ends."""
+    if len(name) <= length:
+        return name
+    end = length // 3
+    return f"{name[: length - end - 3]}...{name[-end:]}"
 
 
 def format_duration(microseconds: int) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from html import escape
 
 from agentlog.event.escape import escape_controls
+from agentlog.formatting import shorten_name
 from agentlog.text.coverage_text import describe_coverage
 
 from ..align.step_groups import StepGroup
@@ -134,7 +135,7 @@ def _verdict(result: Result) -> Iterator[str]:
         yield f'<h2>Chain in B</h2><div class="chain m">{" &rarr; ".join(tags)}</div>'
     if verdict.first is not None and verdict.first is not verdict.decisive:
         first = verdict.first
-        text = f"{describe_position(first)}: {first.label}: {first.why}"
+        text = f"{describe_position(first)}: {shorten_name(first.label)}: {first.why}"
         yield f"<h2>First difference</h2><p>{_escape_text(text)}</p>"
     counts = summarize_kinds(result.comparison.divergences, result.comparison.reworded_count)
     yield f"<h2>All divergences</h2><p>{_escape_text(counts)}</p>"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from agentlog.event.escape import format_code_span, format_name
+from agentlog.formatting import shorten_name
 from agentlog.text.coverage_text import describe_coverage
 
 from ..align.step_groups import StepGroup
@@ -78,7 +79,7 @@ def _verdict(result: Result) -> Iterator[str]:
         yield f"**Chain**: B {' → '.join(format_code_span(link, 80) for link in chain)}"
     if verdict.first is not None:
         yield ""
-        description = format_code_span(f"{verdict.first.label}: {verdict.first.why}", 0)
+        description = format_code_span(f"{shorten_name(verdict.first.label)}: {verdict.first.why}", 0)
         yield f"**First** ({describe_position(verdict.first)}): {description}"
 
 
@@ -106,7 +107,7 @@ def _divergences(result: Result, excerpt: Excerpt) -> Iterator[str]:
     yield "| where | kind | what | why |"
     yield "|---|---|---|---|"
     for divergence in shown[:MAX_DIVERGENCES]:
-        what, why = _cell(divergence.label), _cell(divergence.why)
+        what, why = _cell(shorten_name(divergence.label)), _cell(divergence.why)
         yield f"| {describe_position(divergence)} | {divergence.kind} | {what} | {why} |"
     if len(shown) > MAX_DIVERGENCES:
         yield ""

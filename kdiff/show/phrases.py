@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from agentlog.event.event import Record, parse_amount
-from agentlog.formatting import format_count
+from agentlog.formatting import format_count, shorten_name
 from agentlog.session.step import Step
 from agentlog.text.step_text import format_headline, format_payload_value, get_step_word
 
@@ -148,7 +148,11 @@ def describe_chain(decisive: Divergence | None, chain: Sequence[StepGroup], endi
     for group in chain:
         times = decisive.count if decisive is not None and group is decisive.shown_b else group.times
         label = (
-            group.label if group.is_call else ending if group.kind == "session_end" else group.kind.replace("_", " ")
+            shorten_name(group.label)
+            if group.is_call
+            else ending
+            if group.kind == "session_end"
+            else shorten_name(group.kind.replace("_", " "))
         )
         yield f"{group.index} {label}" + (f" x{times}" if times > 1 else "")
 
@@ -158,7 +162,7 @@ def describe_rule(divergence: Divergence) -> str:
     group = divergence.b if divergence.b is not None and divergence.b.is_call else divergence.a
     if group is None or not group.is_call or group.signature.effect is Effect.TELLS:
         return ""
-    return f"{group.label} {group.signature.effect.value}: {group.signature.rule}"
+    return f"{shorten_name(group.label)} {group.signature.effect.value}: {group.signature.rule}"
 
 
 def select_changes(changes: Sequence[Change], max_count: int) -> Iterator[Change]:

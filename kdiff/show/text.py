@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from agentlog.event.escape import escape_controls
-from agentlog.formatting import format_count
+from agentlog.formatting import format_count, shorten_name
 from agentlog.terminal.style import Paint, Style
 from agentlog.terminal.text_width import cell_width, clip_text, flow_items
 from agentlog.text.coverage_text import describe_coverage
@@ -170,7 +170,7 @@ class VerdictText:
         if first is not None and first is not self.verdict.decisive:
             weight_note = "" if int(first.weight) else "; it explains nothing on its own"
             yield from self._wrapped_lines(
-                "first", f"{describe_position(first)}: {first.label}: {first.why}{weight_note}"
+                "first", f"{describe_position(first)}: {shorten_name(first.label)}: {first.why}{weight_note}"
             )
 
     def _hunk(self, hunk: Hunk) -> Iterator[str]:

@@ -9,9 +9,10 @@ from agentlog.event.event import to_datetime
 from agentlog.session.timeline import Step
 from agentlog.terminal.style import Paint, Style
 from agentlog.terminal.text_width import cell_width, clip_text, elide_middle
-from agentlog.text.step_text import KINDS_WITH_ERROR_IN_HEADLINE, format_headline, format_payload_value, get_step_word
+from agentlog.text.step_text import KINDS_WITH_ERROR_IN_HEADLINE, format_payload_value, get_step_word
 
 from ..view.layout import choose_word_style
+from ..view.step_lines import fit_headline
 
 SESSION_COLOURS = ("32", "33", "34", "35", "36", "92", "93", "94", "95", "96")
 """The terminal's colours without red, which marks errors."""
@@ -70,8 +71,9 @@ class EventLineFormatter:
 
     def _format_text(self, step: Step, room: int) -> str:
         room = max(room, 4)
-        text = clip_text(join_lines(format_headline(step)[: room * 4]), room)
         detail = _choose_detail(step)
+        behind = f"  {join_lines(detail[: room * 4])}" if detail and step.error is not None else ""
+        text = clip_text(join_lines(fit_headline(step, behind, room)[: room * 4]), room)
         detail_width = room - cell_width(text) - 2
         if not detail or detail_width < 8:
             return text

@@ -7,7 +7,7 @@ from typing import Any
 
 from agentlog.event.escape import escape_controls
 from agentlog.event.event import MAX_EVENT_BYTES, to_datetime
-from agentlog.formatting import format_count, format_dollars, format_duration
+from agentlog.formatting import format_count, format_dollars, format_duration, shorten_name
 from agentlog.terminal.style import Paint, Style
 from agentlog.terminal.text_width import clip_text, flow_items, wrap_text
 from agentlog.text.step_text import STEP_WORDS
@@ -126,7 +126,7 @@ def _build_items(statistics: Statistics) -> Iterator[tuple[str, list[str]]]:
 def _format_counts(counts: Counter[Any], limit: int, total: int) -> list[str]:
     """Return the largest with their counts, and with their shares of ``total`` unless that is 0."""
     texts = [
-        f"{name} {count:,}" + (f" ({count / total:.0%})" if total else "")
+        f"{shorten_name(str(name))} {count:,}" + (f" ({count / total:.0%})" if total else "")
         for name, count in _sort_by_count(counts, limit).items()
     ]
     return texts + ([f"{len(counts) - limit:,} more"] if len(counts) > limit else [])

@@ -15,7 +15,7 @@ from agentlog.text.step_text import (
 )
 
 from ..view.layout import Layout, choose_word_style, format_since
-from ..view.step_lines import format_value_lines
+from ..view.step_lines import fit_headline, format_value_lines
 from ..view.timeline_text import format_footer, format_header
 
 
@@ -81,9 +81,8 @@ def _render_branch(step: Step, lead: str, further: str, layout: Layout) -> Itera
         else ""
     )
     beside = room - max(cell_width(name) + 1, 4)
-    first, *rest = (
-        format_value_lines(Detail("", format_headline(step) + error), 1, beside, layout) if beside >= 3 else [""]
-    )
+    headline = format_headline(step) if layout.limit is not None else fit_headline(step, error, beside)
+    first, *rest = format_value_lines(Detail("", headline + error), 1, beside, layout) if beside >= 3 else [""]
     line = f"{layout.paint(when, Style.FAINT)}{lead}{layout.paint(name, choose_word_style(step))}"
     yield f"{line} {first}" if first else line
     yield from (" " * len(when) + further + each for each in rest)

@@ -7,6 +7,7 @@ import orjson
 
 from agentlog.event.escape import escape_controls, join_lines
 from agentlog.event.event import parse_amount
+from agentlog.formatting import shorten_name
 from agentlog.session.timeline import CALL_TYPES, Lane, Step, Timeline
 from agentlog.text.step_text import (
     CallRun,
@@ -39,8 +40,8 @@ def render_step_columns(timeline: Timeline) -> bytes:
             "steps": {
                 "id": list(find_anchors(steps).values()),
                 "word": [clip_text(get_step_word(step), 40) for step in steps],
-                "agent": [clip_text(step.event.agent_id, 80) for step in steps],
-                "label": [clip_text(step.label or step.kind, 80) for step in steps],
+                "agent": [clip_text(shorten_name(step.event.agent_id), 80) for step in steps],
+                "label": [clip_text(shorten_name(step.label or step.kind), 80) for step in steps],
                 "lane": [lane_index[step.lane] for step in steps],
                 "parent": [step_index[step.parent] if step.parent else -1 for step in steps],
                 "began": [step.began - timeline.began for step in steps],
@@ -74,7 +75,7 @@ def clip_text(text: str, length: int = MAX_TEXT_LENGTH) -> str:
 
 
 def _build_lane(lane: Lane) -> dict[str, Any]:
-    return {"agent": clip_text(lane.agent_id, 80), "depth": lane.depth}
+    return {"agent": clip_text(shorten_name(lane.agent_id), 80), "depth": lane.depth}
 
 
 def _build_run(run: CallRun, step_index: dict[Step, int]) -> tuple[int, int, str]:

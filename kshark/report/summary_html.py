@@ -11,7 +11,7 @@ from agentlog.formatting import format_count, format_dollars, format_duration
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step, Timeline
 from agentlog.text.coverage_text import describe_range
-from agentlog.text.step_text import CallRun, describe_content, fold_runs, get_step_word, shorten_error
+from agentlog.text.step_text import CallRun, describe_content, fold_runs, get_step_name, shorten_error
 
 from ..view.layout import OUTCOME_STYLES
 from ..view.timeline_text import describe_other_agents, describe_outcome, list_amounts, list_footer
@@ -112,7 +112,7 @@ def _find_cost(step: Step) -> float:
 
 
 def _name_step(step: Step) -> str:
-    return step.label or get_step_word(step)
+    return get_step_name(step)
 
 
 def _render_link(name: str, step: Step, text: str, timeline: Timeline) -> str:

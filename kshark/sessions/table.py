@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from agentlog.event.escape import escape_controls
 from agentlog.event.event import EPOCH, MICROSECOND
-from agentlog.formatting import format_count, format_dollars, format_duration
+from agentlog.formatting import format_count, format_dollars, format_duration, shorten_name
 from agentlog.session.summary import Summary
 from agentlog.terminal.style import Paint, Style
 from agentlog.terminal.text_width import cell_width, clip_text, elide_middle, flow_items
@@ -40,7 +40,7 @@ class Column(NamedTuple):
 
 
 def _format_agents(row: Summary, _: Query) -> str:
-    return row.agents[0] + (f" +{len(row.agents) - 1}" if len(row.agents) > 1 else "")
+    return shorten_name(row.agents[0]) + (f" +{len(row.agents) - 1}" if len(row.agents) > 1 else "")
 
 
 def _format_start(row: Summary, query: Query) -> str:
@@ -66,7 +66,7 @@ def _format_cost(row: Summary, _: Query) -> str:
 
 def _format_top_tool(row: Summary, _: Query) -> str:
     tool, calls = row.top_tool
-    return f"{tool} {calls:,}" if tool is not None else ""
+    return f"{shorten_name(tool)} {calls:,}" if tool is not None else ""
 
 
 COLUMNS = (
@@ -79,8 +79,8 @@ COLUMNS = (
     Column("errors", lambda row, _: f"{row.errors:,}" if row.errors else "", 80, "errors", is_right_aligned=True),
     Column("tokens", _format_tokens, 30, "tokens", is_right_aligned=True),
     Column("cost", _format_cost, 82, "cost", is_right_aligned=True),
-    Column("top tool", _format_top_tool, 50, min_width=26),
-    Column("agent", _format_agents, 45, min_width=12),
+    Column("top tool", _format_top_tool, 50, min_width=26, cut=elide_middle),
+    Column("agent", _format_agents, 45, min_width=12, cut=elide_middle),
     Column("goal", lambda row, _: " ".join(row.goal.split()), 55, min_width=30),
 )
 CHOICE_COLUMNS = (COLUMNS[0]._replace(min_width=0), *COLUMNS[1:])

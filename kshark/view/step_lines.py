@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from agentlog.event.escape import escape_controls, split_lines
 from agentlog.event.event import to_datetime
+from agentlog.formatting import shorten_name
 from agentlog.session.timeline import CALL_TYPES, Lane, Step, Timeline
 from agentlog.terminal.style import Style
 from agentlog.terminal.text_width import cell_width, clip_text, escape_line, wrap_line, wrap_text
@@ -16,6 +17,7 @@ from agentlog.text.step_text import (
     fold_runs,
     format_remarks,
     get_step_word,
+    has_long_name,
     list_details,
 )
 
@@ -23,6 +25,12 @@ from .layout import DETAIL_STYLES, MIN_VALUE_WIDTH, WORD_WIDTH, Layout, choose_w
 
 MAX_WRAPPED_LINES = 6
 """The most terminal lines for a reason or an error that is one long line."""
+
+MAX_AGENT_CHARACTERS = 32
+"""The most characters of another agent's name before a headline."""
+
+MAX_LONG_NAME_LINES = 3
+"""The most terminal lines for a headline that begins with a long name, so that what stands behind it is seen too."""
 
 MAX_TEXT_LINES = 6
 """The most lines of a value; of a reason or an error twice as many."""
@@ -60,11 +68,26 @@ def format_step(step: Step, layout: Layout, known_reasoning: object = None) -> I
 
 def format_headline_lines(step: Step, layout: Layout) -> Iterator[str]:
     """Yield a step's headline. A call's name, or an error, may take several lines."""
-    other = "" if step.event.agent_id in (step.lane.agent_id, "user") else f"({step.event.agent_id}) "
+    other = (
+        ""
+        if step.event.agent_id in (step.lane.agent_id, "user")
+        else f"({shorten_name(step.event.agent_id, MAX_AGENT_CHARACTERS)}) "
+    )
     left = _make_lead(step, clip_text(get_step_word(step), 20), choose_word_style(step), layout, step)
     suffix = f"  {remarks}" if (remarks := format_remarks(step)) else ""
     max_lines = MAX_WRAPPED_LINES if step.kind in CALL_TYPES or step.error is not None else 1
+    if has_long_name(step):
+        max_lines = max(max_lines, MAX_LONG_NAME_LINES)
     yield from _join_lead_and_value(left, Detail("", other + describe_content(step), suffix), max_lines, layout)
+
+
+def fit_headline(step: Step, behind: str, room: int) -> str:
+    """Return the headline of a step, cut so that its remarks and at least the beginning of ``behind`` have room."""
+    content, remarks = describe_content(step), format_remarks(step)
+    reserved = (cell_width(remarks) + 2 if remarks else 0) + min(cell_width(behind), room // 2)
+    if "\n" not in content:
+        content = clip_text(content, max(room - reserved, MIN_VALUE_WIDTH))
+    return "  ".join(filter(None, [content, remarks]))
 
 
 def format_details(step: Step, details: Iterable[Detail], layout: Layout, max_lines: int = 1) -> Iterator[str]:

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 
 from agentlog.event.escape import escape_controls, join_lines
 from agentlog.event.event import to_datetime
-from agentlog.formatting import format_count, format_dollars, format_duration
+from agentlog.formatting import format_count, format_dollars, format_duration, shorten_name
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step, Timeline, Totals
 from agentlog.terminal.style import Style
 from agentlog.terminal.text_width import cell_width, clip_text, flow_items, wrap_text
 from agentlog.text.coverage_text import describe_coverage, describe_range
-from agentlog.text.step_text import get_step_word
+from agentlog.text.step_text import get_step_name
 
 from .layout import MIN_VALUE_WIDTH, OUTCOME_STYLES, Layout
 from .step_lines import format_steps
@@ -112,7 +112,7 @@ def list_footer(timeline: Timeline, steps: Sequence[Step], coverage: Coverage) -
         yield "slowest", [_describe_slow_step(step, duration_us, timeline.began) for duration_us, step in slowest]
     if totals.cost_by_model:
         costs = sorted(totals.cost_by_model.items(), key=lambda item: -item[1])
-        yield "cost", [f"{name} {format_dollars(cost)}" for name, cost in costs]
+        yield "cost", [f"{shorten_name(name)} {format_dollars(cost)}" for name, cost in costs]
     if totals.calls:
         yield "most", list(_list_most_called(timeline))
     still_open = [step for step in timeline.steps if step.is_open]
@@ -128,7 +128,7 @@ def _describe_slow_step(step: Step, duration_us: int, began: int) -> str:
 
 
 def _name_step(step: Step) -> str:
-    return step.label or get_step_word(step)
+    return get_step_name(step)
 
 
 def _list_most_called(timeline: Timeline) -> Iterator[str]:
@@ -136,7 +136,7 @@ def _list_most_called(timeline: Timeline) -> Iterator[str]:
     calls = sorted(timeline.totals.calls.items(), key=lambda item: -item[1])
     for label, count in calls[:5]:
         failures = timeline.totals.failures.get(label, 0)
-        yield f"{label} {count:,}" + (f" ({format_count(failures, 'error')})" if failures else "")
+        yield f"{shorten_name(label)} {count:,}" + (f" ({format_count(failures, 'error')})" if failures else "")
     yield from _count_rest(len(calls) - 5)
 
 

@@ -16,6 +16,7 @@ from agentlog.text.step_text import (
     describe_run,
     format_headline,
     format_payload_value,
+    get_step_name,
     get_step_word,
     shorten_error,
 )
@@ -142,7 +143,7 @@ def name_failure(step: Step, causes: CauseGraph) -> str:
 
 def name_call(step: Step) -> str:
     """Return a call's name, and of a shell the command too, because its name alone says nothing."""
-    name = step.label or get_step_word(step)
+    name = get_step_name(step)
     given = step.event.payload.get("input")
     command = given.get("command", given.get("cmd")) if isinstance(given, dict) else None
     if not isinstance(command, str) or not command:
@@ -192,13 +193,13 @@ def _describe_failing_loop(loop: Loop) -> str:
     gaps = [later.began - earlier.began for earlier, later in pairwise(loop.calls)]
     pace = f"every {format_duration(round(median(gaps)))} for {format_duration(loop.calls[-1].recorded - first.began)}"
     never = "" if loop.is_overcome else ", and never succeeded after"
-    name = first.label or get_step_word(first)
+    name = get_step_name(first)
     return f"a loop: {name} failed {len(loop.calls):,}{tries} times: {errors}; {pace}{never}"
 
 
 def _describe_circular_loop(loop: Loop) -> str:
     rounds = len(loop.calls) // loop.group_size
-    names = ", ".join(call.label or get_step_word(call) for call in loop.calls[: loop.group_size])
+    names = ", ".join(get_step_name(call) for call in loop.calls[: loop.group_size])
     lasted = format_duration(loop.calls[-1].recorded - loop.calls[0].began)
     return f"a loop: {names}, {rounds:,} rounds with the same input and the same answer, for {lasted}"
 
@@ -226,7 +227,7 @@ def _describe_unrecovered_failure(diagnosis: Diagnosis, timeline: Timeline) -> s
 
 
 def _describe_open_calls(diagnosis: Diagnosis, timeline: Timeline) -> str:
-    names = ", ".join(step.label or get_step_word(step) for step in diagnosis.evidence)
+    names = ", ".join(map(get_step_name, diagnosis.evidence))
     if diagnosis.doubt is Doubt.BOUNDED:
         return f"nothing is sure yet: {names} isn't ended by --to"
     if timeline.outcome is None:

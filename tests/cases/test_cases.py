@@ -78,9 +78,8 @@ def find_wrong(case: dict[str, Any], result: subprocess.CompletedProcess[bytes],
     wrong = (
         [] if result.returncode in (right if isinstance(right, list) else [right]) else [f"exit {result.returncode}"]
     )
-    wrong += [
-        f"{word} is never right" for word in ("Traceback", "exit 70", "a bug") if re.search(rf"\b{word}\b", out + err)
-    ]
+    never = (r"^Traceback", r"\bexit 70\b", r"\ba bug\b")  # a traceback of ours isn't indented, a recorded one is
+    wrong += [f"{word} is never right" for word in never if re.search(word, f"{out}\n{err}", re.MULTILINE)]
     wrong += check_text("stdout", out, case.get("stdout", {}))
     wrong += check_text("stderr", err, case.get("stderr", {}))
     for name, expected in case.get("written", {}).items():

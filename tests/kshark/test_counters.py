@@ -117,3 +117,10 @@ def test_an_answer_that_failed_is_an_error_with_a_name() -> None:
     events = [make_tool_call(n, output={"status_code": 503, "body": "try later"}) for n in range(2)]
     tally = tallied([orjson.dumps(event) for event in (*events, make_tool_call(2, output={"status_code": 200}))])
     assert (tally.errors, tally.error_names) == (2, Counter({"status_code 503": 2}))
+
+
+def test_an_error_of_several_lines_is_named_by_its_telling_line() -> None:
+    trace = "Traceback (most recent call last):\n  File x, line 1\nerp.Gateway: 502"
+    errors = ["\n disk full \n\n on node 7", trace, "e" * 500]
+    tally = tallied([orjson.dumps(make_tool_call(n, error=error)) for n, error in enumerate(errors)])
+    assert set(tally.error_names) == {"disk full", "erp.Gateway: 502", f"{'e' * 77}...{'e' * 40}"}

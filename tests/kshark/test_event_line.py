@@ -78,3 +78,14 @@ def test_no_line_is_wider_than_the_terminal_or_steers_it(text: str, columns: int
     shown = line(fields, columns)
     assert cell_width(shown) <= columns
     assert not set(shown) & {"\x1b", "\n", "\u202e"}
+
+
+@pytest.mark.parametrize("columns", [80, 100, 120, 160])
+@pytest.mark.parametrize("tool", ["stripe.create_invoice", "t" * 300])
+def test_an_error_has_room_behind_whatever_name_failed(columns: int, tool: str) -> None:
+    fields = make_tool_call(1, tool, error="card_closed: no", agent_id="a" * 300, session_id="sess_" + "0" * 40)
+    shown = line(fields, columns)
+    assert "card_c" in shown
+    assert tool[:7] in shown
+    assert "0.25 s" in shown
+    assert cell_width(shown) <= columns

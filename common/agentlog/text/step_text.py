@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from ..event.escape import split_lines
 from ..event.event import parse_amount
 from ..event.reference import is_reference
-from ..formatting import format_count, format_dollars, format_duration
+from ..formatting import format_count, format_dollars, format_duration, shorten_name
 from ..session.failure import ANSWER_FIELDS
 from ..session.timeline import CALL_TYPES, Step
 from .condensed_value import condense_value, format_reference
@@ -31,6 +32,10 @@ MIN_ALIKE = 3
 """Of this many answers, one can be unlike the others."""
 MAX_FORM, MAX_ODD = 2_000, 80
 """So many characters of an answer are compared; only a short one is shown."""
+MAX_ERROR_CHARACTERS = 120
+"""The most characters of an error's line that stands for the error."""
+MAX_MEMBER_CHARACTERS = 28
+"""The most characters of a member's name before its value."""
 MEMBER_INDENT = "    "
 """As wide as a tab, so that indented text keeps its tab stops."""
 KINDS_WITH_ERROR_IN_HEADLINE = frozenset({"error", "session_end", "delegation_result"})
@@ -65,6 +70,11 @@ def get_step_word(step: Step) -> str:
     return STEP_WORDS.get(step.kind, step.kind)
 
 
+def get_step_name(step: Step) -> str:
+    """Return the step's label, or its word if it has none; a long one is cut in its middle."""
+    return shorten_name(step.label or get_step_word(step))
+
+
 def format_payload_value(value: object) -> str:
     """Format a value of a payload: a text as it is, an object as names and values, anything else as JSON.
 
@@ -79,22 +89,27 @@ def format_payload_value(value: object) -> str:
     return to_json_text(value)
 
 
-def _make_detail(key: str, value: object, suffix: str = "") -> Detail:
+def _make_detail(key: str, value: object, suffix: str = "", *, is_full: bool = False) -> Detail:
     value = condense_value(value)
     if not isinstance(value, dict) or is_reference(value):
         return Detail(key, format_payload_value(value), suffix)
-    parts = _format_members(value)
+    parts = _format_members(value, None if is_full else MAX_MEMBER_CHARACTERS)
     return Detail(key, "\n".join(parts), suffix, parts if len(parts) > 1 else ())
 
 
-def _format_members(value: dict[str, Any]) -> list[str]:
-    """Format the members of an object: short ones in a row, each of several lines by itself."""
-    all_in_a_row = "  ".join(f"{name} {_format_inner_value(inner)}" for name, inner in value.items())
+def _format_members(value: dict[str, Any], max_name: int | None = MAX_MEMBER_CHARACTERS) -> list[str]:
+    """Format the members of an object: short ones in a row, each of several lines by itself.
+
+    Args:
+        max_name: the most characters of a name; None for all.
+    """
+    members = [(name if max_name is None else shorten_name(name, max_name), inner) for name, inner in value.items()]
+    all_in_a_row = "  ".join(f"{name} {_format_inner_value(inner)}" for name, inner in members)
     if "\n" not in all_in_a_row:
         return [all_in_a_row]
     parts: list[str] = []
     row: list[str] = []
-    for name, inner in value.items():
+    for name, inner in members:
         name_line, text = name.replace("\n", "\\n"), _format_inner_value(inner).strip("\r\n")
         if "\n" not in text:
             row.append(f"{name_line} {text}")
@@ -147,7 +162,7 @@ def _describe_llm_call(step: Step, payload: dict[str, Any]) -> str:
     counts = ", ".join(
         f"{round(count):,} {name}" for value, name in tokens if (count := parse_amount(value)) is not None
     )
-    return "  ".join(filter(None, [step.label or "model unknown", counts]))
+    return "  ".join(filter(None, [shorten_name(step.label) or "model unknown", counts]))
 
 
 def _describe_retrieval(_step: Step, payload: dict[str, Any]) -> str:
@@ -164,7 +179,7 @@ def _describe_session_end(step: Step, payload: dict[str, Any]) -> str:
 
 def _describe_delegation(_step: Step, payload: dict[str, Any]) -> str:
     child = payload.get("child_session_id")
-    session = f"  in session {child}" if isinstance(child, str) else ""
+    session = f"  in session {shorten_name(child)}" if isinstance(child, str) else ""
     task = payload.get("task")
     return _prefix_agent(payload.get("to_agent_id", "?"), "" if task is None else format_payload_value(task)) + session
 
@@ -174,7 +189,8 @@ def _describe_delegation_result(_step: Step, payload: dict[str, Any]) -> str:
 
 
 def _prefix_agent(agent_id: object, text: str) -> str:
-    return f"{format_payload_value(agent_id)}: {text}" if text else format_payload_value(agent_id)
+    name = shorten_name(format_payload_value(agent_id))
+    return f"{name}: {text}" if text else name
 
 
 def _describe_result(payload: dict[str, Any]) -> str:
@@ -193,23 +209,29 @@ def _describe_payload(_step: Step, payload: dict[str, Any]) -> str:
     return format_payload_value(payload)
 
 
+def _describe_memory(payload: dict[str, Any]) -> str:
+    key, value = format_payload_value(payload.get("key", "?")), format_payload_value(payload.get("value", ""))
+    return f"{shorten_name(key)} = {value}"
+
+
+def _describe_error(payload: dict[str, Any]) -> str:
+    texts = [format_payload_value(payload[name]) for name in ("type", "message") if payload.get(name)]
+    return ": ".join([*map(shorten_name, texts[:-1]), *texts[-1:]])
+
+
 _CONTENT_WRITERS: dict[str, Callable[[Step, dict[str, Any]], str]] = {
     "session_start": lambda _, payload: format_payload_value(payload.get("goal", payload)),
     "session_end": _describe_session_end,
     "user_message": lambda _, payload: format_payload_value(payload.get("text", payload)),
     "agent_message": lambda _, payload: format_payload_value(payload.get("text", payload)),
     "llm_call": _describe_llm_call,
-    "tool_call": lambda step, _: step.label or "tool unknown",
+    "tool_call": lambda step, _: shorten_name(step.label) or "tool unknown",
     "retrieval": _describe_retrieval,
     "decision": lambda _, payload: format_payload_value(payload.get("action", payload)),
     "delegation": _describe_delegation,
     "delegation_result": _describe_delegation_result,
-    "memory_write": lambda _, payload: (
-        f"{format_payload_value(payload.get('key', '?'))} = {format_payload_value(payload.get('value', ''))}"
-    ),
-    "error": lambda _, payload: ": ".join(
-        format_payload_value(payload[name]) for name in ("type", "message") if payload.get(name)
-    ),
+    "memory_write": lambda _, payload: _describe_memory(payload),
+    "error": lambda _, payload: _describe_error(payload),
 }
 _HEADLINE_FIELDS = {
     "session_start": {"goal"},
@@ -225,6 +247,9 @@ _HEADLINE_FIELDS = {
     "memory_write": {"key", "value"},
     "error": {"type", "message"},
 }
+_NAME_FIELDS = frozenset({"model", "tool", "to_agent_id", "from_agent_id", "child_session_id", "key", "type"})
+_NAMING_KINDS = frozenset({"delegation", "delegation_result", "memory_write"})
+"""Kinds of steps whose headline begins with a name and goes on."""
 _DETAIL_KEYS = {"input": "in", "output": "out", "alternatives": "over"}
 _STANDARD_FIELDS = ("input", "output", "alternatives", "error")
 
@@ -236,7 +261,7 @@ def list_details(step: Step, is_full: bool, known_reasoning: object = None) -> I
     """
     reasoning = step.event.context.get("reasoning")
     if reasoning not in (None, "") and (is_full or reasoning != known_reasoning):
-        yield _make_detail("because", reasoning, _describe_confidence(step))
+        yield _make_detail("because", reasoning, _describe_confidence(step), is_full=is_full)
     payload, headline_fields = step.event.payload, _HEADLINE_FIELDS.get(step.kind, set(step.event.payload))
     other_fields = (
         [name for name in payload if name not in _STANDARD_FIELDS and name not in ("call_id", "call_type")]
@@ -248,11 +273,12 @@ def list_details(step: Step, is_full: bool, known_reasoning: object = None) -> I
         if name == "error" and not value:
             value = _get_error_in_answer(step)
         if name not in headline_fields and value not in (None, "", {}, []) and (name != "error" or value):
-            yield _make_detail(_DETAIL_KEYS.get(name, name), value)
+            yield _make_detail(_DETAIL_KEYS.get(name, name), value, is_full=is_full)
     for name, value in step.event.context.items() if is_full else ():
         if name not in ("reasoning", "model", "confidence", "parent_event_id"):
-            yield _make_detail(name, value)
+            yield _make_detail(name, value, is_full=is_full)
     if is_full:
+        yield from _list_long_names(step)
         yield Detail("event", step.event.event_id)
 
 
@@ -263,15 +289,34 @@ def _get_error_in_answer(step: Step) -> object:
     return None if isinstance(answer, str) and answer.lstrip().startswith(str(error)) else error
 
 
+def has_long_name(step: Step) -> bool:
+    """Whether a long name stands before what the headline says."""
+    if step.kind not in _HEADLINE_FIELDS:
+        return any(len(name) > MAX_MEMBER_CHARACTERS for name in step.event.payload)
+    return step.kind in _NAMING_KINDS and len(step.label) > MAX_MEMBER_CHARACTERS
+
+
+def _list_long_names(step: Step) -> Iterator[Detail]:
+    """Yield the names that the headline doesn't show whole."""
+    for name in sorted(_HEADLINE_FIELDS.get(step.kind, ())):
+        value = step.event.payload.get(name)
+        if name in _NAME_FIELDS and isinstance(value, str) and shorten_name(value) != value:
+            yield Detail(name, value)
+    if step.kind not in _HEADLINE_FIELDS:
+        yield from (Detail("name", name) for name in step.event.payload if len(name) > MAX_MEMBER_CHARACTERS)
+    if shorten_name(step.event.agent_id) != step.event.agent_id:
+        yield Detail("agent", step.event.agent_id)
+
+
 def _describe_confidence(step: Step) -> str:
     confidence, model = step.event.context.get("confidence"), step.event.context.get("model")
-    parts = [model] if isinstance(model, str) and step.kind != "llm_call" else []
+    parts = [shorten_name(model)] if isinstance(model, str) and step.kind != "llm_call" else []
     parts += [f"confidence {confidence:g}"] if parse_amount(confidence) is not None else []
     return f" ({', '.join(parts)})" if parts else ""
 
 
 def shorten_error(error: object) -> str:
-    """Shorten an error to its type or code, else to the text before its first colon."""
+    """Shorten an error to its type or code, else to the text before its first colon, else to its telling line."""
     if isinstance(error, dict):
         first_field = next(
             (error[name] for name in ("type", "code", "name", "message", "preview") if error.get(name)), None
@@ -279,7 +324,13 @@ def shorten_error(error: object) -> str:
         return shorten_error(first_field) if first_field is not None else "error"
     text = format_payload_value(error)
     code = re.match(r"[\w.\- ]{1,40}(?=:)", text)
-    return code[0] if code else text
+    return code[0] if code else shorten_name(_find_telling_line(text), MAX_ERROR_CHARACTERS)
+
+
+def _find_telling_line(text: str) -> str:
+    """Return the first line of an error that says something; of a traceback the last."""
+    lines = [line.strip() for line in split_lines(text) if line.strip()] or [""]
+    return lines[-1] if lines[0].startswith("Traceback (most recent call last)") else lines[0]
 
 
 def fold_runs(steps: Iterable[Step]) -> Iterator[Step | CallRun]:
@@ -314,12 +365,12 @@ def _get_run_key(step: Step) -> object:
 
 def describe_run(run: CallRun) -> str:
     """Describe a run in one line."""
-    return f"{run.first.label or get_step_word(run.first)}  {_describe_outcomes([run.first, *run.others])}"
+    return f"{get_step_name(run.first)}  {_describe_outcomes([run.first, *run.others])}"
 
 
 def describe_folded_steps(run: CallRun) -> str:
     """Describe the other calls of a run in one line, with their step numbers."""
-    name = run.first.label or get_step_word(run.first)
+    name = get_step_name(run.first)
     return f"{name}  {_describe_numbers(run.others)}: {_describe_outcomes(run.others)}"
 
 
