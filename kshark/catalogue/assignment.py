@@ -11,7 +11,7 @@ from agentlog.log.reader import KafkaReader, Message, message_place
 from agentlog.log.topic_stream import explain_key_mismatch
 
 from .store import PartitionProgress, Store, UnreadableEntry
-from .write_batch import MAX_BATCH_RECORDS, LocatedEvent, WriteBatch
+from .write_batch import LocatedEvent, WriteBatch
 
 
 class Assignment(msgspec.Struct):
@@ -45,7 +45,7 @@ class Assignment(msgspec.Struct):
         for batch in range_reader.read_batches():
             write_batch.add(_decode_events(batch, write_batch.unreadable))
             on_records_read(len(batch))
-            if write_batch.records >= MAX_BATCH_RECORDS:
+            if write_batch.is_full:
                 progress = _commit_batch(write_batch, progress, range_reader.next_offsets)
                 write_batch = WriteBatch(store)
         return _commit_batch(write_batch, progress, range_reader.next_offsets)

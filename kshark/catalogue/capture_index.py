@@ -18,7 +18,7 @@ from agentlog.session.coverage import SearchReport
 
 from .recompute import drop_unneeded_fields
 from .store import Store, UnreadableEntry
-from .write_batch import MAX_BATCH_RECORDS, LocatedEvent, WriteBatch
+from .write_batch import LocatedEvent, WriteBatch
 
 BATCH_LINES = 2_000
 
@@ -47,7 +47,7 @@ class CaptureIndexer:
         write_batch = WriteBatch(store)
         while batch := list(islice(located, BATCH_LINES)):
             write_batch.add(_decode_events(batch, write_batch.unreadable))
-            if write_batch.records >= MAX_BATCH_RECORDS:
+            if write_batch.is_full:
                 write_batch.commit()
                 write_batch = WriteBatch(store)
         write_batch.commit()

@@ -9,8 +9,11 @@ from agentlog.session.summary import Summary
 
 from .store import PartitionProgress, Store, UnreadableEntry
 
-MAX_BATCH_RECORDS = 50_000
-"""The number of records after which a batch is written."""
+MAX_BATCH_RECORDS, MAX_BATCH_SESSIONS = 500_000, 120_000
+"""A batch with so many records or sessions is written. They take about 70 bytes a record and 2 KB a session.
+
+Where all sessions run at once, each batch reads and writes each session again, so batches are large.
+"""
 
 LocatedEvent = tuple[PartialEvent, int, int]
 """An event, its partition and its offset."""
@@ -29,12 +32,17 @@ class WriteBatch:
         self._store = store
         self._sessions: dict[str, SessionAccumulator] = {}
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the batch has to be written, to bound its memory."""
+        return self.records >= MAX_BATCH_RECORDS or len(self._sessions) >= MAX_BATCH_SESSIONS
+
     def add(self, events: Iterable[LocatedEvent]) -> None:
         """Add events to the sums of their sessions; earlier sums come from the store."""
         events = list(events)
         self.records += len(events)
         sessions = self._sessions
-        if missing := {event.session_id for event, _, _ in events} - sessions.keys():
+        if missing := {event.session_id for event, _, _ in events if event.session_id not in sessions}:
             sessions.update({session_id: SessionAccumulator(session_id) for session_id in missing})
             sessions.update(self._store.load_accumulators(missing))
         for event, partition, offset in events:
