@@ -1,7 +1,6 @@
 """Normalization: what differs between two runs without meaning anything, such as times, ids and metrics. Pure."""
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,7 +12,7 @@ import orjson
 from rapidfuzz import fuzz
 
 from .id_words import classify_word, find_digit_words
-from .noise import GENERAL_HEADERS, HTTP_HEADERS, TEXT_EDGE, mask_control, mask_noise
+from .noise import GENERAL_HEADERS, HTTP_HEADERS, TEXT_EDGE, mask_noise, unify_space
 
 METRICS = frozenset({
     "cached_tokens", "completion_tokens", "cost", "cost_usd", "duration_ms", "elapsed_ms", "input_tokens",
@@ -108,11 +107,7 @@ def normalize_text(text: str, rules: IgnoreRules, *, should_mask_noise: bool = F
     text = _mask_patterns(text, rules)
     if len(text) > MIN_BLOB_SIZE:
         text = mask_blobs(text)
-    if should_mask_noise:
-        text = mask_control(text)
-    text = unify_spelling(text)
-    if should_mask_noise:
-        text = mask_noise(text)
+    text = mask_noise(text) if should_mask_noise else unify_space(text)
     literal: list[str] = []
     form: list[str] = []
     id_hashes: list[int] = []
@@ -129,22 +124,6 @@ def normalize_text(text: str, rules: IgnoreRules, *, should_mask_noise: bool = F
     if not position:
         return NormalizedText(text, text, ())
     return NormalizedText("".join([*literal, text[position:]]), "".join([*form, text[position:]]), tuple(id_hashes))
-
-
-def unify_spelling(text: str) -> str:
-    """Return ``text`` with composed accents, without carriage returns before line ends, and without trailing space."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFC", text)
-    if "\r\n" in text:
-        text = _LINE_END.sub("\n", text)
-    if text[-1:].isspace() or any(each in text for each in _TRAILING):
-        text = _TRAILING_SPACE.sub("", text)
-    return text
-
-
-_LINE_END = re.compile(r"\r+\n")
-_TRAILING = (" \n", "\t\n", f" {TEXT_EDGE}", f"\n{TEXT_EDGE}", f"\t{TEXT_EDGE}")
-_TRAILING_SPACE = re.compile(rf"[ \t]+(?=\n)|\s+(?={TEXT_EDGE}|\Z)")
 
 
 def mask_blobs(text: str) -> str:

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kdiff.judge.verdict import VerdictKind
-from kdiff.reading.noise import CONTROL_RULES, TEXT_RULES, WORD_RULES
+from kdiff.reading.noise import CONTROL_RULES, SPACE_RULES, TEXT_RULES, WORD_RULES
 from kdiff.reading.normalize import IgnoreRules, normalize_text
 
-RULES = [*(rule.name for rule in (*CONTROL_RULES, *TEXT_RULES)), *(name for name, _, _ in WORD_RULES)]
+RULES = [*(rule.name for rule in (*CONTROL_RULES, *SPACE_RULES, *TEXT_RULES)), *(name for name, _, _ in WORD_RULES)]
 
 
 class Row(NamedTuple):
@@ -35,6 +35,8 @@ ROWS = {
         Row("Counting: 1/7\rCounting: 7/7, done.\r\nok", "Counting: 7/7, done.\nok", "Counting: 7/7, done.\nbad"),
         Row("id,n\rA,7\rB,8", "id,n\rA,7\rB,8", "id,n\rA,9\rB,8"),
     ],
+    "line ends of Windows": [Row("a\r\nb", "a\nb", "ab")],
+    "space at the end": [Row("a \nb\t\n\n", "a\nb", "a\n b")],
     "dates of HTTP and mail": [
         Row(
             "Sent Tue, 03 Feb 2026 10:00:00 GMT ok",
