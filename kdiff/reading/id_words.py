@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from string import ascii_letters
-from typing import NamedTuple
+from string import ascii_letters, digits
 
 from .noise import find_noise_word
 
@@ -33,75 +32,82 @@ _QUANTITY = re.compile(r"\d{1,4}[A-Za-z]{1,4}|\d+[G-Zg-z][A-Za-z]{0,3}|(?:\d+[dh
 _PLACEHOLDERS = {"clock": "<time>", "random": "<id>", "named": "<name>"}
 
 
-def _build_character_kinds() -> bytes:
-    """Map each byte to its kind: a digit, a letter, a character that may follow a digit, or none of these."""
-    kinds = {"0": "0123456789", "a": ascii_letters + "_-", ":": ":.+"}
-    kind_by_code = {ord(character): kind for kind, characters in kinds.items() for character in characters}
-    return "".join(kind_by_code.get(n, " ") for n in range(256)).encode()
+def _map_characters(classes: dict[str, str]) -> bytes:
+    """Return a table for ``bytes.translate``: each character becomes its class, a space if it has none."""
+    class_by_code = {ord(character): name for name, characters in classes.items() for character in characters}
+    return "".join(class_by_code.get(code, " ") for code in range(256)).encode()
 
 
-_CHARACTER_KINDS = _build_character_kinds()
+_CHARACTER_KINDS = _map_characters({"0": digits, "a": ascii_letters + "_-", ":": ":.+"})
+"""A digit, a character that may stand before it in a word, or one that may only follow."""
+_SHAPES = _map_characters({"x": ascii_letters + "_", "h": digits + "abcdef", "-": "-"})
+"""A hexadecimal digit, a hyphen, or another letter: most random ids have one of few shapes."""
+_RANDOM_SHAPES = frozenset([*(b"h" * length for length in range(12, 129)), b"hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh"])
+"""The shapes of hashes and UUIDs. A word of such a shape that isn't all digits is a random id."""
+
+ClassifiedWord = tuple[str, str, int]
+"""What a word that holds a digit is: the placeholder that replaces it, its kind, and the hash of an id, else 0.
+
+The kind is ``clock`` (a time), ``noise`` (noise in an answer only), ``random`` (an id that no person chose), ``named``
+(an id, or a name that may be one), or an empty text for all others. A hash is valid in this process. Noise with a hash
+is a random id where it is no noise.
+"""
 
 
-class ClassifiedWord(NamedTuple):
-    """The kind of a word that holds a digit.
-
-    Attributes:
-        placeholder: the text that replaces it where the word makes no difference.
-        kind: ``clock`` (a time), ``noise`` (noise in an answer only), ``random`` (an id that no person chose),
-            ``named`` (an id, or a name that may be one), or an empty text for all others.
-        id_hash: the hash of an id, valid in this process; 0 if the word is no id. Noise with a hash is a random id
-            where it is no noise.
-    """
-
-    placeholder: str
-    kind: str
-    id_hash: int
-
-
-def find_digit_words(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the words of ``text`` that hold a digit, and temporary paths: the start and the word."""
-    if any(path in text for path in _TEMP_FOLDERS):
-        return ((match.start(), match[0]) for match in _WORD_OR_TEMP_PATH.finditer(text))
+def find_words(text: str) -> Iterator[tuple[int, int, ClassifiedWord]]:
+    """Yield the words of ``text`` that hold a digit, and temporary paths: the start, the end, and what it is."""
+    if "/" in text and any(path in text for path in _TEMP_FOLDERS):
+        return ((match.start(), match.end(), classify_word(match[0])) for match in _WORD_OR_TEMP_PATH.finditer(text))
     return _find_words(text)
 
 
-def _find_words(text: str) -> Iterator[tuple[int, str]]:
+def _find_words(text: str) -> Iterator[tuple[int, int, ClassifiedWord]]:
     """Yield what ``_WORD_OR_TEMP_PATH`` matches in a text without such a path, in a fraction of its time.
 
     Each character that is not ASCII becomes one byte that stands in no word.
     """
-    kinds = text.encode("ascii", "replace").translate(_CHARACTER_KINDS)
+    characters = text.encode("ascii", "replace")
+    kinds = characters.translate(_CHARACTER_KINDS)
     digit = kinds.find(b"0")
+    if digit < 0:
+        return
+    shapes = characters.translate(_SHAPES)
+    end = 0
     while digit >= 0:
-        start = max(kinds.rfind(b" ", 0, digit), kinds.rfind(b":", 0, digit)) + 1
+        start = shapes.rfind(b" ", end, digit) + 1
         end = kinds.find(b" ", digit)
-        yield start, text[start:end] if end >= 0 else text[start:]
-        digit = kinds.find(b"0", end) if end >= 0 else -1
+        if end < 0:
+            end = len(kinds)
+        word = text[start:end]
+        if shapes[start:end] in _RANDOM_SHAPES and not word.isdecimal():
+            yield start, end, ("<id>", "random", hash(word) | 1)
+        else:
+            yield start, end, classify_word(word)
+        digit = kinds.find(b"0", end)
 
 
 @lru_cache(maxsize=16_384)
 def classify_word(word: str) -> ClassifiedWord:
-    """Return the kind of a word that ``find_digit_words`` found."""
+    """Return the kind of a word that holds a digit, or a temporary path."""
     if word.startswith("/"):
         return _classify_temp_path(word)
     stem = word.rstrip(".:+-")
     kind = _find_kind(stem)
     noise = find_noise_word(stem) if kind != "clock" else None
     if noise is not None:
-        return ClassifiedWord(noise + word[len(stem) :], "noise", hash_id(stem, kind) if kind == "random" else 0)
+        return (noise + word[len(stem) :], "noise", hash_id(stem, kind) if kind == "random" else 0)
     if not kind:
-        return ClassifiedWord(word, "", 0)
+        return (word, "", 0)
     is_id = kind in ("random", "named")
-    return ClassifiedWord(_PLACEHOLDERS[kind] + word[len(stem) :], kind, hash_id(stem, kind) if is_id else 0)
+    return (_PLACEHOLDERS[kind] + word[len(stem) :], kind, hash_id(stem, kind) if is_id else 0)
 
 
 def _classify_temp_path(path: str) -> ClassifiedWord:
     """Replace what was made up in a temporary path. A path that was chosen as a whole is no id."""
     parts = tuple(_GENERATED_PART.findall(path))
     if not parts:
-        return ClassifiedWord(path, "", 0)
-    return ClassifiedWord(_GENERATED_PART.sub("<tmp>", path), "random", hash_id("/".join(parts), "random"))
+        return (path, "", 0)
+    return (_GENERATED_PART.sub("<tmp>", path), "random", hash_id("/".join(parts), "random"))
 
 
 def _find_kind(stem: str) -> str:

@@ -348,13 +348,10 @@ def unify_space(text: str) -> str:
     """Return ``text`` with composed accents, and without space that nobody sees. This holds for arguments too."""
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
-    if text[-1:].isspace() or any(space in text for space in _INVISIBLE):
+    if "\n" in text or f" {TEXT_EDGE}" in text or f"\t{TEXT_EDGE}" in text or text[-1:].isspace():
         for rule in SPACE_RULES:
             text = rule.pattern.sub(rule.replacement, text)
     return text
-
-
-_INVISIBLE = ("\r\n", " \n", "\t\n", f" {TEXT_EDGE}", f"\n{TEXT_EDGE}", f"\t{TEXT_EDGE}")
 
 
 def mask_noise(text: str) -> str:

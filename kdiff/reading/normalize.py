@@ -11,7 +11,7 @@ import msgspec
 import orjson
 from rapidfuzz import fuzz
 
-from .id_words import classify_word, find_digit_words
+from .id_words import find_words
 from .noise import GENERAL_HEADERS, HTTP_HEADERS, TEXT_EDGE, mask_noise, unify_space
 
 METRICS = frozenset({
@@ -108,22 +108,32 @@ def normalize_text(text: str, rules: IgnoreRules, *, should_mask_noise: bool = F
     if len(text) > MIN_BLOB_SIZE:
         text = mask_blobs(text)
     text = mask_noise(text) if should_mask_noise else unify_space(text)
-    literal: list[str] = []
-    form: list[str] = []
+    return _replace_words(text, should_mask_noise=should_mask_noise)
+
+
+def _replace_words(text: str, *, should_mask_noise: bool) -> NormalizedText:
+    pieces: list[str] = []
+    names: list[tuple[int, str]] = []
     id_hashes: list[int] = []
     position = 0
-    for start, word in find_digit_words(text):
-        placeholder, kind, id_hash = classify_word(word)
+    for start, end, (placeholder, kind, id_hash) in find_words(text):
         if not kind or (kind == "noise" and not should_mask_noise and not id_hash):
             continue
-        between, position = text[position:start], start + len(word)
-        literal += between, word if kind == "named" else placeholder
-        form += between, placeholder
+        if kind == "named":
+            names.append((len(pieces) + 1, text[start:end]))
+        pieces += (text[position:start], placeholder)
+        position = end
         if id_hash and not (kind == "noise" and should_mask_noise):
             id_hashes.append(id_hash)
     if not position:
         return NormalizedText(text, text, ())
-    return NormalizedText("".join([*literal, text[position:]]), "".join([*form, text[position:]]), tuple(id_hashes))
+    pieces.append(text[position:])
+    form = literal = "".join(pieces)
+    if names:
+        for index, name in names:
+            pieces[index] = name
+        literal = "".join(pieces)
+    return NormalizedText(literal, form, tuple(id_hashes))
 
 
 def mask_blobs(text: str) -> str:
@@ -244,7 +254,7 @@ def write_comparable(
     if isinstance(value, str):
         return value
     text = to_text(drop_ignored(value, rules, path, excluded))
-    if any(sign in text for sign in _OTHER_FORMS):
+    if '"{' in text or '"[' in text or ".0" in text:  # it may hold a JSON text, or a whole number with a decimal point
         text = to_text(drop_ignored(unify_values(value), rules, path, excluded))
     if "\\" in text:
         for escape, character in _ESCAPES:
@@ -253,8 +263,6 @@ def write_comparable(
     return text.replace('"', TEXT_EDGE)
 
 
-_OTHER_FORMS = ('"{', '"[', ".0")
-"""At least one of these stands in JSON that holds a JSON text, or a whole number with a decimal point."""
 _ESCAPES = (
     ("\\\\", "\x00"), ('\\"', "\x01"), ("\\n", "\n"), ("\\r", "\r"), ("\\t", "\t"), ("\\b", "\b"), ("\\u001b", "\x1b"),
     ("\\u0007", "\a"),

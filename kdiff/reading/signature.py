@@ -41,6 +41,8 @@ CALL_KINDS = frozenset({"tool_call", "retrieval", "memory_write", "delegation"})
 """Kinds of steps that do something. All others say something, or hold a result."""
 
 
+_TEXT_MEMBERS = METRICS.union({"model", "output", "text"})
+"""A step with no other members is its text: it is normalized once."""
 _NO_ARGUMENT = NormalizedText("", "", ())
 
 
@@ -106,8 +108,11 @@ class SignatureBuilder:
         has_failed = has_event_failed(event.event_type, event.payload)
         judgement = judge_effect(kind, label, event.payload, self._tool_patterns)
         input_member = _INPUT_MEMBER.get(kind)
-        call_text = self._normalize_input(kind, input_member, event.payload)
         result_text = self._normalize_result(kind, event.payload)
+        if input_member is None and event.payload.keys() <= _TEXT_MEMBERS:
+            call_text = result_text._replace(id_hashes=())
+        else:
+            call_text = self._normalize_input(kind, input_member, event.payload)
         ids_start = len(self.spill.id_hashes)
         self.spill.id_hashes.extend(call_text.id_hashes)
         self.spill.id_hashes.extend(result_text.id_hashes)
