@@ -1,4 +1,4 @@
-"""Where the ids of two sessions stand: on which sides, since when they had been read, and what was read about them. Pure."""
+"""Where the ids of two sessions stand: on which sides, from which step on, and what was read about them. Pure."""
 
 from array import array
 from bisect import bisect_left
@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 
-from ..reading.id_words import is_random_id
 from .step_groups import StepGroup
 
 READ_KINDS = frozenset({
@@ -33,7 +32,7 @@ class IdIndex:
         return first_a.get(a, steps[0]) < steps[0], first_b.get(b, steps[1]) < steps[1]
 
     def find_alike(self, a: int) -> int | None:
-        """Return the random id of B about which the same was read as about ``a``; None if that isn't certain."""
+        """Return the id of B about which the same was read as about ``a``; None if that isn't certain."""
         return self._alike.get(a)
 
     @cached_property
@@ -56,8 +55,8 @@ class IdIndex:
             if len(groups) != 1 or len(others) != 1 or min(answers_a[forms[0]], answers_b[forms[0]]) < 2:
                 continue
             for a, b in zip(groups[0].call_ids, others[0].call_ids, strict=True):
-                if is_random_id(a) and is_random_id(b) and not (self.find_sides(a)[1] or self.find_sides(b)[0]):
-                    b = b_of_a.setdefault(a, b)
+                if not (self.find_sides(a)[1] or self.find_sides(b)[0]):
+                    b_of_a.setdefault(a, b)
                     a_of_b.setdefault(b, a)
         return {a: b for a, b in b_of_a.items() if a_of_b[b] == a}
 
@@ -77,7 +76,7 @@ def _contains(ordered: Sequence[int], id_hash: int) -> bool:
 
 
 def _find_first_reads(groups: Sequence[StepGroup]) -> dict[int, int]:
-    """Return the number of the step that first read each id. Ids of one step only are left out: nothing refers to them."""
+    """Return the number of the step that first read each id. Ids that only one step holds are left out."""
     once: set[int] = set()
     repeated: set[int] = set()
     for group in groups:

@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from rapidfuzz.distance import Levenshtein
-
 from ..reading.id_words import hash_id, is_random_id
 from ..reading.normalize import (
     METRICS,
@@ -14,11 +12,13 @@ from ..reading.normalize import (
     is_no_argument,
     is_noise_member,
     is_rewording,
+    is_volatile,
     is_volatile_key,
     normalize_text,
     parse_json_text,
     to_text,
 )
+from .item_pairs import form_item, match_forms, pair_items
 
 FREE_TEXT_KEYS = frozenset([
     "text", "message", "reasoning", "task", "summary", "thought", "explanation", "comment", "rationale",
@@ -105,7 +105,10 @@ class Ids:
 
     def match_all(self, a: Sequence[int], b: Sequence[int], context: "ComparisonContext") -> bool:
         """Whether both sides hold the same number of ids, each pair in one role. All pairs are learnt in any case."""
-        return len(a) == len(b) and all([self.match(x, y, context) for x, y in zip(a, b, strict=True)])
+        if len(a) != len(b):
+            return False
+        matches = [self.match(x, y, context) for x, y in zip(a, b, strict=True)]
+        return all(matches)
 
     def match_steps(self, *sides: tuple[Sequence[int], Sequence[int], "ComparisonContext"]) -> bool:
         """Whether the ids of two steps of equal form have the same roles. Nothing is learnt if one of them hasn't.
@@ -202,14 +205,11 @@ class Pair(NamedTuple):
         return (self.a is ABSENT and self.b is None) or (self.b is ABSENT and self.a is None)
 
 
-def is_ignored(path: Path, rules: IgnoreRules) -> bool:
-    """Whether the value at ``path`` is not compared: it is volatile, a metric, or the user ignores it."""
-    return (
-        is_volatile_key(path[-1])
-        or is_noise_member(path)
-        or (len(path) == 2 and path[-1] in METRICS)
-        or rules.ignores(path)
-    )
+def is_ignored(path: Path, values: Sequence[Any], rules: IgnoreRules) -> bool:
+    """Whether the values at ``path`` are not compared: they are volatile, noise, a metric, or the user ignores them."""
+    if is_noise_member(path) or (len(path) == 2 and path[-1] in METRICS) or rules.ignores(path):
+        return True
+    return is_volatile_key(path[-1]) and any(value is ABSENT or is_volatile(path[-1], value) for value in values)
 
 
 def is_equal(a: Any, b: Any) -> bool:
@@ -233,7 +233,9 @@ def find_role_conflicts(value: Any, context: ComparisonContext, path: Path) -> I
             value = parse_json_text(value) if len(value) <= LONG_TEXT or context.ids.are_renamed else value
         if isinstance(value, Mapping):
             members = [(each, (*path, key)) for key, each in value.items()]
-            stack += reversed([(each, inner) for each, inner in members if not is_ignored(inner, context.rules)])
+            stack += reversed(
+                [(each, inner) for each, inner in members if not is_ignored(inner, (each,), context.rules)]
+            )
         elif isinstance(value, list):
             items = [(each, (*path, str(n))) for n, each in enumerate(value)]
             stack += reversed([(each, inner) for each, inner in items if not context.rules.ignores(inner)])
@@ -315,10 +317,14 @@ def pair_children(a: Any, b: Any, context: ComparisonContext, path: Path) -> Ite
     if isinstance(a, Mapping):
         for pair in _pair_members(a, b, context):
             inner = (*path, pair.key)
-            if not (pair.is_empty or _has_no_argument(pair, inner) or is_ignored(inner, context.rules)):
+            is_left_out = pair.is_empty or _has_no_argument(pair, inner)
+            if not is_left_out and not is_ignored(inner, (pair.a, pair.b), context.rules):
                 yield pair
         return
-    yield from (pair for pair in _pair_items(a, b, context.rules) if not context.rules.ignores((*path, pair.key)))
+    for i, j in pair_items(a, b, context.rules, context.ids.expect):
+        pair = Pair(str(j if i is None else i), ABSENT if i is None else a[i], ABSENT if j is None else b[j])
+        if not context.rules.ignores((*path, pair.key)):
+            yield pair
 
 
 def _has_no_argument(pair: Pair, path: Path) -> bool:
@@ -328,47 +334,25 @@ def _has_no_argument(pair: Pair, path: Path) -> bool:
 
 def _pair_members(a: Mapping[str, Any], b: Mapping[str, Any], context: ComparisonContext) -> Iterator[Pair]:
     """Pair members of the same name, then members whose names are ids of one role. The others have no partner."""
-    names = _match_names([name for name in a if name not in b], [name for name in b if name not in a], context)
+    names = _match_names(a, b, context)
     for name, value in a.items():
         yield Pair(name, value, b[name] if name in b else b[names[name]] if name in names else ABSENT)
     matched = set(names.values())
     yield from (Pair(name, ABSENT, value) for name, value in b.items() if name not in a and name not in matched)
 
 
-def _match_names(lone_a: Sequence[str], lone_b: Sequence[str], context: ComparisonContext) -> dict[str, str]:
-    """Match names that only one side has, if they are ids of one role, or one name in two spellings."""
-    forms: dict[str, list[str]] = {}
-    for name in lone_b if lone_a else ():
-        forms.setdefault(normalize_text(name, context.rules).form, []).append(name)
-    matches: dict[str, str] = {}
-    for name in lone_a if lone_b else ():
-        normalized = normalize_text(name, context.rules)
-        candidates = forms.get(normalized.form, [])
-        if candidates and context.match_ids(
-            normalized.id_hashes, normalize_text(candidates[0], context.rules).id_hashes
-        ):
-            matches[name] = candidates.pop(0)
-    return matches
-
-
-def _pair_items(a: Sequence[Any], b: Sequence[Any], rules: IgnoreRules) -> Iterator[Pair]:
-    """Pair items by index. In lists of different lengths, items of equal form are paired first."""
-    if len(a) == len(b):
-        yield from (Pair(str(n), x, y) for n, (x, y) in enumerate(zip(a, b, strict=True)))
-        return
-    forms_a, forms_b = [_form(each, rules) for each in a], [_form(each, rules) for each in b]
-    for block in Levenshtein.opcodes(forms_a, forms_b):
-        tag, i, i2, j, j2 = block.tag, block.src_start, block.src_end, block.dest_start, block.dest_end
-        if tag in ("equal", "replace"):
-            yield from (Pair(str(i + n), a[i + n], b[j + n]) for n in range(i2 - i))
-        elif tag == "delete":
-            yield from (Pair(str(n), a[n], ABSENT) for n in range(i, i2))
-        else:
-            yield from (Pair(str(n), ABSENT, b[n]) for n in range(j, j2))
-
-
-def _form(value: Any, rules: IgnoreRules) -> str:
-    try:
-        return normalize_text(to_text(value), rules, should_mask_noise=True).form
-    except RecursionError:  # a JSON text may be nested deeper than an event
-        return "nested too deep"
+def _match_names(a: Mapping[str, Any], b: Mapping[str, Any], context: ComparisonContext) -> dict[str, str]:
+    """Match names that only one side has: ids by their known roles, values and order; others by their spelling."""
+    lone_a, lone_b = [name for name in a if name not in b], [name for name in b if name not in a]
+    if not lone_a or not lone_b:
+        return {}
+    forms_a, forms_b = ([form_item(name, context.rules) for name in names] for names in (lone_a, lone_b))
+    contents_a, contents_b = (
+        [form_item(side[name], context.rules).form for name in names] for side, names in ((a, lone_a), (b, lone_b))
+    )
+    partners = match_forms(forms_a, forms_b, context.ids.expect, (contents_a, contents_b))
+    return {
+        lone_a[i]: lone_b[j]
+        for i, j in sorted(partners.items())
+        if context.match_ids(forms_a[i].ids, forms_b[j].ids)
+    }

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from agentlog.analysis.call_outcome import THOUGHT_TOOLS, find_period
@@ -15,6 +16,8 @@ from ..reading.spill import SpillFile
 
 ABSORBED_KINDS = frozenset({"llm_call", "decision", "error"})
 """Kinds of steps that may lie between two tries of one call. Any other step makes the second try a new call."""
+THINKING_KINDS = frozenset({"llm_call", "decision", "agent_message"})
+"""Kinds of steps that repeat a call's arguments in words, and do nothing."""
 LABELLED_KINDS = CALL_KINDS | {"llm_call", "decision", "delegation_result"}
 """Kinds of steps that are named by their label. Others are named by their kind."""
 
@@ -124,14 +127,42 @@ def group_steps(timeline: Timeline, spill: SpillFile) -> StepGroups:
     for group in groups:
         agent, lane = group.step.event.agent_id, group.step.lane
         streams[Stream(lane, agent if agent in acting_agents else lane.agent_id)].append(group)
-    folded = {stream: list(_fold_repeats(stream_groups)) for stream, stream_groups in streams.items()}
+    keys = _RepeatKeys(groups)
+    folded = {stream: list(_fold_repeats(stream_groups, keys)) for stream, stream_groups in streams.items()}
     return StepGroups(timeline, groups, folded, {group.step: group for group in groups})
 
 
-def _fold_repeats(groups: Sequence[StepGroup]) -> Iterator[StepGroup]:
+class _RepeatKeys:
+    """The keys by which a call is the repetition of another one: equal arguments, about the same things.
+
+    A random id that no other step holds is fresh, such as the key of a request. One that others hold names a thing.
+    """
+
+    def __init__(self, groups: Sequence[StepGroup]) -> None:
+        self._groups = groups
+
+    def get_key(self, group: StepGroup) -> int:
+        """Return the key of a call."""
+        if not group.signature.call_id_count:
+            return group.signature.call_hash
+        things = tuple(each for each in group.call_ids if each in self._names_of_things)
+        return hash((group.signature.call_hash, things)) if things else group.signature.call_hash
+
+    @cached_property
+    def _names_of_things(self) -> set[int]:
+        once: set[int] = set()
+        repeated: set[int] = set()
+        for group in self._groups:
+            if group.kind not in THINKING_KINDS:
+                for id_hash in {*group.call_ids, *group.result_ids}:
+                    (repeated if id_hash in once else once).add(id_hash)
+        return repeated
+
+
+def _fold_repeats(groups: Sequence[StepGroup], keys: _RepeatKeys) -> Iterator[StepGroup]:
     folded: set[StepGroup] = set()
     for run in _split_into_runs(groups):
-        for first, repeated in _find_repeats(run):
+        for first, repeated in _find_repeats(run, keys):
             first.repeats.extend(repeated)
             folded.update(repeated)
     return (group for group in groups if group not in folded)
@@ -149,11 +180,11 @@ def _split_into_runs(groups: Iterable[StepGroup]) -> Iterator[list[StepGroup]]:
     yield run
 
 
-def _find_repeats(run: list[StepGroup]) -> Iterator[tuple[StepGroup, list[StepGroup]]]:
-    call_hashes = [group.signature.call_hash for group in run]
+def _find_repeats(run: list[StepGroup], keys: _RepeatKeys) -> Iterator[tuple[StepGroup, list[StepGroup]]]:
+    call_keys = [keys.get_key(group) for group in run]
     start = 0
     while start < len(run):
-        length, times = find_period(call_hashes, start)
+        length, times = find_period(call_keys, start)
         if times > 1:
             for first in range(start, start + length):
                 yield run[first], run[first + length : start + length * times : length]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 from string import ascii_letters, digits
 
 from .noise import find_noise_word
@@ -20,6 +21,10 @@ _LETTERS_AND_DIGITS = r"(?=\d*[a-z])(?=[a-z]*\d)"
 _RANDOM_ID = re.compile(
     rf"(?:[a-z]+[_-])*(?:{_LETTERS_AND_DIGITS}(?:[0-9a-f]{{12,}}|[a-z0-9]{{16,}})|0x[0-9a-f]{{6,}}|{_UUID})|(?:[a-z]+[_-])+\d{{12,}}"
 )
+_PREFIXED_UUID = re.compile(rf"(?P<prefix>(?:[A-Za-z]+[_-])*)(?P<uuid>{_UUID}|[0-9a-f]{{32}})", re.I)
+_SEPARATORS = re.compile(r"[.:+]")
+MIN_RANDOM_CHARS = 6
+"""No random id is shorter than this."""
 _K8S = "[bcdfghjklmnpqrstvwxz2456789]"
 _POD = re.compile(rf"(?:[a-z0-9]+-)+?{_K8S}{{8,10}}-{_K8S}{{5}}")
 _GENERATED_PART = re.compile(
@@ -55,10 +60,23 @@ is a random id where it is no noise.
 
 
 def find_words(text: str) -> Iterator[tuple[int, int, ClassifiedWord]]:
-    """Yield the words of ``text`` that hold a digit, and temporary paths: the start, the end, and what it is."""
+    """Yield the words of ``text`` that hold a digit, and temporary paths: the start, the end, and what it is.
+
+    Of a word that is nothing as a whole, such as a file's name, the random ids inside are yielded.
+    """
     if "/" in text and any(path in text for path in _TEMP_FOLDERS):
-        return ((match.start(), match.end(), classify_word(match[0])) for match in _WORD_OR_TEMP_PATH.finditer(text))
-    return _find_words(text)
+        for match in _WORD_OR_TEMP_PATH.finditer(text):
+            yield from _find_parts(match.start(), match[0], classify_word(match[0]))
+    else:
+        yield from _find_words(text)
+
+
+def _find_parts(start: int, word: str, classified: ClassifiedWord) -> Iterator[tuple[int, int, ClassifiedWord]]:
+    if classified[1] or len(word) <= MIN_RANDOM_CHARS:
+        yield start, start + len(word), classified
+        return
+    for offset, part in find_random_parts(word):
+        yield start + offset, start + offset + len(part), classify_word(part)
 
 
 def _find_words(text: str) -> Iterator[tuple[int, int, ClassifiedWord]]:
@@ -80,9 +98,9 @@ def _find_words(text: str) -> Iterator[tuple[int, int, ClassifiedWord]]:
             end = len(kinds)
         word = text[start:end]
         if shapes[start:end] in _RANDOM_SHAPES and not word.isdecimal():
-            yield start, end, ("<id>", "random", hash(word) | 1)
+            yield start, end, ("<id>", "random", hash(word.replace("-", "")) | 1)
         else:
-            yield start, end, classify_word(word)
+            yield from _find_parts(start, word, classify_word(word))
         digit = kinds.find(b"0", end)
 
 
@@ -99,6 +117,10 @@ def classify_word(word: str) -> ClassifiedWord:
     if not kind:
         return (word, "", 0)
     is_id = kind in ("random", "named")
+    if kind == "random" and (match := _PREFIXED_UUID.fullmatch(stem)):
+        # One UUID, whether in capitals, without its hyphens, or behind the name of what it names.
+        id_hash = hash_id(match["uuid"].replace("-", "").lower(), kind)
+        return (match["prefix"] + _PLACEHOLDERS[kind] + word[len(stem) :], kind, id_hash)
     return (_PLACEHOLDERS[kind] + word[len(stem) :], kind, hash_id(stem, kind) if is_id else 0)
 
 
@@ -108,6 +130,16 @@ def _classify_temp_path(path: str) -> ClassifiedWord:
     if not parts:
         return (path, "", 0)
     return (_GENERATED_PART.sub("<tmp>", path), "random", hash_id("/".join(parts), "random"))
+
+
+@lru_cache(maxsize=16_384)
+def find_random_parts(word: str) -> tuple[tuple[int, str], ...]:
+    """Return the random ids inside a word that is none as a whole, such as a file's name: their starts and texts."""
+    starts = [0, *(match.end() for match in _SEPARATORS.finditer(word)), len(word) + 1]
+    parts = ((start, word[start : end - 1]) for start, end in pairwise(starts))
+    return tuple(
+        (start, part) for start, part in parts if len(part) >= MIN_RANDOM_CHARS and _find_kind(part) == "random"
+    )
 
 
 def _find_kind(stem: str) -> str:

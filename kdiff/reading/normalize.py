@@ -1,7 +1,7 @@
 """Normalization: what differs between two runs without meaning anything, such as times, ids and metrics. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -25,11 +25,11 @@ _TIME_KEYS = (
     r"finished_at|completed_at|fetched_at|received_at|expires_at|expires|now|latency_ms|duration|duration_ms|"
     r"duration_s|elapsed|elapsed_ms|elapsed_s|took|took_ms)"
 )
-_REQUEST_ID_KEYS = (
-    r"(?:request|trace|span|correlation|run|attempt|operation|invocation)_?id|nonce|etag|x-request-id|traceparent"
-)
+_REQUEST_ID_KEYS = r"(?:request|trace|span|correlation|attempt|invocation)_?id|nonce|etag|x-request-id|traceparent"
 _CREDENTIAL_KEYS = r"(?:access_|refresh_|auth_|id_|session_|api_)?token|authorization|signature|cookie|api_key"
 _VOLATILE_KEY = re.compile(rf"(?:{_TIME_KEYS}|{_REQUEST_ID_KEYS}|{_CREDENTIAL_KEYS})", re.I)
+_KEY_OF_THINGS_OR_TIMES = re.compile(r"(?:.*_)?(?:created|updated|modified)", re.I)
+_REQUEST_KEY = re.compile(r"(?:request|attempt|invocation)_?id", re.I)
 _ID_KEY = re.compile(r"(?:.*[_-])?(?:id|uuid|guid|key|ref)|.*(?:Id|Uuid|Key|Ref)|(?:call|invoice|order)_?number", re.A)
 
 _NUMBERS_AND_NEGATIONS = re.compile(
@@ -82,6 +82,28 @@ def parse_ignore_rules(ignored: Iterable[str], patterns: Iterable[str]) -> Ignor
 def is_volatile_key(key: str) -> bool:
     """Whether a member of this name differs from run to run without any meaning."""
     return _VOLATILE_KEY.fullmatch(key) is not None
+
+
+@lru_cache(maxsize=65_536)
+def _may_name_things(key: str) -> bool:
+    return _KEY_OF_THINGS_OR_TIMES.fullmatch(key) is not None or _REQUEST_KEY.fullmatch(key) is not None
+
+
+def is_volatile(key: str, value: Any) -> bool:
+    """Whether a member differs from run to run without any meaning.
+
+    Under a name like ``created``, an object, a list or an id is what was created, and no time. A request's id that is
+    random is compared by its role, because a later call may name the request.
+    """
+    if not is_volatile_key(key):
+        return False
+    if not _may_name_things(key):
+        return True
+    if isinstance(value, str):
+        is_request = _REQUEST_KEY.fullmatch(key) is not None
+        words = find_words(value)
+        return not any(kind == "random" if is_request else id_hash for _, _, (_, kind, id_hash) in words)
+    return not isinstance(value, dict | list)
 
 
 class NormalizedText(NamedTuple):
@@ -185,15 +207,21 @@ def is_id_key(key: str) -> bool:
 def drop_ignored(value: Any, rules: IgnoreRules, path: tuple[str, ...], excluded: frozenset[str] = frozenset()) -> Any:
     """Return ``value`` without the members that make no difference. At the top, those in ``excluded`` are left out too.
 
-    Levels below ``MAX_CLEANED_LEVELS`` stay as they are.
+    Levels below ``MAX_CLEANED_LEVELS`` stay as they are. An object whose names are ids becomes a list of its members in
+    their order: sorted by their names, as other objects are, new ids would stand in another order.
     """
     if len(path) > MAX_CLEANED_LEVELS:
         return value
     if isinstance(value, dict):
         is_argument = len(path) > 1 and path[1] in _ARGUMENT_MEMBERS
         ignored_names = _select_ignored_names(tuple(value), excluded, "" if is_argument else path[-1])
+        if ignored_names:
+            ignored_names = frozenset(name for name in ignored_names if _is_ignored_member(name, value, excluded))
         if rules.ignored_paths:
             ignored_names = ignored_names.union(key for key in value if rules.ignores((*path, key)))
+        if has_id_names(tuple(value)):
+            members = [[key, drop_ignored(member, rules, (*path, key))] for key, member in value.items()]
+            return [member for member in members if member[0] not in ignored_names]
         if not ignored_names and not any(member.__class__ in _NESTED for member in value.values()):
             return value
         return {
@@ -212,6 +240,10 @@ def drop_ignored(value: Any, rules: IgnoreRules, path: tuple[str, ...], excluded
 _NESTED = (dict, list)
 
 
+def _is_ignored_member(name: str, value: Mapping[str, Any], excluded: frozenset[str]) -> bool:
+    return name in excluded or not is_volatile_key(name) or is_volatile(name, value[name])
+
+
 @lru_cache(maxsize=4_096)
 def _select_ignored_names(names: tuple[str, ...], excluded: frozenset[str], container: str) -> frozenset[str]:
     """Return the names in an object that are ignored. ``container`` is empty in arguments."""
@@ -219,6 +251,14 @@ def _select_ignored_names(names: tuple[str, ...], excluded: frozenset[str], cont
         name
         for name in names
         if name in excluded or is_volatile_key(name) or (container and _is_noise_name(container, name))
+    )
+
+
+@lru_cache(maxsize=4_096)
+def has_id_names(names: tuple[str, ...]) -> bool:
+    """Whether some of the names of an object's members are ids."""
+    return any(
+        id_hash and (start, end) == (0, len(name)) for name in names for start, end, (_, _, id_hash) in find_words(name)
     )
 
 

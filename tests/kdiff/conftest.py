@@ -49,7 +49,7 @@ class ComparisonOutcome(NamedTuple):
 Compare = Callable[..., ComparisonOutcome]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def compare_events() -> Iterator[Compare]:
     """Return a function that compares two lists of events."""
     with open_spill() as spill:
