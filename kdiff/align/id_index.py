@@ -35,6 +35,36 @@ class IdIndex:
         """Return the id of B about which the same was read as about ``a``; None if that isn't certain."""
         return self._alike.get(a)
 
+    def is_another(self, a: int, b: int) -> bool:
+        """Whether ``a`` and ``b`` have different roles, as far as the results of steps of one form tell."""
+        b_of_a, a_of_b = self._probable_roles
+        if a in b_of_a or b in a_of_b:
+            return b_of_a.get(a) != b
+        return a != b and (self.find_sides(a)[1] or self.find_sides(b)[0])
+
+    def is_counterpart(self, a: int, b: int) -> bool:
+        """Whether ``a`` and ``b`` have one role, as far as the results of steps of one form tell."""
+        return self._probable_roles[0].get(a, a) == b
+
+    @cached_property
+    def _probable_roles(self) -> tuple[dict[int, int], dict[int, int]]:
+        """Pair the ids in the results of steps of one form, in order: ids of A to those of B, and back.
+
+        What was read about an id goes before its place in a result.
+        """
+        b_of_a = dict(self._alike)
+        a_of_b = {b: a for a, b in b_of_a.items()}
+        steps_b = _collect_results(self._b)
+        for form, steps in _collect_results(self._a).items():
+            if len(steps) != len(steps_b.get(form, ())):
+                continue
+            for a, b in zip(steps, steps_b[form], strict=True):
+                for x, y in zip(a.result_ids, b.result_ids, strict=True):
+                    is_possible = x == y or a.changes_state or not (self.find_sides(x)[1] or self.find_sides(y)[0])
+                    if is_possible and x not in b_of_a and y not in a_of_b:
+                        b_of_a[x], a_of_b[y] = y, x
+        return b_of_a, a_of_b
+
     @cached_property
     def _all_ids(self) -> tuple[Sequence[int], Sequence[int]]:
         return _collect_ids(self._a), _collect_ids(self._b)
@@ -89,6 +119,15 @@ def _find_first_reads(groups: Sequence[StepGroup]) -> dict[int, int]:
                 if id_hash in repeated:
                     first_reads.setdefault(id_hash, group.index)
     return first_reads
+
+
+def _collect_results(groups: Iterable[StepGroup]) -> dict[ReadForms, list[StepGroup]]:
+    """Return the steps whose results hold ids, by their forms."""
+    results: dict[ReadForms, list[StepGroup]] = defaultdict(list)
+    for group in groups:
+        if group.signature.result_id_count and group.kind in READ_KINDS:
+            results[group.signature.call_form_hash, group.signature.result_form_hash].append(group)
+    return results
 
 
 def _collect_reads(groups: Iterable[StepGroup]) -> dict[ReadForms, list[StepGroup]]:

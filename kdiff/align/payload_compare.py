@@ -41,6 +41,8 @@ _FREE_TEXT = {
 """The members of a payload that a model or a person wrote as text."""
 _SAME_CALL = 88.0
 """Two calls whose arguments are this similar, in percent, count as one call that changed, even under another name."""
+_OTHER_THING = 4.0
+"""The weight of two calls of equal form about different things: half of what those about one thing weigh, at most."""
 _RELATED = 0.55
 """Texts less similar than this share (0 to 1) have nothing in common. Then those closest in order are paired."""
 
@@ -93,14 +95,18 @@ class Payloads:
         if a.is_call != b.is_call or (a.kind != b.kind and not a.is_call):
             return 0.0
         if a.signature.call_hash == b.signature.call_hash:
-            return (14.0 if a.changes_state else 12.0) if a.is_call else 6.0
+            if not a.is_call:
+                return 6.0
+            return (14.0 if a.changes_state else 12.0) if self.may_be_about_the_same_things(a, b) else _OTHER_THING
         if a.kind in ("session_start", "session_end"):
             return 8.0
+        if not a.is_call and a.label == b.label and a.signature.result_form_hash == b.signature.result_form_hash:
+            return 6.0
         same_name = a.label == b.label and a.kind == b.kind
         percent = self.measure_similarity(a, b)
         similarity = percent / 100
         if a.is_call and same_name and a.signature.call_form_hash == b.signature.call_form_hash:
-            return 8.0 + similarity
+            return 8.0 + similarity if self.may_be_about_the_same_things(a, b) else _OTHER_THING
         if a.is_call and same_name:
             return 3 + 5 * similarity
         if a.is_call:
@@ -108,6 +114,17 @@ class Payloads:
         if a.step.event.agent_id != b.step.event.agent_id and not same_name:
             return 0.0
         return 1 + 4 * similarity if similarity >= _RELATED else 1.0
+
+    def may_be_about_the_same_things(self, a: StepGroup, b: StepGroup) -> bool:
+        """Whether no ids in the arguments of two calls of equal form are known to have different roles."""
+        if not a.signature.call_id_count or a.signature.call_id_count != b.signature.call_id_count:
+            return True
+        return not any(self._index.is_another(x, y) for x, y in zip(a.call_ids, b.call_ids, strict=True))
+
+    def are_about_the_same_things(self, a: StepGroup, b: StepGroup) -> bool:
+        """Whether two calls of equal form are about the same things: an id in their arguments is known to be."""
+        is_known = any(self._index.is_counterpart(x, y) for x, y in zip(a.call_ids, b.call_ids, strict=False))
+        return is_known and self.may_be_about_the_same_things(a, b)
 
     def measure_similarity(self, a: StepGroup, b: StepGroup) -> float:
         """Return how similar the texts or the arguments of two steps are, in percent."""

@@ -99,7 +99,7 @@ class Ids:
         """Whether ``a`` and ``b`` have the same role. A role that is not known yet is learnt."""
         if not self._can_match(a, b, context):
             return False
-        if not context.is_other_question:
+        if context.teaches(a):
             self._learn(a, b)
         return True
 
@@ -119,6 +119,7 @@ class Ids:
             return True
         b_of_a: dict[int, int] = {}
         a_of_b: dict[int, int] = {}
+        taught: set[int] = set()
         for a, b, context in sides:
             if len(a) != len(b):
                 return False
@@ -129,8 +130,10 @@ class Ids:
                     return False
                 if not self._can_match(x, y, context):
                     return False
-        for x, y in b_of_a.items():
-            self._learn(x, y)
+                if context.teaches(x):
+                    taught.add(x)
+        for x in taught:
+            self._learn(x, b_of_a[x])
         return True
 
     def _can_match(self, a: int, b: int, context: "ComparisonContext") -> bool:
@@ -182,6 +185,10 @@ class ComparisonContext:
     is_free_text: bool = False
     has_noise: bool = False
     is_other_question: bool = False
+
+    def teaches(self, a: int) -> bool:
+        """Whether the role of an id can be learnt here: not where it is a name that only a model's words hold."""
+        return not self.is_other_question and (not self.is_written or not self.is_observation or is_random_id(a))
 
     def match_ids(self, a: Sequence[int], b: Sequence[int]) -> bool:
         """Whether the ids of ``a`` and ``b`` have the same roles, pair by pair."""

@@ -27,6 +27,8 @@ from .divergence import (
 OrderKey = tuple[int, int, int]
 MIN_SHARED_PERCENT = 50.0
 """Steps whose texts are less similar than this, in percent, are not the same step."""
+MAX_MOVED_CANDIDATES = 50
+"""The number of calls in another place among which the one about the same things is searched."""
 MAX_WEIGHED_CHANGES = 2_500
 """Up to this number of pairs of unmatched changes of state, each pair is weighed."""
 
@@ -110,11 +112,11 @@ def _pair_moved_calls(pairs: list[Pair], payloads: Payloads) -> Iterator[Pair]:
     pairs = list(_unfold_interrupted_repeats(pairs))
     unmatched_a = [pair for pair in pairs if pair.b is None and pair.a is not None and pair.a.is_call]
     unmatched_b = [pair for pair in pairs if pair.a is None and pair.b is not None and pair.b.is_call]
-    moved_pairs = _pair_equal(unmatched_a, unmatched_b, lambda group: group.signature.call_hash)
-    paired = {group for pair in moved_pairs for group in (pair.a, pair.b)}
-    moved_pairs += _pair_most_similar(
-        [p for p in unmatched_a if p.a not in paired], [p for p in unmatched_b if p.b not in paired], payloads
-    )
+    moved_pairs = _pair_equal(unmatched_a, unmatched_b, _get_call_hash, payloads.may_be_about_the_same_things)
+    unmatched_a, unmatched_b = _drop_paired(unmatched_a, moved_pairs), _drop_paired(unmatched_b, moved_pairs)
+    moved_pairs += _pair_equal(unmatched_a, unmatched_b, _get_call_form_hash, payloads.are_about_the_same_things)
+    unmatched_a, unmatched_b = _drop_paired(unmatched_a, moved_pairs), _drop_paired(unmatched_b, moved_pairs)
+    moved_pairs += _pair_most_similar(unmatched_a, unmatched_b, payloads)
     paired = {group for pair in moved_pairs for group in (pair.a, pair.b)}
     yield from (pair for pair in pairs if pair.a not in paired and pair.b not in paired)
     yield from moved_pairs
@@ -186,18 +188,38 @@ def _get_index(call: tuple[StepGroup, bool]) -> int:
     return call[0].index
 
 
+def _drop_paired(unmatched: list[Pair], moved_pairs: list[Pair]) -> list[Pair]:
+    paired = {group for pair in moved_pairs for group in (pair.a, pair.b)}
+    return [pair for pair in unmatched if (pair.a or pair.b) not in paired]
+
+
 def _pair_equal(
-    unmatched_a: Iterable[Pair], unmatched_b: Iterable[Pair], key: Callable[[StepGroup], int]
+    unmatched_a: Iterable[Pair],
+    unmatched_b: Iterable[Pair],
+    key: Callable[[StepGroup], int],
+    can_match: Callable[[StepGroup, StepGroup], bool],
 ) -> list[Pair]:
+    """Pair calls with equal keys, in order, if they can match."""
     unmatched_by_key: dict[int, list[StepGroup]] = defaultdict(list)
     for pair in unmatched_a:
         if pair.a is not None:
             unmatched_by_key[key(pair.a)].append(pair.a)
-    return [
-        Pair(unmatched_by_key[key(pair.b)].pop(0), pair.b, pair.order_key, is_moved=True)
-        for pair in unmatched_b
-        if pair.b is not None and unmatched_by_key[key(pair.b)]
-    ]
+    moved_pairs = []
+    for pair in unmatched_b:
+        candidates = unmatched_by_key[key(pair.b)] if pair.b is not None else []
+        for n, candidate in enumerate(candidates[:MAX_MOVED_CANDIDATES]):
+            if pair.b is not None and can_match(candidate, pair.b):
+                moved_pairs.append(Pair(candidates.pop(n), pair.b, pair.order_key, is_moved=True))
+                break
+    return moved_pairs
+
+
+def _get_call_hash(group: StepGroup) -> int:
+    return group.signature.call_hash
+
+
+def _get_call_form_hash(group: StepGroup) -> int:
+    return group.signature.call_form_hash
 
 
 def _pair_most_similar(unmatched_a: list[Pair], unmatched_b: list[Pair], payloads: Payloads) -> list[Pair]:

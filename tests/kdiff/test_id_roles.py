@@ -1,6 +1,5 @@
 """Ids by their role: new ids make no difference wherever they stand, and an id in another's place always does."""
 
-import copy
 import json
 import random
 import string
@@ -8,7 +7,7 @@ import uuid
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kdiff.judge.verdict import VerdictKind
@@ -72,7 +71,9 @@ def read_sorted_ids_and_then_each(script: SessionScript, ids: list[str], rng: ra
 
 
 def read_text(script: SessionScript, ids: list[str], rng: random.Random) -> None:
-    lines = [f"{name}: see https://billing.example/invoices/{each}?open=1" for each, name in zip(ids, NAMES, strict=False)]
+    lines = [
+        f"{name}: see https://billing.example/invoices/{each}?open=1" for each, name in zip(ids, NAMES, strict=False)
+    ]
     script.calls("web.read", {"page": "invoices"}, "\n".join([*lines, "end " * 80]))
 
 
@@ -123,14 +124,16 @@ def act_by_name(script: SessionScript, target: str) -> None:
 ACTS = [act_by_argument, act_by_url, act_by_command, act_in_list, act_by_name]
 
 
-def write_session(name, seed, read, act, kind, targets, *, is_reasoned):  # noqa: PLR0913  one session's making
-    rng = random.Random(seed)  # noqa: S311  the same seed gives the same session
+def write_session(name, seed, *, read, act, kind, targets, is_reasoned):
+    rng = random.Random(seed)
     ids = [ID_KINDS[kind](rng) for _ in NAMES]
     script = SessionScript(name).add("session_start", {"goal": "put the invoices right"})
     read(script, ids, rng)
     for target in targets:
         if is_reasoned:
-            script.add("llm_call", {"model": "m", "output": {"call": f"call_7a{rng.getrandbits(90):x}", "on": ids[target]}})
+            script.add(
+                "llm_call", {"model": "m", "output": {"call": f"call_7a{rng.getrandbits(90):x}", "on": ids[target]}}
+            )
         act(script, ids[target])
     return script.ends().events
 
@@ -146,12 +149,13 @@ sessions = {
 
 @given(seed=st.integers(0, 999), **sessions)
 def test_a_session_with_new_ids_is_the_same(compare_events, seed, **how):
+    assume((how["read"], how["kind"]) != (read_files, "short"))  # a short id is none in the name of a file
     found = compare_events(write_session("a", seed, **how), write_session("b", seed + 1_000, **how))
     assert (found.verdict.kind, found.kinds) == (VerdictKind.SAME, [])
 
 
 @given(seed=st.integers(0, 999), is_renamed=st.booleans(), at=st.integers(0, 3), other=st.integers(1, 3), **sessions)
-def test_a_change_of_another_thing_is_decisive(compare_events, seed, is_renamed, at, other, targets, **how):
+def test_a_change_of_another_thing_is_decisive(compare_events, seed, is_renamed, *, at, other, targets, **how):
     at %= len(targets)
     wrong = [*targets[:at], (targets[at] + other) % len(NAMES), *targets[at + 1 :]]
     a = write_session("a", seed, targets=targets, **how)
@@ -160,3 +164,136 @@ def test_a_change_of_another_thing_is_decisive(compare_events, seed, is_renamed,
     assert found.verdict.kind is VerdictKind.DIFFERENT
     assert int(found.decisive.weight) == 3
     assert found.decisive.group.kind == "tool_call"
+
+
+def write_calls(name, seed, kind, calls):
+    """Write a session that reads a list of things and then makes calls: pairs of a tool and a thing's number."""
+    rng = random.Random(seed)
+    ids = [ID_KINDS[kind](rng) for _ in NAMES]
+    script, keys = SessionScript(name), random.Random(name)
+    read_rows(script, ids, rng)
+    for tool, thing in calls:
+        script.calls(tool, {"id": ids[thing], "key": make_uuid(keys)}, "done")
+    return script.ends().events
+
+
+KINDS = pytest.mark.parametrize("kind", sorted(ID_KINDS))
+SEEDS = pytest.mark.parametrize("seed", [1, 1_001], ids=["the same ids", "new ids"])
+
+
+@KINDS
+@SEEDS
+def test_a_call_left_out_among_its_like_is_the_missing_one(compare_events, kind, seed):
+    a = write_calls("a", 1, kind, [("cancel", thing) for thing in (0, 1, 2, 3)])
+    b = write_calls("b", seed, kind, [("cancel", thing) for thing in (0, 2, 3)])
+    found = compare_events(a, b)
+    assert found.kinds == ["missing"]
+    assert found.decisive.a.index == 3
+
+
+@KINDS
+@SEEDS
+def test_calls_about_two_things_in_another_order_are_moved_and_not_changed(compare_events, kind, seed):
+    a = write_calls("a", 1, kind, [("cancel", 0), ("cancel", 1), ("notify", 2)])
+    b = write_calls("b", seed, kind, [("cancel", 1), ("cancel", 0), ("notify", 2)])
+    assert compare_events(a, b).kinds == ["moved"]
+
+
+@KINDS
+@SEEDS
+def test_one_more_call_about_another_thing_is_extra_and_no_repetition(compare_events, kind, seed):
+    a = write_calls("a", 1, kind, [("cancel", 0)])
+    b = write_calls("b", seed, kind, [("cancel", 0), ("cancel", 3)])
+    found = compare_events(a, b)
+    assert (found.kinds, found.decisive.b.index) == (["extra"], 3)
+
+
+@KINDS
+@SEEDS
+def test_retries_with_fresh_keys_are_repetitions_of_one_call(compare_events, kind, seed):
+    a = write_calls("a", 1, kind, [("cancel", 0)])
+    b = write_calls("b", seed, kind, [("cancel", 0)] * 6)
+    found = compare_events(a, b)
+    assert (found.decisive.kind, found.decisive.count) == ("repeated", 6)
+
+
+@KINDS
+def test_an_id_that_was_made_up_doesnt_stand_for_one_that_was_read(compare_events, kind):
+    a, b = (write_calls(name, seed, kind, [("cancel", 2)]) for name, seed in (("a", 1), ("b", 1_001)))
+    b[-2]["payload"]["input"]["id"] = ID_KINDS[kind](random.Random(7))
+    for events in ([a, b], [b, a]):
+        assert (compare_events(*events).decisive.label, compare_events(*events).kinds) == ("cancel", ["changed"])
+    del a[0], b[0]
+    assert compare_events(a, b).verdict.kind is (VerdictKind.DIFFERENT if kind == "short" else VerdictKind.SAME)
+
+
+@KINDS
+def test_the_answer_to_another_question_gives_no_role(compare_events, kind):
+    def write(name, seed, customer):
+        own = ID_KINDS[kind](random.Random(seed))
+        script = SessionScript(name).calls("find_customer", {"name": customer}, {"id": own, "name": customer})
+        return script.calls("delete_customer", {"id": own}, "deleted").ends().events
+
+    found = compare_events(write("a", 1, "Ann"), write("b", 2, "Bob"))
+    assert found.decisive.label == "delete_customer"
+    assert compare_events(write("a", 1, "Ann"), write("b", 2, "Ann")).verdict.kind is VerdictKind.SAME
+
+
+def test_the_order_of_a_list_is_a_difference_unless_it_is_the_order_of_its_new_ids(compare_events):
+    def write(name, rows):
+        return SessionScript(name).calls("search", {}, [{"id": each, "name": who} for each, who in rows]).ends().events
+
+    first, second = "1f0e2d3c-4b5a-4978-8877-665544332211", "9f0e2d3c-4b5a-4978-8877-665544332211"
+    third, fourth = "2a0e2d3c-4b5a-4978-8877-665544332211", "8a0e2d3c-4b5a-4978-8877-665544332211"
+    a = write("a", [(first, "Ann"), (second, "Bob")])
+    assert compare_events(a, write("b", [(third, "Bob"), (fourth, "Ann")])).verdict.kind is VerdictKind.SAME
+    assert compare_events(a, write("b", [(fourth, "Bob"), (third, "Ann")])).kinds == ["changed"]
+
+
+def test_one_uuid_is_one_id_in_each_of_its_spellings(compare_events):
+    rng = random.Random(3)
+
+    def write(name, ids, spell):
+        script = SessionScript(name).calls("list_invoices", {}, ids)
+        return script.calls("cancel_invoice", {"ref": spell(ids[1])}, "ok").ends().events
+
+    a_ids, b_ids = ([make_uuid(rng) for _ in range(2)] for _ in range(2))
+    for spell in (
+        str.upper,
+        lambda each: each.replace("-", ""),
+        "urn:uuid:{}".format,
+        "invoice-{}".format,
+        "{{{}}}".format,
+    ):
+        a = write("a", a_ids, spell)
+        assert compare_events(a, write("b", b_ids, spell)).verdict.kind is VerdictKind.SAME
+        assert compare_events(a, write("b", b_ids[::-1], spell)).kinds in ([], ["changed"], ["changed", "changed"])
+        wrong = write("b", b_ids, lambda each, spell=spell: spell(b_ids[0]))
+        assert (compare_events(a, wrong).decisive.label, compare_events(a, wrong).kinds) == (
+            "cancel_invoice",
+            ["changed"],
+        )
+
+
+@pytest.mark.parametrize("name", ["run_id", "operation_id", "request_id", "created", "updated", "id", "job"])
+@pytest.mark.parametrize("kind", ["uuid", "hex", "prefixed"])
+def test_a_thing_is_told_by_its_id_whatever_the_member_is_called(compare_events, name, kind):
+    def write(session, seed, target):
+        rng = random.Random(seed)
+        ids = [ID_KINDS[kind](rng) for _ in range(2)]
+        script = SessionScript(session)
+        for each in ids:
+            script.calls("jobs.start", {"on": "x"}, {name: each, "trace_id": make_uuid(rng)})
+        return script.calls("jobs.cancel", {name: ids[target], "nonce": make_uuid(rng)}, "ok").ends().events
+
+    assert compare_events(write("a", 1, 1), write("b", 2, 1)).verdict.kind is VerdictKind.SAME
+    assert compare_events(write("a", 1, 1), write("b", 2, 0)).decisive.label == "jobs.cancel"
+    assert compare_events(write("a", 1, 1), write("b", 1, 0)).decisive.label == "jobs.cancel"
+
+
+def test_an_equal_id_in_a_long_text_is_another_if_it_stands_for_another(compare_events):
+    def write(name, made):
+        script = SessionScript(name).calls("orders.create", {"n": 1}, {"order": made})
+        return script.calls("mail.send", {"body": "word " * 60 + "about ord_71a9"}, "sent").ends().events
+
+    assert compare_events(write("a", "ord_71a9"), write("b", "ord_93c1")).decisive.label == "mail.send"
