@@ -34,6 +34,7 @@ class Divergence:
             last one that both have.
         why: the meaning, in one sentence.
         further_groups: further steps of the same side that it holds.
+        alternative: of the decisive one, if B lacks a call: what B did there.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Divergence:
     weight: Weight
     changes: Sequence[Change] = ()
     further_groups: list[StepGroup] = field(default_factory=list)
+    alternative: StepGroup | None = None
 
     @property
     def group(self) -> StepGroup:
@@ -61,14 +63,28 @@ class Divergence:
         return self.b
 
     @property
+    def _own_group(self) -> StepGroup:
+        """The first step of the side that it is about: of A if B lacks something, else of B."""
+        return self.a if self.a is not None and self.kind in ("missing", "ended") else self.group
+
+    @property
     def label(self) -> str:
         """The name of the tool or model, or the kind of the step."""
-        return (self.a or self.group).label if self.kind in ("missing", "ended") else self.group.label
+        return self._own_group.label
 
     @property
     def count(self) -> int:
-        """The number of steps of one side, repetitions included."""
-        return sum(group.times for group in (self.group, *self.further_groups))
+        """The number of steps of the side that it is about, repetitions included."""
+        return sum(group.times for group in (self._own_group, *self.further_groups))
+
+    @property
+    def count_b(self) -> int:
+        """The number of steps of B from the one that is shown on, repetitions included."""
+        if self.b is None:
+            return 0
+        shared_count = [self.b, *self.b.repeats].index(self.shown_b or self.b)
+        further_groups = self.further_groups if self.kind not in ("missing", "ended") else []
+        return sum(group.times for group in (self.b, *further_groups)) - shared_count
 
 
 def classify_pair(  # noqa: PLR0911  one case a line

@@ -6,6 +6,7 @@ from enum import Enum
 
 from ..align.payload_compare import Payloads
 from ..align.step_groups import StepGroup
+from .alternative import find_alternative
 from .compare import Comparison
 from .divergence import Divergence, Weight
 from .root_cause import RootCause, find_root_cause
@@ -49,6 +50,9 @@ def reach_verdict(comparison: Comparison, payloads: Payloads) -> Verdict:
     is_same_outcome = comparison.a.timeline.outcome == comparison.b.timeline.outcome
     kind = VerdictKind.SAME if not divergences and is_same_outcome else VerdictKind.DIFFERENT
     decisive = _find_decisive(divergences)
+    if decisive is not None and decisive.kind == "missing":
+        decisive.alternative, phrase = find_alternative(decisive, comparison, payloads)
+        decisive.why += f": {phrase}"
     root_cause = find_root_cause(decisive, comparison, payloads) if decisive is not None else None
     first = divergences[0] if divergences else None
     chain = _build_chain(decisive, root_cause, comparison)

@@ -1,6 +1,6 @@
 """A session as read; the totals of two sessions, and the limits of their comparison. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from agentlog.event.event import Unreadable
@@ -66,14 +66,42 @@ _TOTALS: tuple[tuple[str, Callable[[Timeline], str]], ...] = (
 )
 
 
+GOOD_OUTCOME = "succeeded"
+MAX_NAMED_UNREADABLE = 3
+"""The number of unreadable records that are named; standard error and JSON name the others."""
+
+
+def _describe_end(session: Session) -> str:
+    return "failed" if session.outcome == "failed" else f"ended as {session.outcome!r}"
+
+
 def list_limitations(a: Session, b: Session) -> list[str]:
-    """Return what limits a comparison: a session still runs, or records are missing or unreadable."""
+    """Return what limits a comparison: the sides may be swapped, a session still runs, or records can't be read."""
     limitations = []
+    if a.timeline.outcome not in (None, GOOD_OUTCOME) and b.timeline.outcome == GOOD_OUTCOME:
+        limitations.append(f"A {_describe_end(a)} and B succeeded. A should be the good one: are the two swapped?")
     for name, session in (("A", a), ("B", b)):
         if session.timeline.outcome is None:
             limitations.append(f"{name} has no end: it still runs, or was cut off. What is there was compared.")
         if session.coverage.beginning == "trimmed":
             limitations.append(f"{name}'s beginning may be missing: retention has deleted records")
-        if session.unreadable:
-            limitations.append(f"{name}: {format_count(len(session.unreadable), 'record')} could not be read")
-    return limitations
+    return limitations + list(_list_unreadable(a, b))
+
+
+def _list_unreadable(a: Session, b: Session) -> Iterator[str]:
+    """Yield what could not be read, with the first places; once if it is the same for both."""
+    sides = [("A and B", a.unreadable)] if a.unreadable == b.unreadable else [("A", a.unreadable), ("B", b.unreadable)]
+    for name, unreadable in sides:
+        if unreadable:
+            named = ", ".join(each.where for each in unreadable[:MAX_NAMED_UNREADABLE])
+            more = (
+                f" and {len(unreadable) - MAX_NAMED_UNREADABLE:,} more"
+                if len(unreadable) > MAX_NAMED_UNREADABLE
+                else ""
+            )
+            yield f"{name}: {format_count(len(unreadable), 'record')} could not be read: {named}{more}"
+
+
+def is_incomplete(session: Session) -> bool:
+    """Whether records of the session may be missing from what was read: unreadable ones, or deleted ones."""
+    return bool(session.unreadable) or session.coverage.beginning == "trimmed"

@@ -7,7 +7,6 @@ from agentlog.event.escape import escape_controls
 from agentlog.formatting import shorten_name
 from agentlog.text.coverage_text import describe_coverage
 
-from ..align.step_groups import StepGroup
 from ..judge.divergence import Divergence
 from ..judge.verdict import VerdictKind
 from ..reading.session import compare_totals
@@ -19,7 +18,7 @@ from .phrases import (
     describe_chain,
     describe_position,
     describe_rule,
-    format_change_value,
+    format_change,
     select_changes,
     summarize_kinds,
 )
@@ -79,7 +78,8 @@ def render_html(result: Result, excerpt: Excerpt) -> Iterator[str]:
     yield f"<h1>{_code_html(a)} <span class=soft>against</span> {_code_html(b)}</h1>"
     yield from _session_cards(result)
     if result.verdict.kind is VerdictKind.SAME:
-        yield '<h2>Verdict</h2><div class="card good"><p class=why>The same: no divergence</p></div>'
+        yield '<h2>Verdict</h2><div class="card good"><p class=why>The same: no divergence</p>'
+        yield f"<p class=soft>{_escape_text(result.note)}</p></div>" if result.note else "</div>"
     else:
         yield from _verdict(result)
         yield from _steps(result, excerpt)
@@ -120,12 +120,12 @@ def _verdict(result: Result) -> Iterator[str]:
         yield f'<div class="card"><p class=why>{_escape_text(text)}</p></div>'
     else:
         yield f'<div class="card bad"><p class=why>{_escape_text(verdict.decisive.why)}</p>'
-        yield from _step_lines(result, ("A", verdict.decisive.a), ("B", verdict.decisive.b))
+        yield from _step_lines(*result.describer.describe_sides(verdict.decisive))
         yield from _changes_table(verdict.decisive)
         yield f"<p class=soft>{_escape_text(describe_rule(verdict.decisive))} {_escape_text(verdict.note)}</p></div>"
     if verdict.root_cause is not None:
         yield "<h2>Root</h2><div class=card>"
-        yield from _step_lines(result, ("B", verdict.root_cause.b), ("A", verdict.root_cause.a))
+        yield from _step_lines(*result.describer.describe_root(verdict.root_cause))
         yield "</div>"
     if verdict.chain:
         tags = (
@@ -141,12 +141,11 @@ def _verdict(result: Result) -> Iterator[str]:
     yield f"<h2>All divergences</h2><p>{_escape_text(counts)}</p>"
 
 
-def _step_lines(result: Result, *named_groups: tuple[str, StepGroup | None]) -> Iterator[str]:
-    for name, group in named_groups:
-        if group is None:
+def _step_lines(*named_steps: tuple[str, StepText | None]) -> Iterator[str]:
+    for name, step_text in named_steps:
+        if step_text is None:
             yield f"<div class=m><b>{name}</b> <span class=soft>nothing like it</span></div>"
             continue
-        step_text = result.describer.describe_step(group)
         yield f"<div class=m><b>{name}</b> {_step_html(step_text)}</div>"
         if step_text.reasoning and step_text.reasoning != step_text.text:
             yield f"<blockquote>{_escape_text(step_text.reasoning)}</blockquote>"
@@ -162,9 +161,7 @@ def _changes_table(divergence: Divergence) -> Iterator[str]:
     if changes:
         yield "<table class=diff><tr><th>what</th><th>A</th><th>B</th></tr>"
         for change in changes:
-            sides = "".join(
-                f"<td class=m>{_escape_text(format_change_value(value))}</td>" for value in (change.a, change.b)
-            )
+            sides = "".join(f"<td class=m>{_escape_text(text)}</td>" for text in format_change(change, MAX_TEXT_CHARS))
             yield f"<tr><td class=p>{_escape_text(change.path)}</td>{sides}</tr>"
         yield "</table>"
 

@@ -36,7 +36,7 @@ def _encode_verdict(result: Result) -> dict[str, Any]:
     root_group = (root_cause.b or root_cause.a) if root_cause is not None else None
     return {
         "verdict": verdict.kind.value,
-        "note": verdict.note or None,
+        "note": result.note or None,
         "doubts": result.limitations,
         "a": encode_session(result.a),
         "b": encode_session(result.b),
@@ -114,6 +114,7 @@ def encode_divergence(divergence: Divergence) -> dict[str, Any]:
         "times": {"a": divergence.a.times if divergence.a else 0, "b": divergence.b.times if divergence.b else 0},
         "a": encode_event(divergence.a) if divergence.a else None,
         "b": encode_event(divergence.shown_b) if divergence.shown_b else None,
+        "instead": encode_event(divergence.alternative) if divergence.alternative else None,
         "also": [each.step.event.event_id for each in divergence.further_groups],
         "changes": [_encode_change(each) for each in divergence.changes],
     }

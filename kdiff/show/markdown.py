@@ -6,15 +6,15 @@ from agentlog.event.escape import format_code_span, format_name
 from agentlog.formatting import shorten_name
 from agentlog.text.coverage_text import describe_coverage
 
-from ..align.step_groups import StepGroup
 from ..judge.divergence import Divergence
 from ..judge.verdict import VerdictKind
 from ..reading.session import compare_totals
 from .phrases import (
+    StepText,
     describe_chain,
     describe_position,
     describe_rule,
-    format_change_value,
+    format_change,
     select_changes,
     summarize_kinds,
 )
@@ -41,7 +41,7 @@ def render_markdown(result: Result, excerpt: Excerpt) -> Iterator[str]:
     yield f"A {outcomes[0]}; B {outcomes[1]}."
     yield ""
     if verdict.kind is VerdictKind.SAME:
-        yield "**The same**: no divergence."
+        yield " ".join(filter(None, ["**The same**: no divergence.", result.note]))
     else:
         yield from _verdict(result)
         yield from _divergences(result, excerpt)
@@ -62,7 +62,7 @@ def _verdict(result: Result) -> Iterator[str]:
     else:
         yield f"**Decisive** ({describe_position(verdict.decisive)}): {format_code_span(verdict.decisive.why, 0)}"
         yield ""
-        yield from _step_lines(result, ("A", verdict.decisive.a), ("B", verdict.decisive.b))
+        yield from _step_lines(*result.describer.describe_sides(verdict.decisive))
         yield from _changes(verdict.decisive)
         if describe_rule(verdict.decisive):
             yield f"- rule: {format_code_span(describe_rule(verdict.decisive), 0)}"
@@ -72,7 +72,7 @@ def _verdict(result: Result) -> Iterator[str]:
         yield ""
         yield "**Root**"
         yield ""
-        yield from _step_lines(result, ("B", verdict.root_cause.b), ("A", verdict.root_cause.a))
+        yield from _step_lines(*result.describer.describe_root(verdict.root_cause))
     if verdict.chain:
         yield ""
         chain = describe_chain(verdict.decisive, verdict.chain, result.b.outcome)
@@ -83,10 +83,9 @@ def _verdict(result: Result) -> Iterator[str]:
         yield f"**First** ({describe_position(verdict.first)}): {description}"
 
 
-def _step_lines(result: Result, *named_groups: tuple[str, StepGroup | None]) -> Iterator[str]:
-    for name, group in named_groups:
-        if group is not None:
-            step_text = result.describer.describe_step(group)
+def _step_lines(*named_steps: tuple[str, StepText | None]) -> Iterator[str]:
+    for name, step_text in named_steps:
+        if step_text is not None:
             text = format_code_span(step_text.text, MAX_TEXT_CHARS)
             yield f"- {name} {step_text.position} **{format_name(step_text.word)}** {text}"
             if step_text.reasoning:
@@ -95,7 +94,7 @@ def _step_lines(result: Result, *named_groups: tuple[str, StepGroup | None]) -> 
 
 def _changes(divergence: Divergence) -> Iterator[str]:
     for change in select_changes(divergence.changes, MAX_CHANGES):
-        a, b = (format_code_span(format_change_value(value), MAX_TEXT_CHARS) for value in (change.a, change.b))
+        a, b = (format_code_span(text, MAX_TEXT_CHARS) for text in format_change(change, MAX_TEXT_CHARS))
         yield f"- {format_code_span(change.path, 0)}: {a} → {b}"
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from rapidfuzz.distance import Prefix
+
 from agentlog.event.event import Record, parse_amount
 from agentlog.formatting import format_count, shorten_name
 from agentlog.session.step import Step
@@ -15,6 +17,8 @@ from ..align.payload_diff import ABSENT, Change
 from ..align.step_groups import StepGroup
 from ..judge.compare import Comparison
 from ..judge.divergence import Divergence
+from ..judge.root_cause import RootCause
+from ..reading.normalize import to_text
 from ..reading.side_effects import Effect
 
 MAX_TEXT_CHARS = 2_000
@@ -58,10 +62,10 @@ class StepDescriber:
         return replace(group.step, record=Record(event, group.signature.place, b""))
 
     def describe_step(self, group: StepGroup, times: int = 0) -> StepText:
-        """Describe a step. ``times`` is the number of repetitions if it is greater than that of the group."""
+        """Describe a step. ``times`` is the number of times that it was done, if it isn't that of the group."""
         step = self.load_step(group)
         position = str(group.index)
-        count = max(times, group.times)
+        count = times or group.times
         text = " ".join(
             filter(
                 None,
@@ -69,6 +73,21 @@ class StepDescriber:
             )
         )
         return StepText(position, get_step_word(step), _to_one_line(text), self.describe_reasoning(group))
+
+    def describe_sides(self, divergence: Divergence) -> Iterator[tuple[str, StepText | None]]:
+        """Yield the step of A and that of B, None if a side has none. For a missing call stands what B did instead."""
+        yield "A", self.describe_step(divergence.a) if divergence.a is not None else None
+        shown_b = divergence.shown_b or divergence.alternative
+        if shown_b is None:
+            yield "B", None
+            return
+        step_text = self.describe_step(shown_b, divergence.count_b if divergence.kind == "repeated" else 0)
+        yield "B", step_text._replace(position=describe_position(divergence, is_b_alone=True) or step_text.position)
+
+    def describe_root(self, root_cause: RootCause) -> Iterator[tuple[str, StepText | None]]:
+        """Yield the step of B that led to the decisive divergence, and that of A."""
+        for name, group in (("B", root_cause.b), ("A", root_cause.a)):
+            yield name, self.describe_step(group) if group is not None else None
 
     def describe_reasoning(self, group: StepGroup) -> str:
         """Return the model's reasoning for a step, with its confidence; empty if there is none."""
@@ -126,27 +145,65 @@ def _to_one_line(text: str) -> str:
     return " ".join(text[:MAX_TEXT_CHARS].split())
 
 
-def format_change_value(value: Any) -> str:
-    """Format a value of a change; ``(absent)`` if the side has none."""
-    return "(absent)" if value is ABSENT else _to_one_line(format_payload_value(value))
+def format_change(change: Change, max_chars: int = MAX_TEXT_CHARS) -> tuple[str, str]:
+    """Format both values of a change, so that the difference is seen; ``(absent)`` if a side has none.
+
+    Values of different types, and values that would look alike or like nothing, are written as JSON. Of longer values
+    than ``max_chars``, the start that both have is left out.
+    """
+    a, b = _format_plain(change.a), _format_plain(change.b)
+    is_one_text = isinstance(change.a, str) != isinstance(change.b, str)
+    if not a or not b or a.split() == b.split() or (is_one_text and _is_scalar(change.a, change.b)):
+        a, b = (_format_json(value) for value in (change.a, change.b))
+    if max(len(a), len(b)) > max_chars:
+        a, b = skip_common_start(a, b, max_chars)
+    return _to_one_line(a), _to_one_line(b)
 
 
-def describe_position(divergence: Divergence) -> str:
-    """Return the step numbers of a divergence: ``A 10, B 13 to 175``."""
-    a = f"A {divergence.a.index}" if divergence.a is not None else ""
+def skip_common_start(a: str, b: str, columns: int) -> tuple[str, str]:
+    """Cut the start that two long texts share, except a few characters before the first difference."""
+    common_length = Prefix.similarity(a, b)
+    start = max(common_length - columns // 3, 0)
+    before = "..." if start else ""
+    return before + a[start:], before + b[start:]
+
+
+def _format_plain(value: Any) -> str:
+    return "(absent)" if value is ABSENT else format_payload_value(value)
+
+
+def _format_json(value: Any) -> str:
+    """Format a value as JSON. Spaces that would melt into one are escaped."""
+    if value is ABSENT:
+        return "(absent)"
+    return to_text([value])[1:-1].replace("  ", " \\u0020")
+
+
+def _is_scalar(*values: Any) -> bool:
+    return all(not isinstance(value, dict | list) and value is not ABSENT for value in values)
+
+
+def describe_position(divergence: Divergence, *, is_b_alone: bool = False) -> str:
+    """Return the step numbers of a divergence: ``A 10, B 13 to 175``, or ``A 3, B after 2`` if B lacks the step."""
     b = divergence.shown_b
     indexes = [
         group.index
         for group in ([b, *b.repeats, *divergence.further_groups] if b and divergence.kind == "repeated" else [])
     ]
     range_text = f" to {max(indexes)}" if len(indexes) > 1 else ""
-    return ", ".join(filter(None, [a, f"B {b.index}{range_text}" if b is not None else ""]))
+    position_b = f"{b.index}{range_text}" if b is not None else ""
+    if is_b_alone:
+        return position_b
+    if divergence.kind == "missing":
+        position_b = f"after {divergence.order_key[0]}" if divergence.order_key[0] else "before 1"
+    a = f"A {divergence.a.index}" if divergence.a is not None else ""
+    return ", ".join(filter(None, [a, f"B {position_b}" if position_b else ""]))
 
 
 def describe_chain(decisive: Divergence | None, chain: Sequence[StepGroup], ending: str) -> Iterator[str]:
     """Yield the steps of the chain, each with its number and its name."""
     for group in chain:
-        times = decisive.count if decisive is not None and group is decisive.shown_b else group.times
+        times = decisive.count_b if decisive is not None and group is decisive.shown_b else group.times
         label = (
             shorten_name(group.label)
             if group.is_call

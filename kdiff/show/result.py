@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from ..judge.compare import Comparison
 from ..judge.divergence import Divergence
-from ..judge.verdict import Verdict
-from ..reading.session import Session, list_limitations
+from ..judge.verdict import Verdict, VerdictKind
+from ..reading.session import Session, is_incomplete, list_limitations
 from .phrases import StepDescriber
 
 
@@ -36,6 +36,15 @@ class Result:
             [f"{rest:,} more pairs of steps differ; their payloads were not compared path by path"] if rest else []
         )
         return limitations + list_limitations(self.a, self.b)
+
+    @property
+    def note(self) -> str:
+        """The remark on the verdict. Sessions that weren't read whole are the same only as far as they were read."""
+        if self.verdict.kind is VerdictKind.SAME and (is_incomplete(self.a) or is_incomplete(self.b)):
+            return (
+                "They are the same in what could be read. Records are missing or unreadable, so they may still differ."
+            )
+        return self.verdict.note
 
     @property
     def goals(self) -> list[str]:

@@ -22,8 +22,9 @@ from .phrases import (
     describe_chain,
     describe_position,
     describe_rule,
-    format_change_value,
+    format_change,
     select_changes,
+    skip_common_start,
     summarize_kinds,
 )
 from .result import Excerpt, Result
@@ -89,6 +90,7 @@ class VerdictText:
     def _verdict(self) -> Iterator[str]:
         if self.verdict.kind is VerdictKind.SAME:
             yield self._keyed_line("same", "no divergence" + self._reworded_note(), Style.GOOD)
+            yield from self._wrapped_lines("", self.result.note, Style.NOTICE)
             return
         if self.verdict.decisive is None:
             yield self._keyed_line(
@@ -114,19 +116,13 @@ class VerdictText:
         yield from self._wrapped_lines("decisive", decisive.why, Style.BAD)
         yield from self._sides(decisive)
         for change in select_changes(decisive.changes, MAX_CHANGES):
-            yield from self._change(change.path, format_change_value(change.a), format_change_value(change.b))
+            yield from self._change(change.path, *format_change(change))
         yield from self._wrapped_lines("", describe_rule(decisive), Style.FAINT)
         yield from self._wrapped_lines("", self.verdict.note, Style.NOTICE)
 
     def _sides(self, decisive: Divergence) -> Iterator[str]:
-        for name, group in (("A", decisive.a), ("B", decisive.shown_b)):
-            if group is not None:
-                numbered_group = decisive.b if name == "B" and decisive.b is not None else group
-                step_text = self.describer.describe_step(numbered_group)._replace(
-                    position=describe_position(decisive).rpartition("B ")[2]
-                    if name == "B"
-                    else str(numbered_group.index)
-                )
+        for name, step_text in self.describer.describe_sides(decisive):
+            if step_text is not None:
                 yield self._step_line(name, step_text)
             elif decisive.kind in ("missing", "extra", "error", "repeated"):
                 yield self._keyed_line("", f"{name}  -", Style.FAINT)
@@ -214,7 +210,7 @@ class VerdictText:
         if divergence is self.verdict.decisive:
             yield from self._wrapped_lines("", f"decisive: {divergence.why}", Style.BAD)
         for change in list(divergence.changes)[:MAX_CHANGES]:
-            yield from self._change(change.path, format_change_value(change.a), format_change_value(change.b))
+            yield from self._change(change.path, *format_change(change))
         more = len(divergence.changes) - MAX_CHANGES
         if more > 0:
             yield self._keyed_line("", f"{more:,} more changes; --format json has all", Style.FAINT)
@@ -227,7 +223,7 @@ class VerdictText:
             return
         yield self._keyed_line("", clip_text(path_text, columns))
         if max(len(a), len(b)) > columns:
-            a, b = _skip_common_start(a, b, columns)
+            a, b = skip_common_start(a, b, columns)
         yield self._keyed_line("", f"  A {clip_text(a, columns - 4)}")
         yield self._keyed_line("", f"  B {clip_text(b, columns - 4)}")
 
@@ -256,11 +252,3 @@ class VerdictText:
 
     def _paint(self, text: str, style: Style) -> str:
         return self.layout.paint(text, style)
-
-
-def _skip_common_start(a: str, b: str, columns: int) -> tuple[str, str]:
-    """Cut the start that two long texts share, except a few characters before the first difference."""
-    common_length = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-    start = max(common_length - columns // 3, 0)
-    before = "..." if start else ""
-    return before + a[start:], before + b[start:]

@@ -1,0 +1,159 @@
+"""What is shown of a comparison: values that tell their difference, counts of the right side, places, and limits."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from kdiff.align.payload_diff import ABSENT, Change
+from kdiff.show.phrases import format_change
+from tests.kdiff.conftest import SessionScript
+from tests.recording import encode_events
+from tests.running import CompletedRun, run
+
+FORMATS = ("text", "json", "markdown", "html")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "shown"),
+    [
+        ("ann", "bob", ("ann", "bob")),
+        (1, 2, ("1", "2")),
+        (1, "1", ("1", '"1"')),
+        (1, "2", ("1", '"2"')),
+        (True, "true", ("true", '"true"')),
+        (None, "null", ("null", '"null"')),
+        (None, ABSENT, ("null", "(absent)")),
+        ("(absent)", ABSENT, ('"(absent)"', "(absent)")),
+        ({}, [], ("{}", "[]")),
+        ("", [], ('""', "[]")),
+        ("", ABSENT, ('""', "(absent)")),
+        ("", "x", ('""', '"x"')),
+        ({"x": 1}, "x 1", ('{"x":1}', '"x 1"')),
+        ("[1]", [1], ('"[1]"', "[1]")),
+        ("a\nb", "a b", ('"a\\nb"', '"a b"')),
+        ("a  b", "a b", ('"a \\u0020b"', '"a b"')),
+        (2**70, str(2**70), (str(2**70), f'"{2**70}"')),
+    ],
+)
+def test_two_values_that_differ_never_look_alike(a: Any, b: Any, shown: tuple[str, str]) -> None:
+    assert format_change(Change("payload.input.x", a, b)) == shown
+
+
+@pytest.fixture
+def compare(tmp_path: Path):
+    """Return a function that compares two scripts as a user does, in one format."""
+
+    def run_compare(
+        a: SessionScript, b: SessionScript, output_format: str = "text", extra: bytes = b""
+    ) -> CompletedRun:
+        path = tmp_path / "pair.ndjson"
+        path.write_bytes(encode_events([*a.events, *b.events]) + extra)
+        return run("kdiff", "compare", a.name, b.name, "--file", path, "--format", output_format)
+
+    return run_compare
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+@pytest.mark.parametrize("length", [300, 5_000, 200_000])
+def test_a_difference_behind_a_long_common_start_is_shown(compare, output_format: str, length: int) -> None:
+    a, b = (
+        SessionScript(name).calls("mail.send", {"body": "x" * length + end}).ends()
+        for name, end in (("a", "EINS"), ("b", "ZWEI"))
+    )
+    shown = compare(a, b, output_format).text
+    assert "EINS" in shown
+    assert "ZWEI" in shown
+
+
+def test_a_loops_count_is_that_of_the_steps_from_the_shown_one_on(compare) -> None:
+    a, b = SessionScript("a").calls("shop.order", {"n": 1}), SessionScript("b")
+    for _ in range(9):
+        b.calls("shop.order", {"n": 1})
+    lines = compare(a.ends(), b.ends("failed")).lines
+    assert any("9 times in a row in B, 1 in A" in line for line in lines)
+    assert [line for line in lines if line.startswith("chain")] == ["chain     B 2 shop.order x8 -> 10 failed"]
+    assert any(line.split()[:2] == ["B", "2"] and " x8" in line for line in lines)
+
+
+def test_the_count_of_an_early_end_is_that_of_what_only_a_has(compare) -> None:
+    a, b = SessionScript("a"), SessionScript("b")
+    for own in (a, b):
+        own.calls("shop.poll", {"n": 1}).calls("shop.poll", {"n": 1})
+    for n in range(3):
+        a.calls("shop.order", {"n": n})
+    decisive = orjson.loads(compare(a.ends(), b.ends("failed"), "json").out)["decisive"]
+    assert (decisive["kind"], decisive["count"], decisive["times"]) == ("ended", 3, {"a": 1, "b": 2})
+
+
+def _refund(name: str) -> SessionScript:
+    return SessionScript(name).calls("orders.get", {"id": 7}, {"state": "paid"})
+
+
+@pytest.mark.parametrize(
+    ("act", "said", "shown"),
+    [
+        (
+            lambda b: b.calls("transfer_to_human", {"why": "refund"}),
+            "it handed over to a person there",
+            "transfer_to_human",
+        ),
+        (lambda b: b.calls("orders.note", {"text": "later"}), "it called orders.note there", "orders.note"),
+        (lambda b: b.says("Which card shall I use?"), "it asked there", "Which card shall I use?"),
+        (lambda b: b.says("I can't do that."), "it only spoke there", "I can't do that."),
+        (lambda b: b.calls("mail.send", {"to": "ann"}), "it went on with mail.send", "mail.send"),
+    ],
+)
+def test_a_missing_call_names_the_place_in_b_and_what_b_did_there(compare, act, said, shown) -> None:
+    a, b = _refund("a").calls("refunds.create", {"order": 7}, "done"), act(_refund("b"))
+    if said == "it went on with mail.send":
+        a.calls("mail.send", {"to": "ann"})
+    else:
+        a.says("The refund is on its way to your card.")
+    done = compare(a.ends(), b.ends("failed"))
+    assert said in " ".join(done.text.split())
+    assert shown in next(line for line in done.lines if line.split()[:2] == ["B", "2"])
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_each_format_names_the_place_of_a_missing_call(compare, output_format) -> None:
+    a, b = _refund("a").calls("refunds.create", {"order": 7}, "done"), _refund("b").calls("transfer_to_human", {})
+    done = compare(a.ends(), b.ends("failed"), output_format)
+    assert "it handed over to a person there (transfer_to_human)" in " ".join(done.text.split())
+    if output_format == "json":
+        instead = orjson.loads(done.out)["decisive"]["instead"]
+        assert (instead["index"], instead["label"]) == (2, "transfer_to_human")
+    if output_format == "markdown":
+        assert "A 2, B after 1" in done.text
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_a_failed_a_and_a_succeeded_b_may_be_swapped(compare, output_format: str) -> None:
+    a, b = (
+        SessionScript(name).calls("shop.order", {"n": name}).ends(how)
+        for name, how in (("a", "failed"), ("b", "succeeded"))
+    )
+    assert "swapped" in compare(a, b, output_format).text
+    assert "swapped" not in compare(b, a, output_format).text
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_sameness_in_what_could_be_read_says_what_could_not(compare, output_format: str) -> None:
+    a, b = (SessionScript(name).calls("shop.order", {"n": 1}).ends() for name in "ab")
+    whole = compare(a, b, output_format)
+    assert (whole.code, "could not be read" in whole.text) == (0, False)
+    done = compare(a, b, output_format, b'{"session_id": "b", "event_id": 5}\n')
+    shown = " ".join(done.text.split())
+    assert done.code == 0
+    assert "pair.ndjson:5" in shown
+    assert "1 record could not be read" in shown
+    assert "the same in what could be read" in shown
+
+
+def test_a_member_that_is_null_is_no_other_than_one_that_is_not_there(compare) -> None:
+    a, b = (
+        SessionScript(name).calls("shop.order", {"n": 1, **more}).ends()
+        for name, more in (("a", {"note": None}), ("b", {}))
+    )
+    assert compare(a, b).code == 0
