@@ -3,7 +3,7 @@
 from array import array
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from .step_groups import StepGroup
@@ -92,12 +92,7 @@ class IdIndex:
 
 
 def _collect_ids(groups: Iterable[StepGroup]) -> Sequence[int]:
-    return array("q", sorted({id_hash for group in groups for id_hash in _list_ids(group)}))
-
-
-def _list_ids(group: StepGroup) -> Iterator[int]:
-    yield from group.call_ids
-    yield from group.result_ids
+    return array("q", sorted({each for group in groups for ids in (group.call_ids, group.result_ids) for each in ids}))
 
 
 def _contains(ordered: Sequence[int], id_hash: int) -> bool:
@@ -110,7 +105,7 @@ def _find_first_reads(groups: Sequence[StepGroup]) -> dict[int, int]:
     once: set[int] = set()
     repeated: set[int] = set()
     for group in groups:
-        for id_hash in {*_list_ids(group)}:
+        for id_hash in {*group.call_ids, *group.result_ids}:
             (repeated if id_hash in once else once).add(id_hash)
     first_reads: dict[int, int] = {}
     for group in groups:

@@ -162,15 +162,24 @@ class Payloads:
             or x.result_form_hash != y.result_form_hash
         ):
             return False
-        written, answer = self._describe_origin(a, b)
-        answer = replace(answer, is_creation=answer.is_observation and a.changes_state)
+        if not (x.call_id_count or x.result_id_count or y.call_id_count or y.result_id_count):
+            return True
+        written, answer = self._describe_origin(a, b, is_creation=a.changes_state)
         return self._ids.match_steps((a.call_ids, b.call_ids, written), (a.result_ids, b.result_ids, answer))
 
-    def _describe_origin(self, a: StepGroup, b: StepGroup) -> tuple[ComparisonContext, ComparisonContext]:
+    def _describe_origin(
+        self, a: StepGroup, b: StepGroup, *, is_creation: bool = False
+    ) -> tuple[ComparisonContext, ComparisonContext]:
         """Describe the origin of what two steps were given, and of all else in them."""
-        written = ComparisonContext(self.rules, self._ids, (a.index, b.index), is_written=True)
-        is_observation, is_read = a.kind != "agent_message", a.kind in READ_KINDS
-        return written, replace(written, is_observation=is_observation, is_written=not is_read)
+        steps = (a.index, b.index)
+        return ComparisonContext(self.rules, self._ids, steps, is_written=True), ComparisonContext(
+            self.rules,
+            self._ids,
+            steps,
+            is_observation=a.kind != "agent_message",
+            is_written=a.kind not in READ_KINDS,
+            is_creation=is_creation,
+        )
 
     def _compare_signatures(self, a: StepGroup, b: StepGroup, argument: str) -> tuple[list[Change], list[Change]]:
         self.uncompared += 1
