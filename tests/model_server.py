@@ -39,6 +39,24 @@ CLAUDE_USAGE = {
 TOOL = {"name": "lookup", "arguments": '{"city": "Paris"}'}
 
 Events = list[tuple[str | None, dict[str, Any]]]
+SCRIPTED: dict[str, list[dict[str, Any] | Events]] = {}
+"""Answers that a test has written, by the model that is asked, or by the id of the response that is fetched. They come
+one after the other, and the last one stays."""
+
+
+def script_answers(key: str, *answers: dict[str, Any] | Events) -> None:
+    """Let the server give these answers for a model, or for the id of a response."""
+    SCRIPTED[key] = list(answers)
+
+
+def _take_scripted(key: str) -> dict[str, Any] | Events | None:
+    left = SCRIPTED.get(key)
+    return None if not left else left.pop(0) if len(left) > 1 else left[0]
+
+
+def name_events(*events: dict[str, Any]) -> Events:
+    """Return stream events with their types as names."""
+    return [(event["type"], event) for event in events]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -46,8 +64,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None: ...
 
+    def do_GET(self) -> None:
+        self._answer(_take_scripted(self.path.partition("?")[0].rpartition("/")[2]) or {})
+
     def do_POST(self) -> None:
-        body = orjson.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = orjson.loads(self.rfile.read(int(self.headers["content-length"] or 0)) or b"{}")
+        key = body.get("model") or self.path.split("/")[3]  # a response that is cancelled has its id in the path
+        if (scripted := _take_scripted(key)) is not None:
+            self._answer(scripted)
+            return
         if "fail" in str(body.get("messages") or body.get("input")):
             self._send(
                 400, "application/json", orjson.dumps({"error": {"message": "no such thing", "type": "invalid"}})
@@ -59,6 +84,9 @@ class _Handler(BaseHTTPRequestHandler):
             "/v1/responses": _answer_responses,
             "/v1/messages": _answer_messages,
         }[path](body)
+        self._answer(answer)
+
+    def _answer(self, answer: dict[str, Any] | Events) -> None:
         if isinstance(answer, dict):
             self._send(200, "application/json", orjson.dumps(answer))
         else:

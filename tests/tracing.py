@@ -69,6 +69,22 @@ def read_file_events(path: Path) -> list[dict[str, Any]]:
     return [orjson.loads(split_line(line, Place(None, -1, 0))[0]) for line in path.read_bytes().splitlines()]
 
 
+class Recording:
+    """A tracer that records to a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.tracer = AgentTracer("sess_1", agent_id="agent", file=path)
+
+    def events(self, *kinds: str) -> list[dict[str, Any]]:
+        assert self.tracer.flush(10)
+        return [event for event in read_file_events(self.path) if event["event_type"] in kinds]
+
+    def call(self, kind: str = "llm_call") -> dict[str, Any]:
+        (event,) = self.events(kind)
+        return event["payload"]
+
+
 def get_error(tracer: AgentTracer, kind: type[KafkaError]) -> str:
     """Return the text of the error that the tracer's next call would raise; an empty text without one."""
     try:

@@ -133,6 +133,15 @@ def test_an_error_that_is_false_is_none(load: Load) -> None:
     assert not any("error" in line for line in lines)
 
 
+def test_how_a_call_ended_stands_behind_it_unless_it_is_whole(load: Load) -> None:
+    reasons = ("length", "waiting_for_approval", "stop", "tool_calls", "a\nb", 7, None, "x" * 50)
+    payloads = [{"model": f"model-{n}", "finish_reason": reason} for n, reason in enumerate(reasons)]
+    events = [make_event(n, "llm_call", payload=payload) for n, payload in enumerate(payloads)]
+    found = load("sess_1", content=encode_events(events))
+    told = re.findall(r" llm +model-\d *(.*)", "\n".join(written(found, 160)))
+    assert told == ["[length]", "[waiting for approval]", "", "", "", "", "", f"[{'x' * 40}]"]
+
+
 def test_full_shows_what_the_context_holds_too(load: Load) -> None:
     found = load(
         "sess_1",
@@ -142,7 +151,7 @@ def test_full_shows_what_the_context_holds_too(load: Load) -> None:
 
 
 PAYLOADS = st.dictionaries(
-    st.sampled_from(["tool", "model", "input", "output", "error", "goal", "query", "text"]), NASTY
+    st.sampled_from(["tool", "model", "input", "output", "error", "goal", "query", "text", "finish_reason"]), NASTY
 )
 EVENTS = st.lists(
     st.tuples(

@@ -49,8 +49,8 @@ from agentlog.adapters.langchain import AgentlogCallback
 from agentlog.adapters.openai import record_openai
 from agentlog.adapters.openai_agents import AgentlogProcessor
 from devkafka import eventually
-from tests.model_server import TEXT, run_model_server
-from tests.tracing import get_error, read_file_events
+from tests.model_server import TEXT
+from tests.tracing import Recording, get_error, read_file_events
 
 T = TypeVar("T")
 ANSWER = "".join(TEXT)
@@ -59,33 +59,6 @@ TOOLS: Any = [{"type": "function", "function": {"name": "lookup", "parameters": 
 OPENAI_CHAT = {"input_tokens": 20, "output_tokens": 7, "cached_tokens": 8, "cost_usd": 0.00011}
 OPENAI_RESPONSE = {"input_tokens": 30, "output_tokens": 9, "cached_tokens": 10, "cost_usd": 0.000152}
 CLAUDE = {"input_tokens": 112, "output_tokens": 6, "cached_tokens": 100, "cost_usd": 0.000156}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with run_model_server() as address:
-        yield address
-
-
-class Recording:
-    """A tracer that records to a file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.tracer = AgentTracer("sess_1", agent_id="agent", file=path)
-
-    def events(self, *kinds: str) -> list[dict[str, Any]]:
-        assert self.tracer.flush(10)
-        return [event for event in read_file_events(self.path) if event["event_type"] in kinds]
-
-    def call(self, kind: str = "llm_call") -> dict[str, Any]:
-        (event,) = self.events(kind)
-        return event["payload"]
-
-
-@pytest.fixture
-def recording(tmp_path: Path) -> Recording:
-    return Recording(tmp_path / "run.ndjson")
 
 
 def used(payload: dict[str, Any]) -> dict[str, Any]:

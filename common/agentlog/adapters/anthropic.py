@@ -6,15 +6,14 @@ client = record_anthropic(Anthropic(), tracer)
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import orjson
 from anthropic import AsyncStream, Stream
 
 from ..recording.prepare.token_usage import parse_usage
-from ..recording.prices import Usage
 from ..recording.spans.call_spans import LLMCall
 from ..tracer import AgentTracer
+from .answer_parts import join_pieces, merge_delta, parse_arguments
 from .method_wrapper import MethodKind, RecordedMethod, dump_model, make_begin, record_method
-from .recorded_stream import finish_on_error, ignore_read_errors
+from .recorded_stream import CLOSED_EARLY, finish_on_error, ignore_read_errors
 
 Client = TypeVar("Client")
 
@@ -46,14 +45,23 @@ def _record_stream_method(method: Callable[..., Any], tracer: AgentTracer) -> Ca
 
 def _set_answer(call: LLMCall, answer: Any) -> None:
     call.model = getattr(answer, "model", None) or call.model
-    if (usage := parse_usage(getattr(answer, "usage", None))) is not None:
-        call.set_usage(usage)
+    _set_usage(call, getattr(answer, "usage", None), is_final=getattr(answer, "stop_reason", None) is not None)
+    call.set_finish(answer)
     call.output = _simplify_content([dump_model(block) for block in answer.content])
 
 
+def _set_usage(call: LLMCall, usage: Any, *, is_final: bool) -> None:
+    """Set the tokens. Only the end of a stream says how many the answer had, so until then they are unknown."""
+    if (token_usage := parse_usage(usage)) is not None:
+        call.set_usage(token_usage)
+        if not is_final:
+            call.output_tokens = None
+
+
 def _simplify_content(blocks: Any) -> Any:
-    """Return content as text if it is a single block of text; else the blocks."""
-    return blocks[0].get("text") if len(blocks) == 1 and blocks[0].get("type") == "text" else blocks
+    """Return content as text if it is a single block of text without citations; else the blocks."""
+    is_text = len(blocks) == 1 and blocks[0].get("type") == "text" and not blocks[0].get("citations")
+    return blocks[0].get("text") if is_text else blocks
 
 
 class _RecordedStreamManager:
@@ -86,6 +94,8 @@ class _RecordedStreamManager:
     def _end(self, error: BaseException | None) -> None:
         with ignore_read_errors():  # a stream that was closed before its first event has no message
             _set_answer(self._call, self._stream.current_message_snapshot)
+        if error is None and self._call.finish_reason is None:
+            self._call.finish_reason = CLOSED_EARLY
         self._call.finish(error)
 
 
@@ -96,6 +106,7 @@ class _MessageCollector:
         self._model: str | None = None
         self._usage: dict[str, Any] = {}
         self._blocks: dict[int, dict[str, Any]] = {}
+        self._stop_reason: str | None = None
 
     def add(self, chunk: Any) -> None:
         match chunk.type:
@@ -103,30 +114,33 @@ class _MessageCollector:
                 self._model = chunk.message.model
                 self._usage |= dump_model(chunk.message.usage)
             case "content_block_start":
-                self._blocks[chunk.index] = dump_model(chunk.content_block)
+                block = self._blocks[chunk.index] = {}
+                merge_delta(block, dump_model(chunk.content_block))
             case "content_block_delta":
-                self._extend_block(self._blocks.setdefault(chunk.index, {}), chunk.delta)
+                _extend_block(self._blocks.setdefault(chunk.index, {}), dump_model(chunk.delta))
             case "message_delta":
-                self._usage |= dump_model(chunk.usage)
-
-    def _extend_block(self, block: dict[str, Any], delta: Any) -> None:
-        for name in ("text", "thinking", "partial_json"):
-            if (part := getattr(delta, name, None)) is not None:
-                block[name] = block.get(name, "") + part
+                self._stop_reason = chunk.delta.stop_reason or self._stop_reason
+                self._usage |= {
+                    name: value for name, value in dump_model(chunk.usage).items() if value or not self._usage.get(name)
+                }
 
     def apply_to(self, call: LLMCall) -> None:
         call.model = self._model or call.model
-        usage: Usage | None = parse_usage(self._usage)
-        if usage is not None:
-            call.set_usage(usage)
-        for block in self._blocks.values():
-            if "partial_json" in block:
-                block["input"] = _parse_json(block.pop("partial_json"))
-        call.output = _simplify_content(list(self._blocks.values()))
+        _set_usage(call, self._usage, is_final=self._stop_reason is not None)
+        call.set_finish({"stop_reason": self._stop_reason})
+        blocks = [join_pieces(block) for _, block in sorted(self._blocks.items())]
+        for block in blocks:
+            if text := block.pop("partial_json", ""):
+                block["input"] = parse_arguments(text)
+        call.output = _simplify_content(blocks)
 
 
-def _parse_json(text: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return text
+def _extend_block(block: dict[str, Any], delta: dict[str, Any]) -> None:
+    """Add a delta to its block: a citation to the list, a signature in place of an earlier one, a text behind it."""
+    kind = delta.pop("type", None)
+    if kind == "citations_delta":
+        block.setdefault("citations", []).append(delta["citation"])
+    elif kind == "signature_delta":
+        block["signature"] = delta["signature"]
+    else:
+        merge_delta(block, delta)

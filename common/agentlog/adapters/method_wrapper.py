@@ -54,12 +54,12 @@ class RecordedMethod:
             result = self._method(*args, **kwargs)
         if inspect.isawaitable(result):
             return self._await_answer(call, result)
-        return self._finish_call(call, result, _parse_raw_response(result))
+        return self._finish_call(call, result, parse_raw_response(result))
 
     async def _await_answer(self, call: LLMCall, result: Any) -> Any:
         with self._finish_on_error(call):
             response = await result
-        answer = _parse_raw_response(response)
+        answer = parse_raw_response(response)
         with ignore_read_errors():
             answer = await answer if inspect.isawaitable(answer) else answer
         return self._finish_call(call, response, answer)
@@ -102,7 +102,7 @@ def make_begin(input_name: str, *extra_names: str) -> BeginCall:
     return begin
 
 
-def _parse_raw_response(result: Any) -> Any:
+def parse_raw_response(result: Any) -> Any:
     """Return the answer in a result of ``with_raw_response``. A body that the program reads itself isn't touched."""
     if not hasattr(result, "http_response"):
         return result

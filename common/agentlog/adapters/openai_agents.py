@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import orjson
 from agents.tracing import Span as AgentsSpan
 from agents.tracing import Trace, TracingProcessor
 from agents.tracing.span_data import (
@@ -27,6 +26,7 @@ from ..recording.prepare.token_usage import parse_usage
 from ..recording.spans.call_spans import LLMCall
 from ..recording.spans.span import Span
 from ..tracer import AgentTracer
+from .answer_parts import parse_arguments
 from .openai import extract_response_output, simplify_message
 from .recorded_stream import ignore_read_errors
 
@@ -169,7 +169,7 @@ class AgentlogProcessor(TracingProcessor):
 def _finish(call: Span, span: AgentsSpan[Any], agent: _Agent) -> None:
     data = span.span_data
     if isinstance(data, FunctionSpanData):
-        call.set_input(_parse_arguments(data.input))
+        call.set_input(parse_arguments(data.input))
         call.output = data.output
     elif isinstance(call, LLMCall):
         _set_answer(call, data)
@@ -203,7 +203,7 @@ def _describe_span_error(span: AgentsSpan[Any]) -> str | None:
 
 def _make_call(tracer: AgentTracer, data: Any) -> Span | None:
     if isinstance(data, FunctionSpanData):
-        return tracer.tool_call(data.name, _parse_arguments(data.input))
+        return tracer.tool_call(data.name, parse_arguments(data.input))
     if isinstance(data, GenerationSpanData | ResponseSpanData):
         return tracer.llm_call(getattr(data, "model", None) or "unknown")
     return None
@@ -238,11 +238,3 @@ def _find_cancellation() -> BaseException | None:
     """Return the cancellation that ends a span, such as a timeout. The SDK doesn't report it as the span's error."""
     error = sys.exception()
     return error if isinstance(error, asyncio.CancelledError) else None
-
-
-def _parse_arguments(text: Any) -> Any:
-    """Return arguments from the SDK's JSON text; the text itself if it isn't JSON."""
-    try:
-        return orjson.loads(text) if isinstance(text, str) else text
-    except orjson.JSONDecodeError:
-        return text

@@ -7,6 +7,9 @@ from typing import Any, Protocol, Self
 
 from ..recording.spans.call_spans import LLMCall
 
+CLOSED_EARLY = "closed_early"
+"""The finish of an answer whose stream the program closed before its end."""
+
 _log = logging.getLogger("agentlog.recording")
 
 
@@ -64,7 +67,10 @@ class _RecordedBase:
             self._is_finished = True
             with ignore_read_errors():
                 self._collector.apply_to(self._call)
-            self._call.finish(None if isinstance(error, StopIteration | StopAsyncIteration) else error)
+            has_ended = isinstance(error, StopIteration | StopAsyncIteration)
+            if error is None and self._call.finish_reason is None:
+                self._call.finish_reason = CLOSED_EARLY
+            self._call.finish(None if has_ended else error)
 
     def close(self) -> Any:
         """Close the library's stream and end the call. For an async stream, await the result."""

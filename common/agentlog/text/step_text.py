@@ -26,6 +26,8 @@ STEP_WORDS = {
     "delegation_result": "result",
     "memory_write": "memory",
 }
+ORDINARY_FINISHES = ("", "stop", "tool_calls")
+"""The values of ``finish_reason`` of an answer that is whole."""
 MIN_FOLDED_CALLS = 4
 """This many similar calls in a row are folded into a run."""
 MIN_ALIKE = 3
@@ -132,9 +134,9 @@ def format_headline(step: Step) -> str:
 
 
 def format_remarks(step: Step) -> str:
-    """Format a step's cost, duration and time marks."""
+    """Format a step's cost, duration, finish and time marks."""
     duration = format_duration(step.duration_us) if step.duration_us else ""
-    return "  ".join(filter(None, [_format_price(step), duration, *format_time_marks(step)]))
+    return "  ".join(filter(None, [_format_price(step), duration, _format_finish(step), *format_time_marks(step)]))
 
 
 def describe_content(step: Step) -> str:
@@ -145,6 +147,13 @@ def describe_content(step: Step) -> str:
 def _format_price(step: Step) -> str:
     cost = parse_amount(step.event.payload.get("cost_usd")) if step.kind == "llm_call" else None
     return "" if cost is None else format_dollars(cost)
+
+
+def _format_finish(step: Step) -> str:
+    """Format how a call ended, unless it said all it had to say."""
+    reason = step.event.payload.get("finish_reason")
+    is_told = isinstance(reason, str) and reason.isprintable() and reason not in ORDINARY_FINISHES
+    return f"[{reason[:40].replace('_', ' ')}]" if is_told else ""
 
 
 def format_time_marks(step: Step) -> list[str]:

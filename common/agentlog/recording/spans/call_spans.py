@@ -3,8 +3,9 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
+from ..prepare.finish import extract_finish
 from ..prepare.ids import new_event_id
 from ..prepare.token_usage import extract_usage
 from ..prices import Price, Usage, compute_cost_usd
@@ -20,17 +21,26 @@ _ANNOUNCED_FIELDS = ("tool", "model", "query", "input")
 
 
 class CallSpan(Span):
-    """A call of a tool, recorded as one event when it ends."""
+    """A call of a tool, recorded as one event when it ends.
 
-    __slots__ = ()
+    Attributes:
+        finish_reason: how it ended, in the words of ``docs/events.md``. None if that isn't known.
+    """
+
+    __slots__ = ("finish_reason",)
     event_type = "tool_call"
     output_field = "output"
+
+    def __init__(self, recorder: Recorder, payload: dict[str, Any], context: dict[str, Any]) -> None:
+        super().__init__(recorder, payload, context)
+        self.finish_reason: str | None = None
 
     def _on_begin(self) -> None:
         self.recorder.delivery.watch_call(self.event_id, self)
 
     def _reset(self) -> None:
         self.recorder.delivery.open_calls.pop(self.event_id, None)
+        self.finish_reason = None
         super()._reset()
 
     def _defer_begin(self) -> int:
@@ -58,6 +68,8 @@ class CallSpan(Span):
             self._add_result(payload)
         except Exception:  # noqa: BLE001  a wrong number or price must not lose the call itself
             _log.exception("the tokens and cost of a call of %s couldn't be recorded", payload.get("model"))
+        if self.finish_reason is not None:
+            payload["finish_reason"] = self.finish_reason
         payload["latency_ms"] = latency_ms
         self._announce_outer()
         self.recorder.write(self.event_id, self.event_type, payload, self._context)
@@ -127,17 +139,30 @@ class LLMCall(CallSpan):
         self.input_tokens, self.output_tokens = usage.input, usage.output
         self.cached_tokens, self.cache_write_tokens = usage.cached, usage.cache_write or None
 
+    def set_finish(self, answer: Any) -> None:
+        """Set how a provider's answer ended, and its error if it says that it failed."""
+        finish = extract_finish(answer)
+        self.finish_reason, self.error = finish.reason or self.finish_reason, finish.error or self.error
+
     def _add_result(self, payload: dict[str, Any]) -> None:
         if self.model is not None:
             payload["model"] = self.model
+        self._add_finish(payload)
         if self.input_tokens is None and not isinstance(self.output, str) and (usage := extract_usage(self.output)):
             self.set_usage(usage)
-        if self.cost_usd is None and self.input_tokens is not None:
+        if self.cost_usd is None and self.input_tokens is not None and self.output_tokens is not None:
             counts = self.input_tokens, self.output_tokens, self.cached_tokens, self.cache_write_tokens
             self.cost_usd = compute_cost_usd(str(self.model), Usage(*(count or 0 for count in counts)), self._prices)
         for name in ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "cost_usd"):
             if (value := getattr(self, name)) is not None:
                 payload[name] = value if isinstance(value, int) else float(value)
+
+    def _add_finish(self, payload: dict[str, Any]) -> None:
+        """Read how the answer ended from the output, if that is a provider's answer."""
+        if self.finish_reason is None and not isinstance(self.output, str):
+            self.set_finish(self.output)
+            if self.error is not None:
+                payload.setdefault("error", self.error)
 
 
 class Delegation(Span):
@@ -184,8 +209,9 @@ class NonRecordingSpan(LLMCall, Retrieval):
     __slots__ = ()
 
     def __init__(self) -> None:
+        self.recorder = cast(Recorder, None)
         self.event_id = self.model = ""
-        self.output = self.error = self.cost_usd = None
+        self.output = self.error = self.finish_reason = self.cost_usd = None
         self.input_tokens = self.output_tokens = self.cached_tokens = self.cache_write_tokens = None
         self.began = 0
 
