@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from openai import AsyncStream, Stream
 
 from ..recording.prepare.finish import describe_error
-from ..recording.prepare.token_usage import parse_usage
+from ..recording.prepare.token_usage import find_service_tier, parse_usage
 from ..recording.spans.call_spans import LLMCall
 from ..tracer import AgentTracer
 from .answer_parts import join_pieces, merge_delta, merge_tool_call
@@ -54,7 +54,7 @@ def record_openai(client: Client, tracer: AgentTracer) -> Client:
 
 def _set_model_and_usage(call: LLMCall, answer: Any) -> None:
     call.model = getattr(answer, "model", None) or call.model
-    if (usage := parse_usage(getattr(answer, "usage", None))) is not None:
+    if (usage := parse_usage(getattr(answer, "usage", None), find_service_tier(answer))) is not None:
         call.set_usage(usage)
 
 
@@ -101,9 +101,11 @@ class _ChatCollector:
         self._finish: dict[int, str] = {}
         self._last: Any = None
         self._usage: Any = None
+        self._service_tier: Any = None
 
     def add(self, chunk: Any) -> None:
         self._last = chunk
+        self._service_tier = find_service_tier(chunk) or self._service_tier
         self._usage = getattr(chunk, "usage", None) or self._usage
         for choice in chunk.choices or ():
             index = choice.index or 0
@@ -118,7 +120,7 @@ class _ChatCollector:
 
     def apply_to(self, call: LLMCall) -> None:
         call.model = getattr(self._last, "model", None) or call.model
-        if (usage := parse_usage(self._usage)) is not None:
+        if (usage := parse_usage(self._usage, self._service_tier)) is not None:
             call.set_usage(usage)
         messages = {index: join_pieces(message) for index, message in sorted(self._messages.items())}
         choices = [

@@ -22,7 +22,7 @@ from agents.tracing.span_data import (
 from openai.types.responses import Response
 
 from ..recording.prepare.snapshot import format_error
-from ..recording.prepare.token_usage import parse_usage
+from ..recording.prepare.token_usage import find_service_tier, parse_usage
 from ..recording.spans.call_spans import LLMCall
 from ..recording.spans.span import Span
 from ..tracer import AgentTracer
@@ -221,7 +221,7 @@ def _set_answer(call: LLMCall, data: GenerationSpanData | ResponseSpanData) -> N
         call.model, call.output = answer.model or call.model, answer.output
         with ignore_read_errors():
             call.output = extract_response_output(answer)
-    if (token_usage := parse_usage(usage)) is not None:
+    if (token_usage := parse_usage(usage, find_service_tier(getattr(data, "response", None)))) is not None:
         call.set_usage(token_usage)
 
 

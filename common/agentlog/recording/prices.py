@@ -1,9 +1,13 @@
 """The list prices of language models, and the cost of a call."""
 
+import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+NO_TIERS: Mapping[str, "Price"] = MappingProxyType({})
 
 
 class Price(NamedTuple):
@@ -14,92 +18,98 @@ class Price(NamedTuple):
         output: the price of output tokens.
         cached: the price of input tokens read from the provider's prompt cache. None if it equals ``input``.
         cache_write: the price of input tokens written to the prompt cache. None if it equals ``input``.
+        cache_write_long: the price of input tokens that the cache keeps for longer than usual, such as an hour. None if
+            it is unknown.
+        search: the price of a search of the provider's in the web, in US dollars. None if it is unknown.
+        long: the prices of calls with a long input. None if they are the same.
+        tiers: the prices of other service tiers, such as ``flex`` and ``batch``. A tier that isn't there is unknown.
     """
 
     input: float
     output: float
     cached: float | None = None
     cache_write: float | None = None
+    cache_write_long: float | None = None
+    search: float | None = None
+    long: "LongInputPrice | None" = None
+    tiers: Mapping[str, "Price"] = NO_TIERS
+
+
+class LongInputPrice(NamedTuple):
+    """The price of a call whose input has more than ``above`` tokens. None if it is unknown."""
+
+    above: int
+    price: Price | None
 
 
 class Usage(NamedTuple):
-    """The token counts of one call. ``input`` includes ``cached`` and ``cache_write``."""
+    """What one call used.
+
+    Attributes:
+        input: the tokens of the input, ``cached`` and ``cache_write`` included.
+        output: the tokens of the answer.
+        cached: the input tokens that were read from the provider's prompt cache.
+        cache_write: the input tokens that were written to it, ``cache_write_long`` included.
+        cache_write_long: those that it keeps for longer than usual.
+        searches: how many searches in the web the provider made.
+        tier: the service tier. Empty for the ordinary one.
+        cost_usd: the cost, if the answer itself says it.
+    """
 
     input: int
     output: int
     cached: int = 0
     cache_write: int = 0
+    cache_write_long: int = 0
+    searches: int = 0
+    tier: str = ""
+    cost_usd: float | None = None
 
 
-PRICES: Mapping[str, Price] = MappingProxyType(
-    {
-        "claude-fable-5": Price(10.00, 50.00, 1.00, 12.50),
-        "claude-fable-5-1": Price(10.00, 50.00, 0.25, 12.50),
-        "claude-haiku-4-5": Price(1.00, 5.00, 0.10, 1.25),
-        "claude-haiku-5-5": Price(0.10, 0.50, 0.01, 0.125),
-        "claude-mythos-5": Price(10.00, 50.00, 1.00, 12.50),
-        "claude-mythos-5-1": Price(10.00, 50.00, 0.25, 12.50),
-        "claude-opus-4-1": Price(15.00, 75.00, 1.50, 18.75),
-        "claude-opus-4-5": Price(5.00, 25.00, 0.50, 6.25),
-        "claude-opus-4-6": Price(5.00, 25.00, 0.50, 6.25),
-        "claude-opus-4-7": Price(5.00, 25.00, 0.50, 6.25),
-        "claude-opus-4-8": Price(5.00, 25.00, 0.50, 6.25),
-        "claude-opus-5": Price(5.00, 25.00, 0.50, 6.25),
-        "claude-opus-5-5": Price(4.00, 20.00, 0.20, 5.00),
-        "claude-sonnet-4": Price(3.00, 15.00, 0.30, 3.75),
-        "claude-sonnet-4-5": Price(3.00, 15.00, 0.30, 3.75),
-        "claude-sonnet-4-6": Price(3.00, 15.00, 0.30, 3.75),
-        "claude-sonnet-5": Price(2.00, 10.00, 0.20, 2.50),
-        "claude-sonnet-5-5": Price(2.00, 10.00, 0.10, 2.50),
-        "gpt-4.1": Price(2.00, 8.00, 0.50),
-        "gpt-4.1-mini": Price(0.40, 1.60, 0.10),
-        "gpt-4.1-nano": Price(0.10, 0.40, 0.025),
-        "gpt-4o": Price(2.50, 10.00, 1.25),
-        "gpt-4o-mini": Price(0.15, 0.60, 0.075),
-        "gpt-5": Price(1.25, 10.00, 0.125),
-        "gpt-5-codex": Price(1.25, 10.00, 0.125),
-        "gpt-5-mini": Price(0.25, 2.00, 0.025),
-        "gpt-5-nano": Price(0.05, 0.40, 0.005),
-        "gpt-5-pro": Price(15.00, 120.00),
-        "gpt-5.1": Price(1.25, 10.00, 0.125),
-        "gpt-5.1-codex": Price(1.25, 10.00, 0.125),
-        "gpt-5.2": Price(1.75, 14.00, 0.175),
-        "gpt-5.2-codex": Price(1.75, 14.00, 0.175),
-        "gpt-5.2-pro": Price(21.00, 168.00),
-        "gpt-5.3-codex": Price(1.75, 14.00, 0.175),
-        "gpt-5.4": Price(2.50, 15.00, 0.25),
-        "gpt-5.4-mini": Price(0.75, 4.50, 0.075),
-        "gpt-5.4-nano": Price(0.20, 1.25, 0.02),
-        "gpt-5.4-pro": Price(30.00, 180.00),
-        "gpt-5.5": Price(5.00, 30.00, 0.50),
-        "gpt-5.5-pro": Price(30.00, 180.00),
-        "gpt-5.6": Price(4.00, 20.00, 0.40, 5.00),
-        "o3": Price(2.00, 8.00, 0.50),
-        "o3-mini": Price(1.10, 4.40, 0.55),
-        "o4-mini": Price(1.10, 4.40, 0.275),
-    }
-)
-"""The list prices of OpenAI and Anthropic for calls that are answered at once. They are from litellm 1.110.2 (its
-``model_prices_and_context_window``, looked up on 25 November 2026). claude-opus-4-1 and claude-sonnet-4 are no longer
-there, so they are from Anthropic's pricing page. Surcharges for long inputs and rebates for batches are left out."""
+def _make_price(fields: dict[str, Any]) -> Price:
+    tiers = {name: _make_price(tier) for name, tier in fields.get("tiers", {}).items()}
+    long = fields.get("long")
+    if long is not None:
+        long = LongInputPrice(long["above"], None if long["price"] is None else _make_price(long["price"]))
+    return Price(**fields | {"long": long, "tiers": tiers})
+
+
+def _read_prices() -> dict[str, Price]:
+    models = json.loads(Path(__file__).with_name("prices.json").read_bytes())["models"]
+    return {model: _make_price(fields) for model, fields in models.items()}
+
+
+PRICES: Mapping[str, Price] = MappingProxyType(_read_prices())
+"""The list prices of OpenAI and Anthropic. ``prices.json`` says from where and when they are."""
 
 _DATE_SUFFIX = re.compile(r"(?:[-@](?:20\d{6}|20\d\d-\d\d-\d\d|latest))$")
 
 
 def compute_cost_usd(model: str, usage: Usage, prices: Mapping[str, Price] = PRICES) -> float | None:
-    """Return the cost of a call in US dollars, with six decimals. None for a model without a price.
+    """Return the cost of a call in US dollars, with six decimals. None if a price that it needs is unknown.
 
     The model is looked up as written first, then without the provider before it (``openai/``) and the date after it.
     """
     bare_model = _DATE_SUFFIX.sub("", model.rsplit("/", 1)[-1])
-    price = prices.get(model) or prices.get(bare_model)
-    if price is None:
+    listed = prices.get(model) or prices.get(bare_model)
+    price = None if listed is None else _choose_price(listed, usage)
+    if listed is None or price is None:
         return None
-    uncached = usage.input - usage.cached - usage.cache_write
-    cached_cost = usage.cached * _choose_price(price.cached, price.input)
-    cache_write_cost = usage.cache_write * _choose_price(price.cache_write, price.input)
-    return round((uncached * price.input + cached_cost + cache_write_cost + usage.output * price.output) / 1_000_000, 6)
+    token_prices = (
+        (usage.input - usage.cached - usage.cache_write, price.input),
+        (usage.cached, price.input if price.cached is None else price.cached),
+        (usage.cache_write - usage.cache_write_long, price.input if price.cache_write is None else price.cache_write),
+        (usage.cache_write_long, price.cache_write_long),
+        (usage.output, price.output),
+    )
+    used = [(count, each) for count, each in (*token_prices, (usage.searches * 1_000_000, listed.search)) if count]
+    if any(each is None for _, each in used):
+        return None
+    return round(sum(count * (each or 0) for count, each in used) / 1_000_000, 6)
 
 
-def _choose_price(price: float | None, ordinary: float) -> float:
-    return ordinary if price is None else price
+def _choose_price(listed: Price, usage: Usage) -> Price | None:
+    """Return the price for the tier and the length of a call; None if it is unknown."""
+    price = listed.tiers.get(usage.tier) if usage.tier else listed
+    is_long = price is not None and price.long is not None and usage.input > price.long.above
+    return price.long.price if is_long and price is not None and price.long is not None else price

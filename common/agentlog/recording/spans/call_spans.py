@@ -111,7 +111,16 @@ class LLMCall(CallSpan):
             no cost.
     """
 
-    __slots__ = ("_prices", "cache_write_tokens", "cached_tokens", "cost_usd", "input_tokens", "model", "output_tokens")
+    __slots__ = (
+        "_prices",
+        "_usage",
+        "cache_write_tokens",
+        "cached_tokens",
+        "cost_usd",
+        "input_tokens",
+        "model",
+        "output_tokens",
+    )
     event_type = "llm_call"
     sets_cause = True
 
@@ -129,13 +138,16 @@ class LLMCall(CallSpan):
         self.cached_tokens: int | None = None
         self.cache_write_tokens: int | None = None
         self.cost_usd: float | None = None
+        self._usage = Usage(0, 0)
 
     def _reset(self) -> None:
         super()._reset()
         self._clear_usage()
 
     def set_usage(self, usage: Usage) -> None:
-        """Set the token counts."""
+        """Set the token counts, and the cost if the provider says it and the program hasn't set it."""
+        self._usage = usage
+        self.cost_usd = usage.cost_usd if self.cost_usd is None else self.cost_usd
         self.input_tokens, self.output_tokens = usage.input, usage.output
         self.cached_tokens, self.cache_write_tokens = usage.cached, usage.cache_write or None
 
@@ -151,8 +163,9 @@ class LLMCall(CallSpan):
         if self.input_tokens is None and not isinstance(self.output, str) and (usage := extract_usage(self.output)):
             self.set_usage(usage)
         if self.cost_usd is None and self.input_tokens is not None and self.output_tokens is not None:
-            counts = self.input_tokens, self.output_tokens, self.cached_tokens, self.cache_write_tokens
-            self.cost_usd = compute_cost_usd(str(self.model), Usage(*(count or 0 for count in counts)), self._prices)
+            counts = self.input_tokens, self.output_tokens, self.cached_tokens or 0, self.cache_write_tokens or 0
+            usage = Usage(*counts, *self._usage[len(counts) :])
+            self.cost_usd = compute_cost_usd(str(self.model), usage, self._prices)
         for name in ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "cost_usd"):
             if (value := getattr(self, name)) is not None:
                 payload[name] = value if isinstance(value, int) else float(value)
