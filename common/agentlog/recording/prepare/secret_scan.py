@@ -13,6 +13,7 @@ from itertools import accumulate
 
 import hyperscan
 
+from .pasted_secrets import CODE_WORDS, COMMAND_WORDS, SIGNATURE_WORDS
 from .secrets import (
     BEARER,
     CARD_PATTERN,
@@ -30,12 +31,16 @@ from .secrets import (
 )
 
 _NAMES = rf"(?:{CREDENTIAL_NAMES}|(?:{'|'.join(PASSWORD_OWNERS)})[-_]pass|token)"
+# The exact names in these places would take twice as long to compile.
+_ROUGH_NAMES = "(?:pass|pwd|secret|key|token|authorization|credential|cookie|cvv|cvc|ssn)"
 _PREFIXES = "|".join(map(re.escape, PREFIXES + UNBROKEN_PREFIXES))
 # One length for all prefixes: a length for each took ten times as long to compile.
 _TOKEN_REST = rf"{WORD}{{{MIN_TOKEN_LENGTH - max(map(len, PREFIXES))}}}"
 _SPACE = r"(?:\s|\\[nrtf]|\\u00[0-9a-f]{2})"
 _AFTER_NAME = r"""(?:\\\\|\\"|['*`\]])*"""
 _QUOTES = r"""(?:\\\\|\\?"|')+"""
+_MARKS = rf"(?:{_SPACE}|\\\\|\\?\"|')*"
+_IN_TEXT = r'(?:[^"\\]|\\.)*'
 _BEFORE_WORD = r"(?:[^A-Za-z0-9_-]|\\[bfnrt]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2})"
 _BEFORE_DIGIT = r"(?:[^\d.]|\\u[0-9a-f]{4})"
 _PAYLOAD_MEMBER = b'"payload":'
@@ -52,7 +57,7 @@ class Hint(IntEnum):
 
 _ANY_CASE = hyperscan.HS_FLAG_CASELESS
 _PATTERNS = (
-    (Hint.LABEL, _ANY_CASE, rf'(?:{_NAMES}|"auth)"[,}}]'),
+    (Hint.LABEL, _ANY_CASE, rf'(?:{_NAMES}|{CODE_WORDS}|"auth)"[,}}]'),
     (Hint.CARD, 0, _BEFORE_DIGIT + CARD_PATTERN),
     (Hint.CERTAIN, _ANY_CASE, rf'(?:{_NAMES}|"auth)":'),
     (Hint.CERTAIN, _ANY_CASE, rf"{_NAMES}{_AFTER_NAME}{_SPACE}*[:=]"),
@@ -61,6 +66,13 @@ _PATTERNS = (
     (Hint.CERTAIN, 0, rf"{_BEFORE_WORD}(?:{_PREFIXES}){_TOKEN_REST}"),
     (Hint.CERTAIN, 0, rf"{_BEFORE_WORD}(?:{OTHER_TOKEN_SHAPES})"),
     (Hint.CERTAIN, 0, PEM),
+    (Hint.CERTAIN, _ANY_CASE, rf"(?:name|key){_MARKS}(?:[:=>]|u003e|&gt;){_MARKS}[A-Za-z0-9_./:-]*{_ROUGH_NAMES}"),
+    (Hint.CERTAIN, _ANY_CASE, rf"(?:<|u003c|&lt;)[A-Za-z0-9_.:-]*{_ROUGH_NAMES}"),
+    (Hint.CERTAIN, _ANY_CASE, rf"(?:machine|default){_SPACE}+{_IN_TEXT}password{_SPACE}"),
+    (Hint.CERTAIN, 0, rf"(?:{COMMAND_WORDS}){_IN_TEXT}-[A-Za-z]"),
+    (Hint.CERTAIN, 0, rf'(?:{COMMAND_WORDS})",'),
+    (Hint.CERTAIN, _ANY_CASE, rf"(?:[?&;]|u0026|%26|%3f){SIGNATURE_WORDS}(?:=|%3d)"),
+    (Hint.CERTAIN, _ANY_CASE, rf"""{CODE_WORDS}(?:"|{_AFTER_NAME}){_SPACE}*[:=]{_SPACE}*(?:\\\\|\\?"|['*`])*\d{{4}}"""),
     (Hint.CERTAIN, 0, r'://(?:[^\s:/"\\]|\\.)*:(?:[^\s/?#"\\]|\\.)+@'),
 )
 

@@ -1,9 +1,11 @@
 """The rules for secrets, by their names and by their shapes, and the redaction of a value by them. Pure."""
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import chain
 from typing import Any
+
+from .pasted_secrets import PastedRule, compile_rules, hide_pasted_secrets, is_code, is_command_option
 
 REDACTED = "[redacted]"
 
@@ -142,8 +144,9 @@ def _redact_object(value: dict[str, Any]) -> dict[str, Any]:
 def _redact_list(value: list[Any]) -> list[Any]:
     if all(map(_is_named_pair, value)):
         return [[pair[0], _redact_member(*pair)] for pair in value]
+    command = " ".join(inner for inner in value[:3] if isinstance(inner, str))
     return [
-        REDACTED if _is_flag_argument(before, inner) else redact_secrets(inner)
+        REDACTED if _is_flag_argument(before, inner, command) else redact_secrets(inner)
         for before, inner in zip(chain([None], value), value, strict=False)
     ]
 
@@ -157,15 +160,18 @@ def _is_named_pair(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
 
 
-def _is_flag_argument(flag: Any, value: Any) -> bool:
+def _is_flag_argument(flag: Any, value: Any, command: str) -> bool:
     """Return whether ``value`` is the argument of a secret ``flag``, as in ``["--password", "x"]``."""
-    texts = isinstance(flag, str) and isinstance(value, str)
-    return texts and value != "" and not value.startswith("-") and _FLAG_ALONE.match(flag) is not None
+    if not (isinstance(flag, str) and isinstance(value, str)) or value == "" or not flag.startswith("-"):
+        return False
+    return not value.startswith("-") and (
+        _FLAG_ALONE.match(flag) is not None or is_command_option(command, flag, value)
+    )
 
 
 def _is_secret(name: str, value: Any) -> bool:
     if value in (None, "", [], {}) or isinstance(value, bool | float) or not _is_secret_name(name):
-        return False
+        return is_code(name, value)
     return not (isinstance(value, dict) and _is_schema(value))
 
 
@@ -180,6 +186,12 @@ def _is_secret_name(name: str) -> bool:
     return _KEY.search(name) is not None
 
 
+@cache
+def _compile_pasted_rules() -> tuple[PastedRule, ...]:
+    """Return the rules for pasted secrets. Compiling them takes some milliseconds, so it waits for the first text."""
+    return compile_rules(_NAME_BEGINS + _NAMES, REDACTED)
+
+
 def _redact_text(text: str) -> str:
     """Return ``text`` with ``[redacted]`` in place of each secret.
 
@@ -190,6 +202,7 @@ def _redact_text(text: str) -> str:
     if len(text) >= MIN_TOKEN_LENGTH:
         text = _TOKEN.sub(REDACTED, text)
         text = _BEARER.sub(rf"\g<scheme> {REDACTED}", _PEM.sub(REDACTED, text) if "PRIVATE KEY" in text else text)
+    text = hide_pasted_secrets(text, _compile_pasted_rules())
     if "--" in text:
         text = _FLAG_GIVEN.sub(lambda match: f"{match['flag'] or match['listed']}{REDACTED}", text)
     if ":" in text or "=" in text:
