@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .current_tracer import current as current
     from .errors import AgentlogError as AgentlogError
     from .errors import KafkaError as KafkaError
     from .errors import KafkaRefused as KafkaRefused
@@ -31,6 +32,7 @@ _HOMES = {
     "Stats": "recording.delivery.accounting",
     "TopicNotFound": "errors",
     "carry": "recording.spans.context",
+    "current": "current_tracer",
 }
 __all__ = sorted(_HOMES)  # noqa: PLE0605  all keys are texts
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -21,7 +22,15 @@ from .recording.prepare.snapshot import format_error, make_error_fields
 from .recording.prices import PRICES, Price
 from .recording.sinks.outbound import MAX_NAME_LENGTH, Author, is_valid_name
 from .recording.spans.call_spans import Delegation
-from .recording.spans.context import ScopeToken, enter_scope, find_scope, leave_scope
+from .recording.spans.context import (
+    ScopeToken,
+    TracerBinding,
+    bind_tracer,
+    enter_scope,
+    find_scope,
+    leave_scope,
+    unbind_tracer,
+)
 from .recording.spans.methods import RecordingMethods
 from .recording.spans.propagation import make_headers, parse_headers
 from .recording.spans.recorder import Recorder
@@ -99,6 +108,7 @@ class AgentTracer(RecordingMethods):
         self._owns_session, self._has_started, self._has_ended = True, False, False
         self._delegation: Delegation | None = None
         self._scope_token: ScopeToken | None = None
+        self._binding: TracerBinding | None = None
         if os.environ.get("AGENTLOG_DISABLED", "") in ("", "0"):
             target, topic = resolve_target(cluster, kafka, file, topic)
             options = RecordingOptions(
@@ -216,8 +226,21 @@ class AgentTracer(RecordingMethods):
                 recorder, "session_end", {name: value for name, value in end_fields.items() if value is not None}, {}
             )
 
+    @contextmanager
+    def as_current(self) -> Iterator[Self]:
+        """Make it the tracer of ``agentlog.current()`` for a ``with`` block that neither starts nor ends the session.
+
+        A tracer's own ``with`` block does this by itself.
+        """
+        binding = bind_tracer(self)
+        try:
+            yield self
+        finally:
+            unbind_tracer(binding)
+
     def __enter__(self) -> Self:
         self.start()
+        self._binding = bind_tracer(self)
         if self._recorder is not None:
             self._scope_token = enter_scope(self._recorder, self._recorder.root, None)
         return self
@@ -235,6 +258,9 @@ class AgentTracer(RecordingMethods):
         if self._scope_token is not None:
             leave_scope(self._scope_token)
             self._scope_token = None
+        if self._binding is not None:
+            unbind_tracer(self._binding)
+            self._binding = None
         if self._delegation is not None:
             self._delegation.set_as_cause()
         else:
@@ -284,7 +310,7 @@ class AgentTracer(RecordingMethods):
         """Return the tracer of the agent that does the work of ``delegation``."""
         tracer = copy(self)
         tracer._author = Author(session_id or self.session_id, _check_name("agent_id", agent_id))
-        tracer._goal, tracer._scope_token, tracer._delegation = goal, None, None
+        tracer._goal, tracer._scope_token, tracer._binding, tracer._delegation = goal, None, None, None
         tracer._owns_session, tracer._has_started, tracer._has_ended = session_id is not None, False, False
         if self._recorder is not None:
             tracer._delegation, tracer._parent = delegation, delegation.event_id

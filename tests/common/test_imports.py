@@ -36,6 +36,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "recording.spans",
         "recording",
         "tracer",
+        "current_tracer",
         "adapters",
     ),
     "kshark": (

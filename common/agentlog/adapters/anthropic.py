@@ -10,7 +10,7 @@ from anthropic import AsyncStream, Stream
 
 from ..recording.prepare.token_usage import parse_usage
 from ..recording.spans.call_spans import LLMCall
-from ..tracer import AgentTracer
+from ..recording.spans.methods import RecordingMethods
 from .answer_parts import join_pieces, merge_delta, parse_arguments
 from .method_wrapper import MethodKind, RecordedMethod, dump_model, make_begin, record_method
 from .recorded_stream import CLOSED_EARLY, finish_on_error, ignore_read_errors
@@ -20,26 +20,29 @@ Client = TypeVar("Client")
 _begin = make_begin("messages", "system")
 
 
-def record_anthropic(client: Client, tracer: AgentTracer) -> Client:
+def record_anthropic(client: Client, tracer: RecordingMethods) -> Client:
     """Record each ``messages`` and ``beta.messages`` call of a client.
 
     Args:
         client: an ``Anthropic`` or ``AsyncAnthropic``.
-        tracer: the tracer that records the calls.
+        tracer: the tracer that records the calls; ``agentlog.current()`` for a client that several sessions share.
 
     Returns:
         the same client.
+
+    Raises:
+        UsageError: another tracer records the client already.
     """
     untyped_client: Any = client
     kind = MethodKind(_begin, _set_answer, _MessageCollector, (Stream, AsyncStream))
     for messages in (untyped_client.messages, getattr(getattr(untyped_client, "beta", None), "messages", None)):
         for name in ("create", "parse"):
-            record_method(messages, name, lambda method: RecordedMethod(method, tracer, kind))
-        record_method(messages, "stream", lambda method: _record_stream_method(method, tracer))
+            record_method(messages, name, tracer, lambda method: RecordedMethod(method, tracer, kind))
+        record_method(messages, "stream", tracer, lambda method: _record_stream_method(method, tracer))
     return client
 
 
-def _record_stream_method(method: Callable[..., Any], tracer: AgentTracer) -> Callable[..., Any]:
+def _record_stream_method(method: Callable[..., Any], tracer: RecordingMethods) -> Callable[..., Any]:
     return lambda *args, **kwargs: _RecordedStreamManager(method(*args, **kwargs), _begin(tracer, kwargs))
 
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from ..errors import UsageError
 from ..recording.spans.call_spans import LLMCall
+from ..recording.spans.methods import RecordingMethods
 from ..tracer import AgentTracer
 from .recorded_stream import AnswerCollector, finish_on_error, ignore_read_errors, record_stream
 
-BeginCall = Callable[[AgentTracer, dict[str, Any]], LLMCall]
+BeginCall = Callable[[RecordingMethods, dict[str, Any]], LLMCall]
 SetAnswer = Callable[[LLMCall, Any], None]
 
 
@@ -30,20 +32,30 @@ class MethodKind(NamedTuple):
     stream_classes: tuple[type, ...]
 
 
-def record_method(owner: Any, name: str, wrap: Callable[[Any], Callable[..., Any]]) -> None:
-    """Replace a method of ``owner`` by the result of ``wrap``, once. Do nothing if there is no such method."""
+def record_method(owner: Any, name: str, tracer: RecordingMethods, wrap: Callable[[Any], Callable[..., Any]]) -> None:
+    """Replace a method of ``owner`` by the result of ``wrap``. Do nothing if there is no such method.
+
+    Raises:
+        UsageError: another tracer records it already.
+    """
     method = getattr(owner, name, None)
-    if method is None or getattr(method, "agentlog_recorded", False):
+    is_disabled = isinstance(tracer, AgentTracer) and tracer._recorder is None
+    if method is None or is_disabled or (recording := getattr(method, "agentlog_tracer", None)) is tracer:
         return
+    if recording is not None:
+        raise UsageError(
+            "this client is recorded by another tracer already, and all its calls go to that one's session; "
+            "record it once, with agentlog.current() as the tracer, and each call goes to the session around it"
+        )
     recorded = functools.update_wrapper(wrap(method), method)
-    recorded.agentlog_recorded = True  # type: ignore[attr-defined]
+    recorded.agentlog_tracer = tracer  # type: ignore[attr-defined]
     setattr(owner, name, recorded)
 
 
 class RecordedMethod:
     """A method that asks a model, recorded."""
 
-    def __init__(self, method: Callable[..., Any], tracer: AgentTracer, kind: MethodKind) -> None:
+    def __init__(self, method: Callable[..., Any], tracer: RecordingMethods, kind: MethodKind) -> None:
         self._method, self._tracer, self._kind = method, tracer, kind
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -91,7 +103,7 @@ def make_begin(input_name: str, *extra_names: str) -> BeginCall:
         extra_names: further arguments that belong to the input, if they are given.
     """
 
-    def begin(tracer: AgentTracer, kwargs: dict[str, Any]) -> LLMCall:
+    def begin(tracer: RecordingMethods, kwargs: dict[str, Any]) -> LLMCall:
         extra = {name: kwargs[name] for name in extra_names if _is_given(kwargs.get(name))}
         input_value = kwargs.get(input_name)
         known = {input_name, "model", "extra_headers", "timeout", *extra_names}

@@ -10,7 +10,7 @@ from openai import AsyncStream, Stream
 from ..recording.prepare.finish import describe_error
 from ..recording.prepare.token_usage import find_service_tier, parse_usage
 from ..recording.spans.call_spans import LLMCall
-from ..tracer import AgentTracer
+from ..recording.spans.methods import RecordingMethods
 from .answer_parts import join_pieces, merge_delta, merge_tool_call
 from .background_responses import UNFINISHED, BackgroundResponses
 from .method_wrapper import MethodKind, RecordedMethod, dump_model, make_begin, record_method
@@ -20,17 +20,20 @@ Client = TypeVar("Client")
 STREAM_CLASSES = (Stream, AsyncStream)
 
 
-def record_openai(client: Client, tracer: AgentTracer) -> Client:
+def record_openai(client: Client, tracer: RecordingMethods) -> Client:
     """Record each ``chat.completions`` and ``responses`` call of a client, also of ``client.beta``.
 
     A streamed chat reports its tokens only if ``stream_options={"include_usage": True}`` asks for them.
 
     Args:
         client: an ``OpenAI`` or ``AsyncOpenAI``.
-        tracer: the tracer that records the calls.
+        tracer: the tracer that records the calls; ``agentlog.current()`` for a client that several sessions share.
 
     Returns:
         the same client.
+
+    Raises:
+        UsageError: another tracer records the client already.
     """
     untyped_client: Any = client
     chat = MethodKind(make_begin("messages"), _set_chat_answer, _ChatCollector, STREAM_CLASSES)
@@ -43,12 +46,11 @@ def record_openai(client: Client, tracer: AgentTracer) -> Client:
     )
     for namespace in (untyped_client, untyped_client.beta):
         for name in ("create", "parse"):
-            record_method(namespace.chat.completions, name, lambda method: RecordedMethod(method, tracer, chat))
-            record_method(
-                getattr(namespace, "responses", None), name, lambda method: RecordedMethod(method, tracer, response)
-            )
+            record_method(namespace.chat.completions, name, tracer, lambda method: RecordedMethod(method, tracer, chat))
+            responses = getattr(namespace, "responses", None)
+            record_method(responses, name, tracer, lambda method: RecordedMethod(method, tracer, response))
     for name in ("retrieve", "cancel"):
-        record_method(untyped_client.responses, name, lambda method: background.record_fetch(method, response))
+        record_method(untyped_client.responses, name, tracer, lambda method: background.record_fetch(method, response))
     return client
 
 

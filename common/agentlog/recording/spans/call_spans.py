@@ -222,7 +222,7 @@ class NonRecordingSpan(LLMCall, Retrieval):
     __slots__ = ()
 
     def __init__(self) -> None:
-        self.recorder = cast(Recorder, None)
+        self.recorder, self.is_gone = cast(Recorder, None), False
         self.event_id = self.model = ""
         self.output = self.error = self.finish_reason = self.cost_usd = None
         self.input_tokens = self.output_tokens = self.cached_tokens = self.cache_write_tokens = None

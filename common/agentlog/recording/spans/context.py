@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import ContextVar, Token, copy_context
 from typing import Any, ParamSpec, Protocol, TypeVar
 
@@ -132,3 +133,44 @@ class ContextThreadPoolExecutor(ThreadPoolExecutor):
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
         """Submit ``fn`` together with the current context."""
         return super().submit(copy_context().run, fn, *args, **kwargs)
+
+
+class TracerBinding:
+    """A stretch of code in which a tracer is the current one.
+
+    Attributes:
+        tracer: the tracer.
+        outer: the binding around it, or None.
+        is_gone: whether it ended in a context in which it couldn't be undone. Then it is passed over.
+    """
+
+    __slots__ = ("is_gone", "outer", "token", "tracer")
+
+    def __init__(self, tracer: Any, outer: "TracerBinding | None") -> None:
+        self.tracer, self.outer, self.is_gone = tracer, outer, False
+        self.token: Token[TracerBinding | None]
+
+
+_bound: ContextVar[TracerBinding | None] = ContextVar("agentlog_tracer", default=None)
+
+
+def bind_tracer(tracer: Any) -> TracerBinding:
+    """Make ``tracer`` the current one in this context. ``unbind_tracer`` ends that."""
+    binding = TracerBinding(tracer, _bound.get())
+    binding.token = _bound.set(binding)
+    return binding
+
+
+def unbind_tracer(binding: TracerBinding) -> None:
+    """Make the tracer before it the current one again."""
+    binding.is_gone = True
+    with suppress(ValueError, RuntimeError):  # bound in another context: what is gone is passed over there
+        _bound.reset(binding.token)
+
+
+def find_bound_tracer() -> Any:
+    """Return the current tracer of this context, or None."""
+    binding = _bound.get()
+    while binding is not None and binding.is_gone:
+        binding = binding.outer
+    return None if binding is None else binding.tracer

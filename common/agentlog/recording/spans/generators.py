@@ -40,7 +40,7 @@ class _GeneratorSpan:
 
     def keep_item(self, item: Any) -> None:
         """Keep a copy of ``item`` for the record."""
-        if len(self._items) < MAX_RECORDED_ITEMS:
+        if len(self._items) < MAX_RECORDED_ITEMS and self._span.recorder is not None:
             self._items.append(snapshot(item))
 
 
