@@ -103,6 +103,8 @@ def _extract_response_finish(response: Any) -> Finish:
     items = output if isinstance(output, list | tuple) else ()
     if any(get_field(item, "type") in ("function_call", "custom_tool_call") for item in items):
         return Finish("tool_calls")
+    if any(get_field(item, "type") == "mcp_approval_request" for item in items):
+        return Finish("waiting_for_approval")
     parts = [
         part for item in items if get_field(item, "type") == "message" for part in get_field(item, "content") or ()
     ]

@@ -108,6 +108,12 @@ class Span:
         """
         self._scope_token = enter_scope(recorder or self.recorder, self.event_id, self)
 
+    def close_scope(self) -> None:
+        """Stop being the parent of further events. ``finish`` does this by itself."""
+        if self._scope_token is not None:
+            leave_scope(self._scope_token, self)
+            self._scope_token = None
+
     def set_input(self, value: Any) -> None:
         """Set the input, if it is known only after the beginning."""
         self._payload["input"] = snapshot(value)
@@ -120,8 +126,7 @@ class Span:
         Args:
             error: the exception that ended it, if any.
         """
-        if self._scope_token is not None:
-            leave_scope(self._scope_token, self)
+        self.close_scope()
         if self._process != self.recorder.delivery.process:
             return
         latency_ns = time.perf_counter_ns() - self.began
