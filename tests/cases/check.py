@@ -40,10 +40,7 @@ def _find(value: Any, path: str) -> Any:
         place, member = match.groups()
         if place == "*":
             return [_find(each, path[match.end() :]) for each in value]
-        if member is not None:
-            value = value[member]
-        else:
-            value = value[json.loads(place)]
+        value = value[member] if member is not None else value[json.loads(place)]
     return value
 
 

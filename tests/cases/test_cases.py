@@ -1,8 +1,8 @@
 """Inputs from the field, each with what is right.
 
-Each folder here has a ``cases.json``, and the files that its cases need. ``CASES=FOLDER`` runs the cases of another one.
-A case has a ``command`` for bash, which runs in an empty folder with copies of its ``files``; and what is right: ``exit``,
-``stdout``, ``stderr``, ``written`` (by file), ``json`` and ``ndjson``. ``check`` says what each of these may hold.
+Each folder here has a ``cases.json``, and the files that its cases need. ``CASES=FOLDER`` runs those of another folder.
+A case has a ``command`` for bash, which runs in an empty folder with copies of its ``files``. It says what is right:
+``exit``, ``stdout``, ``stderr``, ``written`` (by file), ``json`` and ``ndjson``. ``check`` says what each may hold.
 ``kafka`` asks for an empty topic, and ``env`` for variables.
 """
 
