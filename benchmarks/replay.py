@@ -12,6 +12,7 @@ from agentlog.settings.clusters import Cluster
 from devkafka import KafkaCluster, create_topic
 
 from .measure import print_line, run_in_turn
+from .texts import make_text
 
 PARTITIONS = 20
 START_TIME = datetime(2026, 1, 15, tzinfo=UTC)
@@ -24,7 +25,7 @@ KSHARK = f"{sys.executable} -m kshark"
 def make_event(number: int, session: str) -> bytes:
     """Make an event of about 570 bytes."""
     timestamp = START_TIME + timedelta(milliseconds=number * 20)
-    note = f"step {number} of the nightly reconciliation, account {number % 977}, " * 4
+    note = make_text(number, 240)
     return (
         f'{{"event_id":"evt_{number:09}","session_id":"{session}","agent_id":"reconciler-v{number % 7}",'
         f'"timestamp":"{timestamp:%Y-%m-%dT%H:%M:%S}.{timestamp.microsecond // 1000:03}Z","event_type":"tool_call",'
