@@ -1,4 +1,4 @@
-"""Files that appear only when they are complete: written beside their place, then moved there."""
+"""The user's files: their paths, and new ones that appear only when they are complete."""
 
 import gzip
 import io
@@ -12,6 +12,14 @@ from .errors import UsageError
 
 MAX_NAME_CHARACTERS = 50
 """A temporary name keeps this many characters of the file's name, so that any file system accepts it."""
+
+
+def expand_home(path: str | Path) -> Path:
+    """Return a path with the home folder in place of ``~``; the path as it is where nobody knows that folder."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agentlog.event.event import Place, Unreadable
 from agentlog.log.admin import TopicIdentityRequest
+from agentlog.log.capture_file import format_file_name
 from agentlog.log.open_source import check_file_alone, choose_cluster, load_user_settings
 from agentlog.log.reader import KafkaReader
 from agentlog.session.coverage import SearchReport
@@ -122,7 +123,7 @@ def _load_from_topic(reader: KafkaReader, topic: str, store: Store) -> SessionLi
 
 
 def _load_from_file(path: str, store: Store) -> SessionList:
-    searched = SearchReport("standard input" if path == "-" else path)
+    searched = SearchReport(format_file_name(path))
     with show_progress(lambda: progress_text(searched)), CaptureIndexer(path, searched) as indexer:
         indexer.index_into(store)
         while to_recompute := store.load_sessions_to_recompute():

@@ -9,7 +9,7 @@ from agentlog.terminal.options import FromOption, SourceOptions, ToOption, Verbo
 from agentlog.terminal.run import log_to_stderr
 
 from ..source.session_request import SessionRequest
-from .options import NoCatalogOption, check_session, complete_session
+from .options import NoCatalogOption, complete_session
 
 
 def export(
@@ -46,7 +46,5 @@ def export(
     from ..transfer.export import export_sessions
 
     log_to_stderr(verbose)
-    for session in sessions:
-        check_session(session)
     bounds = parse_range(start, end)
     export_sessions([SessionRequest(each, source, bounds, not no_catalog) for each in dict.fromkeys(sessions)], output)

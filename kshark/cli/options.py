@@ -60,7 +60,6 @@ class SessionOptions(NamedTuple):
         self.terminal.apply()
         bounds = parse_range(self.start, self.end)
         request = SessionRequest(self.session or "", self.source, bounds, use_catalogue=not self.no_catalog)
-        check_session(self.session)
         if self.session is None:
             from ..sessions.choose_session import choose_session
 
@@ -68,9 +67,3 @@ class SessionOptions(NamedTuple):
         if self.last:
             raise UsageError(f"--last takes the place of SESSION, and {self.session} was given; leave out one")
         return request
-
-
-def check_session(session: str | None) -> None:
-    """Raise UsageError for an empty SESSION, which is a variable of the user's shell that isn't set."""
-    if session == "":
-        raise UsageError("SESSION is empty: is a variable of your shell not set?")

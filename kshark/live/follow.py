@@ -1,11 +1,16 @@
 """The option `kshark replay --follow`: a session's steps, followed by its new events as they arrive."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from agentlog.errors import UsageError
 from agentlog.event import capture
 from agentlog.event.event import Record, Unreadable
 from agentlog.event.position import PositionRange
+from agentlog.log.growing_capture import GrowingCapture, open_growing
+from agentlog.log.open_source import check_file_alone
 from agentlog.log.topic_source import TopicSource
 from agentlog.session.coverage import measure_coverage
 from agentlog.session.timeline import LiveTimeline, Step, Timeline, build_timeline
@@ -21,6 +26,7 @@ from ..view.replay_options import ReplayOptions
 from ..view.step_lines import format_step, format_steps
 from ..view.timeline_text import format_footer, format_header
 
+LiveSource = TopicSource | GrowingCapture
 MIN_LARGEST_NUMBER = 999
 """The column of step numbers has room for this number, because more steps will arrive."""
 
@@ -34,7 +40,7 @@ def follow_session(request: SessionRequest, options: ReplayOptions) -> None:
     """
     _check_options(request, options)
     session_id, span = request.session_id, request.span
-    with open_topic(request) as source:
+    with _open_source(request) as source:
         records, _ = read_records(request, source)
         known_timeline = build_timeline(session_id, records)
         if not records:
@@ -47,8 +53,24 @@ def follow_session(request: SessionRequest, options: ReplayOptions) -> None:
             _show_end(build_timeline(session_id, records), span, source, options)
 
 
+@contextmanager
+def _open_source(request: SessionRequest) -> Iterator[LiveSource]:
+    """Open the topic, or the capture file that is being written."""
+    if request.source.file is None:
+        with open_topic(request) as topic:
+            yield topic
+    else:
+        check_file_alone(request.source)
+        with open_growing(request.source.file, sys.stdin.buffer) as file:  # type: ignore[arg-type]
+            yield file
+
+
 def _follow_live(
-    session_id: str, source: TopicSource, known_timeline: Timeline, records: list[Record], options: ReplayOptions
+    session_id: str,
+    source: LiveSource,
+    known_timeline: Timeline,
+    records: list[Record],
+    options: ReplayOptions,
 ) -> None:
     live, layout = LiveTimeline(known_timeline), _make_layout(known_timeline, options)
     unreadable_report = UnreadableReport()
@@ -69,7 +91,7 @@ def _follow_live(
             return
 
 
-def _show_known(known_timeline: Timeline, span: PositionRange, source: TopicSource, options: ReplayOptions) -> None:
+def _show_known(known_timeline: Timeline, span: PositionRange, source: LiveSource, options: ReplayOptions) -> None:
     steps = [step for step in known_timeline.steps if options.matches(step)]
     if options.format == "ndjson":
         write_bytes(render_ndjson(steps))
@@ -92,7 +114,7 @@ def _show_step(step: Step, layout: Layout, options: ReplayOptions) -> None:
         write_lines(format_step(step, layout))
 
 
-def _show_end(timeline: Timeline, span: PositionRange, source: TopicSource, options: ReplayOptions) -> None:
+def _show_end(timeline: Timeline, span: PositionRange, source: LiveSource, options: ReplayOptions) -> None:
     if options.format == "text" and timeline.steps:
         coverage = measure_coverage(source.searched, timeline, span)
         write_lines(
@@ -109,8 +131,6 @@ def _show_end(timeline: Timeline, span: PositionRange, source: TopicSource, opti
 
 
 def _check_options(request: SessionRequest, options: ReplayOptions) -> None:
-    if request.source.file is not None:
-        raise UsageError("--follow needs a cluster: a capture file doesn't grow")
     if request.span.end is not None:
         raise UsageError("--follow goes on for as long as the session does; leave out --to")
     if options.format not in ("text", "ndjson"):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agentlog.atomic_file import open_replacement
 from agentlog.errors import UsageError
+from agentlog.event.escape import escape_controls
 from agentlog.formatting import format_count
 from agentlog.terminal.output import write_bytes, write_stderr
 
@@ -36,7 +37,10 @@ def write_report(request: SessionRequest, output: str | None, full: bool) -> Non
     if path is None:
         return write_bytes(pieces)
     _write_page(path, pieces)
-    write_stderr(f"wrote {path}: {format_count(timeline.totals.events, 'event')}, {path.stat().st_size / 1e6:,.1f} MB")
+    write_stderr(
+        f"wrote {escape_controls(str(path))}: {format_count(timeline.totals.events, 'event')}, "
+        f"{path.stat().st_size / 1e6:,.1f} MB"
+    )
     return None
 
 
@@ -63,4 +67,4 @@ def _write_page(path: Path, pieces: Iterable[bytes]) -> None:
         with open_replacement(path) as file:
             file.writelines(pieces)
     except OSError as error:
-        raise UsageError(f"{path} can't be written: {error.strerror}") from error
+        raise UsageError(f"{escape_controls(str(path))} can't be written: {error.strerror}") from error

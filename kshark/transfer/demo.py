@@ -5,6 +5,7 @@ from pathlib import Path
 
 from agentlog.errors import UsageError
 from agentlog.event import capture, codec
+from agentlog.event.escape import escape_controls
 from agentlog.event.event import Record
 from agentlog.log.open_source import parse_moment
 from agentlog.terminal.output import write_bytes, write_stderr
@@ -27,8 +28,8 @@ def write_file(path: str, start_time: str | None) -> None:
         with Path(path).open("wb") as file:
             file.writelines(lines)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
-    write_stderr(f"wrote {path}; try: kshark replay {INVOICE_847} --file {path}")
+        raise UsageError(f"{escape_controls(path)}: {error.strerror}") from error
+    write_stderr(f"wrote {escape_controls(path)}; try: kshark replay {INVOICE_847} --file {escape_controls(path)}")
     return None
 
 

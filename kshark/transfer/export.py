@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from agentlog.atomic_file import open_output_file
 from agentlog.errors import NothingToShow, UsageError
 from agentlog.event import capture
+from agentlog.event.escape import escape_controls
 from agentlog.event.event import Record, Unreadable
 from agentlog.formatting import format_count
 from agentlog.log.source import Source
@@ -87,6 +88,6 @@ def export_sessions(sessions: Sequence[SessionRequest], path: str) -> None:
                 file.write(line)
         export_run.unreadable.write()
         session_count = format_count(len(sessions) - len(export_run.missing), "session")
-        write_stderr(f"wrote {path}: {format_count(export_run.events, 'event')} of {session_count}")
+        write_stderr(f"wrote {escape_controls(path)}: {format_count(export_run.events, 'event')} of {session_count}")
     if export_run.missing:
         raise NothingToShow("\n".join(export_run.missing))

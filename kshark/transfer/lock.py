@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from agentlog.errors import UsageError
-from agentlog.log.capture_file import copy_stream
+from agentlog.log.capture_file import copy_stream, format_file_name
 
 
 class LockedCapture(NamedTuple):
@@ -32,27 +32,28 @@ def lock_capture(path: str) -> Iterator[LockedCapture]:
     """
     if path == "-":
         with copy_stream(sys.stdin.buffer) as copy:
-            yield LockedCapture(copy, "standard input")
+            yield LockedCapture(copy, format_file_name(path))
         return
+    name = format_file_name(path)
     try:
         file = Path(path).open("rb")  # noqa: SIM115  closed below
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}. Name a capture file, or - for standard input.") from error
+        raise UsageError(f"{name}: {error.strerror or error}. Name a capture file, or - for standard input.") from error
     with file:
         if Path(path).is_file():
-            _lock_file(file, path)
-            yield LockedCapture(path, path)
+            _lock_file(file, name)
+            yield LockedCapture(path, name)
         else:
             with copy_stream(file) as copy:
-                yield LockedCapture(copy, path)
+                yield LockedCapture(copy, name)
 
 
-def _lock_file(file: BinaryIO, path: str) -> None:
+def _lock_file(file: BinaryIO, name: str) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise UsageError(
-            f"{path} is in use by an AgentTracer, which sends it itself when Kafka is back, or by another import"
+            f"{name} is in use by an AgentTracer, which sends it itself when Kafka is back, or by another import"
         ) from None
     except OSError:  # a file system without locks: nobody else could lock it either
         return

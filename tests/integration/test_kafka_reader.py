@@ -322,6 +322,18 @@ def trim(bootstrap: str, topic: str, offset: int, partition: int = 0) -> None:
         future.result(timeout=30)
 
 
+def test_a_broker_that_knows_no_record_since_a_time_is_not_believed_where_the_last_one_is_newer(
+    kafka: str, topic: Topics, reader: KafkaReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = topic(partitions=2)
+    produce(kafka, name, [message(i, at, partition=0) for i, at in (("old", -60), ("a", 1), ("b", 2))])
+    produce(kafka, name, [message("other", -60, partition=1)])
+    monkeypatch.setattr(reader, "find_offsets_at", lambda topic, partitions, at: dict.fromkeys(partitions))
+    source = TopicSource(reader, name, None, all_partitions=True)
+    assert read(source, PositionRange(Moment(NOON))) == ["a", "b"]
+    assert source.searched.expected == 3
+
+
 def test_a_log_that_was_trimmed_says_where_it_begins_now(kafka: str, topic: Topics, reader: KafkaReader) -> None:
     name = topic(partitions=3)
     produce(kafka, name, [message(f"e{n}", n, partition=0) for n in range(5)])

@@ -14,6 +14,7 @@ import orjson
 
 from ..errors import UsageError
 from . import codec
+from .escape import escape_controls
 from .event import Place, Record, Unreadable
 
 if TYPE_CHECKING:
@@ -167,7 +168,9 @@ def open_capture(path: str, stdin: io.BufferedReader) -> io.BufferedIOBase:
         raw = stdin if path == "-" else Path(path).open("rb")  # noqa: SIM115  the caller closes it
         magic = raw.peek(4)[:4]
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}. --file takes the path of a capture file.") from error
+        raise UsageError(
+            f"{escape_controls(path)}: {error.strerror or error}. --file takes the path of a capture file."
+        ) from error
     if magic[:2] == b"\x1f\x8b":
         raw = io.BufferedReader(_DecompressedStream(raw, lambda: zlib.decompressobj(wbits=31), zlib.error))
     elif magic == b"\x28\xb5\x2f\xfd":
@@ -229,7 +232,8 @@ def _open_zstd(raw: io.BufferedReader, path: str) -> io.BufferedReader:
     except ImportError:
         raw.close()
         raise UsageError(
-            f"{path} is compressed with zstd. Run pip install 'agentlog[zstd]', or decompress the file first."
+            f"{escape_controls(path)} is compressed with zstd. "
+            f"Run pip install 'agentlog[zstd]', or decompress the file first."
         ) from None
     return io.BufferedReader(_DecompressedStream(raw, zstandard.ZstdDecompressor().decompressobj, zstandard.ZstdError))
 

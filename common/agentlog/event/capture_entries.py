@@ -140,7 +140,7 @@ class _EntryReader:
         parts, depth, size = [scan.rest, b"\n"], scan.depth, len(scan.rest)
         for next_number, line in self._lines:
             deeper = foreign_form.measure_depth(line)
-            if deeper is None or not foreign_form.may_continue_object(line) or _is_event_line(line):
+            if deeper is None or not foreign_form.may_continue_object(line) or is_event_line(line):
                 self._returned.append((next_number, line))
                 break
             parts.append(line)
@@ -156,7 +156,7 @@ class _EntryReader:
     def _read_remainder(self, number: int, text: bytes) -> Iterator[Entry | Unreadable]:
         """Read an event behind other text, or say what the text is."""
         for start in foreign_form.find_event_starts(text):
-            if start and _is_event_line(text[start:]):
+            if start and is_event_line(text[start:]):
                 prefix, head = text[:start], capture.decode_head(text[start:])
                 place = foreign_form.read_prefix(prefix, head.session_id or "")
                 if prefix[:1] == b"{":  # a line that broke off, and the next write behind it
@@ -186,7 +186,7 @@ def _try_head(line: bytes) -> capture.LineHead | None:
         return None
 
 
-def _is_event_line(line: bytes) -> bool:
+def is_event_line(line: bytes) -> bool:
     """Whether a line holds an event and nothing else."""
     head = _try_head(line) if line[:1] == b"{" else None
     return head is not None and head.session_id is not None

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from ..event import capture
 from ..event.capture_entries import Entry, read_entries
+from ..event.escape import escape_controls
 from ..event.event import Place, Unreadable
 from ..event.position import PositionRange
 from ..session.coverage import SearchReport
@@ -19,7 +20,7 @@ class CaptureSource:
     """A capture file as a source; the path ``-`` is standard input."""
 
     def __init__(self, path: str, stdin: BufferedReader) -> None:
-        self.name = "standard input" if path == "-" else path
+        self.name = format_file_name(path)
         self.searched = SearchReport(self.name)
         self._path, self._stdin = path, stdin
 
@@ -31,7 +32,7 @@ class CaptureSource:
                 for entry in read_entries(stream, self.name):
                     self.searched.records += 1
                     number = entry.place.offset if isinstance(entry, Unreadable) else entry.number
-                    item = self._decode(entry, session_id)
+                    item = select_record(entry, session_id, self.searched)
                     if isinstance(item, Unreadable) or (item is not None and position_range.contains(item)):
                         self.searched.unreadable += isinstance(item, Unreadable)
                         yield item
@@ -39,14 +40,20 @@ class CaptureSource:
                 self.searched.unreadable += 1
                 yield _make_damage_record(self.name, number + 1, error)
 
-    def _decode(self, entry: Entry | Unreadable, session_id: str) -> RecordOrUnreadable | None:
-        """Return the record or what is unreadable; None for another session."""
-        if isinstance(entry, Unreadable):
-            return entry
-        if entry.session_id is not None and entry.session_id != session_id:
-            remember_session_ids(self.searched, [entry.session_id.encode()])
-            return None
-        return entry.decode(self.name)
+
+def select_record(entry: Entry | Unreadable, session_id: str, searched: SearchReport) -> RecordOrUnreadable | None:
+    """Return the record of an entry, or what is unreadable; None if it belongs to another session, which is noted."""
+    if isinstance(entry, Unreadable):
+        return entry
+    if entry.session_id is not None and entry.session_id != session_id:
+        remember_session_ids(searched, [entry.session_id.encode()])
+        return None
+    return entry.decode(searched.what)
+
+
+def format_file_name(path: str) -> str:
+    """Return a file's name for messages and JSON: one line of valid text, whatever its bytes are."""
+    return "standard input" if path == "-" else escape_controls(path)
 
 
 def read_all_records(path: str, name: str, stdin: BufferedReader) -> Iterator[RecordOrUnreadable]:

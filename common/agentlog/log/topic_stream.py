@@ -10,6 +10,9 @@ from .offset_range_reader import OffsetRangeReader
 from .reader import Bounds, KafkaReader, Message, message_place
 from .source import RecordOrUnreadable
 
+CHECKED_RECORDS = 20
+"""This many of a partition's last records are read where its broker knows none since a time."""
+
 
 def decode_message(message: Message) -> RecordOrUnreadable:
     """Decode the record in a message, or say why it is unreadable."""
@@ -32,12 +35,30 @@ def find_start_offsets(
     begins: Mapping[int, int | None]
     match since:
         case Moment():
-            begins = reader.find_offsets_at(topic, bounds, since.timestamp_ms)
+            told = reader.find_offsets_at(topic, bounds, since.timestamp_ms)
+            begins = told | _find_missed_starts(reader, topic, bounds, told, since)
         case Offset():
             begins = dict.fromkeys(bounds, since.offset)
         case None:
             begins = dict.fromkeys(bounds, 0)
     return {p: min(max(b.high if (begin := begins[p]) is None else begin, b.low), b.high) for p, b in bounds.items()}
+
+
+def _find_missed_starts(
+    reader: KafkaReader, topic: str, bounds: Mapping[int, Bounds], begins: Mapping[int, int | None], since: Moment
+) -> dict[int, int | None]:
+    """Return the first offset left of each partition whose broker knows no record since then, though it holds one.
+
+    Right after a deletion, a broker's index of times may lack records that are there. The last records tell.
+    """
+    asked = {p: b for p, b in bounds.items() if begins[p] is None and b.low < b.high}
+    starts = {p: max(b.low, b.high - CHECKED_RECORDS) for p, b in asked.items()}
+    newest: dict[int, int] = {}
+    for batch in OffsetRangeReader(reader, topic, starts, {p: b.high for p, b in asked.items()}).read_to_end():
+        for message in batch:
+            partition = message.partition() or 0
+            newest[partition] = max(message.timestamp()[1], newest.get(partition, 0))
+    return {p: asked[p].low for p, newest_ms in newest.items() if newest_ms >= since.timestamp_ms}
 
 
 class TopicStream:

@@ -1,14 +1,21 @@
 """A tool's commands: functions whose parameters are their options, made into a command line by typer."""
 
 import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 from typer.core import TyperGroup
+from typer.models import ParameterInfo
+
+from ..atomic_file import expand_home
+from ..errors import UsageError
 
 Function = Callable[..., None]
+MAX_NUMBER = 2**53
+"""An option's number that is larger counts as this one."""
 _HELP_WIDTH = 80
 
 
@@ -59,7 +66,33 @@ def _gather_value(name: str, hint: Any, values: Mapping[str, Any]) -> Any:
     if _is_group(hint):
         fields = _get_hints(hint).items()
         return hint(**{field: _gather_value(field, field_hint, values) for field, field_hint in fields})
-    return tuple(values[name]) if _is_repeatable(hint) else values[name]
+    info = next((each for each in get_args(hint)[1:] if isinstance(each, ParameterInfo)), None)
+    if _is_repeatable(hint):
+        return tuple(_check_value(name, info, value) for value in values[name])
+    return _check_value(name, info, values[name])
+
+
+def _check_value(name: str, info: ParameterInfo | None, value: Any) -> Any:
+    """Return an option's value, the path of a file without ``~``, a number that is too large for us cut.
+
+    Raises:
+        UsageError: it is empty, or no number.
+    """
+    if value == "" or (isinstance(value, float) and math.isnan(value)):
+        wrong = "is empty: is a variable of your shell not set?" if value == "" else "takes a number, not nan"
+        raise UsageError(f"{_get_flag(info) or name} {wrong}")
+    if info is not None and info.metavar == "FILE" and str(value).startswith("~"):
+        return type(value)(expand_home(value))
+    return min(value, MAX_NUMBER) if type(value) is int else value
+
+
+def _get_flag(info: ParameterInfo | None) -> str | None:
+    """Return an option's long name, or an argument's placeholder."""
+    if info is None:
+        return None
+    names = [info.default, *(info.param_decls or ())]  # in Annotated, typer takes the first name for a default
+    flags = [name for name in names if isinstance(name, str) and name.startswith("--")]
+    return flags[0] if flags else (info.metavar or "").removesuffix("...")
 
 
 def _get_hints(owner: Any) -> dict[str, Any]:
