@@ -63,7 +63,7 @@ def test_new_events_show_as_they_are_written_until_the_session_ends(follow: Foll
     write(path, encode_events([make_session_end(3)]))
     rest = running.communicate(timeout=30)[0]
     assert b"end        succeeded" in rest
-    assert b"4 lines; nothing is known" in rest
+    assert b"run.ndjson: 4 lines;" in rest
     assert running.returncode == 0
 
 
@@ -94,7 +94,7 @@ def test_an_empty_file_and_other_sessions_are_waited_in(follow: Follow, tmp_path
     )
     told = running.communicate(timeout=30)[0]
     assert b"evt_0" in told
-    assert b"other" not in told
+    assert b"elsewhere" not in told
     assert b"run.ndjson:3: not JSON: a line of other text" in told
 
 
