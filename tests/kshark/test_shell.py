@@ -52,7 +52,7 @@ def test_success_is_0(small: Path) -> None:
         (["replay", "x", "--topic", "no topic"], "'no topic' can't be a topic"),
         (["replay", "x"], "no cluster is given"),
         (["replay", ""], "SESSION is empty"),
-        (["export", "x", ""], "SESSION is empty"),
+        (["export", "x", "", "-o", "-"], "SESSION is empty"),
         (["replay", "x", "--file", ""], "--file is empty"),
         (["replay", "x", "--file", "f", "--agent", "a", "--agent", ""], "--agent is empty"),
         (["sessions", "--from", ""], "--from is empty"),
