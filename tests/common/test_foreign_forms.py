@@ -171,6 +171,10 @@ NAMED = {
     "bzip2": (b"BZh91AY&SY\n\n", "bzip2 -dc"),
     "zip": (b"PK\x03\x04\x14\n\n\n", "unzip -p"),
     "Parquet": (b"PAR1\x15\n\n\n", "Parquet"),
+    "a line that docker cut": (
+        b'{"log":"{\\"event_id\\": \\"e0\\", ","stream":"stdout","time":"x"}',
+        "docker cuts lines",
+    ),
     "a web page": (b"<!DOCTYPE html>\n<html>\n<body>\n", "web page"),
     "a tombstone in an envelope": (b'{"partition":0,"offset":1,"key":"s","payload":null}', "tombstone"),
     "no JSON in an envelope": (b'{"partition":0,"offset":1,"key":"s","payload":"hi"}', "not JSON"),

@@ -5,7 +5,7 @@ A form is read where it is certain, which means that a whole event stands in it,
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import msgspec
 
@@ -34,6 +34,7 @@ FOREIGN_FILES: Mapping[bytes, str] = {
 }
 """The first bytes of files that hold no lines of JSON, each with what to do."""
 
+_CONTAINER_LOG = "a container's log line that is no whole event; docker cuts lines at 16 KB"
 ZERO_BYTES = "zero bytes alone: the file wasn't written whole"
 
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\]]', re.DOTALL)
@@ -178,7 +179,7 @@ def _is_event(value: bytes) -> bool:
 
 def _read_envelope_place(members: Mapping[str, Any]) -> Place | None:
     """Return the record's place, if the envelope names partition and offset."""
-    topic, partition, offset = (members.get(name) for name in ("topic", "partition", "offset"))
+    topic, partition, offset = members.get("topic"), members.get("partition"), members.get("offset")
     if not _is_whole(partition, 2**31) or not _is_whole(offset, 2**63):
         return None
     times = [members[name] for name in TIME_MEMBERS if _is_whole(members.get(name), 2**63)]
@@ -186,7 +187,7 @@ def _read_envelope_place(members: Mapping[str, Any]) -> Place | None:
     return Place(topic if isinstance(topic, str) else None, partition, offset, times[0] if times else None, headers)
 
 
-def _is_whole(value: object, limit: int) -> bool:
+def _is_whole(value: object, limit: int) -> TypeGuard[int]:
     return type(value) is int and 0 <= value < limit
 
 
@@ -245,7 +246,7 @@ def explain_form(text: bytes) -> str | None:
     if text[:1] == b"{" and b'"steps"' in text and b'"searched"' in text:
         return "a document of --format json, no capture file; keep sessions with --format ndjson, or kshark export"
     if text[:1] in (b"{", b"["):
-        return None
+        return _CONTAINER_LOG if text.startswith(b'{"log":') else None
     if b'"event_id"' in text and b"{" in text:
         return "an event behind other text; cut that off, for example with sed 's/^[^{]*//', or use kshark export"
     return "not JSON: a line of other text"

@@ -33,10 +33,11 @@ def parse_timestamp(value: object) -> datetime:
         ValueError: it is no time that can be read for certain; the message names it, and says what is wanted.
     """
     try:
-        for pattern, parse in _PARSERS.items() if isinstance(value, str) else ():
-            if (match := pattern.fullmatch(value.strip())) is not None:
-                return parse(match)
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if isinstance(value, str):
+            for pattern, parse in _PARSERS.items():
+                if (match := pattern.fullmatch(value.strip())) is not None:
+                    return parse(match)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
             return _parse_epoch(Decimal(repr(value)))
     except (ValueError, OverflowError, ArithmeticError):
         pass
