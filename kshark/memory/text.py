@@ -8,7 +8,7 @@ from agentlog.formatting import format_count
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step
 from agentlog.terminal.style import Style
-from agentlog.terminal.text_width import cell_width, clip_text, wrap_text
+from agentlog.terminal.text_width import cell_width, clip_text, elide_middle, wrap_text
 from agentlog.text.coverage_text import describe_coverage
 from agentlog.text.step_text import fold_runs
 
@@ -48,7 +48,7 @@ def _render_state(
     state: AgentState, change: StateChange | None, report: MemoryReport, writer: NumberedStepWriter
 ) -> Iterator[str]:
     layout, goal = writer.layout, report.timeline.goal
-    name = clip_text(state.lane.agent_id, layout.columns)
+    name = elide_middle(state.lane.agent_id, min(60, layout.columns))
     caller = clip_text(describe_caller(state), max(layout.columns - cell_width(name) - 2, 0))
     yield f"{layout.paint(name, Style.NAME)}  {caller}".rstrip()
     yield from writer.render_named(

@@ -13,15 +13,16 @@ function detailsNode(step) {
 function* parts(step) {
   const events = lines.slice(firstLine[step], firstLine[step + 1]).map(parsed);
   const event = events.at(-1);
-  const payload = wholes.has(step) ? parsed(wholes.get(step))[1] : event.payload ?? {};
+  const payload = withMarks((wholes.has(step) ? parsed(wholes.get(step))[1] : event.payload) ?? {});
+  const context = withMarks(event.context ?? {});
   yield facts(step, event);
-  yield* reason(event.context ?? {});
+  yield* reason(context);
   const names = Object.keys(payload);
   const first = NAMED_FIRST.filter((name) => names.includes(name));
   for (const name of [...first, ...names.filter((name) => !first.includes(name))]) {
     yield* valueNodes(NAMES[name] ?? name, payload[name], name === "error" ? "error" : "");
   }
-  for (const [name, value] of Object.entries(event.context ?? {})) {
+  for (const [name, value] of Object.entries(context)) {
     if (!["reasoning", "model", "confidence", "parent_event_id"].includes(name)) yield* valueNodes(name, value);
   }
   yield asStored(step);

@@ -16,7 +16,7 @@ from ..view.ndjson import render_ndjson
 from .step_columns import render_step_columns
 from .summary_html import escape_text, render_foot, render_head
 
-SCRIPTS = ("words", "data", "find", "rows", "list", "details", "axis", "picture", "tables", "keys", "main")
+SCRIPTS = ("words", "media", "data", "find", "rows", "list", "details", "axis", "picture", "tables", "keys", "main")
 """The parts of the page's script, in order."""
 CHUNK_BYTES = 2_000_000
 """The size of a packed block of events, which a browser unpacks in a few milliseconds."""

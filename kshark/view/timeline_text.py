@@ -8,7 +8,7 @@ from agentlog.formatting import format_count, format_dollars, format_duration, s
 from agentlog.session.coverage import Coverage
 from agentlog.session.timeline import Step, Timeline, Totals
 from agentlog.terminal.style import Style
-from agentlog.terminal.text_width import cell_width, clip_text, flow_items, wrap_text
+from agentlog.terminal.text_width import cell_width, clip_text, elide_middle, flow_items, wrap_text
 from agentlog.text.coverage_text import describe_coverage, describe_range
 from agentlog.text.step_text import get_step_name
 
@@ -28,7 +28,7 @@ def format_timeline(timeline: Timeline, steps: Sequence[Step], coverage: Coverag
 def format_header(timeline: Timeline, coverage: Coverage, layout: Layout) -> Iterator[str]:
     """Yield the header: the session, its outcome, what it did and cost, and when it began."""
     yield from _format_title(timeline, layout)
-    owner = clip_text(timeline.lanes[0].agent_id, min(40, layout.columns))
+    owner = elide_middle(timeline.lanes[0].agent_id, min(40, layout.columns))
     first, *rest = flow_items([owner + describe_other_agents(timeline), *list_amounts(timeline)], "   ", layout.columns)
     yield layout.paint(owner, Style.NAME) + first[len(owner) :]
     yield from rest
@@ -41,7 +41,7 @@ def format_header(timeline: Timeline, coverage: Coverage, layout: Layout) -> Ite
 
 def _format_title(timeline: Timeline, layout: Layout) -> Iterator[str]:
     """Yield the session's id, goal and outcome; the outcome gets its own line if the goal would have no room."""
-    name = clip_text(timeline.session_id, layout.columns)
+    name = elide_middle(timeline.session_id, layout.columns)
     outcome = clip_text(describe_outcome(timeline), layout.columns)
     painted = layout.paint(outcome, OUTCOME_STYLES.get(timeline.outcome or "", Style.NOTICE))
     room = layout.columns - cell_width(name) - 2

@@ -1,5 +1,6 @@
 """The page of `kshark report` in a real browser: search, folds, filters, deep links, however long or hostile."""
 
+from base64 import b64encode
 from pathlib import Path
 
 import orjson
@@ -203,3 +204,48 @@ def test_twenty_thousand_events_are_a_few_rows_at_a_time_down_to_the_last(browse
     browser.wait_for("document.getElementById('list').innerText.includes('step 19999')")
     assert len(browser.find_all("#list [role=listitem]")) < 200
     assert browser.read_console() == []
+
+
+def test_media_are_shown_as_their_kind_and_size_and_stay_whole_as_stored(browser: Browser, tmp_path: Path) -> None:
+    picture = b64encode(b"\x89PNG\r\n\x1a\n" + b"picture" * 100).decode()
+    sound = b64encode(b"RIFF\x10\x20\0\0WAVE" + b"sound" * 100).decode()
+    output = [
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{picture}"}},
+        {"type": "image", "source": {"media_type": "image/x-odd", "data": "b2Rk" * 100}},
+        {"type": "text", "text": f"clicked {picture} and heard {sound}"},
+    ]
+    page = written(
+        tmp_path / "out.html", "sess_1", write_capture_file(tmp_path / "run.ndjson", make_tool_call(1, output=output))
+    )
+    browser.open(page, "evt_1")
+    browser.wait_for("document.querySelector('.field pre')")
+    text = browser.run_script("return document.querySelector('.details').innerText")
+    assert "clicked [image/png, 708 bytes] and heard [audio/wav, 512 bytes]" in text
+    assert '"data": "[image/x-odd, 300 bytes]"' in text
+    assert picture not in text
+    browser.run_script("document.querySelector('.stored').open = true")
+    browser.wait_for("document.querySelector('.stored pre')?.textContent.includes(arguments[0])", picture)
+
+
+def test_a_duration_that_nobody_recorded_is_not_0_in_the_table(browser: Browser, tmp_path: Path) -> None:
+    calls = [make_event(n, "tool_call", payload={"tool": tool}) for n, tool in enumerate(["a", "a", "b"])]
+    page = written(
+        tmp_path / "out.html", "sess_1", write_capture_file(tmp_path / "run.ndjson", *calls, make_tool_call(4, "b"))
+    )
+    browser.open(page)
+    browser.wait_for(LOADED)
+    rows = {
+        row.text.split()[0]: [cell.text for cell in row.find_elements("css selector", "td")][1:7]
+        for row in browser.find_all("#latency tbody tr")
+    }
+    assert rows == {"a": ["2", "", "", "", "", ""], "b": ["2", "", "0.25 s", "0.25 s", "0.25 s", "0.25 s"]}
+
+
+def test_each_of_two_events_with_one_id_has_an_address_of_its_own(browser: Browser, tmp_path: Path) -> None:
+    again = make_tool_call(1, "second") | {"timestamp": "2026-01-15T15:00:00Z"}
+    page = written(
+        tmp_path / "out.html", "sess_1", write_capture_file(tmp_path / "run.ndjson", make_tool_call(1, "first"), again)
+    )
+    for address, tool in (("evt_1", "first"), ("evt_1@2", "second")):
+        browser.open(page, address)
+        browser.wait_for("document.querySelector('.line.current')?.innerText.includes(arguments[0])", tool)
