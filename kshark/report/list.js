@@ -115,7 +115,7 @@ function stepNode(step) {
     element("span", { class: "word" }, steps.word[step]),
     text,
     element("span", { class: "took" }, steps.took[step] ? duration(steps.took[step]) : ""),
-    element("span", { class: "cost" }, steps.cost[step] ? dollars(steps.cost[step]) : ""),
+    element("span", { class: "cost" }, steps.cost[step] === null ? "" : dollars(steps.cost[step])),
   ]);
   const open = list.open.has(step);
   line.setAttribute("aria-expanded", open);

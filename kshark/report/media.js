@@ -11,7 +11,7 @@ const BASE64 = String.raw`[A-Za-z0-9+/_\-]*(?:\r?\n[A-Za-z0-9+/_\-]{40,})*=*`;
 const STARTS = [...Object.keys(MEDIUM_KINDS), "UklGR", "AAAA[A-Za-z]GZ0eXB"].join("|");
 const MEDIUM = new RegExp(
   String.raw`data:([\w.+-]{1,40}/[\w.+-]{1,60})?(?:;[\w.-]+=[\w."-]+){0,4};base64,(${BASE64})|(?<![A-Za-z0-9+/_-])((?:${STARTS})${BASE64})`, "g");
-const KIND_MEMBERS = ["mimeType", "media_type", "mime_type", "mimetype", "content_type", "contentType"];
+const KIND_MEMBERS = ["mimeType", "mediaType", "media_type", "mime_type", "mimetype", "content_type", "contentType"];
 const MIME = /^(?:image|audio|video|application|font|model)\/[\w.+-]{1,60}$/;
 const ONLY_BASE64 = /^[A-Za-z0-9+/_\-\r\n]+={0,2}\s*$/;
 

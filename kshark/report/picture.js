@@ -191,7 +191,7 @@ function told(x, y) {
     const step = stepAt(x, y);
     if (step < 0) return [];
     const took = steps.took[step] ? `  ${duration(steps.took[step])}` : "";
-    const cost = steps.cost[step] ? `  ${dollars(steps.cost[step])}` : "";
+    const cost = steps.cost[step] === null ? "" : `  ${dollars(steps.cost[step])}`;
     return [step, `${clock(steps.began[step])}  ${steps.word[step]}  ${steps.said[step].slice(0, 100)}${took}${cost}`];
   }
   const paid = spent && y < picture.costTop + picture.costHigh ? costAt(x) : undefined;

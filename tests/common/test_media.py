@@ -72,6 +72,11 @@ def test_a_picture_becomes_a_mark_in_whatever_text_it_stands(put: Any, written: 
             "[image/x-odd, 400 bytes]",
         ),
         ({"type": "image", "data": UNKNOWN, "mimeType": "image/x-odd"}, "[image/x-odd, 400 bytes]"),
+        ({"type": "image", "image": f"data:image/png;base64,{PNG}"}, MARK),
+        (
+            {"type": "file", "mediaType": "application/x-odd", "data": UNKNOWN, "filename": "a.odd"},
+            "a.odd [application/x-odd, 400 bytes]",
+        ),
         ({"type": "input_audio", "input_audio": {"data": UNKNOWN, "format": "mp3"}}, None),
         (
             {
@@ -86,7 +91,7 @@ def test_a_picture_becomes_a_mark_in_whatever_text_it_stands(put: Any, written: 
             "image/png [9 bytes, shortened]",
         ),
     ],
-    ids=["OpenAI", "Anthropic", "MCP", "audio", "document", "shortened by the recorder"],
+    ids=["OpenAI", "Anthropic", "MCP", "AI SDK", "file of AI SDK", "audio", "document", "shortened by the recorder"],
 )
 def test_a_content_part_that_is_a_medium_becomes_its_mark_beside_the_text(
     part: dict[str, Any], mark: str | None

@@ -36,7 +36,17 @@ FIRST_BYTES = (
 )
 """The first bytes of a medium, and its kind; a dot stands for any byte. docs/events.md has the same table."""
 
-KIND_MEMBERS = ("mimeType", "media_type", "mime_type", "mimetype", "content_type", "contentType", "format", "type")
+KIND_MEMBERS = (
+    "mimeType",
+    "mediaType",
+    "media_type",
+    "mime_type",
+    "mimetype",
+    "content_type",
+    "contentType",
+    "format",
+    "type",
+)
 """The members that may name the kind of the base64 beside them; the first that does counts."""
 
 _FORMATS = {
