@@ -129,6 +129,17 @@ def test_a_parent_with_an_id_of_two_events_is_the_one_of_the_childs_process() ->
     assert [s.parent and s.parent.number for s in story.steps] == [None, None, 1, 2]
 
 
+def test_a_sub_agents_parent_with_an_id_of_two_events_is_the_one_of_its_process() -> None:
+    story = told(
+        delegated("d", 0, "sub", process="p"),
+        delegated("d", 1, "sub", process="q"),
+        Ev("x", 2, agent="sub", parent="d", process="p"),
+        Ev("x", 3, agent="sub", parent="d", process="q"),
+    )
+    assert [s.parent and s.parent.number for s in story.steps] == [None, None, 1, 2]
+    assert story.steps[2].lane is not story.steps[3].lane
+
+
 def test_a_parent_with_an_id_of_two_events_of_one_process_is_the_last_that_began_before() -> None:
     story = told(Ev("a", 0), Ev("b", 1, parent="a"), Ev("a", 2), Ev("c", 3, parent="a"))
     assert [s.parent and s.parent.number for s in story.steps] == [None, 1, None, 3]

@@ -108,7 +108,9 @@ def _get_place_key(record: Record) -> tuple[int, int, str, str]:
 
 
 def _is_same_process(a: Record, b: Record) -> bool:
-    return _get_process(a) == _get_process(b)
+    """Whether both records are of one process. Without names, those of an agent in a partition are."""
+    names = a.place.process, b.place.process
+    return _get_process(a) == _get_process(b) if None in names else names[0] == names[1]
 
 
 def is_other_process(a: Record, b: Record) -> bool:
