@@ -71,7 +71,9 @@ class IdIndex:
 
     @cached_property
     def _first_reads(self) -> tuple[dict[int, int], dict[int, int]]:
-        return _find_first_reads(self._a), _find_first_reads(self._b)
+        ids_a, ids_b = self._all_ids
+        shared = set(ids_a).intersection(ids_b)
+        return _find_first_reads(self._a, shared), _find_first_reads(self._b, shared)
 
     @cached_property
     def _alike(self) -> dict[int, int]:
@@ -100,10 +102,10 @@ def _contains(ordered: Sequence[int], id_hash: int) -> bool:
     return index < len(ordered) and ordered[index] == id_hash
 
 
-def _find_first_reads(groups: Sequence[StepGroup]) -> dict[int, int]:
-    """Return the number of the step that first read each id. Ids that only one step holds are left out."""
+def _find_first_reads(groups: Sequence[StepGroup], shared: set[int]) -> dict[int, int]:
+    """Return the number of the step that first read each id. Ids that no other step of both holds are left out."""
     once: set[int] = set()
-    repeated: set[int] = set()
+    repeated = set(shared)
     for group in groups:
         for id_hash in {*group.call_ids, *group.result_ids}:
             (repeated if id_hash in once else once).add(id_hash)

@@ -109,7 +109,7 @@ def _match_child_lanes(
             if weight >= MIN_SIMILARITY and lane_a in lanes_a and lane_b in lanes_b:
                 pairs.append((lane_a, lane_b))
                 lanes_a, lanes_b = _drop_matched(lanes_a, lanes_b, pairs)
-    return pairs + _match_by_key(a, b, lanes_a, lanes_b, lambda group: group.label)
+    return pairs + _match_by_key(a, b, lanes_a, lanes_b, lambda group: group.name)
 
 
 def _match_by_key(

@@ -28,6 +28,8 @@ from .step_groups import StepGroup, StepGroups
 
 _ARGUMENT = {"tool_call": "input", "retrieval": "query", "delegation": "task", "memory_write": "value"}
 """The member of a payload that holds what a call is given."""
+_NAMES = ("tool", "key", "to_agent_id")
+"""The members of a payload that hold the name of a call. Equal ones may hold different random ids."""
 _FREE_TEXT = {
     "llm_call": ("output", "input", "error", "text"),
     "agent_message": ("text",),
@@ -100,9 +102,9 @@ class Payloads:
             return (14.0 if a.changes_state else 12.0) if self.may_be_about_the_same_things(a, b) else _OTHER_THING
         if a.kind in ("session_start", "session_end"):
             return 8.0
-        if not a.is_call and a.label == b.label and a.signature.result_form_hash == b.signature.result_form_hash:
+        if not a.is_call and a.name == b.name and a.signature.result_form_hash == b.signature.result_form_hash:
             return 6.0
-        same_name = a.label == b.label and a.kind == b.kind
+        same_name = a.name == b.name and a.kind == b.kind
         percent = self.measure_similarity(a, b)
         similarity = percent / 100
         if a.is_call and same_name and a.signature.call_form_hash == b.signature.call_form_hash:
@@ -142,11 +144,14 @@ class Payloads:
         is_announced = a.step.is_open != b.step.is_open
         written, observed = self._describe_origin(a, b)
         task = replace(written, is_free_text=a.kind == "delegation" and not is_announced)
-        arguments = _compare_members(payload_a, payload_b, [argument] if argument else [], task)
+        names = _NAMES if a.label != b.label and a.name == b.name else ()
+        arguments = _compare_members(payload_a, payload_b, [*names, argument] if argument else names, task)
         if is_announced:
             return arguments, []
         texts = _FREE_TEXT.get(a.kind, ()) if a.kind == b.kind else ()
-        rest = [name for name in (*payload_a, *payload_b) if name not in (argument, *texts) and name not in METRICS]
+        rest = [
+            name for name in (*payload_a, *payload_b) if name not in (argument, *names, *texts) and name not in METRICS
+        ]
         is_other_question = bool(arguments) and a.signature.result_form_hash != b.signature.result_form_hash
         observed = replace(observed, has_noise=has_noise(a.kind), is_other_question=is_other_question)
         answer = replace(observed, is_creation=not arguments and a.changes_state)

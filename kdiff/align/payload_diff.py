@@ -55,8 +55,17 @@ class Change(NamedTuple):
 
     @property
     def is_text(self) -> bool:
-        """Whether both values are free text of a model."""
-        return self.path.rsplit(".", 1)[-1] in FREE_TEXT_KEYS and isinstance(self.a, str) and isinstance(self.b, str)
+        """Whether both values are free text of a model that differs in its words."""
+        is_free_text = self.path.rsplit(".", 1)[-1] in FREE_TEXT_KEYS
+        return is_free_text and isinstance(self.a, str) and isinstance(self.b, str) and not self.is_other_id
+
+    @property
+    def is_other_id(self) -> bool:
+        """Whether both values are texts that differ in nothing but ids."""
+        if not isinstance(self.a, str) or not isinstance(self.b, str):
+            return False
+        text_a, text_b = normalize_text(self.a, IgnoreRules()), normalize_text(self.b, IgnoreRules())
+        return text_a.form == text_b.form and bool(text_a.id_hashes)
 
 
 class Ids:
@@ -255,7 +264,7 @@ def is_same_text(a: str, b: str, context: ComparisonContext, key: str) -> bool:
     if a == b and len(a) > LONG_TEXT and not context.ids.are_renamed:
         return True
     text_a, text_b = (normalize_text(text, context.rules, should_mask_noise=context.has_noise) for text in (a, b))
-    if is_id_key(key) and not text_a.id_hashes and not text_b.id_hashes and " " not in a + b:
+    if is_id_key(key) and (text_a.form != text_b.form or not text_a.id_hashes) and " " not in a + b:
         matches = context.match_ids((hash_id(a),), (hash_id(b),))
     else:
         matches = text_a.form == text_b.form and context.match_ids(text_a.id_hashes, text_b.id_hashes)
@@ -359,7 +368,5 @@ def _match_names(a: Mapping[str, Any], b: Mapping[str, Any], context: Comparison
     )
     partners = match_forms(forms_a, forms_b, context.ids.expect, (contents_a, contents_b))
     return {
-        lone_a[i]: lone_b[j]
-        for i, j in sorted(partners.items())
-        if context.match_ids(forms_a[i].ids, forms_b[j].ids)
+        lone_a[i]: lone_b[j] for i, j in sorted(partners.items()) if context.match_ids(forms_a[i].ids, forms_b[j].ids)
     }

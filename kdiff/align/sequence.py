@@ -51,7 +51,7 @@ def _align_indexes(a: Sequence[StepGroup], b: Sequence[StepGroup], similarity: S
 
     @cache
     def get_name_keys() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-        return [(group.kind, group.label) for group in a], [(group.kind, group.label) for group in b]
+        return [(group.kind, group.name) for group in a], [(group.kind, group.name) for group in b]
 
     def align_if_small(ranges: RangePair) -> Iterator[IndexPair] | None:
         i, i2, j, j2 = ranges

@@ -10,12 +10,14 @@ from agentlog.analysis.call_outcome import THOUGHT_TOOLS, find_period
 from agentlog.session.step import Lane, Step
 from agentlog.session.timeline import Timeline
 
+from ..reading.normalize import IgnoreRules, mask_random_ids
 from ..reading.side_effects import Effect
 from ..reading.signature import CALL_KINDS, RecordSignature, get_signature
 from ..reading.spill import SpillFile
 
 ABSORBED_KINDS = frozenset({"llm_call", "decision", "error"})
 """Kinds of steps that may lie between two tries of one call. Any other step makes the second try a new call."""
+NO_RULES = IgnoreRules()
 THINKING_KINDS = frozenset({"llm_call", "decision", "agent_message"})
 """Kinds of steps that repeat a call's arguments in words, and do nothing."""
 LABELLED_KINDS = CALL_KINDS | {"llm_call", "decision", "delegation_result"}
@@ -94,6 +96,11 @@ class StepGroup:
     def label(self) -> str:
         """The name of the tool, the model or the agent; of a message its kind."""
         return (self.step.label if self.step.kind in LABELLED_KINDS else "") or self.step.kind
+
+    @property
+    def name(self) -> str:
+        """The label without random ids: that by which a call is called alike on both sides."""
+        return mask_random_ids(self.label, NO_RULES)
 
 
 class Stream(NamedTuple):

@@ -179,7 +179,7 @@ def _find_unmatched_after(group: StepGroup, calls: SideCalls) -> list[StepGroup]
         if not is_unmatched:
             break
         unmatched.append(call)
-    while unmatched and unmatched[-1].label != group.label:
+    while unmatched and unmatched[-1].name != group.name:
         unmatched.pop()
     return unmatched
 
@@ -233,7 +233,7 @@ def _pair_most_similar(unmatched_a: list[Pair], unmatched_b: list[Pair], payload
             (payloads.measure_similarity(x, y), -y.index, -x.index, x, y)
             for x in changes_a
             for y in changes_b
-            if x.label == y.label
+            if x.name == y.name
         ),
         key=lambda each: each[:3],
         reverse=True,

@@ -10,6 +10,10 @@ from ..reading.side_effects import Effect
 
 MIN_LOOP_REPEATS = 5
 """A call that is repeated this often, and three times as often as on the other side, is a loop."""
+NAME_PATHS = ("payload.tool", "payload.key", "payload.to_agent_id")
+"""The paths of what a call is made to: a memory's key, an agent."""
+TEXT_PATHS = ("payload.task", "payload.query", "payload.value")
+"""The paths of what a sub-agent, a search or a memory is given: mostly text."""
 MIN_LOOP_CALLS = 20
 """This number of calls of one tool in a row, which the other side doesn't have, may be a loop."""
 
@@ -109,7 +113,7 @@ def classify_pair(  # noqa: PLR0911  one case a line
     if divergence is not None and (divergence.weight is Weight.EXPLAINS or not (input_changes or output_changes)):
         divergence.changes = [*input_changes, *output_changes]
         return divergence
-    if input_changes or a.label != b.label or a.kind != b.kind:
+    if input_changes or a.name != b.name or a.kind != b.kind:
         return _classify_changed_call(a, b, [*input_changes, *output_changes], order_key)
     if output_changes:
         return _classify_changed_answer(a, b, output_changes, order_key)
@@ -136,11 +140,11 @@ def _classify_statement(
 def _classify_changed_call(
     a: StepGroup, b: StepGroup, changes: list[Change], order_key: tuple[int, int, int]
 ) -> Divergence:
-    is_other_tool = a.label != b.label or a.kind != b.kind
+    is_other_tool = a.name != b.name or a.kind != b.kind
     if is_other_tool:
         changes = [Change("payload.tool", a.label, b.label), *changes]
     changes_state = a.changes_state or b.changes_state
-    is_only_text = not is_other_tool and all(each.is_text for each in changes if each.path.startswith("payload.input"))
+    is_only_text = not is_other_tool and all(map(_is_text, changes))
     description = f"{b.label} in place of {a.label}" if is_other_tool else f"{b.label} with other arguments"
     if a.signature.has_failed and b.signature.has_failed and not b.success_count and not a.success_count:
         return Divergence("changed", a, b, order_key, f"{description}; it failed on both sides", Weight.ANSWER, changes)
@@ -152,6 +156,13 @@ def _classify_changed_call(
             "changed", a, b, order_key, f"B changed state {context}: {description}", Weight.EXPLAINS, changes
         )
     return Divergence("changed", a, b, order_key, f"B called {description}", _weigh_read(a, b), changes)
+
+
+def _is_text(change: Change) -> bool:
+    """Whether a change of a call is none, or only other words, in what it was given: the same thing is meant."""
+    if change.path.startswith("payload.input"):
+        return change.is_text
+    return change.path not in NAME_PATHS and not (change.path in TEXT_PATHS and change.is_other_id)
 
 
 def _weigh_read(*groups: StepGroup) -> Weight:

@@ -99,7 +99,7 @@ def _find_distinctive_words(decisive: Divergence, comparison: Comparison, payloa
     similar_calls = (
         [a]
         if a is not None
-        else [group for group in comparison.a.groups if b is not None and group.label == b.label][:MAX_REASONS]
+        else [group for group in comparison.a.groups if b is not None and group.name == b.name][:MAX_REASONS]
     )
     words = set(_extract_argument_words(payloads.read_argument(b))) if b is not None else set()
     return words.difference(*(_extract_argument_words(payloads.read_argument(group)) for group in similar_calls))

@@ -174,6 +174,12 @@ def _describe_blob(match: re.Match[str]) -> str:
     return f"<data {sha256(match[0].encode()).hexdigest().translate(_LETTERS)}>"
 
 
+@lru_cache(maxsize=4_096)
+def mask_random_ids(name: str, rules: IgnoreRules) -> str:
+    """Return the name of a tool, an agent or a memory without its random parts: workers often get a random suffix."""
+    return normalize_text(name, rules).literal
+
+
 def _mask_patterns(text: str, rules: IgnoreRules) -> str:
     for pattern in rules.patterns:
         text = pattern.sub("<ignored>", text)

@@ -1,7 +1,6 @@
 """The signature of a record: what is needed to order, match and judge it. The bytes are in a spill file."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from agentlog.event.event import Event, Place, Record
@@ -14,6 +13,7 @@ from .normalize import (
     IgnoreRules,
     NormalizedText,
     is_no_argument,
+    mask_random_ids,
     normalize_text,
     to_text,
     write_comparable,
@@ -116,7 +116,7 @@ class SignatureBuilder:
         ids_start = len(self.spill.id_hashes)
         self.spill.id_hashes.extend(call_text.id_hashes)
         self.spill.id_hashes.extend(result_text.id_hashes)
-        call_key = kind, label, _normalize_agent(event.agent_id, self._rules)
+        call_key = kind, mask_random_ids(label, self._rules), mask_random_ids(event.agent_id, self._rules)
         call_hash = hash((call_key, call_text.literal))
         result_form_hash = hash(result_text.form)
         return RecordSignature(
@@ -186,12 +186,6 @@ class SignatureBuilder:
 
     def _intern(self, text: str) -> str:
         return self._names.setdefault(text, text)
-
-
-@lru_cache(maxsize=4096)
-def _normalize_agent(agent_id: str, rules: IgnoreRules) -> str:
-    """Remove random parts of an agent's name: workers often get a random suffix."""
-    return normalize_text(agent_id, rules).literal
 
 
 def _find_kind(event: Event) -> str:

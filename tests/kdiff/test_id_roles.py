@@ -297,3 +297,72 @@ def test_an_equal_id_in_a_long_text_is_another_if_it_stands_for_another(compare_
         return script.calls("mail.send", {"body": "word " * 60 + "about ord_71a9"}, "sent").ends().events
 
     assert compare_events(write("a", "ord_71a9"), write("b", "ord_93c1")).decisive.label == "mail.send"
+
+
+def write_memory(script, ids, wrong):
+    script.add("memory_write", {"key": f"invoice:{ids[wrong]}", "value": "paid"})
+
+
+def write_delegation(script, ids, wrong):
+    worker = f"worker-{ids[3]}"
+    script.add("delegation", {"to_agent_id": worker, "task": f"cancel {ids[wrong]}", "child_session_id": ids[2]})
+    script.add(
+        "delegation_result", {"from_agent_id": worker, "result": "done"}, parent_event_id=script.events[-1]["event_id"]
+    )
+
+
+def write_tool_of_server(script, ids, wrong):
+    script.calls(f"mcp_{ids[3]}.cancel", {"invoice": ids[wrong]}, "ok")
+
+
+def write_open_call(script, ids, wrong):
+    call = {"call_id": "x", "call_type": "tool_call", "tool": "cancel", "input": {"invoice": ids[wrong]}}
+    script.add("call_started", call)
+
+
+def write_json_in_json(script, ids, wrong):
+    script.calls("http.post", {"body": json.dumps({"text": json.dumps({"id": ids[wrong]})})}, "ok")
+
+
+def write_transfer(script, ids, wrong):
+    script.calls("transfer", {"from": ids[wrong], "to": ids[1 - wrong], "amount": 3}, "ok")
+
+
+def write_object_of_two(script, ids, wrong):
+    script.calls("update", {"paid": {ids[0]: bool(wrong), ids[1]: not wrong}}, "ok")
+
+
+def write_message(script, ids, wrong):
+    script.calls("mail.send", {"to": "ann", "message": f"Invoice {ids[wrong]} is cancelled."}, "sent")
+
+
+@pytest.mark.parametrize("kind", ["uuid", "hex", "ulid", "prefixed"])
+@pytest.mark.parametrize("write", [
+    write_memory, write_delegation, write_tool_of_server, write_open_call, write_json_in_json, write_transfer,
+    write_object_of_two, write_message,
+])  # fmt: skip
+def test_whatever_a_call_is_made_to_its_ids_are_compared_by_their_role(compare_events, kind, write):
+    def run(name, seed, wrong):
+        ids = [ID_KINDS[kind](random.Random(seed + n)) for n in range(4)]
+        script = SessionScript(name).calls("list_invoices", {}, ids)
+        write(script, ids, wrong)
+        return script.ends().events
+
+    assert compare_events(run("a", 10, 1), run("b", 20, 1)).verdict.kind is VerdictKind.SAME
+    for seed in (10, 20):
+        found = compare_events(run("a", 10, 1), run("b", seed, 0))
+        assert int(found.decisive.weight) >= 2
+        assert found.decisive.b.index in (2, 3)
+
+
+@pytest.mark.parametrize("alphabet", ["abcdefghijkmnpqrstuvwxyz23456789-_", "ABCDEFGHIJKLMNOPabcdefgh0123456789+/="])
+def test_an_id_of_any_form_is_told_by_the_name_of_its_member(compare_events, alphabet):
+    def run(name, seed, wrong):
+        rng = random.Random(seed)
+        ids = ["".join(rng.choices(alphabet, k=20)) for _ in range(2)]
+        script = SessionScript(name).calls("list", {}, [{"id": each, "n": n} for n, each in enumerate(ids)])
+        return script.calls("delete", {"id": ids[wrong]}, "ok").ends().events
+
+    for seed in range(20):
+        assert compare_events(run("a", seed, 1), run("b", seed + 100, 1)).verdict.kind is VerdictKind.SAME
+        assert compare_events(run("a", seed, 1), run("b", seed + 100, 0)).decisive.label == "delete"
