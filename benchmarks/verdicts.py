@@ -38,6 +38,7 @@ Session = list[Event]
 Fault = Callable[[Session, int, random.Random], bool]
 FAULTS_PER_SESSION = 2
 MIN_ID_CHARS = 5
+MIN_CUT_STEPS = 4
 RULES = IgnoreRules()
 
 
@@ -91,7 +92,10 @@ def judge_session(
             faulty = copy.deepcopy(b)
             if put(faulty, at, rng):
                 verdict = judge(a, faulty)
-                yield name, is_named(verdict, a[at]["event_id"], faulty, at), describe(verdict)
+                is_right = (
+                    verdict.decisive is None if put is put_reads else is_named(verdict, a[at]["event_id"], faulty, at)
+                )
+                yield name, is_right, describe(verdict)
 
 
 def find_ids(session: Session) -> list[str]:
@@ -213,6 +217,34 @@ def put_again(session: Session, at: int, _rng: random.Random) -> bool:
     return True
 
 
+def put_other_tool(session: Session, at: int, _rng: random.Random) -> bool:
+    """Call another tool."""
+    session[at]["payload"]["tool"] = "ledger.post"
+    return True
+
+
+def put_loop(session: Session, at: int, _rng: random.Random) -> bool:
+    """Make a call 50 times more."""
+    for number in range(50):
+        session.insert(at + 1, {**copy.deepcopy(session[at]), "event_id": f"evt_again_{number}"})
+    return True
+
+
+def put_early_end(session: Session, at: int, _rng: random.Random) -> bool:
+    """Leave out all that comes after a call, if that is enough to matter."""
+    is_enough = len(session) - at > MIN_CUT_STEPS
+    del session[at + 1 :]
+    return is_enough
+
+
+def put_reads(session: Session, at: int, _rng: random.Random) -> bool:
+    """Make three more calls that only read: no verdict may name them."""
+    for number in range(3):
+        payload = {"tool": "cards.list", "input": {"page": number}, "output": "none"}
+        session.insert(at, {**copy.deepcopy(session[at]), "event_id": f"evt_read_{number}", "payload": payload})
+    return True
+
+
 FAULTS: dict[str, Fault] = {
     "wrong id": put_wrong_id,
     "made-up id": put_made_up_id,
@@ -220,6 +252,10 @@ FAULTS: dict[str, Fault] = {
     "missing call": put_missing,
     "failed call": put_error,
     "extra call": put_again,
+    "other tool": put_other_tool,
+    "loop of 50": put_loop,
+    "early end": put_early_end,
+    "three more reads (not decisive)": put_reads,
 }
 
 

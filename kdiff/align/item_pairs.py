@@ -10,6 +10,9 @@ from rapidfuzz.distance import Levenshtein
 from ..reading.id_words import find_words
 from ..reading.normalize import IgnoreRules, normalize_text, to_text
 
+Shape = tuple[int, bool]
+MAX_WORD_CHARS = 40
+"""A list with longer texts is no list of ids."""
 IndexPair = tuple[int | None, int | None]
 Expect = Callable[[int], int | None]
 """Returns the id of B that stands for an id of A, as far as it is known."""
@@ -130,6 +133,23 @@ def _align_forms(a: Sequence[str], b: Sequence[str]) -> Iterator[IndexPair]:
             yield from ((n, None) for n in range(i, i2))
         else:
             yield from ((None, n) for n in range(j, j2))
+
+
+def find_id_shapes(items: Sequence[Any]) -> frozenset[Shape]:
+    """Return the shapes of the ids in a list of words. A neighbour of such a shape is an id, also without a digit."""
+    if not all(isinstance(each, str) and len(each) <= MAX_WORD_CHARS for each in items):
+        return frozenset()
+    shapes = {
+        get_shape(each)
+        for each in items
+        if any(word.kind == "named" and text == each for _, text, word in classify_words(each))
+    }
+    return frozenset(shape for shape in shapes if shape is not None)
+
+
+def get_shape(value: Any) -> Shape | None:
+    """Return the length of a word and whether it is in capitals; None if it isn't one word of letters and digits."""
+    return (len(value), value.isupper()) if isinstance(value, str) and value.isalnum() else None
 
 
 def _are_sorted_by_id(items: Sequence[Any]) -> bool:

@@ -18,7 +18,7 @@ from ..reading.normalize import (
     parse_json_text,
     to_text,
 )
-from .item_pairs import form_item, match_forms, pair_items
+from .item_pairs import Shape, find_id_shapes, form_item, get_shape, match_forms, pair_items
 
 FREE_TEXT_KEYS = frozenset([
     "text", "message", "reasoning", "task", "summary", "thought", "explanation", "comment", "rationale",
@@ -337,15 +337,23 @@ def pair_children(a: Any, b: Any, context: ComparisonContext, path: Path) -> Ite
             if not is_left_out and not is_ignored(inner, (pair.a, pair.b), context.rules):
                 yield pair
         return
+    shapes = find_id_shapes(a) & find_id_shapes(b) if context.is_observation else frozenset()
     for i, j in pair_items(a, b, context.rules, context.ids.expect):
         pair = Pair(str(j if i is None else i), ABSENT if i is None else a[i], ABSENT if j is None else b[j])
-        if not context.rules.ignores((*path, pair.key)):
+        if not context.rules.ignores((*path, pair.key)) and not _are_ids_of_one_role(pair, shapes, context):
             yield pair
 
 
 def _has_no_argument(pair: Pair, path: Path) -> bool:
     """Whether both sides call a tool without arguments."""
     return path == ARGUMENTS and all(each is ABSENT or is_no_argument(each) for each in (pair.a, pair.b))
+
+
+def _are_ids_of_one_role(pair: Pair, shapes: frozenset[Shape], context: ComparisonContext) -> bool:
+    """Whether two items are ids like their neighbours, though one of them may hold no digit, and have one role."""
+    if not shapes or get_shape(pair.a) not in shapes or get_shape(pair.b) not in shapes:
+        return False
+    return context.match_ids((hash_id(pair.a),), (hash_id(pair.b),))
 
 
 def _pair_members(a: Mapping[str, Any], b: Mapping[str, Any], context: ComparisonContext) -> Iterator[Pair]:

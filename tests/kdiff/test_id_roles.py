@@ -366,3 +366,12 @@ def test_an_id_of_any_form_is_told_by_the_name_of_its_member(compare_events, alp
     for seed in range(20):
         assert compare_events(run("a", seed, 1), run("b", seed + 100, 1)).verdict.kind is VerdictKind.SAME
         assert compare_events(run("a", seed, 1), run("b", seed + 100, 0)).decisive.label == "delete"
+
+
+def test_an_id_without_a_digit_is_one_among_its_like(compare_events):
+    def run(name, ids):
+        script = SessionScript(name).calls("get_user", {"user": "ann"}, {"reservations": ids, "state": "ACTIVE"})
+        return script.calls("get_reservation", {"reservation_id": ids[1]}, {"seats": 1}).ends().events
+
+    assert compare_events(run("a", ["4OG6T3", "AQLBTL"]), run("b", ["7KD2X9", "XKKGWS"])).verdict.kind is VerdictKind.SAME
+    assert compare_events(run("a", ["ACTIVE", "AQLBTL"]), run("b", ["CLOSED", "XKKGWS"])).kinds != []
