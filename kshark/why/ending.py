@@ -126,7 +126,10 @@ def names_call(text: str, label: str) -> bool:
     """Return whether a text has the name of a call, or the words of its name in any form: "created an invoice"."""
     if len(label) < MIN_WORD_LENGTH:
         return False
-    name_words = [word for word in _list_words(_NAMESPACE.split(label)[-1]) if word not in _PLAIN_WORDS]
+    name_words = _list_words(_NAMESPACE.split(label)[-1])
+    if len(name_words) < 2:
+        name_words = _list_words(label)
+    name_words = [word for word in name_words if word not in _PLAIN_WORDS]
     if label.lower() not in _PLAIN_TOOLS | _PLAIN_WORDS and re.search(rf"(?<!\w){re.escape(label)}(?!\w)", text, re.I):
         return True
     words = _list_words(text)

@@ -1,0 +1,332 @@
+"""How sure `kshark why` is: sure of what the end shows, and otherwise a list of candidates, each with its reason."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given
+
+from agentlog.analysis.causality import CauseGraph
+from agentlog.event.event import Record
+from agentlog.event.position import Moment, PositionRange
+from agentlog.session.timeline import build_timeline
+from kshark.why.diagnosis import Diagnosis, DiagnosisKind, Doubt, diagnose
+from kshark.why.phrases import describe_candidate, describe_diagnosis
+from kshark.why.window import Window, find_window
+from tests.common.test_timeline_properties import any_log, many
+from tests.kshark.test_diagnosis import Told
+from tests.recording import START_TIME, encode_events, make_call_started, make_event, make_session_end, make_tool_call
+
+Load = Callable[..., Any]
+RUNNING = {"state": "running"}
+
+
+class Said(NamedTuple):
+    """What is said of a session."""
+
+    kind: DiagnosisKind
+    is_sure: bool
+    step: int | None
+    doubt: Doubt | None
+    candidates: dict[int, str]
+    text: str
+
+
+Judge = Callable[..., Said]
+
+
+@pytest.fixture
+def judge(load: Load) -> Judge:
+    def judge(events: Told | list[Any], span: PositionRange | None = None) -> Said:
+        told = events.events if isinstance(events, Told) else events
+        loaded = load("sess_1", content=encode_events(told), span=span)
+        timeline = loaded.timeline
+        found: Diagnosis = diagnose(timeline, CauseGraph(timeline), find_window(timeline, loaded.covered))
+        step = found.step.number if found.step is not None else None
+        candidates = {each.step.number: f"{each.kind}: {describe_candidate(each)}" for each in found.candidates}
+        return Said(found.kind, found.is_sure, step, found.doubt, candidates, describe_diagnosis(found, timeline))
+
+    return judge
+
+
+def poll(told: Told, times: int, *, waits: bool = False) -> Told:
+    for _ in range(times):
+        told.calls("job.status", {"id": 5}, output=RUNNING)
+        if waits:
+            told.calls("sleep", {"s": 30}, output="slept")
+    return told
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_poll_that_got_another_answer_in_the_end_is_no_loop(judge: Judge, waits: bool) -> None:
+    told = poll(Told(), 6, waits=waits).calls("job.status", {"id": 5}, output={"state": "done"})
+    assert judge(told.ends(error="max_steps: 14")).kind is DiagnosisKind.END
+
+
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("error", ["gave up", "max_steps: 14", None])
+def test_a_poll_that_never_got_another_answer_is_a_loop(judge: Judge, waits: bool, error: str | None) -> None:
+    found = judge(poll(Told(), 6, waits=waits).ends(error=error))
+    assert (found.kind, found.is_sure, found.step) == (DiagnosisKind.LOOP, True, 2)
+
+
+def test_a_poll_that_is_still_going_on_is_not_sure_to_be_stuck(judge: Judge) -> None:
+    found = judge(poll(Told(), 6))
+    assert (found.kind, found.doubt) == (DiagnosisKind.LOOP, Doubt.NO_END)
+
+
+@pytest.mark.parametrize(
+    ("tool", "inputs", "output"),
+    [
+        ("list", [{"page": n} for n in range(8)], []),
+        ("list", [{"cursor": f"c{n}"} for n in range(8)], "ten rows"),
+        ("next_page", [{}] * 8, "ok"),
+        ("computer", [{"action": "scroll"}] * 8, "ok"),
+        ("mail.attach", [{"mail": 1, "file": f"{n}.txt"} for n in range(8)], True),
+        ("sleep", [{"s": 30}] * 8, "slept"),
+        ("bash", [{"command": "sleep 30"}] * 8, ""),
+        ("wait_for", [{"selector": "#done"}] * 8, "not yet"),
+    ],
+)
+def test_pages_and_waits_are_no_loop(judge: Judge, tool: str, inputs: list[Any], output: Any) -> None:
+    told = Told()
+    for each in inputs:
+        told.calls(tool, each, output=output)
+    found = judge(told.ends(error="wrong answer"))
+    assert (found.kind, found.is_sure) == (DiagnosisKind.END, False)
+
+
+@pytest.mark.parametrize("end", ["gave the wrong answer", "max_steps: 7"])
+def test_retries_that_succeeded_in_the_end_are_no_loop(judge: Judge, end: str) -> None:
+    told = Told()
+    for _ in range(5):
+        told.calls("api.post", {"id": 1}, error="503: busy")
+    assert judge(told.calls("api.post", {"id": 1}).ends(error=end)).kind is DiagnosisKind.END
+
+
+def test_another_command_of_the_shell_does_not_end_a_loop(judge: Judge) -> None:
+    told = Told()
+    for _ in range(5):
+        told.calls("bash", {"command": "make test"}, error="exit 2").calls("bash", {"command": "ls"})
+    found = judge(told.ends())
+    assert (found.kind, found.is_sure, found.step) == (DiagnosisKind.LOOP, True, 2)
+
+
+def test_a_failure_after_which_it_answered_otherwise_proves_nothing(judge: Judge) -> None:
+    told = Told().calls("search", "capital", error="timeout").add("agent_message", {"text": "The capital is Berlin."})
+    found = judge(told.ends())
+    assert (found.kind, found.doubt, list(found.candidates)) == (DiagnosisKind.ERROR, Doubt.ANSWERED, [2])
+    assert found.text.endswith("but the session ended with an answer of its own")
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_sure"),
+    [
+        ("Sorry, I couldn't send the invoice: the server rejected it.", True),
+        ("smtp: 550 rejected, so nothing was sent; I can't do more.", True),
+        ("I have sent the invoice.", False),
+        ("Sorry, I couldn't find your address.", False),
+        ("The invoice failed to send. Let me write it anew.", False),
+    ],
+)
+def test_an_answer_that_admits_the_failure_makes_sure(judge: Judge, answer: str, is_sure: bool) -> None:
+    told = Told().calls("invoice.send", {"id": 1}, error="smtp: 550 rejected").add("agent_message", {"text": answer})
+    found = judge(told.ends())
+    assert (found.kind, found.step, found.is_sure) == (DiagnosisKind.ERROR, 2, is_sure)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "pay.charge: card declined",
+        "the card was declined",
+        "could not do pay.charge",
+        "nothing was charged: card declined",
+    ],
+)
+def test_what_the_end_speaks_of_is_the_failure_though_other_calls_came_after_it(judge: Judge, end: str) -> None:
+    told = Told().calls("pay.charge", {"id": 1}, error="card declined").calls("note.add").calls("lint", error="E501")
+    found = judge(told.ends(error=end))
+    assert (found.kind, found.step, found.is_sure) == (DiagnosisKind.ERROR, 2, True)
+    assert found.text == "pay.charge failed: card declined; the end speaks of it"
+
+
+def test_the_end_does_not_speak_of_a_failure_that_was_made_good(judge: Judge) -> None:
+    told = Told().calls("pay.charge", {"id": 1}, error="card declined").calls("pay.charge", {"id": 1})
+    found = judge(told.ends(error="pay.charge: card declined"))
+    assert (found.kind, found.is_sure) == (DiagnosisKind.END, False)
+    assert found.candidates[3].startswith("named_by_end")
+
+
+def test_an_end_that_speaks_of_something_else_leaves_doubt(judge: Judge) -> None:
+    found = judge(Told().calls("lint.run", error="E501").ends(error="operator: wrong customer"))
+    assert (found.kind, found.doubt) == (DiagnosisKind.ERROR, Doubt.OTHER_END)
+
+
+def test_a_limit_that_cut_it_off_after_a_failure_leaves_doubt(judge: Judge) -> None:
+    found = judge(Told().calls("a.get").calls("b.get", error="E4: no").ends(error="max iterations (3) reached"))
+    assert (found.kind, found.doubt) == (DiagnosisKind.ERROR, Doubt.LIMIT)
+
+
+def test_a_limit_with_progress_all_the_way_blames_no_step_for_sure(judge: Judge) -> None:
+    told = Told()
+    for n in range(9):
+        told.calls("bash", {"command": f"build {n}"}, output=f"built {n}")
+    found = judge(told.add("error", {"type": "step_limit", "message": "9 steps"}).ends(error="step_limit"))
+    assert not found.is_sure
+
+
+def test_a_check_that_says_no_is_an_answer(judge: Judge) -> None:
+    told = Told().calls("bash", {"command": "test -f notes.txt"}, error="exit code 1").calls("write", {"path": "notes"})
+    assert judge(told.ends()).kind is DiagnosisKind.UNKNOWN
+    last = Told().calls("fs.exists", {"path": "notes"}, error="not found").ends()
+    assert judge(last).doubt is Doubt.CHECK
+    done = Told().calls("bash", {"command": "ls /nope"}, error="ls: cannot access '/nope'").ends("succeeded")
+    assert judge(done).text == "nothing: it succeeded; 1 call failed on the way"
+
+
+@pytest.mark.parametrize(
+    "error", ["CancelledError", "asyncio.CancelledError: stop", "context canceled", {"type": "AbortError"}, "cancelled"]
+)
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_a_cancelled_call_is_no_failure(judge: Judge, error: Any, status: str) -> None:
+    found = judge(Told().calls("a.get").calls("b.slow", error=error).ends(status))
+    assert (found.kind, found.is_sure) == (DiagnosisKind.UNKNOWN, False)
+    assert found.candidates[3].startswith("cancelled")
+
+
+def test_an_order_that_was_cancelled_is_a_failure_of_the_call(judge: Judge) -> None:
+    assert judge(Told().calls("order.pay", error="the order is cancelled: no payment").ends()).is_sure
+
+
+def test_a_success_that_swallowed_a_failure_says_so(judge: Judge) -> None:
+    told = Told().calls("chat.post", {"channel": "x"}, output={"ok": False, "error": "channel_not_found"})
+    found = judge(told.calls("note.add", error="busy").calls("note.add").ends("succeeded"))
+    assert (found.kind, found.doubt, list(found.candidates)) == (DiagnosisKind.NOTHING, Doubt.SWALLOWED, [2])
+    assert found.text.startswith("it succeeded by its own word, but chat.post never went through: ")
+
+
+def test_a_slow_call_that_failed_beside_others_is_the_failure(judge: Judge) -> None:
+    calls = [
+        make_tool_call(3, "rooms.book", input={"room": "B"}, output="ok", latency_ms=900),
+        make_tool_call(4, "rooms.book", input={"room": "A"}, output="ok", latency_ms=500),
+        make_tool_call(9, "rooms.book", input={"room": "A"}, error="timeout: 7 s", latency_ms=7_000),
+    ]
+    found = judge([make_event(1, "session_start"), *calls, make_event(10, "session_end", payload={"status": "failed"})])
+    assert (found.kind, found.step, found.is_sure) == (DiagnosisKind.ERROR, 2, True)
+
+
+def test_a_sub_agent_that_failed_while_the_others_went_on_is_a_candidate(judge: Judge) -> None:
+    def follows(number: int) -> dict[str, str]:
+        return {"parent_event_id": f"evt_{number}"}
+
+    found = judge(
+        [
+            make_event(1, "session_start"),
+            make_event(2, "delegation", payload={"to_agent_id": "one", "task": "find A"}, context=follows(1)),
+            make_event(3, "delegation", payload={"to_agent_id": "two", "task": "find B"}, context=follows(1)),
+            make_tool_call(4, "web.find", agent_id="one", input="A", error="quota: gone", context=follows(2)),
+            make_tool_call(5, "web.find", agent_id="two", input="B", output="B!", context=follows(3)),
+            make_event(6, "delegation_result", payload={"from_agent_id": "one", "error": "no"}, context=follows(2)),
+            make_event(7, "delegation_result", payload={"from_agent_id": "two", "result": "B"}, context=follows(3)),
+            make_event(8, "agent_message", payload={"text": "A is 1, B is 2"}),
+            make_event(9, "session_end", payload={"status": "failed"}),
+        ]
+    )
+    assert (found.kind, found.step, found.is_sure) == (DiagnosisKind.NEVER_MADE_GOOD, 4, False)
+    assert set(found.candidates) >= {4, 6}
+
+
+def test_a_model_that_was_refused_at_the_end_is_the_cause_and_one_that_recovered_is_none(judge: Judge) -> None:
+    refused = {"model": "gpt", "error": "rate_limit: 429"}
+    told = Told().calls("a.get").add("llm_call", refused).add("llm_call", refused)
+    assert judge(told.ends(error="RateLimitError: 429 too many requests")).is_sure
+    told = Told().calls("a.get").add("llm_call", refused).add("llm_call", {"model": "gpt", "output": "It is 4."})
+    assert judge(told.ends()).kind is DiagnosisKind.UNKNOWN
+
+
+def test_a_user_who_gives_up_is_a_candidate_with_what_was_answered_before(judge: Judge) -> None:
+    told = Told().calls("a.get").add("agent_message", {"text": "Which one?"})
+    found = judge(told.add("user_message", {"text": "never mind, forget it"}, "user").ends())
+    assert (found.is_sure, list(found.candidates)) == (False, [4, 3])
+
+
+def test_a_call_that_never_ended_is_named_though_the_session_went_on(judge: Judge) -> None:
+    events = [make_event(1, "session_start"), make_call_started(2, "evt_9", "b.slow"), make_tool_call(4, "c.get")]
+    found = judge([*events, make_event(5, "session_end", payload={"status": "failed"})])
+    assert (found.kind, found.doubt, found.step) == (DiagnosisKind.OPEN_CALL, Doubt.WENT_ON, 2)
+
+
+@pytest.mark.parametrize(
+    ("status", "says", "doubt"),
+    [
+        ("failed", "b.slow never came back: the session ended in it", None),
+        ("cancelled", "it was cancelled while b.slow ran", Doubt.CANCELLED),
+        (None, "b.slow hasn't come back: it is still running, or the process died in it", Doubt.NO_END),
+    ],
+)
+def test_an_open_call_is_told_by_how_the_session_ended(
+    judge: Judge, status: str | None, says: str, doubt: Doubt | None
+) -> None:
+    events = [make_event(1, "session_start"), make_tool_call(2, "a.get"), make_call_started(3, "evt_9", "b.slow")]
+    found = judge([*events, *([make_session_end(5, status)] if status else [])])
+    assert (found.kind, found.text, found.doubt) == (DiagnosisKind.OPEN_CALL, says, doubt)
+
+
+def end_at(second: int) -> PositionRange:
+    return PositionRange(end=Moment(START_TIME + timedelta(seconds=second)))
+
+
+@pytest.mark.parametrize("error", [None, "E1: busy"], ids=["circle", "failing"])
+def test_nothing_is_sure_of_a_session_that_is_not_ended_by_to(judge: Judge, error: str | None) -> None:
+    told = Told()
+    for _ in range(6):
+        told.calls("job.status", {"id": 5}, output=RUNNING, error=error)
+    told.calls("job.status", {"id": 5}, output={"state": "done"}).ends("succeeded")
+    found = judge(told, end_at(6))
+    assert (found.kind, found.doubt) == (DiagnosisKind.LOOP, Doubt.BOUNDED)
+    assert "isn't ended by --to" in found.text
+
+
+def test_what_to_cuts_off_did_not_die(judge: Judge) -> None:
+    events = [make_event(1, "session_start"), make_call_started(2, "evt_9", "b.slow"), make_session_end(9)]
+    found = judge(events, end_at(4))
+    assert (found.kind, found.doubt) == (DiagnosisKind.OPEN_CALL, Doubt.BOUNDED)
+    assert found.text == "nothing is sure yet: b.slow isn't ended by --to"
+    assert judge([*events[:1], make_tool_call(2), *events[2:]], end_at(4)).text.startswith("it isn't ended by --to")
+
+
+def test_a_session_that_ended_before_to_is_as_sure_as_without(judge: Judge) -> None:
+    told = Told().calls("a.book", error="E1: full").ends()
+    assert judge(told, end_at(60)).is_sure
+
+
+def test_what_was_done_before_from_may_have_been_more_than_talk(judge: Judge) -> None:
+    told = Told().calls("a.get").add("agent_message", {"text": "What is your id?"}).ends()
+    found = judge(told, PositionRange(start=Moment(START_TIME + timedelta(seconds=3))))
+    assert found.kind is DiagnosisKind.UNKNOWN
+    assert judge(Told().add("agent_message", {"text": "What is your id?"}).ends()).kind is DiagnosisKind.NO_ACTION
+
+
+def test_a_sure_diagnosis_has_no_candidates_and_a_doubtful_one_has_some(judge: Judge) -> None:
+    assert judge(Told().calls("a.book", error="E1: full").ends()).candidates == {}
+    many = Told()
+    for n in range(20):
+        many.calls(f"tool.{n}", error=f"E{n}")
+    found = judge(many.calls("a.get").ends())
+    assert 1 < len(found.candidates) <= 5
+    assert {2, 21} <= set(found.candidates)
+
+
+@many
+@given(any_log())
+def test_whatever_was_recorded_only_a_sure_diagnosis_is_without_candidates_or_hints(log: list[Record]) -> None:
+    timeline = build_timeline("s", log)
+    if timeline.steps:
+        for is_end_cut in (False, timeline.outcome is None):
+            found = diagnose(timeline, CauseGraph(timeline), Window(is_end_cut=is_end_cut))
+            assert found.is_sure == (found.doubt is None)
+            assert not (found.is_sure and timeline.outcome is None)
+            assert len({each.step for each in found.candidates}) == len(found.candidates) <= 5
+            assert all(describe_candidate(each) for each in found.candidates)
