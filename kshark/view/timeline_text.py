@@ -119,7 +119,9 @@ def list_footer(timeline: Timeline, steps: Sequence[Step], coverage: Coverage) -
     if still_open:
         yield "open", [_name_step(step) for step in still_open[:5]] + _count_rest(len(still_open) - 5)
     if timeline.outcome is None:
-        yield "end", ["there is no session_end: it is still running, or it died"]
+        is_end_cut = coverage.position_range.end is not None
+        why = "it isn't ended by --to" if is_end_cut else "it is still running, or it died"
+        yield "end", [f"there is no session_end: {why}"]
     yield "read", [describe_coverage(coverage)]
 
 

@@ -127,7 +127,9 @@ def describe_sub_agent_result(consequences: Consequences, causes: CauseGraph) ->
         return ""
     result = consequences.sub_agent_lane.result
     agent = consequences.sub_agent_lane.agent_id
-    return f"{agent} came back: {name_step(result, causes)}" if result is not None else f"{agent} never came back"
+    if result is not None:
+        return f"{agent} came back: {name_step(result, causes)}"
+    return f"{agent} hasn't come back" if consequences.end is None else f"{agent} never came back"
 
 
 def name_step(step: Step, causes: CauseGraph) -> str:
