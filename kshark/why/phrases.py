@@ -83,6 +83,8 @@ def describe_evidence(
         yield "failed", ", ".join(name_failure(step, causes) for step in diagnosis.failures[:MAX_FAILURES_NAMED]) + more
     if consequences is not None and consequences.step_count and diagnosis.is_sure:
         yield "then", describe_rest(consequences)
+    if diagnosis.kind is DiagnosisKind.NOTHING:  # its candidates are among the failures
+        return
     others = [candidate for candidate in diagnosis.candidates if candidate.step is not diagnosis.step]
     name = "or" if len(others) < len(diagnosis.candidates) else "perhaps"
     for candidate in others:

@@ -33,7 +33,8 @@ def render_text(explanation: Explanation, coverage: Coverage, layout: Layout) ->
     yield from format_header(explanation.timeline, coverage, layout)
     yield ""
     if explanation.diagnosis is not None:
-        style = Style.BAD if explanation.step is not None else Style.GOOD
+        is_good = explanation.step is None and explanation.diagnosis.is_sure
+        style = Style.GOOD if is_good else Style.BAD
         yield from writer.render_named("wrong", describe_diagnosis(explanation.diagnosis, explanation.timeline), style)
         for name, said in describe_evidence(explanation.diagnosis, explanation.consequences, explanation.causes):
             yield from writer.render_named(name, said)

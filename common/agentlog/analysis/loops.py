@@ -124,7 +124,7 @@ def _stands_still(calls: Sequence[Step], failures: Set[Step]) -> bool:
     return failures.isdisjoint(calls) and not all(_MOVE.search(_get_name(step)) for step in calls)
 
 
-def _got_further(calls: Iterable[Step], last_answers: Mapping[object, Step]) -> bool:
+def _got_further(calls: Iterable[Step], last_answers: Mapping[tuple[str, str, str], Step]) -> bool:
     """Return whether one of the calls got another answer later."""
     return any(
         last.number > step.number and _get_answer_text(last) != _get_answer_text(step)
