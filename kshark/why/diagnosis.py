@@ -11,8 +11,10 @@ from agentlog.analysis.causality import CauseGraph, is_reason
 from agentlog.analysis.failures import (
     find_trailing_failures,
     find_unrecovered,
+    get_error,
     group_by_lane,
     has_gone_wrong,
+    has_like_input,
     is_action,
     is_after,
     is_failure,
@@ -20,7 +22,7 @@ from agentlog.analysis.failures import (
 )
 from agentlog.analysis.loops import Loop, find_loops, is_wait
 from agentlog.session.timeline import Lane, Step, Timeline
-from agentlog.text.step_text import CallRun, fold_runs
+from agentlog.text.step_text import CallRun, fold_runs, format_payload_value
 
 from .candidates import MAX_CANDIDATES, Candidate, CandidateKind, list_candidates
 from .checks import is_check
@@ -51,6 +53,7 @@ class Doubt(StrEnum):
     """Why a diagnosis isn't sure; docs/kshark.md explains each."""
 
     WENT_ON = "went_on"
+    VARIED = "varied"
     ANSWERED = "answered"
     OTHER_END = "other_end"
     LIMIT = "limit"
@@ -262,6 +265,8 @@ def _doubt_loop(loop: Loop, session: _Session) -> tuple[Doubt | None, bool]:
         return session.doubt, False
     if speaks_of(ending.text, last):
         return None, True
+    if loop.is_failing and _has_varied(loop):
+        return Doubt.VARIED, False
     is_unfinished = _is_unfinished(loop, session)
     is_most = len(loop.calls) * 2 >= sum(map(is_action, session.timeline.steps))
     if not is_unfinished and not (ending.has_hit_limit and is_most):
@@ -270,6 +275,14 @@ def _doubt_loop(loop: Loop, session: _Session) -> tuple[Doubt | None, bool]:
     if ending.has_hit_limit or answer is None:
         return None, False
     return (None, True) if admits(get_said(answer), last) else (Doubt.ANSWERED, False)
+
+
+def _has_varied(loop: Loop) -> bool:
+    """Return whether most failures of a loop have neither the input nor the error of the last: it tried other ways."""
+    last = loop.calls[-1]
+    text = format_payload_value(get_error(last))
+    like = sum(has_like_input(last, step) or format_payload_value(get_error(step)) == text for step in loop.calls)
+    return like * 2 <= len(loop.calls)
 
 
 def _find_loop_reason(loop: Loop, causes: CauseGraph) -> Step | None:

@@ -50,6 +50,7 @@ _CANDIDATE_REASONS = {
 }
 _DOUBTS = {
     Doubt.WENT_ON: "the session went on after it",
+    Doubt.VARIED: "its calls differ, and so do their errors",
     Doubt.ANSWERED: "the session ended with an answer of its own",
     Doubt.OTHER_END: "the end speaks of something else",
     Doubt.LIMIT: "the session ended at a limit",

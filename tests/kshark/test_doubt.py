@@ -113,6 +113,14 @@ def test_another_command_of_the_shell_does_not_end_a_loop(judge: Judge) -> None:
     assert (found.kind, found.is_sure, found.step) == (DiagnosisKind.LOOP, True, 2)
 
 
+def test_failures_that_differ_in_call_and_error_are_no_loop_for_sure(judge: Judge) -> None:
+    told = Told()
+    for n, command in enumerate(("make", "cmake -B build", "apt-get install llvm", "ninja", "pip install lit")):
+        told.calls("bash", {"command": command}, error=f"exit {n}: {command} can't do this")
+    found = judge(told.ends(error="max iterations (5) reached"))
+    assert (found.kind, found.doubt) == (DiagnosisKind.LOOP, Doubt.VARIED)
+
+
 def test_a_failure_after_which_it_answered_otherwise_proves_nothing(judge: Judge) -> None:
     told = Told().calls("search", "capital", error="timeout").add("agent_message", {"text": "The capital is Berlin."})
     found = judge(told.ends())
