@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..session.timeline import CALL_TYPES, Lane, Step
 from .call_outcome import find_period
@@ -121,7 +122,7 @@ def _find_circles(lane_steps: Sequence[Step], failures: Set[Step]) -> Iterator[L
 
 def _stands_still(calls: Sequence[Step], failures: Set[Step]) -> bool:
     """Return whether calls that repeat with the same answers get nowhere: none fails, and not all move on by one."""
-    return failures.isdisjoint(calls) and not all(_MOVE.search(_get_name(step)) for step in calls)
+    return failures.isdisjoint(calls) and not all(_has_word(_MOVE, _get_name(step)) for step in calls)
 
 
 def _got_further(calls: Iterable[Step], last_answers: Mapping[tuple[str, str, str], Step]) -> bool:
@@ -151,18 +152,23 @@ def _split_runs(lane_steps: Iterable[Step], failures: Set[Step]) -> Iterator[lis
 
 def is_wait(step: Step) -> bool:
     """Whether a step is a call that only lets time pass."""
-    if _WAIT.search(_get_name(step)):
-        return True
     given = step.event.payload.get("input")
+    if _has_word(_WAIT, _get_name(step)):
+        return True
     commands = given.values() if isinstance(given, dict) else [given]
     return any(isinstance(each, str) and _SLEEP_COMMAND.match(each) for each in commands)
 
 
 def _get_name(step: Step) -> str:
-    """Return a tool's name with the action that it was asked for, words apart."""
+    """Return a tool's name with the action that it was asked for."""
     given = step.event.payload.get("input")
     action = given.get("action") if isinstance(given, dict) else None
-    return _CAMEL.sub("_", f"{step.label} {action if isinstance(action, str) else ''}")
+    return f"{step.label} {action[:100]}" if isinstance(action, str) else step.label
+
+
+@lru_cache(maxsize=1_000)
+def _has_word(words: re.Pattern[str], name: str) -> bool:
+    return words.search(_CAMEL.sub("_", name)) is not None
 
 
 def _get_call_text(step: Step) -> tuple[str, str, str]:
