@@ -1,6 +1,5 @@
 """AgentTracer, the recorder of one agent in one session."""
 
-import asyncio
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from .recording.delivery.process import DELIVERIES
 from .recording.delivery.target import resolve_target
 from .recording.prepare.ids import new_event_id, new_session_id
 from .recording.prepare.redaction import Redact
-from .recording.prepare.snapshot import format_error, make_error_fields
+from .recording.prepare.snapshot import format_error, is_cancellation, make_error_fields
 from .recording.prices import PRICES, Price
 from .recording.sinks.outbound import MAX_NAME_LENGTH, Author, is_valid_name
 from .recording.spans.call_spans import Delegation
@@ -220,6 +219,7 @@ class AgentTracer(RecordingMethods):
         status = status or ("succeeded" if error is None else "failed")
         if self._delegation is not None:
             self._delegation.output, self._delegation.error = result, error or _get_delegation_error(status)
+            self._delegation.finish_reason = "cancelled" if status == "cancelled" else None
             self._delegation.finish()
         if self._owns_session:
             end_fields = {"status": status, "result": result, "error": error}
@@ -255,7 +255,7 @@ class AgentTracer(RecordingMethods):
             self.end()
         else:
             status = _get_status_after(error)
-            self.end(status, error=None if status == "succeeded" else format_error(error))
+            self.end(status, error=format_error(error) if status == "failed" else None)
         if self._scope_token is not None:
             leave_scope(self._scope_token)
             self._scope_token = None
@@ -374,11 +374,11 @@ def _check_name(setting: str, name: str) -> str:
 
 def _get_delegation_error(status: str) -> str | None:
     """Return the error of a ``delegation_result`` for a sub-agent's ``status``. The event itself has no status."""
-    return None if status == "succeeded" else status
+    return None if status in ("succeeded", "cancelled") else status
 
 
 def _get_status_after(error: BaseException) -> str:
     """Return the status of a session whose block ``error`` left."""
-    if isinstance(error, asyncio.CancelledError | KeyboardInterrupt | GeneratorExit):
+    if is_cancellation(error):
         return "cancelled"
     return "succeeded" if isinstance(error, SystemExit) and not error.code else "failed"

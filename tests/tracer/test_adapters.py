@@ -400,7 +400,8 @@ def test_a_call_that_is_cancelled_with_its_langgraph_run_ends(recording: Recordi
 
     asked = asyncio.Event()
     asyncio.run(run())
-    assert recording.call()["error"].startswith("CancelledError")
+    payload = recording.call()
+    assert (payload["finish_reason"], payload.get("error")) == ("cancelled", None)
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
@@ -559,7 +560,8 @@ def test_a_model_that_is_cancelled_in_the_agents_sdk_has_not_answered(server: st
 
     asked = asyncio.Event()
     run_agents(server, recording.tracer, run, Slow)
-    assert recording.call()["error"].startswith("CancelledError")
+    payload = recording.call()
+    assert (payload["finish_reason"], payload.get("error")) == ("cancelled", None)
 
 
 def who_did_what(recording: Recording) -> list[tuple[str, str, str | None]]:

@@ -336,7 +336,7 @@ def test_what_comes_after_blocks_in_generators_is_not_under_them_however_they_en
     assert behind == [None, None, "llm_call", "hi"]
 
 
-def test_a_block_in_a_generator_that_is_left_has_no_error_and_in_a_coroutine_that_is_closed_it_has(
+def test_a_block_in_a_generator_that_is_left_is_whole_and_in_a_coroutine_that_is_closed_it_is_cancelled(
     recorded: Recorded,
 ) -> None:
     def streaming() -> Iterator[int]:
@@ -356,8 +356,72 @@ def test_a_block_in_a_generator_that_is_left_has_no_error_and_in_a_coroutine_tha
     next(streaming())
     asyncio.run(main())
     left, closed = (event["payload"] for event in recorded.events)
-    assert (left["output"], left.get("error")) == ("as far as it came", None)
-    assert closed["error"] == "GeneratorExit"
+    assert (left["output"], left.get("finish_reason")) == ("as far as it came", None)
+    assert closed["finish_reason"] == "cancelled"
+    assert not any("error" in payload for payload in (left, closed))
+
+
+class Handle:
+    def __repr__(self) -> str:
+        return object.__repr__(self)
+
+
+@pytest.mark.parametrize(
+    ("error", "recorded_error"),
+    [
+        (ValueError(f"no {Handle()}"), "ValueError: no <tests.tracer.test_tracer.Handle object>"),
+        (ValueError("code 0x80070005 for 0x7f52ace97420"), "ValueError: code 0x80070005 for 0x7f52ace97420"),
+    ],
+)
+def test_a_text_of_an_error_holds_no_address_of_an_object(
+    error: Exception, recorded_error: str, recorded: Recorded
+) -> None:
+    def work() -> None:
+        raise error
+
+    with pytest.raises(ValueError, match=r"no|code"):
+        recorded.tracer.track_tool_call("t", Handle(), work)
+    payload = recorded.last["payload"]
+    assert payload["error"].replace(__name__, "tests.tracer.test_tracer") == recorded_error
+    assert " at 0x" not in payload["input"]
+
+
+def test_a_session_whose_client_has_gone_is_cancelled_without_an_error(recorded: Recorded) -> None:
+    async def answer() -> None:
+        async with recorded.tracer as tracer:
+            with tracer.sub_agent("helper") as helper:
+                await helper.track_llm_call("m", "go", lambda: asyncio.sleep(60))
+
+    async def serve() -> None:
+        task = asyncio.create_task(answer())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel("Cancelled via cancel scope 7f52ace97420 by <Task pending coro=<x() running at x.py:1>>")
+        await asyncio.wait([task])
+
+    asyncio.run(serve())
+    events = recorded.events
+    call, result, end = (
+        next(event["payload"] for event in events if event["event_type"] == kind)
+        for kind in ("llm_call", "delegation_result", "session_end")
+    )
+    assert call["finish_reason"] == result["finish_reason"] == end["status"] == "cancelled"
+    assert not any("error" in event["payload"] or event["event_type"] == "error" for event in events)
+    assert "7f52ace97420" not in str(events)
+
+
+def test_a_call_that_ran_into_a_timeout_is_cancelled_and_the_timeout_is_the_error(recorded: Recorded) -> None:
+    async def ask() -> None:
+        await recorded.tracer.track_tool_call("outer", None, lambda: asyncio.wait_for(inner(), 0.01))
+
+    async def inner() -> None:
+        await recorded.tracer.track_tool_call("inner", None, lambda: asyncio.sleep(60))
+
+    with pytest.raises(asyncio.TimeoutError):
+        asyncio.run(ask())
+    inner_call, outer_call = (event["payload"] for event in recorded.events if event["event_type"] == "tool_call")
+    assert (inner_call["finish_reason"], inner_call.get("error")) == ("cancelled", None)
+    assert outer_call["error"].startswith("TimeoutError")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """The snapshot of any value as JSON. Later changes of the value don't change the snapshot. Never raises."""
 
+import asyncio
 import base64
+import re
 from collections import UserString, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, MappingView, Sequence, Set
 from datetime import date, time
@@ -32,6 +34,7 @@ CYCLE = "<the value itself, again>"
 TOO_DEEP = "<nested too deep>"
 TOO_MUCH = "<more than can be recorded>"
 
+_ADDRESS = re.compile(r"(?: at 0x[0-9a-fA-F]{6,16}|(?<=cancel scope) [0-9a-f]{6,16})\b")
 _SCALAR_TYPES = frozenset({str, int, float, bool, type(None)})
 _to_json: Callable[..., bytes] = orjson.dumps
 _PLACEHOLDER = uuid4().hex
@@ -96,7 +99,18 @@ def format_error(error: BaseException) -> str:
             text = f"{text}: {'; '.join(map(format_error, error.exceptions[:MAX_GROUP_ERRORS]))}"
     except Exception:  # noqa: BLE001  the error's own code may raise anything
         text = "<its text can't be read>"
-    return f"{name}: {text}" if text else name
+    return hide_addresses(f"{name}: {text}" if text else name)
+
+
+def hide_addresses(text: str) -> str:
+    """Return ``text`` without addresses of memory, as in ``<Task at 0x7f52ace97420>``. They differ in each run."""
+    return _ADDRESS.sub("", text)
+
+
+def is_cancellation(error: BaseException | None) -> bool:
+    """Return whether ``error`` ends code that was cancelled: by asyncio, by trio, or by Ctrl-C."""
+    is_trios = type(error).__name__ == "Cancelled" and type(error).__module__.partition(".")[0] == "trio"
+    return is_trios or isinstance(error, asyncio.CancelledError | KeyboardInterrupt | GeneratorExit)
 
 
 def make_error_fields(error: BaseException) -> dict[str, str]:
@@ -269,7 +283,7 @@ def _describe_object(value: Any, kind: type) -> str | None:
     if any(hasattr(kind, name) for name in _LAZY_ATTRIBUTES):
         return f"<{kind.__qualname__}>"
     has_own_repr = getattr(kind, "__repr__", None) is not object.__repr__
-    return repr(value)[:MAX_REPR] if has_own_repr else None
+    return hide_addresses(repr(value)[:MAX_REPR]) if has_own_repr else None
 
 
 def _collect_attributes(value: Any) -> dict[str, Any]:

@@ -21,26 +21,17 @@ _ANNOUNCED_FIELDS = ("tool", "model", "query", "input")
 
 
 class CallSpan(Span):
-    """A call of a tool, recorded as one event when it ends.
+    """A call of a tool, recorded as one event when it ends."""
 
-    Attributes:
-        finish_reason: how it ended, in the words of ``docs/events.md``. None if that isn't known.
-    """
-
-    __slots__ = ("finish_reason",)
+    __slots__ = ()
     event_type = "tool_call"
     output_field = "output"
-
-    def __init__(self, recorder: Recorder, payload: dict[str, Any], context: dict[str, Any]) -> None:
-        super().__init__(recorder, payload, context)
-        self.finish_reason: str | None = None
 
     def _on_begin(self) -> None:
         self.recorder.delivery.watch_call(self.event_id, self)
 
     def _reset(self) -> None:
         self.recorder.delivery.open_calls.pop(self.event_id, None)
-        self.finish_reason = None
         super()._reset()
 
     def _defer_begin(self) -> int:
@@ -208,6 +199,8 @@ class Delegation(Span):
             payload["result"] = self.output
         if error_message is not None:
             payload["error"] = error_message
+        if self.finish_reason is not None:
+            payload["finish_reason"] = self.finish_reason
         self.recorder.write(self._result_id, "delegation_result", payload, {"parent_event_id": self.event_id})
         self.set_as_cause()
 

@@ -10,7 +10,7 @@ from types import GeneratorType, TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from ..prepare.ids import new_event_id
-from ..prepare.snapshot import format_error, snapshot
+from ..prepare.snapshot import format_error, is_cancellation, snapshot
 from .context import ScopeToken, enter_scope, find_scope, leave_scope
 from .recorder import Recorder
 
@@ -29,6 +29,7 @@ class Span:
         event_id: the id of its event.
         output: the result; any value. It is copied when the span ends.
         error: what went wrong, as text, if it isn't an exception.
+        finish_reason: how it ended, in the words of ``docs/events.md``. None if that isn't known.
         began: when it began, on the performance counter, in nanoseconds. 0 before it begins.
         is_gone: whether it ended in a place where its scope couldn't be closed.
     """
@@ -42,6 +43,7 @@ class Span:
         "began",
         "error",
         "event_id",
+        "finish_reason",
         "is_gone",
         "output",
         "recorder",
@@ -55,6 +57,7 @@ class Span:
         self.event_id = new_event_id()
         self.output: Any = None
         self.error: str | None = None
+        self.finish_reason: str | None = None
         self.began = 0
         self.is_gone = False
         self._scope_token: ScopeToken | None = None
@@ -97,7 +100,7 @@ class Span:
     def _reset(self) -> None:
         """Forget the last result. A block that is entered again, as in a loop of retries, is an event of its own."""
         self.event_id = new_event_id()
-        self.output = self.error = None
+        self.output = self.error = self.finish_reason = None
         self.is_gone = False
 
     def open_scope(self, recorder: Recorder | None = None) -> None:
@@ -124,12 +127,14 @@ class Span:
         A forked child doesn't record spans that began before the fork, because the parent ends them.
 
         Args:
-            error: the exception that ended it, if any.
+            error: the exception that ended it, if any. A cancellation is no error.
         """
         self.close_scope()
         if self._process != self.recorder.delivery.process:
             return
         latency_ns = time.perf_counter_ns() - self.began
+        if is_cancellation(error):
+            self.finish_reason, error = "cancelled", None
         error_message = self.error if error is None else format_error(error)
         try:
             self._on_end(error_message, latency_ns // 1_000 / 1_000)
