@@ -375,7 +375,7 @@ def test_a_langgraph_tool_that_waits_for_a_human_has_not_failed(recording: Recor
     agent.invoke(Command(resume="yes"), config=config)
     waited, answered = (event["payload"] for event in recording.events("tool_call"))
     assert (waited["output"], answered["output"]) == ({"interrupted": ["Send it?"]}, "yes")
-    assert "error" not in waited
+    assert (waited["finish_reason"], waited.get("error")) == ("interrupted", None)
 
 
 def test_a_call_that_is_cancelled_with_its_langgraph_run_ends(recording: Recording) -> None:

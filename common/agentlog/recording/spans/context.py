@@ -99,7 +99,7 @@ def resume_scope(scope: Scope) -> ScopeToken:
     return _current.set(scope)
 
 
-def set_cause(owner: object, cause: str) -> None:
+def set_cause(owner: object, cause: str | None) -> None:
     """Make ``cause`` the parent of the next events of ``owner`` in this context. Other recorders keep their parents."""
     scope, outer_scopes = _skip_gone(_current.get()), list[Scope]()
     while scope is not None and scope.is_block and scope.owner is not owner:
@@ -112,6 +112,18 @@ def set_cause(owner: object, cause: str) -> None:
     for other in reversed(outer_scopes):
         scope = Scope(other.owner, other.cause, other.call, scope, True)
     _current.set(scope)
+
+
+def open_cause(owner: object, root: str | None) -> Scope | None:
+    """Begin a stretch in this context whose cause can still be changed from another context, by ``Scope.cause``.
+
+    Args:
+        owner: the recorder.
+        root: the cause, if this context has none.
+    """
+    scope = find_scope(owner)
+    set_cause(owner, root if scope is None else scope.cause)
+    return find_scope(owner)
 
 
 def carry(function: Callable[P, T]) -> Callable[P, T]:
