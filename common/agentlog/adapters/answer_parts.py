@@ -45,8 +45,8 @@ def _merge_list(whole: list[Any], new: list[Any]) -> None:
             whole.append(part)
             continue
         index = part.get("index")
-        same = (each for each in whole if index is not None and each.get("index") == index)
-        merge_delta(next(same, None) or _append_object(whole), part)
+        same = [each for each in whole if index is not None and each.get("index") == index]
+        merge_delta(same[0] if same else _append_object(whole), part)
 
 
 def _append_object(whole: list[Any]) -> dict[str, Any]:

@@ -90,7 +90,6 @@ class BackgroundResponses:
 
     def _begin(self, response_id: Any, known: _Response | None) -> LLMCall:
         call = self._tracer.llm_call("unknown", {"response_id": response_id})
-        is_of_session = known is not None and call.recorder is not None
-        is_of_session = is_of_session and known.session_id == call.recorder.author.session_id
-        call.begin(cause=known.event_id if known is not None and is_of_session else None)
+        session_id = None if call.recorder is None else call.recorder.author.session_id
+        call.begin(cause=known.event_id if known is not None and known.session_id == session_id else None)
         return call

@@ -152,8 +152,9 @@ def _format_price(step: Step) -> str:
 def _format_finish(step: Step) -> str:
     """Format how a call ended, unless it said all it had to say."""
     reason = step.event.payload.get("finish_reason")
-    is_told = isinstance(reason, str) and reason.isprintable() and reason not in ORDINARY_FINISHES
-    return f"[{reason[:40].replace('_', ' ')}]" if is_told else ""
+    if not isinstance(reason, str) or not reason.isprintable() or reason in ORDINARY_FINISHES:
+        return ""
+    return f"[{reason[:40].replace('_', ' ')}]"
 
 
 def format_time_marks(step: Step) -> list[str]:

@@ -10,8 +10,11 @@ TIER_NAMES = {"auto": "", "default": "", "standard": "", "on_demand": "", "fast"
 """Our names of service tiers, where providers have others. Empty for the one at the list price."""
 LANGCHAIN_TIERS = ("flex", "priority")
 """The tiers that LangChain tells by the names of the details."""
-DETAILS = ("input_token_details", "output_token_details", "prompt_tokens_details", "completion_tokens_details")
-DETAILS += ("input_tokens_details", "output_tokens_details")
+DETAILS = (
+    *("input_token_details", "output_token_details"),  # LangChain
+    *("prompt_tokens_details", "completion_tokens_details", "input_tokens_details", "output_tokens_details"),  # OpenAI
+)
+"""The members of a usage that say of which kinds its tokens are."""
 
 
 def get_field(value: Any, name: str) -> Any:

@@ -154,8 +154,12 @@ class LLMCall(CallSpan):
         if self.input_tokens is None and not isinstance(self.output, str) and (usage := extract_usage(self.output)):
             self.set_usage(usage)
         if self.cost_usd is None and self.input_tokens is not None and self.output_tokens is not None:
-            counts = self.input_tokens, self.output_tokens, self.cached_tokens or 0, self.cache_write_tokens or 0
-            usage = Usage(*counts, *self._usage[len(counts) :])
+            usage = self._usage._replace(
+                input=self.input_tokens,
+                output=self.output_tokens,
+                cached=self.cached_tokens or 0,
+                cache_write=self.cache_write_tokens or 0,
+            )
             self.cost_usd = compute_cost_usd(str(self.model), usage, self._prices)
         for name in ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "cost_usd"):
             if (value := getattr(self, name)) is not None:
