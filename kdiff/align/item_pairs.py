@@ -142,7 +142,7 @@ def find_id_shapes(items: Sequence[Any]) -> frozenset[Shape]:
     shapes = {
         get_shape(each)
         for each in items
-        if any(word.kind == "named" and text == each for _, text, word in classify_words(each))
+        if any(kind == "named" and (start, end) == (0, len(each)) for start, end, (_, kind, _) in find_words(each))
     }
     return frozenset(shape for shape in shapes if shape is not None)
 
