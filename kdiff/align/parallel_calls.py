@@ -10,7 +10,7 @@ from .step_groups import StepGroup
 def order_parallel_calls(a: Sequence[StepGroup], b: Sequence[StepGroup]) -> list[StepGroup]:
     """Return ``b`` with the calls of each parallel batch in the order in which A made them.
 
-    A call that A's batch doesn't have stays behind those that it has.
+    A call that A's batch doesn't have takes the place of one that B's batch doesn't have.
     """
     batches_b = list(_find_batches(b))
     if not batches_b:
@@ -75,7 +75,9 @@ def _order_like(batch_a: list[StepGroup], batch_b: list[StepGroup]) -> list[Step
                 partner[group] = by_key[key(group)].pop()
         matched = set(partner.values())
         waiting_b = [group for group in waiting_b if group not in matched]
-    return [partner[group] for group in batch_a if group in partner] + waiting_b
+    others = iter(waiting_b)
+    in_order = [partner[group] if group in partner else next(others, None) for group in batch_a]
+    return [group for group in in_order if group is not None] + list(others)
 
 
 _KEYS: tuple[Callable[[StepGroup], Hashable], ...] = (
