@@ -17,6 +17,7 @@ from ..reading.normalize import (
     normalize_text,
     parse_json_text,
     to_text,
+    unify_clocks,
 )
 from .item_pairs import Shape, find_id_shapes, form_item, get_shape, match_forms, pair_items
 
@@ -263,7 +264,8 @@ def is_same_text(a: str, b: str, context: ComparisonContext, key: str) -> bool:
     """Whether two texts say the same: they differ only in noise and ids of one role, or are free text reworded."""
     if a == b and len(a) > LONG_TEXT and not context.ids.are_renamed:
         return True
-    text_a, text_b = (normalize_text(text, context.rules, should_mask_noise=context.has_noise) for text in (a, b))
+    texts = unify_clocks(a, b) if context.has_noise and a != b else (a, b)
+    text_a, text_b = (normalize_text(text, context.rules, should_mask_noise=context.has_noise) for text in texts)
     if is_id_key(key) and (text_a.form != text_b.form or not text_a.id_hashes) and " " not in a + b:
         matches = context.match_ids((hash_id(a),), (hash_id(b),))
     else:

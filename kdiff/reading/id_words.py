@@ -60,15 +60,17 @@ is a random id where it is no noise.
 
 
 def find_words(text: str) -> Iterator[tuple[int, int, ClassifiedWord]]:
-    """Yield the words of ``text`` that hold a digit, and temporary paths: the start, the end, and what it is.
+    """Find the words of ``text`` that hold a digit, and temporary paths: the start, the end, and what it is.
 
-    Of a word that is nothing as a whole, such as a file's name, the random ids inside are yielded.
+    Of a word that is nothing as a whole, such as a file's name, the random ids inside are found.
     """
-    if "/" in text and any(path in text for path in _TEMP_FOLDERS):
-        for match in _WORD_OR_TEMP_PATH.finditer(text):
-            yield from _find_parts(match.start(), match[0], classify_word(match[0]))
-    else:
-        yield from _find_words(text)
+    has_temp_path = "/" in text and any(path in text for path in _TEMP_FOLDERS)
+    return _find_words_and_temp_paths(text) if has_temp_path else _find_words(text)
+
+
+def _find_words_and_temp_paths(text: str) -> Iterator[tuple[int, int, ClassifiedWord]]:
+    for match in _WORD_OR_TEMP_PATH.finditer(text):
+        yield from _find_parts(match.start(), match[0], classify_word(match[0]))
 
 
 def _find_parts(start: int, word: str, classified: ClassifiedWord) -> Iterator[tuple[int, int, ClassifiedWord]]:
@@ -99,8 +101,10 @@ def _find_words(text: str) -> Iterator[tuple[int, int, ClassifiedWord]]:
         word = text[start:end]
         if shapes[start:end] in _RANDOM_SHAPES and not word.isdecimal():
             yield start, end, ("<id>", "random", hash(word.replace("-", "")) | 1)
+        elif (classified := classify_word(word))[1] or end - start <= MIN_RANDOM_CHARS:
+            yield start, end, classified
         else:
-            yield from _find_parts(start, word, classify_word(word))
+            yield from _find_parts(start, word, classified)
         digit = kinds.find(b"0", end)
 
 

@@ -158,6 +158,36 @@ def _replace_words(text: str, *, should_mask_noise: bool) -> NormalizedText:
     return NormalizedText(literal, form, tuple(id_hashes))
 
 
+def unify_clocks(a: str, b: str) -> tuple[str, str]:
+    """Return both texts with one clock where one shows a whole minute and the other doesn't, as two runs may do.
+
+    A whole minute on both sides may be an appointment, so it stays.
+    """
+    clocks_a, clocks_b = _CLOCK.findall(a), _CLOCK.findall(b)
+    if len(clocks_a) != len(clocks_b):
+        return a, b
+    pairs = [
+        (x, y)
+        if bool(_WHOLE_MINUTE.fullmatch(x)) is bool(_WHOLE_MINUTE.fullmatch(y))
+        else (max(x, y, key=_get_seconds),) * 2
+        for x, y in zip(clocks_a, clocks_b, strict=True)
+    ]
+    return _replace_clocks(a, [x for x, _ in pairs]), _replace_clocks(b, [y for _, y in pairs])
+
+
+_CLOCK = re.compile(r"(?<![\d:])\d\d:\d\d:\d\d(?:[.,]\d+)?(?![\d:])")
+_WHOLE_MINUTE = re.compile(r"\d\d:\d\d:00(?:[.,]0+)?")
+
+
+def _get_seconds(clock: str) -> str:
+    return clock[6:].rstrip("0")
+
+
+def _replace_clocks(text: str, clocks: Iterable[str]) -> str:
+    remaining = iter(clocks)
+    return _CLOCK.sub(lambda _: next(remaining), text)
+
+
 def mask_blobs(text: str) -> str:
     """Return ``text`` with the hash and the size of each picture, or other long value in base64, in place of it."""
     return _BLOB.sub(_describe_blob, text)

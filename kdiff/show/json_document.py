@@ -9,11 +9,13 @@ import orjson
 
 from agentlog.event import capture, codec
 from agentlog.event.event import format_timestamp
+from agentlog.event.media import mark_media_in_text, may_hold_media, replace_media
 from agentlog.session.coverage import coverage_to_json
 
 from ..align.payload_diff import ABSENT, Change
 from ..align.step_groups import StepGroup
 from ..judge.divergence import Divergence
+from ..reading.normalize import to_text
 from ..reading.session import Session
 from .phrases import StepDescriber
 from .result import Result
@@ -126,6 +128,10 @@ def _encode_change(change: Change) -> dict[str, Any]:
 
 
 def _encode_value(value: Any) -> orjson.Fragment:
+    if isinstance(value, str):
+        value = mark_media_in_text(value)
+    elif isinstance(value, dict | list) and may_hold_media(to_text(value)):
+        value = replace_media(value, lambda _, marked, __: marked)
     try:
         return orjson.Fragment(orjson.dumps(value))
     except TypeError:  # a number of more than 64 bits, or more than 254 levels

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from rapidfuzz.distance import Prefix
@@ -10,6 +11,7 @@ from rapidfuzz.distance import Prefix
 from agentlog.event.event import Record, parse_amount
 from agentlog.formatting import format_count, shorten_name
 from agentlog.session.step import Step
+from agentlog.text.condensed_value import condense_value
 from agentlog.text.step_text import format_headline, format_payload_value, get_step_word
 
 from ..align.payload_compare import Payloads
@@ -155,6 +157,8 @@ def format_change(change: Change, max_chars: int = MAX_TEXT_CHARS) -> tuple[str,
     is_one_text = isinstance(change.a, str) != isinstance(change.b, str)
     if not a or not b or a.split() == b.split() or (is_one_text and _is_scalar(change.a, change.b)):
         a, b = (_format_json(value) for value in (change.a, change.b))
+    if a == b:  # two pictures of one kind and size
+        a, b = (f"{mark} {_hash(value)}" for mark, value in ((a, change.a), (b, change.b)))
     if max(len(a), len(b)) > max_chars:
         a, b = skip_common_start(a, b, max_chars)
     return _to_one_line(a), _to_one_line(b)
@@ -168,6 +172,10 @@ def skip_common_start(a: str, b: str, columns: int) -> tuple[str, str]:
     return before + a[start:], before + b[start:]
 
 
+def _hash(value: Any) -> str:
+    return f"sha256 {sha256(to_text(value).encode(errors='surrogatepass')).hexdigest()[:8]}"
+
+
 def _format_plain(value: Any) -> str:
     return "(absent)" if value is ABSENT else format_payload_value(value)
 
@@ -176,7 +184,7 @@ def _format_json(value: Any) -> str:
     """Format a value as JSON. Spaces that would melt into one are escaped."""
     if value is ABSENT:
         return "(absent)"
-    return to_text([value])[1:-1].replace("  ", " \\u0020")
+    return to_text([condense_value(value)])[1:-1].replace("  ", " \\u0020")
 
 
 def _is_scalar(*values: Any) -> bool:
