@@ -163,6 +163,7 @@ def unify_clocks(a: str, b: str) -> tuple[str, str]:
 
     A whole minute on both sides may be an appointment, so it stays.
     """
+    a, b = (mask_blobs(text) if len(text) > MIN_BLOB_SIZE else text for text in (a, b))
     clocks_a, clocks_b = _CLOCK.findall(a), _CLOCK.findall(b)
     if len(clocks_a) != len(clocks_b):
         return a, b

@@ -1,6 +1,7 @@
 """Noise in answers: each rule makes two spellings of one answer equal, and a near miss beside it stays another."""
 
 import copy
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -272,6 +273,12 @@ ROWS = {
     ],
     "Python's ids of objects": [Row("id=140234567890123", "id=139987654321098", "id=240234567890123")],
 }
+
+
+def test_the_docs_have_a_row_for_each_rule_in_their_order():
+    section = Path("docs/kdiff.md").read_text().split("### Noise")[1].split("\n### ")[0]
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in section.splitlines() if line.startswith("| ")]
+    assert rows[1:] == RULES
 
 
 def _form(text: str, *, is_answer: bool = True) -> tuple[str, int]:
