@@ -9,9 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agentlog.event.event import Event, Place, Record, to_datetime
+from agentlog.event.partial_decode import PartialPayload
 from agentlog.session.failure import find_answer_error, has_failed
 from agentlog.session.failure_rules import FailureRules, ToolRule, get_failure_rules, set_failure_rules
-from agentlog.session.failure_scan import has_json_failed
+from agentlog.session.failure_scan import has_answer_failed
 from agentlog.session.failure_text import (
     FIRST_LINE_RULES,
     LAST_LINE_RULES,
@@ -185,7 +186,8 @@ def _without_rules() -> Iterator[None]:
 def find_error(output: Any, tool: str = "orders.get") -> str | None:
     """Return the error in a tool's answer; the look at its JSON must agree."""
     error = find_answer_error("tool_call", {"tool": tool, "output": output})
-    assert has_json_failed("tool_call", tool, msgspec.json.encode(output)) == (error is not None)
+    payload = msgspec.json.decode(msgspec.json.encode({"tool": tool, "output": output}), type=PartialPayload)
+    assert has_answer_failed("tool_call", payload) == (error is not None)
     return error
 
 

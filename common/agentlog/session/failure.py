@@ -108,7 +108,10 @@ def _parse(text: str) -> object:
     if _LIST_OF_OBJECTS.match(text) and "text" not in text and '"type"' not in text:
         return []  # a list of anything but content blocks can't fail
     try:
-        return msgspec.json.decode(text.encode(errors="replace"))
+        content = text.encode(errors="replace")
+        if text.startswith("{") and NAMES.isdisjoint(msgspec.json.decode(content, type=dict[str, msgspec.Raw])):
+            return {}
+        return msgspec.json.decode(content)
     except (ValueError, RecursionError):
         pass
     if not text.startswith(("{'", "[{'")) or len(text) > 100_000:
@@ -133,7 +136,7 @@ def _find_in_list(values: Sequence[object], depth: int) -> str | None:
 
 
 def _is_block(value: Mapping[str, object]) -> bool:
-    return "type" in value or set(value) == {"text"}
+    return isinstance(value.get("type"), str) or set(value) == {"text"}
 
 
 def _find_in_block(block: Mapping[str, object], depth: int) -> str | None:

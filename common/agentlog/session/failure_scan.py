@@ -4,6 +4,7 @@ It runs for each event of a topic. The look may suspect too much, never too litt
 """
 
 import re
+from functools import cache
 
 import msgspec
 
@@ -11,49 +12,49 @@ from ..event.codec import decode_tolerantly
 from ..event.partial_decode import PartialPayload
 from .failure import NAMES, find_error_beside, find_error_in_answer
 from .failure_rules import get_failure_rules
-from .failure_text import MAX_TAIL, START, SUBJECT, TRACE_MARKS
+from .failure_text import (
+    END_MARKS,
+    MAX_BEGINNING,
+    MAX_END,
+    MAX_TAIL,
+    TRACE_MARK,
+    list_beginnings,
+    write_beginning,
+)
 
-_BEGINS_SO = re.compile(rf'"(?:{START}|{SUBJECT}+(?:{START}))|[{{\[]'.encode())
-_ENDS_SO = re.compile(rf"(?:{START}|{SUBJECT}+(?:{START}))".encode())
-_LINE_END = re.compile(rb'(?:\\[nrt]|["\s])+\Z')
-_ESCAPE = re.compile(rb"\\")
-_MARKS = tuple(mark.replace("\t", "\\t").encode() for mark in TRACE_MARKS)
+_BEGINNINGS = frozenset(word.encode() for word in list_beginnings())
+_LINE_ENDS = (b"\\n", b"\\r", b"\\t", b" ")
+_TRACE_MARK = TRACE_MARK.encode()
+_END_MARKS = tuple(mark.replace("\t", "\\t").encode() for mark in END_MARKS)
 _MAX_BYTES = 6 * MAX_TAIL
 """More bytes than the characters that the rules look at: an escape has up to six."""
 
 _decoder = msgspec.json.Decoder()
-_member_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def has_answer_failed(kind: str, payload: PartialPayload) -> bool:
     """Whether the answer of a tool call, a retrieval or a delegation says that it failed."""
-    if kind == "tool_call":
-        answer: object = payload.output
-        if _has_members_beside(payload) and find_error_beside(payload.tool, payload.__getattribute__) is not None:
-            return True
-    else:
+    answer: object = payload.output
+    if kind != "tool_call":
         answer = payload.documents if kind == "retrieval" else payload.result
+    elif (
+        payload.exit_code is not None
+        or payload.status is not None
+        or payload.success is not None
+        or payload.is_error is not None
+        or payload.isError is not None
+        or payload.status_code is not None
+    ) and find_error_beside(payload.tool, payload.__getattribute__) is not None:
+        return True
     if type(answer) is not msgspec.Raw:  # of an event that was decoded whole
         return answer is not None and find_error_in_answer(kind, payload.tool, answer) is not None
-    if _BEGINS_SO.match(answer) is None and _ESCAPE.search(answer) is None and get_failure_rules().is_empty:
-        return False
-    return has_json_failed(kind, payload.tool, bytes(answer))
-
-
-def _has_members_beside(payload: PartialPayload) -> bool:
-    return not (
-        payload.status is None
-        and payload.exit_code is None
-        and payload.success is None
-        and payload.is_error is None
-        and payload.isError is None
-        and payload.status_code is None
-    )
+    value = bytes(answer)
+    return (may_mean_failed(value) or not get_failure_rules().is_empty) and has_json_failed(kind, payload.tool, value)
 
 
 def has_json_failed(kind: str, tool: object, answer: bytes) -> bool:
     """Whether an answer, as JSON, says that its call failed; an absent one is empty."""
-    if not answer or (get_failure_rules().is_empty and not may_mean_failed(answer)):
+    if not answer:
         return False
     value = decode_tolerantly(_decoder, answer)
     return value is not None and find_error_in_answer(kind, tool, value) is not None
@@ -61,12 +62,33 @@ def has_json_failed(kind: str, tool: object, answer: bytes) -> bool:
 
 def may_mean_failed(answer: bytes) -> bool:
     """Whether an answer, as JSON, may say that its call failed, by the general rule."""
-    if answer.startswith(b"{"):
-        return not NAMES.isdisjoint(decode_tolerantly(_member_decoder, answer))
-    if _BEGINS_SO.match(answer) is not None:
+    if not answer.startswith(b'"'):
+        if answer.startswith(b"{"):
+            return not NAMES.isdisjoint(msgspec.json.decode(answer, type=dict[str, msgspec.Raw]))
+        return answer.startswith(b"[")
+    line = answer[1:MAX_BEGINNING]
+    start = line[:3].lower()
+    is_worth_a_look = (
+        start in _BEGINNINGS or not start.isalpha() or b":" in line or b"rror" in line or b"xception" in line
+    )
+    if is_worth_a_look and _may_begin(line):
         return True
-    if not answer.startswith(b'"') or b"\\" not in answer:
-        return False
-    tail = _LINE_END.sub(b"", answer[-_MAX_BYTES:])
-    last_line = tail[tail.rfind(b"\\n") + 2 :] if b"\\n" in tail else tail
-    return _ENDS_SO.match(last_line) is not None or any(mark in tail for mark in _MARKS)
+    return b"\\" in answer and _may_end_so(answer[-_MAX_BYTES:-1])
+
+
+def _may_begin(line: bytes) -> bool:
+    return _get_beginning().match(line[:MAX_BEGINNING].lower()) is not None
+
+
+@cache
+def _get_beginning() -> re.Pattern[bytes]:
+    return re.compile(write_beginning().encode())
+
+
+def _may_end_so(tail: bytes) -> bool:
+    end = tail[-6 * MAX_END :]
+    if _TRACE_MARK in tail or any(mark in end for mark in _END_MARKS):
+        return True
+    while tail.endswith(_LINE_ENDS):
+        tail = tail[:-1] if tail.endswith(b" ") else tail[:-2]
+    return _may_begin(tail[tail.rfind(b"\\n") + 2 :] if b"\\n" in tail else tail)

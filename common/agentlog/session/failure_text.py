@@ -6,6 +6,7 @@ A text that only speaks of errors is none. So a rule looks at the first line or 
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import NamedTuple
 
 MAX_FIRST_LINE = 400
@@ -23,7 +24,7 @@ _SUBJECTS = """
     fetch file function gateway git graphql grpc import input install installation internal invocation invoice
     io job json json-rpc key login mcp memory message migration navigation network node notification npm operation order
     os page parse parsing payment permission pipeline plugin process program protocol python query refund remote request
-    rpc runtime sandbox script search server service session shell sql ssl step storage subprocess syntax system task
+    rpc runtime sandbox script search server service session shell sql ssl storage subprocess syntax system task
     tests the this timeout tls tool transaction transfer type unexpected unhandled unknown update upload upstream
     validation value webhook worker workflow xml yaml your
 """
@@ -87,13 +88,22 @@ def _write_trie(words: Iterable[str]) -> str:
     return "|".join(re.escape(letter) + (f"(?:{trie})" if trie else "") for letter, trie in tries.items())
 
 
-START = (
-    rf"(?i:{_write_trie(_BEGINNINGS.split())})|[^A-Za-z0-9]|[45]\d\d|\d+ [a-z]+(?:,| in )|E:|"
-    r"[\w.$]+(?:(?<=rror)|(?<=tion)|(?<=ault)|(?<=rupt))|[\w.+/-]+(?:\[\d+\])?:"
-)
-SUBJECT = rf"(?:(?i:{_write_trie(f'{word} ' for word in SUBJECTS)}))"
-"""How the first or the last line of an answer that failed begins: a quick look before the rules."""
-_BEGINS_SO = re.compile(f"(?:{START}|{SUBJECT}+(?:{START}))")
+MAX_BEGINNING = 140
+"""A look at so many characters tells whether a line may be one of an answer that failed."""
+
+
+def write_beginning() -> str:
+    """Return the pattern of how the first or the last line of an answer that failed begins, in lower case."""
+    start = (
+        rf"{_write_trie(_BEGINNINGS.split())}|[^a-z0-9]|[45]\d\d|\d++ [a-z]++(?:,| in )|e:|"
+        r"[\w.$]++(?:(?<=rror)|(?<=tion)|(?<=ault)|(?<=rupt))|[\w.+/-]++(?:\[\d+\])?:"
+    )
+    return rf"(?:{_write_trie(f'{word} ' for word in SUBJECTS)})*+(?:{start})"
+
+
+def list_beginnings() -> frozenset[str]:
+    """Return the first three letters of all words that ``write_beginning`` knows."""
+    return frozenset(word[:3] for word in (*_BEGINNINGS.split(), *SUBJECTS))
 
 
 class TextRule(NamedTuple):
@@ -120,8 +130,8 @@ FIRST_LINE_RULES = (
     ),
     TextRule(
         "the name of an exception",
-        r"(?:uncaught )?(?-i:[A-Za-z_][\w.$]*(?:Error|Exception|Fault|Interrupt|Rejection))"
-        r"(?: \[\w+\])?(?::\s|\s*$|\()|"
+        r"(?:uncaught )?(?-i:[A-Za-z_][\w.$]{0,80}(?:Error|Exception))(?: \[\w+\])?(?::\s|\s*$|\()|"
+        r"(?-i:[A-Za-z_][\w.$]{0,80}(?:Fault|Interrupt|Rejection)):\s|"
         rf"(?:uncaught )?exception(?: in thread \".*)?\s*(?::{_NOTHING}|$)|"
         r"(?:uncaught|unhandled) (?:\w+ ){0,3}(?:exception|rejection|error)\b",
         "KeyError: 'a'",
@@ -262,18 +272,33 @@ TRACE_RULES = (
 """Rules for the end of an answer."""
 
 
+class _Patterns(NamedTuple):
+    """The patterns of all rules. They are compiled when the first answer is judged, because that takes 20 ms."""
+
+    beginning: re.Pattern[str]
+    first_line: re.Pattern[str]
+    subject_line: re.Pattern[str]
+    whole: re.Pattern[str]
+    last_line: re.Pattern[str]
+    exit_line: re.Pattern[str]
+    trace: re.Pattern[str]
+
+
+@cache
+def _get_patterns() -> _Patterns:
+    rules = FIRST_LINE_RULES, SUBJECT_RULES, WHOLE_RULES, LAST_LINE_RULES, LAST_LINE_RULES[:1], TRACE_RULES
+    return _Patterns(re.compile(write_beginning()), *map(_compile, rules))
+
+
 def _compile(rules: tuple[TextRule, ...]) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{rule.pattern})" for rule in rules), re.I)
 
 
-_FIRST_LINE, _SUBJECT_LINE, _WHOLE, _LAST_LINE = map(
-    _compile, (FIRST_LINE_RULES, SUBJECT_RULES, WHOLE_RULES, LAST_LINE_RULES)
-)
 _SUBJECT_WORDS = frozenset(SUBJECTS)
-_TRACE = _compile(TRACE_RULES)
-_EXIT_LINE = _compile(LAST_LINE_RULES[:1])
-TRACE_MARKS = ("Traceback (most", "   at ", "\tat ", "-- Configuring")
-"""One of these is in each text that a rule for the end knows."""
+TRACE_MARK = "Traceback (most"
+END_MARKS = ("   at ", "\tat ", "-- Configuring")
+"""One of these is near the end of each text that a rule for the end knows, or the other is in it."""
+MAX_END = 400
 _LEADING_MARKS = re.compile(r"[^\w<./\n=-]*")
 _COLOUR = re.compile(r"\x1b\[[\d;]*[A-Za-z]")
 _LOG_LINE = re.compile(
@@ -286,19 +311,20 @@ _LOG_LINE = re.compile(
 
 def find_error_in_text(text: str) -> str | None:
     """Return the line with which ``text`` says that its call failed, or None."""
+    patterns = _get_patterns()
     head, tail = _clean(text[:MAX_TAIL]).strip(), _clean(text[-MAX_TAIL:]).strip()
     first, last = _get_first_line(head), _strip_marks(tail.rpartition("\n")[2])[-MAX_FIRST_LINE:]
+    begins_so = patterns.beginning.match(first[:MAX_BEGINNING].lower())
+    ends_so = begins_so if first == last else patterns.beginning.match(last[:MAX_BEGINNING].lower())
     error = _find_trace(tail)
-    begins_so = _BEGINS_SO.match(first)
-    ends_so = begins_so if first == last else _BEGINS_SO.match(last)
-    if error is None and not begins_so and not ends_so:
-        return None
-    error = error or (_find_in_first_line(first) if begins_so else None)
-    if error is None and len(text) <= MAX_TAIL and head.count("\n") < MAX_WHOLE_LINES:
-        error = _match_line(_WHOLE, first) or _match_line(_WHOLE, last)
-    error = error or _match_line(_LAST_LINE, last)
+    if error is None and begins_so:
+        error = _find_in_first_line(first)
+    if error is None and (begins_so or ends_so) and len(text) <= MAX_TAIL and head.count("\n") < MAX_WHOLE_LINES:
+        error = _match_line(patterns.whole, first) or _match_line(patterns.whole, last)
+    if error is None and ends_so:
+        error = _match_line(patterns.last_line, last)
     if error is not None and "\n" in head and (_LOG_LINE.search(head) or _LOG_LINE.search(tail)):
-        error = _match_line(_EXIT_LINE, last) or _match_line(_EXIT_LINE, first)
+        error = _match_line(patterns.exit_line, last) or _match_line(patterns.exit_line, first)
     return None if error is None else " ".join(error.split())[:MAX_FIRST_LINE]
 
 
@@ -319,7 +345,10 @@ def _strip_marks(line: str) -> str:
 
 def _find_in_first_line(line: str) -> str | None:
     rest = _drop_subjects(line)
-    is_failed = _FIRST_LINE.match(rest) or (rest != line and (_SUBJECT_LINE.match(rest) or _FIRST_LINE.match(line)))
+    patterns = _get_patterns()
+    is_failed = patterns.first_line.match(rest) or (
+        rest != line and (patterns.subject_line.match(rest) or patterns.first_line.match(line))
+    )
     return line if is_failed else None
 
 
@@ -339,7 +368,11 @@ def _match_line(pattern: re.Pattern[str], line: str) -> str | None:
 
 def _find_trace(tail: str) -> str | None:
     """Return the line of a stack trace at the end that names the exception."""
-    if not any(mark in tail for mark in TRACE_MARKS) or (trace := _TRACE.search(tail)) is None:
+    end = tail[-MAX_END:]
+    if TRACE_MARK not in tail and not any(mark in end for mark in END_MARKS):
+        return None
+    trace = _get_patterns().trace.search(tail)
+    if trace is None:
         return None
     first, *others = trace[0].split("\n")
     is_python = first.lower().startswith("traceback")  # which names it below its frames
