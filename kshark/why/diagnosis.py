@@ -105,6 +105,7 @@ class _Session:
         places: the place of each ended action among those of its lane.
         action_counts: the number of ended actions of each lane.
         unrecovered: the failed calls that no later call of their like made good.
+        last_answer: the last thing that an agent or a model said, or None.
     """
 
     timeline: Timeline
@@ -117,6 +118,7 @@ class _Session:
     places: dict[Step, int]
     action_counts: Counter[Lane]
     unrecovered: list[Step]
+    last_answer: Step | None
 
     @property
     def doubt(self) -> Doubt | None:
@@ -159,6 +161,7 @@ def _prepare(timeline: Timeline, causes: CauseGraph, window: Window) -> _Session
         places,
         action_counts,
         [step for step in find_unrecovered(timeline.steps) if not is_check(step)],
+        next((step for step in reversed(lane_steps) if step.kind != "user_message" and get_said(step)), None),
     )
 
 
@@ -293,13 +296,14 @@ def _find_loop_reason(loop: Loop, causes: CauseGraph) -> Step | None:
 
 
 def _diagnose_told_failure(session: _Session) -> Diagnosis | None:
-    """Diagnose the last failed call that the session's end speaks of and that was never made good."""
-    if not session.ending.is_specific:
-        return None
-    told = [step for step in session.unrecovered[-MAX_COMPARED:] if speaks_of(session.ending.text, step)]
-    if not told:
-        return None
-    return _diagnose_failure(told[-1], told, session)
+    """Diagnose the last failed call, never made good, of which the session's end or its last answer speaks."""
+    failures, ending = session.unrecovered[-MAX_COMPARED:], session.ending
+    if ending.is_specific:
+        told = [step for step in failures if speaks_of(ending.text, step)]
+    else:
+        answer = get_said(session.last_answer) if session.last_answer is not None else ""
+        told = [step for step in failures if admits(answer, step)]
+    return _diagnose_failure(told[-1], told, session) if told else None
 
 
 def _diagnose_final_failures(session: _Session) -> Diagnosis | None:

@@ -92,11 +92,13 @@ def _list_texts(lane_steps: Sequence[Step]) -> Iterator[str]:
 
 
 def find_answer(timeline: Timeline, failure: Step) -> Step | None:
-    """Return the last thing that was said after a failure: by an agent, by a model, or by the user."""
-    for step in reversed(timeline.steps[failure.number :]):
-        if is_after(step, failure) and not is_failure(step) and get_said(step):
-            return step
-    return None
+    """Return the last answer of an agent or a model after a failure; if there is none, what the user said last."""
+    said = [
+        step
+        for step in timeline.steps[failure.number :]
+        if get_said(step) and is_after(step, failure) and not is_failure(step)
+    ]
+    return next((step for step in reversed(said) if step.kind != "user_message"), said[-1] if said else None)
 
 
 def get_said(step: Step) -> str:

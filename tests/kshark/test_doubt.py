@@ -160,6 +160,16 @@ def test_what_the_end_speaks_of_is_the_failure_though_other_calls_came_after_it(
     assert found.text == "pay.charge failed: card declined; the end speaks of it"
 
 
+@pytest.mark.parametrize("last", [None, "Thanks anyway, bye"])
+def test_an_answer_that_admits_a_failure_in_the_middle_makes_sure(judge: Judge, last: str | None) -> None:
+    told = Told().calls("seats.book", {"id": 1}, error="E1: full").calls("seats.list", {"id": 1})
+    told.add("agent_message", {"text": "Sorry, I couldn't book your seats: full (E1)."})
+    if last is not None:
+        told.add("user_message", {"text": last}, "user")
+    found = judge(told.ends())
+    assert (found.kind, found.step, found.is_sure) == (DiagnosisKind.ERROR, 2, True)
+
+
 def test_the_end_does_not_speak_of_a_failure_that_was_made_good(judge: Judge) -> None:
     told = Told().calls("pay.charge", {"id": 1}, error="card declined").calls("pay.charge", {"id": 1})
     found = judge(told.ends(error="pay.charge: card declined"))
