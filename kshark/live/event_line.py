@@ -44,7 +44,7 @@ class EventLineFormatter:
         session = self._format_session(step.event.session_id)
         cells = [self._format_time(step), session]
         if self.columns >= WIDE_COLUMNS:
-            cells.append(_pad(clip_text(step.event.agent_id, 18), 18))
+            cells.append(_pad(elide_middle(step.event.agent_id, 18), 18))
         name = _pad(clip_text(get_step_word(step), 9), 9)
         room = self.columns - sum(cell_width(part) + 2 for part in [*cells, name])
         painted = [
