@@ -27,7 +27,7 @@ _NEVER = 1 << 62
 Amount = TypeVar("Amount", int, float)
 
 
-class OffsetRange(msgspec.Struct, gc=False):
+class OffsetRange(msgspec.Struct, array_like=True, gc=False):
     """The offsets between which a session's records lie in a partition, and the latest time among them."""
 
     first: int
@@ -75,7 +75,7 @@ class AnnouncedCall(NamedTuple):
     alone: bool = True
 
 
-class SessionAccumulator(msgspec.Struct):
+class SessionAccumulator(msgspec.Struct, array_like=True):
     """The totals of one session.
 
     Times are in microseconds since the epoch.
