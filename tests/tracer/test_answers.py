@@ -69,6 +69,22 @@ OSLO, UTC = ("weather", '{"city":"Oslo"}'), ("time", '{"tz":"UTC"}')
         pytest.param(
             [(0, "a", "wea", ""), (0, None, "ther", ""), (0, None, None, OSLO[1])], [OSLO], id="a name in parts"
         ),
+        pytest.param(
+            [(0, "a", "weather", '{"ci'), (1, None, None, 'ty":"'), (2, None, None, 'Oslo"}')],
+            [OSLO],
+            id="counted parts",
+        ),
+        pytest.param([(0, None, *OSLO), (0, "a", None, "")], [OSLO], id="a late id"),
+        pytest.param(
+            [
+                (0, "a", "weather", '{"ci'),
+                (0, None, None, 'ty":"Oslo"}'),
+                (0, "b", "time", '{"t'),
+                (0, None, None, 'z":"UTC"}'),
+            ],
+            [OSLO, UTC],
+            id="one index, in parts",
+        ),
         pytest.param([(0, "a", "weather", '{"city":"Os')], [("weather", '{"city":"Os')], id="broken"),
         pytest.param([(0, "a", "now", "")], [("now", "")], id="without arguments"),
     ],

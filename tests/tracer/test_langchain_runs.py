@@ -224,6 +224,8 @@ def test_what_another_version_may_send_raises_nothing_into_the_graph(
         for fail in (callback.on_llm_error, callback.on_tool_error, callback.on_retriever_error):
             fail(None, run_id=uuid4())
         callback.on_retriever_start(None, None, run_id=uuid4())
+        callback.on_interrupt(None)
+        callback.on_resume(None)
 
 
 def test_an_interrupt_in_a_node_is_no_error(recording: Recording) -> None:

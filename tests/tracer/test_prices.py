@@ -75,6 +75,17 @@ def make_langchain_usage(**details: int) -> dict[str, Any]:
             {"usage": {"prompt_tokens": M, "completion_tokens": 0, "prompt_tokens_details": {"audio_tokens": 9}}},
             None,
         ),
+        (
+            CLAUDE,
+            {
+                "usage": {
+                    "prompt_tokens": M,
+                    "completion_tokens": 0,
+                    "prompt_tokens_details": {"cached_tokens": M // 2, "cache_creation_tokens": M // 2},
+                }
+            },
+            2.025,
+        ),
         (CLAUDE, make_langchain_usage(cache_creation=0, ephemeral_1h_input_tokens=M), 6.0),
         (CLAUDE, make_langchain_usage(cache_creation=0, ephemeral_5m_input_tokens=M), 3.75),
         (CLAUDE, make_langchain_usage(cache_creation=M, ephemeral_5m_input_tokens=M), 3.75),

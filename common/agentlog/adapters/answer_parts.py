@@ -58,11 +58,13 @@ def _append_object(whole: list[Any]) -> dict[str, Any]:
 def merge_tool_call(calls: list[dict[str, Any]], part: dict[str, Any]) -> None:
     """Add a part of a streamed chat's tool call to the call that it continues, or begin the next call.
 
-    Services disagree: parallel calls may have the same index or none, an id in each part or in the first one only.
+    Services disagree: parallel calls may have the same index or none, an id in each part or in the first one only, and
+    an index that counts the parts.
     """
     index, call_id = part.get("index"), part.get("id")
+    begins_nothing = not call_id and not _get_name(part)
     candidates = [call for call in calls if index is None or call.get("index") == index]
-    call = candidates[-1] if candidates else None
+    call = candidates[-1] if candidates else calls[-1] if calls and begins_nothing else None
     if call is None or _begins_call(call, part, call_id):
         call = _append_object(calls)
     merge_delta(call, part)

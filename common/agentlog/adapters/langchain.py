@@ -281,6 +281,12 @@ class AgentlogCallback(BaseCallbackHandler):
         """End a failed tool call. A tool that waits for a human, or leaves its graph, is no error."""
         self._finish(run_id, None, error)
 
+    def on_interrupt(self, *_: Any, **__: Any) -> None:
+        """Do nothing. Some versions of LangGraph tell each callback of a pause, and the paused call says so itself."""
+
+    def on_resume(self, *_: Any, **__: Any) -> None:
+        """Do nothing. The calls that follow say that the graph goes on."""
+
     @_never_raise
     def on_retriever_start(
         self,

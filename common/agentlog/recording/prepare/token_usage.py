@@ -79,7 +79,8 @@ def _count_cached(input_tokens: int, output_tokens: int, details: Any) -> Usage:
     by_kind = get_field(details, "cache_write_tokens_details")
     long = _get_count(details, "ephemeral_1h_input_tokens") or _get_count(by_kind, "ttl_12h_tokens") or 0
     short = _get_count(details, "ephemeral_5m_input_tokens") or 0  # LangChain tells these in place of their sum
-    written = _get_count(details, "cache_creation") or _get_count(details, "cache_write_tokens") or 0
+    names = ("cache_creation", "cache_write_tokens", "cache_creation_tokens")  # LangChain; OpenAI; litellm
+    written = next((count for name in names if (count := _get_count(details, name))), 0)
     return Usage(input_tokens, output_tokens, cached, max(written, long + short), long)
 
 
