@@ -37,7 +37,8 @@ Event = dict[str, Any]
 Session = list[Event]
 Fault = Callable[[Session, int, random.Random], bool]
 FAULTS_PER_SESSION = 2
-MIN_ID_CHARS = 5
+MIN_TAIL_CHARS = 4
+"""An id whose last part is shorter can hardly be renamed without meeting another one."""
 MIN_CUT_STEPS = 4
 RULES = IgnoreRules()
 
@@ -114,7 +115,9 @@ def find_ids(session: Session) -> list[str]:
         elif isinstance(value, dict):
             stack += value.values()
             texts = (each for name, each in value.items() if isinstance(each, str) and re.fullmatch(r"(.*_)?id", name))
-            found |= dict.fromkeys(each for each in texts if len(each) >= MIN_ID_CHARS and " " not in each)
+            found |= dict.fromkeys(
+                each for each in texts if len(each.rpartition("_")[2]) >= MIN_TAIL_CHARS and " " not in each
+            )
     return list(found)
 
 

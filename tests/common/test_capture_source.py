@@ -239,7 +239,7 @@ def test_every_kind_of_source_gives_the_same_timeline(store: Store) -> None:
         row("back", 2, headers=process),
         row("far", 60, partition=1),
         row("late", 7, partition=1),
-        row("call", 5, payload={"tool": "erp.post"}, partition=1),
+        row("call", 5, payload={"tool": "erp.post", "cost_usd": 0.25}, partition=1),
     ]
     straight = [decode(each.value, place, "") for each, place in placed(rows)]
     wanted = build_timeline("s", [record for record in straight if isinstance(record, Record)])
