@@ -477,6 +477,8 @@ class TestTheDocs:
         assert self.BLOCKS
         for block in self.BLOCKS:
             settings = load(block, {"US_EAST_PASSWORD": "env-secret"})
+            if "[clusters." not in block:
+                continue
             assert settings.get_cluster(None).properties["sasl.password"] == "env-secret"
             assert settings.get_cluster("eu-west-1").properties["ssl.key.password"] == "file-secret"
             assert settings.get_partitioner(settings.get_topic(None)) == "murmur2"

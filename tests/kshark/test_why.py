@@ -56,7 +56,7 @@ def test_a_call_is_named_by_its_announcement_too(story_file: Path) -> None:
         ("0", 4, "it has 876 steps"),
         ("evt_a", 2, "is the beginning of evt_a"),
         ("14:00", 4, "nothing had begun at"),
-        ("", 4, "no step"),
+        ("", 2, "EVENT is empty"),
     ],
 )
 def test_a_step_that_is_not_there_is_said_with_what_is_nearest(
