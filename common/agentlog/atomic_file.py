@@ -14,14 +14,6 @@ MAX_NAME_CHARACTERS = 50
 """A temporary name keeps this many characters of the file's name, so that any file system accepts it."""
 
 
-def expand_home(path: str | Path) -> Path:
-    """Return a path with the home folder in place of ``~``; the path as it is where nobody knows that folder."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        return Path(path)
-
-
 @contextmanager
 def open_output_file(path: str) -> Iterator[BinaryIO]:
     """Open a new file that replaces ``path`` at the end of the block. If the block fails, the old file stays.

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
-from .atomic_file import expand_home
 from .errors import UsageError
 from .home import expand_home
 from .recording.delivery.accounting import Stats

@@ -24,11 +24,11 @@ def order_parallel_calls(a: Sequence[StepGroup], b: Sequence[StepGroup]) -> list
     ordered = list(b)
     used: set[int] = set()
     for batch in batches_b:
-        number = _find_partner(batch, numbers_by_call, used)
-        if number is not None:
-            used.add(number)
+        partner = _find_partner(batch, numbers_by_call, used)
+        if partner is not None:
+            used.add(partner)
             start = position_b[batch[0]]
-            ordered[start : start + len(batch)] = _order_like(batches_a[number], batch)
+            ordered[start : start + len(batch)] = _order_like(batches_a[partner], batch)
     return ordered
 
 

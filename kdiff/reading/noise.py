@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Set
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import hyperscan
@@ -387,7 +387,7 @@ def _find_rules(text: str) -> set[int]:
     return numbers
 
 
-def _note_rule(number: int, _start: int, _end: int, _flags: int, numbers: set[int]) -> None:
+def _note_rule(number: int, _start: int, _end: int, _flags: int, numbers: Any) -> None:
     numbers.add(number)
 
 

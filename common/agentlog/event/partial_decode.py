@@ -91,13 +91,13 @@ def decode_partial(
 ) -> list[PartialEvent | Unreadable]:
     """Decode each of ``values``, or say why it is unreadable, as ``codec.decode`` would."""
     decoded: list[Any] = []
-    failed: list[int] = []
+    failed: set[int] = set()
     for number, value in enumerate(values):
         try:
-            decoded.append(_decode_partial_event(value))  # type: ignore[arg-type]  a tombstone is a TypeError
+            decoded.append(_decode_partial_event(cast(bytes, value)))  # a tombstone is a TypeError
         except (ValueError, TypeError, RecursionError):
             decoded.append(None)
-            failed.append(number)
+            failed.add(number)
     rest = [b"" if number in failed else value for number, value in enumerate(values)] if failed else values
     doubtful = {*failed, *_find_doubtful(cast(Sequence[bytes], rest)), *_find_outside_calendar(decoded)}
     for number in doubtful:

@@ -10,8 +10,8 @@ import typer
 from typer.core import TyperGroup
 from typer.models import ParameterInfo
 
-from ..atomic_file import expand_home
 from ..errors import UsageError
+from ..home import expand_home
 
 Function = Callable[..., None]
 MAX_NUMBER = 2**53

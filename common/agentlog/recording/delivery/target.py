@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ...atomic_file import expand_home
 from ...errors import SettingsError, UsageError
 from ...home import expand_home
 from ...settings.clusters import DEFAULT_TOPIC, Cluster, build_cluster, load_settings
