@@ -1,6 +1,8 @@
 """The rule for failed calls: each row of its tables, beside a healthy answer that looks alike."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from agentlog.event.event import Event, Place, Record, to_datetime
 from agentlog.event.partial_decode import PartialPayload
-from agentlog.session.failure import find_answer_error, has_failed
+from agentlog.session.failure import MEMBERS, find_answer_error, has_failed
 from agentlog.session.failure_rules import FailureRules, ToolRule, get_failure_rules, set_failure_rules
 from agentlog.session.failure_scan import has_answer_failed
 from agentlog.session.failure_text import (
@@ -319,3 +321,10 @@ def test_the_look_at_json_never_misses_what_the_rule_finds(output: Any) -> None:
 def test_an_answer_as_json_text_fails_as_the_answer_does(output: Any) -> None:
     if isinstance(output, dict):
         assert (find_error(output) is None) == (find_error(msgspec.json.encode(output).decode()) is None)
+
+
+def test_the_docs_have_each_member_of_the_rule() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
+    table = text.partition("## What means failed")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert [" ".join(re.findall(r"`(\w+)`", row)) for row in rows] == [names for names, _, _ in MEMBERS]

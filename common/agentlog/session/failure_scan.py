@@ -23,6 +23,7 @@ from .failure_text import (
 )
 
 _BEGINNINGS = frozenset(word.encode() for word in list_beginnings())
+_COLON, _BACKSLASH = b":\\"  # numbers: bytes are searched for a number without a detour by an exception
 _LINE_ENDS = (b"\\n", b"\\r", b"\\t", b" ")
 _TRACE_MARK = TRACE_MARK.encode()
 _END_MARKS = tuple(mark.replace("\t", "\\t").encode() for mark in END_MARKS)
@@ -69,11 +70,15 @@ def may_mean_failed(answer: bytes) -> bool:
     line = answer[1:MAX_BEGINNING]
     start = line[:3].lower()
     is_worth_a_look = (
-        start in _BEGINNINGS or not start.isalpha() or b":" in line or b"rror" in line or b"xception" in line
+        start in _BEGINNINGS
+        or not start.isalpha()
+        or _COLON in line
+        or line.find(b"rror") >= 0
+        or line.find(b"xception") >= 0
     )
     if is_worth_a_look and _may_begin(line):
         return True
-    return b"\\" in answer and _may_end_so(answer[-_MAX_BYTES:-1])
+    return _BACKSLASH in answer and _may_end_so(answer[-_MAX_BYTES:-1])
 
 
 def _may_begin(line: bytes) -> bool:
@@ -87,8 +92,9 @@ def _get_beginning() -> re.Pattern[bytes]:
 
 def _may_end_so(tail: bytes) -> bool:
     end = tail[-6 * MAX_END :]
-    if _TRACE_MARK in tail or any(mark in end for mark in _END_MARKS):
+    if tail.find(_TRACE_MARK) >= 0 or any(end.find(mark) >= 0 for mark in _END_MARKS):
         return True
     while tail.endswith(_LINE_ENDS):
         tail = tail[:-1] if tail.endswith(b" ") else tail[:-2]
-    return _may_begin(tail[tail.rfind(b"\\n") + 2 :] if b"\\n" in tail else tail)
+    newline = tail.rfind(b"\\n")
+    return _may_begin(tail if newline < 0 else tail[newline + 2 :])
