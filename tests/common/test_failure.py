@@ -243,6 +243,14 @@ def test_an_error_of_an_answer_is_a_short_piece_of_it() -> None:
     assert len(find_error({"error": "long " * 9_000}) or "") <= 400
 
 
+def test_an_answer_with_a_number_beyond_64_bits_is_judged_as_others_are() -> None:
+    for output in ({"ok": False, "n": 10**30}, {"error_code": 10**30}, {"errors": [{"code": 10**30}]}):
+        assert find_answer_error("tool_call", {"tool": "a", "output": output})
+    rule = ToolRule("a", "1000", (("n", (1,)),))
+    set_failure_rules(FailureRules(tools=(rule,)))
+    assert find_answer_error("tool_call", {"tool": "a", "output": {"n": 10**30}})
+
+
 def test_a_step_has_the_error_of_its_answer_unless_one_was_recorded() -> None:
     step = make_single_step(make_record({"tool": "a", "output": {"ok": False}}))
     assert step.error == "ok false"

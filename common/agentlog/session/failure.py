@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from .failure_rules import get_failure_rules
+from .failure_rules import get_failure_rules, to_text
 from .failure_text import REASONS, find_error_in_text
 
 ANSWER_FIELDS = {"tool_call": "output", "retrieval": "documents", "delegation_result": "result"}
@@ -193,7 +193,7 @@ def _describe(name: str, member: object, value: Mapping[str, Any]) -> str:
     if isinstance(member, dict | list) and (text := _find_message(member)):
         return _shorten(text)
     message = _find_message({each: inner for each, inner in value.items() if inner is not member})
-    said = member if isinstance(member, str) else msgspec.json.encode(member, enc_hook=str).decode()
+    said = to_text(member)
     return _shorten(f"{name} {said}: {message}" if message else f"{name} {said}")
 
 

@@ -32,8 +32,8 @@ class ToolRule(msgspec.Struct, frozen=True):
         for path, values in self.members:
             value = _get_member(answer, path)
             if any(type(value) is type(each) and value == each for each in values):
-                return f"{path} {_to_text(value)}"
-        match = re.search(self.text, _to_text(answer)) if self.text else None
+                return f"{path} {to_text(value)}"
+        match = re.search(self.text, to_text(answer)) if self.text else None
         return " ".join(match[0].split())[:MAX_ERROR] or "an answer that means failed" if match else None
 
 
@@ -108,5 +108,11 @@ def _parse_object(text: str) -> object:
         return None
 
 
-def _to_text(value: object) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
+def to_text(value: object) -> str:
+    """Return a text as it is, any other value as JSON, or as Python writes it where JSON can't."""
+    if isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.encode(value, enc_hook=str).decode()
+    except (OverflowError, ValueError, TypeError, RecursionError):  # such as an integer of more than 64 bits
+        return repr(value)
