@@ -136,8 +136,7 @@ def test_unreadable_records_are_named_though_they_are_not_read_again(
     produce(kafka, name, [*bad, *mine(make_tool_call(1)), *bad, *mine(make_session_end(2)), *bad])
     kshark("sessions", name)
     same_but_quicker(kshark, name)
-    done = kshark("replay", name, "sess_1")
-    named = {line.split()[1].rstrip(":") for line in done.error_text.splitlines()}
+    named = {each["where"] for each in replayed(kshark, name)[1]["unreadable"]}
     assert named == {f"{name}[0]@{offset}" for offset in (0, 1, 4, 5, 8, 9)}
 
 
