@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from agentlog.event import capture, codec
-from agentlog.event.capture_entries import Entry, read_entries
+from agentlog.event.capture_entries import Entry, explain_unreadable, read_entries
 from agentlog.event.event import Place, Record, Unreadable
 from agentlog.event.partial_decode import decode_partial
 from agentlog.log.capture_file import copy_stream
@@ -85,7 +85,8 @@ class LocatedLine(NamedTuple):
 
 def _locate_entry(entry: Entry | Unreadable) -> LocatedLine | UnreadableEntry:
     if isinstance(entry, Unreadable):
-        return UnreadableEntry(-1, entry.place.offset, entry.reason)
+        line = entry.where.rpartition(":")[2]
+        return UnreadableEntry(-1, entry.place.offset if entry.place.partition < 0 else int(line), entry.reason)
     try:
         return LocatedLine(entry.place.offset, *entry.split())
     except capture.LINE_ERRORS as error:
@@ -102,6 +103,6 @@ def _decode_events(
     partial_events = decode_partial([line.value for line in lines], lambda number: lines[number].place)
     for line, each in zip(lines, partial_events, strict=True):
         if isinstance(each, Unreadable):
-            unreadable.append(UnreadableEntry(-1, line.number, each.reason))
+            unreadable.append(UnreadableEntry(-1, line.number, explain_unreadable(each, line.value).reason))
         else:
             yield each, line.place.partition, line.place.offset

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from agentlog.event.event import PLAUSIBLE_MS
 from agentlog.event.position import Moment, Position, PositionRange
 from agentlog.session.summary import Summary
 
@@ -25,9 +26,11 @@ ORDERS: Mapping[str, str] = {
     "tokens": "iif(input_tokens IS NULL, output_tokens, input_tokens + ifnull(output_tokens, 0))",
     "cost": "cost_usd",
 }
+IS_RUNNING = f"(outcome IS NULL AND ended >= :alive AND ended < {PLAUSIBLE_MS[1]}000)"
+IS_UNENDED = f"(outcome IS NULL AND (ended < :alive OR ended >= {PLAUSIBLE_MS[1]}000))"
 STATUSES: Mapping[str, str] = {
-    "running": "outcome IS NULL AND ended >= :alive",
-    "never-ended": "outcome IS NULL AND ended < :alive",
+    "running": IS_RUNNING,
+    "never-ended": IS_UNENDED,
     "succeeded": "outcome = 'succeeded'",
     "failed": "outcome = 'failed'",
     "cancelled": "outcome = 'cancelled'",
@@ -94,7 +97,8 @@ class Query:
 
     def describe_status(self, row: Summary) -> str:
         """Return how a session ended, or ``running`` or ``never-ended``."""
-        return row.outcome or ("running" if row.ended >= self.now_us - RUNNING_WINDOW_US else "never-ended")
+        is_running = self.now_us - RUNNING_WINDOW_US <= row.ended < PLAUSIBLE_MS[1] * 1000
+        return row.outcome or ("running" if is_running else "never-ended")
 
     def find_crossed_edge(self, row: Summary) -> str | None:
         """Return which edge of the span a session runs across: ``from``, ``to``, ``both`` or None."""

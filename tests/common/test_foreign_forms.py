@@ -162,7 +162,8 @@ def test_an_envelopes_event_keeps_its_bytes(tmp_path: Path) -> None:
 
 
 NAMED = {
-    "a document of ours": (b'{"session_id": "s", "steps": [], "searched": {}}', "--format ndjson"),
+    "a document of ours": (b'{"session_id": "s", "searched": {"unreadable": []}}', "--format ndjson"),
+    "events in an object": (json.dumps({"events": EVENTS}).encode(), "jq -c '.events[]'"),
     "NaN": (LINES[0].replace("null", "NaN").encode(), "NaN"),
     "other text": (b"2026-02-03 10:00:02 INFO worker 0 polls", "other text"),
     "an event behind a sentence": (b"would have sent " + LINES[0].encode(), "behind other text"),

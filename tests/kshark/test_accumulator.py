@@ -194,3 +194,4 @@ def test_a_session_that_lies_wholly_outside_of_our_time_is_not_the_newest(tmp_pa
     write_capture_file(tmp_path / "run.ndjson", *events)
     lines = run("kshark", "sessions", "-f", tmp_path / "run.ndjson", "--format", "ndjson").lines
     assert [orjson.loads(line)["session_id"] for line in lines] == [events[0]["session_id"], "odd"]
+    assert orjson.loads(lines[1])["status"] == "never-ended"

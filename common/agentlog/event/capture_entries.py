@@ -9,6 +9,8 @@ import msgspec
 from . import capture, codec, foreign_form
 from .event import Place, Record, Unreadable
 
+NO_EVENT_ID = "no event_id"
+
 
 class Entry(NamedTuple):
     """An event in a capture file, not decoded yet.
@@ -48,9 +50,13 @@ class Entry(NamedTuple):
         except capture.LINE_ERRORS as error:
             return capture.explain_unreadable_line(self.line, self.place, where, error)
         decoded = codec.decode(value, place, where)
-        if isinstance(decoded, Unreadable) and (form := foreign_form.explain_form(value)) is not None:
-            return decoded._replace(reason=form)
-        return decoded
+        return explain_unreadable(decoded, value) if isinstance(decoded, Unreadable) else decoded
+
+
+def explain_unreadable(unreadable: Unreadable, value: bytes) -> Unreadable:
+    """Name the form of an object that is no event, where it is known."""
+    form = foreign_form.explain_object(value) if unreadable.reason == NO_EVENT_ID else None
+    return unreadable if form is None else unreadable._replace(reason=form)
 
 
 def read_entries(stream: io.BufferedIOBase, file: str) -> Iterator[Entry | Unreadable]:

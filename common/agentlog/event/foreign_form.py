@@ -34,7 +34,6 @@ FOREIGN_FILES: Mapping[bytes, str] = {
 }
 """The first bytes of files that hold no lines of JSON, each with what to do."""
 
-_CONTAINER_LOG = "a container's log line that is no whole event; docker cuts lines at 16 KB"
 ZERO_BYTES = "zero bytes alone: the file wasn't written whole"
 
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\]]', re.DOTALL)
@@ -243,10 +242,19 @@ def explain_form(text: bytes) -> str | None:
         return "UTF-16 behind text in another encoding; write the file anew in UTF-8"
     if re.search(rb"[:,\[]\s*(?:NaN|-?Infinity)\b", text):
         return "not JSON: NaN or Infinity, which JSON has not; write null in its place"
-    if text[:1] == b"{" and b'"steps"' in text and b'"searched"' in text:
-        return "a document of --format json, no capture file; keep sessions with --format ndjson, or kshark export"
     if text[:1] in (b"{", b"["):
-        return _CONTAINER_LOG if text.startswith(b'{"log":') else None
+        return None
     if b'"event_id"' in text and b"{" in text:
         return "an event behind other text; cut that off, for example with sed 's/^[^{]*//', or use kshark export"
     return "not JSON: a line of other text"
+
+
+def explain_object(text: bytes) -> str | None:
+    """Name the form of an object that has no ``event_id``, and say what to do; None for a form that isn't known."""
+    if b'"searched"' in text and b'"unreadable"' in text:
+        return "a document of --format json, no capture file; keep sessions with --format ndjson, or kshark export"
+    if text.startswith(b'{"log":'):
+        return "a container's log line that is no whole event; docker cuts lines at 16 KB"
+    if b'"event_id"' in text:
+        return "an object with events inside; write each on a line of its own, for example with jq -c '.events[]'"
+    return None

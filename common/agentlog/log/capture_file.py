@@ -31,7 +31,7 @@ class CaptureSource:
             try:
                 for entry in read_entries(stream, self.name):
                     self.searched.records += 1
-                    number = entry.place.offset if isinstance(entry, Unreadable) else entry.number
+                    number = number + 1 if isinstance(entry, Unreadable) else entry.number
                     item = select_record(entry, session_id, self.searched)
                     if isinstance(item, Unreadable) or (item is not None and position_range.contains(item)):
                         self.searched.unreadable += isinstance(item, Unreadable)
@@ -66,7 +66,7 @@ def read_all_records(path: str, name: str, stdin: BufferedReader) -> Iterator[Re
     with capture.open_capture(path, stdin) as stream:
         try:
             for entry in read_entries(stream, name):
-                number = entry.place.offset if isinstance(entry, Unreadable) else entry.number
+                number = number + 1 if isinstance(entry, Unreadable) else entry.number
                 yield entry if isinstance(entry, Unreadable) else entry.decode(name)
         except OSError as error:
             yield _make_damage_record(name, number + 1, error)
