@@ -18,6 +18,7 @@ COMMANDS = {
     "ldap": r"-w[ \t]+",
     "mysql": r"-p",
     "mariadb": r"-p",
+    "mongo": r"-p[ \t]+",
     "docker login": r"-p[ \t=]*",
     "podman login": r"-p[ \t=]*",
     "unzip": r"-P[ \t]*",
@@ -117,6 +118,25 @@ def compile_rules(names: str, redacted: str) -> tuple[PastedRule, ...]:
         compile_rule(r":\r?\n[ \t-]", _make_indented(names, "^", r"\r?\n", r"[^\n]")),
         compile_rule(
             r":(?:\\+r)?\\+n[ \t-]", _make_indented(names, r"(?:^|(?<=n)|(?<=\"))", _ESCAPED_NEWLINE, _ESCAPED)
+        ),
+        # texts over several lines in TOML, Python and Terraform
+        compile_rule(
+            r"""[:=]\s*[bruf]{0,2}\\*["']{3}|[:=]\s*\\*"\\+""",
+            rf"(?P<head>{names}{_MARKS}\s*[:=]\s*[bruf]{{0,2}})(?P<quotes>(?P<mark>\\*[\"'])(?P=mark)(?P=mark)).*?(?:(?P=quotes)|\Z)",
+        ),
+        compile_rule(
+            "<<",
+            rf"(?P<head>{names}{_MARKS}\s*[:=]\s*)<<[-~]?[\"']?(?P<tag>[A-Za-z_]\w{{0,40}})\b.*?(?:{_SPACE}(?P=tag)\b|\Z)",
+        ),
+        # SQL and PowerShell
+        compile_rule(
+            "(?i:password|identified)",
+            rf"(?P<head>\b(?:identified{_SPACE}+(?:with{_SPACE}+\S{{1,100}}?{_SPACE}+)?(?:by|as)|password){_SPACE}+)"
+            r"""(?P<quote>\\*["'])(?:(?!(?P=quote)).){1,500}(?P=quote)""",
+        ),
+        compile_rule(
+            "(?i:securestring)",
+            rf"(?P<head>ConvertTo-SecureString{_SPACE}+(?:-String{_SPACE}+)?)(?P<quote>\\*[\"'])(?:(?!(?P=quote)).){{1,500}}(?P=quote)",
         ),
         # a name and a value, side by side: YAML, properties, attributes, text of JSON
         compile_rule(
