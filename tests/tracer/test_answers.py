@@ -277,6 +277,16 @@ def test_a_response_whose_last_event_is_missing_or_empty_is_put_together_from_it
     assert payload.get("finish_reason") == ("tool_calls" if is_whole else None)
 
 
+def test_an_error_in_the_stream_of_a_response_is_the_calls(server: str, recording: Recording) -> None:
+    error = {"type": "error", "code": "rate_limit", "message": "slow down", "param": None, "sequence_number": 9}
+    script_answers("erring", name_events(*make_item_events(), error))
+    with openai_client(server, recording) as client:
+        list(client.responses.create(model="erring", input="go", stream=True))
+    payload = recording.call()
+    assert (payload["finish_reason"], payload["error"]) == ("failed", "rate_limit: slow down")
+    assert len(payload["output"]) == 4
+
+
 def test_a_refusal_in_a_response_is_no_empty_answer(server: str, recording: Recording) -> None:
     part = {"type": "refusal", "refusal": "I can't"}
     message = {"id": "m", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
