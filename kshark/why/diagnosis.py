@@ -77,6 +77,7 @@ class Diagnosis:
         failures: the session's failed steps, if no step is to blame.
         doubt: why it isn't sure, or None if it is.
         is_told: the session's end, or its last answer, speaks of it.
+        is_beginning_cut: the beginning of the session wasn't read, or is gone.
         candidates: the steps to look at, each with its reason, if it isn't sure.
     """
 
@@ -88,6 +89,7 @@ class Diagnosis:
     failures: Sequence[Step] = field(default=())
     doubt: Doubt | None = None
     is_told: bool = False
+    is_beginning_cut: bool = False
     candidates: Sequence[Candidate] = ()
 
     @property
@@ -138,7 +140,10 @@ def diagnose(timeline: Timeline, causes: CauseGraph, window: Window = WHOLE) -> 
         return _diagnose_success(session)
     findings = [each for each in _find_all(session) if each is not None]
     best = next((each for each in findings if each.is_sure), findings[0])
-    return best if best.is_sure else replace(best, candidates=_list_candidates(best, findings, session))
+    if best.is_sure:
+        return best
+    candidates = _list_candidates(best, findings, session)
+    return replace(best, is_beginning_cut=window.is_beginning_cut, candidates=candidates)
 
 
 def _prepare(timeline: Timeline, causes: CauseGraph, window: Window) -> _Session:

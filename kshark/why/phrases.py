@@ -48,6 +48,16 @@ _CANDIDATE_REASONS = {
     CandidateKind.FIRST_ANSWER: "an agent's first answer, on which others rest",
     CandidateKind.LAST_ANSWER: "the last answer",
 }
+_KINDS_OF_ABSENCE = frozenset(
+    {
+        DiagnosisKind.HANDED_OVER,
+        DiagnosisKind.LONG_RUN,
+        DiagnosisKind.NO_END,
+        DiagnosisKind.END,
+        DiagnosisKind.UNKNOWN,
+    }
+)
+"""The kinds that say that nothing failed."""
 _DOUBTS = {
     Doubt.WENT_ON: "the session went on after it",
     Doubt.VARIED: "its calls differ, and so do their errors",
@@ -65,7 +75,9 @@ _GENERIC_PREFIX = re.compile(r"^(?:error|exception|failed|fatal)\b[\s:]*", re.I)
 
 def describe_diagnosis(diagnosis: Diagnosis, timeline: Timeline) -> str:
     """Return a sentence that says where a session went wrong."""
-    return _DESCRIPTIONS[diagnosis.kind](diagnosis, timeline)
+    sentence = _DESCRIPTIONS[diagnosis.kind](diagnosis, timeline)
+    is_cut = diagnosis.is_beginning_cut and diagnosis.kind in _KINDS_OF_ABSENCE
+    return f"{sentence}; its beginning wasn't read" if is_cut else sentence
 
 
 def describe_evidence(

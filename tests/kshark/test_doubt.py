@@ -324,6 +324,7 @@ def test_what_was_done_before_from_may_have_been_more_than_talk(judge: Judge) ->
     told = Told().calls("a.get").add("agent_message", {"text": "What is your id?"}).ends()
     found = judge(told, PositionRange(start=Moment(START_TIME + timedelta(seconds=3))))
     assert found.kind is DiagnosisKind.UNKNOWN
+    assert found.text.endswith("no open call; its beginning wasn't read")
     assert judge(Told().add("agent_message", {"text": "What is your id?"}).ends()).kind is DiagnosisKind.NO_ACTION
 
 
