@@ -31,7 +31,8 @@ def render_markdown(explanation: Explanation, coverage: Coverage, layout: Layout
             yield f"- {name}: {format_code_span(said, MAX_TEXT_LENGTH)}"
         yield ""
     for item in condense_chain(explanation.chain):
-        yield from _render_item(item, layout)
+        mark = " (this step)" if item is explanation.step else ""
+        yield from _render_item(item, layout, mark)
     if explanation.consequences is not None:
         yield ""
         yield from (
@@ -43,10 +44,12 @@ def render_markdown(explanation: Explanation, coverage: Coverage, layout: Layout
     yield format_code_span(describe_coverage(coverage), 0)
 
 
-def _render_item(item: Step | CallRun | SkippedSteps, layout: Layout) -> Iterator[str]:
+def _render_item(item: Step | CallRun | SkippedSteps, layout: Layout, mark: str) -> Iterator[str]:
     if isinstance(item, SkippedSteps):
         yield f"- ... {format_count(len(item.steps), 'step')}"
         return
     step = item.first if isinstance(item, CallRun) else item
-    yield from render_step(step, str(step.number), "", layout)
+    first, *others = render_step(step, str(step.number), "", layout)
+    yield first + mark
+    yield from others
     yield from render_details(item, "", layout)

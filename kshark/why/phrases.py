@@ -245,10 +245,11 @@ def _describe_unrecovered_failure(diagnosis: Diagnosis, timeline: Timeline) -> s
 
 def _describe_open_calls(diagnosis: Diagnosis, timeline: Timeline) -> str:
     names = ", ".join(map(get_step_name, diagnosis.evidence))
+    is_one = len(diagnosis.evidence) == 1
     if diagnosis.doubt is Doubt.BOUNDED:
-        return f"nothing is sure yet: {names} isn't ended by --to"
+        return f"nothing is sure yet: {names} {'is' if is_one else 'are'}n't ended by --to"
     if timeline.outcome is None:
-        return f"{names} hasn't come back: it is still running, or the process died in it"
+        return f"{names} {'has' if is_one else 'have'}n't come back: still running, or the process died meanwhile"
     if diagnosis.doubt is Doubt.CANCELLED:
         return f"it was cancelled while {names} ran"
     if diagnosis.doubt is not None:

@@ -64,6 +64,12 @@ def test_a_poll_that_got_another_answer_in_the_end_is_no_loop(judge: Judge, wait
     assert judge(told.ends(error="max_steps: 14")).kind is DiagnosisKind.END
 
 
+@pytest.mark.parametrize("end", ["max_steps: 8", None])
+def test_a_poll_that_ended_in_a_failure_is_no_loop(judge: Judge, end: str | None) -> None:
+    told = poll(Told(), 6).calls("job.status", {"id": 5}, error="the job has crashed")
+    assert (judge(told.ends(error=end)).kind, judge(told).step) == (DiagnosisKind.ERROR, 8)
+
+
 @pytest.mark.parametrize("waits", [False, True])
 @pytest.mark.parametrize("error", ["gave up", "max_steps: 14", None])
 def test_a_poll_that_never_got_another_answer_is_a_loop(judge: Judge, waits: bool, error: str | None) -> None:
@@ -281,7 +287,7 @@ def test_a_call_that_never_ended_is_named_though_the_session_went_on(judge: Judg
     [
         ("failed", "b.slow never came back: the session ended in it", None),
         ("cancelled", "it was cancelled while b.slow ran", Doubt.CANCELLED),
-        (None, "b.slow hasn't come back: it is still running, or the process died in it", Doubt.NO_END),
+        (None, "b.slow hasn't come back: still running, or the process died meanwhile", Doubt.NO_END),
     ],
 )
 def test_an_open_call_is_told_by_how_the_session_ended(

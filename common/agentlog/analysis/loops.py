@@ -104,11 +104,7 @@ def _select_worst_attempts(attempts: Sequence[Step], failures: Set[Step]) -> Seq
 
 def _find_circles(lane_steps: Sequence[Step], failures: Set[Step]) -> Iterator[Loop]:
     """Yield the loops of calls that repeat with the same answers."""
-    last_answers = {
-        _get_call_text(step): step
-        for step in lane_steps
-        if is_action(step) and not step.is_open and step not in failures
-    }
+    last_answers = {_get_call_text(step): step for step in lane_steps if is_action(step) and not step.is_open}
     for run in _split_runs(lane_steps, failures):
         call_hashes = [hash((_get_call_text(step), _get_answer_text(step))) for step in run]
         index = 0
