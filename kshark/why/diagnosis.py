@@ -19,6 +19,7 @@ from agentlog.analysis.failures import (
     is_after,
     is_failure,
     is_retry,
+    is_success,
 )
 from agentlog.analysis.loops import Loop, find_loops, is_wait
 from agentlog.session.timeline import Lane, Step, Timeline
@@ -241,7 +242,7 @@ def _is_unfinished(loop: Loop, session: _Session) -> bool:
 def _has_progress_after(failure: Step, session: _Session, lane: Lane | None = None) -> bool:
     """Return whether a call succeeded after a failure, in the session's own lane or one that isn't ``lane``."""
     return any(
-        is_after(step, failure) and step.lane is not lane and not step.is_open and not is_failure(step)
+        is_after(step, failure) and step.lane is not lane and is_success(step)
         for step in session.timeline.steps[failure.number :]
         if is_action(step) or step.kind == "delegation_result"
     )

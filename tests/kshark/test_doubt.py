@@ -220,6 +220,14 @@ def test_a_cancelled_call_is_no_failure(judge: Judge, error: Any, status: str) -
     assert found.candidates[3].startswith("cancelled")
 
 
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_a_cancelled_call_is_no_success_either(judge: Judge, status: str) -> None:
+    cancelled = {"tool": "a.get", "input": 1, "finish_reason": "cancelled"}
+    found = judge(Told().calls("a.get", error="E1: busy").add("tool_call", cancelled).ends(status))
+    assert (found.kind, found.step) == (DiagnosisKind.ERROR, 2)
+    assert judge(Told().calls("b.get").add("tool_call", cancelled).ends(status)).candidates[3].startswith("cancelled")
+
+
 def test_an_order_that_was_cancelled_is_a_failure_of_the_call(judge: Judge) -> None:
     assert judge(Told().calls("order.pay", error="the order is cancelled: no payment").ends()).is_sure
 

@@ -48,7 +48,9 @@ def group_by_lane(steps: Iterable[Step]) -> dict[Lane, list[Step]]:
 
 
 def is_cancelled(step: Step) -> bool:
-    """Whether a call was broken off from outside. That is no failure of the call."""
+    """Whether a call was broken off from outside. That is no failure of the call, and no success."""
+    if step.event.payload.get("finish_reason") == "cancelled":
+        return True
     error = step.error
     if isinstance(error, dict):
         error = next((error[name] for name in ("type", "name", "code", "message") if error.get(name)), None)
@@ -58,6 +60,11 @@ def is_cancelled(step: Step) -> bool:
 def has_gone_wrong(step: Step) -> bool:
     """Whether a step failed by itself: it wasn't cancelled."""
     return is_failure(step) and not is_cancelled(step)
+
+
+def is_success(step: Step) -> bool:
+    """Whether a call ended by itself and without an error."""
+    return not step.is_open and not is_failure(step) and not is_cancelled(step)
 
 
 def is_after(step: Step, failure: Step) -> bool:
@@ -84,9 +91,9 @@ def find_unrecovered(steps: Sequence[Step]) -> list[Step]:
     for step in reversed(steps):
         if step.is_open or (step.kind not in CALL_TYPES and step.kind != "delegation_result") or is_thought(step):
             continue
-        if not is_failure(step):
+        if is_success(step):
             successes.add(step)
-        elif not is_cancelled(step) and not successes.has_retry(step):
+        elif has_gone_wrong(step) and not successes.has_retry(step):
             unrecovered.append(step)
     return unrecovered[::-1]
 
@@ -137,15 +144,13 @@ def find_trailing_failures(lane_steps: Sequence[Step]) -> list[Step]:
         elif _is_progress(step):
             last_began = max(last_began, step.began)
             children.add(step.parent)
-        has_model_answered = has_model_answered or (
-            step.kind == "llm_call" and not step.is_open and not is_failure(step)
-        )
+        has_model_answered = has_model_answered or (step.kind == "llm_call" and is_success(step))
     return failures[::-1]
 
 
 def _is_progress(step: Step) -> bool:
-    is_completed_action = is_action(step) and not step.is_open and not is_handover(step.label)
-    return (is_completed_action and not is_failure(step)) or (step.kind == "delegation_result" and not is_failure(step))
+    is_other = (is_action(step) and not is_handover(step.label)) or step.kind == "delegation_result"
+    return is_other and is_success(step)
 
 
 def get_input_text(step: Step) -> str:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from ..session.timeline import CALL_TYPES, Lane, Step
 from .call_outcome import find_period
 from .causality import is_thought
-from .failures import MAX_COMPARED, get_input_text, has_gone_wrong, is_action, is_after
+from .failures import MAX_COMPARED, get_input_text, has_gone_wrong, is_action, is_after, is_success
 from .likeness import is_alike, read_input
 
 MIN_REPEATS = 4
@@ -63,7 +63,7 @@ def _find_failing_loops(lane_steps: Sequence[Step], lane_failures: Set[Step]) ->
             label = step.label
             calls[attempt, label, ""].append(step)
             calls[attempt, label, get_input_text(step)].append(step)
-            if step not in lane_failures:
+            if is_success(step):
                 successes[step.kind, label].append(step)
     seen: set[tuple[Step, ...]] = set()
     for attempts in calls.values():
