@@ -87,6 +87,26 @@ def test_it_takes_what_the_codec_takes_and_refuses_what_it_refuses(values: list[
     assert_decoded_as_by_codec(values)
 
 
+A_TEXT_OF_ANY_BYTES = st.lists(
+    st.one_of(
+        st.characters(exclude_characters='"\\\\', exclude_categories=["Cc", "Cs"]).map(str.encode),
+        st.binary(max_size=4),
+    ),
+    max_size=8,
+).map(lambda parts: PLAIN.replace(b"mail.send", b"".join(parts).translate(None, b'"\\\\' + bytes(range(32)))))
+
+
+@settings(max_examples=2000)
+@given(st.lists(A_TEXT_OF_ANY_BYTES.map(lambda value: value.replace(b'"tool"', b'"extra"')), min_size=1, max_size=4))
+def test_bytes_that_are_no_utf8_are_found_in_what_is_skipped(values: list[bytes | None]) -> None:
+    assert_decoded_as_by_codec(values)
+
+
+@pytest.mark.parametrize("odd", [*ODD_VALUES, *map(add_text, ODD_TEXTS), *map(add_member, NUMBERS)])
+def test_in_a_large_batch_the_same_is_odd_as_in_a_small_one(odd: bytes | None) -> None:
+    assert_decoded_as_by_codec([*[PLAIN] * 600, odd, *[PLAIN] * 3, odd, PLAIN])
+
+
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("around", AROUND_A_NUMBER)
 def test_a_number_that_is_too_large_is_found_wherever_it_stands(around: str, number: str) -> None:

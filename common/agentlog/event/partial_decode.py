@@ -1,14 +1,16 @@
 """The partial decoder: it reads the few fields that totals need, for many events at once. Pure.
 
 Its results equal those of ``codec.decode``. It checks skipped fields as JSON, except for their bytes and the size of
-their numbers. These are looked for in all values at once. Only a value that can't be decoded so, or in which something
+their numbers. These are searched in all values at once. Only a value that can't be decoded so, or in which something
 odd may stand, goes to ``codec.decode``: it must not slow down its neighbours.
 """
 
-from bisect import bisect_right
+import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from itertools import accumulate, chain
+from functools import cache
+from itertools import accumulate
 from typing import Annotated, Any, cast
 
 import msgspec
@@ -78,11 +80,19 @@ class PartialEvent(msgspec.Struct, gc=False):
 
 _decode_partial_event = msgspec.json.Decoder(PartialEvent).decode
 
-_BYTE_KINDS = bytearray(b"x" * 256)
-for _kind, _bytes in {b"0": b"0123456789+", b".": b".", b"e": b"eE", b"-": b"-", b":": b":,[\n\r\t "}.items():
-    for _byte in _bytes:
-        _BYTE_KINDS[_byte] = _kind[0]
-_LARGE_EXPONENT, _LONG_NUMBER = b"0e000", b"0" * 200  # as kinds of bytes; e+30 counts as large too
+_LARGE_NUMBERS = rb"[:,\[][ \t\r\n]*-?[0-9.]+[eE]\+?[0-9]{3}|[0-9]{64}"
+"""A number that may be too large for a float: only where JSON has numbers, because hashes in texts look alike."""
+_NO_UTF8 = b"|".join((
+    rb"[\x00-\x7f][\x80-\xbf]",  # what goes on, but never began
+    rb"[\xc2-\xdf][\x80-\xbf]{2}|[\xe0-\xef][\x80-\xbf]{3}|[\xf0-\xf4][\x80-\xbf]{4}",  # and goes on too long
+    rb"[\xc2-\xf4][\x00-\x7f\xc0-\xff]|[\xe0-\xf4][\x80-\xbf][\x00-\x7f\xc0-\xff]",  # or ends too early
+    rb"[\xf0-\xf4][\x80-\xbf]{2}[\x00-\x7f\xc0-\xff]",
+    rb"[\xc0\xc1\xf5-\xff]|\xe0[\x80-\x9f]|\xed[\xa0-\xbf]|\xf0[\x80-\x8f]|\xf4[\x90-\xbf]",  # or can't be at all
+))  # fmt: skip
+"""Bytes that are no UTF-8, in a text that begins and ends with ASCII."""
+_ODD_BYTES = _LARGE_NUMBERS, _NO_UTF8
+_MIN_SCANNED_BYTES = 100_000
+"""Hyperscan searches from this size on. It takes 2 ns a byte, ``re`` 20, but loading it takes as long as 2 MB."""
 _CALENDAR_LIMITS = datetime.fromisoformat("0001-01-03T00:00Z"), datetime.fromisoformat("9999-12-29T00:00Z")
 
 
@@ -99,54 +109,44 @@ def decode_partial(
             decoded.append(None)
             failed.add(number)
     rest = [b"" if number in failed else value for number, value in enumerate(values)] if failed else values
-    doubtful = {*failed, *_find_doubtful(cast(Sequence[bytes], rest)), *_find_outside_calendar(decoded)}
-    for number in doubtful:
+    odd = {*failed, *_find_odd_bytes(cast(Sequence[bytes], rest)), *_find_outside_calendar(decoded)}
+    for number in odd:
         decoded[number] = _decode_carefully(values[number], get_place(number))
     return decoded
 
 
-def _find_doubtful(values: Sequence[bytes]) -> Iterator[int]:
-    """Yield the numbers of the values that aren't UTF-8, are too large, or may hold a number too large for a float."""
+def _find_odd_bytes(values: Sequence[bytes]) -> set[int]:
+    """Find the values that aren't UTF-8, are too large, or may hold a number too large for a float."""
     joined = b"\n".join(values)
-    if not joined.isascii():
-        yield from (number for number, value in enumerate(values) if not value.isascii() and not _is_utf8(value))
-    if len(joined) > codec.MAX_RECORD_BYTES:
-        yield from (number for number, value in enumerate(values) if len(value) > codec.MAX_RECORD_BYTES)
-    kinds = joined.translate(_BYTE_KINDS)
-    if _LARGE_EXPONENT in kinds or _LONG_NUMBER in kinds:
-        ends = list(accumulate(len(value) + 1 for value in values))
-        for position in chain(_find_large_exponents(joined, kinds), _find_long_numbers(kinds)):
-            yield bisect_right(ends, position)
+    ends = list(accumulate(len(value) + 1 for value in values))
+    numbers = {number for number, value in enumerate(values) if len(value) > codec.MAX_RECORD_BYTES}
+    known_until = 0
+
+    def note_match(_pattern: int, _start: int, end: int, *_: object) -> None:
+        nonlocal known_until
+        if end > known_until:  # a value may have thousands
+            number = bisect_left(ends, end)
+            numbers.add(number)
+            known_until = ends[number]
+
+    for odd_bytes in _ODD_BYTES:
+        known_until = 0
+        if len(joined) < _MIN_SCANNED_BYTES:
+            for match in re.finditer(odd_bytes, joined):
+                note_match(0, *match.span())
+        else:
+            database, scratch = _compile_database(odd_bytes)
+            database.scan(joined, match_event_handler=note_match, scratch=scratch)
+    return numbers
 
 
-def _is_utf8(value: bytes) -> bool:
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+@cache
+def _compile_database(pattern: bytes) -> tuple[Any, Any]:
+    import hyperscan  # noqa: PLC0415  few runs need it
 
-
-def _find_large_exponents(joined: bytes, kinds: bytes) -> Iterator[int]:
-    """Yield the positions of numbers with a large exponent.
-
-    Hashes and UUIDs are full of the same letters and digits. So only what begins where JSON has a number counts.
-    """
-    start = 0
-    for kinds_before in kinds.split(_LARGE_EXPONENT)[:-1]:
-        position = start + len(kinds_before)
-        if kinds_before.rstrip(b"0.").endswith((b":", b":-")):
-            before = joined[start:position].rstrip(b"+-.0123456789").rstrip(b" \t\r\n")
-            if before.endswith((b":", b",", b"[")):
-                yield position
-        start = position + len(_LARGE_EXPONENT)
-
-
-def _find_long_numbers(kinds: bytes) -> Iterator[int]:
-    position = kinds.find(_LONG_NUMBER)
-    while position >= 0:
-        yield position
-        position = kinds.find(_LONG_NUMBER, position + len(_LONG_NUMBER))
+    database = hyperscan.Database()
+    database.compile(expressions=[pattern])
+    return database, hyperscan.Scratch(database)
 
 
 def _find_outside_calendar(decoded: Sequence[PartialEvent | None]) -> Iterator[int]:
