@@ -78,11 +78,15 @@ def _decode_events(batch: Sequence[Message], unreadable: list[UnreadableEntry]) 
     keys, values = list(map(Message.key, batch)), list(map(Message.value, batch))
     partitions, offsets = list(map(Message.partition, batch)), list(map(Message.offset, batch))
     partial_events = decode_partial(values, lambda number: message_place(batch[number]))
-    if keys == [each.session_id.encode() if type(each) is PartialEvent else b"" for each in partial_events]:
+    # an unreadable record stands for itself, because it may have any key, an empty one too
+    expected_keys = [each.session_id.encode() if type(each) is PartialEvent else each for each in partial_events]
+    if keys == expected_keys:
         return zip(partial_events, partitions, offsets, strict=True)  # type: ignore[arg-type]
     events = []
-    for each, key, partition, offset in zip(partial_events, keys, partitions, offsets, strict=True):
-        reason = _find_refusal(each, key)
+    for each, key, expected_key, partition, offset in zip(
+        partial_events, keys, expected_keys, partitions, offsets, strict=True
+    ):
+        reason = None if key == expected_key else _find_refusal(each, key)
         if reason is None:
             events.append((each, partition, offset))
         else:

@@ -19,7 +19,7 @@ from agentlog.session.timeline import build_timeline
 from .store import Store
 from .write_batch import without_totals
 
-MAX_GROUP_RECORDS = 20_000
+MAX_GROUP_RECORDS = 50_000
 """The most records that are held in memory at once, unless one session alone has more."""
 
 

@@ -157,6 +157,18 @@ def test_an_unreadable_record_is_named_and_counted(kafka: str, topic: TopicFacto
         assert len(rows(done)) == 1
 
 
+@pytest.mark.parametrize("key", [None, b"", b"other"])
+def test_an_unreadable_record_with_another_key_or_none_hides_no_event_beside_it(
+    kafka: str, topic: TopicFactory, listed: Listing, key: bytes | None
+) -> None:
+    name = topic()
+    first, second = make_messages([make_tool_call(1), make_tool_call(2)])
+    produce(kafka, name, [first, first._replace(key=key, value=b"{no json", partition=0), second])
+    done = listed(name)
+    assert f"unreadable: {name}[0]@1: not JSON" in done.error_text
+    assert [row["events"] for row in rows(done)] == [2]
+
+
 def test_processes_that_begin_a_catalogue_at_once_all_say_the_same(
     kafka: str, topic: TopicFactory, listed: Listing
 ) -> None:
