@@ -102,9 +102,9 @@ def decode_partial(
     """Decode each of ``values``, or say why it is unreadable, as ``codec.decode`` would."""
     decoded: list[Any] = []
     failed: set[int] = set()
-    for number, value in enumerate(values):
+    for number, value in enumerate(cast(Sequence[bytes], values)):
         try:
-            decoded.append(_decode_partial_event(cast(bytes, value)))  # a tombstone is a TypeError
+            decoded.append(_decode_partial_event(value))  # a tombstone, None, is a TypeError
         except (ValueError, TypeError, RecursionError):
             decoded.append(None)
             failed.add(number)
