@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import cast
+from uuid import UUID
 
 import orjson
 from rapidfuzz.distance import Indel
@@ -25,7 +27,10 @@ WORDS = [
     f"{a}{b}" for a in ("in", "out", "re", "pro", "con", "sub") for b in ("voice", "line", "turn", "cess", "tract")
 ]
 CASES = ("one call in a thousand dropped", "all alike", "nothing in common", "reversed")
+FRESH = "fresh ids, hashes and clocks"
+"""Each text holds what no other run has: UUIDs, hashes, clocks, durations; and letters that are not ASCII."""
 Tokens = list[int]
+Contents = list[tuple[str, dict[str, object]]]
 
 
 def main() -> None:
@@ -37,6 +42,8 @@ def main() -> None:
         path = Path(folder)
         for case in CASES:
             print_process(f"whole process, {case}", *_write_pair(path, count, case))
+        print_process(f"whole process, {FRESH}", *_write_pair(path, count, FRESH))
+        print_process(f"whole process, {FRESH}, reversed", *_write_pair(path, count, FRESH, is_reversed=True))
         print_process("whole process, 25 x 25", *_write_pair(path, 25, CASES[0]))
     rng = random.Random(1)  # noqa: S311  a fixed seed gives the same events each time
     tokens = [_make_signature(rng, count) for _ in range(count)]
@@ -59,16 +66,16 @@ def _make_signature(rng: random.Random, count: int) -> int:
     return -rng.randrange(50) if rng.random() < 0.6 else rng.randrange(count * 10)
 
 
-def _write_pair(folder: Path, count: int, case: str) -> tuple[Path, Path]:
+def _write_pair(folder: Path, count: int, case: str, *, is_reversed: bool = False) -> tuple[Path, Path]:
     """Write two sessions that differ as the case says."""
     paths = folder / "a.ndjson", folder / "b.ndjson"
     contents = list(_make_contents(count, 7))
     if case == "all alike":
         contents = contents[1:2] * count
-    paths[0].write_bytes(b"".join(_encode_events("a", contents)))
-    if case == "nothing in common":
-        contents = list(_make_contents(count, 8))
-    paths[1].write_bytes(b"".join(_encode_events("b", contents[::-1] if case == "reversed" else contents)))
+    contents_b = list(_make_contents(count, 8)) if case == "nothing in common" else contents
+    contents_b = contents_b[::-1] if is_reversed or case == "reversed" else contents_b
+    for path, name, own in zip(paths, "ab", (contents, contents_b), strict=True):
+        path.write_bytes(b"".join(_encode_events(name, _add_fresh(own, name) if case == FRESH else own)))
     return paths
 
 
@@ -83,7 +90,33 @@ def _make_contents(count: int, seed: int) -> Iterator[tuple[str, dict[str, objec
         yield ("tool_call", payload) if number % 3 else ("llm_call", {"model": "m", "output": text})
 
 
-def _encode_events(name: str, contents: list[tuple[str, dict[str, object]]]) -> Iterator[bytes]:
+def _add_fresh(contents: Contents, name: str) -> Contents:
+    """Return the calls with ids, hashes, clocks and durations of this run in their arguments and answers."""
+    rng = random.Random(f"fresh {name}")  # noqa: S311  likewise
+    return [(kind, _freshen(payload, rng)) for kind, payload in contents]
+
+
+def _freshen(payload: dict[str, object], rng: random.Random) -> dict[str, object]:
+    text = str(payload["output"])[:640]
+    clock = f"{rng.randrange(10, 24)}:{rng.randrange(10, 60)}:{rng.randrange(1, 60):02}"
+    note = (
+        f"{clock} é: took {rng.randrange(999)}ms, run {UUID(int=rng.getrandbits(128))} of {rng.getrandbits(160):040x}"
+    )
+    if "tool" not in payload:
+        return {**payload, "output": f"{text} {note}"}
+    answer = {
+        "at": f"2026-01-15T{clock}.{rng.randrange(1000):03}Z",
+        "commit": f"{rng.getrandbits(160):040x}",
+        "rows": f"{text} {note}",
+    }
+    return {
+        **payload,
+        "input": {"order": str(UUID(int=rng.getrandbits(128))), **cast("dict[str, object]", payload["input"])},
+        "output": answer,
+    }
+
+
+def _encode_events(name: str, contents: Contents) -> Iterator[bytes]:
     """Yield the lines of a session with these calls. Session b drops a call in a thousand, and has other ids."""
     rng = random.Random(name)  # noqa: S311  likewise
     parent_id = None
