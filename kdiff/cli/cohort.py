@@ -17,7 +17,7 @@ from ..judge.compare import compare
 from ..judge.divergence import Divergence, Weight
 from ..reading.normalize import IgnoreRules
 from ..reading.read_sessions import SessionRequest, read_session
-from ..reading.session import Session
+from ..reading.session import GOOD_OUTCOME, Session
 from ..reading.side_effects import ToolPatterns
 from ..reading.signature import SignatureBuilder
 from ..reading.spill import open_spill
@@ -137,7 +137,8 @@ def _text_lines(cohort: Cohort, columns: int) -> Iterator[str]:
     if len(cohort.traits) > MAX_TRAITS_SHOWN:
         yield f"     {len(cohort.traits) - MAX_TRAITS_SHOWN:,} more; --format json has all"
     yield ""
-    yield from wrap_text(_describe_confidence(cohort), columns)
+    for text in (_describe_confidence(cohort), *_list_doubts(cohort)):
+        yield from wrap_text(text, columns)
 
 
 def _list_good(cohort: Cohort) -> Iterator[str]:
@@ -174,6 +175,16 @@ def _describe_confidence(cohort: Cohort) -> str:
     )
 
 
+def _list_doubts(cohort: Cohort) -> list[str]:
+    """Return what speaks against the roles that the sessions were given."""
+    not_good = [each for each in cohort.good if each.timeline.outcome not in (None, GOOD_OUTCOME)]
+    if cohort.bad.timeline.outcome != GOOD_OUTCOME or not not_good:
+        return []
+    return [
+        f"The bad session succeeded, and {len(not_good)} of {len(cohort.good)} good ones did not: are they swapped?"
+    ]
+
+
 def _markdown_lines(cohort: Cohort) -> Iterator[str]:
     yield f"# {format_code_span(cohort.bad.timeline.session_id, 0)} against {len(cohort.good):,} good sessions"
     yield ""
@@ -183,8 +194,9 @@ def _markdown_lines(cohort: Cohort) -> Iterator[str]:
         description = format_code_span(f"{trait.divergence.label}{_describe_step(trait)}", 0).replace("|", "\\|")
         good_with_trait = f"{cohort.count_good_with(trait)} of {len(cohort.good)}"
         yield f"| {rank} | {good_with_trait} | {trait.divergence.kind} | {description} |"
-    yield ""
-    yield _describe_confidence(cohort)
+    for text in (_describe_confidence(cohort), *_list_doubts(cohort)):
+        yield ""
+        yield text
 
 
 def _encode_cohort(cohort: Cohort) -> dict[str, object]:
@@ -192,6 +204,7 @@ def _encode_cohort(cohort: Cohort) -> dict[str, object]:
         "bad": encode_session(cohort.bad),
         "good": [encode_session(each) for each in cohort.good],
         "claim": _describe_confidence(cohort),
+        "doubts": _list_doubts(cohort),
         "divergences": [
             {
                 "rank": rank,

@@ -138,6 +138,19 @@ def test_a_failed_a_and_a_succeeded_b_may_be_swapped(compare, output_format: str
     assert "swapped" not in compare(b, a, output_format).text
 
 
+@pytest.mark.parametrize("output_format", ["text", "json", "markdown"])
+def test_a_bad_session_that_succeeded_where_good_ones_failed_may_be_swapped(tmp_path: Path, output_format: str) -> None:
+    scripts = [SessionScript(name).calls("shop.order", {"n": name}) for name in ("good1", "good2", "bad")]
+    for bad_end, is_swapped in (("succeeded", True), ("failed", False)):
+        events = [each for script in scripts for each in script.events]
+        ends = [SessionScript(s.name).ends(bad_end if s.name == "bad" else "failed").events[0] for s in scripts]
+        ends = [{**end, "event_id": f"{end['session_id']}_end"} for end in ends]
+        path = tmp_path / f"{bad_end}.ndjson"
+        path.write_bytes(encode_events([*events, *ends]))
+        done = run("kdiff", "cohort", "good1", "good2", "--against", "bad", "--file", path, "--format", output_format)
+        assert ("swapped" in done.text) is is_swapped
+
+
 @pytest.mark.parametrize("output_format", FORMATS)
 def test_sameness_in_what_could_be_read_says_what_could_not(compare, output_format: str) -> None:
     a, b = (SessionScript(name).calls("shop.order", {"n": 1}).ends() for name in "ab")
