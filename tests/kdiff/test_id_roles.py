@@ -376,3 +376,28 @@ def test_an_id_without_a_digit_is_one_among_its_like(compare_events):
     renewed = run("a", ["4OG6T3", "AQLBTL"]), run("b", ["7KD2X9", "XKKGWS"])
     assert compare_events(*renewed).verdict.kind is VerdictKind.SAME
     assert compare_events(run("a", ["ACTIVE", "AQLBTL"]), run("b", ["CLOSED", "XKKGWS"])).kinds != []
+
+
+def test_relations_between_ids_are_held_and_repetitions_count(compare_events):
+    rng = random.Random(5)
+    a, b = ([make_uuid(rng) for _ in range(3)] for _ in range(2))
+
+    def run(name, known, paid):
+        answer = {"list": known[:2], "nested": {"id": known[1], "list": known[:2]}, "other": known[2]}
+        return SessionScript(name).calls("get", {}, answer).calls("pay", {"ids": paid}).ends().events
+
+    pay_twice = run("a", a, [a[0], a[1], a[0]])
+    assert compare_events(pay_twice, run("b", b, [b[0], b[1], b[0]])).verdict.kind is VerdictKind.SAME
+    for paid in ([b[0], b[1]], [b[0], b[1], b[1]], [b[1], b[0], b[1]]):
+        assert compare_events(pay_twice, run("b", b, paid)).decisive.label == "pay"
+
+
+def test_the_ids_of_a_models_own_calls_make_no_difference(compare_events):
+    rng = random.Random(6)
+
+    def run(name):
+        asked = {"id": f"adk-{make_uuid(rng)}", "name": "web_search", "args": {"q": "x"}}
+        script = SessionScript(name).add("llm_call", {"model": "m", "output": {"tool_uses": [asked]}})
+        return script.calls("web_search", {"q": "x", "id": asked["id"]}, "ok").ends().events
+
+    assert compare_events(run("a"), run("b")).verdict.kind is VerdictKind.SAME
