@@ -28,6 +28,7 @@ def add_text(text: str) -> bytes:
 HASHES = [
     "commit 12e45678 by Zoë",
     "7e1234567",
+    "commit 002e1234 of 3E896756757",
     "id 0a12e345-12e4-4e56-9e12-12e456789012",
     'said "1e999"',
     "-1e999",
