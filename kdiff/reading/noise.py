@@ -107,7 +107,7 @@ TEXT_RULES = (
     ),
     _rule(
         "dates of `date` and of logs",
-        r"[A-Z]{3} +\d\d? \d\d:\d\d:\d\d",
+        r"\d \d\d:\d\d:\d\d",
         rf"(?:{_DAY} )?\b{_MONTH} +\d\d? {_HMS}(?:\.\d+)?(?: [AP]M)?(?: [A-Z]{{3,4}})?(?: \d{{4}})?\b",
         "<time>",
     ),
@@ -232,7 +232,7 @@ TEXT_RULES = (
     ),
     _rule(
         "time that something took",
-        r"(?:in|after|took|time|elapsed)(?: ?\([a-z]+\))?:?(?: =)? +(?:~|about )?\d+(?:\.\d+)? [smnu]",
+        r"\d [smnu]",
         rf"\b((?i:in|after|took|time|elapsed)(?: ?\([a-z]+\))?:?(?: =)?) +(?:~|about )?"
         rf"\d+(?:\.\d+)? (?:{_SMALL_TIME}|{_SECONDS}|m(?:in(?:ute)?s?)?,? ?\d+(?:\.\d+)? ?{_SECONDS})(?![\w/])",
         r"\1 <span>",
