@@ -159,7 +159,7 @@ TEXT_RULES = (
     # Processes, ports and hosts
     _rule(
         "process ids",
-        r"pid\W{0,5}(?:is )?\d|process (?:id|\d+ |\[)",
+        r"pid|process (?:id|\d|\[)",
         r"(\bp?pid\b[\"']?(?: is)?[:=#]?[ \[(]{0,2}|\bPID\b:?[ \[(]{0,2}"
         r"|\b[Pp]rocess (?:[Ii][Dd]:? ?|(?=\d+ (?:exited|ended|finished|terminated|started|died|was killed))"
         r"|\[(?=\d+\])))\d+\b(?![.%/-])",
@@ -189,7 +189,7 @@ TEXT_RULES = (
     ),
     _rule(
         "free ports",
-        r"port\W{0,4}\d{5}|(?:localhost|://[\w.-]{1,60}|\]):\d{5}",
+        r"[t:=# ]\d{5}",
         rf"(\b(?:[Pp]ort|PORT)\b[\"']?(?::|=|#)? ?|(?:\blocalhost|://[\w.-]+|\]):)(?<!\d){_EPHEMERAL_PORT}(?![\d.])",
         r"\1<port>",
     ),
@@ -280,14 +280,14 @@ TEXT_RULES = (
     # Ids and seeds
     _rule(
         "seeds",
-        r"seed[\w ]{0,8}\W{0,4}\d|shuffle[ =]\d",
+        r"seed|shuffle",
         r"(?i:(hashseed|\bseed|_seed)(?: (?:is|was|of|set to))?[\"']?(?:[:=]| =)?[\"']? *)-?\d+\b"
         r"|(?<=shuffle)[ =]\d{6,}\b",
         r"\1 <seed>",
     ),
     _rule(
         "hashes of commits",
-        r"\[[\w/.-]+ (?:\(root-commit\) )?[0-9a-f]{7,40}\]|HEAD is now|commit [0-9a-f]|[0-9a-f]{7}\.\.",
+        r"[0-9a-f]{7}\]|HEAD is now|commit [0-9a-f]|[0-9a-f]{7}\.\.",
         rf"{_LINE}(\[[\w/.-]+ (?:\(root-commit\) )?)[0-9a-f]{{7,40}}(?=\])|(?<=HEAD is now at )[0-9a-f]{{7,40}}"
         r"|(?<=\bcommit )[0-9a-f]{7,40}\b|(?<!index )\b[0-9a-f]{7,40}\.\.\.?[0-9a-f]{7,40}\b",
         r"\1<commit>",
@@ -340,7 +340,7 @@ def find_noise_word(word: str) -> str | None:
     for _, pattern, placeholder in WORD_RULES:
         match = pattern.fullmatch(word)
         if match is not None:
-            return match.expand(placeholder)
+            return match.expand(placeholder) if "\\" in placeholder else placeholder
     return None
 
 
