@@ -97,7 +97,7 @@ def _add_fresh(contents: Contents, name: str) -> Contents:
 
 
 def _freshen(payload: dict[str, object], rng: random.Random) -> dict[str, object]:
-    text = str(payload["output"])[:640]
+    text = str(cast("dict[str, object]", payload["output"])["rows"] if "tool" in payload else payload["output"])[:640]
     clock = f"{rng.randrange(10, 24)}:{rng.randrange(10, 60)}:{rng.randrange(1, 60):02}"
     note = (
         f"{clock} é: took {rng.randrange(999)}ms, run {UUID(int=rng.getrandbits(128))} of {rng.getrandbits(160):040x}"

@@ -331,7 +331,7 @@ def write_comparable(
     if isinstance(value, str):
         return value
     text = to_text(drop_ignored(value, rules, path, excluded))
-    if '"{' in text or '"[' in text or ".0" in text:  # it may hold a JSON text, or a whole number with a decimal point
+    if ('"{' in text or '"[' in text or ".0" in text) and _OTHER_FORM.search(text):
         text = to_text(drop_ignored(unify_values(value), rules, path, excluded))
     if "\\" in text:
         for escape, character in _ESCAPES:
@@ -340,6 +340,8 @@ def write_comparable(
     return text.replace('"', TEXT_EDGE)
 
 
+_OTHER_FORM = re.compile(r'"(?:\{(?:\\["nrt]|[ }])|\[)|\.0[],}]')
+"""The beginning of a JSON text inside JSON, or the end of a whole number with a decimal point."""
 _ESCAPES = (
     ("\\\\", "\x00"), ('\\"', "\x01"), ("\\n", "\n"), ("\\r", "\r"), ("\\t", "\t"), ("\\b", "\b"), ("\\u001b", "\x1b"),
     ("\\u0007", "\a"),
