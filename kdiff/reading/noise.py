@@ -189,7 +189,7 @@ TEXT_RULES = (
     ),
     _rule(
         "free ports",
-        r"[t:=# ]\d{5}",
+        r"(?:port[\"']?[:=#]?[ ]?|localhost:|/[\w.-]{1,80}:|\]:)\d{5}",
         rf"(\b(?:[Pp]ort|PORT)\b[\"']?(?::|=|#)? ?|(?:\blocalhost|://[\w.-]+|\]):)(?<!\d){_EPHEMERAL_PORT}(?![\d.])",
         r"\1<port>",
     ),
