@@ -1,7 +1,7 @@
 """Normalization: what differs between two runs without meaning anything, such as times, ids and metrics. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -251,12 +251,13 @@ def drop_ignored(value: Any, rules: IgnoreRules, path: tuple[str, ...], excluded
         return value
     if isinstance(value, dict):
         is_argument = len(path) > 1 and path[1] in _ARGUMENT_MEMBERS
-        ignored_names = _select_ignored_names(tuple(value), excluded, "" if is_argument else path[-1])
-        if ignored_names:
-            ignored_names = frozenset(name for name in ignored_names if _is_ignored_member(name, value, excluded))
+        names = tuple(value)
+        ignored_names, doubtful_names = _select_ignored_names(names, excluded, "" if is_argument else path[-1])
+        if doubtful_names:
+            ignored_names = ignored_names.union(name for name in doubtful_names if is_volatile(name, value[name]))
         if rules.ignored_paths:
             ignored_names = ignored_names.union(key for key in value if rules.ignores((*path, key)))
-        if has_id_names(tuple(value)):
+        if has_id_names(names):
             members = [[key, drop_ignored(member, rules, (*path, key))] for key, member in value.items()]
             return [member for member in members if member[0] not in ignored_names]
         if not ignored_names and not any(member.__class__ in _NESTED for member in value.values()):
@@ -277,18 +278,18 @@ def drop_ignored(value: Any, rules: IgnoreRules, path: tuple[str, ...], excluded
 _NESTED = (dict, list)
 
 
-def _is_ignored_member(name: str, value: Mapping[str, Any], excluded: frozenset[str]) -> bool:
-    return name in excluded or not is_volatile_key(name) or is_volatile(name, value[name])
-
-
 @lru_cache(maxsize=4_096)
-def _select_ignored_names(names: tuple[str, ...], excluded: frozenset[str], container: str) -> frozenset[str]:
-    """Return the names in an object that are ignored. ``container`` is empty in arguments."""
-    return frozenset(
+def _select_ignored_names(
+    names: tuple[str, ...], excluded: frozenset[str], container: str
+) -> tuple[frozenset[str], Sequence[str]]:
+    """Return the names that are ignored, and those whose values decide. ``container`` is empty in arguments."""
+    by_value = [name for name in names if name not in excluded and is_volatile_key(name) and _may_name_things(name)]
+    ignored = frozenset(
         name
         for name in names
         if name in excluded or is_volatile_key(name) or (container and _is_noise_name(container, name))
     )
+    return ignored.difference(by_value), by_value
 
 
 @lru_cache(maxsize=4_096)
