@@ -118,7 +118,7 @@ def test_a_picture_is_shortened_to_its_kind_and_size_and_the_text_beside_it_stay
     assert "image/png" in json.dumps(event)
     assert tracer.stats().shortened == (not has_store)
     replay = ("kshark", "replay", "sess_1", "--file", file, "--format", "text")
-    text = run(*replay, variables={"COLUMNS": "300"}).text
+    text = run(*replay, variables={"COLUMNS": "600"}).text
     assert re.search(r"image/png.*\d bytes.*clicked the button", text)
     assert PICTURE[-40:] not in "".join(run(*replay, "--full").text.split())
     if has_store:
