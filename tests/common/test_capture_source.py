@@ -278,6 +278,27 @@ def checked(content: bytes) -> bytes:
     return zstandard.ZstdCompressor(write_checksum=True).compress(content)
 
 
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+@pytest.mark.parametrize("fill", [b"\0", b"\0" * 512, b"\0" * 200_000])
+def test_zeros_behind_a_packed_file_fill_it_up(tmp_path: Path, pack: Callable[[bytes], bytes], fill: bytes) -> None:
+    packed = pack(captured([row("a"), row("b")]).rstrip(b"\n"))
+    assert ids(records(source_in(tmp_path / "x", packed + fill))) == ["a", "b"]
+    two = packed + fill + pack(b"\n" + captured([row("c")]))
+    assert ids(records(source_in(tmp_path / "x", two))) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, checked])
+@pytest.mark.parametrize("rest", [b"??", b"some other text that no program packed", b"\0\0rest of it" * 9])
+def test_what_stands_behind_a_packed_file_takes_nothing_of_its_last_line(
+    tmp_path: Path, pack: Callable[[bytes], bytes], rest: bytes
+) -> None:
+    packed = pack(captured([row("a"), row("b")]).rstrip(b"\n"))
+    *found, bad = source_in(tmp_path / "x", packed + rest).records("s", ALL)
+    assert ids(found) == ["a", "b"]
+    assert isinstance(bad, Unreadable)
+    assert bad.reason.startswith("the file is damaged from here on: ")
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, checked])
 @pytest.mark.parametrize(
     "damage", [lambda b: b[:-1], lambda b: b[:5], lambda b: b[:-6] + b"??????", lambda b: b + b"??"]

@@ -138,9 +138,9 @@ def test_a_timestamp_counts_as_utc_unless_it_says_otherwise(text: str, time: dat
         "+275760-09-13T00:00:00Z",
         "03/02/2026 10:00",
         "Tue Feb 30 10:00:03 2026",
-        "17704",
-        0,
-        -1,
+        "20260203",
+        20260203,
+        -2,
         1e300,
         2**70,
         True,
@@ -185,6 +185,14 @@ def test_a_timestamp_that_cannot_be_read_is_named_with_what_is_wanted(text: obje
 def test_other_ways_to_write_a_time_are_read_to_their_instant(stamp: object, seconds: float) -> None:
     read = event(json.dumps(FIELDS | {"timestamp": stamp}).encode()).timestamp
     assert read == datetime(2026, 2, 3, 10, tzinfo=UTC) + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "seconds"), [(0, 0), (-1, -1), (1, 1), ("0", 0), ("-1", -1), (12.25, 12.25), ("17704", 17704)]
+)
+def test_the_small_number_of_a_clock_that_was_never_set_is_read_as_seconds(stamp: object, seconds: float) -> None:
+    read = event(json.dumps(FIELDS | {"timestamp": stamp}).encode()).timestamp
+    assert read == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])

@@ -57,6 +57,7 @@ READ = {
     "a mark alone on a line": f"\ufeff\n{PLAIN}\ufeff\n".encode(),
     "CRLF": PLAIN.replace("\n", "\r\n").encode(),
     "zero bytes around lines": b"\0\0\0" + PLAIN.replace("\n", "\0\0\n").encode(),
+    "a JSON text on each line": "".join(json.dumps(line) + "\n" for line in LINES).encode(),
     "one array": json.dumps(EVENTS).encode(),
     "one array over lines": json.dumps(EVENTS, indent=2).encode(),
     "an array, an event a line": ("[\n" + ",\n".join(LINES) + "\n]\n").encode(),
@@ -163,7 +164,14 @@ def test_an_envelopes_event_keeps_its_bytes(tmp_path: Path) -> None:
 
 NAMED = {
     "a document of ours": (b'{"session_id": "s", "searched": {"unreadable": []}}', "--format ndjson"),
-    "events in an object": (json.dumps({"events": EVENTS}).encode(), "jq -c '.events[]'"),
+    "events in an object": (json.dumps({"events": EVENTS}).encode(), "jq -c '.. | objects | "),
+    "a search's answer": (
+        json.dumps({"hits": {"hits": [{"_source": event} for event in EVENTS]}}).encode(),
+        """jq -c '.. | objects | select(has("event_id") and has("session_id"))'""",
+    ),
+    "an event amid a sentence": (b"would have sent " + LINES[0].encode() + b" at once", "sed 's/^[^{]*//; s/[^}]*$//'"),
+    "an event in a table": (b'1,"' + LINES[0].replace('"', '""').encode() + b'"', "as JSON on a line of its own"),
+    "a JSON text of something else": (b'"{\\"event_id\\": 1}"', "other text"),
     "NaN": (LINES[0].replace("null", "NaN").encode(), "NaN"),
     "other text": (b"2026-02-03 10:00:02 INFO worker 0 polls", "other text"),
     "an event behind a sentence": (b"would have sent " + LINES[0].encode(), "behind other text"),

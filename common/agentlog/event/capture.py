@@ -255,7 +255,7 @@ class _DecompressedStream(io.RawIOBase):
         self, packed: io.BufferedReader, new_decompressor: Callable[[], _Decompressor], damage_error: type[Exception]
     ) -> None:
         self._packed, self._new_decompressor, self._damage_error = packed, new_decompressor, damage_error
-        self._decompressor, self._ready = new_decompressor(), b""
+        self._decompressor, self._ready, self._is_frame_empty = new_decompressor(), b"", True
         self._damage: OSError | None = None
 
     def readable(self) -> bool:
@@ -265,9 +265,9 @@ class _DecompressedStream(io.RawIOBase):
         while not self._ready:
             if self._damage is not None:
                 raise self._damage
-            packed = self._decompressor.unused_data or self._packed.read1()
+            packed = self._read_packed()
             if not packed and not self._decompressor.eof:
-                self._damage = OSError("it ends too early")
+                self._set_damage("it ends too early")
                 continue
             if not packed:
                 return 0
@@ -277,13 +277,28 @@ class _DecompressedStream(io.RawIOBase):
         view[:taken], self._ready = self._ready[:taken], self._ready[taken:]
         return taken
 
+    def _read_packed(self) -> bytes:
+        """Return the next compressed bytes; behind a whole frame without the zeros that fill a file up."""
+        packed = self._decompressor.unused_data or self._packed.read1()
+        if not self._decompressor.eof:
+            return packed
+        while packed and not packed.strip(b"\0"):
+            packed = self._packed.read1()
+        return packed.lstrip(b"\0")
+
     def _decompress(self, packed: bytes) -> None:
         if self._decompressor.eof:
-            self._decompressor = self._new_decompressor()
+            self._decompressor, self._is_frame_empty = self._new_decompressor(), True
         try:
             self._ready = self._decompressor.decompress(packed)
+            self._is_frame_empty = self._is_frame_empty and not self._ready
         except self._damage_error as error:
-            self._damage = OSError(str(error))
+            self._set_damage(str(error))
+
+    def _set_damage(self, reason: str) -> None:
+        """Raise OSError at the next read. If the damage begins a frame, end the last line of the frame before it."""
+        self._damage = OSError(reason)
+        self._ready = b"\n" if self._is_frame_empty else b""
 
     def close(self) -> None:
         self._packed.close()

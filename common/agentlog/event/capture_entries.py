@@ -160,7 +160,10 @@ class _EntryReader:
         yield from self._read_remainder(number, scan.rest)
 
     def _read_remainder(self, number: int, text: bytes) -> Iterator[Entry | Unreadable]:
-        """Read an event behind other text, or say what the text is."""
+        """Read an event behind other text or in a JSON text, or say what the text is."""
+        if text[:2] == b'"{' and (foreign_event := foreign_form.unwrap_text(text)) is not None:
+            yield self._read_foreign_event(number, foreign_event)
+            return
         for start in foreign_form.find_event_starts(text):
             if start and is_event_line(text[start:]):
                 prefix, head = text[:start], capture.decode_head(text[start:])

@@ -44,6 +44,8 @@ _SEPARATOR_LINE = re.compile(rb"[\[\],\s]{1,8}")
 MAX_STARTS = 64
 """At most this many places in a line are tried as the beginning of an event."""
 
+_SELECT_EVENTS = 'jq -c \'.. | objects | select(has("event_id") and has("session_id"))\''
+"""The command that finds events at any depth of a JSON document."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _TIME = r"\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\]?"
 _LEVEL = r"\[?(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL)\]?"
@@ -65,6 +67,7 @@ _CONSOLE_FIELD = re.compile(r"(Partition|Offset):(\d{1,19})")
 _KEY_END = re.compile(r"[\s:|,;=>\]\"'-]*$")
 _PLACE_MEMBERS = ("topic", "partition", "offset", "headers", *TIME_MEMBERS)
 _object_decoder, _any_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw]), msgspec.json.Decoder()
+_text_decoder = msgspec.json.Decoder(str)
 
 
 class ForeignEvent(NamedTuple):
@@ -200,6 +203,15 @@ def _read_headers(headers: Any) -> Iterator[tuple[str, bytes | None]]:
             yield name, None if value is None else value.encode()
 
 
+def unwrap_text(text: bytes) -> ForeignEvent | None:
+    """Return the event that stands on a line as a JSON text, as in ``"{\\"event_id\\": …}"``."""
+    try:
+        value = _text_decoder.decode(text).encode().strip()
+    except (msgspec.MsgspecError, ValueError):
+        return None
+    return ForeignEvent(value) if _is_event(value) else None
+
+
 def find_event_starts(text: bytes) -> Iterator[int]:
     """Yield the places in a line where an event may begin."""
     for count, match in enumerate(_OBJECT_START.finditer(text)):
@@ -245,8 +257,18 @@ def explain_form(text: bytes) -> str | None:
     if text[:1] in (b"{", b"["):
         return None
     if b'"event_id"' in text and b"{" in text:
-        return "an event behind other text; cut that off, for example with sed 's/^[^{]*//', or use kshark export"
+        return _explain_surrounded_event(text)
     return "not JSON: a line of other text"
+
+
+def _explain_surrounded_event(text: bytes) -> str:
+    """Say how to free the event that stands in other text; what is advised is what reads this line."""
+    start, end = text.index(b"{"), text.rfind(b"}") + 1
+    if _is_event(text[start:]):
+        return "an event behind other text; cut that off, for example with sed 's/^[^{]*//', or use kshark export"
+    if _is_event(text[start:end]):
+        return "an event amid other text; cut that off, for example with sed 's/^[^{]*//; s/[^}]*$//'"
+    return "an event amid other text; write each event as JSON on a line of its own, or use kshark export"
 
 
 def explain_object(text: bytes) -> str | None:
@@ -256,5 +278,5 @@ def explain_object(text: bytes) -> str | None:
     if text.startswith(b'{"log":'):
         return "a container's log line that is no whole event; docker cuts lines at 16 KB"
     if b'"event_id"' in text:
-        return "an object with events inside; write each on a line of its own, for example with jq -c '.events[]'"
+        return f"an object with events inside; write each on a line of its own, for example with {_SELECT_EVENTS}"
     return None

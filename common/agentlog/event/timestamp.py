@@ -21,9 +21,11 @@ _RFC_3339 = re.compile(
 _RFC_2822 = re.compile(
     r"(?:[A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (?:GMT|UTC|[+-]\d{4})", re.ASCII
 )
-_NUMBER = re.compile(r"\d{9,20}(?:\.\d{1,9})?", re.ASCII)
+_NUMBER = re.compile(r"(?:-1|\d{1,7}|\d{9,20})(?:\.\d{1,9})?", re.ASCII)  # eight digits may be a day
 _UNITS = ((10**8, 10**6), (10**11, 10**3), (10**14, 1), (10**17, Decimal("0.001")))
 """Seconds, milliseconds, microseconds and nanoseconds since 1970: the least number of each, and its microseconds."""
+_MAX_SMALL = 10**7
+"""A number below is the time of a clock that was never set: seconds since its start, or -1 for none."""
 
 
 def parse_timestamp(value: object) -> datetime:
@@ -69,7 +71,9 @@ def _parse_zone(text: str | None) -> timezone | None:
 
 
 def _parse_epoch(number: Decimal) -> datetime:
-    """Parse a number since 1970, whose magnitude tells the unit."""
+    """Parse a number since 1970, whose magnitude tells the unit; a small one, of a clock never set, is seconds."""
+    if -1 <= number < _MAX_SMALL:
+        return EPOCH + timedelta(microseconds=round(number * 10**6))
     scale = next((scale for least, scale in _UNITS if least <= number < least * 1000), None)
     if scale is None:
         raise ValueError("no epoch number")
