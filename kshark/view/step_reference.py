@@ -1,8 +1,12 @@
 """References to a step of a timeline: its number, its ``event_id``, or a time. Pure."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 from agentlog.errors import NothingToShow, PositionError, UsageError
 from agentlog.event.event import to_datetime
 from agentlog.event.position import Moment
+from agentlog.formatting import format_count
 from agentlog.session.timeline import Step, Timeline
 from agentlog.settings.time_expression import parse_position
 from agentlog.text.coverage_text import find_nearest_ids
@@ -16,19 +20,19 @@ MAX_MATCHES_NAMED = 5
 def resolve_reference(timeline: Timeline, text: str) -> Step | Moment:
     """Return the step or the time that ``text`` refers to.
 
-    The first match counts: a whole ``event_id``, a step's number, the beginning of an ``event_id``, a time. A time of
+    The first match counts: a step's number, a whole ``event_id``, the beginning of an ``event_id``, a time. A time of
     day is one of the session's last day, in UTC.
 
     Raises:
         UsageError: ``text`` is the ``event_id`` of several events, or the beginning of several ``event_id``.
         NothingToShow: there is no such step.
     """
+    if text.isdecimal() and len(text) <= MAX_DIGITS and 1 <= int(text) <= len(timeline.steps):
+        return timeline.steps[int(text) - 1]
     ids = {event_id: step for step in timeline.steps for event_id in _list_ids(step)}
     if text in ids:
         _check_unambiguous(timeline, text)
         return ids[text]
-    if text.isdecimal() and len(text) <= MAX_DIGITS and 1 <= int(text) <= len(timeline.steps):
-        return timeline.steps[int(text) - 1]
     matches = sorted(event_id for event_id in ids if text and event_id.startswith(text))
     if len({ids[event_id] for event_id in matches}) == 1:
         _check_unambiguous(timeline, matches[0])
@@ -78,10 +82,20 @@ def _resolve_time(timeline: Timeline, text: str, ids: dict[str, Step]) -> Moment
     except PositionError:
         position = None
     if isinstance(position, Moment):
-        return position
+        return _place_in_session(position, timeline)
     near = find_nearest_ids(text, (event_id.encode() for event_id in ids))
     hint = f"\nNearest: {', '.join(near)}" if near else ""
     raise NothingToShow(
-        f"no step {text} in session {timeline.session_id}: it has {len(timeline.steps):,} steps, and no "
+        f"no step {text} in session {timeline.session_id}: it has {format_count(len(timeline.steps), 'step')}, and no "
         f"event_id or time like that.{hint}"
     )
+
+
+def _place_in_session(moment: Moment, timeline: Timeline) -> Moment:
+    """Return the moment in words of the session, whose last day is the day that a time of day means."""
+    if moment.note == "today":
+        return replace(moment, note="")
+    if not moment.note.startswith("yesterday, because"):
+        return moment
+    is_before = moment.microseconds < timeline.began
+    return replace(moment, time=moment.time + timedelta(days=1) if is_before else moment.time, note="")

@@ -146,6 +146,19 @@ def test_a_sub_agent_knows_its_task_and_its_own_results(story_file: Path) -> Non
     assert (len(mind["documents"]), len(mind["results"]), mind["conversation"]) == (1, 1, [])
 
 
+@pytest.mark.parametrize(
+    ("written", "time"),
+    [("13:55:29", "13:55:29"), ("23:00", "23:00:00"), ("-10s", None)],
+)
+def test_a_time_of_day_is_one_of_the_sessions_last_day_and_not_called_today(
+    story_file: Path, written: str, time: str | None
+) -> None:
+    text = memory(story_file, "--at", written, "--format", "text", session="sess_trip_planner").text
+    said = next(line for line in text.splitlines() if line.startswith("known at "))
+    assert "today" not in said
+    assert time is None or said.endswith(f" {time} UTC")
+
+
 def test_at_a_time_what_runs_is_open_and_its_answer_unknown(story_file: Path) -> None:
     done = memory(story_file, "--at", "13:55:29", "--format", "text", session="sess_trip_planner")
     assert "In Kyoto the smaller one is quieter" not in done.text

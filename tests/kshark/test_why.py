@@ -48,6 +48,24 @@ def test_a_call_is_named_by_its_announcement_too(story_file: Path) -> None:
         assert document(why(story_file, written, session="sess_crashed"))["step"]["step"] == 14
 
 
+@pytest.mark.parametrize(("written", "step"), [("1", 1), ("2", 2), ("3", 3), ("0", 1), ("7", 3), ("70", 3)])
+def test_a_bare_number_is_a_step_before_it_is_an_event_id(tmp_path: Path, written: str, step: int) -> None:
+    file = tmp_path / "run.ndjson"
+    events = [make_tool_call(1, input={"n": n}) | {"event_id": name} for n, name in enumerate(("0", "1", "70"))]
+    write_capture_file(file, *events)
+    assert document(why(file, written, session="sess_1"))["step"]["step"] == step
+
+
+def test_a_bare_number_is_a_step_also_where_it_is_the_id_of_several_events(tmp_path: Path) -> None:
+    file = tmp_path / "run.ndjson"
+    events = [
+        make_tool_call(1, input={"n": n}) | {"event_id": name} for n, name in enumerate(("2", "1", "2", "9", "9"))
+    ]
+    write_capture_file(file, *events)
+    assert document(why(file, "2", session="sess_1"))["step"]["step"] == 2
+    assert "steps 4 and 5" in why(file, "9", session="sess_1").error_text
+
+
 @pytest.mark.parametrize(
     ("written", "code", "said"),
     [
