@@ -10,6 +10,7 @@ from agentlog.event import capture, codec
 from agentlog.event.event import Unreadable, format_timestamp, to_datetime
 from agentlog.session.coverage import Coverage, coverage_to_json
 from agentlog.session.timeline import Lane, Step, Timeline
+from agentlog.text.step_text import format_payload_value
 
 
 def render_json(
@@ -66,6 +67,8 @@ def _build_step(step: Step, lane_index: dict[Lane, int], step_index: dict[Step, 
         "late_ms": step.late_us / 1000,
         "moved": step.was_moved,
         "odd_clock": step.has_odd_clock,
+        "failed": step.error is not None,
+        "error": None if step.error is None else format_payload_value(step.error),
         "event": orjson.Fragment(step.record.value),
         "record": orjson.Fragment(capture.encode_place(step.record.place)),
         "announced": [orjson.Fragment(record.value) for record in step.announced],

@@ -1,12 +1,13 @@
 """Text laid out in columns."""
 
 import os
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlog.event.escape import escape_controls, join_lines, split_lines
+from agentlog.event.escape import escape_controls, join_lines, settle_text, split_lines
 from agentlog.terminal.output import DEFAULT_WIDTH, get_width
 from agentlog.terminal.text_width import cell_width, elide_middle, escape_line, wrap_line, wrap_text
 
@@ -86,3 +87,31 @@ def test_a_line_that_needs_more_lines_than_it_may_take_says_so() -> None:
     assert wrap_line("one two three four five", 9, 2) == ["one two", "three..."]
     assert wrap_line("one two", 9, 2) == ["one two"]
     assert wrap_line("one two three", 9, 1) == ["one tw..."]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "shown"),
+    [
+        ("\x1b[1;31mError\x1b[0m: no \x1b[38:5:9mdisk\x1b[m", "Error: no disk"),
+        ("0%\r50%\r100%\ndone", "100%\ndone"),
+        ("get 0% |  | 0/3 kB\rget 99% |# | 2/3 kB\rget 100% |##| 3/3 kB\r\nok", "get 100% |##| 3/3 kB\r\nok"),
+        ("\x1b[1G\x1b[0K⠋\x1b[1G\x1b[0K⠙\x1b[1G\x1b[0Kadded 3", "added 3"),
+        ("objects: 50% (1/2)\x1b[K\robjects: 100% (2/2), done.\x1b[K\n", "objects: 100% (2/2), done.\x1b[K\n"),
+        ("a\r\nb\r\n", "a\r\nb\r\n"),
+        ("rm -rf build\rls", "rm -rf build\rls"),
+        ("fetching a\rfetching b\r", "fetching a\rfetching b\r"),
+        ("\x1b[2J\x1b[5A\x1b]0;owned\x07", "\x1b[2J\x1b[5A\x1b]0;owned\x07"),
+    ],
+)
+def test_colours_are_left_out_and_a_progress_bar_stands_in_its_last_state(recorded: str, shown: str) -> None:
+    assert settle_text(recorded) == shown
+
+
+@given(st.text(st.sampled_from("ab%1 \r\n\x1b[m"), max_size=30))
+def test_no_letter_is_lost_but_in_front_of_the_same_letters(text: str) -> None:
+    settled = settle_text(text)
+    assert settle_text(settled) == settled
+    assert settled.count("\n") == text.count("\n")
+    for line, shown in zip(text.split("\n"), settled.split("\n"), strict=True):
+        words = ["".join(filter(str.isalpha, re.sub("\x1b\\[[0-9;:]*m", "", part))) for part in line.split("\r")]
+        assert all(any(own in "".join(filter(str.isalpha, part)) for part in shown.split("\r")) for own in words)

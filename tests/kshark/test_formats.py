@@ -32,8 +32,8 @@ FIELDS = {
     "totals": "events tool_calls llm_calls retrievals errors input_tokens cached_tokens output_tokens cost_usd "
     "unpriced calls failures cost_by_model",
     "lane": "lane agent_id depth parent delegation result",
-    "step": "index step kind label lane parent began since_start_ms duration_ms open late_ms moved odd_clock event "
-    "record announced",
+    "step": "index step kind label lane parent began since_start_ms duration_ms open late_ms moved odd_clock failed "
+    "error event record announced",
     "searched": "source partitions partition_count records duplicates clashes late missing_offsets beginning catalogue "
     "log_begins from to unreadable",
 }

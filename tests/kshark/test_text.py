@@ -1,9 +1,10 @@
 """The text for a terminal: its content, its width, and that it never controls the terminal."""
 
+import base64
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -242,6 +243,28 @@ def test_a_fold_of_calls_whose_answers_failed_says_how(load: Load) -> None:
     assert "error    Error: no seats" in "\n".join(lines)
 
 
+@pytest.mark.parametrize("render", [format_timeline, render_markdown])
+@pytest.mark.parametrize(
+    ("output", "keys"),
+    [
+        ("rm: cannot remove 'x': Permission denied", ["error"]),
+        ("\x1b[31mError: no disk\x1b[0m", ["error"]),
+        ({"ok": False, "error": "no disk"}, ["out", "error"]),
+        ("fine", ["out"]),
+    ],
+)
+def test_a_failed_step_shows_without_colour_also_where_its_answer_is_the_error(
+    load: Load, render: Callable[..., Iterable[str]], output: object, keys: list[str]
+) -> None:
+    found = load("sess_1", content=encode_events([make_tool_call(1, "sh", output=output)]))
+    rendered = render(found.timeline, found.timeline.steps, found.covered, Layout(80, paint_plain, 0))
+    lines = [line.strip(" -").replace(":", " ") for line in rendered]
+    shown = [key for line in lines for key in ("out", "error") if line.startswith(f"{key} ")]
+    assert shown == keys
+    [step] = json.loads(render_json(found.timeline, found.timeline.steps, found.covered, []))["steps"]
+    assert (step["failed"], step["error"] is not None) == ("error" in keys, "error" in keys)
+
+
 def test_full_shows_every_step_on_its_own_and_cuts_nothing(sessions: dict[str, Loaded]) -> None:
     lines = written(sessions["sess_invoice_847"], full=True)
     steps = [
@@ -314,6 +337,24 @@ def test_what_came_late_and_twice_is_marked_and_counted(sessions: dict[str, Load
 
 def test_a_step_that_moved_says_what_its_clock_says(sessions: dict[str, Loaded]) -> None:
     assert "[its clock says 14:04:02]" in line_with(written(sessions["sess_clock_skew"], 160), "returns.weigh  0.13 s")
+
+
+@pytest.mark.parametrize(("clock", "said"), [("14:00:01.250", "14:00:01.250"), ("14:00:00.250", "14:00:00")])
+def test_a_step_that_moved_by_less_than_a_second_says_it_to_the_millisecond(load: Load, clock: str, said: str) -> None:
+    parent = make_event(1, "decision", timestamp="2026-01-15T14:00:01.500Z", payload={"action": "ask"})
+    child = make_event(2, "agent_message", context={"parent_event_id": "evt_1"}, payload={"text": "x"})
+    found = load("sess_1", content=encode_events([child | {"timestamp": f"2026-01-15T{clock}Z"}, parent]))
+    assert f"[its clock says {said}]" in line_with(written(found, 160), "  x")
+
+
+@pytest.mark.parametrize("kind", ["user_message", "agent_message"])
+def test_a_picture_beside_a_message_is_shown_as_a_mark(load: Load, kind: str) -> None:
+    url = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20).decode()
+    event = make_event(1, kind, payload={"text": "right?", "image": url, "lang": "en", "id": "9" * 80})
+    text = "\n".join(written(load("sess_1", content=encode_events([event])), 160))
+    assert re.search(r"image +\[image/png, [^]]+\]", text)
+    assert "lang" not in text
+    assert "99" not in text
 
 
 def test_a_value_kept_elsewhere_shows_its_beginning_its_size_and_its_place(sessions: dict[str, Loaded]) -> None:

@@ -9,6 +9,10 @@ _CONTROLS = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
 )
 
+_COLOURS = re.compile("\x1b\\[[0-9;:]*m")
+_LINE_STARTS = re.compile("(?:\x1b\\[[012]?K)*(?:\r|\x1b\\[1?G)(?:\x1b\\[[012]?K)*")
+"""The ways to return to the beginning of a line, with what deletes the line."""
+
 
 def escape_controls(text: str) -> str:
     """Return ``text`` with JSON escapes for the characters that could control a terminal."""
@@ -19,6 +23,27 @@ def _escape_character(character: str) -> str:
     short = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
     units = character.encode("utf-16-be", "surrogatepass").hex(" ", 2).split()
     return short.get(character) or "".join(f"\\u{unit}" for unit in units)
+
+
+def settle_text(text: str) -> str:
+    """Return what a terminal shows in the end: ``text`` without its colours, each progress bar in its last state.
+
+    What returns to the beginning of a line overwrites the state before it only if the words of that state stand in
+    the next one too, so that nothing can hide behind it.
+    """
+    text = _LINE_STARTS.sub("\r", _COLOURS.sub("", text)) if "\x1b[" in text else text
+    return "\n".join(map(_settle_line, text.split("\n"))) if "\r" in text else text
+
+
+def _settle_line(line: str) -> str:
+    states = line.rstrip("\r").split("\r")
+    if len(states) == 1:
+        return line
+    words = ["".join(filter(str.isalpha, state)) for state in states]
+    shown = [
+        state for state, own, following in zip(states, words, words[1:], strict=False) if not following.startswith(own)
+    ]
+    return "\r".join([*shown, states[-1]]) + line[len(line.rstrip("\r")) :]
 
 
 def split_lines(text: str) -> list[str]:

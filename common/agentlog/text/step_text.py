@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ..event.escape import split_lines
-from ..event.event import parse_amount
+from ..event.escape import settle_text, split_lines
+from ..event.event import parse_amount, to_datetime
+from ..event.media import may_hold_media
 from ..event.reference import is_reference
 from ..formatting import format_count, format_dollars, format_duration, shorten_name
 from ..session.failure import ANSWER_FIELDS
@@ -85,7 +86,7 @@ def format_payload_value(value: object) -> str:
     """
     value = condense_value(value)
     if isinstance(value, str):
-        return value
+        return settle_text(value)
     if isinstance(value, dict):
         return format_reference(value) if is_reference(value) else "\n".join(_format_members(value))
     return to_json_text(value)
@@ -124,7 +125,7 @@ def _format_members(value: dict[str, Any], max_name: int | None = MAX_MEMBER_CHA
 
 def _format_inner_value(value: object) -> str:
     if isinstance(value, str):
-        return value
+        return settle_text(value)
     return format_reference(value) if is_reference(value) else to_json_text(value)
 
 
@@ -163,8 +164,15 @@ def format_time_marks(step: Step) -> list[str]:
     if step.has_odd_clock:
         clock = [f"[its clock says {step.event.timestamp.replace(tzinfo=None).isoformat(' ', 'seconds')}]"]
     else:
-        clock = [f"[its clock says {step.event.timestamp:%H:%M:%S}]"] if step.was_moved else []
+        clock = [f"[its clock says {_format_clock(step)}]"] if step.was_moved else []
     return late + clock + (["[still open]"] if step.is_open else [])
+
+
+def _format_clock(step: Step) -> str:
+    """Return the time of day that a step's clock says; with milliseconds where seconds alone are the step's own."""
+    said, began = step.event.timestamp, to_datetime(step.began)
+    has_same_second = said.replace(microsecond=0) == began.replace(microsecond=0)
+    return f"{said:%H:%M:%S.%f}"[:-3] if has_same_second else f"{said:%H:%M:%S}"
 
 
 def _describe_llm_call(step: Step, payload: dict[str, Any]) -> str:
@@ -258,6 +266,7 @@ _HEADLINE_FIELDS = {
     "error": {"type", "message"},
 }
 _NAME_FIELDS = frozenset({"model", "tool", "to_agent_id", "from_agent_id", "child_session_id", "key", "type"})
+_MESSAGE_KINDS = frozenset({"user_message", "agent_message"})
 _NAMING_KINDS = frozenset({"delegation", "delegation_result", "memory_write"})
 """Kinds of steps whose headline begins with a name and goes on."""
 _DETAIL_KEYS = {"input": "in", "output": "out", "alternatives": "over"}
@@ -278,12 +287,15 @@ def list_details(step: Step, is_full: bool, known_reasoning: object = None) -> I
         if is_full
         else []
     )
+    if not is_full and step.kind in _MESSAGE_KINDS:
+        other_fields = [name for name, value in payload.items() if name not in headline_fields and _holds_media(value)]
     for name in [*_STANDARD_FIELDS, *other_fields]:
         value = payload.get(name)
         if name == "error" and not value:
-            value = _get_error_in_answer(step)
+            value = None if _is_output_the_error(step) else _get_error_in_answer(step)
         if name not in headline_fields and value not in (None, "", {}, []) and (name != "error" or value):
-            yield _make_detail(_DETAIL_KEYS.get(name, name), value, is_full=is_full)
+            key = "error" if name == "output" and _is_output_the_error(step) else _DETAIL_KEYS.get(name, name)
+            yield _make_detail(key, value, is_full=is_full)
     for name, value in step.event.context.items() if is_full else ():
         if name not in ("reasoning", "model", "confidence", "parent_event_id"):
             yield _make_detail(name, value, is_full=is_full)
@@ -292,11 +304,21 @@ def list_details(step: Step, is_full: bool, known_reasoning: object = None) -> I
         yield Detail("event", step.event.event_id)
 
 
+def _holds_media(value: object) -> bool:
+    return may_hold_media(to_json_text(value)) and condense_value(value) != value
+
+
 def _get_error_in_answer(step: Step) -> object:
-    """Return the error that a step's answer states, unless the answer begins with it."""
-    error = step.error if step.event.event_type in ANSWER_FIELDS else None
-    answer = _get_answer(step)
-    return None if isinstance(answer, str) and answer.lstrip().startswith(str(error)) else error
+    """Return the error that a step's answer states."""
+    return step.error if step.event.event_type in ANSWER_FIELDS else None
+
+
+def _is_output_the_error(step: Step) -> bool:
+    """Whether a step's output begins with the error that it states, so that the error needs no line of its own."""
+    error, output = _get_error_in_answer(step), step.event.payload.get("output")
+    if error is None or step.event.payload.get("error") or not isinstance(output, str):
+        return False
+    return settle_text(output).lstrip().startswith(settle_text(str(error)))
 
 
 def has_long_name(step: Step) -> bool:
