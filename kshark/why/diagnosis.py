@@ -27,7 +27,7 @@ from agentlog.text.step_text import CallRun, fold_runs, format_payload_value
 
 from .candidates import MAX_CANDIDATES, Candidate, CandidateKind, list_candidates
 from .checks import is_check
-from .ending import Ending, admits, find_answer, get_said, read_ending, speaks_of
+from .ending import Ending, admits, count_names, find_answer, get_said, read_ending, speaks_of
 from .window import WHOLE, Window
 
 MAX_COMPARED = 1_000
@@ -270,9 +270,10 @@ def _diagnose_loop(loops: Iterable[Loop], session: _Session) -> Diagnosis | None
 def _doubt_loop(loop: Loop, session: _Session) -> tuple[Doubt | None, bool]:
     """Return why a loop may not be the cause, and whether the end or the last answer speaks of it."""
     last, ending = loop.calls[-1], session.ending
-    if session.timeline.outcome is None:
-        return session.doubt, False
-    if speaks_of(ending.text, last):
+    if session.timeline.outcome is None or (session.timeline.outcome == "cancelled" and not loop.is_failing):
+        return session.doubt, False  # who cancelled it may have wanted fewer rounds, or have been content
+    is_last = not _has_progress_after(last, session)
+    if speaks_of(ending.text, last, is_last=is_last):
         return None, True
     if loop.is_failing and _has_varied(loop):
         return Doubt.VARIED, False
@@ -283,7 +284,7 @@ def _doubt_loop(loop: Loop, session: _Session) -> tuple[Doubt | None, bool]:
     answer = find_answer(session.timeline, last)
     if ending.has_hit_limit or answer is None:
         return None, False
-    return (None, True) if admits(get_said(answer), last) else (Doubt.ANSWERED, False)
+    return (None, True) if admits(get_said(answer), last, is_last=is_last) else (Doubt.ANSWERED, False)
 
 
 def _has_varied(loop: Loop) -> bool:
@@ -302,14 +303,24 @@ def _find_loop_reason(loop: Loop, causes: CauseGraph) -> Step | None:
 
 
 def _diagnose_told_failure(session: _Session) -> Diagnosis | None:
-    """Diagnose the last failed call, never made good, of which the session's end or its last answer speaks."""
+    """Diagnose the last failed call, never made good, of which the session's end or its last answer speaks.
+
+    A call that is named goes before one whose error is repeated.
+    """
     failures, ending = session.unrecovered[-MAX_COMPARED:], session.ending
-    if ending.is_specific:
-        told = [step for step in failures if speaks_of(ending.text, step)]
-    else:
-        answer = get_said(session.last_answer) if session.last_answer is not None else ""
-        told = [step for step in failures if admits(answer, step)]
-    return _diagnose_failure(told[-1], told, session) if told else None
+    is_told, text = speaks_of, ending.text
+    if not ending.is_specific:
+        is_told, text = admits, get_said(session.last_answer) if session.last_answer is not None else ""
+    told = [step for step in failures if is_told(text, step)]
+    if not told:
+        told = [step for step in failures if is_told(text, step, is_last=True)]
+        told = [] if told and _has_progress_after(told[-1], session) else told
+    if not told:
+        return None
+    counts = {step: count_names(text, step) for step in told}
+    most = max(counts.values())
+    told = [step for step in told if counts[step] == most]
+    return _diagnose_failure(told[-1], told, session)
 
 
 def _diagnose_final_failures(session: _Session) -> Diagnosis | None:
@@ -339,16 +350,19 @@ def _doubt_failure(failure: Step, outer: Step, session: _Session) -> tuple[Doubt
     ending = session.ending
     if session.doubt is not None:
         return session.doubt, False
+    is_last = not _has_progress_after(outer, session)
     if ending.is_specific:
-        is_told = speaks_of(ending.text, failure) or (speaks_of(ending.text, outer) and not ending.has_hit_limit)
+        is_told = speaks_of(ending.text, failure, is_last=is_last) or (
+            speaks_of(ending.text, outer, is_last=is_last) and not ending.has_hit_limit
+        )
         return (None, True) if is_told else (Doubt.LIMIT if ending.has_hit_limit else Doubt.OTHER_END, False)
     if is_check(failure):
         return Doubt.CHECK, False
     answer = find_answer(session.timeline, outer)
     if answer is not None:
-        is_told = admits(get_said(answer), failure) or admits(get_said(answer), outer)
+        is_told = any(admits(get_said(answer), step, is_last=is_last) for step in (failure, outer))
         return (None, True) if is_told else (Doubt.ANSWERED, False)
-    return (Doubt.WENT_ON, False) if _has_progress_after(outer, session) else (None, False)
+    return (None, False) if is_last else (Doubt.WENT_ON, False)
 
 
 def _find_origin(lane_steps: Sequence[Step], timeline: Timeline) -> tuple[list[Step], Step | None]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from agentlog.analysis.failures import get_error, is_action, is_after, is_failure
+from agentlog.analysis.likeness import read_input
 from agentlog.session.timeline import Step, Timeline
 from agentlog.text.step_text import format_payload_value, shorten_error
 
@@ -16,6 +17,8 @@ _WORD = re.compile(r"[a-z]{3,}|\d{3,}")
 _CODE = re.compile(r"[A-Za-z]\w*(?:_\w+|[a-z][A-Z]\w*)|[A-Z]+\d+|\d{3,}")
 """A word that names an error: ``rate_limit``, ``TimeoutError``, ``E7``, ``550``."""
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_ERROR_PREFIX = re.compile(r"^(?:error|exception|failed|fatal)\b[\s:]*", re.I)
+_INPUT_WORD = re.compile(r"\w+(?:[-.@]\w+)*")
 _NAMESPACE = re.compile(r"[.:/]|__")
 _PLAIN_WORDS = frozenset(
     _WORD.findall(
@@ -113,15 +116,26 @@ def get_said(step: Step) -> str:
     return format_payload_value(said)[:MAX_TEXT_LENGTH] if said else ""
 
 
-def admits(text: str, failure: Step) -> bool:
+def admits(text: str, failure: Step, *, is_last: bool = False) -> bool:
     """Whether an answer says that something didn't work, speaks of this failure, and leaves it at that."""
     is_denial = _DENIAL.search(text) is not None and _GOING_ON.search(text) is None
-    return is_denial and speaks_of(text, failure)
+    return is_denial and speaks_of(text, failure, is_last=is_last)
 
 
-def speaks_of(text: str, failure: Step) -> bool:
-    """Whether a text names a failed call or repeats its error."""
-    return names_call(text, failure.label) or _repeats_error(text, failure)
+def count_names(text: str, failure: Step) -> tuple[bool, int]:
+    """Return whether a text names a failed call, and how many words of its input stand in the text."""
+    words = set(_INPUT_WORD.findall(text.lower()))
+    given = {word.lower() for field in read_input(failure).values() for word in field}
+    return names_call(text, failure.label), len(given & words - _PLAIN_WORDS)
+
+
+def speaks_of(text: str, failure: Step, *, is_last: bool = False) -> bool:
+    """Whether a text names a failed call or repeats its error.
+
+    One everyday word ("timeout") may speak of anything else. It counts only if nothing succeeded after the failure
+    (``is_last``).
+    """
+    return names_call(text, failure.label) or repeats_error(text, failure, min_words=1 if is_last else 2)
 
 
 def names_call(text: str, label: str) -> bool:
@@ -138,24 +152,31 @@ def names_call(text: str, label: str) -> bool:
     return len(name_words) >= 2 and all(_has_stem(words, word) for word in name_words)
 
 
-def _repeats_error(text: str, step: Step) -> bool:
+def repeats_error(text: str, step: Step, min_words: int) -> bool:
+    """Return whether a text repeats a step's error with at least so many words that aren't plain, or with its code."""
     error = get_error(step)
-    error_text = format_payload_value(error)[:400]
-    if not error_text.strip():
-        return False
-    if error_text.strip().lower() in text.lower():
+    error_text = _ERROR_PREFIX.sub("", format_payload_value(error)[:400].strip())
+    error_words = [word for word in _list_words(error_text) if word not in _PLAIN_WORDS][:MAX_ERROR_WORDS]
+    if len(error_words) >= min_words and _has_phrase(text.lower(), error_text.lower()):
         return True
     code = _CODE.fullmatch(shorten_error(error).strip())
-    if code is not None and re.search(rf"(?<!\w){re.escape(code[0])}(?!\w)", text):
+    if code is not None and (min_words < 2 or not code[0].isdecimal()) and _has_phrase(text, code[0]):
         return True
-    error_words = [word for word in _list_words(error_text) if word not in _PLAIN_WORDS][:MAX_ERROR_WORDS]
     words = _list_words(text)
     shared = sum(_has_stem(words, word) for word in error_words)
     return shared >= 2 and shared * 2 >= len(error_words)
 
 
+def _has_phrase(text: str, phrase: str) -> bool:
+    """Return whether a phrase that isn't empty stands in a text, as whole words."""
+    phrase = phrase.strip(" .!\n")
+    return bool(phrase) and re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", text) is not None
+
+
 def _has_stem(words: Sequence[str], word: str) -> bool:
     """Return whether a word occurs in some form: with another ending."""
+    if word.isdecimal():
+        return word in words
     stem = word if len(word) <= MIN_WORD_LENGTH else word[: max(MIN_WORD_LENGTH, len(word) - 2)]
     return any(each.startswith(stem) for each in words)
 

@@ -20,7 +20,7 @@ _WAIT = re.compile(r"(?:^|[^a-z])(?:sleep|wait|pause|delay|idle)(?:$|[^a-z]|ing)
 _MOVE = re.compile(r"(?:^|[^a-z])(?:next|scroll|press|advance|forward|page.?(?:down|up|next))(?:$|[^a-z])", re.I)
 """Tools that move on by one each time, whatever they answer."""
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_SLEEP_COMMAND = re.compile(r"\s*(?:sleep|wait)\b[\s\w.]*$")
+_SLEEP_COMMAND = re.compile(r"\s*(?:(?:sleep|wait)\b[\s\w.]*$|sleep\s+[\d.]+[smh]?\s*(?:;|&&))")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
