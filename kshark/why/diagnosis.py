@@ -277,9 +277,7 @@ def _doubt_loop(loop: Loop, session: _Session) -> tuple[Doubt | None, bool]:
         return None, True
     if loop.is_failing and _has_varied(loop):
         return Doubt.VARIED, False
-    is_unfinished = _is_unfinished(loop, session)
-    is_most = len(loop.calls) * 2 >= sum(map(is_action, session.timeline.steps))
-    if not is_unfinished and not (ending.has_hit_limit and is_most):
+    if not _is_unfinished(loop, session):
         return Doubt.WENT_ON, False
     answer = find_answer(session.timeline, last)
     if ending.has_hit_limit or answer is None:
