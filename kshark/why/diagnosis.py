@@ -27,7 +27,17 @@ from agentlog.text.step_text import CallRun, fold_runs, format_payload_value
 
 from .candidates import MAX_CANDIDATES, Candidate, CandidateKind, list_candidates
 from .checks import is_check
-from .ending import Ending, admits, count_names, find_answer, get_said, read_ending, speaks_of
+from .ending import (
+    Ending,
+    admits,
+    count_names,
+    find_answer,
+    find_end_error,
+    find_last_errors,
+    get_said,
+    read_ending,
+    speaks_of,
+)
 from .window import WHOLE, Window
 
 MAX_COMPARED = 1_000
@@ -172,14 +182,19 @@ def _prepare(timeline: Timeline, causes: CauseGraph, window: Window) -> _Session
 
 
 def _diagnose_success(session: _Session) -> Diagnosis:
-    failures = [step for step in session.timeline.steps if has_gone_wrong(step)]
-    swallowed = session.unrecovered
+    steps = session.timeline.steps
+    contradictions = [
+        *(Candidate(CandidateKind.NEVER_MADE_GOOD, step) for step in reversed(session.unrecovered)),
+        *(Candidate(CandidateKind.OPEN_CALL, step) for step in steps if step.is_open),
+        *(Candidate(CandidateKind.ERROR, step) for step in find_last_errors(session.lane_steps)),
+        *(Candidate(CandidateKind.END, step) for step in (session.ending.end,) if step and find_end_error(step)),
+    ]
     return Diagnosis(
         DiagnosisKind.NOTHING,
-        failures=failures,
-        evidence=swallowed,
-        doubt=Doubt.SWALLOWED if swallowed else None,
-        candidates=[Candidate(CandidateKind.NEVER_MADE_GOOD, step) for step in swallowed[: -MAX_CANDIDATES - 1 : -1]],
+        failures=[step for step in steps if has_gone_wrong(step)],
+        evidence=sorted({each.step for each in contradictions}, key=lambda step: step.number),
+        doubt=Doubt.SWALLOWED if contradictions else None,
+        candidates=contradictions[:MAX_CANDIDATES],
     )
 
 
@@ -194,6 +209,8 @@ def _list_candidates(best: Diagnosis, findings: Sequence[Diagnosis], session: _S
     unrecovered = session.unrecovered
     found += [Candidate(CandidateKind.NEVER_MADE_GOOD, step) for step in (*unrecovered[-1:], *unrecovered[:1])]
     found += [Candidate(CandidateKind.NEVER_MADE_GOOD, step) for step in unrecovered[:-MAX_CANDIDATES:-1]]
+    repeated = {step for each in findings if each.loop is not None for step in each.evidence}
+    found = [each for each in found if each.kind != CandidateKind.NEVER_MADE_GOOD or each.step not in repeated]
     return list_candidates(found, session.timeline, session.ending, session.causes)
 
 

@@ -4,14 +4,16 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from agentlog.analysis.failures import get_error, is_action, is_after, is_failure
+from agentlog.analysis.failures import get_error, is_action, is_after, is_failure, is_success
 from agentlog.analysis.likeness import read_input
-from agentlog.session.timeline import Step, Timeline
+from agentlog.session.failure import find_error_in_answer
+from agentlog.session.timeline import CALL_TYPES, Step, Timeline
 from agentlog.text.step_text import format_payload_value, shorten_error
 
 MAX_TEXT_LENGTH = 4_000
 MIN_WORD_LENGTH = 4
 MAX_ERROR_WORDS = 12
+_CALLS = CALL_TYPES | {"delegation_result"}
 
 _WORD = re.compile(r"[a-z]{3,}|\d{3,}")
 _CODE = re.compile(r"[A-Za-z]\w*(?:_\w+|[a-z][A-Z]\w*)|[A-Z]+\d+|\d{3,}")
@@ -92,6 +94,24 @@ def _list_texts(lane_steps: Sequence[Step]) -> Iterator[str]:
             yield format_payload_value(step.error)[:MAX_TEXT_LENGTH]
         elif is_action(step) or step.kind in ("delegation", "delegation_result"):
             return
+
+
+def find_end_error(end: Step) -> str:
+    """Return the error of a session's end: as recorded, or what its result states; an empty text if there is none."""
+    if end.error is not None:
+        return format_payload_value(end.error)
+    return find_error_in_answer("tool_call", None, end.event.payload.get("result")) or ""
+
+
+def find_last_errors(lane_steps: Sequence[Step]) -> list[Step]:
+    """Return the ``error`` events of a lane after which no call succeeded."""
+    errors: list[Step] = []
+    for step in reversed(lane_steps):
+        if step.kind == "error":
+            errors.append(step)
+        elif step.kind in _CALLS and is_success(step):
+            break
+    return errors[::-1]
 
 
 def find_answer(timeline: Timeline, failure: Step) -> Step | None:

@@ -37,7 +37,10 @@ def render_markdown(explanation: Explanation, coverage: Coverage, layout: Layout
         yield ""
         yield from (
             f"- {format_code_span(said, MAX_TEXT_LENGTH)}"
-            for said in (describe_retries(explanation.consequences), describe_rest(explanation.consequences))
+            for said in (
+                describe_retries(explanation.consequences, explanation.diagnosis),
+                describe_rest(explanation.consequences),
+            )
             if said
         )
     yield ""

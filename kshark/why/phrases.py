@@ -24,6 +24,7 @@ from agentlog.text.step_text import (
 from .candidates import Candidate, CandidateKind
 from .consequences import Consequences
 from .diagnosis import Diagnosis, DiagnosisKind, Doubt
+from .ending import find_end_error
 
 MAX_FAILURES_NAMED = 5
 MAX_ERROR_LENGTH = 60
@@ -31,7 +32,7 @@ MAX_STEP_LENGTH = 160
 MAX_COMMAND_LENGTH = 40
 MAX_DIAGNOSIS_LENGTH = 400
 _CANDIDATE_REASONS = {
-    CandidateKind.LOOP: "repeated, and got nowhere",
+    CandidateKind.LOOP: "the same again and again",
     CandidateKind.OPEN_CALL: "not ended",
     CandidateKind.ERROR: "failed, and nothing succeeded after it",
     CandidateKind.NEVER_MADE_GOOD: "failed, and no later call like it succeeded",
@@ -47,6 +48,7 @@ _CANDIDATE_REASONS = {
     CandidateKind.LAST_CALL: "the last call before the end",
     CandidateKind.FIRST_ANSWER: "an agent's first answer, on which others rest",
     CandidateKind.LAST_ANSWER: "the last answer",
+    CandidateKind.END: "it says succeeded, and also what went wrong",
 }
 _KINDS_OF_ABSENCE = frozenset(
     {
@@ -96,9 +98,8 @@ def describe_evidence(
         yield "failed", ", ".join(name_failure(step, causes) for step in diagnosis.failures[:MAX_FAILURES_NAMED]) + more
     if consequences is not None and consequences.step_count and diagnosis.is_sure:
         yield "then", describe_rest(consequences)
-    if diagnosis.kind is DiagnosisKind.NOTHING:  # its candidates are among the failures
-        return
-    others = [candidate for candidate in diagnosis.candidates if candidate.step is not diagnosis.step]
+    named = {diagnosis.step, diagnosis.decision, *diagnosis.failures}
+    others = [each for each in diagnosis.candidates if each.step not in named]
     name = "or" if len(others) < len(diagnosis.candidates) else "perhaps"
     for candidate in others:
         yield name, f"{name_step(candidate.step, causes)}: {describe_candidate(candidate)}"
@@ -127,9 +128,9 @@ def describe_rest(consequences: Consequences) -> str:
     return rest
 
 
-def describe_retries(consequences: Consequences) -> str:
-    """Return how often a failed call was retried and whether that helped; empty without a retry."""
-    if not consequences.retries:
+def describe_retries(consequences: Consequences, diagnosis: Diagnosis | None) -> str:
+    """Return how often a failed call was retried and whether that helped; empty if nothing or a loop tells of it."""
+    if not consequences.retries or (diagnosis is not None and diagnosis.loop is not None):
         return ""
     has_succeeded = not is_failure(consequences.retries[-1])
     retries = f"tried again {format_count(len(consequences.retries), 'time')}"
@@ -207,11 +208,18 @@ def _describe_failing_loop(loop: Loop) -> str:
     names = Counter(_name_error(get_error(step)) for step in loop.calls)
     errors = ", ".join(name if len(names) == 1 else f"{name} {count}" for name, count in names.most_common(3))
     tries = f" of {len(loop.calls) + loop.successes_between:,}" if loop.successes_between else ""
-    gaps = [later.began - earlier.began for earlier, later in pairwise(loop.calls)]
-    pace = f"every {format_duration(round(median(gaps)))} for {format_duration(loop.calls[-1].recorded - first.began)}"
     never = "" if loop.is_overcome else ", and never succeeded after"
+    pace = _describe_pace(loop.calls)
     name = get_step_name(first)
     return f"a loop: {name} failed {len(loop.calls):,}{tries} times: {errors}; {pace}{never}"
+
+
+def _describe_pace(calls: Sequence[Step]) -> str:
+    """Return how long calls went on, and how often they came if most gaps between them are like the median."""
+    gaps = [later.began - earlier.began for earlier, later in pairwise(calls)]
+    lasted, usual = format_duration(calls[-1].recorded - calls[0].began), median(gaps)
+    is_even = sum(usual <= gap * 1.5 and gap <= usual * 1.5 for gap in gaps) * 4 >= len(gaps) * 3
+    return f"every {format_duration(round(usual))} for {lasted}" if is_even else f"in {lasted}"
 
 
 def _describe_circular_loop(loop: Loop) -> str:
@@ -298,12 +306,29 @@ def _describe_success(diagnosis: Diagnosis, _timeline: Timeline) -> str:
     on_the_way = f"; {format_count(len(diagnosis.failures), 'call')} failed on the way" if diagnosis.failures else ""
     if not diagnosis.evidence:
         return f"nothing: it succeeded{on_the_way}"
-    last = diagnosis.evidence[-1]
-    names = list(dict.fromkeys(map(name_call, reversed(diagnosis.evidence))))
-    more = f" and {format_count(len(names) - 3, 'call')} more" if len(names) > 3 else ""
-    error = shorten(strip_error_prefix(get_error(last)), MAX_STEP_LENGTH)
     rest = on_the_way if len(diagnosis.failures) > 1 else ""
-    return f"it succeeded by its own word, but {', '.join(names[:3])}{more} never went through: {error}{rest}"
+    return f"it succeeded by its own word, but {'; '.join(_list_contradictions(diagnosis.evidence))}{rest}"
+
+
+def _list_contradictions(evidence: Sequence[Step]) -> Iterator[str]:
+    """Yield what speaks against a success: calls that failed or never ended, errors, and the end's own words."""
+    calls = [step for step in evidence if is_failure(step) and step.kind != "error"]
+    if calls:
+        error = shorten(strip_error_prefix(get_error(calls[-1])), MAX_STEP_LENGTH)
+        yield f"{_name_calls(calls)} never went through: {error}"
+    if open_calls := [step for step in evidence if step.is_open]:
+        yield f"{_name_calls(open_calls)} never came back"
+    if errors := [step for step in evidence if step.kind == "error"]:
+        yield f"no call succeeded after the error {shorten(strip_error_prefix(errors[-1].error), MAX_STEP_LENGTH)}"
+    for step in evidence:
+        if step.kind == "session_end":
+            yield f"its end says: {shorten(find_end_error(step), MAX_STEP_LENGTH)}"
+
+
+def _name_calls(calls: Sequence[Step]) -> str:
+    names = list(dict.fromkeys(map(name_call, reversed(calls))))
+    more = f" and {format_count(len(names) - 3, 'call')} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}"
 
 
 _DESCRIPTIONS: dict[DiagnosisKind, Callable[[Diagnosis, Timeline], str]] = {

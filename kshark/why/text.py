@@ -82,7 +82,7 @@ def _render_consequences(explanation: Explanation, writer: NumberedStepWriter) -
         yield writer.render_skipped(hidden_steps)
     is_rest_shown = explanation.diagnosis is not None and explanation.diagnosis.is_sure
     lines = (
-        ("again", describe_retries(consequences)),
+        ("again", describe_retries(consequences, explanation.diagnosis)),
         ("back", describe_sub_agent_result(consequences, explanation.causes)),
         ("then", "" if is_rest_shown else describe_rest(consequences)),
     )

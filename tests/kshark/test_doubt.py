@@ -92,6 +92,8 @@ def test_a_poll_that_is_still_going_on_is_not_sure_to_be_stuck(judge: Judge) -> 
         ("mail.attach", [{"mail": 1, "file": f"{n}.txt"} for n in range(8)], True),
         ("sleep", [{"s": 30}] * 8, "slept"),
         ("bash", [{"command": "sleep 30"}] * 8, ""),
+        ("bash", [{"command": "sleep 30; tail -1 build.log"}] * 8, "building"),
+        ("bash", [{"command": "sleep 5m && tail -1 build.log"}] * 8, "building"),
         ("wait_for", [{"selector": "#done"}] * 8, "not yet"),
     ],
 )
@@ -183,6 +185,96 @@ def test_the_end_does_not_speak_of_a_failure_that_was_made_good(judge: Judge) ->
     assert found.candidates[3].startswith("named_by_end")
 
 
+@pytest.mark.parametrize(
+    ("error", "end"),
+    [
+        ("no", "the customer isn't interested now"),
+        ("failed", "the order failed to please"),
+        ("429", "order 84290 was never confirmed"),
+        ("not found", "the budget was not found acceptable by Bob"),
+        ("timeout", "The plan has a timeout of two weeks, customer refused"),
+        ("Error: timeout", "gate closed: timeout"),
+        ("503", "room 503 was taken"),
+    ],
+)
+def test_a_word_of_the_end_that_an_error_has_too_proves_nothing_if_calls_succeeded_later(
+    judge: Judge, error: str, end: str
+) -> None:
+    found = judge(Told().calls("a.read", {"id": 1}, error=error).calls("b.read", {"id": 2}).ends(error=end))
+    assert (found.kind, found.is_sure, found.step) == (DiagnosisKind.NEVER_MADE_GOOD, False, 2)
+
+
+@pytest.mark.parametrize(
+    ("error", "end"),
+    [
+        ("timeout", "timeout"),
+        ("503", "the answer was 503"),
+        ("Error: out of stock", "it is out of stock."),
+        ("not found", "user not found"),
+    ],
+)
+def test_one_word_of_the_end_is_enough_if_nothing_succeeded_after_the_failure(
+    judge: Judge, error: Any, end: str
+) -> None:
+    found = judge(Told().calls("b.read").calls("a.read", {"id": 1}, error=error).ends(error=end))
+    assert (found.kind, found.is_sure, found.step) == (DiagnosisKind.ERROR, True, 3)
+
+
+@pytest.mark.parametrize(
+    ("error", "end"),
+    [("rate_limit", "rate_limit"), ("E7", "the import ended in E7"), ("overdrawn account", "x: overdrawn account")],
+)
+def test_a_code_or_a_phrase_of_the_end_is_enough_though_other_calls_came_after_the_failure(
+    judge: Judge, error: str, end: str
+) -> None:
+    found = judge(Told().calls("a.read", {"id": 1}, error=error).calls("b.read").ends(error=end))
+    assert (found.is_sure, found.step) == (True, 2)
+
+
+@pytest.mark.parametrize(
+    "end", ["s3.get was denied access to a", "access denied: could not get key-a", "s3.get: access denied"]
+)
+def test_of_two_calls_with_one_error_the_end_speaks_of_the_one_that_it_names(judge: Judge, end: str) -> None:
+    told = Told().calls("s3.get", {"key": "key-a"}, error="access denied")
+    told.calls("gcs.get", {"key": "key-b"}, error="access denied").calls("log.write")
+    found = judge(told.ends(error=end))
+    assert (found.kind, found.is_sure, found.step) == (DiagnosisKind.ERROR, True, 2)
+
+
+def test_an_answer_that_repeats_an_error_without_the_word_error_admits_it(judge: Judge) -> None:
+    told = Told().calls("shop.buy", {"sku": 1}, output="Error: out of stock")
+    found = judge(told.add("agent_message", {"text": "Sorry, it is out of stock."}).ends())
+    assert (found.kind, found.is_sure, found.step) == (DiagnosisKind.ERROR, True, 2)
+
+
+def test_a_loop_that_the_session_left_is_not_sure_though_the_end_has_its_error_in_passing(judge: Judge) -> None:
+    told = Told()
+    for _ in range(5):
+        told.calls("poll.status", {"id": 1}, error="timeout")
+    told.calls("b.read", {"p": "q"}).calls("pay.card", {"v": 1}, output={"declined": True})
+    found = judge(told.ends(error="card declined; a timeout of 3 days applies"))
+    assert (found.kind, found.doubt) == (DiagnosisKind.LOOP, Doubt.WENT_ON)
+    assert not {3, 4, 5, 6} & set(found.candidates)
+
+
+def test_a_circle_in_a_session_that_was_cancelled_may_have_been_wanted(judge: Judge) -> None:
+    told = Told()
+    for _ in range(12):
+        told.calls("print.label", {}, output="printed")
+    found = judge(told.ends("cancelled"))
+    assert (found.kind, found.doubt) == (DiagnosisKind.LOOP, Doubt.CANCELLED)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "pace"),
+    [([1, 2, 3, 4, 6], "every 1.0 s for 5."), ([1, 2, 4, 8, 16], "api.post failed 5 times: 429; in 15.")],
+)
+def test_a_loop_has_a_pace_only_if_its_calls_came_evenly(judge: Judge, seconds: list[int], pace: str) -> None:
+    calls = [make_tool_call(each + 1, "api.post", input={"id": 1}, error="429") for each in seconds]
+    end = make_event(30, "session_end", payload={"status": "failed"})
+    assert pace in judge([make_event(1, "session_start"), *calls, end]).text
+
+
 def test_an_end_that_speaks_of_something_else_leaves_doubt(judge: Judge) -> None:
     found = judge(Told().calls("lint.run", error="E501").ends(error="operator: wrong customer"))
     assert (found.kind, found.doubt) == (DiagnosisKind.ERROR, Doubt.OTHER_END)
@@ -237,6 +329,44 @@ def test_a_success_that_swallowed_a_failure_says_so(judge: Judge) -> None:
     found = judge(told.calls("note.add", error="busy").calls("note.add").ends("succeeded"))
     assert (found.kind, found.doubt, list(found.candidates)) == (DiagnosisKind.NOTHING, Doubt.SWALLOWED, [2])
     assert found.text.startswith("it succeeded by its own word, but chat.post never went through: ")
+
+
+@pytest.mark.parametrize(
+    ("end", "says"),
+    [
+        ({"error": "could not save the file"}, "its end says: could not save the file"),
+        ({"result": "Error: nothing was saved"}, "its end says: Error: nothing was saved"),
+        ({"result": {"success": False, "message": "disk full"}}, "its end says: success false: disk full"),
+    ],
+)
+def test_a_success_whose_end_says_what_went_wrong_is_not_sure(judge: Judge, end: dict[str, Any], says: str) -> None:
+    told = Told().calls("b.read").add("session_end", {"status": "succeeded", **end})
+    found = judge(told)
+    assert (found.kind, found.doubt) == (DiagnosisKind.NOTHING, Doubt.SWALLOWED)
+    assert found.text == f"it succeeded by its own word, but {says}"
+    assert found.candidates[3].startswith("end: ")
+
+
+@pytest.mark.parametrize("result", ["all 3 saved", {"saved": 3, "errors": []}, None, "no errors were found"])
+def test_a_success_whose_end_says_so_is_sure(judge: Judge, result: Any) -> None:
+    found = judge(Told().calls("b.read").add("session_end", {"status": "succeeded", "result": result}))
+    assert (found.kind, found.is_sure, found.text) == (DiagnosisKind.NOTHING, True, "nothing: it succeeded")
+
+
+def test_an_error_after_which_nothing_succeeded_leaves_a_success_in_doubt(judge: Judge) -> None:
+    told = Told().calls("b.read").add("error", {"type": "X", "message": "disk full"})
+    found = judge(told.ends("succeeded"))
+    assert (found.doubt, list(found.candidates)) == (Doubt.SWALLOWED, [3])
+    assert "disk full" in found.text
+    told = Told().add("error", {"type": "X", "message": "busy"}).calls("b.read").ends("succeeded")
+    assert judge(told).is_sure
+
+
+def test_a_call_that_never_ended_leaves_a_success_in_doubt(judge: Judge) -> None:
+    events = [make_event(1, "session_start"), make_call_started(2, "evt_9", "b.slow"), make_tool_call(4, "c.get")]
+    found = judge([*events, make_session_end(5)])
+    assert (found.kind, found.doubt, list(found.candidates)) == (DiagnosisKind.NOTHING, Doubt.SWALLOWED, [2])
+    assert found.text == "it succeeded by its own word, but b.slow never came back"
 
 
 def test_a_slow_call_that_failed_beside_others_is_the_failure(judge: Judge) -> None:

@@ -18,7 +18,7 @@ Fields = Mapping[str, Words]
 MIN_SHARED_WORDS = 0.8
 """A later text is alike if it has this share of the words of the failed call's text."""
 MAX_TARGET_WORDS = 20
-"""A target of more words is a text or a program, which may change as other texts do. A shorter one has all its words."""
+"""A target of more words is a text or a program, which may change as other texts do. A shorter one keeps its words."""
 MIN_SHARED_LETTERS = 0.8
 """A word was mended if this share of each of its parts is still there, and all of its digits."""
 MIN_PART_LENGTH = 3
@@ -39,7 +39,9 @@ _VERB = re.compile(r"(?:^|[._])(?:command|cmd|action|operation|method|verb)$", r
 """Names of fields that say what a call does to it."""
 _STATEMENT = re.compile(r"(?:^|[._])(?:command|cmd|sql|query|q)$", re.I)
 """Names of fields in which each number says what the call is about."""
-_TRIAL_FLAGS = frozenset("--help --version --dry-run --dryrun --no-op --noop --what-if --simulate --just-print".split())
+_TRIAL_FLAGS = frozenset(
+    ("--help", "--version", "--dry-run", "--dryrun", "--no-op", "--noop", "--what-if", "--simulate", "--just-print")
+)
 """Flags of a command that does nothing."""
 _TRIAL = re.compile(r"(?:^|[._])(?:dry_?run|no_?op|what_?if|simulated?|preview|(?:validate|check)_only)$", re.I)
 """Names of switches of a call that does nothing."""
