@@ -44,7 +44,7 @@ class CandidateKind(StrEnum):
     LAST_CALL = "last_call"
     FIRST_ANSWER = "first_answer"
     LAST_ANSWER = "last_answer"
-    END = "end"
+    CONTRADICTION = "contradiction"
 
 
 FAILURE_KINDS = frozenset({CandidateKind.LOOP, CandidateKind.ERROR, CandidateKind.NEVER_MADE_GOOD})

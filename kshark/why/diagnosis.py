@@ -187,7 +187,11 @@ def _diagnose_success(session: _Session) -> Diagnosis:
         *(Candidate(CandidateKind.NEVER_MADE_GOOD, step) for step in reversed(session.unrecovered)),
         *(Candidate(CandidateKind.OPEN_CALL, step) for step in steps if step.is_open),
         *(Candidate(CandidateKind.ERROR, step) for step in find_last_errors(session.lane_steps)),
-        *(Candidate(CandidateKind.END, step) for step in (session.ending.end,) if step and find_end_error(step)),
+        *(
+            Candidate(CandidateKind.CONTRADICTION, step)
+            for step in (session.ending.end,)
+            if step and find_end_error(step)
+        ),
     ]
     return Diagnosis(
         DiagnosisKind.NOTHING,
@@ -209,7 +213,8 @@ def _list_candidates(best: Diagnosis, findings: Sequence[Diagnosis], session: _S
     unrecovered = session.unrecovered
     found += [Candidate(CandidateKind.NEVER_MADE_GOOD, step) for step in (*unrecovered[-1:], *unrecovered[:1])]
     found += [Candidate(CandidateKind.NEVER_MADE_GOOD, step) for step in unrecovered[:-MAX_CANDIDATES:-1]]
-    repeated = {step for each in findings if each.loop is not None for step in each.evidence}
+    loops = [each.loop for each in findings if each.loop is not None]
+    repeated = {step for loop in loops for step in loop.calls if has_like_input(step, loop.calls[-1])}
     found = [each for each in found if each.kind != CandidateKind.NEVER_MADE_GOOD or each.step not in repeated]
     return list_candidates(found, session.timeline, session.ending, session.causes)
 

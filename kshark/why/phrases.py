@@ -48,7 +48,7 @@ _CANDIDATE_REASONS = {
     CandidateKind.LAST_CALL: "the last call before the end",
     CandidateKind.FIRST_ANSWER: "an agent's first answer, on which others rest",
     CandidateKind.LAST_ANSWER: "the last answer",
-    CandidateKind.END: "it says succeeded, and also what went wrong",
+    CandidateKind.CONTRADICTION: "it says succeeded, and also what went wrong",
 }
 _KINDS_OF_ABSENCE = frozenset(
     {

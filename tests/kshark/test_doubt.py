@@ -12,7 +12,8 @@ from agentlog.event.event import Record
 from agentlog.event.position import Moment, PositionRange
 from agentlog.session.timeline import build_timeline
 from kshark.why.diagnosis import Diagnosis, DiagnosisKind, Doubt, diagnose
-from kshark.why.phrases import describe_candidate, describe_diagnosis
+from kshark.why.explanation import build_explanation
+from kshark.why.phrases import describe_candidate, describe_diagnosis, describe_retries
 from kshark.why.window import Window, find_window
 from tests.common.test_timeline_properties import any_log, many
 from tests.kshark.test_diagnosis import Told
@@ -257,6 +258,21 @@ def test_a_loop_that_the_session_left_is_not_sure_though_the_end_has_its_error_i
     assert not {3, 4, 5, 6} & set(found.candidates)
 
 
+def test_what_is_said_of_a_loop_and_of_its_first_call_is_not_said_twice(load: Load) -> None:
+    told = Told().calls("edit", {"path": "a.c"}, error="E1: no match").calls("edit", {"path": "a.c"})
+    for _ in range(5):
+        told.calls("edit", {"path": "a.c"}, error="E1: no match")
+    timeline = load("sess_1", content=encode_events(told.ends().events)).timeline
+    of_step, of_loop = build_explanation(timeline, timeline.steps[1]), build_explanation(timeline, None)
+    assert of_step.consequences is not None
+    assert describe_retries(of_step.consequences, of_step.diagnosis) == "tried again 1 time, the last succeeded"
+    assert of_loop.diagnosis is not None
+    assert of_loop.diagnosis.kind is DiagnosisKind.LOOP
+    assert of_loop.consequences is not None
+    assert of_loop.consequences.retries
+    assert describe_retries(of_loop.consequences, of_loop.diagnosis) == ""
+
+
 def test_a_circle_in_a_session_that_was_cancelled_may_have_been_wanted(judge: Judge) -> None:
     told = Told()
     for _ in range(12):
@@ -344,7 +360,7 @@ def test_a_success_whose_end_says_what_went_wrong_is_not_sure(judge: Judge, end:
     found = judge(told)
     assert (found.kind, found.doubt) == (DiagnosisKind.NOTHING, Doubt.SWALLOWED)
     assert found.text == f"it succeeded by its own word, but {says}"
-    assert found.candidates[3].startswith("end: ")
+    assert found.candidates[3].startswith("contradiction: ")
 
 
 @pytest.mark.parametrize("result", ["all 3 saved", {"saved": 3, "errors": []}, None, "no errors were found"])
