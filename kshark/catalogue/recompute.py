@@ -72,8 +72,9 @@ def drop_unneeded_fields(record: Record) -> Record:
     payload, context = select_needed_fields(record.event)
     event_type = record.event.event_type
     if event_type in ANSWER_FIELDS:
-        payload["error"] = has_failed(event_type, payload)
+        payload["error"] = has_failed(event_type, record.event.payload)
         payload.pop(ANSWER_FIELDS[event_type], None)
+    payload.pop("input", None)
     event = msgspec.structs.replace(record.event, payload=payload, context=context)
     return Record(event, record.place, digest_content(record.value))
 

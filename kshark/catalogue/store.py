@@ -14,7 +14,7 @@ from agentlog.session.summary import Summary
 
 from .text import has_words
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 BUSY_TIMEOUT_S = 20.0
 """How long to wait for another process's transaction."""
 

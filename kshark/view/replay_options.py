@@ -28,7 +28,7 @@ class ReplayOptions:
         """Return whether a step passes the filters. A type is an event type, or the word that the text shows for it."""
         by_type = not self.types or not {step.kind, step.event.event_type, get_step_word(step)}.isdisjoint(self.types)
         by_agent = not self.agents or step.event.agent_id in self.agents
-        return by_type and by_agent and (not self.errors or step.error is not None)
+        return by_type and by_agent and (not self.errors or (step.error is not None and step.kind != "session_end"))
 
     def make_layout(self, began: int, steps: int) -> Layout:
         """Return the layout for standard output; ``began`` is in microseconds, ``steps`` the largest step number."""

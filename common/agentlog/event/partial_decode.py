@@ -28,8 +28,9 @@ NO_ANSWER = msgspec.Raw(b"")
 class PartialPayload(msgspec.Struct, gc=False):
     """The fields of a payload that totals need.
 
-    An absent ``model`` is UNSET, not None, because its presence tells the type of a call. An answer (``output``,
-    ``documents``, ``result``) stays JSON, because few of them have to be looked into. That of a whole event is a value.
+    An absent ``model`` is UNSET, not None, because its presence tells the type of a call. The ``input`` and an answer
+    (``output``, ``documents``, ``result``) stay JSON, because few of them have to be looked into. That of a whole event
+    is a value.
     """
 
     tool: RecordedValue = None
@@ -47,6 +48,7 @@ class PartialPayload(msgspec.Struct, gc=False):
     call_type: RecordedValue = None
     status: RecordedValue = None
     goal: RecordedValue = None
+    input: msgspec.Raw = NO_ANSWER
     output: msgspec.Raw = NO_ANSWER
     documents: msgspec.Raw = NO_ANSWER
     result: msgspec.Raw = NO_ANSWER
@@ -55,6 +57,11 @@ class PartialPayload(msgspec.Struct, gc=False):
     isError: RecordedValue = None  # noqa: N815  as MCP spells it
     success: RecordedValue = None
     status_code: RecordedValue = None
+    exitCode: RecordedValue = None  # noqa: N815
+    statusCode: RecordedValue = None  # noqa: N815
+    returncode: RecordedValue = None
+    return_code: RecordedValue = None
+    finish_reason: RecordedValue = None
 
 
 class PartialContext(msgspec.Struct, gc=False):

@@ -150,7 +150,7 @@ class SessionAccumulator(msgspec.Struct, array_like=True):
             self.ended = recorded_us
         if payload.error:
             self.errors += kind != "session_end"
-        elif kind in ANSWER_FIELDS and has_answer_failed(kind, payload):
+        elif (kind in ANSWER_FIELDS or payload.finish_reason is not None) and has_answer_failed(kind, payload):
             self.errors += 1
         if payload.cost_usd is not None:
             _add_amount(self.costs, payload.cost_usd)

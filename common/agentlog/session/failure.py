@@ -11,34 +11,64 @@ from typing import Any
 
 import msgspec
 
+from .content_reads import ContentRead, find_content_read
 from .failure_rules import get_failure_rules, to_text
-from .failure_text import REASONS, find_error_in_text
+from .failure_text import REASONS, find_error_in_read_text, find_error_in_text
 
 ANSWER_FIELDS = {"tool_call": "output", "retrieval": "documents", "delegation_result": "result"}
 """The field of a payload that holds the answer. What a model or a person says is no answer."""
 
-MEMBERS_BESIDE = ("exit_code", "is_error", "isError", "success", "status", "status_code")
+MEMBERS_BESIDE = (
+    "exit_code",
+    "exitCode",
+    "returncode",
+    "return_code",
+    "is_error",
+    "isError",
+    "success",
+    "status",
+    "status_code",
+    "statusCode",
+)
 """Members that recorders write beside the answer of a call."""
+CALLS_WITH_FINISH = frozenset({"llm_call", "tool_call"})
+"""Kinds of calls whose ``finish_reason`` says that they failed or were cancelled."""
 MAX_DEPTH = 4
 """How deep an answer is searched."""
 MAX_ERROR = 400
 """An error from an answer is cut to this many characters."""
 
-_NO_ERROR = frozenset(
-    {"", "0", "false", "n/a", "na", "nil", "no", "no error", "no errors", "none", "null", "ok", "success"}
+_NO_ERROR = re.compile(
+    r"(?:|-+|-?\d+(?:\.\d+)?\s?%|-?\d+\.\d+|0+|false|n/?a|nil|none|none found|null|ok|success|no|"
+    r"no errors?(?: (?:found|occurred|detected))?)[.!]?",
+    re.I,
 )
-_FAILED_WORDS = frozenset({"err", "error", "errored", "exception", "fail", "failure", "fatal", "timed_out", "timeout"})
+"""A text that says that there is no error."""
+_FAILED_WORDS = frozenset(
+    {"err", "error", "errored", "exception", "fail", "failed", "failure", "fatal", "timed_out", "timeout"}
+)
 _DONE_WORDS = frozenset({"completed", "done", "finished", "ok", "succeeded", "success"})
 _HTTP_STATUS = re.compile(rf"[45]\d\d(?:\s*$|:?\s+(?:{REASONS})\b)", re.I)
 _MESSAGE_NAMES = ("message", "error_message", "errorMessage", "msg", "detail", "reason", "title", "stderr", "body")
-_NAMING = frozenset({"file", "filename", "id", "name", "path", "source", "title", "uri", "url"})
+_NAMING_NAMES = """
+    author file file_name file_path filename from id issue key name number path sha source subject ticket title uri url
+"""
 """Members of an object that names a thing: a document, an order. Its texts are its own, and no answer of the call."""
+_NAMING_END = re.compile(r".+(?:_id|[a-z]Id)$")
+_NAMING_NOTHING = re.compile(r"(?:request|trace|span|run|session|correlation|execution|thread)(?:_id|Id)$")
+_CALL_IDS = frozenset({"call_id", "callId", "tool_call_id", "toolCallId", "tool_use_id", "toolUseId"})
 _ENVELOPE_NAMES = """
-    code data detail error errors extensions links message meta msg ok path reason request_id requestId status
-    statusCode status_code success timestamp title trace_id traceId type
+    code data detail details error errors extensions links message meta msg ok path reason request_id requestId status
+    statusCode status_code success timestamp title took trace_id traceId type
 """
 _ENVELOPE = frozenset(_ENVELOPE_NAMES.split())
 """Members beside ``errors`` in an answer that failed. With others, ``errors`` lists errors that were asked for."""
+_ANSWER_NAMES = """
+    args attempts body call_id command content data duration duration_ms elapsed_ms headers latency_ms logs method
+    observation ok output response result stderr stdout statusText status_text text tool tool_call_id tool_name url
+"""
+_ANSWER_MEMBERS = _ENVELOPE | frozenset(_ANSWER_NAMES.split())
+"""Members beside a ``status`` of the call itself. With others and without a message, it is the status of a thing."""
 _BLOCK_TYPES = frozenset({"error", "output_text", "text", "tool_error", "tool_result"})
 
 
@@ -49,12 +79,17 @@ def has_failed(kind: str, payload: Mapping[str, Any]) -> bool:
 
 def find_answer_error(kind: str, payload: Mapping[str, Any]) -> str | None:
     """Return the piece of an event's answer that says that it failed, or None."""
+    reason = payload.get("finish_reason")
+    if kind in CALLS_WITH_FINISH and reason in ("failed", "cancelled"):
+        return "finish_reason failed" if reason == "failed" else None
     field = ANSWER_FIELDS.get(kind)
     if field is None:
         return None
     tool, answer = payload.get("tool"), payload.get(field)
-    error = None if answer is None else find_error_in_answer(kind, tool, answer)
-    return error or (find_error_beside(tool, payload.get) if kind == "tool_call" else None)
+    error = None if answer is None else find_error_in_answer(kind, tool, answer, lambda: payload.get("input"))
+    if error is None and kind == "tool_call":
+        error = find_error_beside(tool, payload.get)
+    return error
 
 
 def find_error_beside(tool: object, get_member: Callable[[str], object]) -> str | None:
@@ -62,8 +97,17 @@ def find_error_beside(tool: object, get_member: Callable[[str], object]) -> str 
     for name in MEMBERS_BESIDE:
         member = get_member(name)
         if member is not None and CHECKS[name](member, {}):
-            return None if _is_exempt(tool) else _describe(name, member, {})
+            read = find_content_read(tool, get_member("input"))
+            is_none = _is_exempt(tool) or _says_nothing_found(member, {}, read)
+            return None if is_none else _describe(name, member, {})
     return None
+
+
+def _says_nothing_found(member: object, siblings: Mapping[str, Any], read: ContentRead | None) -> bool:
+    """Whether an exit code only says that a search found nothing, or a difference."""
+    return (
+        read is not None and read.is_search and member in (1, "1") and member is not True and not siblings.get("stderr")
+    )
 
 
 def _is_exempt(tool: object) -> bool:
@@ -71,36 +115,46 @@ def _is_exempt(tool: object) -> bool:
     return isinstance(tool, str) and rules.is_exempt(tool)
 
 
-def find_error_in_answer(kind: str, tool: object, answer: object) -> str | None:
+def find_error_in_answer(kind: str, tool: object, answer: object, get_input: Callable[[], object]) -> str | None:
     """Return the piece of an answer that says that the call failed, or None.
 
-    Of a retrieval only an object can fail, because its texts and lists are documents.
+    Of a retrieval only an object can fail, because its texts and lists are documents. The input of the call is only
+    looked at if its answer says that it failed: what a call has read may say so, too.
     """
     if kind == "retrieval" and not isinstance(answer, dict):
         return None
     rules = get_failure_rules()
-    if rules.is_empty or kind != "tool_call" or not isinstance(tool, str):
-        return _find_in_value(answer, MAX_DEPTH)
-    return None if rules.is_exempt(tool) else rules.find_error(tool, answer) or _find_in_value(answer, MAX_DEPTH)
+    if not rules.is_empty and kind == "tool_call" and isinstance(tool, str):
+        if rules.is_exempt(tool):
+            return None
+        if error := rules.find_error(tool, answer):
+            return error
+    error = _find_in_value(answer, MAX_DEPTH, None)
+    read = find_content_read(tool, get_input()) if error is not None and kind == "tool_call" else None
+    return error if read is None else _find_in_value(answer, MAX_DEPTH, read)
 
 
-def _find_in_value(value: object, depth: int) -> str | None:
+def _find_in_value(value: object, depth: int, read: ContentRead | None) -> str | None:
     if isinstance(value, str):
-        return _find_in_text(value, depth)
+        return _find_in_text(value, depth, read)
     if not depth:
         return None
     if isinstance(value, dict):
-        return None if NAMES.isdisjoint(value) else _find_in_object(value, depth)
-    return _find_in_list(value, depth) if isinstance(value, list) else None
+        return None if NAMES.isdisjoint(value) else _find_in_object(value, depth, read)
+    return _find_in_list(value, depth, read) if isinstance(value, list) else None
 
 
-def _find_in_text(text: str, depth: int) -> str | None:
+def _find_in_text(text: str, depth: int, read: ContentRead | None) -> str | None:
     start = text[:80].lstrip()[:1]
     if start in ("{", "[") and depth:
         value = _parse(text)
         if isinstance(value, dict | list):
-            return _find_in_value(value, depth - 1)
-    return find_error_in_text(text) if start else None
+            error = _find_in_value(value, depth - 1, read)
+            is_content = read is not None and read.prints_content and error is not None
+            return None if is_content and not find_error_in_read_text(f"Error: {error}", read) else error
+    if not start:
+        return None
+    return find_error_in_text(text) if read is None else find_error_in_read_text(text, read)
 
 
 def _parse(text: str) -> object:
@@ -125,58 +179,68 @@ def _parse(text: str) -> object:
 _LIST_OF_OBJECTS = re.compile(r"\s*\[\s*[{\[\]]")
 
 
-def _find_in_list(values: Sequence[object], depth: int) -> str | None:
+def _find_in_list(values: Sequence[object], depth: int, read: ContentRead | None) -> str | None:
     """Find the error in a list of content blocks, or in a single text. Other lists hold what was asked for."""
     if len(values) == 1 and isinstance(values[0], str):
-        return _find_in_text(values[0], depth)
+        return _find_in_text(values[0], depth, read)
     blocks = [value for value in values if isinstance(value, dict) and _is_block(value)]
     if len(blocks) != len(values):
         return None
-    return next((error for block in blocks if (error := _find_in_block(block, depth - 1)) is not None), None)
+    return next((error for block in blocks if (error := _find_in_block(block, depth - 1, read)) is not None), None)
 
 
 def _is_block(value: Mapping[str, object]) -> bool:
     return isinstance(value.get("type"), str) or set(value) == {"text"}
 
 
-def _find_in_block(block: Mapping[str, object], depth: int) -> str | None:
+def _find_in_block(block: Mapping[str, object], depth: int, read: ContentRead | None) -> str | None:
     if block.get("type") == "error" or block.get("is_error") is True or block.get("isError") is True:
-        return _describe("type", "error", block)
+        return _shorten(_find_message({name: block[name] for name in block if name != "type"}) or "error")
     if block.get("type", "text") not in _BLOCK_TYPES:
         error_code = block.get("error_code")
         return f"error_code {error_code}" if error_code and isinstance(error_code, str) else None
     content = block.get("text", block.get("content"))
-    return None if content is None else _find_in_value(content, depth)
+    return None if content is None else _find_in_value(content, depth, read)
 
 
-def _find_in_object(value: Mapping[str, Any], depth: int) -> str | None:
+def _find_in_object(value: Mapping[str, Any], depth: int, read: ContentRead | None) -> str | None:
     if "$ref" in value and "sha256" in value:  # a large value that was stored elsewhere, or cut
-        return _find_in_preview(value.get("preview"))
+        return _find_in_preview(value.get("preview"), read)
     known = [name for name in value if name in NAMES]
     for name in known:
-        if name in CHECKS and CHECKS[name](value[name], value):
+        if name in CHECKS and CHECKS[name](value[name], value) and not _says_nothing_found(value[name], value, read):
             return _describe(name, value[name], value)
     for name in known:
         if name in WRAPPERS and isinstance(value[name], dict | list):
-            error = _find_in_value(value[name], depth - 1)
+            error = _find_in_value(value[name], depth - 1, read)
             if error is not None:
                 return error
-    texts = [value[name] for name in known if isinstance(value[name], str) and _is_answer_text(name, value)]
-    if not texts or not _NAMING.isdisjoint(value) or _says_done(value):
+    texts = [name for name in known if isinstance(value[name], str) and _is_answer_text(name, value)]
+    if not texts or _names_thing(value) or _says_done(value):
         return None
-    return next((error for text in texts if (error := _find_in_text(text, depth - 1)) is not None), None)
+    found = (_find_in_text(value[name], depth - 1, None if name == "stderr" else read) for name in texts)
+    return next((error for error in found if error is not None), None)
+
+
+def _names_thing(value: Mapping[str, Any]) -> bool:
+    """Whether an object names a thing: by its id, its name or its place. That of a call is none."""
+    if "jsonrpc" in value or not _CALL_IDS.isdisjoint(value):
+        return False
+    return not _NAMING.isdisjoint(value) or any(
+        _NAMING_END.match(name) and not _NAMING_NOTHING.match(name) for name in value
+    )
 
 
 def _is_answer_text(name: str, value: Mapping[str, Any]) -> bool:
     return name in TEXTS or (name == "stderr" and not value.get("stdout"))
 
 
-def _find_in_preview(preview: object) -> str | None:
+def _find_in_preview(preview: object, read: ContentRead | None) -> str | None:
     """Find the error in the beginning of a large answer. An object that was cut can't be parsed."""
     if not isinstance(preview, str):
         return None
     match = _CUT_MEMBER.match(preview)
-    return f"{match[1]} {match[2]}" if match else _find_in_text(preview, 1)
+    return f"{match[1]} {match[2]}" if match else _find_in_text(preview, 1, read)
 
 
 _CUT_MEMBER = re.compile(
@@ -188,13 +252,16 @@ _CUT_MEMBER = re.compile(
 
 def _describe(name: str, member: object, value: Mapping[str, Any]) -> str:
     """Return what an object says about its failure: the text of its error, else the member with its message."""
-    if isinstance(member, str) and name in ERROR_NAMES and not _is_code(member):
-        return _shorten(member)
+    if isinstance(member, str) and (name in _TEXT_NAMES or (name in ERROR_NAMES and not _is_code(member))):
+        return find_error_in_text(member) or _shorten(member)
     if isinstance(member, dict | list) and (text := _find_message(member)):
         return _shorten(text)
     message = _find_message({each: inner for each, inner in value.items() if inner is not member})
     said = to_text(member)
     return _shorten(f"{name} {said}: {message}" if message else f"{name} {said}")
+
+
+_TEXT_NAMES = frozenset({"detail", "message", "traceback"})
 
 
 def _is_code(text: str) -> bool:
@@ -223,19 +290,30 @@ def _is_number(value: object) -> bool:
     return type(value) is int or (type(value) is float and value.is_integer())
 
 
+def _says_no_error(text: str) -> bool:
+    return _NO_ERROR.fullmatch(text.strip().replace("_", " ")) is not None
+
+
 def _says_error(value: object, siblings: Mapping[str, Any]) -> bool:
     """A text, an object or a list that isn't empty, true, or a number beside a message."""
     if isinstance(value, str):
-        return value.strip().lower() not in _NO_ERROR and re.fullmatch(r"-?\d+\.\d+%?", value) is None
+        return not _says_no_error(value)
     if isinstance(value, dict):
-        return any(inner not in (None, "", 0, False, [], {}) for inner in value.values())
+        return any(_is_significant(inner) for inner in value.values())
     if isinstance(value, list):
-        return bool(value)
+        return any(_is_significant(inner) for inner in value)
     return value is True or (_is_number(value) and value != 0 and _has_message(siblings))
 
 
+def _is_significant(value: object) -> bool:
+    return not _says_no_error(value) if isinstance(value, str) else value not in (None, 0, False, [], {})
+
+
+_MESSAGES = ("message", "msg", "error_message", "errmsg", "detail", "last_error", "reason", "statusText")
+
+
 def _has_message(siblings: Mapping[str, Any]) -> bool:
-    return any(siblings.get(name) for name in ("message", "msg", "error_message", "errmsg", "detail", "reason"))
+    return any(siblings.get(name) for name in _MESSAGES)
 
 
 def _lists_errors(value: object, siblings: Mapping[str, Any]) -> bool:
@@ -250,8 +328,8 @@ def _lists_errors(value: object, siblings: Mapping[str, Any]) -> bool:
 def _says_text(value: object, _siblings: object) -> bool:
     """A text that isn't empty, or a list of such."""
     if isinstance(value, list):
-        return any(isinstance(each, str) and each for each in value)
-    return isinstance(value, str) and value.strip().lower() not in _NO_ERROR
+        return any(isinstance(each, str) and not _says_no_error(each) for each in value)
+    return isinstance(value, str) and not _says_no_error(value)
 
 
 def _is_error_code(value: object, _siblings: object) -> bool:
@@ -263,8 +341,12 @@ def _is_true(value: object, _siblings: object) -> bool:
     return value is True or value == "true"
 
 
+def _is_set(value: object, _siblings: object) -> bool:
+    return value is True or value in ("true", 1)
+
+
 def _is_false(value: object, _siblings: object) -> bool:
-    return value is False or (isinstance(value, str) and value.lower() in ("false", "no"))
+    return value is False or (isinstance(value, str) and value.lower() == "false")
 
 
 def _is_exit_code(value: object, _siblings: object) -> bool:
@@ -280,17 +362,19 @@ def _is_http_error(value: object, _siblings: object) -> bool:
 
 
 def _is_status(value: object, siblings: Mapping[str, Any]) -> bool:
-    """A word for a failure, or an HTTP status. An object with an ``id`` is a thing, which failed itself."""
-    is_thing = "id" in siblings and "jsonrpc" not in siblings
-    if isinstance(value, str) and value.lower() in _FAILED_WORDS:
-        return True
-    if isinstance(value, str) and value.lower() == "failed":
-        return not is_thing
+    """A word for a failure, an HTTP status, or gRPC's object with a code; not the status of a thing."""
     if isinstance(value, dict):
-        return False
+        return _is_number(value.get("code")) and value["code"] != 0 and bool(value.get("message"))
+    if isinstance(value, str) and value.lower().replace(" ", "_") in _FAILED_WORDS:
+        return _has_message(siblings) or not (_names_thing(siblings) or _has_other_members(siblings))
+    is_thing = "id" in siblings or _has_other_members(siblings)
     return (_is_http_error(value, siblings) and (not is_thing or _has_message(siblings))) or _is_code_of_streams(
         value, siblings
     )
+
+
+def _has_other_members(siblings: Mapping[str, Any]) -> bool:
+    return not _ANSWER_MEMBERS.issuperset(siblings) and _CALL_IDS.isdisjoint(siblings) and "lc" not in siblings
 
 
 def _is_code_of_streams(value: object, siblings: Mapping[str, Any]) -> bool:
@@ -307,7 +391,41 @@ def _is_error_type(value: object, siblings: Mapping[str, Any]) -> bool:
     """``error``, or a type that ends so beside a message."""
     if not isinstance(value, str) or ("id" in siblings and "error" not in siblings):
         return False
-    return value == "error" or (value.endswith(("_error", "Error")) and _has_message(siblings))
+    return value == "error" or (value.endswith(("_error", "Error", "Exception")) and _has_message(siblings))
+
+
+def _is_refusal(value: object, siblings: Mapping[str, Any]) -> bool:
+    """A list of fields with their messages; a text that says so, or links to documents, with nothing else."""
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(each, dict) and "msg" in each and "loc" in each for each in value)
+    if not isinstance(value, str) or not _REFUSAL.issuperset(siblings):
+        return False
+    return "documentation_url" in siblings or find_error_in_text(value) is not None
+
+
+_REFUSAL = frozenset({"code", "detail", "documentation_url", "message", "path", "request_id", "requestId", "timestamp"})
+
+
+def _is_process_exit(value: object, siblings: Mapping[str, Any]) -> bool:
+    """An exit code with nothing but the members of a process."""
+    return _PROCESS.issuperset(siblings) and _is_exit_code(value, siblings)
+
+
+_PROCESS = frozenset(
+    {"command", "description", "duration", "exit", "output", "signal", "stderr", "stdout", "truncated"}
+)
+
+
+def _is_signal(value: object, siblings: Mapping[str, Any]) -> bool:
+    """The name of a signal with nothing but the members of a process."""
+    return (
+        isinstance(value, str) and value.startswith("SIG") and (_PROCESS | {"code", "exit_code"}).issuperset(siblings)
+    )
+
+
+def _is_interrupted(value: object, siblings: Mapping[str, Any]) -> bool:
+    """True beside ``stdout`` or ``stderr``."""
+    return value is True and ("stdout" in siblings or "stderr" in siblings)
 
 
 Check = Callable[[Any, Mapping[str, Any]], bool]
@@ -318,18 +436,23 @@ MEMBERS: tuple[tuple[str, str, Check], ...] = (
     ("error err", "a text, an object or a list that isn't empty, true, a number beside a message", _says_error),
     ("errors", "true, messages, objects; with no other members than an envelope's", _lists_errors),
     (
-        "error_message error_msg errmsg error_type error_description error_messages exception",
+        "error_message error_msg errmsg error_type error_description error_messages exception function_error traceback",
         "a text that isn't empty",
         _says_text,
     ),
     ("error_code errcode errno", "a number other than 0, a text", _is_error_code),
-    ("is_error has_error has_errors failed timed_out", "true", _is_true),
+    ("is_error has_error has_errors", "true, 1", _is_set),
+    ("failed timed_out", "true", _is_true),
     ("ok success succeeded successful is_success is_successful", "false", _is_false),
     ("exit_code exit_status return_code returncode retcode rc", "a number other than 0", _is_exit_code),
     ("status_code http_status http_code http_status_code response_code", "400 to 599", _is_http_error),
     ("status state outcome", "a word for a failure, 400 to 599, an exit code beside stdout or stderr", _is_status),
     ("code", "400 to 599 beside a message, an exit code beside stdout or stderr", _is_code_member),
-    ("type", "error, or a type that ends so beside a message", _is_error_type),
+    ("type __type", "error, or a type that ends so beside a message", _is_error_type),
+    ("message detail", "a text that says so, alone; fields with their messages", _is_refusal),
+    ("exit", "a number other than 0, with a process's members alone", _is_process_exit),
+    ("signal", "SIGKILL and others, with a process's members alone", _is_signal),
+    ("interrupted", "true beside stdout or stderr", _is_interrupted),
 )
 """The members of an answer that say that it failed: names, the values that say so, the check."""
 
@@ -352,6 +475,7 @@ _WRAPPER_NAMES = """
     body content data extras kwargs meta metadata observation output payload response response_metadata result results
     structured_content tool_response tool_result value
 """
+_NAMING = _spell_all(_NAMING_NAMES.split())
 WRAPPERS = _spell_all(_WRAPPER_NAMES.split())
 """Members in which the answer proper may lie."""
 TEXTS = ("content", "text", "output", "result", "observation", "body", "response", "value")

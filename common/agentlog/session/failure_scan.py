@@ -10,7 +10,7 @@ import msgspec
 
 from ..event.codec import decode_tolerantly
 from ..event.partial_decode import PartialPayload
-from .failure import NAMES, find_error_beside, find_error_in_answer
+from .failure import ANSWER_FIELDS, CALLS_WITH_FINISH, NAMES, find_error_beside, find_error_in_answer
 from .failure_rules import get_failure_rules
 from .failure_text import (
     END_MARKS,
@@ -24,6 +24,8 @@ from .failure_text import (
 
 _BEGINNINGS = frozenset(word.encode() for word in list_beginnings())
 _COLON, _BACKSLASH = b":\\"  # numbers: bytes are searched for a number without a detour by an exception
+_NEWLINE = re.compile(rb"(?<!\\)(?:\\\\)*\\(?:[nr]|u000[aAdD])")
+"""A line break in JSON. In the path ``C:\\\\new`` the backslash is escaped, and no break follows."""
 _LINE_ENDS = (b"\\n", b"\\r", b"\\t", b" ")
 _TRACE_MARK = TRACE_MARK.encode()
 _END_MARKS = tuple(mark.replace("\t", "\\t").encode() for mark in END_MARKS)
@@ -34,7 +36,11 @@ _decoder = msgspec.json.Decoder()
 
 
 def has_answer_failed(kind: str, payload: PartialPayload) -> bool:
-    """Whether the answer of a tool call, a retrieval or a delegation says that it failed."""
+    """Whether a call says at its end, or the answer of a tool call, a retrieval or a delegation, that it failed."""
+    if payload.finish_reason in ("failed", "cancelled") and kind in CALLS_WITH_FINISH:
+        return payload.finish_reason == "failed"
+    if kind not in ANSWER_FIELDS:
+        return False
     answer: object = payload.output
     if kind != "tool_call":
         answer = payload.documents if kind == "retrieval" else payload.result
@@ -45,20 +51,36 @@ def has_answer_failed(kind: str, payload: PartialPayload) -> bool:
         or payload.is_error is not None
         or payload.isError is not None
         or payload.status_code is not None
-    ) and find_error_beside(payload.tool, payload.__getattribute__) is not None:
+        or payload.exitCode is not None
+        or payload.statusCode is not None
+        or payload.returncode is not None
+        or payload.return_code is not None
+    ) and find_error_beside(payload.tool, lambda name: _get_member(payload, name)) is not None:
         return True
     if type(answer) is not msgspec.Raw:  # of an event that was decoded whole
-        return answer is not None and find_error_in_answer(kind, payload.tool, answer) is not None
+        return (
+            answer is not None
+            and find_error_in_answer(kind, payload.tool, answer, lambda: _get_member(payload, "input")) is not None
+        )
     value = bytes(answer)
-    return (may_mean_failed(value) or not get_failure_rules().is_empty) and has_json_failed(kind, payload.tool, value)
+    return (may_mean_failed(value) or not get_failure_rules().is_empty) and _has_json_failed(kind, payload, value)
 
 
-def has_json_failed(kind: str, tool: object, answer: bytes) -> bool:
+def _get_member(payload: PartialPayload, name: str) -> object:
+    member = getattr(payload, name)
+    if type(member) is not msgspec.Raw:
+        return member
+    return decode_tolerantly(_decoder, bytes(member)) if bytes(member) else None
+
+
+def _has_json_failed(kind: str, payload: PartialPayload, answer: bytes) -> bool:
     """Whether an answer, as JSON, says that its call failed; an absent one is empty."""
     if not answer:
         return False
     value = decode_tolerantly(_decoder, answer)
-    return value is not None and find_error_in_answer(kind, tool, value) is not None
+    if value is None:
+        return False
+    return find_error_in_answer(kind, payload.tool, value, lambda: _get_member(payload, "input")) is not None
 
 
 def may_mean_failed(answer: bytes) -> bool:
@@ -96,5 +118,5 @@ def _may_end_so(tail: bytes) -> bool:
         return True
     while tail.endswith(_LINE_ENDS):
         tail = tail[:-1] if tail.endswith(b" ") else tail[:-2]
-    newline = tail.rfind(b"\\n")
-    return _may_begin(tail if newline < 0 else tail[newline + 2 :])
+    newline = max((match.end() for match in _NEWLINE.finditer(tail)), default=0)
+    return _may_begin(tail[newline:])

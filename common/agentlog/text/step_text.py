@@ -44,6 +44,9 @@ MEMBER_INDENT = "    "
 KINDS_WITH_ERROR_IN_HEADLINE = frozenset({"error", "session_end", "delegation_result"})
 """Kinds of steps whose headline states the error."""
 
+PLAIN_ERRORS = frozenset({"error", "exception", "failed", "failure", "fatal", "err"})
+"""Words before a colon that say no more than that it failed."""
+
 _NUMBER = re.compile(r"-?\d[\d.,]*")
 
 
@@ -355,13 +358,17 @@ def shorten_error(error: object) -> str:
         )
         return shorten_error(first_field) if first_field is not None else "error"
     text = format_payload_value(error)
-    code = re.match(r"[\w.\- ]{1,40}(?=:)", text)
-    return code[0] if code else shorten_name(_find_telling_line(text), MAX_ERROR_CHARACTERS)
+    line = _find_telling_line(text)
+    code = re.match(r"[\w.\- ]{1,40}(?=:)", line)
+    is_telling = code is not None and code[0].lower() not in PLAIN_ERRORS
+    return code[0] if code and is_telling else shorten_name(line, MAX_ERROR_CHARACTERS)
 
 
 def _find_telling_line(text: str) -> str:
     """Return the first line of an error that says something; of a traceback the last."""
     lines = [line.strip() for line in split_lines(text) if line.strip()] or [""]
+    if len(lines) > 1 and lines[0].rstrip(":").lower() in PLAIN_ERRORS:
+        return f"{lines[0].rstrip(':')}: {lines[1]}"
     return lines[-1] if lines[0].startswith("Traceback (most recent call last)") else lines[0]
 
 
@@ -415,7 +422,7 @@ def _describe_numbers(steps: Sequence[Step]) -> str:
 def _describe_outcomes(steps: Sequence[Step]) -> str:
     """Describe how like calls in a row ended, at which pace, and with how many inputs and reasons."""
     elapsed_us = steps[-1].began - steps[0].began
-    outcome = f"all {_name_error(steps[0].error)}" if steps[0].error is not None else "all done"
+    outcome = f"all {shorten_error(steps[0].error)}" if steps[0].error is not None else "all done"
     inputs = len({repr(step.event.payload.get("input", step.event.payload.get("query"))) for step in steps})
     input_count = "one input" if inputs == 1 else f"{inputs:,} inputs"
     reasons = {format_payload_value(step.event.context.get("reasoning") or "") for step in steps} - {""}
@@ -426,12 +433,6 @@ def _describe_outcomes(steps: Sequence[Step]) -> str:
         else "at once"
     )
     return f"{outcome}, {pace}, {input_count}{reason_count}{_describe_answers(steps)}"
-
-
-def _name_error(error: object) -> str:
-    """Return an error in a few words; "failed" if it begins with a word that says no more."""
-    name = shorten_error(error)
-    return "failed" if name.lower() in ("error", "exception", "failed") else name
 
 
 def _describe_answers(steps: Sequence[Step]) -> str:
