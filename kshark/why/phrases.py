@@ -349,7 +349,7 @@ _DESCRIPTIONS: dict[DiagnosisKind, Callable[[Diagnosis, Timeline], str]] = {
 def _name_error(error: object) -> str:
     """Return an error in a few words; if it is only "Error:", the text behind that."""
     name = shorten_error(error)
-    return shorten(strip_error_prefix(error) if _GENERIC_PREFIX.fullmatch(name) else name)
+    return shorten(strip_error_prefix(name) or name)
 
 
 def strip_error_prefix(error: object) -> str:

@@ -100,7 +100,7 @@ FAILED_OBJECTS: list[Any] = [
     {"status": {"code": 5, "message": "x"}},
     {
         "result": None,
-        "traceback": 'Traceback (most recent call last):\n  File "<stdin>", line 1\nZeroDivisionError: division by zero',
+        "traceback": TRACEBACK,
     },
     {"type": "tool", "name": "a", "tool_call_id": "c", "content": "no such file", "status": "error"},
     {"order_id": "o", "status": "failed", "message": "card declined"},

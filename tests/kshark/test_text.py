@@ -239,7 +239,7 @@ def test_a_fold_says_how_many_answers_it_holds_and_names_the_one_that_is_unlike_
 def test_a_fold_of_calls_whose_answers_failed_says_how(load: Load) -> None:
     events = [make_tool_call(n, output=[{"type": "text", "text": "Error: no seats"}]) for n in range(5)]
     lines = written(load("sess_1", content=encode_events(events)), 160)
-    assert "all failed, " in line_with(lines, "x4")
+    assert "all Error: no seats, " in line_with(lines, "x4")
     assert "error    Error: no seats" in "\n".join(lines)
 
 
@@ -263,6 +263,24 @@ def test_a_failed_step_shows_without_colour_also_where_its_answer_is_the_error(
     assert shown == keys
     [step] = json.loads(render_json(found.timeline, found.timeline.steps, found.covered, []))["steps"]
     assert (step["failed"], step["error"] is not None) == ("error" in keys, "error" in keys)
+
+
+def test_calls_with_different_errors_are_not_folded(load: Load) -> None:
+    errors = ["old_str is required", "disk full", "old_str is required", "it is read-only", "disk full"]
+    events = [make_tool_call(n, output=f"ERROR:\n{error}") for n, error in enumerate(errors)]
+    text = "\n".join(written(load("sess_1", content=encode_events(events)), 160))
+    assert "all " not in text
+    assert text.count("error    ERROR: disk full") == 2
+    events = [make_tool_call(n, output=f"ERROR:\nline {n} is too long") for n in range(5)]
+    assert "all ERROR: line 1 is too long, " in "\n".join(written(load("sess_1", content=encode_events(events)), 160))
+
+
+def test_an_error_that_repeats_the_output_is_shown_by_its_telling_line(load: Load) -> None:
+    output = "Reading package lists... Done\nBuilding dependency tree... Done\nE: Unable to locate package x"
+    events = [make_tool_call(0, output=output, error=output), make_tool_call(1, output="x", error="a\nb")]
+    text = "\n".join(written(load("sess_1", content=encode_events(events)), 160))
+    assert "error    E: Unable to locate package x" in text
+    assert "error    a\n" in text
 
 
 def test_full_shows_every_step_on_its_own_and_cuts_nothing(sessions: dict[str, Loaded]) -> None:

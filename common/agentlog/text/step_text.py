@@ -11,6 +11,7 @@ from ..event.media import may_hold_media
 from ..event.reference import is_reference
 from ..formatting import format_count, format_dollars, format_duration, shorten_name
 from ..session.failure import ANSWER_FIELDS
+from ..session.failure_text import find_error_in_text
 from ..session.timeline import CALL_TYPES, Step
 from .condensed_value import condense_value, format_reference
 from .json_text import to_json_text
@@ -296,6 +297,8 @@ def list_details(step: Step, is_full: bool, known_reasoning: object = None) -> I
         value = payload.get(name)
         if name == "error" and not value:
             value = None if _is_output_the_error(step) else _get_error_in_answer(step)
+        elif name == "error" and not is_full:
+            value = _get_line_of_copy(value, payload.get("output"))
         if name not in headline_fields and value not in (None, "", {}, []) and (name != "error" or value):
             key = "error" if name == "output" and _is_output_the_error(step) else _DETAIL_KEYS.get(name, name)
             yield _make_detail(key, value, is_full=is_full)
@@ -322,6 +325,13 @@ def _is_output_the_error(step: Step) -> bool:
     if error is None or step.event.payload.get("error") or not isinstance(output, str):
         return False
     return settle_text(output).lstrip().startswith(settle_text(str(error)))
+
+
+def _get_line_of_copy(error: object, answer: object) -> object:
+    """Return the line that tells what failed, of an error that only repeats the beginning of the answer."""
+    if not isinstance(error, str) or not isinstance(answer, str) or "\n" not in error.strip():
+        return error
+    return (find_error_in_text(answer) if answer.lstrip().startswith(error.strip()) else None) or error
 
 
 def has_long_name(step: Step) -> bool:
@@ -351,17 +361,20 @@ def _describe_confidence(step: Step) -> str:
 
 
 def shorten_error(error: object) -> str:
-    """Shorten an error to its type or code, else to the text before its first colon, else to its telling line."""
+    """Shorten an error to its type or code, else to the text before its first colon, else to its telling line.
+
+    A plain word before the colon, such as "Error", doesn't stand for an error.
+    """
     if isinstance(error, dict):
         first_field = next(
             (error[name] for name in ("type", "code", "name", "message", "preview") if error.get(name)), None
         )
         return shorten_error(first_field) if first_field is not None else "error"
     text = format_payload_value(error)
-    line = _find_telling_line(text)
-    code = re.match(r"[\w.\- ]{1,40}(?=:)", line)
-    is_telling = code is not None and code[0].lower() not in PLAIN_ERRORS
-    return code[0] if code and is_telling else shorten_name(line, MAX_ERROR_CHARACTERS)
+    code = re.match(r"[\w.\- ]{1,40}(?=:)", text)
+    if code is not None and code[0].lower() not in PLAIN_ERRORS:
+        return code[0]
+    return shorten_name(_find_telling_line(text), MAX_ERROR_CHARACTERS)
 
 
 def _find_telling_line(text: str) -> str:
@@ -369,11 +382,16 @@ def _find_telling_line(text: str) -> str:
     lines = [line.strip() for line in split_lines(text) if line.strip()] or [""]
     if len(lines) > 1 and lines[0].rstrip(":").lower() in PLAIN_ERRORS:
         return f"{lines[0].rstrip(':')}: {lines[1]}"
-    return lines[-1] if lines[0].startswith("Traceback (most recent call last)") else lines[0]
+    if lines[0].startswith("Traceback (most recent call last)"):
+        return lines[-1]
+    return (find_error_in_text(text) if len(lines) > 1 else None) or lines[0]
 
 
 def fold_runs(steps: Iterable[Step]) -> Iterator[Step | CallRun]:
-    """Fold four or more similar calls in a row (same lane, tool and outcome) into a run, and yield all in order."""
+    """Fold four or more similar calls in a row into a run, and yield all in order.
+
+    They have the same lane, tool and outcome. Errors are the same if they differ only in numbers.
+    """
     run: list[Step] = []
     previous_key: object = None
     for step in steps:
@@ -399,7 +417,8 @@ def _fold_row(steps: list[Step]) -> Iterator[Step | CallRun]:
 def _get_run_key(step: Step) -> object:
     if step.kind not in CALL_TYPES or step.is_open or step.has_odd_clock:
         return None
-    return step.kind, id(step.lane), step.label, shorten_error(step.error) if step.error is not None else None
+    error = None if step.error is None else _NUMBER.sub("0", shorten_error(step.error))
+    return step.kind, id(step.lane), step.label, error
 
 
 def describe_run(run: CallRun) -> str:
