@@ -9,6 +9,7 @@ from ..reading.normalize import (
     METRICS,
     IgnoreRules,
     is_id_key,
+    is_in_argument,
     is_no_argument,
     is_noise_member,
     is_rewording,
@@ -226,7 +227,9 @@ def is_ignored(path: Path, values: Sequence[Any], rules: IgnoreRules) -> bool:
     """Whether the values at ``path`` are not compared: they are volatile, noise, a metric, or the user ignores them."""
     if is_noise_member(path) or (len(path) == 2 and path[-1] in METRICS) or rules.ignores(path):
         return True
-    return is_volatile_key(path[-1]) and any(value is ABSENT or is_volatile(path[-1], value) for value in values)
+    return is_volatile_key(path[-1]) and all(
+        value is ABSENT or is_volatile(path[-1], value, is_argument=is_in_argument(path)) for value in values
+    )
 
 
 def is_equal(a: Any, b: Any) -> bool:

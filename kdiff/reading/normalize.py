@@ -20,16 +20,33 @@ METRICS = frozenset({
 })  # fmt: skip
 """Members of a payload that hold the cost of a step. They are compared as totals, never step by step."""
 
-_TIME_KEYS = (
+_TIME_KEY = re.compile(
     r"(?:.*_)?(?:timestamp|ts|created|updated|modified|created_at|updated_at|modified_at|started_at|ended_at|"
-    r"finished_at|completed_at|fetched_at|received_at|expires_at|expires|now|latency_ms|duration|duration_ms|"
-    r"duration_s|elapsed|elapsed_ms|elapsed_s|took|took_ms)"
+    r"finished_at|completed_at|fetched_at|received_at|expires_at|expires|now)",
+    re.I,
 )
-_REQUEST_ID_KEYS = r"(?:request|trace|span|correlation|attempt|invocation)_?id|nonce|etag|x-request-id|traceparent"
-_CREDENTIAL_KEYS = r"(?:access_|refresh_|auth_|id_|session_|api_)?token|authorization|signature|cookie|api_key"
-_VOLATILE_KEY = re.compile(rf"(?:{_TIME_KEYS}|{_REQUEST_ID_KEYS}|{_CREDENTIAL_KEYS})", re.I)
-_KEY_OF_THINGS_OR_TIMES = re.compile(r"(?:.*_)?(?:created|updated|modified)", re.I)
-_REQUEST_KEY = re.compile(r"(?:request|attempt|invocation)_?id", re.I)
+_MEASURE_KEY = re.compile(r"(?:.*_)?(?:latency_ms|elapsed|elapsed_ms|elapsed_s|took|took_ms)", re.I)
+_DURATION_KEY = re.compile(r"(?:.*_)?duration(?:_ms|_s)?", re.I)
+_REQUEST_KEY = re.compile(r"(?:request|attempt|invocation)_?id|etag", re.I)
+_TRACE_KEY = re.compile(r"(?:trace|span|correlation)_?id|nonce|x-request-id|traceparent", re.I)
+_CREDENTIAL_KEY = re.compile(
+    r"(?:access_|refresh_|auth_|id_|session_|api_)?token|authorization|signature|cookie|api_key", re.I
+)
+_VOLATILE_KEYS = (_TIME_KEY, _MEASURE_KEY, _DURATION_KEY, _REQUEST_KEY, _TRACE_KEY, _CREDENTIAL_KEY)
+_EXPIRY_KEY = re.compile(r"(?:.*_)?expires(?:_at)?", re.I)
+
+_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[T ]?\d\d:\d\d.*)?|1\d{9}(?:\d{3}(?:\d{3})?)?(?:\.\d+)?|\d\d?:\d\d:\d\d(?:[.,]\d+)?"
+    r"|(?:[A-Z][a-z]{2,8},? )?(?:\d\d? [A-Z][a-z]{2,8}|[A-Z][a-z]{2,8} +\d\d?),? .*\d\d:\d\d.*|just now|.* ago"
+)
+_EXACT_TIME = re.compile(r".*\d\d:\d\d:\d\d.*|1\d{9}(?:\d{3}(?:\d{3})?)?(?:\.\d+)?")
+_DURATION = re.compile(
+    r"(?:\d+(?:[.,]\d+)? ?(?:[nuµm]?s|secs?|seconds?|m|mins?|minutes?|h|hours?),? ?)+|\d+:\d\d(?::\d\d)?(?:[.,]\d+)?"
+)
+_MEASURED_DURATION = re.compile(r"\d+[.,]\d+ ?(?:[nuµm]?s|secs?|seconds?)|\d+ ?[nuµm]s|\d+:\d\d:\d\d[.,]\d+")
+_CREDENTIAL = re.compile(r"(?:[A-Z][a-z]+ )?(?:(?=.*\d)(?=.*[A-Za-z])[\w.~+/=:-]{8,}|[\w.~+/=:-]{24,})|\w+=\S{8,}.*")
+MIN_EPOCH = 1_000_000_000
+"""A number below this is no time: it counts something."""
 _ID_KEY = re.compile(r"(?:.*[_-])?(?:id|uuid|guid|key|ref)|.*(?:Id|Uuid|Key|Ref)|(?:call|invoice|order)_?number", re.A)
 
 _NUMBERS_AND_NEGATIONS = re.compile(
@@ -80,30 +97,46 @@ def parse_ignore_rules(ignored: Iterable[str], patterns: Iterable[str]) -> Ignor
 
 @lru_cache(maxsize=65_536)
 def is_volatile_key(key: str) -> bool:
-    """Whether a member of this name differs from run to run without any meaning."""
-    return _VOLATILE_KEY.fullmatch(key) is not None
+    """Whether a member of this name may differ from run to run without any meaning. Its value decides."""
+    return any(pattern.fullmatch(key) for pattern in _VOLATILE_KEYS)
 
 
-@lru_cache(maxsize=65_536)
-def _may_name_things(key: str) -> bool:
-    return _KEY_OF_THINGS_OR_TIMES.fullmatch(key) is not None or _REQUEST_KEY.fullmatch(key) is not None
+def is_volatile(key: str, value: Any, *, is_argument: bool) -> bool:
+    """Whether a member differs from run to run without any meaning, by its name and by the shape of its value.
 
-
-def is_volatile(key: str, value: Any) -> bool:
-    """Whether a member differs from run to run without any meaning.
-
-    Under a name like ``created``, an object, a list or an id is what was created, and no time. A request's id that is
-    random is compared by its role, because a later call may name the request.
+    A random id of a request is compared by its role, because a later call may name the request. What a call is given
+    is volatile only if it is a random id of a trace, or a random credential: the agent chose all else.
     """
-    if not is_volatile_key(key):
+    if not is_volatile_key(key) or isinstance(value, bool | dict | list) or value is None:
         return False
-    if not _may_name_things(key):
-        return True
-    if isinstance(value, str):
-        is_request = _REQUEST_KEY.fullmatch(key) is not None
-        words = find_words(value)
-        return not any(kind == "random" if is_request else id_hash for _, _, (_, kind, id_hash) in words)
-    return not isinstance(value, dict | list)
+    if _CREDENTIAL_KEY.fullmatch(key):
+        return isinstance(value, str) and _CREDENTIAL.fullmatch(value) is not None
+    if _TRACE_KEY.fullmatch(key) or _REQUEST_KEY.fullmatch(key):
+        has_random_id = any(kind == "random" for _, _, (_, kind, _) in find_words(str(value)))
+        is_trace = _TRACE_KEY.fullmatch(key) is not None
+        return is_trace if has_random_id else not is_argument
+    return not is_argument and _is_measurement(key, value)
+
+
+def _is_measurement(key: str, value: float | str) -> bool:
+    """Whether a program read the value from a clock."""
+    if _TIME_KEY.fullmatch(key):
+        return value >= MIN_EPOCH if isinstance(value, int | float) else _is_time(key, value)
+    if _MEASURE_KEY.fullmatch(key):
+        return not isinstance(value, str) or _DURATION.fullmatch(value) is not None
+    return _is_measured(key, value)
+
+
+def _is_time(key: str, text: str) -> bool:
+    """Whether a text is a time. A day or a month at which something expires is a fact."""
+    return (_EXACT_TIME if _EXPIRY_KEY.fullmatch(key) else _TIME).fullmatch(text) is not None
+
+
+def _is_measured(key: str, duration: float | str) -> bool:
+    """Whether a duration was measured. That of a film or a route is a whole number of seconds, or of minutes."""
+    if isinstance(duration, str):
+        return _MEASURED_DURATION.fullmatch(duration) is not None
+    return duration % (1000 if key.lower().endswith("_ms") else 1) != 0
 
 
 class NormalizedText(NamedTuple):
@@ -223,9 +256,14 @@ _PROCESS_KEY = re.compile(r"p?pid|process_?id|.*_pid|load_average|seed|random_se
 _ARGUMENT_MEMBERS = frozenset({"input", "query", "task", "value", "action"})
 
 
+def is_in_argument(path: tuple[str, ...]) -> bool:
+    """Whether the value at ``path`` is part of what a call is given."""
+    return len(path) > 1 and path[1] in _ARGUMENT_MEMBERS
+
+
 def is_noise_member(path: tuple[str, ...]) -> bool:
     """Whether a member of an answer is noise by its name: a header of HTTP, the id of a process, a seed."""
-    return path[1:2] != () and path[1] not in _ARGUMENT_MEMBERS and _is_noise_name(path[-2], path[-1])
+    return len(path) > 1 and not is_in_argument(path) and _is_noise_name(path[-2], path[-1])
 
 
 @lru_cache(maxsize=65_536)
@@ -250,11 +288,13 @@ def drop_ignored(value: Any, rules: IgnoreRules, path: tuple[str, ...], excluded
     if len(path) > MAX_CLEANED_LEVELS:
         return value
     if isinstance(value, dict):
-        is_argument = len(path) > 1 and path[1] in _ARGUMENT_MEMBERS
+        is_argument = is_in_argument(path)
         names = tuple(value)
         ignored_names, doubtful_names = _select_ignored_names(names, excluded, "" if is_argument else path[-1])
         if doubtful_names:
-            ignored_names = ignored_names.union(name for name in doubtful_names if is_volatile(name, value[name]))
+            ignored_names = ignored_names.union(
+                name for name in doubtful_names if is_volatile(name, value[name], is_argument=is_argument)
+            )
         if rules.ignored_paths:
             ignored_names = ignored_names.union(key for key in value if rules.ignores((*path, key)))
         if has_id_names(names):
@@ -283,13 +323,8 @@ def _select_ignored_names(
     names: tuple[str, ...], excluded: frozenset[str], container: str
 ) -> tuple[frozenset[str], Sequence[str]]:
     """Return the names that are ignored, and those whose values decide. ``container`` is empty in arguments."""
-    by_value = [name for name in names if name not in excluded and is_volatile_key(name) and _may_name_things(name)]
-    ignored = frozenset(
-        name
-        for name in names
-        if name in excluded or is_volatile_key(name) or (container and _is_noise_name(container, name))
-    )
-    return ignored.difference(by_value), by_value
+    ignored = frozenset(name for name in names if name in excluded or (container and _is_noise_name(container, name)))
+    return ignored, [name for name in names if name not in ignored and is_volatile_key(name)]
 
 
 @lru_cache(maxsize=4_096)

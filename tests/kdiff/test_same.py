@@ -130,3 +130,45 @@ def test_sub_agents_that_ran_side_by_side_may_stand_in_any_order(new_script, com
 
     cities = ["Rome", "Oslo", "Bern", "Riga", "Cork", "Lyon", "Graz", "Pisa", "York", "Nice"]
     assert compare_events(run("a", cities), run("b", cities[::-1])).verdict.kind is VerdictKind.SAME
+
+
+CHOSEN_ARGUMENTS = [
+    ("duration", 30, 480), ("duration_ms", 1000, 9001), ("token", "BTC", "ETH"), ("signature", "valid", "invalid"),
+    ("expires_at", "2026-03-01T10:00:00Z", "2027-03-01T10:00:00Z"), ("updated", "yes", "no"), ("updated", True, False),
+    ("ts", 5, 6), ("request_id", 17, 42),
+]  # fmt: skip
+FACTS_OF_ANSWERS = [
+    ("updated", True, False), ("updated", 3, 0), ("updated", "3 rows", "0 rows"), ("modified", 1, 0),
+    ("rows_updated", 3, 0), ("created", True, False), ("signature", "valid", "invalid"), ("signature", "Ann", "Bob"),
+    ("token", None, "abc"), ("expires", "12/27", "12/29"), ("now", "Song A", "Song B"), ("duration", 3600, 5400),
+    ("duration_ms", 215_000, 180_000), ("completed_at", None, "2026-01-15T14:00:07Z"),
+]  # fmt: skip
+NOISE_OF_ANSWERS = [
+    ("updated", "2026-01-15T14:00:07Z", "2026-01-18T09:10:11Z"), ("created_at", 1_768_485_600, 1_768_744_800),
+    ("created_at", "Thu, 15 Jan 2026 14:00:07 GMT", "Sun, 18 Jan 2026 09:10:11 GMT"), ("duration", 0.31, 1.74),
+    ("duration_ms", 312, 1743), ("duration", "0.31s", "1.74s"), ("took_ms", 3, 4), ("elapsed", "3 s", "1 min 2 s"),
+    ("access_token", "eyJhbGciOiJIUzI1NiJ9.e30.x1", "eyJhbGciOiJIUzI1NiJ9.e31.y2"), ("trace_id", "t1", "t2"),
+    ("expires_at", 1_768_485_600, 1_768_744_800), ("updated_at", "3 minutes ago", "just now"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "a", "b"), CHOSEN_ARGUMENTS)
+def test_what_a_call_is_given_under_a_volatile_name_is_compared(new_script, compare_events, name, a, b):
+    sessions = [new_script(each).calls("set_up", {name: value}).ends().events for each, value in (("a", a), ("b", b))]
+    assert compare_events(*sessions).verdict.kind is not VerdictKind.SAME
+
+
+@pytest.mark.parametrize(("name", "a", "b"), FACTS_OF_ANSWERS)
+def test_a_fact_under_a_volatile_name_is_compared(new_script, compare_events, name, a, b):
+    sessions = [
+        new_script(each).calls("set_up", {}, {name: value}).ends().events for each, value in (("a", a), ("b", b))
+    ]
+    assert compare_events(*sessions).verdict.kind is not VerdictKind.SAME
+
+
+@pytest.mark.parametrize(("name", "a", "b"), NOISE_OF_ANSWERS)
+def test_a_value_with_the_shape_of_a_time_or_a_credential_is_volatile(new_script, compare_events, name, a, b):
+    sessions = [
+        new_script(each).calls("set_up", {}, {name: value}).ends().events for each, value in (("a", a), ("b", b))
+    ]
+    assert compare_events(*sessions).verdict.kind is VerdictKind.SAME
