@@ -19,7 +19,8 @@ _EPOCH = r"1[5-9]\d{8}(?:\d{3}(?:\d{3})?)?(?:\.\d+)?"
 _MACHINE_TIME = re.compile(rf"{_EPOCH}|(?!{_WHOLE_MINUTE}\Z){_CLOCK}")
 _LETTERS_AND_DIGITS = r"(?=\d*[a-z])(?=[a-z]*\d)"
 _RANDOM_ID = re.compile(
-    rf"(?:[a-z]+[_-])*(?:{_LETTERS_AND_DIGITS}(?:[0-9a-f]{{12,}}|[a-z0-9]{{16,}})|0x[0-9a-f]{{6,}}|{_UUID})|(?:[a-z]+[_-])+\d{{12,}}"
+    rf"(?:[a-z]+[_-])*(?:(?!0x){_LETTERS_AND_DIGITS}(?:[0-9a-f]{{12,}}|[a-z0-9]{{16,}})|{_UUID})|(?:[a-z]+[_-])+\d{{12,}}"
+    r"|0x(?:[0-9a-f]{40}|[0-9a-f]{64}|(?:0000)?(?:7f|5[56])[0-9a-f]{10})"  # an account of a chain, an address in memory
 )
 _PREFIXED_UUID = re.compile(rf"(?P<prefix>(?:[A-Za-z]+[_-])*)(?P<uuid>{_UUID}|[0-9a-f]{{32}})", re.I)
 _SEPARATORS = re.compile(r"[.:+]")
@@ -28,12 +29,18 @@ MIN_RANDOM_CHARS = 6
 _K8S = "[bcdfghjklmnpqrstvwxz2456789]"
 _POD = re.compile(rf"(?:[a-z0-9]+-)+?{_K8S}{{8,10}}-{_K8S}{{5}}")
 _GENERATED_PART = re.compile(
-    r"(?<=/)(?:tmp(?:[a-z0-9_]{8}|(?=[a-z_]*[0-9])[a-z0-9_]{4,}|\.[A-Za-z0-9]{6,})|(?:pytest-|go-build|run-)?[0-9]+(?=/|\Z)"
-    rf"|{_UUID}|[0-9a-z_]{{28,}})|(?<=[/._-])(?:(?=[0-9]*[A-Za-z])(?=[A-Za-z]*[0-9])[A-Za-z0-9]{{6,}}|[0-9]{{10,}})(?=[/.]|\Z)"
+    r"(?<=/)(?:tmp(?:[a-z0-9_]{8}|(?=[a-z_]*[0-9])[a-z0-9_]{4,}|\.[A-Za-z0-9]{6,})|(?:pytest-|go-build|run-)[0-9]+(?=/|\Z)"
+    rf"|{_UUID}|[0-9a-z_]{{28,}})|(?<=[/._-])(?:(?=[0-9]+[A-Za-z]+[0-9]|[A-Za-z]+[0-9]+[A-Za-z])[A-Za-z0-9]{{6,}}|[0-9]{{10,}})(?=[/.]|\Z)"
 )
 """The part of a temporary path that a program made up. The names around it were chosen."""
-_QUANTITY = re.compile(r"\d{1,4}[A-Za-z]{1,4}|\d+[G-Zg-z][A-Za-z]{0,3}|(?:\d+[dhms])+")
-"""A number with its unit, such as 512Mi or 2h30m. It is no id."""
+_NO_ID = re.compile(
+    r"\d{1,4}[A-Za-z]{1,4}|\d+(?![a-f]+\Z)[A-Za-z]{1,4}|(?:\d+[dhms])+"  # with a unit: 512Mi, 12000EUR, 2h30m
+    r"|(?:EUR|USD|GBP|JPY|CHF|CAD|AUD|NZD|CNY|INR|KRW|BRL|MXN|SEK|NOK|DKK|PLN|CZK|TRY|ZAR|SGD|HKD)\d+"
+    r"|(?![A-Z0-9]{6}\Z)(?:[A-Za-z]+[_-])*[A-Za-z]+\d{1,3}"  # a numbered name: feature1, case_12. EHGLP3 is a booking
+    r"|(?i:CVE-.*)|.*\d\.\d.*|(?:[A-Z]{1,2}\d?-?)?(?:19|20)\d\d|E\d{4}"  # 2.0.0-beta2, Q3-2024, FY2026, E1001
+    r"|0[xX][0-9A-Fa-f]+|\d[eE]\d{1,3}"
+)
+"""A quantity or a name that was chosen. Such a word is no id."""
 _PLACEHOLDERS = {"clock": "<time>", "random": "<id>", "named": "<name>"}
 
 
@@ -70,6 +77,9 @@ def find_words(text: str) -> Iterator[tuple[int, int, ClassifiedWord]]:
 
 def _find_words_and_temp_paths(text: str) -> Iterator[tuple[int, int, ClassifiedWord]]:
     for match in _WORD_OR_TEMP_PATH.finditer(text):
+        if match[0].startswith("/"):
+            yield from _find_generated_parts(match.start(), match[0])
+            continue
         yield from _find_parts(match.start(), match[0], classify_word(match[0]))
 
 
@@ -110,9 +120,7 @@ def _find_words(text: str) -> Iterator[tuple[int, int, ClassifiedWord]]:
 
 @lru_cache(maxsize=16_384)
 def classify_word(word: str) -> ClassifiedWord:
-    """Return the kind of a word that holds a digit, or a temporary path."""
-    if word.startswith("/"):
-        return _classify_temp_path(word)
+    """Return the kind of a word that holds a digit."""
     stem = word.rstrip(".:+-")
     kind = _find_kind(stem)
     noise = find_noise_word(stem) if kind != "clock" else None
@@ -128,12 +136,12 @@ def classify_word(word: str) -> ClassifiedWord:
     return (_PLACEHOLDERS[kind] + word[len(stem) :], kind, hash_id(stem, kind) if is_id else 0)
 
 
-def _classify_temp_path(path: str) -> ClassifiedWord:
-    """Replace what was made up in a temporary path. A path that was chosen as a whole is no id."""
-    parts = tuple(_GENERATED_PART.findall(path))
-    if not parts:
-        return (path, "", 0)
-    return (_GENERATED_PART.sub("<tmp>", path), "random", hash_id("/".join(parts), "random"))
+def _find_generated_parts(start: int, path: str) -> Iterator[tuple[int, int, ClassifiedWord]]:
+    """Find what was made up in a temporary path. A part that is a random id elsewhere too is the same id here."""
+    for match in _GENERATED_PART.finditer(path):
+        part = match[0]
+        id_hash = classify_word(part)[2] if _RANDOM_ID.fullmatch(part.lower()) else hash_id(part, "random")
+        yield start + match.start(), start + match.end(), ("<tmp>", "random", id_hash)
 
 
 @lru_cache(maxsize=16_384)
@@ -156,7 +164,7 @@ def _find_kind(stem: str) -> str:
         return "random"
     last_part = stem[max(stem.rfind("_"), stem.rfind("-")) + 1 :]
     is_name = len(last_part) > 3 and last_part.isascii() and last_part.isalnum() and not last_part.isalpha()
-    return "named" if is_name and stem.lower() != stem.upper() and not _QUANTITY.fullmatch(stem) else ""
+    return "named" if is_name and stem.lower() != stem.upper() and not _NO_ID.fullmatch(stem) else ""
 
 
 def hash_id(name: str, kind: str = "named") -> int:

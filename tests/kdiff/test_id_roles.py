@@ -401,3 +401,38 @@ def test_the_ids_of_a_models_own_calls_make_no_difference(compare_events):
         return script.calls("web_search", {"q": "x", "id": asked["id"]}, "ok").ends().events
 
     assert compare_events(run("a"), run("b")).verdict.kind is VerdictKind.SAME
+
+
+CHOSEN_WORDS = [
+    ("feature1", "feature2"), ("test_case1", "test_case2"), ("SEV1", "SEV3"), ("HTTP200", "HTTP201"),
+    ("int64", "int32"), ("EUR4500", "EUR9500"), ("12000EUR", "15000EUR"), ("CVE-2024-1234", "CVE-2023-9999"),
+    ("2.0.0-beta2", "1.0.0-beta1"), ("Q3-2024", "Q4-2025"), ("FY2026", "FY2025"), ("E1001", "E2002"),
+    ("0xff0000", "0x00ff00"), ("/tmp/data/2024", "/tmp/data/2025"), ("/tmp/acme2024.csv", "/tmp/acme2025.csv"),
+]  # fmt: skip
+MADE_UP_WORDS = [
+    ("ord_71a9", "ord_82b3"), ("user_mia_3668", "user_mia_4921"), ("ZFA04Y", "K1NW8N"), ("EHGLP3", "VAAOX7"), ("1234567a", "7654321b"),  # noqa: E501
+    ("0x7f3a5c2b1d90", "0x7f1122334455"), ("/tmp/pytest-12/out", "/tmp/pytest-13/out"),
+    ("/tmp/tmpab3x9k2_/out", "/tmp/tmp1qz8r4w0/out"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("a", "b"), CHOSEN_WORDS)
+def test_a_chosen_word_with_digits_is_no_id(new_script, compare_events, a, b):
+    sessions = [new_script("s").calls("check", {}, f"It was {word} then").ends().events for word in (a, b)]
+    assert compare_events(*sessions).verdict.kind is not VerdictKind.SAME
+
+
+@pytest.mark.parametrize(("a", "b"), MADE_UP_WORDS)
+def test_a_made_up_word_with_digits_is_an_id(new_script, compare_events, a, b):
+    sessions = [new_script("s").calls("check", {}, f"It was {word} then").ends().events for word in (a, b)]
+    assert compare_events(*sessions).verdict.kind is VerdictKind.SAME
+
+
+def test_an_id_in_a_temporary_path_is_the_id_that_was_read(new_script, compare_events):
+    ids = ["3f2a1b4c-1111-4222-8333-444455556666", "9c2a1b4c-1111-4222-8333-444455556666"]
+    rows = [{"id": each, "name": name} for each, name in zip(ids, ("Ann", "Bob"), strict=True)]
+    sessions = [
+        new_script("s").calls("list", {}, rows).calls("bash", {"command": f"rm -rf /tmp/{each}"}).ends().events
+        for each in ids
+    ]
+    assert compare_events(*sessions).verdict.kind is not VerdictKind.SAME
