@@ -174,6 +174,8 @@ def _replace_words(text: str, *, should_mask_noise: bool) -> NormalizedText:
     for start, end, (placeholder, kind, id_hash) in find_words(text):
         if not kind or (kind == "noise" and not should_mask_noise and not id_hash):
             continue
+        if kind == "clock" and not should_mask_noise and text[start:end].isdecimal():
+            continue  # an account, an amount, or a time that was chosen
         if kind == "named":
             names.append((len(pieces) + 1, text[start:end]))
         pieces += (text[position:start], placeholder)

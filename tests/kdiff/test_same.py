@@ -172,3 +172,11 @@ def test_a_value_with_the_shape_of_a_time_or_a_credential_is_volatile(new_script
         new_script(each).calls("set_up", {}, {name: value}).ends().events for each, value in (("a", a), ("b", b))
     ]
     assert compare_events(*sessions).verdict.kind is VerdictKind.SAME
+
+
+@pytest.mark.parametrize("name", ["account", "amount", "isbn", "at"])
+def test_a_number_in_an_argument_is_no_time(new_script, compare_events, name):
+    sessions = [
+        new_script("s").calls("transfer", {name: number}).ends().events for number in (1_723_456_789, 1_823_456_789)
+    ]
+    assert compare_events(*sessions).verdict.kind is not VerdictKind.SAME
