@@ -100,7 +100,7 @@ def find_end_error(end: Step) -> str:
     """Return the error of a session's end: as recorded, or what its result states; an empty text if there is none."""
     if end.error is not None:
         return format_payload_value(end.error)
-    return find_error_in_answer("tool_call", None, end.event.payload.get("result")) or ""
+    return find_error_in_answer("tool_call", None, end.event.payload.get("result"), lambda: None) or ""
 
 
 def find_last_errors(lane_steps: Sequence[Step]) -> list[Step]:

@@ -38,7 +38,7 @@ _decoder = msgspec.json.Decoder()
 def has_answer_failed(kind: str, payload: PartialPayload) -> bool:
     """Whether a call says at its end, or the answer of a tool call, a retrieval or a delegation, that it failed."""
     if payload.finish_reason in ("failed", "cancelled") and kind in CALLS_WITH_FINISH:
-        return payload.finish_reason == "failed"
+        return bool(payload.finish_reason == "failed")
     if kind not in ANSWER_FIELDS:
         return False
     answer: object = payload.output
