@@ -150,9 +150,9 @@ def _find_in_text(text: str, depth: int, read: ContentRead | None) -> str | None
         value = _parse(text)
         if isinstance(value, dict | list):
             error = _find_in_value(value, depth - 1, read)
-            if read is None or not read.prints_content or error is None:
-                return error
-            return error if find_error_in_read_text(f"Error: {error}", read) else None
+            if error is not None and read is not None and read.prints_content:
+                return error if find_error_in_read_text(f"Error: {error}", read) else None  # else it was read
+            return error
     if not start:
         return None
     return find_error_in_text(text) if read is None else find_error_in_read_text(text, read)
