@@ -15,6 +15,7 @@ from ..reading.normalize import (
     is_rewording,
     is_volatile,
     is_volatile_key,
+    may_be_id,
     normalize_text,
     parse_json_text,
     to_text,
@@ -269,7 +270,8 @@ def is_same_text(a: str, b: str, context: ComparisonContext, key: str) -> bool:
         return True
     texts = unify_clocks(a, b) if context.has_noise and a != b else (a, b)
     text_a, text_b = (normalize_text(text, context.rules, should_mask_noise=context.has_noise) for text in texts)
-    if is_id_key(key) and (text_a.form != text_b.form or not text_a.id_hashes) and " " not in a + b:
+    is_id = may_be_id(key, a) and may_be_id(key, b) and " " not in a + b
+    if is_id and (text_a.form != text_b.form or not text_a.id_hashes):
         matches = context.match_ids((hash_id(a),), (hash_id(b),))
     else:
         matches = text_a.form == text_b.form and context.match_ids(text_a.id_hashes, text_b.id_hashes)

@@ -14,7 +14,8 @@ _WORD_OR_TEMP_PATH = re.compile(
 _TEMP_FOLDERS = ("/tmp/", "/var/folders/", "/run/user/")  # noqa: S108  looked for, not written to
 _UUID = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 _CLOCK = r"\d{4}-\d\d-\d\d[T ]?\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"
-_WHOLE_MINUTE = r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::00(?:\.0+)?)?(?:Z|[+-]\d\d:?\d\d)?"
+_WHOLE_MINUTE = r"\d{4}-\d\d-\d\dT(?:\d\d:\d\d(?::00(?:\.0+)?)?|\d\d:59:59(?:\.9+)?)(?:Z|[+-]\d\d:?\d\d)?"
+"""A time that was chosen: a whole minute, or the end of an hour or a day."""
 _EPOCH = r"1[5-9]\d{8}(?:\d{3}(?:\d{3})?)?(?:\.\d+)?"
 _MACHINE_TIME = re.compile(rf"{_EPOCH}|(?!{_WHOLE_MINUTE}\Z){_CLOCK}")
 _LETTERS_AND_DIGITS = r"(?=\d*[a-z])(?=[a-z]*\d)"

@@ -48,6 +48,9 @@ _CREDENTIAL = re.compile(r"(?:[A-Z][a-z]+ )?(?:(?=.*\d)(?=.*[A-Za-z])[\w.~+/=:-]
 MIN_EPOCH = 1_000_000_000
 """A number below this is no time: it counts something."""
 _ID_KEY = re.compile(r"(?:.*[_-])?(?:id|uuid|guid|key|ref)|.*(?:Id|Uuid|Key|Ref)|(?:call|invoice|order)_?number", re.A)
+_KIND_KEY = re.compile(r"(?:.*[_-])?(?:category|status|type|role|priority)(?:_id|Id)")
+"""The number of one of a few kinds, and no fresh id."""
+_NAME_KEY = re.compile(r"(?:.*[_-])?(?:key|ref)|.*(?:Key|Ref)", re.A)
 
 _NUMBERS_AND_NEGATIONS = re.compile(
     r"\d+(?:[.,:]\d+)*|\b(?:no|not|never|none|without|cannot|can't|don't|doesn't|won't|didn't)\b", re.I
@@ -278,7 +281,12 @@ def _is_noise_name(container: str, name: str) -> bool:
 @lru_cache(maxsize=65_536)
 def is_id_key(key: str) -> bool:
     """Whether a member of this name holds an id."""
-    return _ID_KEY.fullmatch(key) is not None
+    return _ID_KEY.fullmatch(key) is not None and _KIND_KEY.fullmatch(key) is None
+
+
+def may_be_id(key: str, text: str) -> bool:
+    """Whether a text is an id by its member's name. Under ``key`` and ``ref``, a word without a digit is a name."""
+    return is_id_key(key) and (_NAME_KEY.fullmatch(key) is None or not text.isascii() or any(map(str.isdigit, text)))
 
 
 def drop_ignored(value: Any, rules: IgnoreRules, path: tuple[str, ...], excluded: frozenset[str] = frozenset()) -> Any:

@@ -410,7 +410,8 @@ CHOSEN_WORDS = [
     ("0xff0000", "0x00ff00"), ("/tmp/data/2024", "/tmp/data/2025"), ("/tmp/acme2024.csv", "/tmp/acme2025.csv"),
 ]  # fmt: skip
 MADE_UP_WORDS = [
-    ("ord_71a9", "ord_82b3"), ("user_mia_3668", "user_mia_4921"), ("ZFA04Y", "K1NW8N"), ("EHGLP3", "VAAOX7"), ("1234567a", "7654321b"),  # noqa: E501
+    ("ord_71a9", "ord_82b3"), ("user_mia_3668", "user_mia_4921"), ("ZFA04Y", "K1NW8N"), ("EHGLP3", "VAAOX7"),
+    ("1234567a", "7654321b"),
     ("0x7f3a5c2b1d90", "0x7f1122334455"), ("/tmp/pytest-12/out", "/tmp/pytest-13/out"),
     ("/tmp/tmpab3x9k2_/out", "/tmp/tmp1qz8r4w0/out"),
 ]  # fmt: skip
@@ -434,5 +435,23 @@ def test_an_id_in_a_temporary_path_is_the_id_that_was_read(new_script, compare_e
     sessions = [
         new_script("s").calls("list", {}, rows).calls("bash", {"command": f"rm -rf /tmp/{each}"}).ends().events
         for each in ids
+    ]
+    assert compare_events(*sessions).verdict.kind is not VerdictKind.SAME
+
+
+@pytest.mark.parametrize(
+    ("name", "a", "b"),
+    [("ref", "main", "dev"), ("key", "production", "staging"), ("category_id", 3, 9), ("status_id", 1, 5)],
+)
+def test_a_name_or_a_kind_under_the_name_of_an_id_is_compared(new_script, compare_events, name, a, b):
+    sessions = [
+        new_script("s").calls("get", {}, {name: each}).calls("deploy", {name: each}).ends().events for each in (a, b)
+    ]
+    assert compare_events(*sessions).verdict.kind is not VerdictKind.SAME
+
+
+def test_the_end_of_a_day_is_a_chosen_time(new_script, compare_events):
+    sessions = [
+        new_script("s").calls("task.create", {"due": f"{year}-01-31T23:59:59"}).ends().events for year in (2026, 2027)
     ]
     assert compare_events(*sessions).verdict.kind is not VerdictKind.SAME
