@@ -5,7 +5,7 @@ The rules hold for what tools answer, not for what an agent asks for. ``docs/kdi
 
 import re
 import unicodedata
-from collections.abc import Set
+from collections.abc import Callable, Set
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 TEXT_EDGE = "\x02"
 """The character that stands before and after each text of a payload that is written as one text."""
+ID_EDGE = "\x03"
+"""The character that stands before and after a piece that a later step may name: an id, whatever its letters are."""
 _LINE = rf"(?<![^\n{TEXT_EDGE}])"
 """The beginning of a line."""
 _END = rf"(?![^\n{TEXT_EDGE}])"
@@ -24,13 +26,14 @@ _HMS = r"\d\d:\d\d:\d\d"
 _EPHEMERAL_PORT = (
     r"(?:3276[89]|327[7-9]\d|32[89]\d\d|3[3-9]\d{3}|[45]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"
 )
-_NUMBER = r"\d[\d,]*(?:\.\d+)?"
+_NUMBER = r"\d[\d,]*+(?:\.\d++)?"
 _NOT_ZERO_SECONDS = r"(?!\d\d?:\d\d:00(?:\.0+)?\Z)"
 _COUNTED = (
     "it|iters?|req|reqs|requests?|ops?|rows?|records?|files?|tests?|tok|tokens?|steps?|samples?|examples?|items?|docs?"
     "|lines?|msgs?|messages?|events?|queries|txns?|frames?|images?|batch(?:es)?|packets?|calls?"
 )
 """What a rate may count."""
+_BAR = r"(?:\[(?=[.\- ]*+[=#>])[=>#.\- ]{3,}+\]|\|[█▏▎▍▌▋▊▉#\- ]{3,}+\|)"
 _SECONDS = r"(?:s|secs?|seconds?)"
 _SMALL_TIME = r"(?:ns|us|ms|nanoseconds?|microseconds?|milliseconds?|msecs?)"
 
@@ -41,7 +44,7 @@ HTTP_HEADERS = (
     "x-amzn?-[a-z-]+", "x-github-request-id", "x-ratelimit-(?:remaining|reset|used)", "report-to", "nel", "request-id",
 )  # fmt: skip
 """Headers of an HTTP answer that differ from request to request, wherever they stand. Patterns, in lower case."""
-GENERAL_HEADERS = ("date", "age", "expires", "via", "keep-alive", "retry-after", "connection")
+GENERAL_HEADERS = ("date", "age", "expires", "via", "keep-alive", "connection")
 """Headers whose names mean something else outside of an HTTP answer."""
 
 
@@ -52,17 +55,45 @@ class NoiseRule(NamedTuple):
         name: what is masked, as the docs call it.
         hint: what stands in whatever the pattern matches, in upper or lower case; for Hyperscan.
         pattern: what is replaced.
-        replacement: what stands in its place, as ``re.sub`` takes it.
+        replacement: what stands in its place, as ``re.sub`` takes it. A function decides by more than the pattern.
     """
 
     name: str
     hint: str
     pattern: re.Pattern[str]
-    replacement: str
+    replacement: str | Callable[[re.Match[str]], str]
 
 
-def _rule(name: str, hint: str, pattern: str, replacement: str) -> NoiseRule:
+def _rule(name: str, hint: str, pattern: str, replacement: str | Callable[[re.Match[str]], str]) -> NoiseRule:
     return NoiseRule(name, hint, re.compile(pattern), replacement)
+
+
+_PROGRESS = re.compile(
+    r"\d ?%|[█━▓⠀-⣿]|[#=.]{3}|-{3}|\d ?[kKMG]i?B ?/|^\W*[|/\\\x00-]\s*$|\s[|/\\\x00-]\s*$"
+    r"|^(?!.*(?i:fail|error)).*?\b\d+/\d+\b",
+    re.S,
+)
+"""What stands in a line that only shows how far a program got: a share, a bar, sizes, a count, or a spinner alone."""
+
+
+def _drop_progress(match: re.Match[str]) -> str:
+    return "" if _PROGRESS.search(match[0].rstrip("\r")) else match[0]
+
+
+_SHORT_HASH = r"(?=[0-9]*[a-f])[0-9a-f]{7,11}"
+"""An abbreviated hash of git. A longer one is an id anyway, and digits alone may be a number."""
+_SHORT_HASHES = re.compile(rf"\b{_SHORT_HASH}\b(?=\]?\Z|\.\.)")
+
+
+def _mark_hashes(match: re.Match[str]) -> str:
+    return _SHORT_HASHES.sub(rf"{ID_EDGE}\g<0>{ID_EDGE}", match[0])
+
+
+_GENERAL_HEADER = re.compile(rf"(?<=\n)((?: +|< )?(?i:{'|'.join(GENERAL_HEADERS)})): [^\n]*")
+
+
+def _mask_general_headers(match: re.Match[str]) -> str:
+    return _GENERAL_HEADER.sub(r"\1: <value>", match[0])
 
 
 CONTROL_RULES = (
@@ -77,17 +108,20 @@ CONTROL_RULES = (
     _rule(
         "overwritten progress",
         r"\r",
-        rf"[^\r\n{TEXT_EDGE}]*"
-        r"(?:\d ?%|\d+/\d+|[#=.█━▓⠀-⣿|/\\\x00-]|\d ?[kKMG]i?B?\b)"
-        rf"[^\r\n{TEXT_EDGE}]*\r+(?=[^\r\n{TEXT_EDGE}])",
-        "",
+        rf"(?<![^\r\n{TEXT_EDGE}])[^\r\n{TEXT_EDGE}]*+\r++(?=[^\r\n{TEXT_EDGE}])",
+        _drop_progress,
     ),
 )
 """Rules for characters that steer a terminal. They come first."""
 
 SPACE_RULES = (
-    _rule("line ends of Windows", r"\r\n", r"\r+\n", "\n"),
-    _rule("space at the end", rf"\s[\n{TEXT_EDGE}]", rf"[ \t]+(?=\n)|\s+(?={TEXT_EDGE}|\Z)", ""),
+    _rule("line ends of Windows", r"\r\n", r"(?<!\r)\r++\n", "\n"),
+    _rule(
+        "space at the end",
+        rf"\s[\n{TEXT_EDGE}]",
+        rf"(?<!\s)\s++(?={TEXT_EDGE}|\Z)|(?<![ \t])[ \t]++(?=\n)",
+        "",
+    ),
 )
 """Rules for space that nobody sees. They hold for arguments too."""
 
@@ -96,7 +130,7 @@ TEXT_RULES = (
     _rule(
         "dates of HTTP and mail",
         r"\d\d:\d\d:\d\d (?:GMT|UTC|[+-]\d{4})",
-        rf"{_DAY}, \d\d? {_MONTH} \d{{4}} {_HMS} (?:GMT|UTC|[+-]\d{{4}})",
+        rf"{_DAY}, \d\d? {_MONTH} \d{{4}} (?!\d\d:\d\d:00){_HMS} (?:GMT|UTC|[+-]\d{{4}})",
         "<time>",
     ),
     _rule(
@@ -108,7 +142,7 @@ TEXT_RULES = (
     _rule(
         "dates of `date` and of logs",
         r"\d \d\d:\d\d:\d\d",
-        rf"(?:{_DAY} )?\b{_MONTH} +\d\d? {_HMS}(?:\.\d+)?(?: [AP]M)?(?: [A-Z]{{3,4}})?(?: \d{{4}})?\b",
+        rf"(?<!expire date: )(?<!start date: )(?:{_DAY} )?\b{_MONTH} +\d\d? (?!\d\d:\d\d:00){_HMS}(?:\.\d+)?(?: [AP]M)?(?: [A-Z]{{3,4}})?(?: \d{{4}})?\b",  # noqa: E501  one pattern
         "<time>",
     ),
     _rule(
@@ -155,18 +189,28 @@ TEXT_RULES = (
         rf"|\d{{4}}-\d\d-\d\d \d\d:\d\d(?::\d\d(?:\.\d+)?)?(?: [+-]\d{{4}})?|<time>)(?= )",
         r"\1 <time>",
     ),
-    _rule("inodes and devices", r"(?:Inode|Device): [\da-f]", r"\b(Inode|Device): [\da-fh/,]+", r"\1: <n>"),
+    _rule(
+        "inodes and devices",
+        r"Inode: [\da-f]",
+        r"\b(Inode|Device(?=: [\da-fh/,]{1,40}\s{1,9}Inode:)): [\da-fh/,]+",
+        r"\1: <n>",
+    ),
     # Processes, ports and hosts
     _rule(
         "process ids",
         r"pid|process (?:id|\d|\[)",
-        r"(\bp?pid\b[\"']?(?: is)?[:=#]?[ \[(]{0,2}|\bPID\b:?[ \[(]{0,2}"
+        r"((?<![?&])\bp?pid\b[\"']?(?: is)?[:=#]?[ \[(]{0,2}|\bPID\b:?[ \[(]{0,2}"
         r"|\b[Pp]rocess (?:[Ii][Dd]:? ?|(?=\d+ (?:exited|ended|finished|terminated|started|died|was killed))"
         r"|\[(?=\d+\])))\d+\b(?![.%/-])",
         r"\1<pid>",
     ),
     _rule("process ids of logs", r"\[\d+\]:", r"(<time> \S+ [\w./-]+)\[\d+\](?=:)", r"\1[<pid>]"),
-    _rule("background jobs", r"\[\d\] \d", rf"{_LINE}\[(\d)\] \d+{_END}", r"[\1] <pid>"),
+    _rule(
+        "background jobs",
+        r"\[\d\] \d",
+        rf"(?<=\n)\[(\d)\] \d{{3,7}}{_END}|{_LINE}\[(\d)\] \d{{3,7}}(?=\n)",
+        r"[\1\2] <pid>",
+    ),
     _rule("reports of sanitizers", r"==\d+==", rf"{_LINE}==\d+==", "==<pid>=="),
     _rule(
         "rows of `ps`",
@@ -196,7 +240,7 @@ TEXT_RULES = (
     _rule(
         "addresses that curl tries",
         r"\* +(?:Trying|Connected to)",
-        rf"{_LINE}\*( +(?:Trying|Connected to)[^\n]*?) \(?(?:\d+\.){{3}}\d+\b[^\n{TEXT_EDGE}]*",
+        rf"{_LINE}\*( +(?:Trying|Connected to)[^\n{TEXT_EDGE}]{{0,200}}?) \(?(?:(?:\d{{1,3}}\.){{3}}\d{{1,3}}|\[?[\da-f]{{1,4}}::?[\da-f:]+\]?)\)?",  # noqa: E501  one pattern
         r"*\1 <host>",
     ),
     _rule("names of cloud hosts", r"ip-\d+-\d+-", r"\bip(?:-\d{1,3}){4}\b", "<host>"),
@@ -204,7 +248,8 @@ TEXT_RULES = (
     _rule(
         "bars",
         r"\[[=>#. -]{3}|\|(?:#|\xe2\x96)|\xe2\x94\x81|\xe2\x95",
-        r" ?(?:\[(?=[^\]\n]*[=#>])[=>#.\- ]{3,}\]|\|[█▏▎▍▌▋▊▉#\- ]{3,}\||[━╸╺]{3,})",
+        rf"(?<=%) ?{_BAR}|(?<=\d/\d) ?{_BAR}|(?<=/\d\d) ?{_BAR}| ?{_BAR}(?= *+\d[\d.]*+(?: ?%|/\d))"
+        r"| ?(?:\|(?=[^|\n]{0,200}[█▏▎▍▌▋▊▉])[█▏▎▍▌▋▊▉ ]{3,}\||[━╸╺]{3,})",
         " <bar>",
     ),
     _rule("progress of tqdm", r"\d<[\d?]", r"\[\d[\d:]*<(?:[\d:]+|\?), *[^\]\n]{1,40}\]", "[<progress>]"),
@@ -219,28 +264,29 @@ TEXT_RULES = (
     _rule(
         "rates",
         r"\d ?[a-z]+/s|bps|s/it|\d [a-z]+ per second",
-        rf" *(?<![\w.])\(?{_NUMBER} ?(?:(?:[kKMGT]i?)?(?:[bB]|[bB]its?|[bB]ytes?)/s(?:ec(?:ond)?)?"
-        rf"|(?:{_COUNTED})(?:/s(?:ec(?:ond)?)?| per second)|[kKMG]bps|s/it)(?![a-z])\)?",
+        rf"(?<! ) *+(?<![\w.,])(?<!(?i:limit) )(?<!(?i:limit): )(?<!(?i:max) )(?<!(?i:max): )(?<!(?i:plan) )"
+        rf"(?<!(?i:plan): )(?<!(?i:up to) )\(?(?:{_NUMBER} ?(?:(?:[kKMGT]i?)?(?:[bB]|[bB]its?|[bB]ytes?)/s(?:ec(?:ond)?)?"  # noqa: E501  one pattern
+        rf"|(?:{_COUNTED})(?:/s(?:ec(?:ond)?)?| per second)|s/it)|\d++\.\d++ ?[kKMG]bps)(?![a-z])\)?",
         " <rate>",
     ),
-    _rule("microseconds", r"\d ?\xc2\xb5s|\d ?\xce\xbcs", r"\d+(?:\.\d+)? ?[µμ]s\b", "<span>"),
+    _rule("microseconds", r"\d ?\xc2\xb5s|\d ?\xce\xbcs", r"(?<!\d)\d++(?:\.\d++)? ?[µμ]s\b", "<span>"),
     _rule(
         "time behind a test's name",
         r"\(\d[\d. ms]*(?:s|[a-z]+)\)",
-        rf" +\((?:\d+m ?)?\d+(?:\.\d+)? ?(?:{_SMALL_TIME}|{_SECONDS})\)(?=\n|{TEXT_EDGE}|\Z)",
+        rf"(?<! ) ++\((?:\d+m ?)?\d+(?:\.\d+)? ?(?:{_SMALL_TIME}|{_SECONDS})\)(?=\n|{TEXT_EDGE}|\Z)",
         "",
     ),
     _rule(
         "time that something took",
-        r"\d [smnu]",
+        r"\d ?[smnu]",
         rf"\b((?i:in|after|took|time|elapsed)(?: ?\([a-z]+\))?:?(?: =)?) +(?:~|about )?"
-        rf"\d+(?:\.\d+)? (?:{_SMALL_TIME}|{_SECONDS}|m(?:in(?:ute)?s?)?,? ?\d+(?:\.\d+)? ?{_SECONDS})(?![\w/])",
+        rf"\d+(?:\.\d+)? ?(?:{_SMALL_TIME}|{_SECONDS}|m(?:in(?:ute)?s?)?,? ?\d+(?:\.\d+)? ?{_SECONDS})(?![\w/])",
         r"\1 <span>",
     ),
     _rule(
         "durations in two words",
         r"\d [mnu]?s[^\w/]|\d (?:sec|milli|micro|nano|ms)|\dm \d+(?:\.\d+)?s",
-        rf" *(?<![\w.:,$€£-])(?:\d+\.\d+ {_SECONDS}|\d+(?:\.\d+)? {_SMALL_TIME}"
+        rf"(?<! ) *+(?<![\w.:,$€£-])(?:\d+\.\d+ {_SECONDS}|\d+(?:\.\d+)? {_SMALL_TIME}"
         rf"|(?:\d+h )?\d+m \d+(?:\.\d+)?s)(?![\w/])",
         " <span>",
     ),
@@ -248,26 +294,26 @@ TEXT_RULES = (
     _rule(
         "times of `time`",
         r"\d%? ?(?:cpu|elapsed)",
-        r"[\d.]+s? ?user +[\d.]+s? ?system +[\d:.]+(?:% cpu|elapsed)[^\n]*(?:\n\d+inputs\+\d+outputs[^\n]*)?",
+        r"(?<![\d.])[\d.]++s? ?user +[\d.]+s? ?system +[\d:.]+(?:% cpu|elapsed)[^\n]*(?:\n\d+inputs\+\d+outputs[^\n]*)?",  # noqa: E501  one pattern
         "<times>",
     ),
     _rule(
         "load and uptime",
         r"load average",
-        r"(?:(?:<time>|\d\d:\d\d:\d\d) )?(?:up [^\n]*?)?load averages?: [\d., ]+\d",
+        r"(?:(?:<time>|\d\d:\d\d:\d\d) )?(?:up [^\n]{0,60}?)?load averages?: [\d., ]+\d",
         "<load>",
     ),
     _rule(
         "memory in use",
         r"memory(?::| used| usage)|rss",
-        r"((?i:\bpeak memory|\bmemory (?:used|usage)|\bmax ?rss|\brss|\bfinal memory|(?<=, )memory)(?: of|:| =|=)? *)"
+        r"((?i:\bpeak memory|\bmemory (?:used|usage)|\bmax ?rss|\brss|\bfinal memory|\btime: [^\n,]{1,30}, memory)(?: of|:| =|=)? *)"  # noqa: E501  one pattern
         r"[\d.,]+ ?(?:[kKMG]i?)?(?:B|bytes)?(?:/[\d.]+[KMG])?(?!\w)",
         r"\1<size>",
     ),
     _rule(
         "times of pings",
         r"time[=<]\d|min/avg/max",
-        r"\btime[=<][\d.]+ ?ms|(?<=min/avg/max)(/\S+)? = [\d./]+ ms",
+        r"\btime[=<][\d.]+ ?ms|(?<=min/avg/max)(?:/[a-z]{1,20})? = [\d./]+ ms",
         "<span>",
     ),
     _rule("steps of a build", r"#\d+ \d+\.\d", rf"{_LINE}(#\d+) \d+\.\d+ ", r"\1 <span> "),
@@ -281,16 +327,17 @@ TEXT_RULES = (
     _rule(
         "seeds",
         r"seed|shuffle",
-        r"(?i:(hashseed|\bseed|_seed)(?: (?:is|was|of|set to))?[\"']?(?:[:=]| =)?[\"']? *)-?\d+\b"
-        r"|(?<=shuffle)[ =]\d{6,}\b",
+        r"(?i:(?<![?&])(hashseed|\bseed|_seed)(?:[\"']?(?:[:=]| =)[\"']?| (?:is|was|of|set to)|(?<=with seed)|(?<=-seed)"  # noqa: E501  one pattern
+        r"|(?<=random seed)) *)-?\d+\b|(?<=shuffle)[ =]\d{6,}\b",
         r"\1 <seed>",
     ),
     _rule(
         "hashes of commits",
         r"[0-9a-f]{7}\]|HEAD is now|commit [0-9a-f]|[0-9a-f]{7}\.\.",
-        rf"{_LINE}(\[[\w/.-]+ (?:\(root-commit\) )?)[0-9a-f]{{7,40}}(?=\])|(?<=HEAD is now at )[0-9a-f]{{7,40}}"
-        r"|(?<=\bcommit )[0-9a-f]{7,40}\b|(?<!index )\b[0-9a-f]{7,40}\.\.\.?[0-9a-f]{7,40}\b",
-        r"\1<commit>",
+        rf"(?:(?<=HEAD is now at )|(?<=\bcommit ))({_SHORT_HASH})\b"
+        rf"|{_LINE}(\[[\w/.-]+ (?:\(root-commit\) )?)({_SHORT_HASH})(?=\])"
+        rf"|(?<!index )\b({_SHORT_HASH})(\.\.\.?)({_SHORT_HASH})\b",
+        _mark_hashes,
     ),
     _rule(
         "hashes of Java's objects",
@@ -298,7 +345,6 @@ TEXT_RULES = (
         r"(?<=[\w$\];])@(?=[0-9a-f]*[a-f])[0-9a-f]{5,8}(?![\w.@-])",
         "@<address>",
     ),
-    _rule("digests", r"sha256:", r"\bsha256:[0-9a-f]{12,64}\b", "sha256:<hash>"),
     _rule("ids of React", r":r[0-9a-z]{1,4}:", r":r[0-9a-z]{1,4}:", ":<id>:"),
     _rule(
         "HTTP headers",
@@ -309,16 +355,14 @@ TEXT_RULES = (
     _rule(
         "general headers behind an HTTP status",
         r"HTTP/\d",
-        rf"{_LINE}((?:[<>] )?(?i:{'|'.join(GENERAL_HEADERS)})): [^\n{TEXT_EDGE}]*",
-        r"\1: <value>",
+        rf"{_LINE}(?: +|< )?HTTP/\d[^\n{TEXT_EDGE}]*+(?:\n(?!<?\n)[^\n{TEXT_EDGE}]++)*+",
+        _mask_general_headers,
     ),
     _rule("padding before a number", r"  [\d<]", rf"(?<=[^\s{TEXT_EDGE}]) {{2,}}(?=[\d<])", " "),
 )
 """Rules for what a text says, in the order in which they are applied."""
 
-_DURATION = (
-    rf"(?:\d+h)?(?:\d+m)?\d+(?:\.\d+)?(?:{_SMALL_TIME}|{_SECONDS})|(?:\d+(?:h|hrs?):)?(?:\d+(?:m|mins?):)?\d+{_SECONDS}"
-)
+_DURATION = rf"(?!\d+{_SECONDS}\Z)(?:\d+h)?(?:\d+m)?\d+(?:\.\d+)?(?:{_SMALL_TIME}|{_SECONDS})|(?:\d+(?:h|hrs?):)?\d+(?:m|mins?):\d+{_SECONDS}"  # noqa: E501  one pattern
 WORD_RULES = (
     ("durations", re.compile(_DURATION), "<span>"),
     ("clocks", re.compile(rf"{_NOT_ZERO_SECONDS}\d\d?:\d\d:\d\d(?:\.\d+)?|\d\d?:\d\d\.\d+"), "<time>"),

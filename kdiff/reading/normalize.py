@@ -11,8 +11,8 @@ import msgspec
 import orjson
 from rapidfuzz import fuzz
 
-from .id_words import find_words
-from .noise import GENERAL_HEADERS, HTTP_HEADERS, TEXT_EDGE, mask_noise, unify_space
+from .id_words import classify_word, find_words, hash_id
+from .noise import GENERAL_HEADERS, HTTP_HEADERS, ID_EDGE, TEXT_EDGE, mask_noise, unify_space
 
 METRICS = frozenset({
     "cached_tokens", "completion_tokens", "cost", "cost_usd", "duration_ms", "elapsed_ms", "input_tokens",
@@ -166,7 +166,25 @@ def normalize_text(text: str, rules: IgnoreRules, *, should_mask_noise: bool = F
     if len(text) > MIN_BLOB_SIZE:
         text = mask_blobs(text)
     text = mask_noise(text) if should_mask_noise else unify_space(text)
+    if ID_EDGE in text and should_mask_noise:
+        return _join_marked(text)
     return _replace_words(text, should_mask_noise=should_mask_noise)
+
+
+def _join_marked(text: str) -> NormalizedText:
+    """Normalize a text that has noise with ids between two ``ID_EDGE``. Such an id is none of what the text says."""
+    parts = text.split(ID_EDGE)
+    texts = [
+        NormalizedText("<name>", "<name>", (classify_word(part)[2] or hash_id(part),))
+        if n % 2 and n < len(parts) - 1
+        else _replace_words(part, should_mask_noise=True)
+        for n, part in enumerate(parts)
+    ]
+    return NormalizedText(
+        "".join(each.literal for each in texts),
+        "".join(each.form for each in texts),
+        tuple(id_hash for each in texts for id_hash in each.id_hashes),
+    )
 
 
 def _replace_words(text: str, *, should_mask_noise: bool) -> NormalizedText:
