@@ -321,6 +321,31 @@ def test_long_repetitions_of_what_a_rule_begins_with_take_time_in_proportion(pie
     assert normalize_text(text, IgnoreRules(), should_mask_noise=True).form  # a rule that backtracks takes minutes
 
 
+FACTS = [
+    ("HTTP/1.1 200 OK\n\nName: Bob\nAge: 42", "HTTP/1.1 200 OK\n\nName: Bob\nAge: 24"),
+    ("* Connected to x.com (1.2.3.4) port 80 (#0)", "* Connected to x.com (1.2.3.4) port 8080 (#0)"),
+    ("iPhone 6s", "iPhone 5s"),
+    ("1990s", "1980s"),
+    ("timeout: 30s", "timeout: 300s"),
+    ("Limit: 100 requests/s", "Limit: 200 requests/s"),
+    ("Fiber 100 Mbps", "Fiber 50 Mbps"),
+    ("CPU: 4 cores, Memory: 16 GB", "CPU: 4 cores, Memory: 32 GB"),
+    ("[#..#]\n[####]", "[##..]\n[####]"),
+    ("1/3 test_add FAILED\rdone", "1/3 test_sub FAILED\rdone"),
+    ("Device: 12 turned off", "Device: 13 turned off"),
+    ("?pid=1234", "?pid=1235"),
+    ("Seed 1: Alcaraz", "Seed 2: Alcaraz"),
+    ("scanned 1000000..2000000", "scanned 1000000..3000000"),
+    ("Departure: Tue, 03 Feb 2026 10:00:00 GMT", "Departure: Tue, 04 Feb 2026 10:00:00 GMT"),
+    ("*  expire date: Apr 15 23:59:59 2026 GMT", "*  expire date: Jan 20 23:59:59 2026 GMT"),
+]
+
+
+@pytest.mark.parametrize(("a", "b"), FACTS)
+def test_facts_that_look_like_noise_are_compared(a, b):
+    assert _form(a) != _form(b)
+
+
 @pytest.mark.parametrize(("tagged", "is_same"), [("4ee207f", True), ("0ddba11", False)])
 def test_a_short_hash_of_a_commit_is_compared_by_its_role_in_a_later_call(tagged, is_same, new_script, compare_events):
     a, b = (
