@@ -413,13 +413,14 @@ def find_error_in_read_text(text: str, read: ContentRead) -> str | None:
     if error is None and (not read.is_shell or not read.prints_content):
         is_short = len(text) <= MAX_TAIL and head.count("\n") <= (1 if _HEADING.match(head) else 0)
         is_page = head.startswith("<")
-        if is_page or (is_short and _ACCESS.search(head)):
+        if is_page or (is_short and (_ERROR_START.match(head) or _ACCESS.search(head))):
             error = find_error_in_text(text)
             if error is not None and read.is_search and _EXIT_1.search(error):
                 error = None
     return None if error is None else _tidy(error)
 
 
+_ERROR_START = re.compile(r"(?:error|exception)\b[^:\n]{0,20}:", re.I)
 _EXIT_1 = re.compile(r"(?:exit|code|status)\D{0,20}\b0*1\W*$", re.I)
 _HEADING = re.compile(r"[^\n]{0,80}:\n")
 _ACCESS = re.compile(
