@@ -151,7 +151,7 @@ def _find_in_text(text: str, depth: int, read: ContentRead | None) -> str | None
         if isinstance(value, dict | list):
             error = _find_in_value(value, depth - 1, read)
             if error is not None and read is not None and read.prints_content:
-                return error if find_error_in_read_text(f"Error: {error}", read) else None  # else it was read
+                return error if find_error_in_read_text(f"Failed: {error}", read) else None  # else it was read
             return error
     if not start:
         return None
