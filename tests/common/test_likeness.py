@@ -101,6 +101,8 @@ def test_a_models_calls_are_all_alike() -> None:
     assert has_like_input(make_step([{"role": "user"}], "llm_call"), make_step([], "llm_call"))
 
 
-@pytest.mark.parametrize("given", ["[" * 5_000, {"a": [[[[[[{"b": None}]]]]]]}, "\x00", 2**63, "x" * 100_000])
+@pytest.mark.parametrize(
+    "given", ["[" * 5_000, {"a": [[[[[[{"b": None}]]]]]]}, "\x00", 2**63, "x" * 100_000, "| tail " * 570 + "&"]
+)
 def test_any_input_is_like_itself(given: Any) -> None:
     assert has_like_input(make_step(given), make_step(given))

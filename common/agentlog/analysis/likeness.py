@@ -48,7 +48,7 @@ _TRIAL = re.compile(r"(?:^|[._])(?:dry_?run|no_?op|what_?if|simulated?|preview|(
 _SETTING = re.compile(r"-?[\d.e+]+|true|false", re.I)
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _PREAMBLE = re.compile(r"^\s*(?:(?:cd\s+\S+\s*(?:&&|;)|sudo|time|timeout\s+\S+|env|[A-Z_]+=\S*)\s*)+(?=\S)")
-_FILTERS = re.compile(r"(?:\s*(?:2>&1|\|\s*(?:tail|head|cat|tee)\b[^|;&]*))+\s*$")
+_FILTERS = re.compile(r"(?:2>&1\s*|\|\s*(?:tail|head|cat|tee)\b[^|;&]*)+$")
 """What a command ends in that only shows its output otherwise."""
 _WORD = re.compile(r"""[^\s"'`;|&(){}\[\],=<>]+""")
 _FLAG = re.compile(r"-{1,2}[A-Za-z]")
