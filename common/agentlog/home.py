@@ -18,7 +18,7 @@ def find_home() -> Path | None:
 
 
 def expand_home(path: str | Path) -> Path:
-    """Return ``path`` with ``~`` at its beginning replaced by the home folder.
+    """Return ``path`` with ``~`` at its beginning replaced by the home folder. ``~`` and an unknown name stay.
 
     Raises:
         UsageError: there is no home folder.
@@ -28,4 +28,6 @@ def expand_home(path: str | Path) -> Path:
     try:
         return Path(path).expanduser()
     except (RuntimeError, KeyError):
+        if Path(path).parts[0] != "~":
+            return Path(path)
         raise UsageError(f"{path}: ~ is no folder here, because the user has no home; name the whole path") from None

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agentlog import AgentTracer
-from agentlog.atomic_file import expand_home
+from agentlog.home import expand_home
 from tests.recording import encode_events, make_event
 from tests.running import run
 
