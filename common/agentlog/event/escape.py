@@ -39,11 +39,18 @@ def _settle_line(line: str) -> str:
     states = line.rstrip("\r").split("\r")
     if len(states) == 1:
         return line
-    words = ["".join(filter(str.isalpha, state)) for state in states]
-    shown = [
-        state for state, own, following in zip(states, words, words[1:], strict=False) if not following.startswith(own)
-    ]
-    return "\r".join([*shown, states[-1]]) + line[len(line.rstrip("\r")) :]
+    shown = [states.pop()]
+    following = _list_letters(shown[0])
+    for state in reversed(states):
+        own = _list_letters(state)
+        if not following.startswith(own):
+            shown.append(state)
+            following = own
+    return "\r".join(reversed(shown)) + line[len(line.rstrip("\r")) :]
+
+
+def _list_letters(text: str) -> str:
+    return "".join(filter(str.isalpha, text))
 
 
 def split_lines(text: str) -> list[str]:
