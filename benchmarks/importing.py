@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from agentlog.event.capture import write_line
+from agentlog.capture_format.capture import write_line
 from agentlog.event.event import Place
 from devkafka import KafkaCluster, create_topic
 

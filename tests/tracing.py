@@ -11,7 +11,7 @@ import orjson
 from confluent_kafka import Consumer, TopicPartition
 
 from agentlog import AgentTracer, KafkaError
-from agentlog.event.capture import split_line
+from agentlog.capture_format.capture import split_line
 from agentlog.event.event import Place
 from devkafka.client import SILENT_LOGGER
 

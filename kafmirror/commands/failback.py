@@ -10,8 +10,8 @@ from typing import Any, BinaryIO, NamedTuple
 import orjson
 
 from agentlog.atomic_file import open_output_file
+from agentlog.capture_format import capture
 from agentlog.errors import TopicNotFound, UsageError
-from agentlog.event import capture
 from agentlog.event.escape import escape_controls
 from agentlog.event.event import Place
 from agentlog.formatting import format_count

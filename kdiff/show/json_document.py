@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import orjson
 
-from agentlog.event import capture, codec
+from agentlog.capture_format import capture
+from agentlog.event import codec
 from agentlog.event.event import format_timestamp
 from agentlog.event.media import mark_media_in_text, may_hold_media, replace_media
 from agentlog.session.coverage import coverage_to_json

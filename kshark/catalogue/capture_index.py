@@ -8,8 +8,9 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from agentlog.event import capture, codec
-from agentlog.event.capture_entries import Entry, explain_unreadable, read_entries
+from agentlog.capture_format import capture
+from agentlog.capture_format.entries import Entry, explain_unreadable, read_entries
+from agentlog.event import codec
 from agentlog.event.event import Place, Record, Unreadable
 from agentlog.event.partial_decode import decode_partial
 from agentlog.log.capture_file import copy_stream

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from agentlog.capture_format import capture
 from agentlog.errors import UsageError
-from agentlog.event import capture
 from agentlog.event.event import Record, Unreadable
 from agentlog.event.position import PositionRange
 from agentlog.log.growing_capture import GrowingCapture, open_growing

@@ -4,8 +4,8 @@ import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from agentlog.capture_format import capture
 from agentlog.errors import Stopped
-from agentlog.event import capture
 from agentlog.event.event import Record
 from agentlog.formatting import format_count
 from agentlog.log.open_source import choose_cluster, parse_moment

@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from agentlog.event import capture, codec
+from agentlog.capture_format import capture
+from agentlog.event import codec
 from agentlog.event.event import Unreadable, format_timestamp, to_datetime
 from agentlog.session.coverage import Coverage, coverage_to_json
 from agentlog.session.timeline import Lane, Step, Timeline

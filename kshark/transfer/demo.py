@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from agentlog.capture_format import capture
 from agentlog.errors import UsageError
-from agentlog.event import capture, codec
+from agentlog.event import codec
 from agentlog.event.escape import escape_controls
 from agentlog.event.event import Record
 from agentlog.log.open_source import parse_moment

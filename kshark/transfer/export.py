@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from agentlog.atomic_file import open_output_file
+from agentlog.capture_format import capture
 from agentlog.errors import NothingToShow, UsageError
-from agentlog.event import capture
 from agentlog.event.escape import escape_controls
 from agentlog.event.event import Record, Unreadable
 from agentlog.formatting import format_count

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from agentlog.event import capture
+from agentlog.capture_format import capture
 from agentlog.session.timeline import Step
 
 

@@ -12,8 +12,7 @@ import zstandard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from agentlog.errors import UsageError
-from agentlog.event.capture import (
+from agentlog.capture_format.capture import (
     MAX_LINE_BYTES,
     decode_session_line,
     encode_place,
@@ -21,6 +20,7 @@ from agentlog.event.capture import (
     open_capture,
     write_line,
 )
+from agentlog.errors import UsageError
 from agentlog.event.codec import MAX_RECORD_BYTES, decode
 from agentlog.event.event import Place, Record, Unreadable
 

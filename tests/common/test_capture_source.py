@@ -15,7 +15,7 @@ import orjson
 import pytest
 import zstandard
 
-from agentlog.event.capture import write_line
+from agentlog.capture_format.capture import write_line
 from agentlog.event.codec import decode
 from agentlog.event.event import Headers, Place, Record, Unreadable
 from agentlog.event.position import Moment, Offset, PositionRange

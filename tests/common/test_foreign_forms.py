@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentlog.event.capture import write_line
+from agentlog.capture_format.capture import write_line
 from agentlog.event.event import Place, Record, Unreadable
 from agentlog.log.capture_file import read_all_records
 

@@ -22,6 +22,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "atomic_file",
         "home",
         "event",
+        "capture_format",
         "session",
         "analysis",
         "text",

@@ -10,8 +10,8 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agentlog.capture_format.capture import decode_session_line, write_line
 from agentlog.event import codec
-from agentlog.event.capture import decode_session_line, write_line
 from agentlog.event.event import EPOCH, Place, Record, to_microseconds
 from agentlog.session.timeline import Step, Timeline, build_timeline
 

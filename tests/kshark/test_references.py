@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from agentlog import AgentTracer
-from agentlog.event import capture
+from agentlog.capture_format import capture
 from agentlog.event.event import Place
 from agentlog.payloads import make_object_name, make_reference
 from tests.running import run

@@ -20,8 +20,8 @@ import pytest
 from langchain_core.messages import AIMessage
 
 from agentlog import AgentTracer, Price, SettingsError, carry
+from agentlog.capture_format.capture import decode_session_line, split_line
 from agentlog.errors import UsageError
-from agentlog.event.capture import decode_session_line, split_line
 from agentlog.event.event import Place
 from agentlog.session.timeline import build_timeline
 from devkafka import eventually

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from io import BufferedReader
 from typing import BinaryIO
 
-from ..event import capture
-from ..event.capture_entries import Entry, read_entries
+from ..capture_format import capture
+from ..capture_format.entries import Entry, read_entries
 from ..event.escape import escape_controls
 from ..event.event import Place, Unreadable
 from ..event.position import PositionRange

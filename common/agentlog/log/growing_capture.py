@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..capture_format import capture
+from ..capture_format.entries import Entry, is_event_line, read_entries
 from ..errors import UsageError
-from ..event import capture
-from ..event.capture_entries import Entry, is_event_line, read_entries
 from ..event.event import Unreadable
 from ..event.position import PositionRange
 from ..session.coverage import SearchReport

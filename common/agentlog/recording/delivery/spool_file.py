@@ -10,7 +10,7 @@ from typing import Self
 
 import msgspec
 
-from ...event.capture import split_line, write_line
+from ...capture_format.capture import split_line, write_line
 from ...event.codec import decode
 from ...event.event import EPOCH, Place, Unreadable
 from ..sinks.outbound import MILLISECOND, Author, OutboundEvent

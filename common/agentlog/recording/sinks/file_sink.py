@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ...capture_format.capture import write_line
 from ...errors import AgentlogError, UsageError
-from ...event.capture import write_line
 from ...event.event import Place
 from .outbound import OutboundEvent
 from .sink import FailureKind

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeGuard
 
 import msgspec
 
-from . import codec
-from .event import Headers, Place, Record
+from ..event import codec
+from ..event.event import Headers, Place, Record
 
 BOM = b"\xef\xbb\xbf"
 PADDING = b" \t\r\n\x00"

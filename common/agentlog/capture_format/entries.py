@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from . import capture, codec, foreign_form
-from .event import Place, Record, Unreadable
+from ..event import codec
+from ..event.event import Place, Record, Unreadable
+from . import capture, foreign_form
 
 NO_EVENT_ID = "no event_id"
 

@@ -13,9 +13,9 @@ import msgspec
 import orjson
 
 from ..errors import UsageError
-from . import codec
-from .escape import escape_controls
-from .event import Place, Record, Unreadable
+from ..event import codec
+from ..event.escape import escape_controls
+from ..event.event import Place, Record, Unreadable
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

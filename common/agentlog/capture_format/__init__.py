@@ -1,0 +1,1 @@
+"""The format of capture files: their lines, their entries, and the forms that other programs write."""
