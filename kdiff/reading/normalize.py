@@ -7,9 +7,10 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-import msgspec
 import orjson
 from rapidfuzz import fuzz
+
+from agentlog.event.json_text import to_json_text
 
 from .id_words import classify_word, find_words, hash_id
 from .noise import GENERAL_HEADERS, HTTP_HEADERS, ID_EDGE, TEXT_EDGE, mask_noise, unify_space
@@ -370,7 +371,7 @@ def to_text(value: Any) -> str:
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS, default=str).decode()
     except TypeError:  # a number of more than 64 bits, or more than 254 levels
-        return msgspec.json.encode(value, order="sorted").decode()
+        return to_json_text(value, is_sorted=True)
 
 
 def parse_json_text(text: str) -> Any:

@@ -1,6 +1,5 @@
 """The content of an event: equal for all copies of it, however their JSON was written. Pure."""
 
-import json
 import re
 from hashlib import blake2b
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import msgspec
 
 from .codec import decode_tolerantly
+from .json_text import encode_json
 
 _decoder = msgspec.json.Decoder()
 _WHOLE_FLOAT = re.compile(rb"[0-9](?:\.0|e[+-]?[0-9]+)(?![0-9.])")
@@ -24,8 +24,8 @@ def encode_content(value: bytes, *, without: str = "") -> bytes:
         content = decode_tolerantly(_decoder, value)
         if without and isinstance(content, dict):
             content.pop(without, None)
-        encoded = _encode(content)
-        return _encode(_to_whole_numbers(content)) if _WHOLE_FLOAT.search(encoded) else encoded
+        encoded = encode_json(content, is_sorted=True)
+        return encode_json(_to_whole_numbers(content), is_sorted=True) if _WHOLE_FLOAT.search(encoded) else encoded
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return value
 
@@ -33,13 +33,6 @@ def encode_content(value: bytes, *, without: str = "") -> bytes:
 def digest_content(value: bytes, *, without: str = "") -> bytes:
     """Return a digest of the stored event ``value``, the same for all copies. It is no JSON."""
     return b"\0" + blake2b(encode_content(value, without=without), digest_size=_DIGEST_BYTES).digest()
-
-
-def _encode(content: object) -> bytes:
-    try:
-        return msgspec.json.encode(content, order="sorted")
-    except OverflowError:  # an integer of more than 64 bits
-        return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _to_whole_numbers(content: Any) -> Any:

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 
+from .event import EPOCH
+
 WANTED = "write RFC 3339, such as 2026-02-03T10:00:00Z"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _RFC_3339 = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d|\d{4}/\d\d/\d\d|\d{8})[Tt _]{1,2}"

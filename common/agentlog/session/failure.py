@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from .content_reads import ContentRead, find_content_read
-from .failure_rules import get_failure_rules, to_text
+from .failure_rules import MAX_ERROR, get_failure_rules, to_text
 from .failure_text import REASONS, find_error_in_read_text, find_error_in_text
 
 ANSWER_FIELDS = {"tool_call": "output", "retrieval": "documents", "delegation_result": "result"}
@@ -35,9 +35,6 @@ CALLS_WITH_FINISH = frozenset({"llm_call", "tool_call"})
 """Kinds of calls whose ``finish_reason`` says that they failed or were cancelled."""
 MAX_DEPTH = 4
 """How deep an answer is searched."""
-MAX_ERROR = 400
-"""An error from an answer is cut to this many characters."""
-
 _NO_ERROR = re.compile(
     r"(?:|-+|-?\d+(?:\.\d+)?\s?%|-?\d+\.\d+|0+|false|n/?a|nil|none|none found|null|ok|success|no|"
     r"no errors?(?: (?:found|occurred|detected))?)[.!]?",

@@ -11,7 +11,10 @@ from typing import Any
 
 import msgspec
 
+from ..event.json_text import to_json_text
+
 MAX_ERROR = 400
+"""An error from an answer is cut to this many characters."""
 
 
 class ToolRule(msgspec.Struct, frozen=True):
@@ -113,6 +116,6 @@ def to_text(value: object) -> str:
     if isinstance(value, str):
         return value
     try:
-        return msgspec.json.encode(value, enc_hook=str).decode()
-    except (OverflowError, ValueError, TypeError, RecursionError):  # such as an integer of more than 64 bits
+        return to_json_text(value)
+    except (ValueError, TypeError, RecursionError):  # such as half a character in a text
         return repr(value)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from ..event.json_text import to_json_text
 from ..event.media import MAX_DEPTH, mark_media_in_text, may_hold_media, replace_media
 from ..event.reference import is_reference
-from .json_text import to_json_text
 
 MEDIUM_PARTS = frozenset(
     {"image", "image_url", "input_image", "audio", "input_audio", "video", "media", "document", "file", "input_file"}

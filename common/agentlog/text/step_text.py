@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ..event.escape import settle_text, split_lines
 from ..event.event import parse_amount, to_datetime
+from ..event.json_text import to_json_text
 from ..event.media import may_hold_media
 from ..event.reference import is_reference
 from ..formatting import format_count, format_dollars, format_duration, shorten_name
@@ -14,7 +15,6 @@ from ..session.failure import ANSWER_FIELDS
 from ..session.failure_text import find_error_in_text
 from ..session.timeline import CALL_TYPES, Step
 from .condensed_value import condense_value, format_reference
-from .json_text import to_json_text
 
 STEP_WORDS = {
     "session_start": "start",
