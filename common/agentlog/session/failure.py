@@ -31,7 +31,7 @@ MEMBERS_BESIDE = (
     "statusCode",
 )
 """Members that recorders write beside the answer of a call."""
-CALLS_WITH_FINISH = frozenset({"llm_call", "tool_call"})
+_CALLS_WITH_FINISH = frozenset({"llm_call", "tool_call"})
 """Kinds of calls whose ``finish_reason`` says that they failed or were cancelled."""
 MAX_DEPTH = 4
 """How deep an answer is searched."""
@@ -74,11 +74,18 @@ def has_failed(kind: str, payload: Mapping[str, Any]) -> bool:
     return bool(payload.get("error")) or kind == "error" or find_answer_error(kind, payload) is not None
 
 
+def judge_finish(kind: str, reason: object) -> bool | None:
+    """Whether a call failed, if its ``finish_reason`` says that it failed or was cancelled; None if it doesn't."""
+    if reason not in ("failed", "cancelled") or kind not in _CALLS_WITH_FINISH:
+        return None
+    return reason == "failed"
+
+
 def find_answer_error(kind: str, payload: Mapping[str, Any]) -> str | None:
     """Return the piece of an event's answer that says that it failed, or None."""
-    reason = payload.get("finish_reason")
-    if kind in CALLS_WITH_FINISH and reason in ("failed", "cancelled"):
-        return "finish_reason failed" if reason == "failed" else None
+    has_finish_failed = judge_finish(kind, payload.get("finish_reason"))
+    if has_finish_failed is not None:
+        return "finish_reason failed" if has_finish_failed else None
     field = ANSWER_FIELDS.get(kind)
     if field is None:
         return None

@@ -5,12 +5,13 @@ It runs for each event of a topic. The look may suspect too much, never too litt
 
 import re
 from functools import cache
+from operator import attrgetter
 
 import msgspec
 
 from ..event.codec import decode_tolerantly
 from ..event.partial_decode import PartialPayload
-from .failure import ANSWER_FIELDS, CALLS_WITH_FINISH, NAMES, find_error_beside, find_error_in_answer
+from .failure import ANSWER_FIELDS, MEMBERS_BESIDE, NAMES, find_error_beside, find_error_in_answer, judge_finish
 from .failure_rules import get_failure_rules
 from .failure_text import (
     END_MARKS,
@@ -32,31 +33,26 @@ _END_MARKS = tuple(mark.replace("\t", "\\t").encode() for mark in END_MARKS)
 _MAX_BYTES = 6 * MAX_TAIL
 """More bytes than the characters that the rules look at: an escape has up to six."""
 
+_get_members_beside = attrgetter(*MEMBERS_BESIDE)
+_NOTHING_BESIDE = (None,) * len(MEMBERS_BESIDE)
 _decoder = msgspec.json.Decoder()
 
 
 def has_answer_failed(kind: str, payload: PartialPayload) -> bool:
     """Whether a call says at its end, or the answer of a tool call, a retrieval or a delegation, that it failed."""
-    if payload.finish_reason in ("failed", "cancelled") and kind in CALLS_WITH_FINISH:
-        return bool(payload.finish_reason == "failed")
+    if payload.finish_reason is not None:
+        has_finish_failed = judge_finish(kind, payload.finish_reason)
+        if has_finish_failed is not None:
+            return has_finish_failed
     if kind not in ANSWER_FIELDS:
         return False
     answer: object = payload.output
     if kind != "tool_call":
         answer = payload.documents if kind == "retrieval" else payload.result
-    elif (
-        payload.exit_code is not None
-        or payload.status is not None
-        or payload.success is not None
-        or payload.is_error is not None
-        or payload.isError is not None
-        or payload.status_code is not None
-        or payload.exitCode is not None
-        or payload.statusCode is not None
-        or payload.returncode is not None
-        or payload.return_code is not None
-    ) and find_error_beside(payload.tool, lambda name: _get_member(payload, name)) is not None:
-        return True
+    elif _get_members_beside(payload) != _NOTHING_BESIDE:
+        error = find_error_beside(payload.tool, lambda name: _get_member(payload, name))
+        if error is not None:
+            return True
     if type(answer) is not msgspec.Raw:  # of an event that was decoded whole
         return (
             answer is not None
