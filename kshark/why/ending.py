@@ -8,7 +8,7 @@ from agentlog.analysis.failures import get_error, is_action, is_after, is_failur
 from agentlog.analysis.likeness import read_input
 from agentlog.session.failure import find_error_in_answer
 from agentlog.session.timeline import CALL_TYPES, Step, Timeline
-from agentlog.text.step_text import format_payload_value, shorten_error
+from agentlog.text.step_text import format_payload_value, shorten_error, strip_error_prefix
 
 MAX_TEXT_LENGTH = 4_000
 MIN_WORD_LENGTH = 4
@@ -19,7 +19,6 @@ _WORD = re.compile(r"[a-z]{3,}|\d{3,}")
 _CODE = re.compile(r"[A-Za-z]\w*(?:_\w+|[a-z][A-Z]\w*)|[A-Z]+\d+|\d{3,}")
 """A word that names an error: ``rate_limit``, ``TimeoutError``, ``E7``, ``550``."""
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_ERROR_PREFIX = re.compile(r"^(?:error|exception|failed|fatal)\b[\s:]*", re.I)
 _INPUT_WORD = re.compile(r"\w+(?:[-.@]\w+)*")
 _NAMESPACE = re.compile(r"[.:/]|__")
 _PLAIN_WORDS = frozenset(
@@ -175,7 +174,7 @@ def names_call(text: str, label: str) -> bool:
 def repeats_error(text: str, step: Step, min_words: int) -> bool:
     """Return whether a text repeats a step's error with at least so many words that aren't plain, or with its code."""
     error = get_error(step)
-    error_text = _ERROR_PREFIX.sub("", format_payload_value(error)[:400].strip())
+    error_text = strip_error_prefix(format_payload_value(error)[:400].strip())
     error_words = [word for word in _list_words(error_text) if word not in _PLAIN_WORDS][:MAX_ERROR_WORDS]
     if len(error_words) >= min_words and _has_phrase(text.lower(), error_text.lower()):
         return True

@@ -19,6 +19,7 @@ from agentlog.text.step_text import (
     get_step_name,
     get_step_word,
     shorten_error,
+    strip_error_prefix,
 )
 
 from .candidates import Candidate, CandidateKind
@@ -72,7 +73,6 @@ _DOUBTS = {
     Doubt.BOUNDED: "the session isn't ended by --to",
 }
 _CHANGE_OF_FOLDER = re.compile(r"^\s*cd\s+\S+\s*(?:&&|;)\s*")
-_GENERIC_PREFIX = re.compile(r"^(?:error|exception|failed|fatal)\b[\s:]*", re.I)
 
 
 def describe_diagnosis(diagnosis: Diagnosis, timeline: Timeline) -> str:
@@ -350,11 +350,6 @@ def _name_error(error: object) -> str:
     """Return an error in a few words; if it is only "Error:", the text behind that."""
     name = shorten_error(error)
     return shorten(strip_error_prefix(name) or name)
-
-
-def strip_error_prefix(error: object) -> str:
-    """Return an error as text, without "Error:" at its beginning."""
-    return _GENERIC_PREFIX.sub("", format_payload_value(error).lstrip(), count=1)
 
 
 def shorten(value: object, max_length: int = MAX_ERROR_LENGTH) -> str:

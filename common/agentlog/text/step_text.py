@@ -49,6 +49,7 @@ PLAIN_ERRORS = frozenset({"error", "exception", "failed", "failure", "fatal", "e
 """Words before a colon that say no more than that it failed."""
 
 _NUMBER = re.compile(r"-?\d[\d.,]*")
+_ERROR_PREFIX = re.compile(r"^(?:error|exception|failed|fatal)\b[\s:]*", re.I)
 
 
 class Detail(NamedTuple):
@@ -293,14 +294,16 @@ def list_details(step: Step, is_full: bool, known_reasoning: object = None) -> I
     )
     if not is_full and step.kind in _MESSAGE_KINDS:
         other_fields = [name for name, value in payload.items() if name not in headline_fields and _holds_media(value)]
+    answer_error = None if payload.get("error") else _get_error_in_answer(step)
+    is_output_the_error = _begins_with_error(payload.get("output"), answer_error)
     for name in [*_STANDARD_FIELDS, *other_fields]:
         value = payload.get(name)
         if name == "error" and not value:
-            value = None if _is_output_the_error(step) else _get_error_in_answer(step)
+            value = None if is_output_the_error else answer_error
         elif name == "error" and not is_full:
             value = _get_line_of_copy(value, payload.get("output"))
         if name not in headline_fields and value not in (None, "", {}, []) and (name != "error" or value):
-            key = "error" if name == "output" and _is_output_the_error(step) else _DETAIL_KEYS.get(name, name)
+            key = "error" if name == "output" and is_output_the_error else _DETAIL_KEYS.get(name, name)
             yield _make_detail(key, value, is_full=is_full)
     for name, value in step.event.context.items() if is_full else ():
         if name not in ("reasoning", "model", "confidence", "parent_event_id"):
@@ -319,10 +322,9 @@ def _get_error_in_answer(step: Step) -> object:
     return step.error if step.event.event_type in ANSWER_FIELDS else None
 
 
-def _is_output_the_error(step: Step) -> bool:
-    """Whether a step's output begins with the error that it states, so that the error needs no line of its own."""
-    error, output = _get_error_in_answer(step), step.event.payload.get("output")
-    if error is None or step.event.payload.get("error") or not isinstance(output, str):
+def _begins_with_error(output: object, error: object) -> bool:
+    """Whether an output begins with the error that it states, so that the error needs no line of its own."""
+    if error is None or not isinstance(output, str):
         return False
     return settle_text(output).lstrip().startswith(settle_text(str(error)))
 
@@ -358,6 +360,11 @@ def _describe_confidence(step: Step) -> str:
     parts = [shorten_name(model)] if isinstance(model, str) and step.kind != "llm_call" else []
     parts += [f"confidence {confidence:g}"] if parse_amount(confidence) is not None else []
     return f" ({', '.join(parts)})" if parts else ""
+
+
+def strip_error_prefix(error: object) -> str:
+    """Return an error as text, without "Error:" at its beginning."""
+    return _ERROR_PREFIX.sub("", format_payload_value(error).lstrip())
 
 
 def shorten_error(error: object) -> str:
