@@ -19,7 +19,8 @@ from agentlog.analysis.causality import CauseGraph
 from agentlog.event import codec
 from agentlog.event.event import Place, Record
 from agentlog.session.timeline import Timeline, build_timeline
-from kshark.why.diagnosis import Diagnosis, diagnose
+from kshark.why.diagnosis import Diagnosis
+from kshark.why.rules import diagnose
 
 from .measure import print_line
 

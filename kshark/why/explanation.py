@@ -11,7 +11,8 @@ from agentlog.text.step_text import CallRun, fold_runs
 
 from ..view.numbered_steps import list_steps
 from .consequences import Consequences, find_consequences
-from .diagnosis import Diagnosis, DiagnosisKind, diagnose
+from .diagnosis import Diagnosis, DiagnosisKind
+from .rules import diagnose
 from .window import WHOLE, Window
 
 LAST_LINKS_SHOWN = 6

@@ -11,9 +11,10 @@ from agentlog.analysis.causality import CauseGraph
 from agentlog.event.event import Record
 from agentlog.event.position import Moment, PositionRange
 from agentlog.session.timeline import build_timeline
-from kshark.why.diagnosis import Diagnosis, DiagnosisKind, Doubt, diagnose
+from kshark.why.diagnosis import Diagnosis, DiagnosisKind, Doubt
 from kshark.why.explanation import build_explanation
 from kshark.why.phrases import describe_candidate, describe_diagnosis, describe_retries
+from kshark.why.rules import diagnose
 from kshark.why.window import Window, find_window
 from tests.common.test_timeline_properties import any_log, many
 from tests.kshark.test_diagnosis import Told
