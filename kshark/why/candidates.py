@@ -11,6 +11,7 @@ from agentlog.event.event import parse_amount
 from agentlog.session.timeline import Step, Timeline
 
 from .ending import Ending, get_said, names_call
+from .finish import is_cut
 
 MAX_CANDIDATES = 5
 MAX_CONFIDENCE = 0.6
@@ -32,6 +33,8 @@ class CandidateKind(StrEnum):
     OPEN_CALL = "open_call"
     ERROR = "error"
     NEVER_MADE_GOOD = "never_made_good"
+    CUT_OFF = "cut_off"
+    WAITING = "waiting"
     DECISION = "decision"
     NAMED_BY_END = "named_by_end"
     CANCELLED = "cancelled"
@@ -84,6 +87,7 @@ def _list_hints(timeline: Timeline, ending: Ending) -> Iterator[Candidate]:
     if len(said) > 1 and said[-1].kind == "user_message" and _OBJECTION.search(get_said(said[-1])):
         yield Candidate(CandidateKind.OBJECTION, said[-1])
         yield from _pick_last(CandidateKind.LAST_ANSWER, (step for step in said if step.kind != "user_message"))
+    yield from _pick_last(CandidateKind.CUT_OFF, filter(is_cut, steps))
     yield from _pick_last(CandidateKind.FOUND_NOTHING, filter(_found_nothing, actions))
     decisions = [(confidence, step) for step in steps if (confidence := _read_confidence(step)) is not None]
     if decisions:

@@ -18,6 +18,8 @@ class DiagnosisKind(StrEnum):
     ERROR = "error"
     OPEN_CALL = "open_call"
     NEVER_MADE_GOOD = "never_made_good"
+    CUT_OFF = "cut_off"
+    WAITING = "waiting"
     HANDED_OVER = "handed_over"
     NO_ACTION = "no_action"
     LONG_RUN = "long_run"

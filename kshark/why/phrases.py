@@ -3,14 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
-from statistics import median
 
 from agentlog.analysis.causality import CauseGraph, Link, Tie
 from agentlog.analysis.failures import get_error, is_action, is_failure
 from agentlog.analysis.loops import Loop
 from agentlog.formatting import format_count, format_dollars, format_duration
 from agentlog.session.timeline import Step, Timeline
+from agentlog.text.pace import describe_pace
 from agentlog.text.step_text import (
     CallRun,
     describe_run,
@@ -26,6 +25,7 @@ from .candidates import Candidate, CandidateKind
 from .consequences import Consequences
 from .diagnosis import Diagnosis, DiagnosisKind, Doubt
 from .ending import find_end_error
+from .finish import CUT_FINISHES, WAITING_FINISHES, get_finish, is_cut
 
 MAX_FAILURES_NAMED = 5
 MAX_ERROR_LENGTH = 60
@@ -36,6 +36,8 @@ _CANDIDATE_REASONS = {
     CandidateKind.LOOP: "the same again and again",
     CandidateKind.OPEN_CALL: "not ended",
     CandidateKind.ERROR: "failed, and nothing succeeded after it",
+    CandidateKind.CUT_OFF: "the answer isn't whole",
+    CandidateKind.WAITING: "it waits",
     CandidateKind.NEVER_MADE_GOOD: "failed, and no later call like it succeeded",
     CandidateKind.DECISION: "it led to a call that failed",
     CandidateKind.NAMED_BY_END: "the end names it",
@@ -113,7 +115,14 @@ def describe_candidate(candidate: Candidate) -> str:
             return f"{reason}: {shorten(strip_error_prefix(get_error(step)), MAX_STEP_LENGTH)}"
         case CandidateKind.LOW_CONFIDENCE:
             return f"{reason}: {step.event.context.get('confidence')}"
+        case CandidateKind.CUT_OFF | CandidateKind.WAITING:
+            return f"it {describe_finish(step)}"
     return reason
+
+
+def describe_finish(step: Step) -> str:
+    """Return how an answer or a call ended that isn't whole or waits, as the end of a sentence."""
+    return (CUT_FINISHES | WAITING_FINISHES)[get_finish(step)]
 
 
 def describe_rest(consequences: Consequences) -> str:
@@ -209,17 +218,10 @@ def _describe_failing_loop(loop: Loop) -> str:
     errors = ", ".join(name if len(names) == 1 else f"{name} {count}" for name, count in names.most_common(3))
     tries = f" of {len(loop.calls) + loop.successes_between:,}" if loop.successes_between else ""
     never = "" if loop.is_overcome else ", and never succeeded after"
-    pace = _describe_pace(loop.calls)
+    pace, lasted = describe_pace(loop.calls), format_duration(loop.calls[-1].recorded - first.began)
+    pace = f"{pace} for {lasted}" if pace else f"in {lasted}"
     name = get_step_name(first)
     return f"a loop: {name} failed {len(loop.calls):,}{tries} times: {errors}; {pace}{never}"
-
-
-def _describe_pace(calls: Sequence[Step]) -> str:
-    """Return how long calls went on, and how often they came if most gaps between them are like the median."""
-    gaps = [later.began - earlier.began for earlier, later in pairwise(calls)]
-    lasted, usual = format_duration(calls[-1].recorded - calls[0].began), median(gaps)
-    is_even = sum(usual <= gap * 1.5 and gap <= usual * 1.5 for gap in gaps) * 4 >= len(gaps) * 3
-    return f"every {format_duration(round(usual))} for {lasted}" if is_even else f"in {lasted}"
 
 
 def _describe_circular_loop(loop: Loop) -> str:
@@ -263,6 +265,22 @@ def _describe_open_calls(diagnosis: Diagnosis, timeline: Timeline) -> str:
     if diagnosis.doubt is not None:
         return _hedge(diagnosis, f"{names} never came back")
     return f"{names} never came back: the session ended in it"
+
+
+def _describe_cut_answer(diagnosis: Diagnosis, _timeline: Timeline) -> str:
+    step = diagnosis.step
+    if step is None:
+        raise TypeError("an answer without its step")
+    ground = "the end speaks of it" if diagnosis.is_told else "nothing was done after it"
+    sentence = f"the last answer of {get_step_name(step)} {describe_finish(step)}; {ground}"
+    return _hedge(diagnosis, sentence) if diagnosis.doubt is not Doubt.HINT else f"perhaps {sentence}"
+
+
+def _describe_waiting_call(diagnosis: Diagnosis, _timeline: Timeline) -> str:
+    step = diagnosis.step
+    if step is None:
+        raise TypeError("a call that waits without its step")
+    return f"it has no end: {name_call(step)} {describe_finish(step)}"
 
 
 def _describe_handover(diagnosis: Diagnosis, timeline: Timeline) -> str:
@@ -318,6 +336,8 @@ def _list_contradictions(evidence: Sequence[Step]) -> Iterator[str]:
         yield f"{_name_calls(calls)} never went through: {error}"
     if open_calls := [step for step in evidence if step.is_open]:
         yield f"{_name_calls(open_calls)} never came back"
+    if cut := [step for step in evidence if is_cut(step)]:
+        yield f"the last answer of {get_step_name(cut[-1])} {describe_finish(cut[-1])}"
     if errors := [step for step in evidence if step.kind == "error"]:
         yield f"no call succeeded after the error {shorten(strip_error_prefix(errors[-1].error), MAX_STEP_LENGTH)}"
     for step in evidence:
@@ -337,6 +357,8 @@ _DESCRIPTIONS: dict[DiagnosisKind, Callable[[Diagnosis, Timeline], str]] = {
     DiagnosisKind.ERROR: _describe_error,
     DiagnosisKind.OPEN_CALL: _describe_open_calls,
     DiagnosisKind.NEVER_MADE_GOOD: _describe_unrecovered_failure,
+    DiagnosisKind.CUT_OFF: _describe_cut_answer,
+    DiagnosisKind.WAITING: _describe_waiting_call,
     DiagnosisKind.HANDED_OVER: _describe_handover,
     DiagnosisKind.NO_ACTION: _describe_no_action,
     DiagnosisKind.LONG_RUN: _describe_long_run,

@@ -38,6 +38,7 @@ from .ending import (
     read_ending,
     speaks_of,
 )
+from .finish import find_cut_answer, find_waiting_call, speaks_of_finish
 from .window import WHOLE, Window
 
 MAX_COMPARED = 1_000
@@ -123,6 +124,11 @@ def _diagnose_success(session: _Session) -> Diagnosis:
         *(Candidate(CandidateKind.OPEN_CALL, step) for step in steps if step.is_open),
         *(Candidate(CandidateKind.ERROR, step) for step in find_last_errors(session.lane_steps)),
         *(
+            Candidate(CandidateKind.CUT_OFF, step)
+            for step in (find_cut_answer(session.lane_steps),)
+            if step is not None
+        ),
+        *(
             Candidate(CandidateKind.CONTRADICTION, step)
             for step in (session.ending.end,)
             if step and find_end_error(step)
@@ -160,9 +166,11 @@ def _find_all(session: _Session) -> Iterator[Diagnosis | None]:
         yield _diagnose_loop((loop for loop in open_loops if _is_substantial(loop, timeline)), session)
     elif timeline.outcome is None:
         yield _diagnose_loop((loop for loop in open_loops if _is_last_in_lane(loop, session)), session)
+        yield _diagnose_waiting_call(session)
     yield _diagnose_told_failure(session)
     yield _diagnose_open_calls(session)
     yield _diagnose_final_failures(session)
+    yield _diagnose_cut_answer(session)
     yield _diagnose_loop((loop for loop in open_loops if loop.is_failing or _is_unfinished(loop, session)), session)
     yield _diagnose_handover(session)
     if session.ending.has_hit_limit:
@@ -373,6 +381,27 @@ def _find_open_calls(lane_steps: Sequence[Step]) -> Iterator[Step]:
             yield step
         elif step.kind != "session_end":
             return
+
+
+def _diagnose_waiting_call(session: _Session) -> Diagnosis | None:
+    """Diagnose the last call of the session's own lane, if it waits for a person or for the service."""
+    step = find_waiting_call(session.lane_steps)
+    return None if step is None else _hint(DiagnosisKind.WAITING, step, [step], session)
+
+
+def _diagnose_cut_answer(session: _Session) -> Diagnosis | None:
+    """Diagnose the last answer of the session's own lane, if it isn't whole and nothing was done after it."""
+    step = find_cut_answer(session.lane_steps)
+    if step is None:
+        return None
+    ending, doubt = session.ending, session.doubt
+    is_told = speaks_of_finish(ending.text)
+    if doubt is None and ending.is_specific and not is_told:
+        doubt = Doubt.OTHER_END
+    if doubt is None and session.unrecovered:
+        doubt = Doubt.HINT
+    reason = session.causes.get_reason(step)
+    return Diagnosis(DiagnosisKind.CUT_OFF, step, reason, [step], doubt=doubt, is_told=is_told)
 
 
 def _diagnose_handover(session: _Session) -> Diagnosis | None:

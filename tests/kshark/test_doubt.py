@@ -510,3 +510,71 @@ def test_whatever_was_recorded_only_a_sure_diagnosis_is_without_candidates_or_hi
             assert not (found.is_sure and timeline.outcome is None)
             assert len({each.step for each in found.candidates}) == len(found.candidates) <= 5
             assert all(describe_candidate(each) for each in found.candidates)
+
+
+def answer(told: Told, finish: str, **payload: Any) -> Told:
+    return told.add("llm_call", {"model": "gpt-5", "output": "The plan is", "finish_reason": finish, **payload})
+
+
+@pytest.mark.parametrize(
+    ("finish", "says"),
+    [
+        ("length", "was cut off at the limit of its tokens"),
+        ("refusal", "is a refusal of the model"),
+        ("content_filter", "was stopped by a filter of the service"),
+        ("incomplete", "ended before it was whole"),
+    ],
+)
+def test_a_failed_session_whose_last_answer_is_not_whole_says_so(judge: Judge, finish: str, says: str) -> None:
+    said = judge(answer(Told().calls("search"), finish).add("agent_message", {"text": "The plan is"}).ends())
+    assert (said.kind, said.is_sure, said.step) == (DiagnosisKind.CUT_OFF, True, 3)
+    assert said.text == f"the last answer of gpt-5 {says}; nothing was done after it"
+
+
+def test_a_success_whose_last_answer_was_cut_off_says_so(judge: Judge) -> None:
+    said = judge(answer(Told().calls("search"), "length").ends("succeeded"))
+    assert (said.kind, said.doubt) == (DiagnosisKind.NOTHING, Doubt.SWALLOWED)
+    assert "but the last answer of gpt-5 was cut off at the limit of its tokens" in said.text
+
+
+@pytest.mark.parametrize(
+    ("told", "finish"),
+    [
+        (answer(Told(), "length").calls("search"), DiagnosisKind.UNKNOWN),
+        (answer(Told(), "length", output_tokens=1), DiagnosisKind.NO_ACTION),
+        (answer(answer(Told(), "length"), "stop"), DiagnosisKind.NO_ACTION),
+        (answer(Told(), "tool_calls"), DiagnosisKind.NO_ACTION),
+        (answer(Told(), "end_of_the_world"), DiagnosisKind.NO_ACTION),
+    ],
+)
+def test_an_answer_that_was_gone_on_from_or_is_whole_is_no_cause(
+    judge: Judge, told: Told, finish: DiagnosisKind
+) -> None:
+    assert judge(told.ends()).kind == finish
+
+
+def test_a_cut_answer_is_not_sure_if_the_end_or_a_failed_call_speaks_against_it(judge: Judge) -> None:
+    other = judge(answer(Told().calls("search"), "length").ends(error="the disk is full"))
+    assert (other.kind, other.doubt) == (DiagnosisKind.CUT_OFF, Doubt.OTHER_END)
+    told = judge(answer(Told().calls("search"), "length").ends(error="max_tokens reached"))
+    assert told.is_sure
+    assert told.text.endswith("the end speaks of it")
+    failed = judge(answer(Told().calls("pay", error="declined").calls("search"), "length").ends())
+    assert not failed.is_sure
+    assert 4 in failed.candidates
+
+
+@pytest.mark.parametrize(
+    ("finish", "says"),
+    [
+        ("waiting_for_approval", "waits for a person's approval"),
+        ("interrupted", "was paused, and wasn't called again"),
+        ("queued", "is queued at the service, and wasn't fetched"),
+    ],
+)
+def test_a_session_whose_last_call_waits_says_for_what(judge: Judge, finish: str, says: str) -> None:
+    told = Told().calls("search").add("tool_call", {"tool": "mail.send", "input": 1, "finish_reason": finish})
+    said = judge(told)
+    assert (said.kind, said.doubt, said.step) == (DiagnosisKind.WAITING, Doubt.NO_END, 3)
+    assert said.text == f"it has no end: mail.send {says}"
+    assert judge(told.calls("mail.send")).kind == DiagnosisKind.NO_END

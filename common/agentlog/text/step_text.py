@@ -15,6 +15,7 @@ from ..session.failure import ANSWER_FIELDS
 from ..session.failure_text import find_error_in_text
 from ..session.timeline import CALL_TYPES, Step
 from .condensed_value import condense_value, format_reference
+from .pace import describe_pace
 
 STEP_WORDS = {
     "session_start": "start",
@@ -453,12 +454,9 @@ def _describe_outcomes(steps: Sequence[Step]) -> str:
     input_count = "one input" if inputs == 1 else f"{inputs:,} inputs"
     reasons = {format_payload_value(step.event.context.get("reasoning") or "") for step in steps} - {""}
     reason_count = f", {len(reasons):,} reasons" if len(reasons) > 1 else ""
-    pace = (
-        f"every {format_duration(elapsed_us // (len(steps) - 1))}, for {format_duration(elapsed_us)}"
-        if elapsed_us
-        else "at once"
-    )
-    return f"{outcome}, {pace}, {input_count}{reason_count}{_describe_answers(steps)}"
+    pace = describe_pace(steps) if elapsed_us > 0 else "at once"
+    lasted = f"{', for' if pace else 'in'} {format_duration(elapsed_us)}" if elapsed_us > 0 else ""
+    return f"{outcome}, {pace}{lasted}, {input_count}{reason_count}{_describe_answers(steps)}"
 
 
 def _describe_answers(steps: Sequence[Step]) -> str:
