@@ -231,9 +231,9 @@ ROWS = {
     ],
     "hashes of commits": [
         Row("[main 12f4567] Fix it", "[main abcdefa] Fix it", "[dev 12f4567] Fix it"),
-        Row("HEAD is now at 12f4567 Fix", "HEAD is now at 3f2a1bc Fix", "HEAD is now at 3f2a1bc Break"),
+        Row("HEAD is now at 5e81c02 Fix", "HEAD is now at 90b1d7f Fix", "HEAD is now at 90b1d7f Break"),
         Row(
-            "   12f4567..76f4321  main -> main", "   abcdefa..3f2a1bc  main -> main", "   abcdefa..3f2a1bc  main -> dev"
+            "   77a0c13..76f4321  main -> main", "   c0ffee1..3f2a1bc  main -> main", "   c0ffee1..3f2a1bc  main -> dev"
         ),
     ],
     "hashes of Java's objects": [
