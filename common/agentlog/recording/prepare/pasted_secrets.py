@@ -4,8 +4,8 @@ Each rule is bounded, so that a text takes no longer than its length tells.
 """
 
 import re
-from collections.abc import Callable
-from typing import NamedTuple
+
+from .text_rules import TextRule, replace_matches
 
 CODE_WORDS = r"(?:t?otp|pin|pass[-_ ]?code|(?:mfa|2fa|one[-_ ]?time|verification)[-_ ]?(?:pass)?code)"
 """The names of one-time passwords and PINs. Their values are secrets only if they are 4 to 10 digits."""
@@ -41,35 +41,13 @@ _CODE_NAME = re.compile(rf"(?:(?<![a-z])|(?-i:(?<=[a-z])(?=[A-Z]))){CODE_WORDS}\
 _DIGITS = re.compile(r"\d{4,10}", re.ASCII)
 
 
-class PastedRule(NamedTuple):
-    """A rule for texts.
-
-    Attributes:
-        hint: a text without it is passed over. It is quicker than ``pattern``.
-        pattern: what it finds.
-        replace: makes the text that stands in its place.
-    """
-
-    hint: re.Pattern[str]
-    pattern: re.Pattern[str]
-    replace: Callable[[re.Match[str]], str]
-
-
-def hide_pasted_secrets(text: str, rules: tuple[PastedRule, ...]) -> str:
-    """Return ``text`` without the secrets that the rules find."""
-    for rule in rules:
-        if rule.hint.search(text):
-            text = rule.pattern.sub(rule.replace, text)
-    return text
-
-
 def is_code(name: str, value: object) -> bool:
     """Return whether ``value`` is a one-time password or a PIN, by its name and its form."""
     is_number = isinstance(value, int | str) and not isinstance(value, bool)
     return is_number and _CODE_NAME.search(name) is not None and _DIGITS.fullmatch(str(value)) is not None
 
 
-def compile_rules(names: str, redacted: str) -> tuple[PastedRule, ...]:
+def compile_rules(names: str, redacted: str) -> tuple[TextRule, ...]:
     """Return the rules.
 
     Args:
@@ -85,11 +63,11 @@ def compile_rules(names: str, redacted: str) -> tuple[PastedRule, ...]:
         command = match[0]
         for words, option in options:
             if words in command:
-                command = option.sub(hide, command)
+                command = replace_matches(option, hide, command)
         return command
 
-    def compile_rule(hint: str, pattern: str) -> PastedRule:
-        return PastedRule(re.compile(hint), re.compile(pattern, _ANY_CASE | re.MULTILINE), hide)
+    def compile_rule(hint: str, pattern: str) -> TextRule:
+        return TextRule(hint, re.compile(pattern, _ANY_CASE | re.MULTILINE), hide)
 
     line_block = _make_block(r"\r?\n", r"[^\n]")
     escaped_block = _make_block(_ESCAPED_NEWLINE, _ESCAPED).replace("indent", "escaped_indent")
@@ -130,12 +108,12 @@ def compile_rules(names: str, redacted: str) -> tuple[PastedRule, ...]:
         ),
         # SQL and PowerShell
         compile_rule(
-            "(?i:password|identified)",
+            "(?i)password|identified",
             rf"(?P<head>\b(?:identified{_SPACE}+(?:with{_SPACE}+\S{{1,100}}?{_SPACE}+)?(?:by|as)|password){_SPACE}+)"
             r"""(?P<quote>\\*["'])(?:(?!(?P=quote)).){1,500}(?P=quote)""",
         ),
         compile_rule(
-            "(?i:securestring)",
+            "(?i)securestring",
             rf"(?P<head>ConvertTo-SecureString{_SPACE}+(?:-String{_SPACE}+)?)(?P<quote>\\*[\"'])(?:(?!(?P=quote)).){{1,500}}(?P=quote)",
         ),
         # a name and a value, side by side: YAML, properties, attributes, text of JSON
@@ -166,16 +144,16 @@ def compile_rules(names: str, redacted: str) -> tuple[PastedRule, ...]:
         ),
         # netrc
         compile_rule(
-            "(?i:password)",
+            "(?i)password",
             rf"(?P<head>\b(?:machine{_SPACE}+\S{{1,300}}?|default(?={_SPACE}+login))"
             rf"(?:{_SPACE}+(?:login|account){_SPACE}+\S{{1,300}}?){{0,2}}{_SPACE}+password{_SPACE}+)"
             r"""(?:(?!\\+[nrt"])[^\s"])+""",
         ),
         # options of commands, up to the end of the line
-        PastedRule(re.compile(COMMAND_WORDS), re.compile(command, re.ASCII | re.DOTALL), hide_in_command),
+        TextRule(COMMAND_WORDS, re.compile(command, re.ASCII | re.DOTALL), hide_in_command),
         # signed addresses
         compile_rule(
-            "(?i:sig|hmac)",
+            "(?i)sig|hmac",
             rf"(?P<head>(?:[?&;]|\\+u0026|%26|%3f){SIGNATURE_WORDS}(?:=|%3d))(?!\[)[^\s&;\"'<>\\#)\]]+",
         ),
         # one-time passwords and PINs

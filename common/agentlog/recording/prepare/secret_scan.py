@@ -44,7 +44,8 @@ _IN_TEXT = r'(?:[^"\\]|\\.)*'
 _BEFORE_WORD = r"(?:[^A-Za-z0-9_-]|\\[bfnrt]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2})"
 _BEFORE_DIGIT = r"(?:[^\d.]|\\u[0-9a-f]{4})"
 _PAYLOAD_MEMBER = b'"payload":'
-_ESCAPE = re.compile(rb"\\(?:u[0-9a-f]{4}|.)")
+_CONTROL_CHARACTER = re.compile(rb"\\u00[01][0-9a-f]")
+"""How orjson writes a control character. Its digits aren't those of a card number."""
 
 
 class Hint(IntEnum):
@@ -119,5 +120,5 @@ def _is_confirmed(hint: int, value: bytes) -> bool:
         case Hint.LABEL:
             return b'"value":' in value or b'"Value":' in value or b"[[" in value
         case Hint.CARD:
-            return has_card(_ESCAPE.sub(b"\n", value).decode(errors="replace"))
+            return has_card(_CONTROL_CHARACTER.sub(b"\n", value).decode(errors="replace"))
     return True

@@ -5,7 +5,8 @@ from functools import cache, lru_cache
 from itertools import chain
 from typing import Any
 
-from .pasted_secrets import PastedRule, compile_rules, hide_pasted_secrets, is_code, is_command_option
+from .pasted_secrets import compile_rules, is_code, is_command_option
+from .text_rules import TextRule, TextRules, find_matches
 
 REDACTED = "[redacted]"
 
@@ -187,31 +188,41 @@ def _is_secret_name(name: str) -> bool:
 
 
 @cache
-def _compile_pasted_rules() -> tuple[PastedRule, ...]:
-    """Return the rules for pasted secrets. Compiling them takes some milliseconds, so it waits for the first text."""
-    return compile_rules(_NAME_BEGINS + _NAMES, REDACTED)
+def _compile_text_rules() -> TextRules:
+    """Return the rules for texts. They take 100 ms to compile, so the first text that is searched waits for it."""
+    named = rf"(?:{CREDENTIAL_NAMES}|pass|token)"
+    beginnings = "|".join(map(re.escape, PREFIXES + UNBROKEN_PREFIXES))
+    return TextRules(
+        (
+            TextRule("://", _USER_INFO, lambda match: f"{match['user']}{REDACTED}@"),
+            TextRule(f"{beginnings}|{OTHER_TOKEN_SHAPES}", _TOKEN, _hide_all),
+            TextRule("PRIVATE KEY", _PEM, _hide_all),
+            TextRule(rf"(?i){BEARER}\s", _BEARER, lambda match: f"{match['scheme']} {REDACTED}"),
+            *compile_rules(_NAME_BEGINS + _NAMES, REDACTED),
+            TextRule(rf"""(?i){FLAG}{named}[\s\\"']""", _FLAG_GIVEN, _hide_argument),
+            TextRule(r"""(?i)cookie[\\"']*\s*[:=]""", _COOKIES, _hide_named),
+            TextRule(r"""(?i)authorization[\\"']*\s*[:=]""", _AUTHORIZATION, _hide_named),
+            TextRule(rf"""(?i){named}[\\"'*`\]]*\s*[:=]""", _ASSIGNED, _hide_value),
+            TextRule(r"[2-6]\d{3}(?:[ -]?\d){4}", _CARD, _hide_card),
+        )
+    )
 
 
 def _redact_text(text: str) -> str:
-    """Return ``text`` with ``[redacted]`` in place of each secret.
+    """Return ``text`` with ``[redacted]`` in place of each secret."""
+    return _compile_text_rules().apply(text)
 
-    Each rule first checks cheaply whether the text can match, because most texts hold no secret.
-    """
-    if "://" in text and "@" in text:
-        text = _USER_INFO.sub(rf"\g<user>{REDACTED}@", text)
-    if len(text) >= MIN_TOKEN_LENGTH:
-        text = _TOKEN.sub(REDACTED, text)
-        text = _BEARER.sub(rf"\g<scheme> {REDACTED}", _PEM.sub(REDACTED, text) if "PRIVATE KEY" in text else text)
-    text = hide_pasted_secrets(text, _compile_pasted_rules())
-    if "--" in text:
-        text = _FLAG_GIVEN.sub(lambda match: f"{match['flag'] or match['listed']}{REDACTED}", text)
-    if ":" in text or "=" in text:
-        text = _COOKIES.sub(rf"\g<name>{REDACTED}", text)
-        text = _AUTHORIZATION.sub(rf"\g<name>{REDACTED}", text)
-        text = _ASSIGNED.sub(_hide_value, text)
-    if len(text) >= _MIN_CARD_DIGITS:
-        text = _CARD.sub(_hide_card, text)
-    return text
+
+def _hide_all(_match: re.Match[str]) -> str:
+    return REDACTED
+
+
+def _hide_named(match: re.Match[str]) -> str:
+    return f"{match['name']}{REDACTED}"
+
+
+def _hide_argument(match: re.Match[str]) -> str:
+    return f"{match['flag'] or match['listed']}{REDACTED}"
 
 
 def _hide_value(match: re.Match[str]) -> str:
@@ -220,7 +231,7 @@ def _hide_value(match: re.Match[str]) -> str:
 
 def has_card(text: str) -> bool:
     """Return whether ``text`` holds the number of a payment card."""
-    return any(match["card"] and _measure_card(match[0]) for match in _CARD.finditer(text))
+    return any(match["card"] and _measure_card(match[0]) for match in find_matches(_CARD, text))
 
 
 def _hide_card(match: re.Match[str]) -> str:
