@@ -3,9 +3,12 @@
 import dataclasses
 import enum
 import json
+import re
 import sqlite3
+import time
 import uuid
 from collections import OrderedDict, UserString, deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +17,7 @@ from unittest.mock import MagicMock
 
 import msgspec
 import numpy as np
+import orjson
 import pydantic
 import pytest
 from hypothesis import given
@@ -283,6 +287,84 @@ def test_a_hostile_value_is_named_and_the_rest_recorded(kind: str, tmp_path: Pat
     written(HOSTILE[kind](), tmp_path / "x.ndjson")
     (event,) = read_file_events(tmp_path / "x.ndjson")
     assert event["payload"]["tool"] == "t"
+
+
+class Slow:
+    def __repr__(self) -> str:
+        time.sleep(0.05)
+        return "slow"
+
+
+MANY = 200_000
+MANY_OBJECTS: dict[str, Callable[[], Any]] = {
+    "plain objects": lambda: [Plain() for _ in range(MANY)],
+    "objects with slots": lambda: [Slotted() for _ in range(MANY)],
+    "models": lambda: [Invoice(id="inv_1", due=WHEN)] * MANY,
+    "dataclasses that hold a set": lambda: [Point(1, cast(int, {2}))] * MANY,
+    "objects that hold objects": lambda: [{"a": [Plain(), {Plain()}]} for _ in range(MANY // 2)],
+    "members of an object": lambda: {str(n): Plain() for n in range(MANY)},
+    "keys of an object": lambda: {Plain(): 1 for _ in range(MANY)},
+    "sets": lambda: [{n} for n in range(MANY)],
+    "bytes": lambda: [b"text"] * MANY,
+    "arrays": lambda: [np.zeros(1_000)] * MANY,
+    "a set of objects": lambda: {Plain() for _ in range(MANY)},
+    "numbers beside one that JSON lacks": lambda: [*range(MANY), 2**70],
+    "lists beside a number that JSON lacks": lambda: [*([n] for n in range(MANY)), 2**70],
+    "an object with many attributes": lambda: _make_with_attributes({str(n): {n} for n in range(MANY)}),
+}
+
+
+def _make_with_attributes(attributes: dict[str, Any]) -> Plain:
+    value = Plain()
+    vars(value).update(attributes)
+    return value
+
+
+@pytest.mark.parametrize("kind", MANY_OBJECTS)
+def test_many_objects_hold_the_caller_up_no_longer_than_some(kind: str) -> None:
+    """In CPU time of the caller's thread, so that a busy machine changes nothing. They took up to 26 s."""
+    value = MANY_OBJECTS[kind]()
+    began = time.thread_time()
+    found = snapshot(value)
+    took = time.thread_time() - began
+    assert took < 2
+    assert re.search(r"<[0-9,]+ more, which are left out>|<more than can be recorded>", orjson.dumps(found).decode())
+
+
+def read_left_out(note: str) -> int:
+    match = re.fullmatch("<([0-9,]+) more, which are left out>", note)
+    assert match, note
+    return int(match[1].replace(",", ""))
+
+
+def test_what_is_left_out_of_many_objects_is_counted() -> None:
+    found = orjson.loads(orjson.dumps(snapshot({"a": [Plain() for _ in range(MANY)], "b": Plain(), "c": 1})))
+    assert len(found["a"]) - 1 + read_left_out(found["a"][-1]) == MANY
+    assert len(found["a"]) > 5_000
+    assert found["a"][0] == {"type": "Plain", "name": "it"}
+    assert (found["b"], found["c"]) == ("<more than can be recorded>", 1)
+
+
+def test_what_is_left_out_of_a_set_and_of_a_dict_is_counted() -> None:
+    sets = snapshot([{Plain() for _ in range(MANY)}])
+    (items,) = orjson.loads(orjson.dumps(sets))
+    assert len(items) - 1 + read_left_out(items[-1]) == MANY
+    members = orjson.loads(orjson.dumps(snapshot({n: {n} for n in range(MANY)})))
+    left_out = read_left_out(members.pop("<more than can be recorded>"))
+    assert len(members) + left_out == MANY
+
+
+def test_thousands_of_objects_are_recorded_whole() -> None:
+    models = [Line(n) for n in range(3_000)], [Plain() for _ in range(2_000)]
+    found = orjson.loads(orjson.dumps(snapshot({"models": models, "numbers": list(range(100_000))})))
+    assert [len(each) for each in found["models"]] == [3_000, 2_000]
+    assert (found["models"][1][-1], len(found["numbers"])) == ({"type": "Plain", "name": "it"}, 100_000)
+
+
+def test_objects_that_take_long_to_read_hold_the_caller_up_for_some_seconds() -> None:
+    found = orjson.loads(orjson.dumps(snapshot([Slow() for _ in range(1_000)])))
+    assert found[0] == "slow"
+    assert len(found) - 1 + read_left_out(found[-1]) == 1_000
 
 
 LEAVES = st.none() | st.integers() | st.floats() | st.text() | st.binary() | st.dates()

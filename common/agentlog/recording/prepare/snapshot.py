@@ -3,13 +3,15 @@
 import asyncio
 import base64
 import re
+import time
 from collections import UserString, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, MappingView, Sequence, Set
-from datetime import date, time
+from collections.abc import Callable, Iterator, Mapping, MappingView, Sequence, Set
+from datetime import date
+from datetime import time as time_of_day
 from decimal import Decimal
 from enum import Enum
-from functools import partial
-from itertools import chain, islice, repeat
+from functools import lru_cache, partial
+from itertools import islice, repeat
 from math import prod
 from pathlib import PurePath
 from typing import Any
@@ -21,11 +23,17 @@ MAX_DEPTH = 60
 """How many levels of a value are recorded."""
 MAX_ELEMENTS = 100_000
 """The largest array or collection whose elements are recorded."""
-MAX_PARTS = 200_000
-"""How many parts of a value are recorded, if orjson can't write it. Objects that lead to each other in many ways have
-more ways through them than can be followed."""
-MAX_ATTRIBUTES = 1_000
-"""How many parts of an object are recorded, if it has only its attributes."""
+MAX_COST = 200_000
+"""How much of a value is converted in Python while its caller waits: about 0.1 s. A number, a text and 100 bytes of
+JSON cost 1."""
+PART_COST = 20
+"""The cost of any other part. So 10,000 objects, sets and the like are recorded of a value."""
+MAX_ATTRIBUTES_COST = 20_000
+"""The cost of an object that is recorded by its attributes, with all that it leads to: 1,000 parts. Objects that lead
+to each other in many ways have more ways through them than can be followed."""
+MAX_SECONDS = 3.0
+"""After this time no further part is converted: the value's own code (its ``repr``, its properties) is slow. It is long,
+so that a busy machine changes nothing for others."""
 MAX_REPR = 10_000
 """How many characters of an object's ``repr`` are recorded."""
 MAX_GROUP_ERRORS = 10
@@ -38,7 +46,9 @@ _ADDRESS = re.compile(r"(?: at 0x[0-9a-fA-F]{6,16}|(?<=cancel scope) [0-9a-f]{6,
 _SCALAR_TYPES = frozenset({str, int, float, bool, type(None)})
 _to_json: Callable[..., bytes] = orjson.dumps
 _PLACEHOLDER = uuid4().hex
+_TOO_MUCH_JSON = orjson.dumps(TOO_MUCH)
 _PLACEHOLDER_JSON = orjson.dumps(_PLACEHOLDER)
+_PLACEHOLDERS_IN_A_ROW = re.compile(b"%b(?:,%b)++" % (_PLACEHOLDER_JSON, _PLACEHOLDER_JSON))
 _LIST_TYPES = (list, tuple, set, frozenset, deque)
 _COLLECTION_TYPES = (Sequence, Set, MappingView)
 _LAZY_ATTRIBUTES = ("__next__", "__anext__", "__await__", "_fetch_all")
@@ -82,12 +92,32 @@ def _encode_strictly(value: Any) -> bytes:
     objects.clear()
     make_placeholder = partial(next, repeat(_PLACEHOLDER))
     _, text = list(map(_to_json, (value, value), (objects.append, make_placeholder), (orjson.OPT_UTC_Z,) * 2))
+    return _replace_placeholders(text, objects)
+
+
+def _replace_placeholders(text: bytes, objects: list[Any]) -> bytes:
+    """Return ``text`` with the objects in place of the placeholders. Notes replace those that are too many."""
     literal_parts = text.split(_PLACEHOLDER_JSON)
-    parts = [
-        orjson.dumps(_PlainConverter(MAX_PARTS).convert(each, has_no_json_form=True), None, orjson.OPT_UTC_Z)
-        for each in objects
-    ]
-    return b"".join(chain(*zip(literal_parts[:-1], parts, strict=True), literal_parts[-1:]))
+    converter = _PlainConverter()
+    parts = list[bytes]()
+    for literal, value in zip(literal_parts, objects, strict=False):
+        if converter.is_spent:
+            break
+        converted = converter.convert(value, has_no_json_form=True)
+        parts += literal, orjson.dumps(converted, None, orjson.OPT_UTC_Z)
+    rest = _PLACEHOLDER_JSON.join(literal_parts[len(parts) // 2 :])
+    rest = _PLACEHOLDERS_IN_A_ROW.sub(_note_left_out, rest).replace(_PLACEHOLDER_JSON, _TOO_MUCH_JSON)
+    return b"".join((*parts, rest))
+
+
+def _note_left_out(placeholders: re.Match[bytes]) -> bytes:
+    count = (len(placeholders[0]) + 1) // (len(_PLACEHOLDER_JSON) + 1)
+    return orjson.dumps(describe_left_out(count))
+
+
+def describe_left_out(count: int) -> str:
+    """Return the note in place of ``count`` neighbours."""
+    return f"<{count:,} more, which are left out>" if count > 1 else TOO_MUCH
 
 
 def format_error(error: BaseException) -> str:
@@ -121,14 +151,25 @@ def make_error_fields(error: BaseException) -> dict[str, str]:
 
 def to_plain(value: Any) -> Any:
     """Return ``value`` as dicts, lists, texts and numbers for JSON. A note replaces a part that can't be converted."""
-    return _PlainConverter(MAX_PARTS).convert(value)
+    return _PlainConverter().convert(value)
 
 
 class _PlainConverter:
-    """A converter of one value to plain data, limited to ``budget`` parts."""
+    """A converter of one value to plain data, within a budget.
 
-    def __init__(self, budget: int) -> None:
+    Args:
+        budget: the highest cost.
+        deadline: when to stop, on the monotonic clock, in seconds. None means ``MAX_SECONDS`` from now.
+    """
+
+    def __init__(self, budget: int = MAX_COST, deadline: float | None = None) -> None:
         self._budget = budget
+        self._deadline = time.monotonic() + MAX_SECONDS if deadline is None else deadline
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing more is converted."""
+        return self._budget <= 0 or time.monotonic() > self._deadline
 
     def convert(
         self, value: Any, depth: int = 0, ancestors: tuple[int, ...] = (), *, has_no_json_form: bool = False
@@ -141,10 +182,9 @@ class _PlainConverter:
             ancestors: the ids of the values around it, to find cycles.
             has_no_json_form: whether it is known that JSON has no form for it.
         """
-        self._budget -= 1
         if id(value) in ancestors:
             return CYCLE
-        if depth > MAX_DEPTH or self._budget < 0:
+        if depth > MAX_DEPTH or self.is_spent:
             return TOO_DEEP if depth > MAX_DEPTH else TOO_MUCH
         try:
             return (self._convert_parts if has_no_json_form else self._convert_value)(
@@ -155,6 +195,7 @@ class _PlainConverter:
 
     def _convert_value(self, value: Any, kind: type, depth: int, ancestors: tuple[int, ...]) -> Any:
         # By type, not by __class__: reading it would make a lazy proxy do its work.
+        self._budget -= 1
         if value is None or kind is bool:
             return value
         if issubclass(kind, int):
@@ -162,72 +203,74 @@ class _PlainConverter:
         if issubclass(kind, str):
             return str.__str__(value).encode("utf-8", "replace").decode()
         try:
-            return orjson.Fragment(orjson.dumps(value, None, orjson.OPT_UTC_Z))
+            encoded = orjson.dumps(value, None, orjson.OPT_UTC_Z)
         except Exception:  # noqa: BLE001  a part of it has no JSON form, or its code raised
             return self._convert_parts(value, kind, depth, ancestors)
+        self._budget -= len(encoded) // 100
+        return orjson.Fragment(encoded)
 
     def _convert_parts(self, value: Any, kind: type, depth: int, ancestors: tuple[int, ...]) -> Any:
+        self._budget -= PART_COST
         if issubclass(kind, dict):
-            return {name: self.convert(inner, depth, ancestors) for name, inner in _name_keys(dict.copy(value).items())}
+            return self._convert_dict(dict.copy(value), depth, ancestors)
         if issubclass(kind, _LIST_TYPES) and not hasattr(kind, "_fields"):
-            return [self.convert(inner, depth, ancestors) for inner in list(value)]
-        substitute = _find_substitute(value, kind)
+            return self._convert_list(list(value), depth, ancestors)
+        substitute = next((found for find in _list_conversions(kind) if (found := find(value)) is not None), None)
         return (
             self.convert(substitute, depth, ancestors)
             if substitute is not None
             else self._convert_attributes(value, depth, ancestors)
         )
 
+    def _convert_list(self, items: list[Any], depth: int, ancestors: tuple[int, ...]) -> list[Any]:
+        converted = list[Any]()
+        for inner in items:
+            if self.is_spent:
+                return [*converted, describe_left_out(len(items) - len(converted))]
+            converted.append(self.convert(inner, depth, ancestors))
+        return converted
+
+    def _convert_dict(self, members: dict[Any, Any], depth: int, ancestors: tuple[int, ...]) -> dict[str, Any]:
+        """Return the members, the keys as names for JSON. Keys that become the same name get a number."""
+        converted = dict[str, Any]()
+        number = 1
+        for key, inner in members.items():
+            if self.is_spent:
+                return converted | {TOO_MUCH: describe_left_out(len(members) - len(converted))}
+            name = plain_name = self._convert_key(key)
+            while name in converted:
+                number += 1
+                name = f"{plain_name} {number}"
+            converted[name] = self.convert(inner, depth, ancestors)
+        return converted
+
+    def _convert_key(self, key: Any) -> str:
+        if type(key) is str and key.isascii():
+            return key
+        plain_key = self.convert(key)
+        return str(orjson.loads(orjson.dumps(plain_key)) if isinstance(plain_key, orjson.Fragment) else plain_key)
+
     def _convert_attributes(self, value: Any, depth: int, ancestors: tuple[int, ...]) -> Any:
-        """Return an object's attributes as plain data, at most ``MAX_ATTRIBUTES`` parts."""
-        budget = min(self._budget, MAX_ATTRIBUTES)
-        converter = _PlainConverter(budget)
+        """Return an object's attributes as plain data."""
+        budget = min(self._budget, MAX_ATTRIBUTES_COST)
+        converter = _PlainConverter(budget, self._deadline)
         converted = converter.convert(_collect_attributes(value), depth, ancestors)
         self._budget -= budget - converter._budget
         return converted
 
 
-def _name_keys(items: Iterable[tuple[Any, Any]]) -> Iterator[tuple[str, Any]]:
-    """Yield keys and values, the keys as names for JSON. Keys that become the same name get a number."""
-    seen: set[str] = set()
-    number = 1
-    for key, inner in items:
-        name = plain_name = _to_name(key)
-        while name in seen:
-            number += 1
-            name = f"{plain_name} {number}"
-        seen.add(name)
-        yield name, inner
+Conversion = Callable[[Any], Any]
+"""A function that returns a value that stands for an object; None if it can't tell one."""
 
 
-def _to_name(key: Any) -> str:
-    if type(key) is str and key.isascii():
-        return key
-    plain_key = to_plain(key)
-    return str(orjson.loads(orjson.dumps(plain_key)) if isinstance(plain_key, orjson.Fragment) else plain_key)
-
-
-def _find_substitute(value: Any, kind: type) -> Any:  # noqa: PLR0911  one for each kind
-    """Return a value that stands for an object. Return None if only its attributes can be recorded."""
-    if issubclass(kind, bytes | bytearray | memoryview):
-        return _convert_bytes(bytes(value))
-    if issubclass(kind, BaseException):
-        return format_error(value)
-    if issubclass(kind, Decimal | PurePath | UserString):
-        return str(value)
-    if issubclass(kind, float):
-        return float(value)
-    if issubclass(kind, date | time):
-        return value.isoformat()
-    if issubclass(kind, Enum):
-        return value.value
-    if issubclass(kind, type):
-        return f"{value.__module__}.{value.__qualname__}"
-    for convert in (_convert_array, _convert_model, _convert_collection):
-        substitute = convert(value, kind)
-        if substitute is not None:
-            return substitute
-    return _describe_object(value, kind)
+@lru_cache(1_024)
+def _list_conversions(kind: type) -> tuple[Conversion, ...]:
+    """Return what may convert objects of a type, in order. If none does, only their attributes can be recorded."""
+    for kinds, convert in _CONVERSIONS:
+        if issubclass(kind, kinds):
+            return (convert,)
+    conversions = (_find_array_conversion, _find_model_conversion, _find_collection_conversion, _find_description)
+    return tuple(convert for find in conversions if (convert := find(kind)) is not None)
 
 
 def _convert_bytes(value: bytes) -> Any:
@@ -237,53 +280,79 @@ def _convert_bytes(value: bytes) -> Any:
         return {"base64": base64.b64encode(value).decode()}
 
 
-def _convert_array(value: Any, kind: type) -> Any:
+def _describe_type(value: type) -> str:
+    return f"{value.__module__}.{value.__qualname__}"
+
+
+_CONVERSIONS: tuple[tuple[Any, Conversion], ...] = (
+    (bytes | bytearray | memoryview, lambda value: _convert_bytes(bytes(value))),
+    (BaseException, format_error),
+    (Decimal | PurePath | UserString, str),
+    (float, float),
+    (date | time_of_day, lambda value: value.isoformat()),
+    (Enum, lambda value: value.value),
+    (type, _describe_type),
+)
+
+
+def _find_array_conversion(kind: type) -> Conversion | None:
+    return _convert_array if hasattr(kind, "tolist") else None
+
+
+def _convert_array(value: Any) -> Any:
     """Return the elements of a numpy array or another object with ``tolist``; a large array's type and shape."""
-    if not hasattr(kind, "tolist") or not hasattr(value, "dtype"):
+    if not hasattr(value, "dtype"):
         return None
     if prod(value.shape) > MAX_ELEMENTS:
         return {"array": str(value.dtype), "shape": list(value.shape)}
     items = value.tolist()
-    return None if type(items) is kind else items  # numpy returns itself for a number type that Python lacks
+    return None if type(items) is type(value) else items  # numpy returns itself for a number type that Python lacks
 
 
-def _convert_model(value: Any, kind: Any) -> Any:
-    """Return the fields of a model or a named tuple. The type decides, because a mock object has every attribute."""
+def _find_model_conversion(kind: Any) -> Conversion | None:
+    """Return what reads the fields of a model or a named tuple. The type decides: a mock object has every attribute."""
     if hasattr(kind, "model_dump"):
-        return value.model_dump()
+        return lambda value: value.model_dump()
     if hasattr(kind, "__dataclass_fields__"):
-        attributes_dict = getattr(value, "__dict__", None)
-        named = kind.__dataclass_fields__ if attributes_dict is None else dict(attributes_dict)
-        return {name: getattr(value, name) for name in named if not name.startswith("_")}
+        return _convert_dataclass
     if hasattr(kind, "_fields") and hasattr(kind, "_asdict"):
-        return value._asdict()
+        return lambda value: value._asdict()
     names = getattr(kind, "__struct_fields__", None)
     if names is None and (attributes := getattr(kind, "__attrs_attrs__", None)) is not None:
         names = [attribute.name for attribute in attributes]
-    return None if names is None else {name: getattr(value, name) for name in names}
+    return None if names is None else lambda value: {name: getattr(value, name) for name in names}
 
 
-def _convert_collection(value: Any, kind: type) -> Any:
-    """Return the contents of a mapping, sequence or set.
+def _convert_dataclass(value: Any) -> dict[str, Any]:
+    attributes_dict = getattr(value, "__dict__", None)
+    named = type(value).__dataclass_fields__ if attributes_dict is None else dict(attributes_dict)
+    return {name: getattr(value, name) for name in named if not name.startswith("_")}
+
+
+def _find_collection_conversion(kind: type) -> Conversion | None:
+    """Return what reads a mapping, sequence or set.
 
     Other iterables aren't read: an iterator would lose its items, and a query would ask its database.
     """
     if issubclass(kind, Mapping):
-        return dict(_name_keys(islice(value.items(), MAX_ELEMENTS)))
+        return lambda value: dict(islice(value.items(), MAX_ELEMENTS))
     if hasattr(kind, "keys") and hasattr(kind, "__getitem__") and hasattr(kind, "__len__"):  # a database row
-        return {_to_name(key): value[key] for key in islice(value.keys(), MAX_ELEMENTS)}
-    if issubclass(kind, _COLLECTION_TYPES) and not hasattr(kind, "shape"):  # not a table
-        items = list(islice(value, MAX_ELEMENTS + 1))
-        return items if len(items) <= MAX_ELEMENTS else None
-    return None
+        return lambda value: {key: value[key] for key in islice(value.keys(), MAX_ELEMENTS)}
+    is_table = hasattr(kind, "shape")
+    return _convert_collection if issubclass(kind, _COLLECTION_TYPES) and not is_table else None
 
 
-def _describe_object(value: Any, kind: type) -> str | None:
-    """Return an object's ``repr``; None if it has no ``repr`` of its own."""
+def _convert_collection(value: Any) -> list[Any] | None:
+    items = list(islice(value, MAX_ELEMENTS + 1))
+    return items if len(items) <= MAX_ELEMENTS else None
+
+
+def _find_description(kind: type) -> Conversion | None:
+    """Return what describes an object: its ``repr``; None if it has no ``repr`` of its own."""
     if any(hasattr(kind, name) for name in _LAZY_ATTRIBUTES):
-        return f"<{kind.__qualname__}>"
+        return lambda _: f"<{kind.__qualname__}>"
     has_own_repr = getattr(kind, "__repr__", None) is not object.__repr__
-    return hide_addresses(repr(value)[:MAX_REPR]) if has_own_repr else None
+    return (lambda value: hide_addresses(repr(value)[:MAX_REPR])) if has_own_repr else None
 
 
 def _collect_attributes(value: Any) -> dict[str, Any]:
