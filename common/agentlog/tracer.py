@@ -102,7 +102,7 @@ class AgentTracer(RecordingMethods):
         self._author = Author(
             _check_name("session_id", session_id or new_session_id()), _check_name("agent_id", agent_id)
         )
-        self._goal, self._prices = goal, {**PRICES, **prices}
+        self._goal, self._prices = goal, {**PRICES, **prices} if prices else PRICES
         self._parent: str | None = None
         self._owns_session, self._has_started, self._has_ended = True, False, False
         self._delegation: Delegation | None = None

@@ -1,6 +1,8 @@
 """Settings: the file that is used, flags over environment over file, secrets, and messages for wrong settings."""
 
+import os
 import re
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from agentlog.errors import SettingsError
 from agentlog.event.partitioner import PARTITIONERS, SYNONYMS
-from agentlog.settings.clusters import TOP_LEVEL, Cluster, Settings, load_settings
+from agentlog.settings.clusters import BOOTSTRAP, TOP_LEVEL, Cluster, Settings, build_cluster, load_settings
 from agentlog.settings.librdkafka_properties import RESERVED_PROPERTIES
 from agentlog.settings.time_expression import parse_position
 
@@ -500,3 +502,65 @@ class TestTheDocs:
         written = [text for row in table.splitlines()[2:] for text in re.findall(r"`(.+?)`", row.split("|")[1])]
         assert len(written) > 20
         assert all(parse_position(text, datetime(2026, 1, 16, tzinfo=UTC)).describe() for text in written)
+
+
+def write_old(path: Path, text: str, *, age_s: float = 10.0) -> None:
+    """Write a file, with a time that isn't the present one."""
+    path.write_text(text)
+    then = time.time() - age_s
+    os.utime(path, (then, then))
+
+
+def settings_text(host: str) -> str:
+    return f'[clusters.a]\n"bootstrap.servers" = "{host}"\n'
+
+
+def test_settings_are_read_again_only_where_the_file_changed(tmp_path: Path) -> None:
+    file = tmp_path / "agentlog.toml"
+    write_old(file, settings_text("a:1"))
+    first = load_settings({}, tmp_path)
+    assert load_settings({}, tmp_path) is first
+    write_old(file, settings_text("b:1"), age_s=9.0)
+    assert load_settings({}, tmp_path).get_cluster("a").properties[BOOTSTRAP] == "b:1"
+    (tmp_path / "next.toml").write_text(settings_text("c:1"))
+    os.utime(tmp_path / "next.toml", ns=(file.stat().st_atime_ns, file.stat().st_mtime_ns))
+    (tmp_path / "next.toml").replace(file)
+    assert load_settings({}, tmp_path).get_cluster("a").properties[BOOTSTRAP] == "c:1"
+    file.unlink()
+    with pytest.raises(SettingsError):
+        load_settings({}, tmp_path).get_cluster("a")
+
+
+def test_a_file_that_changes_twice_at_once_is_read_twice(tmp_path: Path) -> None:
+    for host in ("a:1", "b:1", "c:1"):
+        (tmp_path / "agentlog.toml").write_text(settings_text(host))
+        assert load_settings({}, tmp_path).get_cluster("a").properties[BOOTSTRAP] == host
+
+
+def test_a_file_that_stands_before_the_known_one_counts_as_soon_as_it_is_there(tmp_path: Path) -> None:
+    environment, folder = {"HOME": str(tmp_path)}, tmp_path / "work"
+    (tmp_path / ".config/agentlog").mkdir(parents=True)
+    folder.mkdir()
+    write_old(tmp_path / ".config/agentlog/agentlog.toml", settings_text("a:1"))
+    assert load_settings(environment, folder).get_cluster("a").properties[BOOTSTRAP] == "a:1"
+    write_old(folder / "agentlog.toml", settings_text("b:1"))
+    assert load_settings(environment, folder).get_cluster("a").properties[BOOTSTRAP] == "b:1"
+
+
+def test_a_variable_that_changes_and_a_secret_in_a_file_that_changes_are_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = '"sasl.password" = {file = "secret"}\n"sasl.username" = {env = "WHO"}\n'
+    write_old(tmp_path / "agentlog.toml", settings_text("a:1") + reference)
+    for password, user in (("one", "me"), ("two", "me"), ("two", "you")):
+        (tmp_path / "secret").write_text(password)
+        monkeypatch.setenv("WHO", user)
+        properties = load_settings(os.environ, tmp_path).get_cluster("a").properties
+        assert (properties["sasl.password"], properties["sasl.username"]) == (password, user)
+    monkeypatch.setenv("AGENTLOG_TOPIC", "other")
+    assert load_settings(os.environ, tmp_path).get_topic(None) == "other"
+
+
+def test_equal_properties_of_other_types_are_other_properties() -> None:
+    made = [build_cluster({BOOTSTRAP: "a:1", "linger.ms": value}, "kafka=") for value in (1, 1.0, "1")]
+    assert [cluster.properties["linger.ms"] for cluster in made] == ["1", "1.0", "1"]

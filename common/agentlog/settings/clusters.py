@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from ..errors import SettingsError, UsageError
 from ..event.partitioner import resolve_partitioner
 from ..session.failure_rules import FailureRules
 from .failure_settings import read_failure_rules
-from .file import SettingsFile, find_settings_file, get_type_name
+from .file import SettingsFile, find_settings_file, get_type_name, stamp_settings_file
 from .librdkafka_properties import suggest_name
 from .property_values import (
     PropertyValue,
@@ -31,6 +32,8 @@ TOP_LEVEL: Mapping[str, type] = {
 }
 """The keys at the top of a settings file. A tool with its own table adds it here and in docs/settings.md."""
 
+MAX_KNOWN_SETTINGS = 10
+"""How many settings are remembered, so that a further tracer doesn't read the file again."""
 DEFAULT_TOPIC = "agent-events"
 HIDDEN = "***"
 BOOTSTRAP = "bootstrap.servers"
@@ -87,6 +90,7 @@ class Settings:
         self._environment, self._choice_origin = environment, choice_origin
         self.file = file
         self._data: Mapping[str, Any] = file.data if file else {}
+        self._clusters: dict[str | None, Cluster] = {}
 
     @property
     def cluster_names(self) -> tuple[str, ...]:
@@ -109,6 +113,14 @@ class Settings:
         Raises:
             SettingsError: there is no such cluster, or one of its settings is wrong.
         """
+        if not overrides and name_or_address in self._clusters:
+            return self._clusters[name_or_address]
+        cluster = self._build_cluster(name_or_address, overrides)
+        if not overrides and not (self.file and self.file.has_file_references):
+            self._clusters[name_or_address] = cluster
+        return cluster
+
+    def _build_cluster(self, name_or_address: str | None, overrides: Sequence[str]) -> Cluster:
         flags = parse_overrides(overrides)
         values = read_environment_properties(self._environment) | flags
         name, origin = self._choose_cluster(name_or_address)
@@ -177,11 +189,26 @@ def build_cluster(properties: Mapping[str, object], origin: str) -> Cluster:
     Raises:
         SettingsError: a property is unknown or wrong, or the address is missing.
     """
-    values = convert_properties(properties, origin)
+    items = tuple((name, type(value), value) for name, value in properties.items())
+    try:
+        hash(items)
+    except TypeError:  # a list, for example, which is refused with its name
+        return _build_cluster(items, origin)
+    return _build_known_cluster(items, origin)
+
+
+def _build_cluster(items: tuple[tuple[str, type, object], ...], origin: str) -> Cluster:
+    values = convert_properties({name: value for name, _, value in items}, origin)
     if BOOTSTRAP not in values:
         raise SettingsError(f"{origin}: {BOOTSTRAP} is missing")
     values[BOOTSTRAP] = values[BOOTSTRAP]._replace(value=_check_addresses(values[BOOTSTRAP]))
     return _make_cluster(values[BOOTSTRAP].value, values)
+
+
+_known_settings: dict[object, Settings] = {}
+
+
+_build_known_cluster = lru_cache(MAX_KNOWN_SETTINGS)(_build_cluster)
 
 
 def load_settings(environment: Mapping[str, str], folder: Path, choice_origin: str = "the command line") -> Settings:
@@ -193,10 +220,19 @@ def load_settings(environment: Mapping[str, str], folder: Path, choice_origin: s
     Raises:
         SettingsError: the file has an error; the message names the line of the first one.
     """
-    file = find_settings_file(environment, folder)
-    if file:
-        _check_file(file)
-    return Settings(environment, file, choice_origin)
+    variables = getattr(environment, "_data", environment)  # of os.environ: undecoded, which takes a tenth of the time
+    stamp = stamp_settings_file(environment, folder)
+    key = tuple(variables.items()), str(folder), choice_origin, stamp
+    settings = None if stamp is None else _known_settings.get(key)
+    if settings is None:
+        file = find_settings_file(environment, folder)
+        if file:
+            _check_file(file)
+        settings = Settings(dict(environment), file, choice_origin)
+        if len(_known_settings) >= MAX_KNOWN_SETTINGS:
+            _known_settings.clear()
+        _known_settings[key] = settings
+    return settings
 
 
 def _check_file(file: SettingsFile) -> None:

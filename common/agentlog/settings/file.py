@@ -1,9 +1,12 @@
 """The settings file: where it lies, its values, and the lines of its keys."""
 
+import os
 import re
+import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,9 @@ TYPE_NAMES = {
 }
 
 Keys = tuple[str, ...]
+
+RECENT_NS = 50_000_000
+"""A file that changed so recently may change again without a new time, in nanoseconds."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,11 @@ class SettingsFile:
         """Return the file's name and the line of a key or table: ``agentlog.toml:12``."""
         return f"{self.display_name}:{self.lines[keys]}"
 
+    @cached_property
+    def has_file_references(self) -> bool:
+        """Whether the value of a property stands in a file of its own, which may change: ``{file = "path"}``."""
+        return any(keys[0] == "clusters" and keys[-1] == "file" for keys in self.lines)
+
 
 def find_settings_file(environment: Mapping[str, str], folder: Path) -> SettingsFile | None:
     """Read ``$AGENTLOG_CONFIG``, else ``agentlog.toml`` in ``folder``, else the one in the user's config folder.
@@ -49,15 +60,28 @@ def find_settings_file(environment: Mapping[str, str], folder: Path) -> Settings
     Raises:
         SettingsError: the file of ``$AGENTLOG_CONFIG`` doesn't exist, or the file can't be read or isn't TOML.
     """
+    for path, display_name in _list_places(environment, folder):
+        if settings_file := _read_file(Path(path), display_name):
+            return settings_file
     if configured_path := environment.get("AGENTLOG_CONFIG"):
-        settings_file = _read_file(folder / configured_path, configured_path)
-        if settings_file is None:
-            raise SettingsError(f"environment AGENTLOG_CONFIG: there is no file {configured_path}")
-        return settings_file
-    if settings_file := _read_file(folder / FILE_NAME, FILE_NAME):
-        return settings_file
-    path = _get_user_path(environment)
-    return _read_file(path, str(path)) if path else None
+        raise SettingsError(f"environment AGENTLOG_CONFIG: there is no file {configured_path}")
+    return None
+
+
+def stamp_settings_file(environment: Mapping[str, str], folder: Path) -> object:
+    """Return what is equal as long as ``find_settings_file`` finds the same. None if that can't be told now."""
+    stamps = list[object]()
+    for path, _ in _list_places(environment, folder):
+        try:
+            status = os.stat(path)  # noqa: PTH116  half the time of Path's
+        except OSError as error:
+            stamps.append((path, error.errno))
+            continue
+        if time.time_ns() - status.st_mtime_ns < RECENT_NS:
+            return None
+        stamps.append((path, status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev))
+        break
+    return tuple(stamps)
 
 
 def walk_table(table: Mapping[str, Any], is_leaf: Callable[[Any], bool]) -> Iterator[tuple[Keys, Any]]:
@@ -75,7 +99,15 @@ def get_type_name(value: object) -> str:
     return TYPE_NAMES.get(type(value), "a date or time")
 
 
-def _get_user_path(environment: Mapping[str, str]) -> Path | None:
+def _list_places(environment: Mapping[str, str], folder: Path) -> list[tuple[str, str]]:
+    """Return the paths where the file may lie, with their names in messages. The first that exists counts."""
+    if configured_path := environment.get("AGENTLOG_CONFIG"):
+        return [(os.path.join(folder, configured_path), configured_path)]  # noqa: PTH118  a third of the time of Path's
+    user_path = _get_user_path(environment)
+    return [(f"{folder}/{FILE_NAME}", FILE_NAME), *([(user_path, user_path)] if user_path else ())]
+
+
+def _get_user_path(environment: Mapping[str, str]) -> str | None:
     """Return the path of the file in the user's config folder (XDG Base Directory Specification), or None.
 
     The specification allows only absolute paths.
@@ -83,7 +115,7 @@ def _get_user_path(environment: Mapping[str, str]) -> Path | None:
     folder = environment.get("XDG_CONFIG_HOME", "")
     if not folder.startswith("/") and "HOME" in environment:
         folder = f"{environment['HOME']}/.config"
-    return Path(folder) / "agentlog" / FILE_NAME if folder.startswith("/") else None
+    return f"{folder.rstrip('/')}/agentlog/{FILE_NAME}" if folder.startswith("/") else None
 
 
 def _read_file(path: Path, display_name: str) -> SettingsFile | None:

@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 from itertools import islice, repeat
 from math import prod
 from pathlib import PurePath
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import orjson
@@ -32,8 +32,8 @@ MAX_ATTRIBUTES_COST = 20_000
 """The cost of an object that is recorded by its attributes, with all that it leads to: 1,000 parts. Objects that lead
 to each other in many ways have more ways through them than can be followed."""
 MAX_SECONDS = 3.0
-"""After this time no further part is converted: the value's own code (its ``repr``, its properties) is slow. It is long,
-so that a busy machine changes nothing for others."""
+"""After this time no further part is converted: the value's own code (its ``repr``, its properties) is slow. It is
+long, so that a busy machine changes nothing for others."""
 MAX_REPR = 10_000
 """How many characters of an object's ``repr`` are recorded."""
 MAX_GROUP_ERRORS = 10
@@ -215,7 +215,9 @@ class _PlainConverter:
             return self._convert_dict(dict.copy(value), depth, ancestors)
         if issubclass(kind, _LIST_TYPES) and not hasattr(kind, "_fields"):
             return self._convert_list(list(value), depth, ancestors)
-        substitute = next((found for find in _list_conversions(kind) if (found := find(value)) is not None), None)
+        substitute = next(
+            (found for find in _list_conversions(cast(Any, kind)) if (found := find(value)) is not None), None
+        )
         return (
             self.convert(substitute, depth, ancestors)
             if substitute is not None
@@ -270,7 +272,8 @@ def _list_conversions(kind: type) -> tuple[Conversion, ...]:
         if issubclass(kind, kinds):
             return (convert,)
     conversions = (_find_array_conversion, _find_model_conversion, _find_collection_conversion, _find_description)
-    return tuple(convert for find in conversions if (convert := find(kind)) is not None)
+    found = (find(kind) for find in conversions)
+    return tuple(convert for convert in found if convert is not None)
 
 
 def _convert_bytes(value: bytes) -> Any:
