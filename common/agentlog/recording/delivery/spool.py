@@ -1,12 +1,13 @@
 """The spool files of a sender: the file of this outage, and the files of earlier runs."""
 
+import errno
 import logging
 from collections import deque
 
 from ..sinks.outbound import OutboundEvent
 from .accounting import Ledger
 from .options import RecordingOptions
-from .spool_file import SpoolFile
+from .spool_file import SpoolFile, SpoolTakenError
 
 _log = logging.getLogger("agentlog.recording")
 
@@ -23,6 +24,7 @@ class SpoolQueue:
     def __init__(self, options: RecordingOptions, ledger: Ledger, process: str) -> None:
         self._options, self._ledger = options, ledger
         self._path = options.spool_folder / f"{options.spool_name}.{process}.ndjson"
+        self._taken_paths_count = 0
         self.own_file: SpoolFile | None = None
         earlier_files = (
             SpoolFile.open_earlier(options.spool_folder, options.spool_name) if options.on_outage == "spool" else ()
@@ -40,11 +42,7 @@ class SpoolQueue:
     def write(self, records: list[OutboundEvent]) -> None:
         """Write records to this run's file. If that fails, they are lost."""
         try:
-            if self.own_file is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self.own_file = SpoolFile(self._path)
-                _log.warning("events wait in %s until Kafka can be reached", self._path)
-            self.own_file.append(records, self._options.topic)
+            self._append(records)
         except OSError as error:
             _log.error("%d events are lost; the spool %s can't be written: %s", len(records), self._path, error)
             for record in records:
@@ -53,19 +51,44 @@ class SpoolQueue:
         for record in records:
             self._ledger.count_spooled(record)
 
+    def _append(self, records: list[OutboundEvent]) -> None:
+        own_file = self.own_file or self._open_own_file()
+        try:
+            own_file.append(records, self._options.topic)
+        except SpoolTakenError:  # what became of its events is found out when it is read
+            self._earlier_files.appendleft(own_file)
+            self._taken_paths_count += 1
+            self._path = self._path.with_suffix(f".{self._taken_paths_count}.ndjson")
+            self._open_own_file().append(records, self._options.topic)
+
+    def _open_own_file(self) -> SpoolFile:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self.own_file = own_file = SpoolFile(self._path)
+        _log.warning("events wait in %s until Kafka can be reached", self._path)
+        return own_file
+
     def next_chunk(self) -> list[OutboundEvent]:
         """Return the next events to send. The list is empty until the last ones are settled."""
         spool = self.own_file or (self._earlier_files[0] if self._earlier_files else None)
         if spool is None or self._chunk:
             return []
-        self._ledger.count_sent_from_spool(spool.commit(), self._refused_count, is_own=spool is self.own_file)
+        self._ledger.count_sent_from_spool(spool.commit(), self._refused_count, is_own=spool.is_own)
         self._refused_count = 0
         if not spool.has_unread:
             self._remove_sent(spool)
             return []
         if self._is_stopped:
             return []
-        chunk = spool.read_chunk()
+        try:
+            chunk = spool.read_chunk()
+        except SpoolTakenError as error:
+            self._leave_taken(spool, error)
+            return []
+        except OSError as error:
+            _log.error("the events in %s wait for a later run; it can't be read: %s", spool.path, error)
+            spool.release()
+            self._forget(spool)
+            return []
         self._chunk, self._refused_count = set(chunk), spool.unreadable_count
         return chunk
 
@@ -82,6 +105,18 @@ class SpoolQueue:
     def _remove_sent(self, spool: SpoolFile) -> None:
         _log.warning("the events in %s have all been sent", spool.path)
         spool.remove()
+        self._forget(spool)
+
+    def _leave_taken(self, spool: SpoolFile, error: SpoolTakenError) -> None:
+        """Leave a file whose lock was lost, and which is gone or is sent by another process."""
+        if error.errno == errno.ENOENT and spool.is_own:
+            _log.error("%d events are lost; the spool %s: %s", spool.unsent_count, spool.path, error.strerror)
+            self._ledger.count_sent_from_spool(spool.unsent_count, spool.unsent_count, is_own=True)
+        else:
+            _log.warning("the events in %s are left to another process: %s", spool.path, error.strerror)
+        self._forget(spool)
+
+    def _forget(self, spool: SpoolFile) -> None:
         if spool is self.own_file:
             self.own_file = None
         else:

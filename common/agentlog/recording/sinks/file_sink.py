@@ -8,8 +8,10 @@ from ...capture_format.capture import write_line
 from ...errors import AgentlogError, UsageError
 from ...event.event import Place
 from .outbound import OutboundEvent
+from .owned_file import DescriptorClosedError, OwnedFile
 from .sink import FailureKind
 
+OPEN_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT
 READ_BLOCK_BYTES = 1024 * 1024
 """How many bytes are read at once to count lines."""
 
@@ -29,15 +31,17 @@ class FileSink:
         if path.suffix in (".gz", ".zst"):
             raise UsageError(f"{path}: a tracer writes no {path.suffix}; drop it from the name, and compress later")
         try:
-            # Without a buffer, because a forked child would write its copy of the buffer a second time.
-            self._file = path.open("a+b", buffering=0)
-            self._line_count = self._end_offset = 0
-            self._count_new_lines()
-            self._has_torn_line = (
-                self._end_offset > 0 and os.pread(self._file.fileno(), 1, self._end_offset - 1) != b"\n"
-            )
+            self._open()
         except OSError as error:
             raise UsageError(f"{path}: {error.strerror or error}; name another capture file: file=") from error
+
+    def _open(self) -> None:
+        # Without a buffer, because a forked child would write its copy of the buffer a second time.
+        self._file = OwnedFile(self._path, OPEN_FLAGS)
+        self._line_count = self._end_offset = 0
+        self._count_added_lines()
+        last_byte = os.pread(self._file.descriptor, 1, self._end_offset - 1) if self._end_offset else b"\n"
+        self._has_torn_line = last_byte != b"\n"
 
     def send(self, record: OutboundEvent) -> bool:
         """Take ``record``. ``poll`` writes it."""
@@ -50,13 +54,12 @@ class FileSink:
             return
         records, self._waiting = self._waiting, []
         try:
-            self._count_new_lines()
-            first = self._line_count + 1 + self._has_torn_line
-            places = (Place(None, -1, first + n, r.at_ms, r.capture_headers) for n, r in enumerate(records))
-            content = b"\n" * self._has_torn_line  # ends a line that a full disk or a killed run cut off
-            content += b"".join(write_line(r.value, place) for r, place in zip(records, places, strict=True))
-            while content:
-                content = content[self._file.write(content) :]
+            try:
+                self._append(records)
+            except OSError:
+                if not self._file.is_lost:
+                    raise
+                self._append(records)  # opens the file again
             self._error = None
         except OSError as error:
             self._error = error
@@ -64,16 +67,32 @@ class FileSink:
         for record in records:
             record.on_delivery(self._error, None)
 
-    def _count_new_lines(self) -> None:
+    def _append(self, records: list[OutboundEvent]) -> None:
+        self._update_line_count()
+        first = self._line_count + 1 + self._has_torn_line
+        places = (Place(None, -1, first + n, r.at_ms, r.capture_headers) for n, r in enumerate(records))
+        content = b"\n" * self._has_torn_line  # ends a line that a full disk or a killed run cut off
+        content += b"".join(write_line(r.value, place) for r, place in zip(records, places, strict=True))
+        while content:
+            self._file.check()
+            content = content[os.write(self._file.descriptor, content) :]
+        self._file.check()  # closed meanwhile, it may have been another file's when we wrote
+
+    def _update_line_count(self) -> None:
         """Count the lines added since the last count. Other processes may write to the file, empty it or replace it."""
-        if os.fstat(self._file.fileno()).st_nlink == 0:  # deleted: events written to it would be lost
-            new_file = self._path.open("a+b", buffering=0)
-            self._file.close()
-            self._file, self._line_count, self._end_offset, self._has_torn_line = new_file, 0, 0, False
-        handle = self._file.fileno()
-        if os.fstat(handle).st_size < self._end_offset:  # another process emptied it
+        try:
+            status = self._file.check()
+        except DescriptorClosedError:
+            self._open()
+            return
+        if status.st_nlink == 0:  # deleted: events written to it would be lost
+            self._open()
+        elif status.st_size < self._end_offset:  # another process emptied it
             self._line_count = self._end_offset = 0
-        while block := os.pread(handle, READ_BLOCK_BYTES, self._end_offset):
+        self._count_added_lines()
+
+    def _count_added_lines(self) -> None:
+        while block := os.pread(self._file.descriptor, READ_BLOCK_BYTES, self._end_offset):
             self._line_count, self._end_offset = self._line_count + block.count(b"\n"), self._end_offset + len(block)
 
     def purge(self) -> None:
