@@ -15,6 +15,7 @@ from .recording.delivery.delivery import Delivery
 from .recording.delivery.options import DEFAULT_SPOOL, OnOutage, RecordingOptions
 from .recording.delivery.process import DELIVERIES
 from .recording.delivery.target import resolve_target
+from .recording.prepare.fork_hooks import FORK_HOOKS
 from .recording.prepare.ids import new_event_id, new_session_id
 from .recording.prepare.redaction import Redact
 from .recording.prepare.snapshot import format_error, is_cancellation, make_error_fields
@@ -170,6 +171,7 @@ class AgentTracer(RecordingMethods):
         """
         if self._recorder is None:
             return make_headers(self.session_id, self._parent)
+        FORK_HOOKS.check()
         scope = find_scope(self._recorder)
         if scope is not None and scope.call is not None:
             scope.call.announce()
@@ -211,6 +213,7 @@ class AgentTracer(RecordingMethods):
             result: the session's result.
             error: what went wrong.
         """
+        FORK_HOOKS.check()
         recorder = self._recorder
         if self._has_ended or recorder is None or self._began_in_process != recorder.delivery.process:
             return

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from ...errors import AgentlogError, KafkaUnavailable
 from ...payloads import open_store
+from ..prepare.fork_hooks import FORK_HOOKS
 from ..sinks.outbound import OutboundEvent
 from ..sinks.sink import Sink
 from .accounting import Stats, Waiter
@@ -103,6 +104,7 @@ class Delivery(EventQueue):
         Raises:
             KafkaError: events can't be delivered, and ``on_outage="raise"``.
         """
+        FORK_HOOKS.check()
         failure = self.failure  # read once, because the sender's thread may reset it
         if failure is not None:
             raise type(failure)(str(failure))
@@ -142,6 +144,7 @@ class Delivery(EventQueue):
         Returns:
             False if the time was too short.
         """
+        FORK_HOOKS.check()
         sender = self._sender
         if sender is None or not sender.is_alive():
             return not self.queue
@@ -195,6 +198,7 @@ class Delivery(EventQueue):
 
     def stats(self) -> Stats:
         """Return the counts of the events of this process."""
+        FORK_HOOKS.check()
         sender = self._sender
         if sender is None:
             return Stats()

@@ -9,6 +9,7 @@ import threading
 import time
 from types import FrameType
 
+from ..prepare.fork_hooks import FORK_HOOKS
 from .delivery import Delivery
 from .options import RecordingOptions
 
@@ -21,9 +22,8 @@ class DeliveryRegistry:
         self._lock = threading.RLock()  # re-entrant: a signal handler may need it while its thread holds it
         self._registered_pid: int | None = None
         self._handles_sigterm = False
-        os.register_at_fork(
-            before=self._before_fork, after_in_parent=self._after_fork, after_in_child=self._after_fork_in_child
-        )
+        os.register_at_fork(before=self._before_fork, after_in_parent=self._after_fork)
+        FORK_HOOKS.add(self._after_fork_in_child)
 
     def get_delivery(self, options: RecordingOptions) -> Delivery:
         """Return the delivery for ``options``. Make it if there is none.
@@ -31,6 +31,7 @@ class DeliveryRegistry:
         Raises:
             AgentlogError: the sink or the payload store can't be opened.
         """
+        FORK_HOOKS.check()
         self.register_exit_handlers()
         key = options.make_sharing_key()
         with self._lock:
@@ -51,6 +52,7 @@ class DeliveryRegistry:
 
     def close(self) -> None:
         """Deliver the remaining events of all deliveries, in bounded time."""
+        FORK_HOOKS.check()
         began = time.monotonic()
         for delivery in list(self._deliveries.values()):
             try:

@@ -49,6 +49,7 @@ class RecordingMethods:
         self, recorder: Recorder, event_type: str, payload: Mapping[str, Any], context: Mapping[str, Any]
     ) -> str:
         """Record an event even while events can't be delivered. Never raises."""
+        event_id = new_event_id()
         recorder.ensure_started()
         scope = find_scope(recorder)
         parent = recorder.root
@@ -56,7 +57,6 @@ class RecordingMethods:
             parent = scope.cause
             if scope.call is not None:
                 scope.call.announce()
-        event_id = new_event_id()
         parent_field = {} if parent is None else {"parent_event_id": parent}
         recorder.write(event_id, event_type, payload, {**context, **parent_field})
         return event_id

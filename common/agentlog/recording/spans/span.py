@@ -9,6 +9,7 @@ from functools import cached_property
 from types import GeneratorType, TracebackType
 from typing import Any, Self, TypeVar, cast
 
+from ..prepare.fork_hooks import FORK_HOOKS
 from ..prepare.ids import new_event_id
 from ..prepare.snapshot import format_error, is_cancellation, snapshot
 from .context import ScopeToken, enter_scope, find_scope, leave_scope
@@ -130,6 +131,7 @@ class Span:
             error: the exception that ended it, if any. A cancellation is no error.
         """
         self.close_scope()
+        FORK_HOOKS.check()
         if self._process != self.recorder.delivery.process:
             return
         latency_ns = time.perf_counter_ns() - self.began
