@@ -187,7 +187,7 @@ class LeafOperator(BaseOperator):
         if contents is not None:
             level.t1, level.t2 = contents
             return False
-        if not is_same_leaf(level.t1, level.t2, self._context, _position(level).path[-1]):
+        if not is_same_leaf(level.t1, level.t2, self._context, _position(level).path):
             diff_instance.custom_report_result(CHANGED, level)
         return True
 
@@ -230,7 +230,7 @@ def _narrow(a: Any, b: Any, context: ComparisonContext, path: Path) -> tuple[dic
     members_b: dict[Any, Any] = {}
     unchanged: list[Pair] = []
     for pair in pair_children(a, b, context, path):
-        if is_settled(pair, context):
+        if is_settled(pair, context, path):
             continue
         if is_equal(pair.a, pair.b):
             if not unchanged:

@@ -219,7 +219,7 @@ def find_changes(a: Any, b: Any, context: ComparisonContext, path: Path, limit: 
     if is_equal(a, b):
         return list(islice(find_role_conflicts(a, context, path), limit))
     if type(a) is not type(b) or not isinstance(a, dict | list):
-        return [] if is_same_leaf(a, b, context, path[-1]) else [Change(".".join(path), a, b)]
+        return [] if is_same_leaf(a, b, context, path) else [Change(".".join(path), a, b)]
     from .diff_operators import search_changes  # noqa: PLC0415  deepdiff takes a while to load
 
     return search_changes(a, b, context, path, limit)

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..reading.id_words import hash_id, is_random_id
+from ..reading.id_words import drop_thing, hash_id, is_random_id
 from ..reading.normalize import (
     METRICS,
     IgnoreRules,
+    hash_member,
     is_id_key,
     is_in_argument,
     is_no_argument,
@@ -95,6 +96,7 @@ class Ids:
         self._b_of_a: dict[int, int] = {}
         self._a_of_b: dict[int, int] = {}
         self._renamed: set[int] = set()
+        self._renamed_numbers: set[tuple[int, int]] = set()
 
     @property
     def are_renamed(self) -> bool:
@@ -127,7 +129,9 @@ class Ids:
 
         Nothing is learnt either if what was read about an id speaks for another one: the payloads must be compared.
         """
-        if all(a == b and self._renamed.isdisjoint(a) for a, b, _ in sides):
+        if all(
+            a == b and self._renamed.isdisjoint(a) and self._renamed.isdisjoint(map(drop_thing, a)) for a, b, _ in sides
+        ):
             return True
         b_of_a: dict[int, int] = {}
         a_of_b: dict[int, int] = {}
@@ -149,9 +153,10 @@ class Ids:
         return True
 
     def _can_match(self, a: int, b: int, context: "ComparisonContext") -> bool:
-        if a in self._b_of_a or b in self._a_of_b:
-            return self._b_of_a.get(a) == b
-        if a == b:
+        known_b, known_a = _get_role(self._b_of_a, a), _get_role(self._a_of_b, b)
+        if known_b is not None or known_a is not None:
+            return known_b == drop_thing(b) and known_a == drop_thing(a)
+        if a == b or (drop_thing(a), drop_thing(b)) in self._renamed_numbers:
             return True
         if context.is_creation:
             return not self._is_read_on_the_other_side(a, b, context)
@@ -159,7 +164,13 @@ class Ids:
             return False
         if context.is_written and any(self._were_read(a, b, context.steps)):
             return False
-        return not (self._occurs(a)[1] or self._occurs(b)[0])
+        return not (self._is_in_b(a) or self._is_in_a(b))
+
+    def _is_in_b(self, a: int) -> bool:
+        return self._occurs(a)[1] or self._occurs(drop_thing(a))[1]
+
+    def _is_in_a(self, b: int) -> bool:
+        return self._occurs(b)[0] or self._occurs(drop_thing(b))[0]
 
     def _is_read_on_the_other_side(self, a: int, b: int, context: "ComparisonContext") -> bool:
         """Whether a new id of one side is an old one of the other side, which isn't known under another role."""
@@ -170,6 +181,14 @@ class Ids:
         self._b_of_a[a], self._a_of_b[b] = b, a
         if a != b:
             self._renamed.update((a, b))
+            if drop_thing(a) != a or drop_thing(b) != b:
+                self._renamed_numbers.add((drop_thing(a), drop_thing(b)))
+
+
+def _get_role(roles: dict[int, int], id_hash: int) -> int | None:
+    """Return what an id stands for; of a number, what it stands for as the id of its thing, else of any thing."""
+    role = roles.get(id_hash, roles.get(drop_thing(id_hash)))
+    return None if role is None else drop_thing(role)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +265,7 @@ def is_equal(a: Any, b: Any) -> bool:
 
 
 def find_role_conflicts(value: Any, context: ComparisonContext, path: Path) -> Iterator[Change]:
-    """Yield the texts of a value that both sides hold, but whose ids have different roles. Other ids are learnt."""
+    """Yield the ids of a value that both sides hold, and the texts with ids, whose roles differ. Others are learnt."""
     stack = [(value, path)]
     while stack:
         value, path = stack.pop()
@@ -260,7 +279,7 @@ def find_role_conflicts(value: Any, context: ComparisonContext, path: Path) -> I
         elif isinstance(value, list):
             items = [(each, (*path, str(n))) for n, each in enumerate(value)]
             stack += reversed([(each, inner) for each, inner in items if not context.rules.ignores(inner)])
-        elif isinstance(value, str) and not is_same_text(value, value, context, path[-1]):
+        elif not is_same_leaf(value, value, context, path):
             yield Change(".".join(path), value, value)
 
 
@@ -272,20 +291,21 @@ def is_same_text(a: str, b: str, context: ComparisonContext, key: str) -> bool:
     text_a, text_b = (normalize_text(text, context.rules, should_mask_noise=context.has_noise) for text in texts)
     is_id = may_be_id(key, a) and may_be_id(key, b) and " " not in a + b
     if is_id and (text_a.form != text_b.form or not text_a.id_hashes):
-        matches = context.match_ids((hash_id(a),), (hash_id(b),))
+        matches = context.match_ids((hash_member(key, a),), (hash_member(key, b),))
     else:
         matches = text_a.form == text_b.form and context.match_ids(text_a.id_hashes, text_b.id_hashes)
     return matches or (context.is_free_text and is_rewording(a, b))
 
 
-def is_settled(pair: Pair, context: ComparisonContext) -> bool:
+def is_settled(pair: Pair, context: ComparisonContext, container: Path) -> bool:
     """Whether two values are the same, and hold no id whose role has to be compared or learnt."""
     a, b = pair.a, pair.b
+    is_id = is_id_key(_get_name((*container, pair.key)))
     if not isinstance(a, str) or not isinstance(b, str):
-        return not isinstance(a, dict | list) and is_equal(a, b)
+        return not isinstance(a, dict | list) and is_equal(a, b) and not (is_id and isinstance(a, int))
     if len(a) > LONG_TEXT or len(b) > LONG_TEXT:
         return a == b and not context.ids.are_renamed
-    if is_id_key(pair.key) or a[:1] in JSON_BEGINS:
+    if is_id or a[:1] in JSON_BEGINS:
         return False
     text_a = normalize_text(a, context.rules, should_mask_noise=context.has_noise)
     text_b = text_a if a == b else normalize_text(b, context.rules, should_mask_noise=context.has_noise)
@@ -294,8 +314,8 @@ def is_settled(pair: Pair, context: ComparisonContext) -> bool:
 
 def is_same_number(a: float, b: float, context: ComparisonContext, key: str) -> bool:
     """Whether two numbers are equal, or ids of the same role."""
-    if a != b and isinstance(a, int) and isinstance(b, int) and is_id_key(key):
-        return context.match_ids((hash_id(str(a)),), (hash_id(str(b)),))
+    if isinstance(a, int) and isinstance(b, int) and is_id_key(key):
+        return context.match_ids((hash_member(key, str(a)),), (hash_member(key, str(b)),))
     return a == b
 
 
@@ -307,11 +327,17 @@ def parse_json_texts(a: Any, b: Any) -> tuple[Any, Any] | None:
     return (inner_a, inner_b) if type(inner_a) is type(inner_b) and isinstance(inner_a, dict | list) else None
 
 
-def is_same_leaf(a: Any, b: Any, context: ComparisonContext, key: str) -> bool:
+def is_same_leaf(a: Any, b: Any, context: ComparisonContext, path: Path) -> bool:
     """Whether two values are the same. They are not both objects, and not both lists."""
+    key = _get_name(path)
     if isinstance(a, str) and isinstance(b, str):
         return is_same_text(a, b, context, key)
     return is_same_number(a, b, context, key) if is_number(a) and is_number(b) else is_equal(a, b)
+
+
+def _get_name(path: Path) -> str:
+    """Return the name of the member at ``path``; of an item, that of the list."""
+    return path[-2] if path[-1].isdecimal() and len(path) > 1 else path[-1]
 
 
 def is_number(value: Any) -> bool:
@@ -325,7 +351,7 @@ def find_innermost(a: Any, b: Any, context: ComparisonContext, path: Path) -> tu
         a, b = parse_json_texts(a, b) or (a, b)
         if type(a) is not type(b) or not isinstance(a, dict | list):
             break
-        pairs = [pair for pair in pair_children(a, b, context, path) if not is_settled(pair, context)]
+        pairs = [pair for pair in pair_children(a, b, context, path) if not is_settled(pair, context, path)]
         if not pairs:
             return None, None, path
         if len(pairs) > 1:

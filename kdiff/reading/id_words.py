@@ -111,7 +111,7 @@ def _find_words(text: str) -> Iterator[tuple[int, int, ClassifiedWord]]:
             end = len(kinds)
         word = text[start:end]
         if shapes[start:end] in _RANDOM_SHAPES and not word.isdecimal():
-            yield start, end, ("<id>", "random", hash(word.replace("-", "")) | 1)
+            yield start, end, ("<id>", "random", hash_id(word.replace("-", ""), "random"))
         elif (classified := classify_word(word))[1] or end - start <= MIN_RANDOM_CHARS:
             yield start, end, classified
         else:
@@ -169,10 +169,27 @@ def _find_kind(stem: str) -> str:
 
 
 def hash_id(name: str, kind: str = "named") -> int:
-    """Return a hash of an id, valid in this process. Its lowest bit says whether the id is random."""
-    return hash(name) & ~1 | (kind == "random")
+    """Return a hash of an id, valid in this process. Its lowest bits say what the id is."""
+    return hash(name) & ~_FLAGS | (kind == "random")
+
+
+def hash_number(number: str, thing: str) -> int:
+    """Return a hash of a number that names a thing, such as ``user``; ``thing`` is empty if nothing says what it is."""
+    return hash(number) & ~(_THING | _FLAGS) | (hash(thing) & _THING if thing else 0) | _NUMBER
+
+
+def drop_thing(id_hash: int) -> int:
+    """Return the hash of the same number without the thing that it names. Other ids stay as they are."""
+    return id_hash & ~_THING if id_hash & _NUMBER else id_hash
 
 
 def is_random_id(id_hash: int) -> bool:
     """Whether no person chose this id: a UUID, a hash, a long mix of letters and digits, a temporary path."""
-    return bool(id_hash & 1)
+    return bool(id_hash & _RANDOM)
+
+
+_RANDOM, _NUMBER = 1, 2
+_FLAGS = 0x7
+"""The bits of a hash that say what an id is."""
+_THING = 0xFFF8
+"""The bits of a number's hash that say what it names."""

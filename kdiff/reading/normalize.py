@@ -12,7 +12,7 @@ from rapidfuzz import fuzz
 
 from agentlog.event.json_text import to_json_text
 
-from .id_words import classify_word, find_words, hash_id
+from .id_words import classify_word, find_words, hash_id, hash_number
 from .noise import GENERAL_HEADERS, HTTP_HEADERS, ID_EDGE, TEXT_EDGE, mask_noise, unify_space
 
 METRICS = frozenset({
@@ -48,10 +48,14 @@ _MEASURED_DURATION = re.compile(r"\d+[.,]\d+ ?(?:[nuµm]?s|secs?|seconds?)|\d+ ?
 _CREDENTIAL = re.compile(r"(?:[A-Z][a-z]+ )?(?:(?=.*\d)(?=.*[A-Za-z])[\w.~+/=:-]{8,}|[\w.~+/=:-]{24,})|\w+=\S{8,}.*")
 MIN_EPOCH = 1_000_000_000
 """A number below this is no time: it counts something."""
-_ID_KEY = re.compile(r"(?:.*[_-])?(?:id|uuid|guid|key|ref)|.*(?:Id|Uuid|Key|Ref)|(?:call|invoice|order)_?number", re.A)
-_KIND_KEY = re.compile(r"(?:.*[_-])?(?:category|status|type|role|priority)(?:_id|Id)")
+_ID_KEY = re.compile(
+    r"(?:(?P<thing>.*)[_-])?(?:id|uuid|guid|key|ref)s?|(?P<camel>.*)(?:Id|Uuid|Key|Ref)s?"
+    r"|(?P<numbered>call|invoice|order)_?numbers?",
+    re.A,
+)
+_KIND_KEY = re.compile(r"(?:.*[_-])?(?:category|status|type|role|priority)(?:_id|Id)s?")
 """The number of one of a few kinds, and no fresh id."""
-_NAME_KEY = re.compile(r"(?:.*[_-])?(?:key|ref)|.*(?:Key|Ref)", re.A)
+_NAME_KEY = re.compile(r"(?:.*[_-])?(?:key|ref)s?|.*(?:Key|Ref)s?", re.A)
 
 _NUMBERS_AND_NEGATIONS = re.compile(
     r"\d+(?:[.,:]\d+)*|\b(?:no|not|never|none|without|cannot|can't|don't|doesn't|won't|didn't)\b", re.I
@@ -306,6 +310,40 @@ def is_id_key(key: str) -> bool:
 def may_be_id(key: str, text: str) -> bool:
     """Whether a text is an id by its member's name. Under ``key`` and ``ref``, a word without a digit is a name."""
     return is_id_key(key) and (_NAME_KEY.fullmatch(key) is None or not text.isascii() or any(map(str.isdigit, text)))
+
+
+def hash_member(key: str, text: str) -> int:
+    """Return the hash of an id in a member of this name. A number is the id of the thing that the name tells."""
+    return hash_number(text, get_thing(key)) if text.isdecimal() else hash_id(text)
+
+
+@lru_cache(maxsize=4_096)
+def get_thing(key: str) -> str:
+    """Return what an id in a member of this name stands for: ``user`` of ``user_id``; empty if the name doesn't say."""
+    match = _ID_KEY.fullmatch(key)
+    return (match["thing"] or match["camel"] or match["numbered"] or "").lower() if match else ""
+
+
+def find_member_ids(form: str) -> tuple[int, ...]:
+    """Return the hashes of the ids that are none by their letters: numbers, and words, in members named like an id.
+
+    Args:
+        form: a payload that was written as one text, with a placeholder for each other id.
+    """
+    return tuple(
+        hash_member(key, text)
+        for key, number, word, items in _ID_MEMBER.findall(form)
+        if is_id_key(key)
+        for text in ((number or word,) if not items else (n or w for n, w in _ID_ITEM.findall(items)))
+        if may_be_id(key, text) and "<" not in text
+    )
+
+
+_ID_MEMBER = re.compile(
+    rf"{TEXT_EDGE}([^{TEXT_EDGE}]++)(?<=[dyfrs]){TEXT_EDGE}:"
+    rf"(?:(\d++)(?![.\deE])|{TEXT_EDGE}([^{TEXT_EDGE}\s]++){TEXT_EDGE}|\[([^\[\]{{}}]++)\])"
+)
+_ID_ITEM = re.compile(rf"(?<![^,])(\d++)(?![.\deE])|{TEXT_EDGE}([^{TEXT_EDGE}\s]++){TEXT_EDGE}")
 
 
 def drop_ignored(value: Any, rules: IgnoreRules, path: tuple[str, ...], excluded: frozenset[str] = frozenset()) -> Any:

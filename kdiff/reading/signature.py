@@ -12,6 +12,7 @@ from .normalize import (
     METRICS,
     IgnoreRules,
     NormalizedText,
+    find_member_ids,
     is_no_argument,
     mask_random_ids,
     normalize_text,
@@ -145,11 +146,13 @@ class SignatureBuilder:
         argument = payload.get(input_member)
         if kind == "tool_call" and is_no_argument(argument):
             return _NO_ARGUMENT
-        return normalize_text(write_comparable(argument, self._rules, ("payload", input_member)), self._rules)
+        return _add_member_ids(
+            normalize_text(write_comparable(argument, self._rules, ("payload", input_member)), self._rules)
+        )
 
     def _normalize_result(self, kind: str, payload: Mapping[str, Any]) -> NormalizedText:
         text = write_comparable(payload, self._rules, ("payload",), _SKIPPED_MEMBERS.get(kind, METRICS))
-        return normalize_text(text, self._rules, should_mask_noise=has_noise(kind))
+        return _add_member_ids(normalize_text(text, self._rules, should_mask_noise=has_noise(kind)))
 
     def _drop_details(self, event: Event, *, has_failed: bool) -> Event:
         payload = {name: self._shorten(value) for name, value in event.payload.items() if name in _KEPT_MEMBERS}
@@ -186,6 +189,10 @@ class SignatureBuilder:
 
     def _intern(self, text: str) -> str:
         return self._names.setdefault(text, text)
+
+
+def _add_member_ids(text: NormalizedText) -> NormalizedText:
+    return text._replace(id_hashes=(*text.id_hashes, *ids)) if (ids := find_member_ids(text.form)) else text
 
 
 def _find_kind(event: Event) -> str:

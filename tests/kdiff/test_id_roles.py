@@ -455,3 +455,72 @@ def test_the_end_of_a_day_is_a_chosen_time(new_script, compare_events):
         new_script("s").calls("task.create", {"due": f"{year}-01-31T23:59:59"}).ends().events for year in (2026, 2027)
     ]
     assert compare_events(*sessions).verdict.kind is not VerdictKind.SAME
+
+
+def refund(name, users, owner, refunded, *, member="user_id", owned_by="owner_id"):
+    """Write a session that reads users and the owner of an order, and refunds a user."""
+    rows = [{"id": each, "name": who} for each, who in zip(users, ("Bob", "Eve"), strict=True)]
+    script = SessionScript(name).calls("get_users", {}, rows).calls("get_order", {}, {owned_by: owner, "state": "open"})
+    return script.calls("refund", {member: refunded}, "ok").ends().events
+
+
+@pytest.mark.parametrize(
+    "users", [(17, 42), ("17", "42"), ("u-bob", "u-eve"), ("ord_17", "ord_42"), ("PROJ-123", "PROJ-456")]
+)
+@pytest.mark.parametrize("member", ["user_id", "owner_id", "id", "userId"])
+def test_another_of_two_things_that_both_have_read_is_a_difference_whatever_its_id_looks_like(
+    compare_events, users, member
+):
+    bob, eve = users
+    found = compare_events(refund("a", users, bob, bob, member=member), refund("b", users, eve, eve, member=member))
+    assert found.kinds == ["changed", "changed"]
+    assert found.decisive.label == "refund"
+    found = compare_events(refund("a", users, bob, bob, member=member), refund("b", users, bob, eve, member=member))
+    assert (found.kinds, found.decisive.label) == (["changed"], "refund")
+
+
+@pytest.mark.parametrize("users", [(1017, 1042), ("1017", "1042"), ("u-ann", "u-zoe")])
+@pytest.mark.parametrize("member", ["user_id", "owner_id", "id"])
+def test_new_ids_of_any_look_are_the_same_where_they_stand_for_the_same_things(compare_events, users, member):
+    old, new = ("u-bob", "u-eve") if users[0] == "u-ann" else (17, 42), users
+    if isinstance(new[0], str) and new[0].isdecimal():
+        old = "17", "42"
+    a = refund("a", old, old[0], old[0], member=member)
+    assert compare_events(a, refund("b", new, new[0], new[0], member=member)).verdict.kind is VerdictKind.SAME
+    found = compare_events(a, refund("b", new, new[0], new[1], member=member))
+    assert found.decisive.label == "refund"
+
+
+def test_two_things_whose_numbers_are_swapped_are_two_things(compare_events):
+    a, b = refund("a", (17, 42), 17, 17), refund("b", (42, 17), 42, 17)
+    assert compare_events(a, b).kinds != []
+
+
+def test_an_equal_number_is_another_thing_if_it_stands_for_another(compare_events):
+    a, b = refund("a", (17, 42), 17, 17), refund("b", (1017, 1042), 1017, 17)
+    assert compare_events(a, b).decisive.label == "refund"
+
+
+def test_one_number_may_name_a_user_and_an_order(compare_events):
+    def run(name, user, order, cancelled):
+        script = SessionScript(name).calls("get", {}, {"user_id": user, "order_id": order})
+        return script.calls("cancel", {"order_id": cancelled}, "ok").ends().events
+
+    a = run("a", 17, 17, 17)
+    assert compare_events(a, run("b", 18, 25, 25)).verdict.kind is VerdictKind.SAME
+    assert compare_events(a, run("b", 18, 17, 17)).verdict.kind is VerdictKind.SAME
+    assert compare_events(a, run("b", 18, 25, 18)).decisive.label == "cancel"
+
+
+@pytest.mark.parametrize("name", ["ids", "user_ids", "userIds", "order_numbers"])
+@pytest.mark.parametrize("new", [(1017, 1042), ("u-ann", "u-zoe"), ("PROJ-1017", "PROJ-1042")])
+def test_a_list_named_like_ids_holds_ids(compare_events, name, new):
+    def run(session, known, meant):
+        script = SessionScript(session).calls("list", {}, {name: known, "count": 2})
+        return script.calls("close", {name: meant}, "ok").ends().events
+
+    old = {1017: (17, 42), "u-ann": ("u-bob", "u-eve"), "PROJ-1017": ("PROJ-17", "PROJ-42")}[new[0]]
+    a = run("a", list(old), [old[1]])
+    assert compare_events(a, run("b", list(new), [new[1]])).verdict.kind is VerdictKind.SAME
+    assert compare_events(a, run("b", list(new), [new[0]])).decisive.label == "close"
+    assert compare_events(a, run("b", list(old), [old[0]])).decisive.label == "close"
