@@ -96,6 +96,17 @@ def _mask_general_headers(match: re.Match[str]) -> str:
     return _GENERAL_HEADER.sub(r"\1: <value>", match[0])
 
 
+_TIME_TAKEN = re.compile(r"\b(?i:in|after|took|time|elapsed)(?: ?\([a-z]+\))?:?(?: =)?\Z")
+_MAX_TIME_TAKEN = 30
+"""The number of characters in which such a word, and a unit in brackets behind it, is looked for."""
+
+
+def _mask_time_taken(match: re.Match[str]) -> str:
+    """Replace a duration behind a word that says so. Most such words have none, so durations are looked for first."""
+    start = match.start()
+    return " <span>" if _TIME_TAKEN.search(match.string, max(start - _MAX_TIME_TAKEN, 0), start) else match[0]
+
+
 CONTROL_RULES = (
     _rule(
         "colours and cursor moves",
@@ -119,7 +130,7 @@ SPACE_RULES = (
     _rule(
         "space at the end",
         rf"\s[\n{TEXT_EDGE}]",
-        rf"(?<!\s)\s++(?={TEXT_EDGE}|\Z)|(?<![ \t])[ \t]++(?=\n)",
+        rf"\s(?:(?<!\s\s)\s*+(?={TEXT_EDGE}|\Z)|(?<=[ \t])(?<![ \t][ \t])[ \t]*+(?=\n))",
         "",
     ),
 )
@@ -233,7 +244,7 @@ TEXT_RULES = (
     ),
     _rule(
         "free ports",
-        r"(?:port[\"']?[:=#]?[ ]?|localhost:|/[\w.-]{1,80}:|\]:)\d{5}",
+        r"(?:port[\"']?[:=#]?[ ]?|[\w.-]:|\]:)\d{5}",
         rf"(\b(?:[Pp]ort|PORT)\b[\"']?(?::|=|#)? ?|(?:\blocalhost|://[\w.-]+|\]):)(?<!\d){_EPHEMERAL_PORT}(?![\d.])",
         r"\1<port>",
     ),
@@ -279,9 +290,9 @@ TEXT_RULES = (
     _rule(
         "time that something took",
         r"\d ?[smnu]",
-        rf"\b((?i:in|after|took|time|elapsed)(?: ?\([a-z]+\))?:?(?: =)?) +(?:~|about )?"
-        rf"\d+(?:\.\d+)? ?(?:{_SMALL_TIME}|{_SECONDS}|m(?:in(?:ute)?s?)?,? ?\d+(?:\.\d+)? ?{_SECONDS})(?![\w/])",
-        r"\1 <span>",
+        rf" (?=[ ~a\d])(?<!  ) *+(?:~|about )?\d+(?:\.\d+)? ?"
+        rf"(?:{_SMALL_TIME}|{_SECONDS}|m(?:in(?:ute)?s?)?,? ?\d+(?:\.\d+)? ?{_SECONDS})(?![\w/])",
+        _mask_time_taken,
     ),
     _rule(
         "durations in two words",
@@ -358,7 +369,7 @@ TEXT_RULES = (
         rf"{_LINE}(?: +|< )?HTTP/\d[^\n{TEXT_EDGE}]*+(?:\n(?!<?\n)[^\n{TEXT_EDGE}]++)*+",
         _mask_general_headers,
     ),
-    _rule("padding before a number", r"  [\d<]", rf"(?<=[^\s{TEXT_EDGE}]) {{2,}}(?=[\d<])", " "),
+    _rule("padding before a number", r"  [\d<]", rf"  (?<=[^\s{TEXT_EDGE}]  ) *+(?=[\d<])", " "),
 )
 """Rules for what a text says, in the order in which they are applied."""
 
