@@ -266,6 +266,9 @@ MORE_FAILED_TEXTS = [
     "panic: runtime error: index out of range",
     "<html><head><title>404 Not Found</title>",
     "Service denied access: wrong role",
+    "TOOL_ERROR: there is no such city",
+    "git@example.com: Permission denied (publickey).",
+    "Permission denied (publickey).",
 ]
 MORE_HEALTHY_TEXTS = [
     "0 errors, 12 warnings",
@@ -318,6 +321,10 @@ MORE_HEALTHY_TEXTS = [
     "Tool list: a, b",
     "10:00:12 ERROR disk full\n10:00:13 INFO restarted",
     "saved to C:\\new\\failed: a.txt",
+    "NO_ERROR: 0",
+    "MAX_ERROR: 0.2",
+    "TOOL_ERROR is the prefix of failed calls",
+    "Permission denied, and how to read such messages",
 ]
 
 

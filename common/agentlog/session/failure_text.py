@@ -46,7 +46,7 @@ REASONS = (
     "service unavailable|too many requests|unauthorized|unprocessable (?:content|entity)|unsupported media type"
 )
 SHELL_MESSAGES = (
-    r"command not found|no such file or directory|permission denied|not found|can't cd to .*|is a directory|"
+    r"command not found|no such file or directory|permission denied(?: \(.*)?|not found|can't cd to .*|is a directory|"
     r"not a directory|cannot execute.*|operation not permitted|connection refused|cannot access .*|syntax error.*|"
     r"unrecognized option.*|invalid option.*|illegal option.*|no space left on device|event not found|"
     r"connection timed out|operation timed out.*|network is unreachable|no route to host|a password is required|"
@@ -103,7 +103,7 @@ def write_beginning() -> str:
     start = (
         rf"{_write_trie(_BEGINNINGS.split())}|[^a-z0-9]|"
         r"[45]\d\d|\d++ [a-z]++(?:,| in | generated| \()|e:|[\w.+/-]++\(\d|"
-        r"[\w.$]++(?:(?<=rror)|(?<=tion)|(?<=ault)|(?<=rupt))|[\w.+/-]++(?:\[\d+\])?:"
+        r"[\w.$]++(?:(?<=rror)|(?<=tion)|(?<=ault)|(?<=rupt))|[\w.+/@-]++(?:\[\d+\])?:"
     )
     return rf"(?:{_write_trie(f'{word} ' for word in SUBJECTS)})*+(?:{start})"
 
@@ -139,6 +139,7 @@ FIRST_LINE_RULES = (
         "the name of an exception",
         r"(?:uncaught )?(?-i:[A-Za-z_][\w.$]{0,80}(?:Error|Exception))(?: \[\w+\])?(?::\s|\s*$|\()|"
         r"(?-i:[A-Za-z_][\w.$]{0,80}(?:Fault|Interrupt|Rejection)):\s|"
+        rf"(?-i:[A-Z][A-Z\d]*(?:_[A-Z\d]+)*_ERROR):{_NOTHING}|"
         rf"(?:uncaught )?exception(?: in thread \".*)?\s*(?::{_NOTHING}|$)|"
         r"(?:uncaught|unhandled) (?:\w+ ){0,3}(?:exception|rejection|error)\b",
         "KeyError: 'a'",
@@ -226,7 +227,7 @@ FIRST_LINE_RULES = (
 SUBJECT_RULES = (
     TextRule(
         "something that failed",
-        r"(?:has |was |is )?(?:failed|timed out|timeout|denied(?=\W*$|\s*:| (?:access|because|by|due|for|on|to)\b)|"
+        r"(?:has |was |is )?(?:failed|timed out|timeout|denied(?=\W*$|\s*[:(]| (?:access|because|by|due|for|on|to)\b)|"
         r"rejected by|expired)\b"
         rf"(?! (?:jobs|tests|logins?|attempts|orders|payments|count)\b)[^:]{{0,120}}(?::{_NOTHING}|[.!]?$)",
         "Tool execution failed: no answer",
@@ -238,7 +239,7 @@ SUBJECT_RULES = (
 WHOLE_RULES = (
     TextRule(
         "a shell's message",
-        rf"(?:[\w.+/-]+)(?:\[\d+\])?: (?:\(\d+\) )?(?:.{{0,300}}: ?)?(?:{SHELL_MESSAGES})$|"
+        rf"(?:[\w.+/@-]+)(?:\[\d+\])?: (?:\(\d+\) )?(?:.{{0,300}}: ?)?(?:{SHELL_MESSAGES})$|"
         r"curl: \(\d+\) .+|"
         rf"(?:[\w.+/-]+)(?:\[\d+\])?: (?:cannot|can't) .{{0,300}}$|(?:\w*sh: )?command not found: \S+$",
         "bash: ponyc: command not found",
