@@ -95,15 +95,15 @@ def test_events_for_another_topic_or_cluster_are_left_where_they_are(cluster: st
 def test_a_loss_that_could_not_be_told_is_told_again_with_what_was_lost_since() -> None:
     ledger = accounts()
     for record in records(ledger, 7, 8):
-        ledger.count_dropped(record)
+        ledger.count_dropped(record, "Kafka was away")
     (told,) = ledger.losses.items()
-    assert told == (Author("sess_1", "agent"), Loss(2, 1_768_485_600_007))
+    assert told == (Author("sess_1", "agent"), Loss(2, 1_768_485_600_007, ("Kafka was away",)))
     ledger.losses = {}
     notice, event = records(ledger, 9, 10)
     notice.tells = told[1]
-    ledger.count_dropped(notice)
-    ledger.count_dropped(event)
-    assert ledger.losses == {told[0]: Loss(3, 1_768_485_600_007)}
+    ledger.count_dropped(notice, "Kafka was away again")
+    ledger.count_dropped(event, "it was refused")
+    assert ledger.losses == {told[0]: Loss(3, 1_768_485_600_007, ("Kafka was away", "it was refused"))}
     assert ledger.dropped == 4
 
 

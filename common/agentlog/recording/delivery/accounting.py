@@ -98,17 +98,30 @@ class Ledger:
         self.spooled += 1
         self._settle(record)
 
-    def count_dropped(self, record: OutboundEvent) -> None:
+    def count_dropped(self, record: OutboundEvent, reason: str) -> None:
         """Count a dropped record. If it was a loss report, keep the loss so that it is reported later."""
-        self.count_lost(record.author, record.tells or Loss(1, record.at_ms))
+        self.count_lost(record.author, record.tells or Loss(1, record.at_ms, (reason,)))
         self._settle(record)
+
+    def count_refused(self, record: OutboundEvent, reason: str) -> None:
+        """Count a record that the sink will never take. A loss report isn't repeated, because it would fare alike."""
+        if record.tells is None:
+            self.count_dropped(record, reason)
+        else:
+            self.dropped += 1
+            self._settle(record)
 
     def count_lost(self, author: Author, loss: Loss) -> None:
         """Count a lost event, and keep the loss for a report in the session's timeline."""
         self.dropped += 1
-        if author in self.losses or len(self.losses) < MAX_SESSIONS_WITH_LOSSES:
-            count, since = self.losses.get(author, (0, loss.since_ms))
-            self.losses[author] = Loss(count + loss.events, min(since, loss.since_ms))
+        self.add_loss(author, loss)
+
+    def add_loss(self, author: Author, loss: Loss) -> None:
+        """Keep a loss for a report in the session's timeline."""
+        if author in self.losses:
+            self.losses[author] = self.losses[author].join(loss)
+        elif len(self.losses) < MAX_SESSIONS_WITH_LOSSES:
+            self.losses[author] = loss
 
     def count_sent_from_spool(self, sent: int, refused: int, *, is_own: bool) -> None:
         """Count events that were sent from a spool file.

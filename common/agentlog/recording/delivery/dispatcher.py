@@ -2,18 +2,21 @@
 
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from ...errors import AgentlogError
-from ..sinks.outbound import OutboundEvent
+from ...formatting import format_count
+from ..sinks.outbound import Loss, OutboundEvent
 from ..sinks.sink import FailureKind, Sink
 from ..sinks.standby_producer import StandbyProducer
 from .accounting import Ledger
 from .options import RecordingOptions
 from .spool import SpoolQueue
 from .spool_file import CHUNK_EVENTS
+from .suspects import split_at_refused
 
 PROBE_INTERVAL_S = 1.0
 """How often the sink is probed during an outage, in seconds."""
@@ -21,6 +24,8 @@ SILENCE_TIMEOUT_S = 10.0
 """After this time without an acknowledgement, the connection is checked, in seconds."""
 MAX_WAIT_S = 1.0
 """How long a record waits at most for a new producer to be warm, in seconds."""
+REFUSAL_LOG_INTERVAL_S = 10.0
+"""How often refused events are logged at most, in seconds."""
 MAX_PENDING = 1_000
 """How many prepared records may wait for the sink. Then no more are prepared."""
 BATCH_BYTES = 1_000_000
@@ -33,6 +38,10 @@ class Dispatcher:
     """The unsettled records, and the sink that takes them.
 
     Normally records go straight to the sink. A record stays with the sink until it is acknowledged, so it arrives once.
+
+    If a batch is refused because of one of its records, no more are sent until all on their way are answered. The
+    records that came back are then sent in smaller and smaller groups, each by itself, until the refused one stands
+    alone. It is settled as refused, and all others arrive.
 
     An outage begins when records have waited too long or are refused. Then all unacknowledged records are recalled
     from the sink, and the sink is only probed until it answers. With a spool, the recalled records and all later ones
@@ -51,6 +60,11 @@ class Dispatcher:
         self._pending: deque[OutboundEvent] = deque()
         self._in_flight: dict[OutboundEvent, None] = {}
         self._results: list[tuple[OutboundEvent, Any]] = []
+        self._returned: dict[OutboundEvent, tuple[FailureKind, str]] = {}
+        self._is_recalling = self._is_one_alone = False
+        self._suspects: deque[deque[OutboundEvent]] = deque()
+        self._refusals: Counter[str] = Counter()
+        self._next_refusal_log_at = 0.0
         self._away_since: float | None = None
         self._refused_since: float | None = None
         self._next_probe_at = self._acknowledged_at = 0.0
@@ -63,9 +77,14 @@ class Dispatcher:
         return len(self._pending) >= MAX_PENDING
 
     @property
+    def has_suspects(self) -> bool:
+        """Whether it looks for a refused record among others."""
+        return bool(self._suspects or self._returned)
+
+    @property
     def is_idle(self) -> bool:
         """Whether no record waits to be sent or acknowledged."""
-        return not self._pending and not self._in_flight and self._spools.is_empty
+        return not self._pending and not self._suspects and not self._in_flight and self._spools.is_empty
 
     def add(self, record: OutboundEvent) -> None:
         """Add a record behind all others."""
@@ -82,17 +101,15 @@ class Dispatcher:
         if self._away_since is not None:
             self._advance_in_outage(now, self._away_since, timeout_s)
             return
-        pending = self._pending
-        pending.extend(self._spools.next_chunk())
+        self._pending.extend(self._spools.next_chunk())
         if self.sink.is_warm or self._has_waited_long(now):
-            while pending and self._send(pending[0]):
-                pending.popleft()
+            self._hand_over()
         self.sink.poll(timeout_s)
-        if (failure_kind := self._receive_results()) is not None:
-            self._handle(failure_kind)
-        elif self.sink.is_broken or self._is_sink_disconnected():
+        if self._receive_results() or self.sink.is_broken or self._is_sink_disconnected():
             self._begin_outage()
-        elif self._is_stuck(time.monotonic()):
+            return
+        self._take_back()
+        if self._is_stuck(time.monotonic()):
             self._handle_stuck()
         elif self.failure is not None and self._refused_since is None and self._ledger.is_progressing():
             self._report_recovery()
@@ -102,7 +119,26 @@ class Dispatcher:
 
         Each fork closes the sink. A process that forks often would otherwise never have a warm sink.
         """
-        return bool(self._pending) and now - self._pending[0].since > MAX_WAIT_S
+        waiting = self._suspects[0] if self._suspects else self._pending
+        return bool(waiting) and now - waiting[0].since > MAX_WAIT_S
+
+    def _hand_over(self) -> None:
+        """Hand records to the sink. A group of suspects goes by itself."""
+        if self._returned:
+            return
+        if not self._suspects:
+            self._is_one_alone = False
+            self._send_all(self._pending)
+        elif not self._in_flight:
+            group = self._suspects[0]
+            self._is_one_alone = len(group) == 1
+            self._send_all(group)
+            if not group:
+                self._suspects.popleft()
+
+    def _send_all(self, records: deque[OutboundEvent]) -> None:
+        while records and self._send(records[0]):
+            records.popleft()
 
     def _send(self, record: OutboundEvent) -> bool:
         record.answers = self._results
@@ -116,9 +152,9 @@ class Dispatcher:
             self._in_flight[record] = None
         return is_sent
 
-    def _receive_results(self) -> FailureKind | None:
-        """Settle the records that have a result. Return why the sink takes no more records, if it doesn't."""
-        failure_kind: FailureKind | None = None
+    def _receive_results(self) -> bool:
+        """Settle the records that have a result. Return whether the sink takes no more records."""
+        has_failed = False
         results = self._results[:]
         del self._results[: len(results)]
         for record, error in results:
@@ -126,25 +162,46 @@ class Dispatcher:
                 self._in_flight.pop(record, None)
                 self._settle_delivered(record)
                 continue
-            match self.sink.classify_error(error):
-                case FailureKind.RECORD_REFUSED:
-                    self._in_flight.pop(record, None)
-                    self._settle_refused(record, str(error))
-                case FailureKind.BATCH_TOO_LARGE:
-                    failure_kind = FailureKind.BATCH_TOO_LARGE
-                case FailureKind.SINK_FAILED:
-                    failure_kind = failure_kind or FailureKind.SINK_FAILED
+            kind = self.sink.classify_error(error)
+            self._returned[record] = kind, self.sink.describe_error(error)
+            has_failed |= kind is FailureKind.SINK_FAILED
         if results and results[-1][1] is None:
             self.is_answering, self._acknowledged_at, self._refused_since = True, time.monotonic(), None
             self._standby.reset()
             self.sink.reset_failures()
-        return failure_kind
+        return has_failed
 
-    def _handle(self, failure_kind: FailureKind) -> None:
-        if failure_kind is FailureKind.BATCH_TOO_LARGE:
+    def _take_back(self) -> None:
+        """Wait until no record is on its way any more. Then see to those that came back, in their order."""
+        if not self._returned:
+            return
+        if len(self._returned) < len(self._in_flight):
+            if not self._is_recalling:
+                self._is_recalling = True
+                self.sink.recall_queued()
+            return
+        records, returned = list(self._in_flight), self._returned
+        was_recalled, self._is_recalling = self._is_recalling, False
+        self._in_flight, self._returned = {}, {}
+        if any(kind is FailureKind.BATCH_TOO_LARGE for kind, _ in returned.values()):
+            self._suspects.appendleft(deque(records))
             self._reduce_batch_size()
-        else:
-            self._begin_outage()
+            return
+        self._isolate_refused(records, returned)
+        if was_recalled:  # the records that were recalled are missing in the producer's sequence
+            self._reconnect(time.monotonic())
+
+    def _isolate_refused(
+        self, records: list[OutboundEvent], returned: dict[OutboundEvent, tuple[FailureKind, str]]
+    ) -> None:
+        """Settle a refused record that was alone, or send the records that came back in smaller groups."""
+        refused = [record for record in records if returned[record][0] is FailureKind.RECORD_REFUSED]
+        if refused:  # the broker has answered, and it is well
+            self.is_answering, self._acknowledged_at = True, time.monotonic()
+        if refused and self._is_one_alone:
+            self._settle_refused(refused[0], returned[refused[0]][1])
+            return
+        self._suspects.extendleft(map(deque, reversed(split_at_refused(records, set(refused)))))
 
     def _settle_delivered(self, record: OutboundEvent) -> None:
         if record.is_spooled:
@@ -153,11 +210,22 @@ class Dispatcher:
             self._ledger.count_delivered(record)
 
     def _settle_refused(self, record: OutboundEvent, reason: str) -> None:
-        _log.error("an event of session %s was refused by %s: %s", record.author.session_id, self.sink.where, reason)
+        self._refusals[reason] += 1
+        reason = f"{self.sink.where} refused them: {reason}"
         if record.is_spooled:
             self._spools.settle(record, is_refused=True)
+            self._ledger.add_loss(record.author, Loss(1, record.at_ms, (reason,)))
         else:
-            self._ledger.count_dropped(record)
+            self._ledger.count_refused(record, reason)
+
+    def log_refusals(self, *, is_ending: bool = False) -> None:
+        """Log the events that were refused since the last time, a line for each reason, now and then."""
+        if not self._refusals or (time.monotonic() < self._next_refusal_log_at and not is_ending):
+            return
+        refusals, self._refusals = self._refusals, Counter()
+        self._next_refusal_log_at = time.monotonic() + REFUSAL_LOG_INTERVAL_S
+        for reason, count in refusals.items():
+            _log.error("not delivered to %s: %s; refused: %s", self.sink.where, format_count(count, "event"), reason)
 
     def _is_stuck(self, now: float) -> bool:
         oldest = next(iter(self._in_flight), None)
@@ -213,14 +281,14 @@ class Dispatcher:
     def _recall_unacknowledged(self) -> None:
         self.sink.purge()
         self._receive_results()
-        recalled = [record for record in self._in_flight if not record.is_spooled]
-        self._in_flight.clear()
-        self._pending = deque(recalled + [record for record in self._pending if not record.is_spooled])
+        records = chain(self._in_flight, chain.from_iterable(self._suspects), self._pending)
+        self._pending = deque(record for record in records if not record.is_spooled)
+        self._in_flight, self._returned, self._is_recalling = {}, {}, False
+        self._suspects.clear()
         self._spools.rewind()
 
     def _reduce_batch_size(self) -> None:
-        """Send smaller batches from now on, because the topic refused one as too large. Send its records again."""
-        self._recall_unacknowledged()
+        """Send smaller batches from now on, because the topic refused one as too large."""
         self._batch_bytes = (self._batch_bytes or BATCH_BYTES) // 10
         _log.warning("%s refused a batch as too large; it gets smaller ones now", self.sink.where)
         self._standby.reset()
@@ -231,7 +299,8 @@ class Dispatcher:
         if is_overdue and self._options.on_outage == "spool":
             self._spool_all()
         elif is_overdue and self._options.on_outage == "drop":
-            self._drop(lambda record: now - record.since >= self._options.outage_timeout_s)
+            reason = str(self.failure or self.sink.last_error())
+            self._drop(lambda record: now - record.since >= self._options.outage_timeout_s, reason)
         elif is_overdue and self.failure is None:
             self.report_failure(self.sink.last_error())
         if now < self._next_probe_at:
@@ -251,9 +320,9 @@ class Dispatcher:
         while self._pending:
             self._spools.write([self._pending.popleft() for _ in range(min(CHUNK_EVENTS, len(self._pending)))])
 
-    def _drop(self, is_overdue: Callable[[OutboundEvent], bool]) -> None:
+    def _drop(self, is_overdue: Callable[[OutboundEvent], bool], reason: str) -> None:
         while self._pending and is_overdue(self._pending[0]):
-            self._ledger.count_dropped(self._pending.popleft())
+            self._ledger.count_dropped(self._pending.popleft(), reason)
 
     def spill_now(self) -> None:
         """Begin the outage's policy now, because memory is full."""
@@ -261,14 +330,14 @@ class Dispatcher:
             self._begin_outage()
         self._away_since = time.monotonic() - self._options.outage_timeout_s
 
-    def give_up(self) -> None:
-        """Spool or drop all undelivered records, because the process ends."""
+    def give_up(self, reason: str) -> None:
+        """Spool or drop all undelivered records, because the process ends. ``reason`` says why they are left."""
         if self._away_since is None:
             self._begin_outage()
         if self._options.on_outage == "spool":
             self._spool_all()
             return
-        self._drop(lambda _: True)
+        self._drop(lambda _: True, reason)
 
     def stop_sending(self) -> bool:
         """Leave spooled records to a later run, because the process ends.
@@ -282,8 +351,9 @@ class Dispatcher:
         """Close the connection until the next ``advance``. Return False while records are on their way."""
         if self._in_flight:
             self.sink.poll(timeout_s)
-            if (failure_kind := self._receive_results()) is not None:
-                self._handle(failure_kind)
+            if self._receive_results():
+                self._begin_outage()
+            self._take_back()
         if self._in_flight:
             return False
         self.sink.close()

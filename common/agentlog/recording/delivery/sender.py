@@ -7,7 +7,7 @@ import time
 from ...errors import AgentlogError
 from ...formatting import format_count
 from ..prepare.ids import new_event_id
-from ..sinks.outbound import Loss, OutboundEvent, make_loss_event
+from ..sinks.outbound import MAX_LOSS_REASONS, Loss, OutboundEvent, make_loss_event
 from ..sinks.sink import Sink
 from .accounting import Ledger, Stats
 from .dispatcher import Dispatcher
@@ -84,6 +84,7 @@ class Sender(threading.Thread):
             self._begin_pause(pause)
             return
         self._announce_long_calls()
+        self._dispatcher.log_refusals()
         self._prepare_slice_if_needed()
         if (sending_stopped := self._sending_stopped) is not None and self._dispatcher.stop_sending():
             sending_stopped.set()
@@ -160,14 +161,12 @@ class Sender(threading.Thread):
 
     def _record_losses(self) -> None:
         """Record loss reports in the sessions that lost events, once events are taken again."""
-        if not self.ledger.losses or self._dispatcher.failure is not None or not self._dispatcher.is_answering:
+        dispatcher = self._dispatcher
+        if not self.ledger.losses or dispatcher.failure or not dispatcher.is_answering or dispatcher.has_suspects:
             return
         losses, self.ledger.losses = self.ledger.losses, {}
         for author, loss in losses.items():
-            reason = (
-                f"{self._dispatcher.sink.where} refused them or could not be reached, or the memory for them was full"
-            )
-            self._event_queue.append(make_loss_event(author, new_event_id(), loss, reason, self._event_queue.headers))
+            self._event_queue.append(make_loss_event(author, new_event_id(), loss, self._event_queue.headers))
         for waiter in list(self.ledger.waiters):
             waiter.event_number = self._event_queue.queued_count
 
@@ -182,14 +181,16 @@ class Sender(threading.Thread):
 
     def log_unrecorded_losses(self) -> None:
         """Log the losses that couldn't be recorded in their sessions, because the process ends."""
+        self._dispatcher.log_refusals(is_ending=True)
         losses, self.ledger.losses = self.ledger.losses, {}
         if losses:
             lost_count = sum(loss.events for loss in losses.values())
+            reasons = list(dict.fromkeys(reason for loss in losses.values() for reason in loss.reasons))
             _log.error(
                 "not delivered to %s: %s; %s",
                 self._dispatcher.sink.where,
                 format_count(lost_count, "event"),
-                self.explain_failure(),
+                "; ".join(reasons[:MAX_LOSS_REASONS]),
             )
 
     def log_held_up(self, queued: int) -> None:
@@ -205,7 +206,8 @@ class Sender(threading.Thread):
     def drop_overflow(self, record: OutboundEvent) -> None:
         """Count an event that found no room as lost, and report the failure."""
         with self._event_queue.lock:
-            self.ledger.count_lost(record.author, Loss(1, record.at_ms))
+            reason = f"the memory for waiting events was full, and {self._dispatcher.sink.where} took none"
+            self.ledger.count_lost(record.author, Loss(1, record.at_ms, (reason,)))
         if self._dispatcher.failure is None:
             error = self._dispatcher.sink.last_error()
             limit = f"{self._event_queue.options.queue_bytes / 1024**2:g} MB"
@@ -262,7 +264,7 @@ class Sender(threading.Thread):
         self._preparer.give_up()
         while self._event_queue.queue or self._preparer.has_waiting:
             self._prepare_all()
-        self._dispatcher.give_up()
+        self._dispatcher.give_up(str(self._failure_at_give_up))
 
     def _prepare_all(self) -> None:
         for record in self._preparer.release_stored():

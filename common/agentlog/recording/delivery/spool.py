@@ -4,6 +4,7 @@ import errno
 import logging
 from collections import deque
 
+from ...formatting import format_count
 from ..sinks.outbound import OutboundEvent
 from .accounting import Ledger
 from .options import RecordingOptions
@@ -32,7 +33,7 @@ class SpoolQueue:
         self._earlier_files = deque(earlier_files)
         self._chunk: set[OutboundEvent] = set()
         self._is_stopped = False
-        self._refused_count = 0
+        self._refused_count = self._lost_count = 0
 
     @property
     def is_empty(self) -> bool:
@@ -46,7 +47,7 @@ class SpoolQueue:
         except OSError as error:
             _log.error("%d events are lost; the spool %s can't be written: %s", len(records), self._path, error)
             for record in records:
-                self._ledger.count_dropped(record)
+                self._ledger.count_dropped(record, f"the spool can't be written: {error.strerror or error}")
             return
         for record in records:
             self._ledger.count_spooled(record)
@@ -73,6 +74,7 @@ class SpoolQueue:
         if spool is None or self._chunk:
             return []
         self._ledger.count_sent_from_spool(spool.commit(), self._refused_count, is_own=spool.is_own)
+        self._lost_count += self._refused_count
         self._refused_count = 0
         if not spool.has_unread:
             self._remove_sent(spool)
@@ -103,7 +105,11 @@ class SpoolQueue:
         return not self._chunk
 
     def _remove_sent(self, spool: SpoolFile) -> None:
-        _log.warning("the events in %s have all been sent", spool.path)
+        if self._lost_count:
+            unsent = format_count(self._lost_count, "line")
+            _log.error("the events in %s have been sent, but %s refused or unreadable", spool.path, unsent)
+        else:
+            _log.warning("the events in %s have all been sent", spool.path)
         spool.remove()
         self._forget(spool)
 
@@ -117,6 +123,7 @@ class SpoolQueue:
         self._forget(spool)
 
     def _forget(self, spool: SpoolFile) -> None:
+        self._lost_count = 0
         if spool is self.own_file:
             self.own_file = None
         else:

@@ -98,9 +98,16 @@ class FileSink:
     def purge(self) -> None:
         """Do nothing, because no record is under way."""
 
+    def recall_queued(self) -> None:
+        """Do nothing, because no record is queued."""
+
     def classify_error(self, error: Any) -> FailureKind:  # noqa: ARG002  each error is the file's
         """Return that the sink failed, because the next record would fail too."""
         return FailureKind.SINK_FAILED
+
+    def describe_error(self, error: Any) -> str:
+        """Return an error in words."""
+        return str(error)
 
     def reset_failures(self) -> None:
         """Do nothing, because the next write resets the error."""

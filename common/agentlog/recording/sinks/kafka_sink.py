@@ -40,6 +40,17 @@ GUARANTEED_PROPERTIES = {
 }
 """Properties that the promise of delivery needs. The user can't change them."""
 
+RECORD_ERRORS = frozenset(
+    {LibrdkafkaError.INVALID_TIMESTAMP, LibrdkafkaError.INVALID_RECORD, LibrdkafkaError.INVALID_MSG}
+)
+"""The broker refuses a record for its own sake. It then refuses the whole batch, and doesn't always name the record."""
+SIZE_ERRORS = frozenset({LibrdkafkaError.MSG_SIZE_TOO_LARGE, LibrdkafkaError.RECORD_LIST_TOO_LARGE})
+"""The broker refuses a batch, because it is larger than the topic's ``max.message.bytes``."""
+RETURN_ERRORS = frozenset(
+    {LibrdkafkaError._PURGE_QUEUE, LibrdkafkaError._PURGE_INFLIGHT, LibrdkafkaError._INVALID_DIFFERENT_RECORD}
+)
+"""The record wasn't written, but not for its own sake."""
+
 SINGLE_EVENT_BATCH_BYTES = 1_000
 """A batch of at most this size holds one event, or is small enough for any topic."""
 
@@ -79,6 +90,8 @@ class KafkaSink:
     def send(self, record: OutboundEvent) -> bool:
         """Hand ``record`` to librdkafka. Return False while its queue is full or the producer is broken.
 
+        librdkafka takes no more records when it has learnt that the topic is gone, or that we have no right to write.
+
         Raises:
             ValueError: librdkafka will never take the record.
         """
@@ -94,10 +107,10 @@ class KafkaSink:
         except BufferError:
             return False
         except KafkaException as error:
-            if error.args[0].code() == LibrdkafkaError._FATAL:
-                self.is_broken = True
-                return False
-            raise ValueError(error.args[0].str()) from error
+            if error.args[0].code() in (LibrdkafkaError.MSG_SIZE_TOO_LARGE, LibrdkafkaError._INVALID_ARG):
+                raise ValueError(self.describe_error(error.args[0])) from error
+            self.is_broken, self._refusal = True, self._explain_refusal(error.args[0])
+            return False
         return True
 
     def poll(self, timeout_s: float) -> None:
@@ -111,6 +124,10 @@ class KafkaSink:
             self._producer.purge()
             with self._note_breakage():
                 self._producer.flush(5)
+
+    def recall_queued(self) -> None:
+        """Recall the records that aren't on their way yet. ``poll`` passes their results."""
+        self._producer.purge(in_flight=False)
 
     @contextmanager
     def _note_breakage(self) -> Iterator[None]:
@@ -128,18 +145,18 @@ class KafkaSink:
 
     def classify_error(self, error: LibrdkafkaError) -> FailureKind:
         """Return what librdkafka's error about a record means."""
-        if error.code() in (LibrdkafkaError._PURGE_QUEUE, LibrdkafkaError._PURGE_INFLIGHT):
-            return FailureKind.PURGED
-        if error.code() == LibrdkafkaError.MSG_SIZE_TOO_LARGE and not self._has_single_event_batches:
+        if error.code() in RETURN_ERRORS:
+            return FailureKind.RETURNED
+        if error.code() in SIZE_ERRORS and not self._has_single_event_batches:
             return FailureKind.BATCH_TOO_LARGE
-        if error.code() in (
-            LibrdkafkaError.MSG_SIZE_TOO_LARGE,
-            LibrdkafkaError.INVALID_RECORD,
-            LibrdkafkaError.INVALID_MSG,
-        ):
+        if error.code() in SIZE_ERRORS | RECORD_ERRORS:
             return FailureKind.RECORD_REFUSED
         self._refusal = self._explain_refusal(error)
         return FailureKind.SINK_FAILED
+
+    def describe_error(self, error: LibrdkafkaError) -> str:
+        """Return librdkafka's or the broker's error in words, with its name."""
+        return f"{error.str()} ({error.name()})"
 
     def _explain_refusal(self, error: LibrdkafkaError) -> AgentlogError | None:
         name = self._cluster.name

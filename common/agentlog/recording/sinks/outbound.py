@@ -16,6 +16,8 @@ HeaderList = list[tuple[str, str | bytes | None]]
 MILLISECOND = timedelta(milliseconds=1)
 OVERHEAD_BYTES = 400
 """About how many bytes an event takes in memory besides its JSON."""
+MAX_LOSS_REASONS = 3
+"""How many reasons a loss report names."""
 MAX_NAME_LENGTH = 500
 """The longest id of a session or an agent, in characters."""
 
@@ -38,10 +40,17 @@ class Loss(NamedTuple):
     Attributes:
         events: how many.
         since_ms: when the first was recorded, in milliseconds since the epoch.
+        reasons: why, each once, at most ``MAX_LOSS_REASONS``.
     """
 
     events: int
     since_ms: int
+    reasons: tuple[str, ...] = ()
+
+    def join(self, other: "Loss") -> "Loss":
+        """Return both as one loss."""
+        reasons = tuple(dict.fromkeys(self.reasons + other.reasons))[:MAX_LOSS_REASONS]
+        return Loss(self.events + other.events, min(self.since_ms, other.since_ms), reasons)
 
 
 class OutboundEvent(msgspec.Struct, eq=False, gc=False):
@@ -116,10 +125,12 @@ def make_event(  # noqa: PLR0913, PLR0917  an event's fields
     return OutboundEvent(author, value, now, headers, len(value) + OVERHEAD_BYTES)
 
 
-def make_loss_event(author: Author, event_id: str, loss: Loss, reason: str, headers: HeaderList) -> OutboundEvent:
+def make_loss_event(author: Author, event_id: str, loss: Loss, headers: HeaderList) -> OutboundEvent:
     """Make the ``error`` event that reports lost events in their session."""
     since = (EPOCH + timedelta(milliseconds=loss.since_ms)).isoformat(timespec="milliseconds")
-    message = f"{format_count(loss.events, 'event')} of this session, from {since} on, were lost: {reason}"
+    message = (
+        f"{format_count(loss.events, 'event')} of this session, from {since} on, were lost: {'; '.join(loss.reasons)}"
+    )
     payload = {"type": "events_lost", "message": message, "lost": loss.events}
     record = make_event(author, event_id, "error", payload, {}, headers)
     record.tells = loss

@@ -10,10 +10,10 @@ from .outbound import OutboundEvent
 class FailureKind(Enum):
     """The reason why a record wasn't delivered."""
 
-    RECORD_REFUSED = "the sink will never take this record"
+    RECORD_REFUSED = "the sink will never take this record, or another one of its batch"
     BATCH_TOO_LARGE = "the sink will never take this record in a batch of this size"
     SINK_FAILED = "the sink takes no records now: a fault of the topic, of our rights or of the producer"
-    PURGED = "the record was recalled before it was acknowledged"
+    RETURNED = "the record wasn't written: it was recalled, or another record of its batch was refused"
 
 
 class Sink(Protocol):
@@ -34,7 +34,9 @@ class Sink(Protocol):
     def send(self, record: OutboundEvent) -> bool: ...  # noqa: D102
     def poll(self, timeout_s: float) -> None: ...  # noqa: D102
     def purge(self) -> None: ...  # noqa: D102
+    def recall_queued(self) -> None: ...  # noqa: D102
     def classify_error(self, error: Any) -> FailureKind: ...  # noqa: D102
+    def describe_error(self, error: Any) -> str: ...  # noqa: D102
     def reset_failures(self) -> None: ...  # noqa: D102
     def refusal(self) -> AgentlogError | None: ...  # noqa: D102
     def last_error(self) -> AgentlogError: ...  # noqa: D102
