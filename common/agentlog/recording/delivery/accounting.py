@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..running_time import running_time
 from ..sinks.outbound import Author, Loss, OutboundEvent
 from .wakeup import Wakeup
 
@@ -79,7 +80,7 @@ class Ledger:
         self.shortened = self.bytes = self.largest = 0
         self._unsettled: dict[int, OutboundEvent] = {}
         self._settled_bytes = 0
-        self._last_progress_at = time.monotonic()
+        self._last_progress_at = running_time()
 
     def add_taken(self, record: OutboundEvent) -> None:
         """Number a record that came out of the queue. It isn't shortened yet."""
@@ -131,7 +132,7 @@ class Ledger:
             refused: how many of them Kafka refused.
             is_own: whether the file is this run's. Events of earlier runs are counted in ``resent``.
         """
-        self._last_progress_at = time.monotonic()
+        self._last_progress_at = running_time()
         if not is_own:
             self.resent += sent - refused
             return
@@ -152,7 +153,7 @@ class Ledger:
     def close_round(self) -> None:
         """Report the memory freed since the last round, and wake the callers whose events are settled."""
         if self._settled_bytes:
-            self._last_progress_at = time.monotonic()
+            self._last_progress_at = running_time()
             self._on_freed(self._settled_bytes)
             self._settled_bytes = 0
         if self.waiters:
@@ -168,7 +169,7 @@ class Ledger:
             oldest = next(iter(self._unsettled.values()), None)
         except RuntimeError:  # the sender changed it during the iteration, so events are being settled
             return True
-        return oldest is None or time.monotonic() - max(self._last_progress_at, oldest.since) < STALLED_AFTER_S
+        return oldest is None or running_time() - max(self._last_progress_at, oldest.since) < STALLED_AFTER_S
 
     def stats(self, recorded: int, oldest_ms: int | None) -> Stats:
         """Return the counts.

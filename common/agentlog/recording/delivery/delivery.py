@@ -2,13 +2,13 @@
 
 import math
 import threading
-import time
 from collections.abc import Callable
 from typing import NoReturn
 
 from ...errors import AgentlogError, KafkaUnavailable
 from ...payloads import open_store
 from ..prepare.fork_hooks import FORK_HOOKS
+from ..running_time import running_time, wait_while_running
 from ..sinks.outbound import OutboundEvent
 from ..sinks.sink import Sink
 from .accounting import Stats, Waiter
@@ -153,20 +153,20 @@ class Delivery(EventQueue):
         waiter = Waiter(self.queued_count)
         sender.ledger.waiters.append(waiter)
         sender.wake()
-        return waiter.wakeup.wait(timeout_s)
+        return wait_while_running(waiter.wakeup.wait, timeout_s)
 
     def close(self, began: float) -> None:
         """Deliver the remaining events at the end of the process, in bounded time. Spool or report the rest.
 
         Args:
-            began: when the process began to end, on the monotonic clock, in seconds.
+            began: when the process began to end, in running time, in seconds.
         """
         sender = self._sender
         if sender is None or not sender.is_alive():
             self._was_closed_in_time = True
             return
         sender.resume()  # a signal may end the process during a fork, while the sender is paused
-        self._was_closed_in_time = self.flush(max(0.0, began + self.options.shutdown_timeout_s - time.monotonic()))
+        self._was_closed_in_time = self.flush(max(0.0, began + self.options.shutdown_timeout_s - running_time()))
         if not self._was_closed_in_time:
             sender.give_up_store()
             if not self.flush(STORE_GRACE_S if sender.waits_for_store else 0.0):
@@ -182,12 +182,12 @@ class Delivery(EventQueue):
 
         It has to happen within the recording call, because nothing else runs after it.
         """
-        now = time.monotonic()
+        now = running_time()
         if self._was_closed_in_time:
             self.close(now)
         elif self._late_budget_s > 0:
             self.close(-math.inf)
-            self._late_budget_s -= time.monotonic() - now
+            self._late_budget_s -= running_time() - now
 
     def explain_undelivered(self) -> AgentlogError:
         """Return an error that says why events aren't delivered yet."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...errors import AgentlogError
 from ...formatting import format_count
+from ..running_time import running_time
 from ..sinks.outbound import Loss, OutboundEvent
 from ..sinks.sink import FailureKind, Sink
 from ..sinks.standby_producer import StandbyProducer
@@ -95,7 +96,7 @@ class Dispatcher:
 
     def advance(self, timeout_s: float) -> None:
         """Hand records to the sink, and collect results for at most ``timeout_s`` seconds."""
-        now = time.monotonic()
+        now = running_time()
         if self.sink.is_closed and self._away_since is None:
             self._reconnect(now)
         if self._away_since is not None:
@@ -109,7 +110,7 @@ class Dispatcher:
             self._begin_outage()
             return
         self._take_back()
-        if self._is_stuck(time.monotonic()):
+        if self._is_stuck(running_time()):
             self._handle_stuck()
         elif self.failure is not None and self._refused_since is None and self._ledger.is_progressing():
             self._report_recovery()
@@ -148,7 +149,7 @@ class Dispatcher:
             self._settle_refused(record, str(error))
             return True
         if is_sent:
-            record.handed_at = time.monotonic()
+            record.handed_at = running_time()
             self._in_flight[record] = None
         return is_sent
 
@@ -158,15 +159,17 @@ class Dispatcher:
         results = self._results[:]
         del self._results[: len(results)]
         for record, error in results:
+            if record not in self._in_flight:  # an answer to an earlier producer
+                continue
             if error is None:
-                self._in_flight.pop(record, None)
+                del self._in_flight[record]
                 self._settle_delivered(record)
                 continue
             kind = self.sink.classify_error(error)
             self._returned[record] = kind, self.sink.describe_error(error)
             has_failed |= kind is FailureKind.SINK_FAILED
         if results and results[-1][1] is None:
-            self.is_answering, self._acknowledged_at, self._refused_since = True, time.monotonic(), None
+            self.is_answering, self._acknowledged_at, self._refused_since = True, running_time(), None
             self._standby.reset()
             self.sink.reset_failures()
         return has_failed
@@ -189,7 +192,7 @@ class Dispatcher:
             return
         self._isolate_refused(records, returned)
         if was_recalled:  # the records that were recalled are missing in the producer's sequence
-            self._reconnect(time.monotonic())
+            self._reconnect(running_time())
 
     def _isolate_refused(
         self, records: list[OutboundEvent], returned: dict[OutboundEvent, tuple[FailureKind, str]]
@@ -197,7 +200,7 @@ class Dispatcher:
         """Settle a refused record that was alone, or send the records that came back in smaller groups."""
         refused = [record for record in records if returned[record][0] is FailureKind.RECORD_REFUSED]
         if refused:  # the broker has answered, and it is well
-            self.is_answering, self._acknowledged_at = True, time.monotonic()
+            self.is_answering, self._acknowledged_at = True, running_time()
         if refused and self._is_one_alone:
             self._settle_refused(refused[0], returned[refused[0]][1])
             return
@@ -220,10 +223,10 @@ class Dispatcher:
 
     def log_refusals(self, *, is_ending: bool = False) -> None:
         """Log the events that were refused since the last time, a line for each reason, now and then."""
-        if not self._refusals or (time.monotonic() < self._next_refusal_log_at and not is_ending):
+        if not self._refusals or (running_time() < self._next_refusal_log_at and not is_ending):
             return
         refusals, self._refusals = self._refusals, Counter()
-        self._next_refusal_log_at = time.monotonic() + REFUSAL_LOG_INTERVAL_S
+        self._next_refusal_log_at = running_time() + REFUSAL_LOG_INTERVAL_S
         for reason, count in refusals.items():
             _log.error("not delivered to %s: %s; refused: %s", self.sink.where, format_count(count, "event"), reason)
 
@@ -233,7 +236,7 @@ class Dispatcher:
 
     def _is_sink_disconnected(self) -> bool:
         """Return whether acknowledgements stopped because the sink lost its connection to Kafka."""
-        now = time.monotonic()
+        now = running_time()
         oldest = next(iter(self._in_flight), None)
         if (
             oldest is None
@@ -267,7 +270,7 @@ class Dispatcher:
         Args:
             waited_s: how long records have waited already, in seconds.
         """
-        now = time.monotonic()
+        now = running_time()
         error, self.is_answering = self.sink.last_error(), False
         self._recall_unacknowledged()
         refusal = self.sink.refusal()
@@ -292,7 +295,7 @@ class Dispatcher:
         self._batch_bytes = (self._batch_bytes or BATCH_BYTES) // 10
         _log.warning("%s refused a batch as too large; it gets smaller ones now", self.sink.where)
         self._standby.reset()
-        self._reconnect(time.monotonic())
+        self._reconnect(running_time())
 
     def _advance_in_outage(self, now: float, since: float, timeout_s: float) -> None:
         is_overdue = now - since >= self._options.outage_timeout_s
@@ -311,7 +314,7 @@ class Dispatcher:
                 self.is_answering = True
                 self._report_recovery()
         else:
-            self._next_probe_at = time.monotonic() + PROBE_INTERVAL_S
+            self._next_probe_at = running_time() + PROBE_INTERVAL_S
             if (ready_sink := self._standby.get_ready()) is not None:
                 self.sink = ready_sink
                 self._standby.reset()
@@ -328,7 +331,7 @@ class Dispatcher:
         """Begin the outage's policy now, because memory is full."""
         if self._away_since is None:
             self._begin_outage()
-        self._away_since = time.monotonic() - self._options.outage_timeout_s
+        self._away_since = running_time() - self._options.outage_timeout_s
 
     def give_up(self, reason: str) -> None:
         """Spool or drop all undelivered records, because the process ends. ``reason`` says why they are left."""

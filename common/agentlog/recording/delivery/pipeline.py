@@ -1,6 +1,5 @@
 """The preparation of queued events for sending: they are redacted, then shrunk."""
 
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -10,6 +9,7 @@ from ...event.event import MAX_EVENT_BYTES
 from ...payloads import open_store
 from ..prepare.payload_offload import EventShrinker, ShrunkEvent, shorten_event
 from ..prepare.redaction import Redactor
+from ..running_time import running_time
 from ..sinks.outbound import OutboundEvent
 from .accounting import Ledger
 from .options import RecordingOptions
@@ -43,7 +43,7 @@ class EventPreparer:
 
     def prepare(self, records: Sequence[OutboundEvent]) -> Iterator[OutboundEvent]:
         """Yield the records that may be sent now. The others wait for the store."""
-        now = time.monotonic()
+        now = running_time()
         values = self._redactor.redact_events([record.value for record in records])
         for record, value in zip(records, values, strict=True):
             record.value, record.since = value, now
@@ -76,10 +76,10 @@ class EventPreparer:
     def give_up(self) -> None:
         """Stop waiting for the store. Values that aren't stored yet are shortened."""
         self._shrinker.is_giving_up = True
-        deadline = time.monotonic() + STORE_GIVE_UP_S
+        deadline = running_time() + STORE_GIVE_UP_S
         for waiting in self._waiting.values():
             for index, (record, shrunk) in enumerate(waiting):
-                if shrunk is not None and not _wait_until_done(shrunk, deadline - time.monotonic()):
+                if shrunk is not None and not _wait_until_done(shrunk, deadline - running_time()):
                     self._apply_shrunk(record, shorten_event(record.value))
                     waiting[index] = record, None
 

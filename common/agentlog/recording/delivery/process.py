@@ -6,10 +6,10 @@ import os
 import signal
 import sys
 import threading
-import time
 from types import FrameType
 
 from ..prepare.fork_hooks import FORK_HOOKS
+from ..running_time import running_time
 from .delivery import Delivery
 from .options import RecordingOptions
 
@@ -53,7 +53,7 @@ class DeliveryRegistry:
     def close(self) -> None:
         """Deliver the remaining events of all deliveries, in bounded time."""
         FORK_HOOKS.check()
-        began = time.monotonic()
+        began = running_time()
         for delivery in list(self._deliveries.values()):
             try:
                 delivery.close(began)

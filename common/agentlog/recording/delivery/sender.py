@@ -7,6 +7,7 @@ import time
 from ...errors import AgentlogError
 from ...formatting import format_count
 from ..prepare.ids import new_event_id
+from ..running_time import running_time, wait_while_running
 from ..sinks.outbound import MAX_LOSS_REASONS, Loss, OutboundEvent, make_loss_event
 from ..sinks.sink import Sink
 from .accounting import Ledger, Stats
@@ -43,7 +44,7 @@ class Pause:
     """A pause of the sender, such as during a fork."""
 
     def __init__(self) -> None:
-        self.requested_at = time.monotonic()
+        self.requested_at = running_time()
         self.began, self.ended = Wakeup(), Wakeup()
 
 
@@ -177,7 +178,7 @@ class Sender(threading.Thread):
         """
         self._sending_stopped = sending_stopped = Wakeup()
         self.wake()
-        sending_stopped.wait(timeout_s)
+        wait_while_running(sending_stopped.wait, timeout_s)
 
     def log_unrecorded_losses(self) -> None:
         """Log the losses that couldn't be recorded in their sessions, because the process ends."""
@@ -219,7 +220,7 @@ class Sender(threading.Thread):
         if threading.current_thread() is not self:
             self._pause = pause = Pause()
             self.wake()
-            pause.began.wait(PAUSE_TIMEOUT_S)
+            wait_while_running(pause.began.wait, PAUSE_TIMEOUT_S)
 
     def resume(self) -> None:
         """End the pause, if there is one."""
@@ -232,7 +233,7 @@ class Sender(threading.Thread):
         self.ledger.close_round()
         if (
             is_disconnected
-            or time.monotonic() - pause.requested_at > ACKNOWLEDGE_TIMEOUT_S
+            or running_time() - pause.requested_at > ACKNOWLEDGE_TIMEOUT_S
             or not self.ledger.is_progressing()
         ):
             pause.began.set()

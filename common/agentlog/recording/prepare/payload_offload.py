@@ -18,6 +18,7 @@ from ...payloads import (
     make_reference,
     summarize_store_error,
 )
+from ..running_time import running_time
 from .snapshot import to_plain
 from .thread_pool import WorkerPool
 
@@ -96,7 +97,7 @@ class EventShrinker:
                 return self._remember_url(name, url)
 
     def _has_timed_out(self) -> bool:
-        now = time.monotonic()
+        now = running_time()
         self._failing_since = self._failing_since or now
         return self.is_giving_up or now - self._failing_since >= self._outage_timeout_s
 

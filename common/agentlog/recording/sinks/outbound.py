@@ -64,8 +64,8 @@ class OutboundEvent(msgspec.Struct, eq=False, gc=False):
         size: about how many bytes it takes in memory. It counts the event as recorded.
         tells: the loss that it reports, if it is a loss report.
         number: its number among the events that this sender took from the queue. 0 if it comes from a spool.
-        since: when it was prepared, on the monotonic clock, in seconds.
-        handed_at: when it was last handed to the sink, on the monotonic clock, in seconds.
+        since: when it was prepared, in running time, in seconds.
+        handed_at: when it was last handed to the sink, in running time, in seconds.
         answers: the list to which ``on_delivery`` adds the result.
     """
 
