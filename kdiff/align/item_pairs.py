@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
-from ..reading.id_words import find_words
+from ..reading.id_words import find_words, is_noise
 from ..reading.normalize import IgnoreRules, normalize_text, to_text
 
 Shape = tuple[int, bool]
@@ -31,7 +31,7 @@ def form_item(value: Any, rules: IgnoreRules) -> ItemForm:
         text = normalize_text(to_text(value), rules, should_mask_noise=True)
     except RecursionError:  # a JSON text may be nested deeper than an event
         return ItemForm("nested too deep", ())
-    return ItemForm(text.form, text.id_hashes)
+    return ItemForm(text.form, tuple(each for each in text.id_hashes if not is_noise(each)))
 
 
 def match_forms(

@@ -1,10 +1,11 @@
 """The rules of what differs inside two payloads: values are compared by their form, ids by their role. Pure."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..reading.id_words import drop_thing, hash_id, is_random_id
+from ..reading.id_words import drop_thing, hash_id, hash_noise, hash_number, is_noise, is_numeric_id, is_random_id
 from ..reading.normalize import (
     METRICS,
     IgnoreRules,
@@ -13,6 +14,7 @@ from ..reading.normalize import (
     is_in_argument,
     is_no_argument,
     is_noise_member,
+    is_noise_number,
     is_rewording,
     is_volatile,
     is_volatile_key,
@@ -31,6 +33,9 @@ FREE_TEXT_KEYS = frozenset([
 LONG_TEXT = 200
 """Equal texts with more characters than this are searched for ids only if some id of A stands for another one of B."""
 
+MIN_NOISE_NAME, MIN_NUMBER_NAME = 3, 4
+"""A shorter process id or number in a text may be anything else."""
+_SPLIT_WORDS = re.compile(r"([A-Za-z0-9_-]+)").split
 JSON_BEGINS = ("{", "[")
 """The first characters of a JSON text that holds an object or a list."""
 
@@ -97,6 +102,7 @@ class Ids:
         self._a_of_b: dict[int, int] = {}
         self._renamed: set[int] = set()
         self._renamed_numbers: set[tuple[int, int]] = set()
+        self._noise: set[tuple[int, int]] = set()
 
     @property
     def are_renamed(self) -> bool:
@@ -111,7 +117,7 @@ class Ids:
 
     def match(self, a: int, b: int, context: "ComparisonContext") -> bool:
         """Whether ``a`` and ``b`` have the same role. A role that is not known yet is learnt."""
-        if not self._can_match(a, b, context):
+        if not (is_noise(b) if is_noise(a) else self._can_match(a, b, context)):
             return False
         if context.teaches(a):
             self._learn(a, b)
@@ -129,28 +135,51 @@ class Ids:
 
         Nothing is learnt either if what was read about an id speaks for another one: the payloads must be compared.
         """
-        if all(
-            a == b and self._renamed.isdisjoint(a) and self._renamed.isdisjoint(map(drop_thing, a)) for a, b, _ in sides
-        ):
+        if self._are_unchanged(sides):
             return True
+        if any(len(a) != len(b) for a, b, _ in sides):
+            return False
+        pairs = [(x, y, context) for a, b, context in sides for x, y in zip(a, b, strict=True)]
+        if not self._have_one_role([pair for pair in pairs if not is_noise(pair[0])]):
+            return False
+        for x, y, context in pairs:
+            if context.teaches(x):
+                self._learn(x, y)
+        return True
+
+    def _are_unchanged(self, sides: Iterable[tuple[Sequence[int], Sequence[int], "ComparisonContext"]]) -> bool:
+        """Whether both sides of each pair hold the same ids, and none of them stands for another one."""
+        return all(
+            a == b and self._renamed.isdisjoint(a) and self._renamed.isdisjoint(map(drop_thing, a)) for a, b, _ in sides
+        )
+
+    def _have_one_role(self, pairs: Iterable[tuple[int, int, "ComparisonContext"]]) -> bool:
         b_of_a: dict[int, int] = {}
         a_of_b: dict[int, int] = {}
-        taught: set[int] = set()
-        for a, b, context in sides:
-            if len(a) != len(b):
+        for x, y, context in pairs:
+            if b_of_a.setdefault(x, y) != y or a_of_b.setdefault(y, x) != x:
                 return False
-            for x, y in zip(a, b, strict=True):
-                if b_of_a.setdefault(x, y) != y or a_of_b.setdefault(y, x) != x:
-                    return False
-                if x not in self._b_of_a and x != y and self._find_alike(x) not in (None, y):
-                    return False
-                if not self._can_match(x, y, context):
-                    return False
-                if context.teaches(x):
-                    taught.add(x)
-        for x in taught:
-            self._learn(x, b_of_a[x])
+            if x not in self._b_of_a and x != y and self._find_alike(x) not in (None, y):
+                return False
+            if not self._can_match(x, y, context):
+                return False
         return True
+
+    def rename(self, text: str, other: str) -> str:
+        """Return a text of A with the names that stand for those of B in ``other``, as far as these were read."""
+        if not (self._noise or self._renamed_numbers):
+            return text
+        words, others = _SPLIT_WORDS(text), _SPLIT_WORDS(other)
+        if len(words) != len(others):
+            return text
+        return "".join(y if x != y and self._is_name_of(x, y) else x for x, y in zip(words, others, strict=True))
+
+    def _is_name_of(self, a: str, b: str) -> bool:
+        """Whether ``a`` and ``b`` are noise that stood in one place of two answers, or numbers with one role."""
+        if len(a) >= MIN_NOISE_NAME and (hash_noise(a), hash_noise(b)) in self._noise:
+            return True
+        is_number = min(len(a), len(b)) >= MIN_NUMBER_NAME and a.isdecimal() and b.isdecimal()
+        return is_number and (hash_number(a, ""), hash_number(b, "")) in self._renamed_numbers
 
     def _can_match(self, a: int, b: int, context: "ComparisonContext") -> bool:
         known_b, known_a = _get_role(self._b_of_a, a), _get_role(self._a_of_b, b)
@@ -178,10 +207,13 @@ class Ids:
         return (is_b_read_in_a and b not in self._b_of_a) or (is_a_read_in_b and a not in self._a_of_b)
 
     def _learn(self, a: int, b: int) -> None:
+        if is_noise(a):
+            self._noise.add((a, b))
+            return
         self._b_of_a[a], self._a_of_b[b] = b, a
         if a != b:
             self._renamed.update((a, b))
-            if drop_thing(a) != a or drop_thing(b) != b:
+            if is_numeric_id(a) and is_numeric_id(b):
                 self._renamed_numbers.add((drop_thing(a), drop_thing(b)))
 
 
@@ -245,8 +277,10 @@ class Pair(NamedTuple):
 
 def is_ignored(path: Path, values: Sequence[Any], rules: IgnoreRules) -> bool:
     """Whether the values at ``path`` are not compared: they are volatile, noise, a metric, or the user ignores them."""
-    if is_noise_member(path) or (len(path) == 2 and path[-1] in METRICS) or rules.ignores(path):
+    if (len(path) == 2 and path[-1] in METRICS) or rules.ignores(path):
         return True
+    if is_noise_member(path):
+        return not all(is_noise_number(path[-1], value) for value in values)
     return is_volatile_key(path[-1]) and all(
         value is ABSENT or is_volatile(path[-1], value, is_argument=is_in_argument(path)) for value in values
     )
@@ -287,6 +321,8 @@ def is_same_text(a: str, b: str, context: ComparisonContext, key: str) -> bool:
     """Whether two texts say the same: they differ only in noise and ids of one role, or are free text reworded."""
     if a == b and len(a) > LONG_TEXT and not context.ids.are_renamed:
         return True
+    if context.is_written and a != b:
+        a = context.ids.rename(a, b)
     texts = unify_clocks(a, b) if context.has_noise and a != b else (a, b)
     text_a, text_b = (normalize_text(text, context.rules, should_mask_noise=context.has_noise) for text in texts)
     is_id = may_be_id(key, a) and may_be_id(key, b) and " " not in a + b
@@ -316,7 +352,7 @@ def is_same_number(a: float, b: float, context: ComparisonContext, key: str) -> 
     """Whether two numbers are equal, or ids of the same role."""
     if isinstance(a, int) and isinstance(b, int) and is_id_key(key):
         return context.match_ids((hash_member(key, str(a)),), (hash_member(key, str(b)),))
-    return a == b
+    return a == b or (context.is_written and context.ids.rename(str(a), str(b)) == str(b))
 
 
 def parse_json_texts(a: Any, b: Any) -> tuple[Any, Any] | None:
@@ -330,6 +366,8 @@ def parse_json_texts(a: Any, b: Any) -> tuple[Any, Any] | None:
 def is_same_leaf(a: Any, b: Any, context: ComparisonContext, path: Path) -> bool:
     """Whether two values are the same. They are not both objects, and not both lists."""
     key = _get_name(path)
+    if context.has_noise and is_noise_number(key, a) and is_noise_number(key, b):
+        return context.match_ids((hash_noise(str(a)),), (hash_noise(str(b)),))
     if isinstance(a, str) and isinstance(b, str):
         return is_same_text(a, b, context, key)
     return is_same_number(a, b, context, key) if is_number(a) and is_number(b) else is_equal(a, b)

@@ -183,12 +183,27 @@ def drop_thing(id_hash: int) -> int:
     return id_hash & ~_THING if id_hash & _NUMBER else id_hash
 
 
+def is_numeric_id(id_hash: int) -> bool:
+    """Whether ``hash_number`` made the hash."""
+    return bool(id_hash & _NUMBER)
+
+
+def hash_noise(text: str) -> int:
+    """Return a hash of a piece of noise that a later call may name, such as a process id."""
+    return hash(text) & ~_FLAGS | _NOISE
+
+
+def is_noise(id_hash: int) -> bool:
+    """Whether it is a piece of noise: two of them always match, and a later call may name what it stands for."""
+    return bool(id_hash & _NOISE)
+
+
 def is_random_id(id_hash: int) -> bool:
     """Whether no person chose this id: a UUID, a hash, a long mix of letters and digits, a temporary path."""
     return bool(id_hash & _RANDOM)
 
 
-_RANDOM, _NUMBER = 1, 2
+_RANDOM, _NUMBER, _NOISE = 1, 2, 4
 _FLAGS = 0x7
 """The bits of a hash that say what an id is."""
 _THING = 0xFFF8

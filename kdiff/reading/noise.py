@@ -16,6 +16,15 @@ TEXT_EDGE = "\x02"
 """The character that stands before and after each text of a payload that is written as one text."""
 ID_EDGE = "\x03"
 """The character that stands before and after a piece that a later step may name: an id, whatever its letters are."""
+NOISE_MARK = "\x04"
+"""The character that stands behind the first ``ID_EDGE`` if the piece is noise: only a later call may name it."""
+
+
+def _mark(group: int) -> str:
+    """Return the replacement that marks a group of a pattern as noise that a later call may name."""
+    return rf"{ID_EDGE}{NOISE_MARK}\{group}{ID_EDGE}"
+
+
 _LINE = rf"(?<![^\n{TEXT_EDGE}])"
 """The beginning of a line."""
 _END = rf"(?![^\n{TEXT_EDGE}])"
@@ -209,44 +218,47 @@ TEXT_RULES = (
     # Processes, ports and hosts
     _rule(
         "process ids",
-        r"pid|process (?:id|\d|\[)",
+        r"pid|process (?:id|\d|\[)|process_?id",
         r"((?<![?&])\bp?pid\b[\"']?(?: is)?[:=#]?[ \[(]{0,2}|\bPID\b:?[ \[(]{0,2}"
         r"|\b[Pp]rocess (?:[Ii][Dd]:? ?|(?=\d+ (?:exited|ended|finished|terminated|started|died|was killed))"
-        r"|\[(?=\d+\])))\d+\b(?![.%/-])",
-        r"\1<pid>",
+        r"|\[(?=\d+\]))"
+        rf"|{TEXT_EDGE}(?:(?:\w*_)?p?pid|process_?id){TEXT_EDGE}:{TEXT_EDGE}?)(\d+)\b(?![.%/-])",
+        rf"\1{_mark(2)}",
     ),
-    _rule("process ids of logs", r"\[\d+\]:", r"(<time> \S+ [\w./-]+)\[\d+\](?=:)", r"\1[<pid>]"),
+    _rule("process ids of logs", r"\[\d+\]:", r"(<time> \S+ [\w./-]+)\[(\d+)\](?=:)", rf"\1[{_mark(2)}]"),
     _rule(
         "background jobs",
         r"\[\d\] \d",
-        rf"(?<=\n)\[(\d)\] \d{{3,7}}{_END}|{_LINE}\[(\d)\] \d{{3,7}}(?=\n)",
-        r"[\1\2] <pid>",
+        rf"(?:(?<=\n)(?=\[\d\] \d+{_END})|{_LINE}(?=\[\d\] \d+\n))\[(\d)\] (\d{{3,7}})(?!\d)",
+        rf"[\1] {_mark(2)}",
     ),
     _rule("reports of sanitizers", r"==\d+==", rf"{_LINE}==\d+==", "==<pid>=="),
     _rule(
         "rows of `ps`",
         r" \d+\.\d +\d+\.\d +\d+ +\d+ ",
-        rf"{_LINE}(\S+) +\d+ +[\d.]+ +[\d.]+ +\d+ +\d+ +(\S+) +(\S+)"
+        rf"{_LINE}(\S+) +(\d+) +[\d.]+ +[\d.]+ +\d+ +\d+ +(\S+) +(\S+)"
         rf" +(?:\d\d:\d\d|{_MONTH}\d\d|<time>) +\d+:\d\d(?=[ \n])",
-        r"\1 <pid> \2 \3 <time>",
+        rf"\1 {_mark(2)} \3 \4 <time>",
     ),
     _rule(
         "rows of `ps -ef`",
         r"(?:\?|pts/\d+|tty\w+) +\d\d:\d\d:\d\d ",
-        rf"{_LINE}(\S+) +\d+ +\d+ +\d+ (?:\d\d:\d\d|{_MONTH}\d\d) +(\S+) +{_HMS} ",
-        r"\1 <pid> \2 <time> ",
+        rf"{_LINE}(\S+) +(\d+) +\d+ +\d+ (?:\d\d:\d\d|{_MONTH}\d\d) +(\S+) +{_HMS} ",
+        rf"\1 {_mark(2)} \3 <time> ",
     ),
     _rule(
         "rows of plain `ps`",
         r"(?:\?|pts/\d+|tty\w+) +\d\d:\d\d:\d\d ",
-        rf"{_LINE} *\d+ (pts/\d+|tty\w+|\?) +{_HMS} ",
-        r"<pid> \1 <time> ",
+        rf"{_LINE} *(\d+) (pts/\d+|tty\w+|\?) +{_HMS} ",
+        rf"{_mark(1)} \2 <time> ",
     ),
     _rule(
         "free ports",
-        r"(?:port[\"']?[:=#]?[ ]?|[\w.-]:|\]:)\d{5}",
-        rf"(\b(?:[Pp]ort|PORT)\b[\"']?(?::|=|#)? ?|(?:\blocalhost|://[\w.-]+|\]):)(?<!\d){_EPHEMERAL_PORT}(?![\d.])",
-        r"\1<port>",
+        rf"(?:port[\"'{TEXT_EDGE}]?[:=#]?[ ]?|[\w.*:\]-]:)\d{{5}}",
+        rf"(\b(?:[Pp]ort|PORT)\b[\"'{TEXT_EDGE}]?(?::|=|#)? ?"
+        rf"|(?:\blocalhost|://[\w.-]+|\]|\*|::|(?<![\d.])(?:\d{{1,3}}\.){{3}}\d{{1,3}}):)"
+        rf"(?<!\d)({_EPHEMERAL_PORT})(?![\d.])",
+        rf"\1{_mark(2)}",
     ),
     _rule(
         "addresses that curl tries",
@@ -254,7 +266,7 @@ TEXT_RULES = (
         rf"{_LINE}\*( +(?:Trying|Connected to)[^\n{TEXT_EDGE}]{{0,200}}?) \(?(?:(?:\d{{1,3}}\.){{3}}\d{{1,3}}|\[?[\da-f]{{1,4}}::?[\da-f:]+\]?)\)?",  # noqa: E501  one pattern
         r"*\1 <host>",
     ),
-    _rule("names of cloud hosts", r"ip-\d+-\d+-", r"\bip(?:-\d{1,3}){4}\b", "<host>"),
+    _rule("names of cloud hosts", r"ip-\d+-\d+-", r"\b(ip(?:-\d{1,3}){4})\b", _mark(1)),
     # Measures
     _rule(
         "bars",
@@ -377,7 +389,6 @@ _DURATION = rf"(?!\d+{_SECONDS}\Z)(?:\d+h)?(?:\d+m)?\d+(?:\.\d+)?(?:{_SMALL_TIME
 WORD_RULES = (
     ("durations", re.compile(_DURATION), "<span>"),
     ("clocks", re.compile(rf"{_NOT_ZERO_SECONDS}\d\d?:\d\d:\d\d(?:\.\d+)?|\d\d?:\d\d\.\d+"), "<time>"),
-    ("free ports of an address", re.compile(rf"((?:\d{{1,3}}\.){{3}}\d{{1,3}}):{_EPHEMERAL_PORT}"), r"\1:<port>"),
     ("addresses in memory", re.compile(r"0x[0-9a-fA-F]{8,16}"), "<address>"),
     ("Python's ids of objects", re.compile(r"1(?:39|40)\d{12}"), "<address>"),
 )
@@ -395,8 +406,13 @@ def find_noise_word(word: str) -> str | None:
     for _, pattern, placeholder in WORD_RULES:
         match = pattern.fullmatch(word)
         if match is not None:
-            return match.expand(placeholder) if "\\" in placeholder else placeholder
+            return placeholder
     return None
+
+
+def is_free_port(number: str) -> bool:
+    """Whether a port is one that the system gives out."""
+    return re.fullmatch(_EPHEMERAL_PORT, number) is not None
 
 
 def unify_space(text: str) -> str:

@@ -12,8 +12,8 @@ from rapidfuzz import fuzz
 
 from agentlog.event.json_text import to_json_text
 
-from .id_words import classify_word, find_words, hash_id, hash_number
-from .noise import GENERAL_HEADERS, HTTP_HEADERS, ID_EDGE, TEXT_EDGE, mask_noise, unify_space
+from .id_words import classify_word, find_words, hash_id, hash_noise, hash_number
+from .noise import GENERAL_HEADERS, HTTP_HEADERS, ID_EDGE, NOISE_MARK, TEXT_EDGE, is_free_port, mask_noise, unify_space
 
 METRICS = frozenset({
     "cached_tokens", "completion_tokens", "cost", "cost_usd", "duration_ms", "elapsed_ms", "input_tokens",
@@ -180,7 +180,7 @@ def _join_marked(text: str) -> NormalizedText:
     """Normalize a text that has noise with ids between two ``ID_EDGE``. Such an id is none of what the text says."""
     parts = text.split(ID_EDGE)
     texts = [
-        NormalizedText("<name>", "<name>", (classify_word(part)[2] or hash_id(part),))
+        NormalizedText("<name>", "<name>", (_hash_marked(part),))
         if n % 2 and n < len(parts) - 1
         else _replace_words(part, should_mask_noise=True)
         for n, part in enumerate(parts)
@@ -190,6 +190,12 @@ def _join_marked(text: str) -> NormalizedText:
         "".join(each.form for each in texts),
         tuple(id_hash for each in texts for id_hash in each.id_hashes),
     )
+
+
+def _hash_marked(part: str) -> int:
+    if part.startswith(NOISE_MARK):
+        return hash_noise(part[len(NOISE_MARK) :])
+    return classify_word(part)[2] or hash_id(part)
 
 
 def _replace_words(text: str, *, should_mask_noise: bool) -> NormalizedText:
@@ -280,7 +286,9 @@ def _mask_patterns(text: str, rules: IgnoreRules) -> str:
 
 _HEADERS_KEY = re.compile(r"(?:.*_)?headers", re.I)
 _HEADER = re.compile(rf"(?:{'|'.join((*HTTP_HEADERS, *GENERAL_HEADERS))})", re.I)
-_PROCESS_KEY = re.compile(r"p?pid|process_?id|.*_pid|load_average|seed|random_seed", re.I)
+_PROCESS_KEY = re.compile(r"p?pid|process_?id|.*_p?pid", re.I)
+_RUN_KEY = re.compile(r"load_average|seed|random_seed", re.I)
+_PORT_KEY = re.compile(r"port", re.I)
 _ARGUMENT_MEMBERS = frozenset({"input", "query", "task", "value", "action"})
 
 
@@ -298,7 +306,16 @@ def is_noise_member(path: tuple[str, ...]) -> bool:
 def _is_noise_name(container: str, name: str) -> bool:
     if _HEADERS_KEY.fullmatch(container) and _HEADER.fullmatch(name):
         return True
-    return _PROCESS_KEY.fullmatch(name) is not None
+    return _PROCESS_KEY.fullmatch(name) is not None or _RUN_KEY.fullmatch(name) is not None
+
+
+def is_noise_number(key: str, value: Any) -> bool:
+    """Whether a number in an answer is a process id or a free port, by its member's name. A later call may name it."""
+    if type(value) is not int and not (isinstance(value, str) and value.isdecimal()):
+        return False
+    if _PROCESS_KEY.fullmatch(key):
+        return True
+    return _PORT_KEY.fullmatch(key) is not None and is_free_port(str(value))
 
 
 @lru_cache(maxsize=65_536)
@@ -390,7 +407,12 @@ def _select_ignored_names(
     names: tuple[str, ...], excluded: frozenset[str], container: str
 ) -> tuple[frozenset[str], Sequence[str]]:
     """Return the names that are ignored, and those whose values decide. ``container`` is empty in arguments."""
-    ignored = frozenset(name for name in names if name in excluded or (container and _is_noise_name(container, name)))
+    ignored = frozenset(
+        name
+        for name in names
+        if name in excluded
+        or (container and _is_noise_name(container, name) and not _PROCESS_KEY.fullmatch(name))  # its number is marked
+    )
     return ignored, [name for name in names if name not in ignored and is_volatile_key(name)]
 
 

@@ -158,6 +158,8 @@ ROWS = {
         Row("Serving on port 49152", "Serving on port 51744", "Serving on port 8080"),
         Row("http://localhost:38211/a", "http://localhost:40123/a", "http://localhost:3000/a"),
         Row("http://[::1]:38211", "http://[::1]:40123", "http://[::1]:443"),
+        Row("127.0.0.1:49152 up", "127.0.0.1:51744 up", "127.0.0.1:8080 up"),
+        Row("tcp6 0 :::49152 :::*", "tcp6 0 :::51744 :::*", "tcp6 0 :::8080 :::*"),
     ],
     "addresses that curl tries": [
         Row("*   Trying 93.184.215.14:443...", "*   Trying 93.184.216.34:443...", "*   Timeout 93.184.216.34:443...")
@@ -262,7 +264,6 @@ ROWS = {
         Row("up for 23hrs:58mins:16sec", "up for 3hrs:07mins:59sec", "up for 23"),
     ],
     "clocks": [Row("at 10:00:01", "at 23:59:59.5", "at 10:00")],
-    "free ports of an address": [Row("127.0.0.1:49152 up", "127.0.0.1:51744 up", "127.0.0.1:8080 up")],
     "addresses in memory": [
         Row(
             "<obj at 0x7f3ab2c4d5e6>, <obj at 0x7f3ab2c4d5e6>",
@@ -460,3 +461,37 @@ def test_noise_in_the_members_of_an_answer_makes_no_difference(a, b, new_script,
 def test_another_value_in_an_answer_is_found(a, b, new_script, compare_events):
     sides = [new_script(name).calls("web.get", {"u": 1}, each).ends().events for name, each in (("a", a), ("b", b))]
     assert compare_events(*sides).kinds in (["changed"], ["error"])
+
+
+NAMED_LATER = [
+    ("listening, pid {}", "kill {}", "4121", "988", "4122"),
+    ("[1] {}\nup", "kill -9 {} && echo done", "4121", "988", "989"),
+    ("u   {}  0.0  0.1  1234  567 ?  Ss 10:00 0:00 node a.js", "kill {}", "4121", "988", "989"),
+    ("u  {}   1  0 10:00 ?    00:00:00 node a.js", "kill {}", "4121", "988", "989"),
+    ("   {} pts/0    00:00:00 node", "kill {}", "4121", "988", "989"),
+    ("Serving HTTP on 0.0.0.0 port {} ...", "curl -s localhost:{}/health", "40123", "51744", "51745"),
+    ("Local: http://localhost:{}/", "curl http://127.0.0.1:{}", "40123", "51744", "51745"),
+    ("0.0.0.0:{}->80/tcp", "curl http://127.0.0.1:{}", "40123", "51744", "51745"),
+    ("started on {}", "ssh admin@{}.ec2.internal uptime", "ip-10-0-3-17", "ip-10-0-44-2", "ip-10-0-44-3"),
+    ({"pid": "{}", "status": "up"}, {"signal": 9, "pid": "{}"}, "4121", "988", "989"),
+    ({"process_id": "{}", "status": "up"}, "kill {}", "4121", "988", "989"),
+    ({"port": "{}", "status": "up"}, {"host": "localhost", "port": "{}"}, "40123", "51744", "51745"),
+]
+
+
+def _fill(shape, name):
+    if isinstance(shape, str):
+        return shape.format(name)
+    return {key: int(name) if value == "{}" else value for key, value in shape.items()}
+
+
+@pytest.mark.parametrize(("answer", "argument", "a", "b", "other"), NAMED_LATER)
+def test_noise_that_a_later_call_names_is_compared_by_where_it_stood(
+    answer, argument, a, b, other, new_script, compare_events
+):
+    def run(side, printed, named):
+        script = new_script(side).calls("server.start", {}, _fill(answer, printed))
+        return script.calls("bash", _fill(argument, named), "ok").ends().events
+
+    assert compare_events(run("a", a, a), run("b", b, b)).verdict.kind is VerdictKind.SAME
+    assert compare_events(run("a", a, a), run("b", b, other)).decisive.label == "bash"
