@@ -485,10 +485,10 @@ def _fill(shape, name):
     return {key: int(name) if value == "{}" else value for key, value in shape.items()}
 
 
-@pytest.mark.parametrize(("answer", "argument", "a", "b", "other"), NAMED_LATER)
-def test_noise_that_a_later_call_names_is_compared_by_where_it_stood(
-    answer, argument, a, b, other, new_script, compare_events
-):
+@pytest.mark.parametrize("row", NAMED_LATER)
+def test_noise_that_a_later_call_names_is_compared_by_where_it_stood(row, new_script, compare_events):
+    answer, argument, a, b, other = row
+
     def run(side, printed, named):
         script = new_script(side).calls("server.start", {}, _fill(answer, printed))
         return script.calls("bash", _fill(argument, named), "ok").ends().events
