@@ -15,6 +15,7 @@ chromium      chromium,chromium-sandbox  test,bench,pictures             opens t
 chromedriver  chromium-driver            test,bench,pictures             drives Chromium, and has its version
 promtool      prometheus                 test                            tries the alert rules
 less          less                       test                            the pager
+redis-server  redis-server               test                            the queue of Celery and RQ
 ps            procps                     test                            tells when a process sleeps
 kcat          kcat                       bench                           a peer to measure against
 jq            jq                         bench                           a peer to measure against, with kcat
