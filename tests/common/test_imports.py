@@ -31,6 +31,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "log",
         "payloads",
         "recording.prices",
+        "recording.native_threads",
         "recording.running_time",
         "recording.prepare",
         "recording.sinks",

@@ -4,7 +4,6 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Iterator
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from agentlog import AgentTracer, SettingsError
 from agentlog.event.event import MAX_EVENT_BYTES
 from agentlog.payloads import open_store, resolve
 from agentlog.recording.prepare.payload_offload import EventShrinker, shorten_event
+from agentlog.recording.prepare.thread_pool import Future
 from tests.running import run
 from tests.s3_server import run_s3_server
 from tests.tracing import read_file_events, run_program

@@ -1,18 +1,19 @@
 """The caller's side of the queue between the agent and Kafka."""
 
 import math
-import threading
 from collections.abc import Callable
 from typing import NoReturn
 
 from ...errors import AgentlogError, KafkaUnavailable
 from ...payloads import open_store
+from ..native_threads import RLock
 from ..prepare.fork_hooks import FORK_HOOKS
 from ..running_time import running_time, wait_while_running
 from ..sinks.outbound import OutboundEvent
 from ..sinks.sink import Sink
 from .accounting import Stats, Waiter
 from .event_queue import RESUME_SHARE, EventQueue, OpenCall
+from .held_logs import write_held_records
 from .options import RecordingOptions
 from .sender import Sender
 from .wakeup import Wakeup
@@ -50,7 +51,7 @@ class Delivery(EventQueue):
         raise TypeError("a tracer can't be sent to another process; send its headers(), and use from_headers() there")
 
     def _new_sender(self) -> None:
-        self._start_lock = threading.RLock()  # re-entrant: a signal handler may record while its thread holds it
+        self._start_lock = RLock()  # re-entrant: a signal handler may record while its thread holds it
         self._sender: Sender | None = None
         self._was_closed_in_time: bool | None = None
         self._late_budget_s = self.options.shutdown_timeout_s
@@ -81,6 +82,7 @@ class Delivery(EventQueue):
 
     def put(self, record: OutboundEvent) -> None:
         """Queue ``record``. Wait only if the memory is full although Kafka takes events."""
+        write_held_records()
         sender = self._sender or self._start_sender()
         if self.has_room(record.size) or self._wait_for_room(sender, record):
             self.append(record)
@@ -89,7 +91,7 @@ class Delivery(EventQueue):
         else:
             self.count_refused()
             sender.drop_overflow(record)
-        if self._was_closed_in_time is not None and threading.current_thread() is not sender:
+        if self._was_closed_in_time is not None and not sender.is_current():
             self._deliver_late()
 
     def watch_call(self, event_id: str, call: OpenCall) -> None:
@@ -123,7 +125,7 @@ class Delivery(EventQueue):
 
     def _wait_for_room(self, sender: Sender, record: OutboundEvent) -> bool:
         """Wait for room in memory. Return False as soon as events are no longer delivered."""
-        if threading.current_thread() is sender:
+        if sender.is_current():
             return True
         sender.wake()
         while not self.has_room(record.size, RESUME_SHARE):
@@ -148,12 +150,14 @@ class Delivery(EventQueue):
         sender = self._sender
         if sender is None or not sender.is_alive():
             return not self.queue
-        if threading.current_thread() is sender:  # a generator's block that ends in a collection of garbage there
+        if sender.is_current():  # a generator's block that ends in a collection of garbage there
             return False
         waiter = Waiter(self.queued_count)
         sender.ledger.waiters.append(waiter)
         sender.wake()
-        return wait_while_running(waiter.wakeup.wait, timeout_s)
+        is_settled = wait_while_running(waiter.wakeup.wait, timeout_s)
+        write_held_records()
+        return is_settled
 
     def close(self, began: float) -> None:
         """Deliver the remaining events at the end of the process, in bounded time. Spool or report the rest.
@@ -176,6 +180,7 @@ class Delivery(EventQueue):
         if self.options.on_outage == "spool":
             sender.stop_sending(STOP_SENDING_TIMEOUT_S)
         sender.log_unrecorded_losses()
+        write_held_records()
 
     def _deliver_late(self) -> None:
         """Deliver an event recorded after ``close``, by a thread or a later exit handler.

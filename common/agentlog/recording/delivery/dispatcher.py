@@ -1,7 +1,6 @@
 """The dispatcher, which hands records to the sink in order and deals with outages."""
 
 import logging
-import time
 from collections import Counter, deque
 from collections.abc import Callable
 from itertools import chain
@@ -9,6 +8,7 @@ from typing import Any
 
 from ...errors import AgentlogError
 from ...formatting import format_count
+from ..native_threads import sleep
 from ..running_time import running_time
 from ..sinks.outbound import Loss, OutboundEvent
 from ..sinks.sink import FailureKind, Sink
@@ -307,7 +307,7 @@ class Dispatcher:
         elif is_overdue and self.failure is None:
             self.report_failure(self.sink.last_error())
         if now < self._next_probe_at:
-            time.sleep(min(timeout_s, self._next_probe_at - now))
+            sleep(min(timeout_s, self._next_probe_at - now))
         elif self.sink.probe():
             self._away_since = None
             if self._refused_since is None:  # after a refusal, only an acknowledged record shows that all is well

@@ -3,11 +3,11 @@
 import os
 import secrets
 import socket
-import threading
 from collections import deque
 from typing import Protocol
 
 from ...errors import AgentlogError
+from ..native_threads import RLock
 from ..sinks.outbound import HeaderList, OutboundEvent
 from .options import RecordingOptions, sanitize_name
 from .wakeup import Wakeup
@@ -58,7 +58,7 @@ class EventQueue:
         self.failure: AgentlogError | None = None
         self.queued_count = self.refused_count = self.queued_bytes = 0
         self.room_wakeups: deque[Wakeup] = deque()
-        self.lock = threading.RLock()  # re-entrant: a signal handler may record while its thread records
+        self.lock = RLock()  # re-entrant: a signal handler may record while its thread records
 
     def append(self, record: OutboundEvent) -> None:
         """Queue ``record``."""

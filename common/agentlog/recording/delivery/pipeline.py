@@ -2,13 +2,13 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from functools import partial
 
 from ...event.event import MAX_EVENT_BYTES
 from ...payloads import open_store
 from ..prepare.payload_offload import EventShrinker, ShrunkEvent, shorten_event
 from ..prepare.redaction import Redactor
+from ..prepare.thread_pool import Future
 from ..running_time import running_time
 from ..sinks.outbound import OutboundEvent
 from .accounting import Ledger

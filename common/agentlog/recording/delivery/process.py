@@ -5,9 +5,9 @@ import math
 import os
 import signal
 import sys
-import threading
 from types import FrameType
 
+from ..native_threads import RLock
 from ..prepare.fork_hooks import FORK_HOOKS
 from ..running_time import running_time
 from .delivery import Delivery
@@ -19,7 +19,7 @@ class DeliveryRegistry:
 
     def __init__(self) -> None:
         self._deliveries: dict[object, Delivery] = {}
-        self._lock = threading.RLock()  # re-entrant: a signal handler may need it while its thread holds it
+        self._lock = RLock()  # re-entrant: a signal handler may need it while its thread holds it
         self._registered_pid: int | None = None
         self._handles_sigterm = False
         os.register_at_fork(before=self._before_fork, after_in_parent=self._after_fork)
@@ -72,7 +72,7 @@ class DeliveryRegistry:
         self._lock.release()
 
     def _after_fork_in_child(self) -> None:
-        self._lock = threading.RLock()
+        self._lock = RLock()
         for delivery in self._deliveries.values():
             delivery.after_fork_in_child()
 
@@ -99,7 +99,7 @@ def _install_sigterm_handler(registry: DeliveryRegistry) -> bool:
     Returns:
         False if no handler was installed, because this isn't the main thread or the program has a handler.
     """
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+    if signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         return False
 
     def handle_sigterm(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  a signal handler's signature
@@ -107,7 +107,10 @@ def _install_sigterm_handler(registry: DeliveryRegistry) -> bool:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
-    signal.signal(signal.SIGTERM, handle_sigterm)
+    try:
+        signal.signal(signal.SIGTERM, handle_sigterm)
+    except ValueError:  # not in the main thread
+        return False
     return True
 
 

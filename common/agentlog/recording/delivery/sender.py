@@ -1,11 +1,11 @@
 """The sender, a thread that prepares queued events, hands them to the sink, and announces long calls."""
 
 import logging
-import threading
 import time
 
 from ...errors import AgentlogError
 from ...formatting import format_count
+from ..native_threads import NativeThread, sleep
 from ..prepare.ids import new_event_id
 from ..running_time import running_time, wait_while_running
 from ..sinks.outbound import MAX_LOSS_REASONS, Loss, OutboundEvent, make_loss_event
@@ -48,7 +48,7 @@ class Pause:
         self.began, self.ended = Wakeup(), Wakeup()
 
 
-class Sender(threading.Thread):
+class Sender(NativeThread):
     """A thread that moves events from the queue to the sink.
 
     Attributes:
@@ -57,7 +57,7 @@ class Sender(threading.Thread):
     """
 
     def __init__(self, event_queue: EventQueue, sink: Sink) -> None:
-        super().__init__(name="agentlog-sender", daemon=True)
+        super().__init__(self.run, "agentlog-sender")
         options = event_queue.options
         self.ledger = Ledger(event_queue.release_bytes)
         self.is_asleep = False
@@ -78,7 +78,7 @@ class Sender(threading.Thread):
                 self._run_round()
             except Exception:  # noqa: BLE001  after any error, later events must still be delivered
                 _log.exception("recording goes on after an internal error")
-                time.sleep(IDLE_WAIT_S)
+                sleep(IDLE_WAIT_S)
 
     def _run_round(self) -> None:
         if (pause := self._pause) is not None:
@@ -125,7 +125,7 @@ class Sender(threading.Thread):
         self.is_asleep = False
         self._wakeup.clear()
         if is_woken:
-            time.sleep(LINGER_S)
+            sleep(LINGER_S)
 
     def wake(self) -> None:
         """Wake the sender, because there is work."""
@@ -217,7 +217,7 @@ class Sender(threading.Thread):
 
     def pause(self) -> None:
         """Pause until ``resume``. The connection is closed if the records on their way are acknowledged soon."""
-        if threading.current_thread() is not self:
+        if not self.is_current():
             self._pause = pause = Pause()
             self.wake()
             wait_while_running(pause.began.wait, PAUSE_TIMEOUT_S)

@@ -5,8 +5,9 @@ A program written in C may fork without Python's hooks, as uWSGI does. Such a fo
 
 import mmap
 import os
-import threading
 from collections.abc import Callable
+
+from ..native_threads import RLock
 
 MADV_WIPEONFORK = 18
 """Linux' advice that a child finds zeros in a page. Python's mmap has no name for it."""
@@ -17,7 +18,7 @@ class ForkHooks:
 
     def __init__(self) -> None:
         self._functions: list[Callable[[], None]] = []
-        self._lock = threading.RLock()  # threads of the child may notice the fork at the same time
+        self._lock = RLock()  # threads of the child may notice the fork at the same time
         self._pid = os.getpid()
         self._page = _map_wiped_page()
         os.register_at_fork(after_in_child=self._call_functions)

@@ -1,9 +1,7 @@
 """The shrinking of events over the size limit. Their largest values go to the payload store, or are shortened."""
 
 import logging
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 import orjson
@@ -18,9 +16,10 @@ from ...payloads import (
     make_reference,
     summarize_store_error,
 )
+from ..native_threads import sleep
 from ..running_time import running_time
 from .snapshot import to_plain
-from .thread_pool import WorkerPool
+from .thread_pool import Future, WorkerPool
 
 WORKER_COUNT = 4
 """How many threads store values."""
@@ -91,7 +90,7 @@ class EventShrinker:
                         summarize_store_error(error),
                     )
                     return None
-                time.sleep(RETRY_DELAY_S)
+                sleep(RETRY_DELAY_S)
             else:
                 self._failing_since = None
                 return self._remember_url(name, url)
