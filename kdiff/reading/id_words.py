@@ -24,6 +24,10 @@ _RANDOM_ID = re.compile(
     r"|0x(?:[0-9a-f]{40}|[0-9a-f]{64}|(?:0000)?(?:7f|5[56])[0-9a-f]{10})"  # an account of a chain, an address in memory
 )
 _PREFIXED_UUID = re.compile(rf"(?P<prefix>(?:[A-Za-z]+[_-])*)(?P<uuid>{_UUID}|[0-9a-f]{{32}})", re.I)
+_SURE_CLOCK = re.compile(
+    r"(?P<noise>\d\d:\d\d:(?!00)\d\d(?:\.\d+)?)|(?P<clock>\d{4}-\d\d-\d\dT\d\d:\d\d:(?!00|59)\d\d(?:\.\d+)?Z?)"
+)
+"""Clocks that no text has twice, so they aren't worth a place among the words that are remembered."""
 _SEPARATORS = re.compile(r"[.:+]")
 MIN_RANDOM_CHARS = 6
 """No random id is shorter than this."""
@@ -112,6 +116,8 @@ def _find_words(text: str) -> Iterator[tuple[int, int, ClassifiedWord]]:
         word = text[start:end]
         if shapes[start:end] in _RANDOM_SHAPES and not word.isdecimal():
             yield start, end, ("<id>", "random", hash_id(word.replace("-", ""), "random"))
+        elif match := _SURE_CLOCK.fullmatch(word):
+            yield start, end, ("<time>", match.lastgroup or "", 0)
         elif (classified := classify_word(word))[1] or end - start <= MIN_RANDOM_CHARS:
             yield start, end, classified
         else:

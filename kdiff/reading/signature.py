@@ -111,7 +111,7 @@ class SignatureBuilder:
         input_member = _INPUT_MEMBER.get(kind)
         result_text = self._normalize_result(kind, event.payload)
         if input_member is None and event.payload.keys() <= _TEXT_MEMBERS:
-            call_text = result_text._replace(id_hashes=())
+            call_text = NormalizedText(result_text.literal, result_text.form, ())
         else:
             call_text = self._normalize_input(kind, input_member, event.payload)
         ids_start = len(self.spill.id_hashes)
