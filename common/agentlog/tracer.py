@@ -325,10 +325,11 @@ class AgentTracer(RecordingMethods):
         return self
 
     def flush(self, timeout_s: float | None = None) -> bool:
-        """Wait until all events recorded so far are delivered, or safe in the spool.
+        """Wait until all events recorded so far are delivered, safe in the spool, or counted as dropped.
 
         Args:
-            timeout_s: how long to wait at most, in seconds. None means ``exit_s``.
+            timeout_s: how long to wait at most, in seconds. None means ``exit_s``. While an outage lasts, all
+                such waits of tracers with the same options take ``exit_s`` together.
 
         Returns:
             False if the time was too short.
@@ -336,7 +337,7 @@ class AgentTracer(RecordingMethods):
         if self._recorder is None:
             return True
         delivery = self._recorder.delivery
-        return delivery.flush(delivery.options.shutdown_timeout_s if timeout_s is None else timeout_s)
+        return delivery.flush_within_exit_time() if timeout_s is None else delivery.flush(timeout_s)
 
     def close(self, timeout_s: float | None = None) -> None:
         """End the session if it started here and is still open. Then wait like ``flush``.

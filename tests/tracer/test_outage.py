@@ -11,8 +11,9 @@ import pytest
 
 from agentlog import AgentTracer, KafkaUnavailable
 from agentlog.errors import SettingsError
-from agentlog.recording.delivery import dispatcher
+from agentlog.recording.delivery import delivery, dispatcher
 from agentlog.recording.delivery.options import RecordingOptions
+from agentlog.recording.running_time import wait_while_running
 from agentlog.recording.sinks.kafka_sink import KafkaSink
 from agentlog.recording.sinks.sink import Sink
 from agentlog.recording.sinks.standby_producer import StandbyProducer
@@ -112,6 +113,48 @@ def test_an_outage_that_lasts_too_long_is_raised_spooled_or_dropped(
     (lost,) = [event for event in sessions["sess_drop"] if event["event_type"] == "error"]
     assert lost["payload"]["type"] == "events_lost"
     assert lost["payload"]["lost"] == 100
+
+
+def test_twenty_tracers_that_share_a_queue_wait_once_for_all_in_an_outage(
+    fragile_kafka: KafkaCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker, name = fragile_kafka.brokers[0], create_topic(fragile_kafka.bootstrap)
+    common: dict[str, Any] = {"agent_id": "a", "cluster": fragile_kafka.bootstrap, "topic": name}
+    tracers = [AgentTracer(f"sess_{n}", outage_s=1.0, exit_s=1.5, **common) for n in range(20)]
+    waits: list[float] = []
+
+    def wait(wait_for: Callable[[float], bool], timeout_s: float) -> bool:
+        waits.append(timeout_s)
+        return wait_while_running(wait_for, timeout_s)
+
+    def close_all() -> None:
+        for tracer in tracers:
+            with pytest.raises(KafkaUnavailable, match="20 events are not delivered yet"):
+                tracer.close()
+
+    monkeypatch.setattr(delivery, "wait_while_running", wait)
+    broker.kill()
+    for tracer in tracers:
+        tracer.user_message("hello")
+    eventually(lambda: get_error(tracers[0], KafkaUnavailable), timeout=30)
+    close_all()
+    assert waits == [1.5] + [0.0] * 19
+    assert not tracers[0].flush(0.25)
+    assert waits[-1] == 0.25
+    broker.start()
+    assert tracers[0].flush(60)
+    eventually(lambda: not get_error(tracers[0], KafkaUnavailable))
+    waits.clear()
+    assert all(tracer.flush() for tracer in tracers)
+    assert waits == [1.5] * 20
+    assert len(read_records(fragile_kafka.bootstrap, name)) == 20
+    broker.kill()
+    for tracer in tracers:
+        tracer.user_message("hello again")
+    eventually(lambda: get_error(tracers[0], KafkaUnavailable), timeout=30)
+    waits.clear()
+    close_all()
+    assert waits == [1.5] + [0.0] * 19
 
 
 def test_events_that_were_nearly_dropped_arrive_once_when_kafka_is_back(fragile_kafka: KafkaCluster) -> None:

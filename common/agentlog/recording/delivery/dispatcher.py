@@ -52,12 +52,14 @@ class Dispatcher:
     Attributes:
         failure: why records aren't taken, once they have waited too long or are refused. None in normal operation.
         is_answering: whether the sink has answered since the last outage began.
+        outage_count: how many outages were declared.
     """
 
     def __init__(self, options: RecordingOptions, sink: Sink, ledger: Ledger, spools: SpoolQueue) -> None:
         self._options, self.sink, self._ledger, self._spools = options, sink, ledger, spools
         self.failure: AgentlogError | None = None
         self.is_answering = False
+        self.outage_count = 0
         self._pending: deque[OutboundEvent] = deque()
         self._in_flight: dict[OutboundEvent, None] = {}
         self._results: list[tuple[OutboundEvent, Any]] = []
@@ -257,6 +259,7 @@ class Dispatcher:
 
     def report_failure(self, failure: AgentlogError) -> None:
         """Log the failure, and keep it for the agent's next call."""
+        self.outage_count += self.failure is None
         self.failure = failure
         _log.warning("events can't be recorded: %s", failure)
 

@@ -282,6 +282,11 @@ class Sender(NativeThread):
         """Return an error that says why events aren't taken."""
         return self._dispatcher.failure or self._failure_at_give_up or self._dispatcher.sink.last_error()
 
+    @property
+    def outage_number(self) -> int | None:
+        """The number of the outage that was declared and lasts. None without one."""
+        return None if self._dispatcher.failure is None else self._dispatcher.outage_count
+
     def stats(self, recorded: int) -> Stats:
         """Return the counts, when ``recorded`` events were recorded in all."""
         queue = self._event_queue.queue
