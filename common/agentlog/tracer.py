@@ -228,6 +228,7 @@ class AgentTracer(RecordingMethods):
             self._record_unchecked(
                 recorder, "session_end", {name: value for name, value in end_fields.items() if value is not None}, {}
             )
+            recorder.delivery.flush_at_session_end()
 
     @contextmanager
     def as_current(self) -> Iterator[Self]:
@@ -266,13 +267,8 @@ class AgentTracer(RecordingMethods):
             self._binding = None
         if self._delegation is not None:
             self._delegation.set_as_cause()
-        else:
-            self._write_through()
-
-    def _write_through(self) -> None:
-        """Wait until a capture file holds all that was recorded. Kafka isn't waited for."""
-        if self._recorder is not None and isinstance(self._recorder.delivery.options.target, Path):
-            self.flush()
+        elif self._recorder is not None:
+            self._recorder.delivery.flush_at_session_end()
 
     def _is_error_in_end(self, error: BaseException) -> bool:
         """Return whether the end already says all about ``error``, so that it needs no event of its own."""

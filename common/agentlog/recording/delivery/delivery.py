@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from ...errors import AgentlogError, KafkaUnavailable
@@ -14,6 +15,7 @@ from ..sinks.sink import Sink
 from .accounting import Stats, Waiter
 from .event_queue import RESUME_SHARE, EventQueue, OpenCall
 from .held_logs import write_held_records
+from .hosts import may_end_without_notice
 from .options import RecordingOptions
 from .sender import Sender
 from .wakeup import Wakeup
@@ -177,6 +179,14 @@ class Delivery(EventQueue):
         is_settled = wait_while_running(waiter.wakeup.wait, timeout_s)
         write_held_records()
         return is_settled
+
+    def flush_at_session_end(self) -> None:
+        """Wait until a capture file holds the session. Wait for Kafka only if this process may end without notice.
+
+        In an outage, nothing is waited for once the next call raises.
+        """
+        if isinstance(self.options.target, Path) or (may_end_without_notice() and self.failure is None):
+            self.flush(self.options.shutdown_timeout_s)
 
     def close(self, began: float) -> None:
         """Deliver the remaining events at the end of the process, in bounded time. Spool or report the rest.

@@ -4,13 +4,13 @@ import atexit
 import math
 import os
 import signal
-import sys
 from types import FrameType
 
 from ..native_threads import RLock
 from ..prepare.fork_hooks import FORK_HOOKS
 from ..running_time import running_time
 from .delivery import Delivery
+from .hosts import call_at_end_of_child
 from .options import RecordingOptions
 
 
@@ -45,7 +45,7 @@ class DeliveryRegistry:
         if not is_registered:
             atexit.unregister(self.close)  # a forked child inherits the parent's registration
             atexit.register(self.close)
-            _register_finalizer(self)
+            call_at_end_of_child(self.close, self)
             self._handles_sigterm = False
         if not self._handles_sigterm:  # tried again, because only the main thread can set a signal handler
             self._handles_sigterm = _install_sigterm_handler(self)
@@ -75,22 +75,6 @@ class DeliveryRegistry:
         self._lock = RLock()
         for delivery in self._deliveries.values():
             delivery.after_fork_in_child()
-
-
-def _register_finalizer(registry: DeliveryRegistry) -> None:
-    """Register a finalizer for children of multiprocessing, which end without atexit.
-
-    A child forgets the finalizers of its parent, so the finalizer is registered again after each fork.
-    """
-    util = sys.modules.get("multiprocessing.util")
-    if util is None:
-        return
-
-    def register_close(registry: DeliveryRegistry) -> None:
-        util.Finalize(None, registry.close, exitpriority=100)
-
-    register_close(registry)
-    util.register_after_fork(registry, register_close)
 
 
 def _install_sigterm_handler(registry: DeliveryRegistry) -> bool:
