@@ -98,12 +98,12 @@ class SecretScanner:
 
     def find_suspects(self, values: Sequence[bytes]) -> list[int]:
         """Return the indices of the events that may hold a secret. Each is JSON as orjson writes it."""
-        ends = list(accumulate(map(len, values), lambda end, length: end + 1 + length))
+        ends = list(accumulate(map((1).__add__, map(len, values))))  # behind each event and the newline that follows it
         hints_by_index: dict[int, set[int]] = {}
 
         def on_match(hint: int, _start: int, end: int, _flags: int, _context: object) -> None:
-            index = bisect(ends, end - 1)
-            match_end = end - ends[index] + len(values[index])
+            index = bisect(ends, end)
+            match_end = end - ends[index] + 1 + len(values[index])
             if match_end > values[index].find(_PAYLOAD_MEMBER):  # the ids before the payload are never redacted
                 hints_by_index.setdefault(index, set()).add(hint)
 

@@ -57,13 +57,22 @@ _LAZY_ATTRIBUTES = ("__next__", "__anext__", "__await__", "_fetch_all")
 
 def snapshot(value: Any) -> Any:
     """Return a copy of ``value``: JSON to be embedded, or the value itself if it is a text, number, bool or None."""
-    return value if type(value) in _SCALAR_TYPES else orjson.Fragment(_encode(value))
+    if type(value) in _SCALAR_TYPES:
+        return value
+    objects: list[Any] = []
+    try:
+        text = orjson.dumps(value, objects.append, orjson.OPT_UTC_Z)
+    except Exception:  # noqa: BLE001  a value's own code may raise anything
+        return orjson.Fragment(_encode(value))
+    return orjson.Fragment(_encode(value) if objects else text)
 
 
 def encode_event(event: Mapping[str, Any]) -> bytes:
     """Return ``event`` as JSON. Values of payload and context that JSON can't hold are replaced one by one."""
+    objects: list[Any] = []
     try:
-        return _encode_strictly(event)
+        text = orjson.dumps(event, objects.append, orjson.OPT_UTC_Z)
+        return _encode_strictly(event) if objects else text
     except Exception:  # noqa: BLE001  a value's own code may raise anything
         contents = {part: dict(event[part]) for part in ("payload", "context")}
         parts = {part: {name: snapshot(value) for name, value in fields.items()} for part, fields in contents.items()}
@@ -86,10 +95,6 @@ def _encode_strictly(value: Any) -> bytes:
     Afterwards the objects are converted and put in place of the placeholders.
     """
     objects: list[Any] = []
-    text = orjson.dumps(value, objects.append, orjson.OPT_UTC_Z)
-    if not objects:
-        return text
-    objects.clear()
     make_placeholder = partial(next, repeat(_PLACEHOLDER))
     _, text = list(map(_to_json, (value, value), (objects.append, make_placeholder), (orjson.OPT_UTC_Z,) * 2))
     return _replace_placeholders(text, objects)

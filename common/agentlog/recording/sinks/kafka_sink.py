@@ -51,6 +51,8 @@ RETURN_ERRORS = frozenset(
 )
 """The record wasn't written, but not for its own sake."""
 
+ANY_PARTITION = -1
+"""Lets the partitioner choose."""
 SINGLE_EVENT_BATCH_BYTES = 1_000
 """A batch of at most this size holds one event, or is small enough for any topic."""
 
@@ -96,13 +98,15 @@ class KafkaSink:
             ValueError: librdkafka will never take the record.
         """
         try:
-            self._producer.produce(
+            self._producer.produce(  # by position, because keywords take 0.8 us: partition, on_delivery, …, headers
                 self._topic,
                 record.value,
                 record.author.session_id,
-                timestamp=record.at_ms,
-                headers=record.headers,
-                on_delivery=record.on_delivery,
+                ANY_PARTITION,
+                record.on_delivery,
+                None,
+                record.at_ms,
+                record.headers,
             )
         except BufferError:
             return False

@@ -62,7 +62,8 @@ class CallSpan(Span):
         if self.finish_reason is not None:
             payload["finish_reason"] = self.finish_reason
         payload["latency_ms"] = latency_ms
-        self._announce_outer()
+        if self._outer is not None:
+            self._outer.announce()
         self.recorder.write(self.event_id, self.event_type, payload, self._context)
         if self.sets_cause:
             set_cause(self.recorder, self.event_id)

@@ -80,10 +80,10 @@ class Span:
             KafkaError: events can't be delivered, and ``on_outage="raise"``.
         """
         recorder = self.recorder
-        if raise_on_outage:
-            recorder.check_delivery()
-        else:
-            recorder.ensure_started()
+        if raise_on_outage and recorder.delivery.failure is not None:
+            recorder.delivery.raise_failure()
+        if recorder.start_session is not None:
+            recorder.start_session()
         if self.began:
             self._reset()
         scope = find_scope(recorder)
@@ -130,12 +130,13 @@ class Span:
         Args:
             error: the exception that ended it, if any. A cancellation is no error.
         """
-        self.close_scope()
+        if self._scope_token is not None:
+            self.close_scope()
         FORK_HOOKS.check()
         if self._process != self.recorder.delivery.process:
             return
         latency_ns = time.perf_counter_ns() - self.began
-        if is_cancellation(error):
+        if error is not None and is_cancellation(error):
             self.finish_reason, error = "cancelled", None
         error_message = self.error if error is None else format_error(error)
         try:
