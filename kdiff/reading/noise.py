@@ -101,11 +101,33 @@ def _mark_hashes(match: re.Match[str]) -> str:
 _GENERAL_HEADER = re.compile(rf"(?<=\n)((?: +|< )?(?i:{'|'.join(GENERAL_HEADERS)})): [^\n]*")
 
 
+def _mask_duration(match: re.Match[str]) -> str:
+    return "<span>" if match.string.endswith("(", 0, match.start()) else " <span>"
+
+
+_AGE = re.compile(r"(?<=[ (])(?=\d)(?:\d+y)?(?:\d+d)?(?:\d+h)?(?:\d+m)?(?:\d+s)?(?![^\s)])")
+
+
+def _mask_ages(match: re.Match[str]) -> str:
+    return _AGE.sub("<span>", re.sub(r" {2,}", " ", match[0]))
+
+
+_WORKER = re.compile(r"\[gw\d+\](?: \[ *\d+%\])?")
+
+
+def _mask_workers(match: re.Match[str]) -> str:
+    """Return the lines of parallel workers without their names, in alphabetical order."""
+    if not match[0].startswith("["):
+        return "<workers>"
+    lines = sorted(_WORKER.sub("[gw]", line) for line in match[0].splitlines())
+    return "\n".join(lines) + "\n" * match[0].endswith("\n")
+
+
 def _mask_general_headers(match: re.Match[str]) -> str:
     return _GENERAL_HEADER.sub(r"\1: <value>", match[0])
 
 
-_TIME_TAKEN = re.compile(r"\b(?i:in|after|took|time|elapsed)(?: ?\([a-z]+\))?:?(?: =)?\Z")
+_TIME_TAKEN = re.compile(r"(?:\b(?i:in|after|took|time|elapsed)(?: ?\([a-z]+\))?:?(?: =)?|Total: +\d+, Duration:)\Z")
 _MAX_TIME_TAKEN = 30
 """The number of characters in which such a word, and a unit in brackets behind it, is looked for."""
 
@@ -161,18 +183,21 @@ TEXT_RULES = (
     ),
     _rule(
         "dates of `date` and of logs",
-        r"\d \d\d:\d\d:\d\d",
-        rf"(?<!expire date: )(?<!start date: )(?:{_DAY} )?\b{_MONTH} +\d\d? (?!\d\d:\d\d:00){_HMS}(?:\.\d+)?(?: [AP]M)?(?: [A-Z]{{3,4}})?(?: \d{{4}})?\b",  # noqa: E501  one pattern
+        r"\d \d\d?:\d\d:\d\d",
+        rf"(?<!expire date: )(?<!start date: )(?:{_DAY} )?\b{_MONTH} +\d\d? (?!\d\d:\d\d:00){_HMS}(?:\.\d+)?(?: [AP]M)?(?: [A-Z]{{3,4}})?(?: \d{{4}})?(?: [+-]\d{{4}})?\b|\b\d\d? {_MONTH} \d{{4}} (?!\d\d?:\d\d:00)\d\d?:\d\d:\d\d(?: ?[AaPp][Mm])?\b",  # noqa: E501  one pattern
         "<time>",
     ),
     _rule(
         "date and clock",
         r"\d{4}[-/]\d\d[-/]\d\d \d\d:\d\d:\d\d|\dT\d\d:\d\d:\d\d,",
-        r"\b\d{4}[-/]\d\d[-/]\d\d[ T]\d\d:\d\d:(?!00(?!\d|[.,]\d*[1-9]))\d\d(?:[.,]\d+)?"
+        r"(?:\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?\b\d{4}[-/]\d\d[-/]\d\d[ T]"
+        r"\d\d:\d\d:(?!00(?!\d|[.,]\d*[1-9]))\d\d(?:[.,]\d+)?"
         r"(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?(?![\d:])",
         "<time>",
     ),
-    _rule("clock in brackets", r"\[\d\d:\d\d:\d\d", rf"\[{_HMS}(?:[.,]\d+)?\]", "[<time>]"),
+    _rule(
+        "clock in brackets", r"\[\d?\d:\d\d:\d\d", rf"\[(?:{_HMS}|\d:\d\d:\d\d)(?:[.,]\d+)?(?: [AP]M)?\]", "[<time>]"
+    ),
     _rule("clock with milliseconds", r":\d\d,\d{3}", rf"\b{_HMS},\d{{3}}\b", "<time>"),
     _rule("seconds since start", r"\d{3}s?\]", rf"{_LINE}\[ *\+?\d+\.\d{{3,}}s?\]", "[<time>]"),
     _rule(
@@ -218,14 +243,25 @@ TEXT_RULES = (
     # Processes, ports and hosts
     _rule(
         "process ids",
-        r"pid|process (?:id|\d|\[)|process_?id",
+        r"pid|process (?:id|\d|\[)|process_?id|\(node:",
         r"((?<![?&])\bp?pid\b[\"']?(?: is)?[:=#]?[ \[(]{0,2}|\bPID\b:?[ \[(]{0,2}"
         r"|\b[Pp]rocess (?:[Ii][Dd]:? ?|(?=\d+ (?:exited|ended|finished|terminated|started|died|was killed))"
-        r"|\[(?=\d+\]))"
+        r"|\[(?=\d+\]))|\(node:(?=\d+\))"
         rf"|{TEXT_EDGE}(?:(?:\w*_)?p?pid|process_?id){TEXT_EDGE}:{TEXT_EDGE}?)(\d+)\b(?![.%/-])",
         rf"\1{_mark(2)}",
     ),
-    _rule("process ids of logs", r"\[\d+\]:", r"(<time> \S+ [\w./-]+)\[(\d+)\](?=:)", rf"\1[{_mark(2)}]"),
+    _rule(
+        "process ids of logs",
+        r"\[\d+\]:|\] \[\d+\] \[",
+        r"(<time> \S+ [\w./-]+|(?<=\[)<time>\] (?=\[\d+\] \[[A-Z]))\[(\d+)\](?=:| \[)",
+        rf"\1[{_mark(2)}]",
+    ),
+    _rule(
+        "threads of logs and stacks",
+        r"goroutine \d|\[\d+:\d+:\d{4}/|\$Proxy\d|\$\$Lambda\$",
+        r"(?<=\bgoroutine )\d+(?= \[)|(?<=\[)\d+:\d+:\d{4}/\d{6}\.\d+(?=:[A-Z])|(?<=\$Proxy)\d+|(?<=\$\$Lambda)\$\d+",
+        "<n>",
+    ),
     _rule(
         "background jobs",
         r"\[\d\] \d",
@@ -236,7 +272,7 @@ TEXT_RULES = (
     _rule(
         "rows of `ps`",
         r" \d+\.\d +\d+\.\d +\d+ +\d+ ",
-        rf"{_LINE}(\S+) +(\d+) +[\d.]+ +[\d.]+ +\d+ +\d+ +(\S+) +(\S+)"
+        rf"{_LINE}(\S+) +(\d+) +[\d.]+ +[\d.]+ +\d+ +\d+ +(\S+) +(?:[RSDI]\S*|(\S+))"
         rf" +(?:\d\d:\d\d|{_MONTH}\d\d|<time>) +\d+:\d\d(?=[ \n])",
         rf"\1 {_mark(2)} \3 \4 <time>",
     ),
@@ -266,7 +302,20 @@ TEXT_RULES = (
         rf"{_LINE}\*( +(?:Trying|Connected to)[^\n{TEXT_EDGE}]{{0,200}}?) \(?(?:(?:\d{{1,3}}\.){{3}}\d{{1,3}}|\[?[\da-f]{{1,4}}::?[\da-f:]+\]?)\)?",  # noqa: E501  one pattern
         r"*\1 <host>",
     ),
+    _rule(
+        "addresses that wget tries",
+        r"\|\d+\.\d+\.\d+\.\d+\||Resolving ",
+        rf"(?<=\|)(?:\d{{1,3}}\.){{3}}\d{{1,3}}(?=\|:\d)"
+        rf"|{_LINE}(Resolving [^\s{TEXT_EDGE}]+(?: \([^\s)]+\))?\.\.\. )[\da-f.:, ]+{_END}",
+        r"\1<host>",
+    ),
     _rule("names of cloud hosts", r"ip-\d+-\d+-", r"\b(ip(?:-\d{1,3}){4})\b", _mark(1)),
+    _rule(
+        "bars of pip",
+        r"\xe2\x94\x81[^\n]*\d ?[kM]B",
+        rf"{_LINE} *━[^\n{TEXT_EDGE}]*\d ?[kM]B[^\n{TEXT_EDGE}]*\n",
+        "",
+    ),
     # Measures
     _rule(
         "bars",
@@ -274,6 +323,27 @@ TEXT_RULES = (
         rf"(?<=%) ?{_BAR}|(?<=\d/\d) ?{_BAR}|(?<=/\d\d) ?{_BAR}| ?{_BAR}(?= *+\d[\d.]*+(?: ?%|/\d))"
         r"| ?(?:\|(?=[^|\n]{0,200}[█▏▎▍▌▋▊▉])[█▏▎▍▌▋▊▉ ]{3,}\||[━╸╺]{3,})",
         " <bar>",
+    ),
+    _rule(
+        "layers of images",
+        r": (?:Pull|Waiting|Download|Extract|Verify|Already)",
+        rf"{_LINE}[0-9a-f]{{12}}: (?:Pulling fs layer|Waiting|Downloading|Extracting|Verifying Checksum"
+        rf"|Download complete"
+        rf"|Pull complete|Already exists)[^\n{TEXT_EDGE}]*\n?",
+        "",
+    ),
+    _rule(
+        "progress of git",
+        r"objects|deltas|delta compression|total \d+ \(delta",
+        rf"{_LINE}(?:remote: )?(?:(?:Enumerating|Counting|Compressing|Receiving|Writing|Unpacking) objects:"
+        rf"|Resolving deltas:|Delta compression using|Total \d+ \(delta)[^\n{TEXT_EDGE}]*\n?",
+        "",
+    ),
+    _rule(
+        "waiting lines of Terraform",
+        r"elapsed\]",
+        rf"{_LINE}[^\n{TEXT_EDGE}:]*: Still [a-z]+\.\.\. \[(?:id=[^,\]\n]*, )?[\dhms]+ elapsed\]\n?",
+        "",
     ),
     _rule("progress of tqdm", r"\d<[\d?]", r"\[\d[\d:]*<(?:[\d:]+|\?), *[^\]\n]{1,40}\]", "[<progress>]"),
     _rule("time left", r"eta +[-\d]", r"\beta +(?:[-\d]+(?::[-\d]+)+|\d+[hms]\w*)", "eta <span>"),
@@ -296,28 +366,56 @@ TEXT_RULES = (
     _rule(
         "time behind a test's name",
         r"\(\d[\d. ms]*(?:s|[a-z]+)\)",
-        rf"(?<! ) ++\((?:\d+m ?)?\d+(?:\.\d+)? ?(?:{_SMALL_TIME}|{_SECONDS})\)(?=\n|{TEXT_EDGE}|\Z)",
+        rf"(?<! ) ++\((?:\d+m ?)?\d+(?:\.\d+)? ?(?:{_SMALL_TIME}|{_SECONDS})\)(?=\n|{TEXT_EDGE}|\Z)"
+        rf"|(?<=passing) \(\d+m\)|(?<=passed) \(\d+(?:\.\d+)?m\)|(?<! ) \(\d+\.\d+m\)(?=\n *[✓✔✘✖√]|\n *\d+ passed)",
         "",
     ),
     _rule(
         "time that something took",
         r"\d ?[smnu]",
-        rf" (?=[ ~a\d])(?<!  ) *+(?:~|about )?\d+(?:\.\d+)? ?"
-        rf"(?:{_SMALL_TIME}|{_SECONDS}|m(?:in(?:ute)?s?)?,? ?\d+(?:\.\d+)? ?{_SECONDS})(?![\w/])",
+        rf" (?=[ ~a\d])(?<!  ) *+(?:~|about )?(?:\d+ (?:days?|hours?|minutes?),? (?:and )?)*\d+(?:\.\d+)? ?"
+        rf"(?:{_SMALL_TIME}|{_SECONDS}|m(?:in(?:ute)?s?)?,? ?\d+(?:\.\d+)? ?{_SECONDS})(?![\w/])"
+        r"|(?<=packages in) \d+m\b|(?<=, Duration:) \d+ s\b",
         _mask_time_taken,
+    ),
+    _rule(
+        "time since something happened",
+        r" ago|Up [\dAL]",
+        r"(?i:\b(?:about |over |almost |less than )?(?:an?|\d+) (?:second|minute|hour)s?"
+        r"|(?<!\w)(?:\d+(?:h|min|s|m) ?){1,3}) ago\b"
+        r"|(?<=\bUp )(?:About an?|Less than a|\d+) (?:second|minute|hour|day|week|month)s?\b",
+        "<span>",
     ),
     _rule(
         "durations in two words",
         r"\d [mnu]?s[^\w/]|\d (?:sec|milli|micro|nano|ms)|\dm \d+(?:\.\d+)?s",
         rf"(?<! ) *+(?<![\w.:,$€£-])(?:\d+\.\d+ {_SECONDS}|\d+(?:\.\d+)? {_SMALL_TIME}"
         rf"|(?:\d+h )?\d+m \d+(?:\.\d+)?s)(?![\w/])",
+        _mask_duration,
+    ),
+    _rule(
+        "results from Go's cache",
+        r"\(cached\)",
+        r"(?<=\t)\(cached\)",
+        "<span>",
+    ),
+    _rule(
+        "times in hours and minutes of pytest",
+        r"s \(\d+:\d\d:\d\d\)",
+        r"(?:(?<=\ds)|(?<=<span>)) \(\d+:\d\d:\d\d\)",
+        "",
+    ),
+    _rule(
+        "times of Maven",
+        r"\d\d:\d\d (?:min|h)",
+        r"(?:(?<=\btime:)|(?<=\[)) *+\d\d:\d\d (?:min|h)\b",
         " <span>",
     ),
-    _rule("time estimated", r"stimated \d", r"(?<=stimated) \d+(?:\.\d+)? ?m?s\b", " <span>"),
+    _rule("time estimated", r"stimated \d", r", estimated \d+(?:\.\d+)? ?m?s\b", ""),
     _rule(
         "times of `time`",
-        r"\d%? ?(?:cpu|elapsed)",
-        r"(?<![\d.])[\d.]++s? ?user +[\d.]+s? ?system +[\d:.]+(?:% cpu|elapsed)[^\n]*(?:\n\d+inputs\+\d+outputs[^\n]*)?",  # noqa: E501  one pattern
+        r"\d%? ?(?:cpu|elapsed)|real\s+\d+\.\d+\s+user",
+        r"\breal\s+\d+\.\d+\s+user\s+\d+\.\d+\s+sys\s+\d+\.\d+|(?<![\d.])[\d.]++s? ?user +[\d.]+s? ?system +[\d:.]+(?:% cpu|elapsed)[^\n]*(?:\n\d+inputs\+\d+outputs[^\n]*)?",  # noqa: E501  one pattern
         "<times>",
     ),
     _rule(
@@ -328,10 +426,11 @@ TEXT_RULES = (
     ),
     _rule(
         "memory in use",
-        r"memory(?::| used| usage)|rss",
+        r"memory(?::| used| usage)|rss|main pid:",
         r"((?i:\bpeak memory|\bmemory (?:used|usage)|\bmax ?rss|\brss|\bfinal memory|\btime: [^\n,]{1,30}, memory)(?: of|:| =|=)? *)"  # noqa: E501  one pattern
-        r"[\d.,]+ ?(?:[kKMG]i?)?(?:B|bytes)?(?:/[\d.]+[KMG])?(?!\w)",
-        r"\1<size>",
+        r"[\d.,]+ ?(?:[kKMG]i?)?(?:B|bytes)?(?:/[\d.]+[KMG])?(?!\w)"
+        r"|(Main PID: [^\n]*\n(?:[^\n]+\n){0,4}? +Memory: )[\d.]+[KMG]",
+        r"\1\2<size>",
     ),
     _rule(
         "times of pings",
@@ -339,7 +438,53 @@ TEXT_RULES = (
         r"\btime[=<][\d.]+ ?ms|(?<=min/avg/max)(?:/[a-z]{1,20})? = [\d./]+ ms",
         "<span>",
     ),
+    _rule(
+        "times of Go's benchmarks",
+        r"\d ns/op",
+        rf"{_LINE}(Benchmark\S+)\s+\d+\s+[\d.]+ ns/op",
+        r"\1 <span>",
+    ),
+    _rule(
+        "times of a query's plan",
+        r"actual time=\d",
+        r"(?<=\(actual time=)[\d.]+",
+        "<span>",
+    ),
     _rule("steps of a build", r"#\d+ \d+\.\d", rf"{_LINE}(#\d+) \d+\.\d+ ", r"\1 <span> "),
+    _rule(
+        "steps of a build from its cache",
+        r"#\d+ (?:cached|done)|transferring|using cache|running in|intermediate container",
+        rf"{_LINE}(#\d+) (?:CACHED|DONE \d+\.\d+s)|(?<=transferring )([\w.]+: [\d.]+[kMG]?B)(?: \d+\.\d+s)?(?= done)"
+        rf"|{_LINE} ---> (?:Using cache|Running in [0-9a-f]{{12}})\n|{_LINE}(?: ---> )?Remov(?:ing|ed) intermediate container [0-9a-f]{{12}}\n",  # noqa: E501  one pattern
+        r"\1\2",
+    ),
+    _rule(
+        "tasks from a build's cache",
+        r"UP-TO-DATE|FROM-CACHE|actionable task",
+        r"(?<=> Task )(:\S+) (?:UP-TO-DATE|FROM-CACHE)(?!\S)|\b(\d+ actionable tasks?): [\w, -]+",
+        r"\1\2",
+    ),
+    _rule(
+        "downloads and caches of packages",
+        r"using cached|downloading|downloaded|compiling|fresh|locking|blocking|progress: resolved",
+        rf"{_LINE}( *)(?:Downloading|Using cached)(?= \S+\.(?:whl|tar|zip))"
+        rf"|{_LINE} +(?:Compiling|Fresh|Downloaded|Downloading|Locking|Blocking) [^\n{TEXT_EDGE}]*\n"
+        rf"|{_LINE}Progress: resolved \d+[^\n{TEXT_EDGE}]*\n?",
+        r"\1",
+    ),
+    _rule(
+        "ages of kubectl",
+        r"NAME[A-Z -]* AGE",
+        rf"{_LINE}(?:NAMESPACE +)?NAME [A-Z0-9() -]*\bAGE\b[^\n{TEXT_EDGE}]*(?:\n[^\n{TEXT_EDGE}]+)+",
+        _mask_ages,
+    ),
+    _rule(
+        "workers of pytest",
+        r"\[gw\d+\]|\d workers|gw\d+ \[",
+        rf"(?:{_LINE}\[gw\d+\][^\n{TEXT_EDGE}]*(?:\n|{_END}))+"
+        rf"|\b\d+(?:/\d+)? workers(?= \[|\n|\Z)|{_LINE}gw\d+ \[\d+\](?: / gw\d+ \[\d+\])*",
+        _mask_workers,
+    ),
     _rule(
         "rulers",
         r"====|----|____|\*\*\*\*|\xe2\x94\x80\xe2\x94\x80\xe2\x94\x80\xe2\x94\x80",
@@ -351,7 +496,7 @@ TEXT_RULES = (
         "seeds",
         r"seed|shuffle",
         r"(?i:(?<![?&])(hashseed|\bseed|_seed)(?:[\"']?(?:[:=]| =)[\"']?| (?:is|was|of|set to)|(?<=with seed)|(?<=-seed)"  # noqa: E501  one pattern
-        r"|(?<=random seed)) *)-?\d+\b|(?<=shuffle)[ =]\d{6,}\b",
+        r"|(?<=random seed)) *)-?(?:0x[0-9a-f]+|\d+)\b|(?<=shuffle)[ =]\d{6,}\b",
         r"\1 <seed>",
     ),
     _rule(
@@ -367,6 +512,12 @@ TEXT_RULES = (
         r"@[0-9a-f]{5}",
         r"(?<=[\w$\];])@(?=[0-9a-f]*[a-f])[0-9a-f]{5,8}(?![\w.@-])",
         "@<address>",
+    ),
+    _rule(
+        "ids of a service's request",
+        r"extended request id|x-amz-id-2",
+        r"(?i:(?<=extended request id: )|(?<=x-amz-id-2: ))[\w+/=-]{4,}",
+        "<id>",
     ),
     _rule("ids of React", r":r[0-9a-z]{1,4}:", r":r[0-9a-z]{1,4}:", ":<id>:"),
     _rule(
