@@ -177,10 +177,12 @@ class Payloads:
     ) -> tuple[ComparisonContext, ComparisonContext]:
         """Describe the origin of what two steps were given, and of all else in them."""
         steps = (a.index, b.index)
-        return ComparisonContext(self.rules, self._ids, steps, is_written=True), ComparisonContext(
+        clocks = (a.step.event.timestamp, b.step.event.timestamp)
+        return ComparisonContext(self.rules, self._ids, steps, clocks, is_written=True), ComparisonContext(
             self.rules,
             self._ids,
             steps,
+            clocks,
             is_observation=a.kind != "agent_message",
             is_written=a.kind not in READ_KINDS,
             is_creation=is_creation,

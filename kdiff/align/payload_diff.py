@@ -3,15 +3,18 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from ..reading.id_words import drop_thing, hash_id, hash_noise, hash_number, is_noise, is_numeric_id, is_random_id
 from ..reading.normalize import (
     METRICS,
     IgnoreRules,
+    NormalizedText,
     hash_member,
     is_id_key,
     is_in_argument,
+    is_measured_number,
     is_no_argument,
     is_noise_member,
     is_noise_number,
@@ -231,6 +234,7 @@ class ComparisonContext:
         rules: the user's rules of what to ignore.
         ids: the roles of ids that are known so far.
         steps: the numbers of the steps in A and in B.
+        clocks: when both steps were recorded.
         is_observation: the agent read the values. It didn't write them.
         is_written: the agent, or its model, wrote the values: it can have read their ids in an earlier step.
         is_creation: the values are the result of a call that makes things, so new ids are expected.
@@ -242,12 +246,17 @@ class ComparisonContext:
     rules: IgnoreRules
     ids: Ids
     steps: Steps = (0, 0)
+    clocks: tuple[datetime | None, datetime | None] = (None, None)
     is_observation: bool = False
     is_written: bool = False
     is_creation: bool = False
     is_free_text: bool = False
     has_noise: bool = False
     is_other_question: bool = False
+
+    def normalize(self, text: str, side: int) -> NormalizedText:
+        """Return the forms in which a text of A (0) or B (1) is compared."""
+        return normalize_text(text, self.rules, should_mask_noise=self.has_noise, clock=self.clocks[side])
 
     def teaches(self, a: int) -> bool:
         """Whether the role of an id can be learnt here: not where it is a name that only a model's words hold."""
@@ -324,7 +333,8 @@ def is_same_text(a: str, b: str, context: ComparisonContext, key: str) -> bool:
     if context.is_written and a != b:
         a = context.ids.rename(a, b)
     texts = unify_clocks(a, b) if context.has_noise and a != b else (a, b)
-    text_a, text_b = (normalize_text(text, context.rules, should_mask_noise=context.has_noise) for text in texts)
+    # An equal time is one time, whatever the clocks of the sessions said.
+    text_a, text_b = context.normalize(texts[0], 0), context.normalize(texts[1], 1 if a != b else 0)
     is_id = may_be_id(key, a) and may_be_id(key, b) and " " not in a + b
     if is_id and (text_a.form != text_b.form or not text_a.id_hashes):
         matches = context.match_ids((hash_member(key, a),), (hash_member(key, b),))
@@ -343,8 +353,8 @@ def is_settled(pair: Pair, context: ComparisonContext, container: Path) -> bool:
         return a == b and not context.ids.are_renamed
     if is_id or a[:1] in JSON_BEGINS:
         return False
-    text_a = normalize_text(a, context.rules, should_mask_noise=context.has_noise)
-    text_b = text_a if a == b else normalize_text(b, context.rules, should_mask_noise=context.has_noise)
+    text_a = context.normalize(a, 0)
+    text_b = text_a if a == b else context.normalize(b, 1)
     return text_a.form == text_b.form and not text_a.id_hashes and not text_b.id_hashes
 
 
@@ -352,7 +362,9 @@ def is_same_number(a: float, b: float, context: ComparisonContext, key: str) -> 
     """Whether two numbers are equal, or ids of the same role."""
     if isinstance(a, int) and isinstance(b, int) and is_id_key(key):
         return context.match_ids((hash_member(key, str(a)),), (hash_member(key, str(b)),))
-    return a == b or (context.is_written and context.ids.rename(str(a), str(b)) == str(b))
+    if a == b or (context.is_written and context.ids.rename(str(a), str(b)) == str(b)):
+        return True
+    return is_measured_number(a, context.clocks[0]) and is_measured_number(b, context.clocks[1])
 
 
 def parse_json_texts(a: Any, b: Any) -> tuple[Any, Any] | None:

@@ -161,6 +161,11 @@ def find_random_parts(word: str) -> tuple[tuple[int, str], ...]:
     )
 
 
+def is_clock(number: str) -> bool:
+    """Whether a number may be a Unix time of these years, in seconds, milliseconds or microseconds."""
+    return classify_word(number)[1] == "clock"
+
+
 def _find_kind(stem: str) -> str:
     if stem[0].isdecimal():
         if _MACHINE_TIME.fullmatch(stem):

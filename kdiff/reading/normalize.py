@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -11,8 +12,9 @@ import orjson
 from rapidfuzz import fuzz
 
 from agentlog.event.json_text import to_json_text
+from agentlog.event.timestamp import parse_timestamp
 
-from .id_words import classify_word, find_words, hash_id, hash_noise, hash_number
+from .id_words import classify_word, find_words, hash_id, hash_noise, hash_number, is_clock
 from .noise import GENERAL_HEADERS, HTTP_HEADERS, ID_EDGE, NOISE_MARK, TEXT_EDGE, is_free_port, mask_noise, unify_space
 
 METRICS = frozenset({
@@ -161,28 +163,31 @@ class NormalizedText(NamedTuple):
     id_hashes: tuple[int, ...]
 
 
-def normalize_text(text: str, rules: IgnoreRules, *, should_mask_noise: bool = False) -> NormalizedText:
+def normalize_text(
+    text: str, rules: IgnoreRules, *, should_mask_noise: bool = False, clock: datetime | None = None
+) -> NormalizedText:
     """Return the forms in which ``text`` is compared.
 
     Args:
         should_mask_noise: replace what differs in the answers of tools without meaning anything.
+        clock: when it was written. A time that nobody need have measured is replaced only if it is near.
     """
     text = _mask_patterns(text, rules)
     if len(text) > MIN_BLOB_SIZE:
         text = mask_blobs(text)
     text = mask_noise(text) if should_mask_noise else unify_space(text)
     if ID_EDGE in text and should_mask_noise:
-        return _join_marked(text)
-    return _replace_words(text, should_mask_noise=should_mask_noise)
+        return _join_marked(text, clock)
+    return _replace_words(text, should_mask_noise=should_mask_noise, clock=clock)
 
 
-def _join_marked(text: str) -> NormalizedText:
+def _join_marked(text: str, clock: datetime | None) -> NormalizedText:
     """Normalize a text that has noise with ids between two ``ID_EDGE``. Such an id is none of what the text says."""
     parts = text.split(ID_EDGE)
     texts = [
         NormalizedText("<name>", "<name>", (_hash_marked(part),))
         if n % 2 and n < len(parts) - 1
-        else _replace_words(part, should_mask_noise=True)
+        else _replace_words(part, should_mask_noise=True, clock=clock)
         for n, part in enumerate(parts)
     ]
     return NormalizedText(
@@ -198,7 +203,7 @@ def _hash_marked(part: str) -> int:
     return classify_word(part)[2] or hash_id(part)
 
 
-def _replace_words(text: str, *, should_mask_noise: bool) -> NormalizedText:
+def _replace_words(text: str, *, should_mask_noise: bool, clock: datetime | None) -> NormalizedText:
     pieces: list[str] = []
     names: list[tuple[int, str]] = []
     id_hashes: list[int] = []
@@ -206,8 +211,8 @@ def _replace_words(text: str, *, should_mask_noise: bool) -> NormalizedText:
     for start, end, (placeholder, kind, id_hash) in find_words(text):
         if not kind or (kind == "noise" and not should_mask_noise and not id_hash):
             continue
-        if kind == "clock" and not should_mask_noise and text[start:end].isdecimal():
-            continue  # an account, an amount, or a time that was chosen
+        if kind == "clock" and not _is_measured_time(text, start, end, clock, is_answer=should_mask_noise):
+            continue
         if kind == "named":
             names.append((len(pieces) + 1, text[start:end]))
         pieces += (text[position:start], placeholder)
@@ -223,6 +228,48 @@ def _replace_words(text: str, *, should_mask_noise: bool) -> NormalizedText:
             pieces[index] = name
         literal = "".join(pieces)
     return NormalizedText(literal, form, tuple(id_hashes))
+
+
+def _is_measured_time(text: str, start: int, end: int, clock: datetime | None, *, is_answer: bool) -> bool:
+    """Whether a program read a time from a clock. Other times were chosen, and a number may count or name something."""
+    word = text[start:end]
+    if not word.isdecimal():
+        return is_answer or not clock or is_near(word, clock)
+    if is_answer and (len(word) != EPOCH_DIGITS or _TIME_BEFORE.search(text, max(start - 30, 0), start)):
+        return True
+    return clock is not None and is_near(word, clock)
+
+
+def is_measured_number(number: float, clock: datetime | None) -> bool:
+    """Whether a number is a Unix time near an event's clock."""
+    return clock is not None and isinstance(number, int) and is_clock(str(number)) and is_near(str(number), clock)
+
+
+EPOCH_DIGITS = 10
+"""The number of digits of a Unix time in seconds."""
+_TIME_BEFORE = re.compile(
+    r"(?<![A-Za-z])(?:[a-z]+_)?(?:time(?:stamp)?|ts|date|at|since|until|epoch|created|updated|modified|expires?|exp|iat|nbf"
+    rf"|[acm]time|now|unix)[\s\"'{TEXT_EDGE}]*[:=]?[\s\"'({TEXT_EDGE}]*\Z",
+    re.I,
+)
+"""What stands before a Unix time in seconds: a word for time."""
+MAX_DISTANCE = timedelta(days=1)
+"""The time between an event and a clock that was read around it, at most."""
+
+
+@lru_cache(maxsize=16_384)
+def is_near(word: str, clock: datetime) -> bool:
+    """Whether a time lies within a day of an event's clock. What can't be read as a time isn't far."""
+    word = word.rstrip(".:+-")
+    try:
+        time = parse_timestamp(int(word) if word.isdecimal() else word)
+    except ValueError:
+        return True
+    return abs(_to_utc(time) - _to_utc(clock)) <= MAX_DISTANCE
+
+
+def _to_utc(time: datetime) -> datetime:
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def unify_clocks(a: str, b: str) -> tuple[str, str]:
@@ -247,7 +294,7 @@ _CLOCK = re.compile(r"(?<![\d:])\d\d:\d\d:\d\d(?:[.,]\d+)?(?![\d:])")
 _WHOLE_MINUTE = re.compile(r"\d\d:\d\d:00(?:[.,]0+)?")
 
 
-def _get_seconds(clock: str) -> str:
+def _get_seconds(clock: datetime | None) -> str:
     return clock[6:].rstrip("0")
 
 

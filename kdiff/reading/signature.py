@@ -109,11 +109,11 @@ class SignatureBuilder:
         has_failed = has_event_failed(event.event_type, event.payload)
         judgement = judge_effect(kind, label, event.payload, self._tool_patterns)
         input_member = _INPUT_MEMBER.get(kind)
-        result_text = self._normalize_result(kind, event.payload)
+        result_text = self._normalize_result(kind, event)
         if input_member is None and event.payload.keys() <= _TEXT_MEMBERS:
             call_text = NormalizedText(result_text.literal, result_text.form, ())
         else:
-            call_text = self._normalize_input(kind, input_member, event.payload)
+            call_text = self._normalize_input(kind, input_member, event)
         ids_start = len(self.spill.id_hashes)
         self.spill.id_hashes.extend(call_text.id_hashes)
         self.spill.id_hashes.extend(result_text.id_hashes)
@@ -138,21 +138,30 @@ class SignatureBuilder:
             has_failed,
         )
 
-    def _normalize_input(self, kind: str, input_member: str | None, payload: Mapping[str, Any]) -> NormalizedText:
+    def _normalize_input(self, kind: str, input_member: str | None, event: Event) -> NormalizedText:
         """Normalize a call's arguments, or the text of another step."""
         if input_member is None:
-            text = normalize_text(extract_text(kind, payload), self._rules, should_mask_noise=has_noise(kind))
+            text = normalize_text(
+                extract_text(kind, event.payload),
+                self._rules,
+                should_mask_noise=has_noise(kind),
+                clock=event.timestamp,
+            )
             return text._replace(id_hashes=())  # they are among those of the result, which holds all members
-        argument = payload.get(input_member)
+        argument = event.payload.get(input_member)
         if kind == "tool_call" and is_no_argument(argument):
             return _NO_ARGUMENT
         return _add_member_ids(
-            normalize_text(write_comparable(argument, self._rules, ("payload", input_member)), self._rules)
+            normalize_text(
+                write_comparable(argument, self._rules, ("payload", input_member)), self._rules, clock=event.timestamp
+            )
         )
 
-    def _normalize_result(self, kind: str, payload: Mapping[str, Any]) -> NormalizedText:
-        text = write_comparable(payload, self._rules, ("payload",), _SKIPPED_MEMBERS.get(kind, METRICS))
-        return _add_member_ids(normalize_text(text, self._rules, should_mask_noise=has_noise(kind)))
+    def _normalize_result(self, kind: str, event: Event) -> NormalizedText:
+        text = write_comparable(event.payload, self._rules, ("payload",), _SKIPPED_MEMBERS.get(kind, METRICS))
+        return _add_member_ids(
+            normalize_text(text, self._rules, should_mask_noise=has_noise(kind), clock=event.timestamp)
+        )
 
     def _drop_details(self, event: Event, *, has_failed: bool) -> Event:
         payload = {name: self._shorten(value) for name, value in event.payload.items() if name in _KEPT_MEMBERS}

@@ -243,9 +243,9 @@ ROWS = {
     ],
     "waiting lines of Terraform": [
         Row(
-            "x.y: Still creating... [10s elapsed]\nx.y: Creation complete after 12s",
-            "x.y: Still creating... [10s elapsed]\nx.y: Still creating... [1m20s elapsed]\nx.y: Creation complete after 84s",
-            "x.y: Still creating... [10s elapsed]\nx.y: Creation failed after 12s",
+            "a.b: Still creating... [10s elapsed]\na.b: Creation complete after 12s",
+            "a.b: Still creating... [9m elapsed]\na.b: Creation complete after 9m2s",
+            "a.b: Still creating... [10s elapsed]\na.b: Creation failed after 12s",
         ),
     ],
     "progress of tqdm": [
@@ -704,3 +704,56 @@ def test_noise_that_a_later_call_names_is_compared_by_where_it_stood(
 
     assert compare_events(run("a", a, a), run("b", b, b)).verdict.kind is VerdictKind.SAME
     assert compare_events(run("a", a, a), run("b", b, other)).decisive.label == "bash"
+
+
+NEAR, FAR = 1768485605, 1700000123
+"""Unix times: of the sessions' day, and of another year."""
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "is_same"),
+    [
+        ("order 1700000123 is open", "order 1700900456 is open", False),
+        ({"number": FAR}, {"number": FAR + 900_000}, False),
+        ("total 1600000000", "total 1700000000", False),
+        ("built at 1700000123", "built at 1700900456", True),
+        ("ts=1700000123 up", "ts=1700900456 up", True),
+        ({"mtime": FAR}, {"mtime": FAR + 900_000}, True),
+        (f"{NEAR}", f"{NEAR + 77}", True),
+        ({"number": NEAR}, {"number": NEAR + 77}, True),
+        ("1700000123.456 up", "1700900456.789 up", True),
+        ("1700000123456 up", "1700900456789 up", True),
+    ],
+)
+def test_a_number_of_ten_digits_in_an_answer_is_a_clock_where_a_word_or_the_day_says_so(
+    a, b, is_same, new_script, compare_events
+):
+    sides = [new_script(name).calls("get", {"u": 1}, each).ends().events for name, each in (("a", a), ("b", b))]
+    assert (compare_events(*sides).verdict.kind is VerdictKind.SAME) is is_same
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "is_same"),
+    [
+        ("2026-03-01T10:15:30Z", "2026-03-02T10:15:30Z", False),
+        ("2026-03-01T10:15:30", "2026-01-15T14:00:09", False),
+        ("from 2025-03-01T10:15:30Z on", "from 2025-03-02T10:15:30Z on", False),
+        ("2026-01-15T14:00:01.123Z", "2026-01-15T14:00:09.456Z", True),
+        ("since 2026-01-15T13:00:01", "since 2026-01-15T13:00:09", True),
+        (NEAR, NEAR + 77, True),
+        (FAR, FAR + 77, False),
+    ],
+)
+def test_a_time_in_an_argument_was_chosen_unless_it_is_near_the_sessions_own_clock(
+    a, b, is_same, new_script, compare_events
+):
+    sides = [new_script(name).calls("book", {"when": each}).ends().events for name, each in (("a", a), ("b", b))]
+    assert (compare_events(*sides).verdict.kind is VerdictKind.SAME) is is_same
+
+
+def test_an_equal_time_is_one_time_whatever_the_clocks_of_the_sessions_say(new_script, compare_events, rename_session):
+    a = new_script("a").calls("book", {"when": "2026-01-15T14:00:09", "n": 1}).ends().events
+    b = rename_session(a)
+    for event in b:
+        event["timestamp"] = event["timestamp"].replace("2026-01", "2026-06")
+    assert compare_events(a, b).verdict.kind is VerdictKind.SAME
