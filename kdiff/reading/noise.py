@@ -349,7 +349,7 @@ TEXT_RULES = (
     _rule("time left", r"eta +[-\d]", r"\beta +(?:[-\d]+(?::[-\d]+)+|\d+[hms]\w*)", "eta <span>"),
     _rule(
         "rows of curl's progress",
-        r"[-\d]+:[-\d]+:[-\d]+ +[-\d]+:[-\d]+:[-\d]+",
+        r":[-\d][-\d] +[-\d]+:[-\d][-\d]:",
         r"(?:\r?(?<![^\n\r\x02]) *\d{1,3} +[\d.]+[kMG]? +\d{1,3} +[\d.]+[kMG]? +\d{1,3} +[\d.]+[kMG]?"
         r"(?: +[\d.]+[kMG]?){2}(?: +(?:[-\d]+:[-\d]+:[-\d]+|<time>)){3} +[\d.]+[kMG]?)+",
         "<progress>",
