@@ -29,6 +29,8 @@ _SURE_CLOCK = re.compile(
 )
 """Clocks that no text has twice, so they aren't worth a place among the words that are remembered."""
 _SEPARATORS = re.compile(r"[.:+]")
+MIN_TIME_DIGITS = 10
+"""A shorter number is no time, and no number is an id."""
 MIN_RANDOM_CHARS = 6
 """No random id is shorter than this."""
 _K8S = "[bcdfghjklmnpqrstvwxz2456789]"
@@ -99,9 +101,9 @@ def _find_parts(start: int, word: str, classified: ClassifiedWord) -> Iterator[t
 def _find_words(text: str) -> Iterator[tuple[int, int, ClassifiedWord]]:
     """Yield what ``_WORD_OR_TEMP_PATH`` matches in a text without such a path, in a fraction of its time.
 
-    Each character that is not ASCII becomes one byte that stands in no word.
+    Each character that is not ASCII becomes one byte that stands in no word. ``latin-1`` is the fastest way there.
     """
-    characters = text.encode("ascii", "replace")
+    characters = text.encode("latin-1", "replace")
     kinds = characters.translate(_CHARACTER_KINDS)
     digit = kinds.find(b"0")
     if digit < 0:
@@ -114,7 +116,10 @@ def _find_words(text: str) -> Iterator[tuple[int, int, ClassifiedWord]]:
         if end < 0:
             end = len(kinds)
         word = text[start:end]
-        if shapes[start:end] in _RANDOM_SHAPES and not word.isdecimal():
+        if word.isdecimal():
+            if end - start >= MIN_TIME_DIGITS:
+                yield start, end, classify_word(word)
+        elif shapes[start:end] in _RANDOM_SHAPES:
             yield start, end, ("<id>", "random", hash_id(word.replace("-", ""), "random"))
         elif match := _SURE_CLOCK.fullmatch(word):
             yield start, end, ("<time>", match.lastgroup or "", 0)

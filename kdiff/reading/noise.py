@@ -128,14 +128,16 @@ def _mask_general_headers(match: re.Match[str]) -> str:
 
 
 _TIME_TAKEN = re.compile(r"(?:\b(?i:in|after|took|time|elapsed)(?: ?\([a-z]+\))?:?(?: =)?|Total: +\d+, Duration:)\Z")
+_MAX_WORD = len("elapsed")
 _MAX_TIME_TAKEN = 30
-"""The number of characters in which such a word, and a unit in brackets behind it, is looked for."""
+"""The number of characters in which such a word is looked for, if a unit in brackets or a colon is behind it."""
 
 
 def _mask_time_taken(match: re.Match[str]) -> str:
     """Replace a duration behind a word that says so. Most such words have none, so durations are looked for first."""
-    start = match.start()
-    return " <span>" if _TIME_TAKEN.search(match.string, max(start - _MAX_TIME_TAKEN, 0), start) else match[0]
+    text, start = match.string, match.start()
+    size = _MAX_WORD if text[start - 1 : start].isalpha() else _MAX_TIME_TAKEN
+    return " <span>" if _TIME_TAKEN.search(text, max(start - size, 0), start) else match[0]
 
 
 CONTROL_RULES = (
@@ -581,7 +583,7 @@ def mask_noise(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
     numbers = _find_rules(text)
-    if any(number < len(_FIRST_RULES) for number in numbers):
+    if min(numbers, default=len(_FIRST_RULES)) < len(_FIRST_RULES):
         text = _apply((number for number in numbers if number < len(_FIRST_RULES)), text)
         numbers = [number for number in _find_rules(text) if number >= len(_FIRST_RULES)]
     return _apply(numbers, text)
@@ -600,7 +602,7 @@ def _apply(numbers: Iterable[int], text: str) -> str:
 
 def _find_rules(text: str) -> list[int]:
     """Return the numbers of the rules whose hints stand in ``text``. One search finds all, far faster than Python."""
-    database, scratch = _compile_hints()
+    database, scratch = compile_hints()
     numbers: list[int] = []
     database.scan(
         text.encode(errors="surrogatepass") + TEXT_EDGE.encode(), _note_rule, scratch=scratch, context=numbers
@@ -613,7 +615,8 @@ def _note_rule(number: int, _start: int, _end: int, _flags: int, numbers: Any) -
 
 
 @cache
-def _compile_hints() -> tuple["hyperscan.Database", "hyperscan.Scratch"]:
+def compile_hints() -> tuple["hyperscan.Database", "hyperscan.Scratch"]:
+    """Compile the hints of all rules for one search. It takes 0.1 s, once."""
     import hyperscan  # noqa: PLC0415  it takes 20 ms to load
 
     database = hyperscan.Database()

@@ -421,14 +421,14 @@ def drop_ignored(value: Any, rules: IgnoreRules, path: tuple[str, ...], excluded
     if isinstance(value, dict):
         is_argument = is_in_argument(path)
         names = tuple(value)
-        ignored_names, doubtful_names = _select_ignored_names(names, excluded, "" if is_argument else path[-1])
+        ignored_names, doubtful_names, has_ids = _inspect_names(names, excluded, "" if is_argument else path[-1])
         if doubtful_names:
             ignored_names = ignored_names.union(
                 name for name in doubtful_names if is_volatile(name, value[name], is_argument=is_argument)
             )
         if rules.ignored_paths:
             ignored_names = ignored_names.union(key for key in value if rules.ignores((*path, key)))
-        if has_id_names(names):
+        if has_ids:
             members = [[key, drop_ignored(member, rules, (*path, key))] for key, member in value.items()]
             return [member for member in members if member[0] not in ignored_names]
         if not ignored_names and not any(member.__class__ in _NESTED for member in value.values()):
@@ -450,17 +450,21 @@ _NESTED = (dict, list)
 
 
 @lru_cache(maxsize=4_096)
-def _select_ignored_names(
+def _inspect_names(
     names: tuple[str, ...], excluded: frozenset[str], container: str
-) -> tuple[frozenset[str], Sequence[str]]:
-    """Return the names that are ignored, and those whose values decide. ``container`` is empty in arguments."""
+) -> tuple[frozenset[str], Sequence[str], bool]:
+    """Return the names that are ignored, those whose values decide, and whether some names are ids.
+
+    ``container`` is empty in arguments.
+    """
     ignored = frozenset(
         name
         for name in names
         if name in excluded
         or (container and _is_noise_name(container, name) and not _PROCESS_KEY.fullmatch(name))  # its number is marked
     )
-    return ignored, [name for name in names if name not in ignored and is_volatile_key(name)]
+    doubtful = [name for name in names if name not in ignored and is_volatile_key(name)]
+    return ignored, doubtful, has_id_names(names)
 
 
 @lru_cache(maxsize=4_096)

@@ -21,6 +21,7 @@ from agentlog.terminal.progress import show_progress
 from agentlog.terminal.unreadable_report import report_unreadable
 from agentlog.text.coverage_text import describe_not_found, progress_text
 
+from .noise import compile_hints
 from .session import Session
 from .signature import RecordSignature, SignatureBuilder
 from .spill import SpillFile
@@ -67,6 +68,7 @@ def read_both(a: SessionRequest, b: SessionRequest) -> tuple[Session, Session]:
         NothingToShow: one of the sessions has no readable record.
         AgentlogError: a source can't be read.
     """
+    compile_hints()  # before the fork, so that it is done once
     with TemporaryFile() as file, run_in_fork(lambda: _read_into(file, b)) as wait_for_b:
         session_a = read_session(a)
         unreadable, searched, id_hashes = wait_for_b()
