@@ -79,6 +79,7 @@ def create_client(
 
     Raises:
         SettingsError: librdkafka refuses a property.
+        KafkaUnavailable: the system has no thread or no memory left for the client.
     """
     logger = logging.getLogger(f"agentlog.librdkafka.{cluster.name.replace('.', '_')}")
     logger.filters = [_RedactingFilter(cluster)]
@@ -89,6 +90,8 @@ def create_client(
         )
     except KafkaException as error:
         text = cluster.redact(error.args[0].str())
+        if error.args[0].code() == LibrdkafkaError._CRIT_SYS_RESOURCE:
+            raise KafkaUnavailable(f"cluster {cluster.name}: {text}") from error
         name = next((name for name in cluster.properties if name in text), None)
         raise SettingsError(f"{cluster.origins[name] if name else f'cluster {cluster.name}'}: {text}") from error
 

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 POLL_INTERVAL_S = 0.005
 """How often a greenlet looks whether its wait is over, in seconds. Other greenlets run in between."""
 
-__all__ = ["NativeQueue", "NativeThread", "RLock", "get_cooperative_sleep", "get_ident", "is_own_thread", "sleep"]
+__all__ = [
+    "Lock",
+    "NativeQueue",
+    "NativeThread",
+    "RLock",
+    "get_cooperative_sleep",
+    "get_ident",
+    "is_own_thread",
+    "sleep",
+]
 
 
 def _copy_builtin(name: str) -> Any:
@@ -33,7 +42,7 @@ def _copy_builtin(name: str) -> Any:
 if not TYPE_CHECKING:
     _thread, time = _copy_builtin("_thread"), _copy_builtin("time")
 
-RLock, get_ident, sleep = _thread.RLock, _thread.get_ident, time.sleep
+Lock, RLock, get_ident, sleep = _thread.allocate_lock, _thread.RLock, _thread.get_ident, time.sleep
 
 _own_threads = set[int]()
 

@@ -1,5 +1,6 @@
 """The caller's side of the queue between the agent and Kafka."""
 
+import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +10,10 @@ from ...errors import AgentlogError, KafkaUnavailable
 from ...payloads import open_store
 from ..native_threads import RLock
 from ..prepare.fork_hooks import FORK_HOOKS
-from ..running_time import running_time, wait_while_running
+from ..running_time import running_time
 from ..sinks.outbound import OutboundEvent
 from ..sinks.sink import Sink
+from ..sinks.unopened_sink import UnopenedSink
 from .accounting import Stats, Waiter
 from .event_queue import RESUME_SHARE, EventQueue, OpenCall
 from .held_logs import write_held_records
@@ -29,6 +31,8 @@ GRACE_S = 5.0
 STOP_SENDING_TIMEOUT_S = 1.0
 """How long the process's end waits to learn which events of an earlier run's spool have arrived, in seconds."""
 
+_log = logging.getLogger("agentlog.recording")
+
 
 class Delivery(EventQueue):
     """The way from the tracers with the same options to their sink.
@@ -44,10 +48,17 @@ class Delivery(EventQueue):
     def __init__(self, options: RecordingOptions, on_first_event: Callable[[], None]) -> None:
         super().__init__(options)
         self._on_first_event = on_first_event
-        self._sink: Sink | None = options.open_sink()
+        self._sink: Sink | None = self._open_first_sink()
         if options.payload_store is not None:
             open_store(options.payload_store)
         self._new_sender()
+
+    def _open_first_sink(self) -> Sink:
+        try:
+            return self.options.open_sink()
+        except KafkaUnavailable as error:  # the client's threads can't be started now; the first event tries again
+            _log.warning("events wait: %s", error)
+            return UnopenedSink(self.options.where, error)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a tracer can't be sent to another process; send its headers(), and use from_headers() there")
@@ -87,7 +98,9 @@ class Delivery(EventQueue):
     def put(self, record: OutboundEvent) -> None:
         """Queue ``record``. Wait only if the memory is full although Kafka takes events."""
         write_held_records()
-        sender = self._sender or self._start_sender()
+        sender = self._sender
+        if sender is None or not sender.worker.has_thread:
+            sender = self._start_sender()
         if self.has_room(record.size) or self._wait_for_room(sender, record):
             self.append(record)
             if sender.is_asleep:
@@ -95,7 +108,7 @@ class Delivery(EventQueue):
         else:
             self.count_refused()
             sender.drop_overflow(record)
-        if self._was_closed_in_time is not None and not sender.is_current():
+        if self._was_closed_in_time is not None and not sender.worker.is_current():
             self._deliver_late()
 
     def watch_call(self, event_id: str, call: OpenCall) -> None:
@@ -116,20 +129,28 @@ class Delivery(EventQueue):
             raise type(failure)(str(failure))
 
     def _start_sender(self) -> Sender:
+        """Return the sender, and start its thread if that is possible now. Never raises into the agent."""
         with self._start_lock:
             if self._sender is None:
-                sink, self._sink = self._sink, None
-                sender = Sender(self, self.options.open_sink() if sink is None or sink.is_closed else sink)
+                sender = Sender(self, self._take_sink())
                 self._sender = self._sender or sender  # a signal handler may have set it meanwhile
-                if self._sender is sender:
-                    sender.start()
             sender = self._sender
+            sender.worker.start()
         self._on_first_event()
         return sender
 
+    def _take_sink(self) -> Sink:
+        sink, self._sink = self._sink, None
+        if sink is not None and not sink.is_closed:
+            return sink
+        try:
+            return self.options.open_sink()
+        except AgentlogError as error:
+            return UnopenedSink(self.options.where, error)
+
     def _wait_for_room(self, sender: Sender, record: OutboundEvent) -> bool:
         """Wait for room in memory. Return False as soon as events are no longer delivered."""
-        if sender.is_current():
+        if sender.worker.is_current():
             return True
         sender.wake()
         while not self.has_room(record.size, RESUME_SHARE):
@@ -138,7 +159,7 @@ class Delivery(EventQueue):
                     return False
                 sender.spill_now()
             self.room_wakeups.append(wakeup := Wakeup())
-            wakeup.wait(0.05)
+            sender.worker.wait_for(wakeup, 0.05)
         return True
 
     def flush_within_exit_time(self) -> bool:
@@ -169,14 +190,15 @@ class Delivery(EventQueue):
         """
         FORK_HOOKS.check()
         sender = self._sender
-        if sender is None or not sender.is_alive():
-            return not self.queue
-        if sender.is_current():  # a generator's block that ends in a collection of garbage there
+        if sender is None:
+            return True
+        if sender.worker.is_current():  # a generator's block that ends in a collection of garbage there
             return False
         waiter = Waiter(self.queued_count)
         sender.ledger.waiters.append(waiter)
+        sender.worker.start()
         sender.wake()
-        is_settled = wait_while_running(waiter.wakeup.wait, timeout_s)
+        is_settled = sender.worker.wait_for(waiter.wakeup, timeout_s)
         write_held_records()
         return is_settled
 
@@ -195,7 +217,7 @@ class Delivery(EventQueue):
             began: when the process began to end, in running time, in seconds.
         """
         sender = self._sender
-        if sender is None or not sender.is_alive():
+        if sender is None:
             self._was_closed_in_time = True
             return
         sender.resume()  # a signal may end the process during a fork, while the sender is paused
@@ -210,6 +232,10 @@ class Delivery(EventQueue):
             sender.stop_sending(STOP_SENDING_TIMEOUT_S)
         sender.log_unrecorded_losses()
         write_held_records()
+
+    def deliver_at_once(self) -> None:
+        """Deliver each event within its call from now on, because the process has delivered its events and ends."""
+        self._was_closed_in_time = True
 
     def _deliver_late(self) -> None:
         """Deliver an event recorded after ``close``, by a thread or a later exit handler.

@@ -75,6 +75,13 @@ class RecordingOptions:
         return where, *other_options, self.spool_folder, self.queue_bytes, self.shutdown_timeout_s
 
     @property
+    def where(self) -> str:
+        """The place that events are written to, for messages."""
+        return (
+            str(self.target) if isinstance(self.target, Path) else f"topic {self.topic} of cluster {self.target.name}"
+        )
+
+    @property
     def spool_name(self) -> str:
         """The beginning of the spool files' names. It differs for each cluster and topic, so events never mix."""
         return f"{_make_unique_name(self.target.name)}.{_make_unique_name(self.topic)}"

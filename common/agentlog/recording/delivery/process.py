@@ -4,6 +4,7 @@ import atexit
 import math
 import os
 import signal
+import threading
 from types import FrameType
 
 from ..native_threads import RLock
@@ -21,7 +22,7 @@ class DeliveryRegistry:
         self._deliveries: dict[object, Delivery] = {}
         self._lock = RLock()  # re-entrant: a signal handler may need it while its thread holds it
         self._registered_pid: int | None = None
-        self._handles_sigterm = False
+        self._handles_sigterm = self._has_closed = False
         os.register_at_fork(before=self._before_fork, after_in_parent=self._after_fork)
         FORK_HOOKS.add(self._after_fork_in_child)
 
@@ -35,8 +36,14 @@ class DeliveryRegistry:
         self.register_exit_handlers()
         key = options.make_sharing_key()
         with self._lock:
-            existing = self._deliveries.get(key)
-            return existing or self._deliveries.setdefault(key, Delivery(options, self.register_exit_handlers))
+            delivery = self._deliveries.get(key)
+            if delivery is None:
+                delivery = self._deliveries.setdefault(key, Delivery(options, self.register_exit_handlers))
+                # Python calls functions given to atexit when the main thread counts as ended. Ours may not be called
+                # any more then.
+                if self._has_closed or not threading.main_thread().is_alive():
+                    delivery.deliver_at_once()
+            return delivery
 
     def register_exit_handlers(self) -> None:
         """Make sure that queued events are delivered when this process ends, by itself or by SIGTERM."""
@@ -53,6 +60,7 @@ class DeliveryRegistry:
     def close(self) -> None:
         """Deliver the remaining events of all deliveries, in bounded time."""
         FORK_HOOKS.check()
+        self._has_closed = True
         began = running_time()
         for delivery in list(self._deliveries.values()):
             try:
@@ -72,7 +80,7 @@ class DeliveryRegistry:
         self._lock.release()
 
     def _after_fork_in_child(self) -> None:
-        self._lock = RLock()
+        self._lock, self._has_closed = RLock(), False
         for delivery in self._deliveries.values():
             delivery.after_fork_in_child()
 

@@ -1,13 +1,13 @@
-"""The sender, a thread that prepares queued events, hands them to the sink, and announces long calls."""
+"""The sender, which prepares queued events, hands them to the sink, and announces long calls, in its own thread."""
 
 import logging
 import time
 
 from ...errors import AgentlogError
 from ...formatting import format_count
-from ..native_threads import NativeThread, sleep
+from ..native_threads import sleep
 from ..prepare.ids import new_event_id
-from ..running_time import running_time, wait_while_running
+from ..running_time import running_time
 from ..sinks.outbound import MAX_LOSS_REASONS, Loss, OutboundEvent, make_loss_event
 from ..sinks.sink import Sink
 from .accounting import Ledger, Stats
@@ -16,6 +16,7 @@ from .event_queue import EventQueue
 from .pipeline import EventPreparer
 from .spool import SpoolQueue
 from .wakeup import Wakeup
+from .worker import Worker
 
 IDLE_WAIT_S = 0.1
 """How long the sender sleeps at most if there is nothing to send, in seconds."""
@@ -48,16 +49,17 @@ class Pause:
         self.began, self.ended = Wakeup(), Wakeup()
 
 
-class Sender(NativeThread):
-    """A thread that moves events from the queue to the sink.
+class Sender:
+    """A sender that moves events from the queue to the sink.
 
     Attributes:
         ledger: the accounts of its events.
+        worker: the thread that does its rounds.
         is_asleep: whether it waits for an event to be queued.
     """
 
     def __init__(self, event_queue: EventQueue, sink: Sink) -> None:
-        super().__init__(self.run, "agentlog-sender")
+        self.worker = Worker(self._run_round, "agentlog-sender")
         options = event_queue.options
         self.ledger = Ledger(event_queue.release_bytes)
         self.is_asleep = False
@@ -70,15 +72,6 @@ class Sender(NativeThread):
         self._sending_stopped: Wakeup | None = None
         self._should_spill = self._should_give_up_store = self._should_give_up = False
         self._failure_at_give_up: AgentlogError | None = None
-
-    def run(self) -> None:
-        """Send events until the process ends."""
-        while True:
-            try:
-                self._run_round()
-            except Exception:  # noqa: BLE001  after any error, later events must still be delivered
-                _log.exception("recording goes on after an internal error")
-                sleep(IDLE_WAIT_S)
 
     def _run_round(self) -> None:
         if (pause := self._pause) is not None:
@@ -178,7 +171,7 @@ class Sender(NativeThread):
         """
         self._sending_stopped = sending_stopped = Wakeup()
         self.wake()
-        wait_while_running(sending_stopped.wait, timeout_s)
+        self.worker.wait_for(sending_stopped, timeout_s)
 
     def log_unrecorded_losses(self) -> None:
         """Log the losses that couldn't be recorded in their sessions, because the process ends."""
@@ -217,10 +210,10 @@ class Sender(NativeThread):
 
     def pause(self) -> None:
         """Pause until ``resume``. The connection is closed if the records on their way are acknowledged soon."""
-        if not self.is_current():
+        if not self.worker.is_current():
             self._pause = pause = Pause()
             self.wake()
-            wait_while_running(pause.began.wait, PAUSE_TIMEOUT_S)
+            self.worker.wait_for(pause.began, PAUSE_TIMEOUT_S)
 
     def resume(self) -> None:
         """End the pause, if there is one."""
@@ -237,7 +230,8 @@ class Sender(NativeThread):
             or not self.ledger.is_progressing()
         ):
             pause.began.set()
-            pause.ended.wait()
+            if self.worker.is_running:  # else the caller who pauses did this round
+                pause.ended.wait()
 
     def spill_now(self) -> None:
         """Move waiting events to the spool, because memory is full."""

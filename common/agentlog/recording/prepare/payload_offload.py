@@ -98,7 +98,9 @@ class EventShrinker:
     def _has_timed_out(self) -> bool:
         now = running_time()
         self._failing_since = self._failing_since or now
-        return self.is_giving_up or now - self._failing_since >= self._outage_timeout_s
+        is_overdue = now - self._failing_since >= self._outage_timeout_s
+        # Without threads, this runs in the sender's own, which doesn't wait for the store.
+        return is_overdue or self.is_giving_up or self._workers is None or not self._workers.has_threads
 
     def _remember_url(self, name: str, url: str | None) -> str | None:
         if url is not None:

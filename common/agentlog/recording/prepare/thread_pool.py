@@ -1,5 +1,6 @@
 """The pool of threads for slow work. Unlike the standard pool, it never delays the end of the process."""
 
+import sys
 from collections.abc import Callable
 from queue import Empty
 from typing import Any, Generic, TypeVar, cast
@@ -51,19 +52,42 @@ class WorkerPool:
 
     def __init__(self, count: int, name: str) -> None:
         self._tasks = NativeQueue[_Task]()
-        for number in range(count):
-            NativeThread(self._work, f"{name}-{number}").start()
+        self._count, self._unstarted_names = count, [f"{name}-{number}" for number in range(count)]
+        self._start_threads()
+
+    def _start_threads(self) -> None:
+        """Start the threads that couldn't be started before."""
+        while self._unstarted_names and not sys.is_finalizing():
+            try:
+                NativeThread(self._work, self._unstarted_names[-1]).start()
+            except (RuntimeError, MemoryError):
+                return
+            self._unstarted_names.pop()
+
+    @property
+    def has_threads(self) -> bool:
+        """Whether a thread does the work. An interpreter that ends lets no other thread run."""
+        return len(self._unstarted_names) < self._count and not sys.is_finalizing()
 
     def submit(self, function: Callable[..., T], *args: Any) -> "Future[T]":
-        """Let a thread call ``function`` with ``args``. The future gets its result or exception."""
+        """Let a thread call ``function`` with ``args``, or call it here if there is no thread.
+
+        The future gets its result or exception.
+        """
+        self._start_threads()
         future: Future[T] = Future()
         self._tasks.put((future, function, args))
+        if not self.has_threads:
+            self._run_next_task()
         return future
 
     def _work(self) -> None:
         while True:
-            future, function, args = self._tasks.get()
-            try:
-                future.set_result(function(*args))
-            except BaseException as error:  # noqa: BLE001  the future's owner handles it
-                future.set_exception(error)
+            self._run_next_task()
+
+    def _run_next_task(self) -> None:
+        future, function, args = self._tasks.get()
+        try:
+            future.set_result(function(*args))
+        except BaseException as error:  # noqa: BLE001  the future's owner handles it
+            future.set_exception(error)

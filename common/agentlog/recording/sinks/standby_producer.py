@@ -32,7 +32,8 @@ class StandbyProducer:
         """Open a new sink. Return None if that fails."""
         try:
             return self._open_sink()
-        except AgentlogError as error:  # for example because a certificate's file is gone; the old sink stays
+        # For example, a certificate's file is gone, or an ending interpreter imports nothing more. The old sink stays.
+        except (AgentlogError, ImportError) as error:
             _log.warning("a new connection can't be made: %s", error)
             return None
 
