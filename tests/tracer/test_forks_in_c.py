@@ -129,6 +129,26 @@ for _ in range(3):
     assert max(Counter(own).values()) == 1
 
 
+def test_a_child_that_records_first_in_its_event_loop_keeps_the_loop(tmp_path: Path) -> None:
+    path = tmp_path / "run.ndjson"
+    code, _, err = run_program(
+        TO_FILE
+        + """
+import asyncio
+async def main():
+    tracer.user_message("hello")
+    await asyncio.sleep(0.01)
+    return asyncio.get_running_loop() is not None
+if fork() == 0:
+    os._exit(0 if asyncio.run(main()) and tracer.flush(20) else 1)
+wait()
+""",
+        str(path),
+    )
+    assert (code, err) == (0, "")
+    assert len(read_file_events(path)) == 1
+
+
 def test_a_childs_child_is_noticed_too_and_a_fork_by_python_counts_once(tmp_path: Path) -> None:
     code, out, err = run_program(
         START

@@ -3,9 +3,12 @@
 A program written in C may fork without Python's hooks, as uWSGI does. Such a fork is noticed when the child records.
 """
 
+import ctypes
 import mmap
 import os
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from ..native_threads import RLock
 
@@ -34,7 +37,11 @@ class ForkHooks:
         """
         if (self._page is None or not self._page[0]) and self._pid != os.getpid():
             with self._lock:
-                if self._pid != os.getpid():
+                if self._pid == os.getpid():
+                    return
+                if _may_tell_python():
+                    ctypes.pythonapi.PyOS_AfterFork_Child()  # calls the functions too, as one of Python's own hooks
+                else:
                     self._call_functions()
 
     def _call_functions(self) -> None:
@@ -43,6 +50,32 @@ class ForkHooks:
         self._pid = os.getpid()
         if self._page is not None:
             self._page[0] = 1
+
+
+def _may_tell_python() -> bool:
+    """Return whether Python can still do what it does in a child right after a fork.
+
+    It makes the interpreter's lock anew: if a thread waited for it at the fork, the child may never get it again. It
+    also forgets all other threads and the running event loop, so there must be none.
+    """
+    try:
+        thread_count = len(list(Path("/proc/self/task").iterdir()))
+    except OSError:
+        return False
+    return thread_count == 1 and not _is_loop_running() and _is_main_interpreter()
+
+
+def _is_loop_running() -> bool:
+    if "gevent" in sys.modules or "eventlet" in sys.modules:
+        return True
+    asyncio_events = sys.modules.get("asyncio.events")  # importing it here would take every program 30 ms
+    return asyncio_events is not None and asyncio_events._get_running_loop() is not None
+
+
+def _is_main_interpreter() -> bool:
+    get, get_main = ctypes.pythonapi.PyInterpreterState_Get, ctypes.pythonapi.PyInterpreterState_Main
+    get.restype = get_main.restype = ctypes.c_void_p
+    return bool(get() == get_main())
 
 
 def _map_wiped_page() -> mmap.mmap | None:
