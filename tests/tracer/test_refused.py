@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlog import AgentTracer, TopicNotFound
+from agentlog import AgentTracer, KafkaRefused, TopicNotFound
 from agentlog.recording.delivery.accounting import Ledger
 from agentlog.recording.delivery.dispatcher import Dispatcher
 from agentlog.recording.delivery.options import RecordingOptions
@@ -223,12 +223,15 @@ class Broker:
         refused: the records that it refuses.
         batch_count: how many records a batch has at most.
         is_naming: whether it names the refused ones, where a batch has more than one.
+        error: what it says of a refused one.
     """
 
     where, is_closed, is_broken, is_warm = "a broker", False, False, True
 
-    def __init__(self, refused: set[int], batch_count: int, *, is_naming: bool) -> None:
-        self.refused, self.batch_count, self.is_naming = refused, batch_count, is_naming
+    def __init__(
+        self, refused: set[int], batch_count: int, *, is_naming: bool, error: FailureKind = FailureKind.RECORD_REFUSED
+    ) -> None:
+        self.refused, self.batch_count, self.is_naming, self.error = refused, batch_count, is_naming, error
         self.written: list[int] = []
         self._queue: deque[OutboundEvent] = deque()
 
@@ -242,7 +245,7 @@ class Broker:
         if not bad:
             self.written += [int(record.value) for record in batch]
         for record in batch:
-            named = FailureKind.RECORD_REFUSED if record in bad or len(bad) < 2 or not self.is_naming else None
+            named = self.error if record in bad or len(bad) < 2 or not self.is_naming else None
             record.on_delivery((named or FailureKind.RETURNED) if bad else None, None)
 
     def recall_queued(self) -> None:
@@ -257,6 +260,43 @@ class Broker:
 
     def reset_failures(self) -> None: ...
 
+    def purge(self) -> None:
+        self.recall_queued()
+
+    def probe(self) -> bool:
+        return False
+
+    def refusal(self) -> KafkaRefused:
+        return KafkaRefused("it says why")
+
+    last_error = refusal
+
+
+class Options(RecordingOptions):
+    """Options that lead to a made-up broker."""
+
+    broker: Broker
+
+    def open_sink(self, batch_bytes: int | None = None) -> Any:
+        return self.broker
+
+
+def dispatch(broker: Broker, count: int) -> tuple[Dispatcher, Ledger]:
+    """Hand `count` records to a dispatcher, and let it work."""
+    options = Options(
+        target=Settings({}, None).get_cluster("127.0.0.1:1"), topic="t", on_outage="raise", spool_folder=Path("/none")
+    )
+    object.__setattr__(options, "broker", broker)
+    ledger = Ledger(lambda _: None)
+    dispatcher = Dispatcher(options, options.open_sink(), ledger, SpoolQueue(options, ledger, "p"))
+    for n in range(count):
+        record = OutboundEvent(Author("sess_1", "a"), b"%d" % n, datetime(2026, 1, 15, tzinfo=UTC), [])
+        ledger.add_taken(record)
+        dispatcher.add(record)
+    for _ in range(20 * count):
+        dispatcher.advance(0.0)
+    return dispatcher, ledger
+
 
 @given(
     st.integers(1, 40).flatmap(lambda count: st.tuples(st.just(count), st.sets(st.integers(0, count - 1)))),
@@ -267,28 +307,35 @@ def test_whatever_is_refused_is_lost_alone_and_all_else_arrives_once(
     numbers: tuple[int, set[int]], batch_count: int, is_naming: bool
 ) -> None:
     count, refused = numbers
-    brokers: list[Broker] = []
-
-    class Options(RecordingOptions):
-        def open_sink(self, batch_bytes: int | None = None) -> Any:
-            brokers.append(Broker(refused, batch_count, is_naming=is_naming))
-            return brokers[-1]
-
-    options = Options(
-        target=Settings({}, None).get_cluster("127.0.0.1:1"), topic="t", on_outage="raise", spool_folder=Path("/none")
-    )
-    ledger = Ledger(lambda _: None)
-    dispatcher = Dispatcher(options, options.open_sink(), ledger, SpoolQueue(options, ledger, "p"))
-    for n in range(count):
-        record = OutboundEvent(Author("sess_1", "a"), b"%d" % n, datetime(2026, 1, 15, tzinfo=UTC), [])
-        ledger.add_taken(record)
-        dispatcher.add(record)
-    for _ in range(20 * count):
-        dispatcher.advance(0.0)
+    broker = Broker(refused, batch_count, is_naming=is_naming)
+    dispatcher, ledger = dispatch(broker, count)
     assert dispatcher.is_idle
-    written = [n for broker in brokers for n in broker.written]
-    assert sorted(written) == [n for n in range(count) if n not in refused]
+    assert sorted(broker.written) == [n for n in range(count) if n not in refused]
     assert (ledger.delivered, ledger.dropped) == (count - len(refused), len(refused))
+
+
+@given(st.integers(2, 40), st.data(), st.integers(1, 12))
+def test_an_event_that_is_refused_without_a_reason_is_lost_if_others_are_taken_after_it_or_it_is_told_and_waits(
+    count: int, data: st.DataObject, batch_count: int
+) -> None:
+    refused = data.draw(st.integers(0, count - 1))
+    broker = Broker({refused}, batch_count, is_naming=False, error=FailureKind.UNEXPLAINED)
+    dispatcher, ledger = dispatch(broker, count)
+    assert sorted(broker.written) == [n for n in range(count) if n != refused]
+    assert ledger.delivered == count - 1
+    assert (ledger.dropped, isinstance(dispatcher.failure, KafkaRefused)) in {(1, False), (0, True)}
+    if batch_count > 1 and refused < count - 1:
+        assert ledger.dropped == 1
+
+
+@given(st.integers(1, 40), st.integers(1, 12))
+def test_a_broker_that_refuses_all_without_a_reason_is_an_outage_that_is_told_and_loses_nothing(
+    count: int, batch_count: int
+) -> None:
+    broker = Broker(set(range(count)), batch_count, is_naming=False, error=FailureKind.UNEXPLAINED)
+    dispatcher, ledger = dispatch(broker, count)
+    assert isinstance(dispatcher.failure, KafkaRefused)
+    assert (broker.written, ledger.delivered, ledger.dropped) == ([], 0, 0)
 
 
 @given(st.sets(st.integers(0, 50), min_size=1), st.integers(51, 80))

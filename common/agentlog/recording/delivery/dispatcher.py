@@ -64,7 +64,8 @@ class Dispatcher:
         self._in_flight: dict[OutboundEvent, None] = {}
         self._results: list[tuple[OutboundEvent, Any]] = []
         self._returned: dict[OutboundEvent, tuple[FailureKind, str]] = {}
-        self._is_recalling = self._is_one_alone = False
+        self._is_recalling = self._is_one_alone = self._has_taken_since_doubt = False
+        self._doubted: OutboundEvent | None = None
         self._suspects: deque[deque[OutboundEvent]] = deque()
         self._refusals: Counter[str] = Counter()
         self._next_refusal_log_at = 0.0
@@ -200,21 +201,42 @@ class Dispatcher:
         self, records: list[OutboundEvent], returned: dict[OutboundEvent, tuple[FailureKind, str]]
     ) -> None:
         """Settle a refused record that was alone, or send the records that came back in smaller groups."""
-        refused = [record for record in records if returned[record][0] is FailureKind.RECORD_REFUSED]
-        if refused:  # the broker has answered, and it is well
-            self.is_answering, self._acknowledged_at = True, running_time()
-        if refused and self._is_one_alone:
-            self._settle_refused(refused[0], returned[refused[0]][1])
+        refused = [record for record in records if returned[record][0] is not FailureKind.RETURNED]
+        if not refused or not self._is_one_alone:
+            self._suspects.extendleft(map(deque, reversed(split_at_refused(records, set(refused)))))
             return
-        self._suspects.extendleft(map(deque, reversed(split_at_refused(records, set(refused)))))
+        record, (kind, reason) = refused[0], returned[refused[0]]
+        if kind is FailureKind.RECORD_REFUSED or (self._doubted is not None and self._has_taken_since_doubt):
+            self.is_answering, self._acknowledged_at = True, running_time()  # the sink has answered, and it is well
+            self.sink.reset_failures()
+            self._settle_refused(record, reason)
+        else:
+            self._doubt(record)
+
+    def _doubt(self, record: OutboundEvent) -> None:
+        """Send others, and then ``record`` again. If nothing is taken meanwhile, it is an outage."""
+        if not self._suspects and self._pending:
+            self._suspects.append(deque([self._pending.popleft()]))
+        is_outage = self._doubted is not None or not self._suspects
+        self._suspects.insert(1, deque([record]))
+        self._doubted, self._has_taken_since_doubt = record, False
+        if is_outage:
+            self._begin_outage()
 
     def _settle_delivered(self, record: OutboundEvent) -> None:
+        self._forget_doubt(record)
+        self._has_taken_since_doubt = True
         if record.is_spooled:
             self._spools.settle(record)
         else:
             self._ledger.count_delivered(record)
 
+    def _forget_doubt(self, record: OutboundEvent) -> None:
+        if record is self._doubted:
+            self._doubted = None
+
     def _settle_refused(self, record: OutboundEvent, reason: str) -> None:
+        self._forget_doubt(record)
         self._refusals[reason] += 1
         reason = f"{self.sink.where} refused them: {reason}"
         if record.is_spooled:
@@ -289,7 +311,7 @@ class Dispatcher:
         self._receive_results()
         records = chain(self._in_flight, chain.from_iterable(self._suspects), self._pending)
         self._pending = deque(record for record in records if not record.is_spooled)
-        self._in_flight, self._returned, self._is_recalling = {}, {}, False
+        self._in_flight, self._returned, self._is_recalling, self._doubted = {}, {}, False, None
         self._suspects.clear()
         self._spools.rewind()
 

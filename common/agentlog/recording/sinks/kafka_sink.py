@@ -51,6 +51,20 @@ RETURN_ERRORS = frozenset(
 )
 """The record wasn't written, but not for its own sake."""
 
+OUTAGE_ERRORS = frozenset(
+    {
+        LibrdkafkaError.UNKNOWN_TOPIC_OR_PART,
+        LibrdkafkaError.TOPIC_AUTHORIZATION_FAILED,
+        LibrdkafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        LibrdkafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER,
+        LibrdkafkaError.DUPLICATE_SEQUENCE_NUMBER,
+        LibrdkafkaError.INVALID_PRODUCER_EPOCH,
+        LibrdkafkaError.UNKNOWN_PRODUCER_ID,
+    }
+)
+"""The broker takes no record now, because of the topic, our rights or the producer. So do librdkafka's own errors say,
+whose codes are below ``UNKNOWN``. What another error of the broker means is found out by sending records alone."""
+
 ANY_PARTITION = -1
 """Lets the partitioner choose."""
 SINGLE_EVENT_BATCH_BYTES = 1_000
@@ -156,7 +170,8 @@ class KafkaSink:
         if error.code() in SIZE_ERRORS | RECORD_ERRORS:
             return FailureKind.RECORD_REFUSED
         self._refusal = self._explain_refusal(error)
-        return FailureKind.SINK_FAILED
+        is_outage = error.code() in OUTAGE_ERRORS or error.code() < LibrdkafkaError.UNKNOWN
+        return FailureKind.SINK_FAILED if is_outage else FailureKind.UNEXPLAINED
 
     def describe_error(self, error: LibrdkafkaError) -> str:
         """Return librdkafka's or the broker's error in words, with its name."""
@@ -172,6 +187,8 @@ class KafkaSink:
             return TopicNotFound(f"cluster {name} has no topic {self._topic}; create it, or name another one: topic=")
         if error.code() in (LibrdkafkaError.TOPIC_AUTHORIZATION_FAILED, LibrdkafkaError.CLUSTER_AUTHORIZATION_FAILED):
             return KafkaRefused(f"cluster {name}: not authorised on topic {self._topic}; the right WRITE is needed")
+        if error.code() >= LibrdkafkaError.UNKNOWN:
+            return KafkaRefused(f"cluster {name} refused events for topic {self._topic}: {self.describe_error(error)}")
         return None
 
     def refusal(self) -> AgentlogError | None:

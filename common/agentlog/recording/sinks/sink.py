@@ -11,6 +11,7 @@ class FailureKind(Enum):
     """The reason why a record wasn't delivered."""
 
     RECORD_REFUSED = "the sink will never take this record, or another one of its batch"
+    UNEXPLAINED = "the sink refused this record, or its batch, and the error doesn't say whether the record is at fault"
     BATCH_TOO_LARGE = "the sink will never take this record in a batch of this size"
     SINK_FAILED = "the sink takes no records now: a fault of the topic, of our rights or of the producer"
     RETURNED = "the record wasn't written: it was recalled, or another record of its batch was refused"
