@@ -216,8 +216,9 @@ class StepIndex:
 
     def find_parent(self, step: Step) -> Step | None:
         """Return the step that ``step`` names as its parent, or None. A call's announcement may name it too."""
-        names = (step.event, *(record.event for record in step.announced))
-        parent_id = next((event.parent_event_id for event in names if event.parent_event_id), "")
+        parent_id = step.event.parent_event_id
+        if not parent_id:
+            parent_id = next(filter(None, (record.event.parent_event_id for record in step.announced)), "")
         rivals = self._rivals.get(parent_id)
         if rivals is None:
             return self._by_id.get(parent_id)
