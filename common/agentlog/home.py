@@ -1,4 +1,4 @@
-"""The user's home folder, which a process may not have."""
+"""The user's home folder and the current folder. A process may have neither."""
 
 import os
 from pathlib import Path
@@ -31,3 +31,23 @@ def expand_home(path: str | Path) -> Path:
         if Path(path).parts[0] != "~":
             return Path(path)
         raise UsageError(f"{path}: ~ is no folder here, because the user has no home; name the whole path") from None
+
+
+def get_current_folder() -> Path:
+    """Return the current folder. If it was removed, the path is ``.``, in which no file is found."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path()
+
+
+def make_absolute(path: str | Path) -> Path:
+    """Return ``path`` from the root on, so that it holds when the program changes its folder. ``~`` is expanded.
+
+    Raises:
+        UsageError: there is no home folder, or the path is relative and the current folder was removed.
+    """
+    try:
+        return expand_home(path).absolute()
+    except OSError as error:
+        raise UsageError(f"{path}: the current folder can't be told ({error.strerror}); name the whole path") from error

@@ -9,7 +9,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from .errors import UsageError
-from .home import expand_home
+from .home import make_absolute
 from .recording.delivery.accounting import Stats
 from .recording.delivery.delivery import Delivery
 from .recording.delivery.options import DEFAULT_SPOOL, OnOutage, RecordingOptions
@@ -116,10 +116,10 @@ class AgentTracer(RecordingMethods):
                 topic=topic,
                 redact=redact if callable(redact) else None,
                 use_builtin_rules=bool(redact),
-                payload_store=None if payloads is None else _make_absolute(payloads),
+                payload_store=None if payloads is None else _locate_store(payloads),
                 outage_timeout_s=outage_s,
                 on_outage=on_outage,
-                spool_folder=expand_home(spool).absolute(),
+                spool_folder=make_absolute(spool) if on_outage == "spool" else Path(spool),
                 queue_bytes=round(queue_mb * 1024 * 1024),
                 shutdown_timeout_s=exit_s,
             )
@@ -359,10 +359,10 @@ class AgentTracer(RecordingMethods):
         return Stats() if self._recorder is None else self._recorder.delivery.stats()
 
 
-def _make_absolute(payload_store: str | Path) -> str:
+def _locate_store(payload_store: str | Path) -> str:
     """Return ``payload_store`` with an absolute path, so that it holds when the program changes its folder."""
     location = str(payload_store)
-    return location if "://" in location else str(expand_home(location).absolute())
+    return location if "://" in location else str(make_absolute(location))
 
 
 def _check_name(setting: str, name: str) -> str:

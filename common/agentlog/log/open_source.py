@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
+from ..home import get_current_folder
 from ..terminal.options import SourceOptions
 
 if TYPE_CHECKING:
@@ -26,16 +27,9 @@ def load_user_settings() -> "Settings":
     from ..session.failure_rules import set_failure_rules
     from ..settings.clusters import load_settings
 
-    settings = load_settings(os.environ, _get_current_folder())
+    settings = load_settings(os.environ, get_current_folder())
     set_failure_rules(settings.failure_rules)
     return settings
-
-
-def _get_current_folder() -> Path:
-    try:
-        return Path.cwd()
-    except FileNotFoundError:  # it was removed, so no settings lie in it
-        return Path()
 
 
 def choose_cluster(source_options: SourceOptions) -> "tuple[Cluster, str, str | None]":

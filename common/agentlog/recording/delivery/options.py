@@ -29,7 +29,7 @@ class RecordingOptions:
         payload_store: the store for large values, a folder or a URL. None if there is none.
         outage_timeout_s: how long events wait for Kafka before ``on_outage`` applies, in seconds.
         on_outage: what happens to events in an outage.
-        spool_folder: the folder of the spool files. It is absolute, because the program may change its folder.
+        spool_folder: the folder of the spool files. For "spool" it is absolute: the program may change its folder.
         queue_bytes: how much memory waiting events may take, in bytes.
         shutdown_timeout_s: how long the end of the process may wait for undelivered events, in seconds.
 

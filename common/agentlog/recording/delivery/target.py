@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...errors import SettingsError, UsageError
-from ...home import expand_home
+from ...home import get_current_folder, make_absolute
 from ...settings.clusters import DEFAULT_TOPIC, Cluster, build_cluster, load_settings
 
 
@@ -21,8 +21,8 @@ def resolve_target(
     if sum(target is not None for target in (cluster, kafka, file)) > 1:
         raise UsageError("AgentTracer takes only one of cluster=, kafka= and file=")
     if file is not None:
-        return expand_home(file).absolute(), topic or DEFAULT_TOPIC
-    settings = load_settings(os.environ, Path.cwd(), "the program")
+        return make_absolute(file), topic or DEFAULT_TOPIC
+    settings = load_settings(os.environ, get_current_folder(), "the program")
     if kafka is not None:
         return build_cluster(kafka, "kafka="), settings.get_topic(topic)
     try:
