@@ -29,9 +29,16 @@ class UnopenedSink:
     def purge(self) -> None:
         """Do nothing, because nothing was taken."""
 
+    def recall_queued(self) -> None:
+        """Do nothing, because nothing was taken."""
+
     def classify_error(self, error: Any) -> FailureKind:  # noqa: ARG002  a sink's signature
         """Return that the sink failed."""
         return FailureKind.SINK_FAILED
+
+    def describe_error(self, error: Any) -> str:
+        """Return an error in words."""
+        return str(error)
 
     def reset_failures(self) -> None:
         """Keep the error, because it can't be opened again."""
