@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from agentlog.event.event import Event, Place, Record, to_datetime
 from agentlog.event.partial_decode import PartialPayload
-from agentlog.session.failure import MEMBERS, find_answer_error, has_failed
+from agentlog.session.failure import MEMBERS, MEMBERS_BESIDE, find_answer_error, has_failed
 from agentlog.session.failure_rules import FailureRules, ToolRule, get_failure_rules, set_failure_rules
 from agentlog.session.failure_scan import has_answer_failed
 from agentlog.session.failure_text import (
@@ -473,6 +473,18 @@ def test_a_code_beside_the_answer_counts_in_each_usual_spelling(name: str) -> No
     value = 503 if "tatus" in name else 2
     assert find_error_of_call({"tool": "a", "input": {}, "output": "cc a.c", name: value}) == f"{name} {value}"
     assert find_error_of_call({"tool": "a", "input": {}, "output": "cc a.c", name: 0}) is None
+
+
+@pytest.mark.parametrize("name", MEMBERS_BESIDE)
+def test_each_member_beside_the_answer_is_seen_by_the_look_at_its_json(name: str) -> None:
+    value = {"success": False, "is_error": True, "isError": True}.get(name, 503)
+    assert find_error_of_call({"tool": "a", "input": {}, "output": "cc a.c", name: value})
+
+
+@pytest.mark.parametrize("word", ["command", "commit", "Error:", "KeyError", "no", "a", "is", "Zoë", ""])
+def test_the_first_word_tells_the_look_which_answers_are_worth_more(word: str) -> None:
+    for text in (word, f"{word} failed: no answer", f"{word} abc1234 by Ann: 3 files"):
+        find_error(text)
 
 
 @pytest.mark.parametrize(

@@ -108,9 +108,9 @@ def write_beginning() -> str:
     return rf"(?:{_write_trie(f'{word} ' for word in SUBJECTS)})*+(?:{start})"
 
 
-def list_beginnings() -> frozenset[str]:
-    """Return the first three letters of all words that ``write_beginning`` knows."""
-    return frozenset(word[:3] for word in (*_BEGINNINGS.split(), *SUBJECTS))
+def list_beginnings() -> tuple[str, ...]:
+    """Return how the lines begin that ``write_beginning`` knows; behind a word that tells what failed, a space."""
+    return (*_BEGINNINGS.split(), *(f"{word} " for word in SUBJECTS))
 
 
 class TextRule(NamedTuple):
