@@ -109,12 +109,13 @@ def decode_partial(
     """Decode each of ``values``, or say why it is unreadable, as ``codec.decode`` would."""
     decoded: list[Any] = []
     failed: set[int] = set()
-    for number, value in enumerate(cast(Sequence[bytes], values)):
+    undecoded = iter(cast(Sequence[bytes], values))
+    while len(decoded) < len(values):
         try:
-            decoded.append(_decode_partial_event(value))  # a tombstone, None, is a TypeError
-        except (ValueError, TypeError, RecursionError):
+            decoded.extend(map(_decode_partial_event, undecoded))  # a tombstone, None, is a TypeError
+        except (ValueError, TypeError, RecursionError):  # those before it have been decoded; go on behind it
+            failed.add(len(decoded))
             decoded.append(None)
-            failed.add(number)
     rest = [b"" if number in failed else value for number, value in enumerate(values)] if failed else values
     odd = {*failed, *_find_odd_bytes(cast(Sequence[bytes], rest)), *_find_outside_calendar(decoded)}
     for number in odd:
@@ -125,13 +126,14 @@ def decode_partial(
 def _find_odd_bytes(values: Sequence[bytes]) -> set[int]:
     """Find the values that aren't UTF-8, are too large, or may hold a number too large for a float."""
     joined = b"\n".join(values)
-    ends = list(accumulate(len(value) + 1 for value in values))
     numbers = {number for number, value in enumerate(values) if len(value) > codec.MAX_RECORD_BYTES}
+    ends: list[int] = []
     known_until = 0
 
     def note_match(_pattern: int, _start: int, end: int, *_: object) -> None:
         nonlocal known_until
         if end > known_until:  # a value may have thousands
+            ends.extend(accumulate(len(value) + 1 for value in values) if not ends else ())
             number = bisect_left(ends, end)
             numbers.add(number)
             known_until = ends[number]

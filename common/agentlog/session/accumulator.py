@@ -6,9 +6,10 @@ totals may differ from the timeline's, and sets ``doubt``. Then the session must
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from math import fsum
-from typing import NamedTuple, Self, TypeVar
+from typing import NamedTuple, Self
 from zlib import crc32
 
 import msgspec
@@ -24,7 +25,6 @@ from .summary import GOAL_CHARACTERS, Summary, list_agents, sum_dollars, sum_tok
 from .timeline import CALL_TYPES, OUTCOMES, resolve_end_status
 
 _NEVER = 1 << 62
-Amount = TypeVar("Amount", int, float)
 
 
 class OffsetRange(msgspec.Struct, array_like=True, gc=False):
@@ -243,25 +243,31 @@ class SessionAccumulator(msgspec.Struct, array_like=True):
 
     def finalize(self) -> None:
         """Finish what was added: look for copies, join calls with their announcements, hash the ids."""
-        known, own = set(_unpack_hashes(self.known)), set(self.own)
-        hashes = _hash_ids([*own, *set(self.announcing)])
-        has_copies = self.records != len(known) + len(hashes) or not (
-            own.isdisjoint(self.announcing) and known.isdisjoint(hashes)
-        )
-        ended = self.open.keys() & own
-        has_late_announcements = not known.isdisjoint(map(hash_id, set(self.fresh) - ended))
-        has_announced_first = self.first.event_id in ended
-        has_announced_again = any(not self.open[call_id].alone for call_id in ended)
-        has_announced_bound = not ended.isdisjoint(self.bound_ids)
-        self.doubt = self.doubt or has_copies or has_late_announcements or has_announced_first
-        self.doubt = self.doubt or has_announced_again or has_announced_bound
-        for call_id in ended:
-            del self.open[call_id]
+        own = set(self.own)
+        known: AbstractSet[int] = set(_unpack_hashes(self.known)) if self.known else frozenset()
+        hashes = _hash_ids(own.union(self.announcing))
+        # Also counts an id that an event shares with an announcement.
+        has_copies = self.records != len(known) + len(hashes) or not known.isdisjoint(hashes)
+        self.doubt = self.doubt or has_copies
+        if self.open:
+            self._close_calls(own, known)
         self.known += array("Q", hashes).tobytes()
         self.own, self.announcing, self.fresh, self.bound_ids = [], [], [], []
         for amounts in (self.costs, self.input_tokens, self.output_tokens):
             if len(amounts) > MAX_STORED_AMOUNTS:
                 amounts[:] = _reduce_exactly(amounts)
+
+    def _close_calls(self, own: set[str], known: AbstractSet[int]) -> None:
+        """Close the announced calls whose own event was added."""
+        ended = self.open.keys() & own
+        has_late_announcements = not known.isdisjoint(map(hash_id, set(self.fresh) - ended))
+        has_announced_first = self.first.event_id in ended
+        has_announced_again = any(not self.open[call_id].alone for call_id in ended)
+        has_announced_bound = not ended.isdisjoint(self.bound_ids)
+        self.doubt = self.doubt or has_late_announcements or has_announced_first
+        self.doubt = self.doubt or has_announced_again or has_announced_bound
+        for call_id in ended:
+            del self.open[call_id]
 
     def merge(self, other: "SessionAccumulator") -> Self:
         """Add the totals of the session's records in other partitions, and return self. Both must be finalized."""
@@ -324,12 +330,21 @@ class SessionAccumulator(msgspec.Struct, array_like=True):
             return None
         if self.goal is not None and not self.goal.is_sole and self.goal.event_id != self.first.event_id:
             return None
-        open_calls = list(self.open.values())
-        open_llm_calls = [call for call in open_calls if call.kind == "llm_call"]
-        open_tool_calls = [call for call in open_calls if call.kind == "tool_call"]
-        tools = self.tools.copy()
-        for label in [call.label for call in open_tool_calls if call.label]:
-            tools[label] = tools.get(label, 0) + 1
+        tool_calls, llm_calls, errors, tools = self.tool_calls, self.llm_calls, self.errors, self.tools
+        costs, input_tokens, output_tokens = self.costs, self.input_tokens, self.output_tokens
+        if self.open:
+            open_calls = list(self.open.values())
+            open_llm_calls = [call for call in open_calls if call.kind == "llm_call"]
+            open_tool_calls = [call for call in open_calls if call.kind == "tool_call"]
+            tool_calls += len(open_tool_calls)
+            llm_calls += len(open_llm_calls)
+            errors += sum([call.failed for call in open_calls])
+            costs = _with_stated(costs, [call.amounts[0] for call in open_calls])
+            input_tokens = _with_stated(input_tokens, [call.amounts[1] for call in open_llm_calls])
+            output_tokens = _with_stated(output_tokens, [call.amounts[2] for call in open_llm_calls])
+            tools = tools.copy()
+            for label in [call.label for call in open_tool_calls if call.label]:
+                tools[label] = tools.get(label, 0) + 1
         return Summary(
             session_id=self.session_id,
             agents=list_agents(owner, self.agents),
@@ -337,12 +352,12 @@ class SessionAccumulator(msgspec.Struct, array_like=True):
             ended=ended,
             outcome=self.bound.said if self.bound is not None and self.bound.kind == "session_end" else None,
             events=self.records,
-            tool_calls=self.tool_calls + len(open_tool_calls),
-            llm_calls=self.llm_calls + len(open_llm_calls),
-            errors=self.errors + sum([call.failed for call in open_calls]),
-            input_tokens=_sum_stated(sum_tokens, self.input_tokens, [call.amounts[1] for call in open_llm_calls]),
-            output_tokens=_sum_stated(sum_tokens, self.output_tokens, [call.amounts[2] for call in open_llm_calls]),
-            cost_usd=_sum_stated(sum_dollars, self.costs, [call.amounts[0] for call in open_calls]),
+            tool_calls=tool_calls,
+            llm_calls=llm_calls,
+            errors=errors,
+            input_tokens=sum_tokens(input_tokens) if input_tokens else None,
+            output_tokens=sum_tokens(output_tokens) if output_tokens else None,
+            cost_usd=sum_dollars(costs) if costs else None,
             unpriced=self.unpriced,
             tools=tools,
             records=self.records,
@@ -400,7 +415,8 @@ def hash_id(event_id: str) -> int:
 
 
 def _hash_ids(event_ids: Iterable[str]) -> list[int]:
-    return [crc32(name) << 32 | crc32c(name) for name in map(str.encode, event_ids)]
+    names = [event_id.encode() for event_id in event_ids]
+    return [high << 32 | low for high, low in zip(map(crc32, names), map(crc32c, names), strict=True)]
 
 
 def _unpack_hashes(hashes: bytes) -> "array[int]":
@@ -431,9 +447,6 @@ def _reduce_exactly(amounts: list[float]) -> list[float]:
     return exact or amounts[:1]
 
 
-def _sum_stated(
-    total: Callable[[Iterable[float]], Amount], amounts: Sequence[float], open_amounts: Iterable[float | None]
-) -> Amount | None:
-    """Return the total of the stated amounts, or None if there are none."""
-    stated = [*amounts, *(amount for amount in open_amounts if amount is not None)]
-    return total(stated) if stated else None
+def _with_stated(amounts: Sequence[float], open_amounts: Iterable[float | None]) -> list[float]:
+    """Return the amounts, and those of open calls that are stated."""
+    return [*amounts, *(amount for amount in open_amounts if amount is not None)]

@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable
 from math import fsum
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from .timeline import Timeline
+if TYPE_CHECKING:  # a list of known sessions needs no timeline, and loading it takes a tenth of the command
+    from .timeline import Timeline
 
 USER = "user"
 GOAL_CHARACTERS = 1_000
@@ -49,7 +51,7 @@ class Summary(msgspec.Struct, frozen=True, gc=False):
         return min(self.tools.items(), key=lambda item: (-item[1], item[0]), default=(None, None))
 
 
-def summarize_timeline(timeline: Timeline) -> Summary:
+def summarize_timeline(timeline: "Timeline") -> Summary:
     """Make the row of a timeline that has steps."""
     totals = timeline.totals
     owner = timeline.lanes[0].agent_id
@@ -75,8 +77,8 @@ def summarize_timeline(timeline: Timeline) -> Summary:
 
 def list_agents(owner: str, agents: Iterable[str]) -> tuple[str, ...]:
     """List the agents that acted, the owner first, without users unless nobody else acted."""
-    acted = sorted({*agents, owner} - {USER}, key=lambda agent: (agent != owner, agent))
-    return tuple(acted) or (USER,)
+    others = sorted({*agents} - {owner, USER})
+    return tuple(others) or (USER,) if owner == USER else (owner, *others)
 
 
 def sum_tokens(amounts: Iterable[float]) -> int:
