@@ -9,7 +9,8 @@ from typing import Any
 from rapidfuzz import fuzz
 
 from agentlog.event import codec
-from agentlog.event.event import Event, Unreadable
+from agentlog.event.event import Event, Record, Unreadable
+from agentlog.session.step import Step
 
 from ..reading.normalize import METRICS, IgnoreRules, normalize_text
 from ..reading.signature import CALL_KINDS, extract_text, has_noise
@@ -77,6 +78,10 @@ class Payloads:
         if isinstance(record, Unreadable):
             raise TypeError(record.reason)
         return record.event
+
+    def load_step(self, group: StepGroup) -> Step:
+        """Load a step with its whole event."""
+        return replace(group.step, record=Record(self.read_event(group), group.signature.place, b""))
 
     def read_text(self, group: StepGroup) -> str:
         """Read a step's message, or a call's arguments, as one text."""

@@ -71,6 +71,11 @@ class StepGroup:
         return sum(not each.signature.has_failed and not each.step.is_open for each in (self, *self.repeats))
 
     @property
+    def last(self) -> "StepGroup":
+        """The last repetition; itself if there is none."""
+        return self.repeats[-1] if self.repeats else self
+
+    @property
     def last_recorded(self) -> int:
         """The time when the last repetition was recorded."""
         return max(each.step.recorded for each in (self, *self.repeats)) if self.repeats else self.step.recorded

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
+from agentlog.analysis.loops import is_wait
 from agentlog.formatting import format_count
 
 from ..align.match_lanes import match_streams
@@ -18,9 +19,11 @@ from .divergence import (
     Divergence,
     Weight,
     classify_extra,
+    classify_longer_poll,
     classify_missing,
     classify_moved,
     classify_pair,
+    has_made_progress,
     merge_neighbours,
 )
 
@@ -255,6 +258,8 @@ def _judge_pair(pair: Pair, payloads: Payloads) -> Divergence | None:
             if a is not None
             else None
         )
+    if (poll := _judge_longer_poll(a, b, pair.order_key, payloads)) is not None:
+        return poll
     if not a.repeats and not b.repeats and payloads.is_same(a, b):
         return classify_moved(a, b, pair.order_key) if pair.is_moved else None
     input_changes, output_changes = payloads.find_changes(a, b)
@@ -263,6 +268,18 @@ def _judge_pair(pair: Pair, payloads: Payloads) -> Divergence | None:
         input_changes, output_changes = input_changes + more[0], output_changes + more[1]
     divergence = classify_pair(a, b, input_changes, output_changes, pair.order_key)
     return classify_moved(a, b, pair.order_key) if divergence is None and pair.is_moved else divergence
+
+
+def _judge_longer_poll(a: StepGroup, b: StepGroup, order_key: OrderKey, payloads: Payloads) -> Divergence | None:
+    """Return the divergence of calls that one side repeated more often until both had the same answer, or of waits."""
+    if a.times == b.times or a.kind != b.kind or not a.is_call:
+        return None
+    if any(group.success_count < group.times for group in (a, b)):
+        return None
+    is_waiting = all(is_wait(payloads.load_step(group)) for group in (a, b))
+    if not is_waiting and not has_made_progress(max(a, b, key=lambda group: group.times)):
+        return None
+    return None if any(payloads.find_changes(a.last, b.last)) else classify_longer_poll(a, b, order_key)
 
 
 def _discount_recovered_errors(divergences: list[Divergence], pairs: list[Pair]) -> list[Divergence]:

@@ -208,6 +208,18 @@ def _classify_repeats(a: StepGroup, b: StepGroup, order_key: tuple[int, int, int
     return Divergence("repeated", a, b, order_key, description, Weight.ANSWER)
 
 
+def has_made_progress(group: StepGroup) -> bool:
+    """Whether a read was repeated until it had another answer, as a poll is: that is no loop. A retry is no poll."""
+    answers = [each.signature.result_form_hash for each in (group, *group.repeats)[-2:]]
+    return len(set(answers)) > 1 and not group.changes_state and group.success_count == group.times
+
+
+def classify_longer_poll(a: StepGroup, b: StepGroup, order_key: tuple[int, int, int]) -> Divergence:
+    """Return the divergence of a poll, or a wait, that took one side longer and ended alike."""
+    why = f"{b.label} {b.times} times in a row in B, {a.times} in A; both ended with the same answer"
+    return Divergence("repeated", a, b, order_key, why, Weight.TEXT)
+
+
 def classify_missing(a: StepGroup, order_key: tuple[int, int, int]) -> Divergence:
     """Return the divergence of a step that only A has."""
     if not a.is_call:
@@ -233,7 +245,7 @@ def classify_extra(b: StepGroup, order_key: tuple[int, int, int]) -> Divergence:
         return Divergence("error", None, b, order_key, f"{b.label} returned an error", Weight.MAY_EXPLAIN)
     if not b.is_call:
         return Divergence("extra", None, b, order_key, "A says nothing like it", Weight.TEXT)
-    if b.times >= MIN_LOOP_REPEATS:
+    if b.times >= MIN_LOOP_REPEATS and not has_made_progress(b):
         return Divergence(
             "repeated",
             None,

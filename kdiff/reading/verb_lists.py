@@ -29,7 +29,7 @@ CHANGE_VERBS = frozenset({
 SHELL_READS = frozenset({
     "awk", "cat", "cd", "column", "cut", "date", "df", "diff", "du", "echo", "egrep", "env", "file", "find",
     "grep", "head", "help", "id", "jq", "less", "ls", "man", "md5sum", "more", "mypy", "nl", "od", "printenv",
-    "ps", "pwd", "pytest", "rg", "sha256sum", "shellcheck", "sort", "stat", "tail", "test", "top", "tox", "tr",
+    "ps", "pwd", "pytest", "rg", "sha256sum", "shellcheck", "sleep", "sort", "stat", "tail", "test", "top", "tox", "tr",
     "tree", "true", "type", "uname", "uniq", "wc", "whereis", "which", "whoami", "xxd", "yq",
 })  # fmt: skip
 """Shell commands that only read, with any arguments. Redirections are checked separately."""

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from rapidfuzz.distance import Prefix
 
-from agentlog.event.event import Record, parse_amount
+from agentlog.event.event import parse_amount
 from agentlog.formatting import format_count, shorten_name
 from agentlog.session.step import Step
 from agentlog.text.condensed_value import condense_value
@@ -60,8 +60,7 @@ class StepDescriber:
 
     def load_step(self, group: StepGroup) -> Step:
         """Load a step with its whole event."""
-        event = self.payloads.read_event(group)
-        return replace(group.step, record=Record(event, group.signature.place, b""))
+        return self.payloads.load_step(group)
 
     def describe_step(self, group: StepGroup, times: int = 0) -> StepText:
         """Describe a step. ``times`` is the number of times that it was done, if it isn't that of the group."""

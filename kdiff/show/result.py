@@ -35,6 +35,8 @@ class Result:
         limitations = (
             [f"{rest:,} more pairs of steps differ; their payloads were not compared path by path"] if rest else []
         )
+        if any(each.kind == "changed" and each.group.kind == "session_start" for each in self.comparison.divergences):
+            limitations.append("A and B were given different tasks. What differs may follow from that.")
         return limitations + list_limitations(self.a, self.b)
 
     @property

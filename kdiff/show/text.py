@@ -121,11 +121,28 @@ class VerdictText:
         yield from self._wrapped_lines("", self.verdict.note, Style.NOTICE)
 
     def _sides(self, decisive: Divergence) -> Iterator[str]:
-        for name, step_text in self.describer.describe_sides(decisive):
+        for name, step_text in self._show_difference(list(self.describer.describe_sides(decisive))):
             if step_text is not None:
                 yield self._step_line(name, step_text)
             elif decisive.kind in ("missing", "extra", "error", "repeated"):
                 yield self._keyed_line("", f"{name}  -", Style.FAINT)
+
+    def _show_difference(self, sides: Sequence[tuple[str, StepText | None]]) -> Iterator[tuple[str, StepText | None]]:
+        """Yield both sides. Where a narrow line would cut the difference off, the start that both have is left out."""
+        (name_a, a), (name_b, b) = sides
+        if a is not None and b is not None and a.text != b.text:
+            columns = self._count_step_columns(max(a, b, key=lambda each: len(each.position)))
+            text_a, text_b = (clip_text(each.text, columns) for each in (a, b))
+            if text_a == text_b:
+                tool = a.text.split(" ", 1)[0]
+                text_a, text_b = skip_common_start(a.text, b.text, columns - len(tool))
+                a, b = a._replace(text=f"{tool} {text_a}"), b._replace(text=f"{tool} {text_b}")
+        yield name_a, a
+        yield name_b, b
+
+    def _count_step_columns(self, step_text: StepText) -> int:
+        head = f"A {step_text.position}  {clip_text(step_text.word, 12):<9}"
+        return max(self.layout.width - KEY_COLUMNS - len(head) - 1, 20)
 
     def _step_line(self, name: str, step_text: StepText) -> str:
         head = f"{name} {step_text.position}  {clip_text(step_text.word, 12):<9}"

@@ -170,3 +170,77 @@ def test_a_member_that_is_null_is_no_other_than_one_that_is_not_there(compare) -
         for name, more in (("a", {"note": None}), ("b", {}))
     )
     assert compare(a, b).code == 0
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+def test_the_lines_of_both_sides_show_where_they_differ_at_any_width(tmp_path: Path, columns: int) -> None:
+    arguments = {"destination": "the customer's address", "note": "please ring " * 3}
+    a, b = (
+        SessionScript(name).calls("shop.order", {**arguments, "product": product}).ends()
+        for name, product in (("a", "EINS"), ("b", "ZWEI"))
+    )
+    path = tmp_path / "pair.ndjson"
+    path.write_bytes(encode_events([*a.events, *b.events]))
+    lines = run("kdiff", "compare", "a", "b", "--file", path, variables={"COLUMNS": str(columns)}).lines
+    sides = [line for line in lines if line.split()[:2] in (["A", "1"], ["B", "1"])]
+    assert ["EINS" in sides[0], "ZWEI" in sides[1]] == [True, True]
+    assert all("shop.order" in line and len(line) <= columns for line in sides)
+
+
+def test_a_doubt_says_that_the_tasks_differ(compare) -> None:
+    a, b = (
+        SessionScript(name).add("session_start", {"goal": goal}).calls("mail.send", {"to": goal}).ends()
+        for name, goal in (("a", "write to Ann"), ("b", "write to Bob"))
+    )
+    told = "A and B were given different tasks. What differs may follow from that."
+    assert told in orjson.loads(compare(a, b, "json").out)["doubts"]
+    assert (
+        told
+        not in orjson.loads(
+            compare(
+                a,
+                SessionScript("c")
+                .add("session_start", {"goal": "write to Ann"})
+                .calls("mail.send", {"to": "Bob"})
+                .ends(),
+                "json",
+            ).out
+        )["doubts"]
+    )
+
+
+def poll(name: str, answers: list[Any], wait: dict[str, Any] | None = None, tool: str = "job.status") -> SessionScript:
+    script = SessionScript(name)
+    for answer in answers:
+        if wait is not None:
+            script.calls("bash", wait, "")
+        script.calls(tool, {"job": 1}, answer)
+    return script.calls("report.send", {"n": 1}).ends()
+
+
+WAITING, DONE, FAILED = ({"state": state} for state in ("running", "done", "failed"))
+
+
+@pytest.mark.parametrize(
+    ("wait", "count_a", "count_b"),
+    [
+        *[(None, *counts) for counts in ((0, 1), (1, 0), (0, 20), (3, 4), (20, 3), (2, 30))],
+        *[({"command": "sleep 5"}, *counts) for counts in ((2, 3), (20, 3), (2, 30))],
+    ],
+)
+def test_a_longer_poll_with_the_same_end_decides_nothing(compare_events, wait: Any, count_a: int, count_b: int) -> None:
+    a, b = (poll(name, [WAITING] * count + [DONE], wait) for name, count in (("a", count_a), ("b", count_b)))
+    found = compare_events(a.events, b.events)
+    assert found.verdict.decisive is None
+    assert {each.weight.name for each in found.comparison.divergences} == {"TEXT"}
+
+
+def test_a_poll_that_got_nowhere_or_ended_in_another_answer_is_found(compare_events) -> None:
+    a = poll("a", [WAITING, WAITING, DONE])
+    assert compare_events(a.events, poll("b", [WAITING] * 30).events).decisive.why.startswith("a loop")
+    assert compare_events(a.events, poll("b", [*[WAITING] * 5, FAILED]).events).decisive.label == "job.status"
+
+
+def test_orders_that_were_made_more_often_are_no_poll(compare_events) -> None:
+    a, b = (poll(name, [{"left": n} for n in range(count)], tool="shop.order") for name, count in (("a", 2), ("b", 9)))
+    assert compare_events(a.events, b.events).decisive.weight.name == "EXPLAINS"
