@@ -294,7 +294,7 @@ _CLOCK = re.compile(r"(?<![\d:])\d\d:\d\d:\d\d(?:[.,]\d+)?(?![\d:])")
 _WHOLE_MINUTE = re.compile(r"\d\d:\d\d:00(?:[.,]0+)?")
 
 
-def _get_seconds(clock: datetime | None) -> str:
+def _get_seconds(clock: str) -> str:
     return clock[6:].rstrip("0")
 
 
