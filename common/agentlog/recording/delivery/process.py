@@ -1,6 +1,7 @@
 """The deliveries of this process, which tracers share, and what happens to them at forks and at its end."""
 
 import atexit
+import ctypes
 import math
 import os
 import signal
@@ -91,7 +92,7 @@ def _install_sigterm_handler(registry: DeliveryRegistry) -> bool:
     Returns:
         False if no handler was installed, because this isn't the main thread or the program has a handler.
     """
-    if signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+    if signal.getsignal(signal.SIGTERM) != signal.SIG_DFL or _has_native_handler(signal.SIGTERM):
         return False
 
     def handle_sigterm(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  a signal handler's signature
@@ -104,6 +105,16 @@ def _install_sigterm_handler(registry: DeliveryRegistry) -> bool:
     except ValueError:  # not in the main thread
         return False
     return True
+
+
+def _has_native_handler(number: int) -> bool:
+    """Return whether the signal has a handler of the system, written in C, which Python doesn't know.
+
+    uWSGI ends its workers by such a handler. Ours in its place would never run while the worker waits for a request.
+    """
+    get_handler = ctypes.pythonapi.PyOS_getsig
+    get_handler.restype = ctypes.c_void_p
+    return get_handler(number) is not None
 
 
 DELIVERIES = DeliveryRegistry()
