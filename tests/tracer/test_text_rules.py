@@ -69,6 +69,11 @@ LONG: dict[str, Callable[[], str]] = {
     "a secret in each line": lambda: SECRET_LINE * 30_000,
     "flags and addresses": lambda: "run --verbose https://x/y?a=b --token abc\n" * 30_000,
     "numbers": lambda: "4111 1111 1111 1112 " * 40_000,
+    "a value without an end": lambda: 'password="' + "x y " * 400_000,
+    "spaces": lambda: "token: " + " " * 1_500_000 + "x",
+    "a long command": lambda: "curl " + "-u me:pw x " * 150_000,
+    "dashes": lambda: "-" * 1_500_000 + " --token abc",
+    "a key": lambda: "-----BEGIN PRIVATE KEY-----" + "x y " * 400_000,
     "text of JSON": lambda: '{\\"name\\": \\"a\\", \\"value\\": \\"4\\"}, ' * 50_000 + SECRET_LINE,
 }
 

@@ -82,7 +82,7 @@ def compile_rules(names: str, redacted: str) -> tuple[TextRule, ...]:
     element = rf"(?P<secret>(?!\s)(?:(?!{_OPEN}|\]\]).)++)(?=(?:\]\]{_CLOSE})?{_SPACE}*{_OPEN}\s*/)"
     cdata = rf"{_SPACE}*+(?:{_OPEN}!\[CDATA\[)?"
     key_attribute = rf"""(?:name|key)=\\*["']{named}\\*["'][^<>]{{0,200}}?"""
-    command = rf"(?<![\w.-])(?:{COMMAND_WORDS})(?:\\.|[^\n\\])*"
+    command = rf"(?<![\w.-])(?:{COMMAND_WORDS})(?:[^\n\\]++|\\.)*+"
     return (
         # YAML: a block of lines, where newlines may be escaped; a list or a mapping below its name
         compile_rule(

@@ -44,8 +44,8 @@ _IN_TEXT = r'(?:[^"\\]|\\.)*'
 _BEFORE_WORD = r"(?:[^A-Za-z0-9_-]|\\[bfnrt]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2})"
 _BEFORE_DIGIT = r"(?:[^\d.]|\\u[0-9a-f]{4})"
 _PAYLOAD_MEMBER = b'"payload":'
-_CONTROL_CHARACTER = re.compile(rb"\\u00[01][0-9a-f]")
-"""How orjson writes a control character. Its digits aren't those of a card number."""
+_CONTROL_CHARACTER = re.compile(rb"\\u00[01][0-9a-f](?=[0-9])")
+"""How orjson writes a control character. Its digits aren't those of the card number that follows."""
 
 
 class Hint(IntEnum):

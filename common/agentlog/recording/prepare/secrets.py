@@ -45,6 +45,8 @@ PEM = r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----"
 BEARER = r"(?:bearer|basic)"
 CREDENTIAL = r"[A-Za-z0-9._~+/=-]"
 FLAG = rf"--{WORD}*?"
+MAX_FLAG_LENGTH = 200
+"""How long the name of an option is at most, in characters."""
 CARD_PATTERN = r"[2-6]\d{3}(?:[ -]?\d){9}"
 
 
@@ -71,10 +73,10 @@ _SHAPES = "|".join(
 _BEFORE_WORD = rf"(?:(?<!{WORD})|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{{4}})|(?<=%[0-9A-Fa-f]{{2}}))"
 _KEY = re.compile(rf"{_NAMES}\Z|^auth\Z", _ANY_CASE)
 _ASSIGNED = re.compile(
-    rf"""(?P<name>{_NAME_BEGINS}{_NAMES}[\\"'*`\]]*\s*[:=]>?=?\s*(?:[*`]+\s*)?(?:[bruf]{{1,2}}(?=["']))?)"""
+    rf"""(?P<name>{_NAME_BEGINS}{_NAMES}[\\"'*`\]]*+\s*+[:=]>?=?\s*+(?:[*`]+\s*+)?(?:[bruf]{{1,2}}(?=["']))?)"""
     rf"""(?P<quote>(?P<escape>\\*)["'])?(?P<scheme>{BEARER}\s+)?"""
     # In JSON inside JSON, a quote has backslashes for its level, and an inner quote has more of them.
-    r"""(?(quote)(?:(?P=escape)\\(?P=escape)["'\\]|(?!(?P=quote)).)+"""
+    r"""(?(quote)(?:[^"'\\]++|(?P=escape)\\(?P=escape)["'\\]|(?!(?P=quote)).)+"""
     rf"""|(?:{_make_bracket_pattern(3)}|[^\s"',;&\\}}]+))""",
     _ANY_CASE | re.DOTALL,
 )
@@ -90,7 +92,7 @@ _AUTHORIZATION = re.compile(
     r"""\w+=(?:\\*"[^"\\]*\\*"|[^\s,"'\\]*)(?:,\s*\w+=(?:\\*"[^"\\]*\\*"|[^\s,"'\\]*))*)""",
     _ANY_CASE,
 )
-_FLAG = rf"{_BEFORE_WORD}{FLAG}{_NAME_BEGINS}{_NAMES}"
+_FLAG = rf"{_BEFORE_WORD}--{WORD}{{0,{MAX_FLAG_LENGTH}}}?{_NAME_BEGINS}{_NAMES}"
 _FLAG_ALONE = re.compile(rf"{_FLAG}\Z", _ANY_CASE)
 _FLAG_GIVEN = re.compile(
     rf"""(?P<flag>{_FLAG}\s+)(?!-)(?:\\*"[^"]+"|\\*'[^']+'|\S+)"""
@@ -210,7 +212,8 @@ def _compile_text_rules() -> TextRules:
 
 def _redact_text(text: str) -> str:
     """Return ``text`` with ``[redacted]`` in place of each secret."""
-    return _compile_text_rules().apply(text)
+    is_word = len(text) < _MIN_CARD_DIGITS and text.replace("_", "").isalnum()
+    return text if is_word or not text else _compile_text_rules().apply(text)
 
 
 def _hide_all(_match: re.Match[str]) -> str:
