@@ -348,3 +348,9 @@ def test_the_groups_of_a_refused_batch_hold_its_records_in_order_and_get_smaller
 
 def test_a_record_that_is_refused_by_itself_is_a_group() -> None:
     assert split_at_refused(["a"], {"a"}) == [["a"]]
+
+
+def test_the_outbound_event_is_found_under_its_earlier_name() -> None:
+    import agentlog.recording.records as records  # noqa: PLC0415, PLR0402  as programs import it
+
+    assert records is outbound
