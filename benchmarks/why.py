@@ -19,8 +19,8 @@ from agentlog.analysis.causality import CauseGraph
 from agentlog.event import codec
 from agentlog.event.event import Place, Record
 from agentlog.session.timeline import Timeline, build_timeline
-from kshark.why.diagnosis import Diagnosis
-from kshark.why.rules import diagnose
+from kshark.why.diagnosis.diagnosis import Diagnosis
+from kshark.why.diagnosis.rules import diagnose
 
 from .measure import print_line
 

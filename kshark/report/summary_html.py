@@ -15,9 +15,9 @@ from agentlog.text.step_text import CallRun, describe_content, fold_runs, get_st
 
 from ..view.layout import OUTCOME_STYLES
 from ..view.timeline_text import describe_other_agents, describe_outcome, list_amounts, list_footer
+from ..why.diagnosis.rules import diagnose
+from ..why.diagnosis.window import find_window
 from ..why.phrases import describe_candidate, describe_diagnosis
-from ..why.rules import diagnose
-from ..why.window import find_window
 from .step_columns import find_anchors
 
 MAX_UNREADABLE_LISTED = 1_000

@@ -11,8 +11,8 @@ from ..source.read_session import LoadedSession, read_session
 from ..source.session_request import SessionRequest
 from ..view.layout import Layout
 from ..view.step_reference import resolve_step
+from .diagnosis.window import find_window
 from .explanation import Explanation, build_explanation
-from .window import find_window
 
 
 @dataclass(frozen=True, slots=True)

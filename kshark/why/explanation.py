@@ -11,9 +11,9 @@ from agentlog.text.step_text import CallRun, fold_runs
 
 from ..view.numbered_steps import list_steps
 from .consequences import Consequences, find_consequences
-from .diagnosis import Diagnosis, DiagnosisKind
-from .rules import diagnose
-from .window import WHOLE, Window
+from .diagnosis.diagnosis import Diagnosis, DiagnosisKind
+from .diagnosis.rules import diagnose
+from .diagnosis.window import WHOLE, Window
 
 LAST_LINKS_SHOWN = 6
 """The number of links nearest to the step that are always shown. Earlier links are shown if they are turning points."""

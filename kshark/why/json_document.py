@@ -14,7 +14,7 @@ from agentlog.session.timeline import Step
 
 from ..view.numbered_steps import build_step_reference
 from .consequences import Consequences
-from .diagnosis import Diagnosis
+from .diagnosis.diagnosis import Diagnosis
 from .explanation import Explanation
 from .phrases import describe_candidate, describe_diagnosis
 

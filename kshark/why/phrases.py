@@ -21,11 +21,11 @@ from agentlog.text.step_text import (
     strip_error_prefix,
 )
 
-from .candidates import Candidate, CandidateKind
 from .consequences import Consequences
-from .diagnosis import Diagnosis, DiagnosisKind, Doubt
-from .ending import find_end_error
-from .finish import CUT_FINISHES, WAITING_FINISHES, get_finish, is_cut
+from .diagnosis.candidates import Candidate, CandidateKind
+from .diagnosis.diagnosis import Diagnosis, DiagnosisKind, Doubt
+from .diagnosis.ending import find_end_error
+from .diagnosis.finish import CUT_FINISHES, WAITING_FINISHES, get_finish, is_cut
 
 MAX_FAILURES_NAMED = 5
 MAX_ERROR_LENGTH = 60

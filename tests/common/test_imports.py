@@ -49,6 +49,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "view",
         "replay",
         "sessions",
+        "why.diagnosis",
         "why",
         "memory",
         "report",

@@ -10,9 +10,9 @@ from hypothesis import given
 from agentlog.analysis.causality import CauseGraph
 from agentlog.event.event import Record
 from agentlog.session.timeline import Timeline, build_timeline
-from kshark.why.diagnosis import Diagnosis, DiagnosisKind
+from kshark.why.diagnosis.diagnosis import Diagnosis, DiagnosisKind
+from kshark.why.diagnosis.rules import diagnose
 from kshark.why.phrases import describe_diagnosis
-from kshark.why.rules import diagnose
 from tests.common.test_timeline_properties import any_log, many
 from tests.recording import Event, encode_events, make_event, make_tool_call
 

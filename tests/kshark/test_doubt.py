@@ -11,11 +11,11 @@ from agentlog.analysis.causality import CauseGraph
 from agentlog.event.event import Record
 from agentlog.event.position import Moment, PositionRange
 from agentlog.session.timeline import build_timeline
-from kshark.why.diagnosis import Diagnosis, DiagnosisKind, Doubt
+from kshark.why.diagnosis.diagnosis import Diagnosis, DiagnosisKind, Doubt
+from kshark.why.diagnosis.rules import diagnose
+from kshark.why.diagnosis.window import Window, find_window
 from kshark.why.explanation import build_explanation
 from kshark.why.phrases import describe_candidate, describe_diagnosis, describe_retries
-from kshark.why.rules import diagnose
-from kshark.why.window import Window, find_window
 from tests.common.test_timeline_properties import any_log, many
 from tests.kshark.test_diagnosis import Told
 from tests.recording import START_TIME, encode_events, make_call_started, make_event, make_session_end, make_tool_call

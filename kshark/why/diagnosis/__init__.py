@@ -1,0 +1,1 @@
+"""The diagnosis of where a session went wrong, and the rules that find it."""
