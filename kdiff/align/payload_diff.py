@@ -12,6 +12,7 @@ from ..reading.normalize import (
     IgnoreRules,
     NormalizedText,
     hash_member,
+    is_exact_time,
     is_id_key,
     is_in_argument,
     is_measured_number,
@@ -290,9 +291,11 @@ def is_ignored(path: Path, values: Sequence[Any], rules: IgnoreRules) -> bool:
         return True
     if is_noise_member(path):
         return not all(is_noise_number(path[-1], value) for value in values)
-    return is_volatile_key(path[-1]) and all(
-        value is ABSENT or is_volatile(path[-1], value, is_argument=is_in_argument(path)) for value in values
-    )
+    if not is_volatile_key(path[-1]):
+        return False
+    volatile = [value is ABSENT or is_volatile(path[-1], value, is_argument=is_in_argument(path)) for value in values]
+    # A measured time may happen to show a whole minute.
+    return all(volatile) or (any(volatile) and all(map(is_exact_time, values)))
 
 
 def is_equal(a: Any, b: Any) -> bool:

@@ -48,6 +48,7 @@ _DURATION = re.compile(
 )
 _MEASURED_DURATION = re.compile(r"\d+[.,]\d+ ?(?:[nuµm]?s|secs?|seconds?)|\d+ ?[nuµm]s|\d+:\d\d:\d\d[.,]\d+")
 _CREDENTIAL = re.compile(r"(?:[A-Z][a-z]+ )?(?:(?=.*\d)(?=.*[A-Za-z])[\w.~+/=:-]{8,}|[\w.~+/=:-]{24,})|\w+=\S{8,}.*")
+_CHOSEN_TIME = re.compile(r"\d\d:(?:\d\d:00(?:[.,]0+)?|59:59(?:[.,]9+)?)(?![\d.,])")
 MIN_EPOCH = 1_000_000_000
 """A number below this is no time: it counts something."""
 _ID_KEY = re.compile(
@@ -138,8 +139,15 @@ def _is_measurement(key: str, value: float | str) -> bool:
 
 
 def _is_time(key: str, text: str) -> bool:
-    """Whether a text is a time. A day or a month at which something expires is a fact."""
-    return (_EXACT_TIME if _EXPIRY_KEY.fullmatch(key) else _TIME).fullmatch(text) is not None
+    """Whether a text is a time. A day, a whole minute or the end of an hour at which something expires was chosen."""
+    if _EXPIRY_KEY.fullmatch(key):
+        return is_exact_time(text) and _CHOSEN_TIME.search(text) is None
+    return _TIME.fullmatch(text) is not None
+
+
+def is_exact_time(value: Any) -> bool:
+    """Whether a text shows a time to the second."""
+    return isinstance(value, str) and _EXACT_TIME.fullmatch(value) is not None
 
 
 def _is_measured(key: str, duration: float | str) -> bool:

@@ -757,3 +757,21 @@ def test_an_equal_time_is_one_time_whatever_the_clocks_of_the_sessions_say(new_s
     for event in b:
         event["timestamp"] = event["timestamp"].replace("2026-01", "2026-06")
     assert compare_events(a, b).verdict.kind is VerdictKind.SAME
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "is_same"),
+    [
+        ("2026-01-15T15:00:07Z", "2026-01-18T15:01:24Z", True),
+        ("2026-01-15T15:00:07Z", "2026-01-18T15:01:00Z", True),
+        ("2026-03-31T23:59:59Z", "2026-04-30T23:59:59Z", False),
+        ("2026-03-31T12:00:00Z", "2026-04-30T12:00:00Z", False),
+        ("2026-03-31", "2026-04-30", False),
+    ],
+)
+def test_an_expiry_was_measured_only_if_its_clock_shows_odd_seconds(a, b, is_same, new_script, compare_events):
+    sides = [
+        new_script(name).calls("get", {"u": 1}, {"expires_at": each}).ends().events
+        for name, each in (("a", a), ("b", b))
+    ]
+    assert (compare_events(*sides).verdict.kind is VerdictKind.SAME) is is_same
