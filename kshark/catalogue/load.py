@@ -9,7 +9,6 @@ from pathlib import Path
 
 from agentlog.event.event import Place, Unreadable
 from agentlog.log.admin import TopicIdentityRequest
-from agentlog.log.capture_file import format_file_name
 from agentlog.log.open_source import check_file_alone, choose_cluster, load_user_settings
 from agentlog.log.reader import KafkaReader
 from agentlog.session.coverage import SearchReport
@@ -18,12 +17,9 @@ from agentlog.terminal.options import SourceOptions
 from agentlog.terminal.progress import show_progress
 from agentlog.text.coverage_text import progress_text
 
-from .capture_index import CaptureIndexer
 from .coverage import CatalogueCoverage
 from .files import delete_catalogue, locate_catalogue, open_catalogue
-from .recompute import group_sessions, reread_sessions, store_recomputed
-from .store import Store
-from .update import CatalogueUpdate
+from .store import PartitionProgress, Store
 
 _log = logging.getLogger("agentlog.catalogue")
 
@@ -100,13 +96,12 @@ def _try_load(reader: KafkaReader, topic: str, store: Store) -> SessionList | No
 
 def _load_from_topic(reader: KafkaReader, topic: str, store: Store) -> SessionList:
     searched = SearchReport(f"topic {topic} of {reader.cluster.name}")
-    with show_progress(lambda: progress_text(searched)):
-        CatalogueUpdate(reader, topic, store, searched).run()
-        while to_recompute := store.load_sessions_to_recompute():
-            for group in group_sessions(to_recompute):
-                store_recomputed(store, group, reread_sessions(reader, topic, group))
-    with store.transaction():
-        store.write_about({"bootstrap.servers": reader.cluster.properties[BOOTSTRAP], "topic": topic})
+    if not _is_current(reader, topic, store):
+        _update(reader, topic, store, searched)
+    about = {"bootstrap.servers": reader.cluster.properties[BOOTSTRAP], "topic": topic}
+    if not about.items() <= store.read_about().items():
+        with store.transaction():
+            store.write_about(about)
     partition_progress, unreadable = store.read_progress(), store.count_unreadable()
     records = store.count_records() + unreadable
     coverage = CatalogueCoverage(
@@ -122,7 +117,31 @@ def _load_from_topic(reader: KafkaReader, topic: str, store: Store) -> SessionLi
     return SessionList(store, coverage, topic + "[{}]@{}")
 
 
+def _is_current(reader: KafkaReader, topic: str, store: Store) -> bool:
+    """Whether the store knows all that the log holds, and nothing else."""
+    bounds = reader.fetch_bounds(topic, range(reader.partition_count(topic)))
+    progress = {partition: PartitionProgress(*each) for partition, each in bounds.items()}
+    return store.read_progress() == progress and not store.load_sessions_to_recompute()
+
+
+def _update(reader: KafkaReader, topic: str, store: Store, searched: SearchReport) -> None:
+    """Bring a catalogue up to date. What that needs is loaded only here, because loading it takes 50 ms."""
+    from .recompute import group_sessions, reread_sessions, store_recomputed  # noqa: PLC0415
+    from .update import CatalogueUpdate  # noqa: PLC0415
+
+    with show_progress(lambda: progress_text(searched)):
+        CatalogueUpdate(reader, topic, store, searched).run()
+        while to_recompute := store.load_sessions_to_recompute():
+            for group in group_sessions(to_recompute):
+                store_recomputed(store, group, reread_sessions(reader, topic, group))
+
+
 def _load_from_file(path: str, store: Store) -> SessionList:
+    from agentlog.log.capture_file import format_file_name  # noqa: PLC0415  as above
+
+    from .capture_index import CaptureIndexer  # noqa: PLC0415
+    from .recompute import group_sessions, store_recomputed  # noqa: PLC0415
+
     searched = SearchReport(format_file_name(path))
     with show_progress(lambda: progress_text(searched)), CaptureIndexer(path, searched) as indexer:
         indexer.index_into(store)

@@ -3,16 +3,19 @@
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 import msgspec
 
 from agentlog.event.event import PLAUSIBLE_MS
-from agentlog.session.accumulator import SessionAccumulator
 from agentlog.session.summary import Summary
 
 from .text import has_words
+
+if TYPE_CHECKING:
+    from agentlog.session.accumulator import SessionAccumulator
 
 SCHEMA_VERSION = 6
 BUSY_TIMEOUT_S = 20.0
@@ -41,7 +44,20 @@ CREATE TABLE unreadable (
 ) WITHOUT ROWID;
 """
 _COLUMNS = Summary.__struct_fields__
-_pack, _unpack = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(SessionAccumulator).decode
+_to_json = msgspec.json.Encoder().encode
+_pack = msgspec.msgpack.Encoder().encode
+
+
+@cache
+def _make_decoder() -> "msgspec.msgpack.Decoder[SessionAccumulator]":
+    """Make the decoder of sums. A catalogue without new records needs none, and loading it takes 20 ms."""
+    from agentlog.session.accumulator import SessionAccumulator  # noqa: PLC0415
+
+    return msgspec.msgpack.Decoder(SessionAccumulator)
+
+
+def _unpack(sums: bytes) -> "SessionAccumulator":
+    return _make_decoder().decode(sums)
 
 
 class PartitionProgress(NamedTuple):
@@ -117,7 +133,7 @@ class Store:
         finally:
             self._db.execute("DETACH other")
 
-    def load_shared_sessions(self) -> list[tuple[SessionAccumulator, SessionAccumulator]]:
+    def load_shared_sessions(self) -> "list[tuple[SessionAccumulator, SessionAccumulator]]":
         """Return our sums and those of ``other`` for each session that both know."""
         query = "SELECT ours.sums, theirs.sums FROM kept AS ours JOIN other.kept AS theirs USING (session_id)"
         return [(_unpack(ours), _unpack(theirs)) for ours, theirs in self._db.execute(query)]
@@ -160,16 +176,18 @@ class Store:
         rows = [(partition, *mark) for partition, mark in progress.items()]
         self._db.executemany("INSERT OR REPLACE INTO partitions VALUES (?, ?, ?)", rows)
 
-    def load_accumulators(self, session_ids: Iterable[str]) -> dict[str, SessionAccumulator]:
+    def load_accumulators(self, session_ids: Iterable[str]) -> "dict[str, SessionAccumulator]":
         """Return the sums of those of the sessions that are known, by session id."""
         ids_json = msgspec.json.encode(list(session_ids)).decode()
         query = "SELECT sums FROM json_each(?) JOIN kept ON session_id = value"
         accumulators = [_unpack(blob) for (blob,) in self._db.execute(query, [ids_json])]
         return {sums.session_id: sums for sums in accumulators}
 
-    def put_sessions(self, sessions: Iterable[tuple[SessionAccumulator, Summary | None]]) -> None:
+    def put_sessions(self, sessions: "Iterable[tuple[SessionAccumulator, Summary | None]]") -> None:
         """Write sessions: their sums and their rows; without a row, the session is marked for recomputing."""
-        sessions = list(sessions)
+        sessions = sorted(
+            sessions, key=lambda pair: pair[0].session_id
+        )  # in the order of its keys, SQLite only appends
         encoded = [(sums.session_id, _pack(sums)) for sums, _ in sessions]
         self._db.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", encoded)
         ranges = [(s.session_id, p, lay.first, lay.last) for s, _ in sessions for p, lay in s.lays.items()]
@@ -182,12 +200,12 @@ class Store:
         for table in ("sessions", "kept", "lays"):
             self._db.executemany(f"DELETE FROM {table} WHERE session_id = ?", rows)  # noqa: S608  our own names
 
-    def load_sessions_to_recompute(self) -> list[SessionAccumulator]:
+    def load_sessions_to_recompute(self) -> "list[SessionAccumulator]":
         """Return the sums of the sessions whose rows have to be recomputed."""
         query = "SELECT sums FROM kept JOIN sessions USING (session_id) WHERE NOT sure"
         return [_unpack(blob) for (blob,) in self._db.execute(query)]
 
-    def replace_session(self, old: SessionAccumulator, new: SessionAccumulator | None, row: Summary | None) -> None:
+    def replace_session(self, old: "SessionAccumulator", new: "SessionAccumulator | None", row: Summary | None) -> None:
         """Write a recomputed session, unless another process has changed it since; without ``new``, delete it."""
         # Compared as objects: the bytes of equal sets may differ, because a set has no order.
         if self.load_accumulators([old.session_id]).get(old.session_id) == old:
@@ -276,10 +294,25 @@ def query_progress(db: sqlite3.Connection, schema: str = "main") -> dict[int, Pa
 def _encode_row(session_id: str, row: Summary | None) -> tuple[object, ...]:
     if row is None:
         return session_id, False, *(None for _ in _COLUMNS[1:])
-    agents, tools = msgspec.json.encode(row.agents).decode(), msgspec.json.encode(row.tools).decode()
-    _, _, *values = msgspec.structs.astuple(row)
-    values[_COLUMNS.index("tools") - 2] = tools
-    return session_id, True, agents, *values
+    return (
+        session_id,
+        True,
+        _to_json(row.agents).decode(),
+        row.started,
+        row.ended,
+        row.outcome,
+        row.events,
+        row.tool_calls,
+        row.llm_calls,
+        row.errors,
+        row.input_tokens,
+        row.output_tokens,
+        row.cost_usd,
+        row.unpriced,
+        _to_json(row.tools).decode(),
+        row.records,
+        row.goal,
+    )
 
 
 def _decode_row(row: Sequence[object]) -> Summary:

@@ -16,7 +16,6 @@ from agentlog.terminal.unreadable_report import UnreadableReport
 from ..catalogue.load import SessionList, load_sessions
 from ..catalogue.query import Query
 from ..catalogue.store import Store
-from ..view.unknown_choice import describe_unknown_choice
 from .json_document import render_json, render_json_line
 from .table import render_table
 
@@ -89,6 +88,10 @@ def check_readable(session_list: SessionList) -> None:
 
 def _find_unknown_choices(query: Query, store: Store, source_options: SourceOptions) -> Iterator[str]:
     """Yield a sentence for each agent and each tool of the query that no session has."""
+    if not query.agents and not query.tools:
+        return
+    from ..view.unknown_choice import describe_unknown_choice  # noqa: PLC0415  it loads the words of all steps
+
     where = source_options.file or "this topic"
     for asked in dict.fromkeys(query.agents):
         if not store.has_name("agents", asked):

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from agentlog.formatting import format_duration
-from agentlog.session.timeline import Lane, Step
 from agentlog.terminal.style import Paint, Style
 from agentlog.terminal.text_width import clip_text
-from agentlog.text.step_text import get_step_word
+
+if TYPE_CHECKING:  # a list of sessions takes its columns from here, and needs no timeline
+    from agentlog.session.timeline import Lane, Step
 
 OUTCOME_STYLES = {"succeeded": Style.GOOD, "failed": Style.BAD, "cancelled": Style.NOTICE}
 WORD_STYLES = {"user": Style.STRONG, "agent": Style.STRONG, "decision": Style.NOTICE, "error": Style.BAD}
@@ -58,19 +60,19 @@ class Layout:
         """The width of a step's number."""
         return len(str(self.step_count)) if self.step_count else 0
 
-    def number(self, step: Step | None) -> str:
+    def number(self, step: "Step | None") -> str:
         """Return the number of a step with the space behind it; without a step, space of the same width."""
         if not self.step_count:
             return ""
         return f"{step.number if step and step.number else '':>{self.digits}}{' ' if self.is_narrow else '  '}"
 
-    def bars(self, lane: Lane) -> str:
+    def bars(self, lane: "Lane") -> str:
         """Return a bar for each delegation above a step, as far as there is room."""
         room = (self.columns - self.times - WORD_WIDTH - MIN_VALUE_WIDTH) // 2
         return "| " * min(lane.depth, MAX_DEPTH_SHOWN, max(room, 0))
 
 
-def format_since(step: Step, layout: Layout) -> str:
+def format_since(step: "Step", layout: Layout) -> str:
     """Return the time since the start, in at most ten columns; on a narrow terminal in eight."""
     seconds = (step.began - layout.began_us) / 1_000_000
     if layout.is_narrow and seconds >= 999.95:
@@ -82,6 +84,8 @@ def format_since(step: Step, layout: Layout) -> str:
     return f"{seconds:,.0f} s" if seconds < 999_999.5 else clip_text(format_duration(step.began - layout.began_us), 10)
 
 
-def choose_word_style(step: Step) -> Style:
+def choose_word_style(step: "Step") -> Style:
     """Return the style of a step's word."""
+    from agentlog.text.step_text import get_step_word  # noqa: PLC0415  as above
+
     return Style.BAD if step.error is not None else WORD_STYLES.get(get_step_word(step), Style.NAME)

@@ -1,6 +1,8 @@
 """`kshark sessions` of a capture file, and the list to choose from: goals, words, whole ids."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -234,3 +236,9 @@ def test_totals_of_no_session_are_none_of_each_status(tmp_path: Path) -> None:
     file = write_capture_file(tmp_path / "run.ndjson", make_tool_call(1))
     totals = orjson.loads(listed(file, "--tool", "other", "--format", "json").out)["totals"]
     assert [totals[name] for name in ("sessions", "succeeded", "failed", "running")] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("module", ["session.accumulator", "session.timeline", "text.step_text", "log.capture_file"])
+def test_a_list_of_known_sessions_loads_nothing_that_reads_new_ones(module: str) -> None:
+    code = f"import sys, kshark.sessions.command; sys.exit('agentlog.{module}' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0

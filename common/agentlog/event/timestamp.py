@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 
 from .event import EPOCH
 
@@ -71,6 +70,12 @@ def _parse_zone(text: str | None) -> timezone | None:
     return timezone(-offset if text[0] == "-" else offset)
 
 
+def _parse_rfc_2822(text: str) -> datetime:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  few events have one, and it loads sockets too
+
+    return parsedate_to_datetime(text)
+
+
 def _parse_epoch(number: Decimal) -> datetime:
     """Parse a number since 1970, whose magnitude tells the unit; a small one, of a clock never set, is seconds."""
     if -1 <= number < _MAX_SMALL:
@@ -83,7 +88,7 @@ def _parse_epoch(number: Decimal) -> datetime:
 
 _PARSERS: Mapping[re.Pattern[str], Callable[[re.Match[str]], datetime]] = {
     _RFC_3339: _parse_rfc_3339,
-    _RFC_2822: lambda match: parsedate_to_datetime(match[0]),
+    _RFC_2822: lambda match: _parse_rfc_2822(match[0]),
     _NUMBER: lambda match: _parse_epoch(Decimal(match[0])),
 }
 

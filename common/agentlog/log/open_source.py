@@ -89,6 +89,9 @@ def parse_range(start: str | None, end: str | None) -> "PositionRange":
         PositionError: one isn't understood, or the end lies before the beginning.
     """
     from ..event.position import PositionRange
+
+    if start is None and end is None:
+        return PositionRange()
     from ..settings.time_expression import check_range, parse_position
 
     now = datetime.now(get_local_zone())

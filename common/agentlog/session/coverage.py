@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..event.event import EPOCH, Unreadable, format_timestamp
 from ..event.position import PositionRange
-from .timeline import Timeline
+
+if TYPE_CHECKING:  # as in summary.py
+    from .timeline import Timeline
 
 
 @dataclass(slots=True)
@@ -66,7 +68,7 @@ class Coverage:
     clashes: int = 0
 
 
-def measure_coverage(report: SearchReport, timeline: Timeline, position_range: PositionRange) -> Coverage:
+def measure_coverage(report: SearchReport, timeline: "Timeline", position_range: PositionRange) -> Coverage:
     """Compute the coverage of ``timeline`` from the report of the search."""
     known_begins_ms = [begins for begins in report.log_begins.values() if begins is not None]
     reaches_back = len(known_begins_ms) == len(report.log_begins) and all(
