@@ -259,6 +259,7 @@ class Sender:
         self._preparer.give_up()
         while self._event_queue.queue or self._preparer.has_waiting:
             self._prepare_all()
+        self._dispatcher.advance(0.0)  # a capture file takes at once what was prepared only now
         self._dispatcher.give_up(str(self._failure_at_give_up))
 
     def _prepare_all(self) -> None:
