@@ -33,6 +33,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "recording.prices",
         "recording.native_threads",
         "recording.running_time",
+        "recording.held_logs",
+        "recording.hosts",
         "recording.prepare",
         "recording.sinks",
         "recording.delivery",

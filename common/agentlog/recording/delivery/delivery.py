@@ -8,6 +8,8 @@ from typing import NoReturn
 
 from ...errors import AgentlogError, KafkaUnavailable
 from ...payloads import open_store
+from ..held_logs import write_held_records
+from ..hosts import may_end_without_notice
 from ..native_threads import RLock
 from ..prepare.fork_hooks import FORK_HOOKS
 from ..running_time import running_time
@@ -16,8 +18,6 @@ from ..sinks.sink import Sink
 from ..sinks.unopened_sink import UnopenedSink
 from .accounting import Stats, Waiter
 from .event_queue import RESUME_SHARE, EventQueue, OpenCall
-from .held_logs import write_held_records
-from .hosts import may_end_without_notice
 from .options import RecordingOptions
 from .sender import Sender
 from .wakeup import Wakeup

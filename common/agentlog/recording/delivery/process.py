@@ -8,11 +8,11 @@ import signal
 import threading
 from types import FrameType
 
+from ..hosts import call_at_end_of_child
 from ..native_threads import RLock
 from ..prepare.fork_hooks import FORK_HOOKS
 from ..running_time import running_time
 from .delivery import Delivery
-from .hosts import call_at_end_of_child
 from .options import RecordingOptions
 
 

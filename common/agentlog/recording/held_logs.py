@@ -9,7 +9,7 @@ import logging
 import sys
 from collections import deque
 
-from ..native_threads import is_own_thread
+from .native_threads import is_own_thread
 
 _held = deque[logging.LogRecord]()
 _logger = logging.getLogger("agentlog.recording")
