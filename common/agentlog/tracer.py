@@ -15,7 +15,6 @@ from .recording.delivery.delivery import Delivery
 from .recording.delivery.options import DEFAULT_SPOOL, OnOutage, RecordingOptions
 from .recording.delivery.process import DELIVERIES
 from .recording.delivery.target import resolve_target
-from .recording.prepare.fork_hooks import FORK_HOOKS
 from .recording.prepare.ids import new_event_id, new_session_id
 from .recording.prepare.redaction import Redact
 from .recording.prepare.snapshot import format_error, is_cancellation, make_error_fields
@@ -34,6 +33,7 @@ from .recording.spans.context import (
 from .recording.spans.methods import RecordingMethods
 from .recording.spans.propagation import make_headers, parse_headers
 from .recording.spans.recorder import Recorder
+from .recording.system.fork_hooks import FORK_HOOKS
 
 NO_PRICES: Mapping[str, Price] = MappingProxyType({})
 """The default for ``prices``: an empty mapping that nobody can change."""

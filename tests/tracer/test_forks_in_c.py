@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from agentlog.recording.prepare import fork_hooks
-from agentlog.recording.prepare.fork_hooks import ForkHooks
+from agentlog.recording.system import fork_hooks
+from agentlog.recording.system.fork_hooks import ForkHooks
 from tests.conftest import TopicFactory
 from tests.tracing import list_call_numbers, read_file_events, read_records, run_program
 
@@ -153,7 +153,7 @@ def test_a_childs_child_is_noticed_too_and_a_fork_by_python_counts_once(tmp_path
     code, out, err = run_program(
         START
         + """
-from agentlog.recording.prepare.fork_hooks import ForkHooks
+from agentlog.recording.system.fork_hooks import ForkHooks
 hooks = ForkHooks()
 hooks.add(lambda: print(end="hook "))
 for make_child in (fork, os.fork, fork):

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentlog.recording import running_time
-from agentlog.recording.running_time import LARGEST_STEP_S, RunningClock, wait_while_running
+from agentlog.recording.system import running_time
+from agentlog.recording.system.running_time import LARGEST_STEP_S, RunningClock, wait_while_running
 from devkafka import eventually
 from tests.conftest import TopicFactory
 from tests.tracing import group_by_session, list_call_numbers, read_records, start_program

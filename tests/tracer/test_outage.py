@@ -13,10 +13,10 @@ from agentlog import AgentTracer, KafkaUnavailable
 from agentlog.errors import SettingsError
 from agentlog.recording.delivery import delivery, dispatcher
 from agentlog.recording.delivery.options import RecordingOptions
-from agentlog.recording.running_time import wait_while_running
 from agentlog.recording.sinks.kafka_sink import KafkaSink
 from agentlog.recording.sinks.sink import Sink
 from agentlog.recording.sinks.standby_producer import StandbyProducer
+from agentlog.recording.system.running_time import wait_while_running
 from agentlog.settings.clusters import Settings
 from devkafka import KafkaCluster, create_topic, eventually
 from tests.conftest import TopicFactory

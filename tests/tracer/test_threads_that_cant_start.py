@@ -10,9 +10,9 @@ import pytest
 
 from agentlog import AgentTracer
 from agentlog.payloads import resolve
-from agentlog.recording.delivery.wakeup import Wakeup
 from agentlog.recording.delivery.worker import Worker
 from agentlog.recording.prepare.thread_pool import WorkerPool
+from agentlog.recording.system.wakeup import Wakeup
 from devkafka import eventually
 from tests.conftest import TopicFactory
 from tests.tracing import Recording, group_by_session, list_call_numbers, read_file_events, read_records, run_program

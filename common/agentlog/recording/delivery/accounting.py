@@ -5,9 +5,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..running_time import running_time
 from ..sinks.outbound import Author, Loss, OutboundEvent
-from .wakeup import Wakeup
+from ..system.running_time import running_time
+from ..system.wakeup import Wakeup
 
 MAX_SESSIONS_WITH_LOSSES = 10_000
 """For how many sessions losses are remembered. Losses of further sessions are counted in ``dropped`` only."""

@@ -8,19 +8,19 @@ from typing import NoReturn
 
 from ...errors import AgentlogError, KafkaUnavailable
 from ...payloads import open_store
-from ..held_logs import write_held_records
-from ..hosts import may_end_without_notice
-from ..native_threads import RLock
-from ..prepare.fork_hooks import FORK_HOOKS
-from ..running_time import running_time
 from ..sinks.outbound import OutboundEvent
 from ..sinks.sink import Sink
 from ..sinks.unopened_sink import UnopenedSink
+from ..system.fork_hooks import FORK_HOOKS
+from ..system.held_logs import write_held_records
+from ..system.hosts import may_end_without_notice
+from ..system.native_threads import RLock
+from ..system.running_time import running_time
+from ..system.wakeup import Wakeup
 from .accounting import Stats, Waiter
 from .event_queue import RESUME_SHARE, EventQueue, OpenCall
 from .options import RecordingOptions
 from .sender import Sender
-from .wakeup import Wakeup
 
 STORE_GRACE_S = 4.0
 """How long the process's end waits for the payload store after ``exit_s``, in seconds."""

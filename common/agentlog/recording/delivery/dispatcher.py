@@ -8,11 +8,11 @@ from typing import Any
 
 from ...errors import AgentlogError
 from ...formatting import format_count
-from ..native_threads import sleep
-from ..running_time import running_time
 from ..sinks.outbound import Loss, OutboundEvent
 from ..sinks.sink import FailureKind, Sink
 from ..sinks.standby_producer import StandbyProducer
+from ..system.native_threads import sleep
+from ..system.running_time import running_time
 from .accounting import Ledger
 from .options import RecordingOptions
 from .spool import SpoolQueue

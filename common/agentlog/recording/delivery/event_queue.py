@@ -7,10 +7,10 @@ from collections import deque
 from typing import Protocol
 
 from ...errors import AgentlogError
-from ..native_threads import RLock
 from ..sinks.outbound import HeaderList, OutboundEvent
+from ..system.native_threads import RLock
+from ..system.wakeup import Wakeup
 from .options import RecordingOptions, sanitize_name
-from .wakeup import Wakeup
 
 RESUME_SHARE = 0.75
 """Callers that wait for room resume when memory use falls to this share of the limit. If they resumed for room of one

@@ -9,8 +9,8 @@ from ...payloads import open_store
 from ..prepare.payload_offload import EventShrinker, ShrunkEvent, shorten_event
 from ..prepare.redaction import Redactor
 from ..prepare.thread_pool import Future
-from ..running_time import running_time
 from ..sinks.outbound import OutboundEvent
+from ..system.running_time import running_time
 from .accounting import Ledger
 from .options import RecordingOptions
 

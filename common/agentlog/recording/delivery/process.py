@@ -8,10 +8,10 @@ import signal
 import threading
 from types import FrameType
 
-from ..hosts import call_at_end_of_child
-from ..native_threads import RLock
-from ..prepare.fork_hooks import FORK_HOOKS
-from ..running_time import running_time
+from ..system.fork_hooks import FORK_HOOKS
+from ..system.hosts import call_at_end_of_child
+from ..system.native_threads import RLock
+from ..system.running_time import running_time
 from .delivery import Delivery
 from .options import RecordingOptions
 

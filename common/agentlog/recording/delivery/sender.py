@@ -5,17 +5,17 @@ import time
 
 from ...errors import AgentlogError
 from ...formatting import format_count
-from ..native_threads import sleep
 from ..prepare.ids import new_event_id
-from ..running_time import running_time
 from ..sinks.outbound import MAX_LOSS_REASONS, Loss, OutboundEvent, make_loss_event
 from ..sinks.sink import Sink
+from ..system.native_threads import sleep
+from ..system.running_time import running_time
+from ..system.wakeup import Wakeup
 from .accounting import Ledger, Stats
 from .dispatcher import Dispatcher
 from .event_queue import EventQueue
 from .pipeline import EventPreparer
 from .spool import SpoolQueue
-from .wakeup import Wakeup
 from .worker import Worker
 
 IDLE_WAIT_S = 0.1

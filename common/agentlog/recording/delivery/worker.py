@@ -4,9 +4,9 @@ import logging
 import sys
 from collections.abc import Callable
 
-from ..native_threads import Lock, NativeThread, get_ident, sleep
-from ..running_time import running_time, wait_while_running
-from .wakeup import Wakeup
+from ..system.native_threads import Lock, NativeThread, get_ident, sleep
+from ..system.running_time import running_time, wait_while_running
+from ..system.wakeup import Wakeup
 
 AFTER_ERROR_S = 0.1
 """How long the worker rests after an internal error, in seconds."""

@@ -3,7 +3,7 @@
 import os
 from random import Random
 
-from .fork_hooks import FORK_HOOKS
+from ..system.fork_hooks import FORK_HOOKS
 
 _random = Random(os.urandom(16))  # noqa: S311  an id is no secret, it only has to be unique
 FORK_HOOKS.add(lambda: _random.seed(os.urandom(16)))

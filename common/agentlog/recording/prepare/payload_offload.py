@@ -16,8 +16,8 @@ from ...payloads import (
     make_reference,
     summarize_store_error,
 )
-from ..native_threads import sleep
-from ..running_time import running_time
+from ..system.native_threads import sleep
+from ..system.running_time import running_time
 from .snapshot import to_plain
 from .thread_pool import Future, WorkerPool
 

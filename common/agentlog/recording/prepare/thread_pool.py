@@ -5,7 +5,7 @@ from collections.abc import Callable
 from queue import Empty
 from typing import Any, Generic, TypeVar, cast
 
-from ..native_threads import NativeQueue, NativeThread
+from ..system.native_threads import NativeQueue, NativeThread
 
 T = TypeVar("T")
 

@@ -9,9 +9,9 @@ from functools import cached_property
 from types import GeneratorType, TracebackType
 from typing import Any, Self, TypeVar, cast
 
-from ..prepare.fork_hooks import FORK_HOOKS
 from ..prepare.ids import new_event_id
 from ..prepare.snapshot import format_error, is_cancellation, snapshot
+from ..system.fork_hooks import FORK_HOOKS
 from .context import ScopeToken, enter_scope, find_scope, leave_scope
 from .recorder import Recorder
 

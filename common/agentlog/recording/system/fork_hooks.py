@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ..native_threads import RLock
+from .native_threads import RLock
 
 MADV_WIPEONFORK = 18
 """Linux' advice that a child finds zeros in a page. Python's mmap has no name for it."""

@@ -4,7 +4,7 @@ import math
 import time
 from queue import Empty
 
-from ..native_threads import POLL_INTERVAL_S, NativeQueue, get_cooperative_sleep
+from .native_threads import POLL_INTERVAL_S, NativeQueue, get_cooperative_sleep
 
 
 class Wakeup:

@@ -1,0 +1,1 @@
+"""What the recorder takes from the system and the program around it: threads, time, waits, forks and the end."""
