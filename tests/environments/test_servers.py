@@ -63,6 +63,7 @@ SERVERS = {
     "uvicorn": UVICORN,
     "uvicorn with workers": f"{UVICORN} --workers 2",
     "uvicorn that reloads": f"{UVICORN} --reload",
+    "uwsgi": UWSGI,
     "uwsgi that loads the app in each worker": f"{UWSGI} --lazy-apps",
     "uwsgi with threads": f"{UWSGI} --lazy-apps --enable-threads --threads 4",
     "uwsgi that calls Python's hooks at a fork": f"{UWSGI} --py-call-uwsgi-fork-hooks",
@@ -80,9 +81,7 @@ def test_each_requests_session_is_whole_after_the_end_of(
         address = f"http://127.0.0.1:{get_port(reservation)}"
         command = SERVERS[server].format(port=get_port(reservation)).split()
         with run_host(tmp_path, *command, CLUSTER=kafka, TOPIC=name) as host:
-            if (
-                "--lazy-apps" in command
-            ):  # a worker of uWSGI that is still loading the app doesn't end when it is told to
+            if "--lazy-apps" in command:  # a worker that is still loading the app doesn't end when it is told to
                 eventually(lambda: host.log.count("WSGI app 0") == 2, timeout=60)
             request(f"{address}/sess_0")
             with ThreadPoolExecutor(4) as pool:
