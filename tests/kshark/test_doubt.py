@@ -512,8 +512,11 @@ def test_whatever_was_recorded_only_a_sure_diagnosis_is_without_candidates_or_hi
             assert all(describe_candidate(each) for each in found.candidates)
 
 
+LONG_ANSWER = "The plan has four parts. First we look at each invoice of the last month, and then"
+
+
 def answer(told: Told, finish: str, **payload: Any) -> Told:
-    return told.add("llm_call", {"model": "gpt-5", "output": "The plan is", "finish_reason": finish, **payload})
+    return told.add("llm_call", {"model": "gpt-5", "output": LONG_ANSWER, "finish_reason": finish, **payload})
 
 
 @pytest.mark.parametrize(
@@ -551,6 +554,46 @@ def test_an_answer_that_was_gone_on_from_or_is_whole_is_no_cause(
     judge: Judge, told: Told, finish: DiagnosisKind
 ) -> None:
     assert judge(told.ends()).kind == finish
+
+
+@pytest.mark.parametrize("end", ["password length is wrong", "the refund policy was violated", "connection refused"])
+def test_an_end_that_has_a_word_of_a_finish_in_it_does_not_speak_of_it(judge: Judge, end: str) -> None:
+    for finish in ("length", "refusal", "content_filter"):
+        said = judge(answer(Told().calls("search"), finish).ends(error=end))
+        assert said.doubt == Doubt.OTHER_END
+
+
+def test_a_title_that_was_cut_off_after_the_answer_was_given_is_no_sure_cause(judge: Judge) -> None:
+    def told() -> Told:
+        return answer(answer(Told().calls("search"), "stop").add("agent_message", {"text": "Done."}), "length")
+
+    assert judge(told().ends()).doubt == Doubt.HINT
+    assert judge(told().ends("succeeded")).doubt is None
+
+
+def test_a_check_whose_tokens_nobody_recorded_is_whole_if_it_is_short(judge: Judge) -> None:
+    assert judge(answer(Told(), "length", output="yes").ends()).kind == DiagnosisKind.NO_ACTION
+
+
+def test_what_came_of_a_cut_answer_does_not_hide_it(judge: Judge) -> None:
+    error = {"type": "JSONDecodeError", "message": "Unterminated string starting at: line 1 column 9"}
+    said = judge(answer(Told(), "length").add("error", error).ends())
+    assert (said.kind, said.is_sure) == (DiagnosisKind.CUT_OFF, True)
+    failed = judge(answer(Told(), "length").calls("book", error="Unterminated string in arguments").ends())
+    assert (failed.kind, failed.is_sure) == (DiagnosisKind.CUT_OFF, True)
+    other = judge(answer(Told(), "length").calls("book", error="card declined").ends(error="card declined"))
+    assert (other.kind, other.is_sure) == (DiagnosisKind.ERROR, True)
+
+
+def test_a_call_that_waits_is_seen_beside_other_calls_behind_a_message_and_in_a_sub_agent(judge: Judge) -> None:
+    waiting = {"tool": "pay", "input": {"x": 1}, "finish_reason": "waiting_for_approval"}
+    beside = Told().add("tool_call", waiting).calls("lookup")
+    behind = Told().add("tool_call", waiting).add("agent_message", {"text": "Please approve the payment."})
+    inside = Told().add("delegation", {"to_agent_id": "payer", "task": "pay"}).add("tool_call", waiting, agent="payer")
+    for told in (beside, behind, inside):
+        assert judge(told).kind == DiagnosisKind.WAITING
+    answered = Told().add("tool_call", waiting).add("user_message", {"text": "no"})
+    assert judge(answered).kind == DiagnosisKind.NO_END
 
 
 def test_a_cut_answer_is_not_sure_if_the_end_or_a_failed_call_speaks_against_it(judge: Judge) -> None:

@@ -69,6 +69,15 @@ _NOTHING = (
     r"nil|no|no errors?|no errors? found|false|n/?a|ok|undefined)?[\s.,;\"']*$)"
 )
 """What isn't behind "Error:": nothing, a number that is no HTTP status, or a word for nothing."""
+ERROR_NAMES = (
+    r"(?:ACTION|AGENT|API|AUTH\w*|CLIENT|COMMAND|CONNECTION|DATABASE|DB|EXECUTION|FATAL|FUNCTION|HTTP|INPUT|INTERNAL|IO|"
+    r"LLM|MCP|MODEL|NETWORK|PARSE|PERMISSION|QUERY|RATE_LIMIT|REQUEST|RUNTIME|SERVER|SERVICE|SQL|SYNTAX|SYSTEM|TASK|"
+    r"TIMEOUT|TOOL|TYPE|UNKNOWN|VALIDATION|VALUE)(?:_[A-Z]+)*_(?:ERROR|EXCEPTION|FAILED|FAILURE)|"
+    r"(?:ACCESS|PERMISSION|REQUEST)_DENIED|(?:[A-Z]+_)?NOT_FOUND|(?:DEADLINE|QUOTA|RATE_LIMIT|TIMEOUT)_EXCEEDED|"
+    r"INVALID_(?:ARGUMENT|INPUT|PARAMETER|REQUEST)S?|FAILED_PRECONDITION|RESOURCE_EXHAUSTED|UNAUTHENTICATED|"
+    r"UNAUTHORIZED|UNAVAILABLE|UNIMPLEMENTED"
+)
+"""Names of errors as tools and services write them in capitals, gRPC's codes among them."""
 _CODE = r"(?: code)?(?: ?[(\[]?(?:-?\d{1,6}|(?-i:[A-Z][A-Z\d_]{2,40})|code \w+|http \d{3})[)\]]?){0,2}"
 
 
@@ -125,7 +134,7 @@ class TextRule(NamedTuple):
 FIRST_LINE_RULES = (
     TextRule(
         "an error with its colon",
-        rf"(?:http )?error{_CODE}\s*(?::(?!:)|\]| [-\u2013\u2014] |(?<=\d) ){_NOTHING}",
+        rf"(?:http )?error{_CODE}\**\s*(?::(?!:)|\]| [-\u2013\u2014] |(?<=\d) ){_NOTHING}",
         "Error: reservation not found",
         "Error rate: 0.1%",
     ),
@@ -139,11 +148,16 @@ FIRST_LINE_RULES = (
         "the name of an exception",
         r"(?:uncaught )?(?-i:[A-Za-z_][\w.$]{0,80}(?:Error|Exception))(?: \[\w+\])?(?::\s|\s*$|\()|"
         r"(?-i:[A-Za-z_][\w.$]{0,80}(?:Fault|Interrupt|Rejection)):\s|"
-        rf"(?-i:[A-Z][A-Z\d]*(?:_[A-Z\d]+)*_ERROR):{_NOTHING}|"
         rf"(?:uncaught )?exception(?: in thread \".*)?\s*(?::{_NOTHING}|$)|"
         r"(?:uncaught|unhandled) (?:\w+ ){0,3}(?:exception|rejection|error)\b",
         "KeyError: 'a'",
         "Errors and how to read them",
+    ),
+    TextRule(
+        "the name of an error in capitals",
+        rf"(?-i:{ERROR_NAMES})(?::{_NOTHING}|\])|tool_error:{_NOTHING}",
+        "TOOL_ERROR: there is no such city",
+        "ON_ERROR: continue",
     ),
     TextRule(
         "a stack trace",

@@ -38,7 +38,7 @@ from .ending import (
     read_ending,
     speaks_of,
 )
-from .finish import find_cut_answer, find_waiting_call, speaks_of_finish
+from .finish import find_cut_answer, find_waiting_call, has_answered_before, speaks_of_finish
 from .window import WHOLE, Window
 
 MAX_COMPARED = 1_000
@@ -126,7 +126,7 @@ def _diagnose_success(session: _Session) -> Diagnosis:
         *(
             Candidate(CandidateKind.CUT_OFF, step)
             for step in (find_cut_answer(session.lane_steps),)
-            if step is not None
+            if step is not None and not has_answered_before(session.lane_steps, step)
         ),
         *(
             Candidate(CandidateKind.CONTRADICTION, step)
@@ -166,11 +166,12 @@ def _find_all(session: _Session) -> Iterator[Diagnosis | None]:
         yield _diagnose_loop((loop for loop in open_loops if _is_substantial(loop, timeline)), session)
     elif timeline.outcome is None:
         yield _diagnose_loop((loop for loop in open_loops if _is_last_in_lane(loop, session)), session)
-        yield _diagnose_waiting_call(session)
+    yield _diagnose_cut_answer(session)
     yield _diagnose_told_failure(session)
     yield _diagnose_open_calls(session)
+    if timeline.outcome is None:
+        yield _diagnose_waiting_call(session)
     yield _diagnose_final_failures(session)
-    yield _diagnose_cut_answer(session)
     yield _diagnose_loop((loop for loop in open_loops if loop.is_failing or _is_unfinished(loop, session)), session)
     yield _diagnose_handover(session)
     if session.ending.has_hit_limit:
@@ -384,8 +385,8 @@ def _find_open_calls(lane_steps: Sequence[Step]) -> Iterator[Step]:
 
 
 def _diagnose_waiting_call(session: _Session) -> Diagnosis | None:
-    """Diagnose the last call of the session's own lane, if it waits for a person or for the service."""
-    step = find_waiting_call(session.lane_steps)
+    """Diagnose the last call that waits for a person, for the graph or for the service."""
+    step = find_waiting_call(session.timeline.steps)
     return None if step is None else _hint(DiagnosisKind.WAITING, step, [step], session)
 
 
@@ -395,10 +396,11 @@ def _diagnose_cut_answer(session: _Session) -> Diagnosis | None:
     if step is None:
         return None
     ending, doubt = session.ending, session.doubt
-    is_told = speaks_of_finish(ending.text)
+    is_told = speaks_of_finish(ending.text, step)
     if doubt is None and ending.is_specific and not is_told:
         doubt = Doubt.OTHER_END
-    if doubt is None and session.unrecovered:
+    has_failed_before = any(failure.number < step.number for failure in session.unrecovered)
+    if doubt is None and (has_failed_before or has_answered_before(session.lane_steps, step)):
         doubt = Doubt.HINT
     reason = session.causes.get_reason(step)
     return Diagnosis(DiagnosisKind.CUT_OFF, step, reason, [step], doubt=doubt, is_told=is_told)
