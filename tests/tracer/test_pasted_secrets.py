@@ -116,6 +116,35 @@ def test_a_pasted_secret_is_hidden_and_the_rest_stays(text: str, kept: list[str]
         ({"name": "otp", "value": "738291"}, {"name": "otp", "value": HIDDEN}),
         (["curl", "-u", f"me:{S}", "https://x"], ["curl", "-u", HIDDEN, "https://x"]),
         (["sshpass", "-p", S, "ssh"], ["sshpass", "-p", HIDDEN, "ssh"]),
+        (["sshpass", f"-p{S}", "ssh", "h"], ["sshpass", f"-p{HIDDEN}", "ssh", "h"]),
+        (["sshpass", "-p", S, "ssh", "-p", "22", "h"], ["sshpass", "-p", HIDDEN, "ssh", "-p", "22", "h"]),
+        (["unzip", f"-P{S}", "f.zip"], ["unzip", f"-P{HIDDEN}", "f.zip"]),
+        (["unzip", "-oP", S, "f.zip"], ["unzip", "-oP", HIDDEN, "f.zip"]),
+        (["curl", f"-ume:{S}", "https://h"], ["curl", f"-ume:{HIDDEN}", "https://h"]),
+        (["curl", f"-sSume:{S};&|x", "https://h"], ["curl", f"-sSume:{HIDDEN}", "https://h"]),
+        (["curl", f"--user=me:{S}", "https://h"], ["curl", f"--user=me:{HIDDEN}", "https://h"]),
+        (["mysql", "-uroot", f"-p{S}", "db"], ["mysql", "-uroot", f"-p{HIDDEN}", "db"]),
+        (["/opt/mysql/mysqldump", "-u", "root", f"-p{S}"], ["/opt/mysql/mysqldump", "-u", "root", f"-p{HIDDEN}"]),
+        (
+            ["docker", "exec", "redis", "redis-cli", "-a", S, "ping"],
+            ["docker", "exec", "redis", "redis-cli", "-a", HIDDEN, "ping"],
+        ),
+        (["redis-cli", "--pass", S], ["redis-cli", "--pass", HIDDEN]),
+        (
+            ["sudo", "-u", "x", "/usr/bin/curl", "-u", f"me:{S}", "https://h"],
+            ["sudo", "-u", "x", "/usr/bin/curl", "-u", HIDDEN, "https://h"],
+        ),
+        (["mongosh", "-u", "x", "-p", S], ["mongosh", "-u", "x", "-p", HIDDEN]),
+        (["ldapsearch", "-D", "cn=x", "-w", S], ["ldapsearch", "-D", "cn=x", "-w", HIDDEN]),
+        (["ldapsearch", "-xw", S, "-b", "x"], ["ldapsearch", "-xw", HIDDEN, "-b", "x"]),
+        (
+            ["docker", "--config", "d", "login", "-u", "me", "-p", S],
+            ["docker", "--config", "d", "login", "-u", "me", "-p", HIDDEN],
+        ),
+        (
+            json.dumps({"cmd": ["curl", "-u", f"me:{S}", "https://h"]}),
+            json.dumps({"cmd": ["curl", "-u", f"me:{HIDDEN}", "https://h"]}),
+        ),
     ],
 )
 def test_a_secret_that_its_place_tells_is_hidden_in(value: Any, hidden: Any) -> None:
@@ -149,6 +178,16 @@ def test_a_secret_that_its_place_tells_is_hidden_in(value: Any, hidden: Any) -> 
         "cat <<EOF\npassword\nEOF",
         ["docker", "run", "-p", "8080:80"],
         ["curl", "-u", "me"],
+        ["curl", "-HUser-Agent:x", "-XPUT", "https://u:1/"],
+        ["mysql", "-uroot", "-p", "db"],
+        ["sshpass", "-f", "file", "ssh", "-p", "22", "h"],
+        ["unzip", "-p", "f.zip", "-d", "x"],
+        ["docker", "run", "--name", "mongo", "-p", "27017:27017", "mongo"],
+        ["docker", "run", "--name", "login", "-p", "80:80", "nginx"],
+        ["find", "/var/lib/mysql", "-print"],
+        ["find", "/", "-name", "mysql", "-print"],
+        ["docker", "login", "--password-stdin", "-u", "me"],
+        ["redis-cli", "-p", "6379", "-a"],
     ],
 )
 def test_what_only_looks_like_a_pasted_secret_stays(value: Any) -> None:

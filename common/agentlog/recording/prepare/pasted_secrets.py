@@ -11,19 +11,22 @@ CODE_WORDS = r"(?:t?otp|pin|pass[-_ ]?code|(?:mfa|2fa|one[-_ ]?time|verification
 """The names of one-time passwords and PINs. Their values are secrets only if they are 4 to 10 digits."""
 SIGNATURE_WORDS = r"(?:sig|signature|hmac|q-signature|x-(?:amz|goog|oss|obs|ms)-signature)"
 """The parameters of an address that sign it."""
+_GAP = r"""(?:[ \t]+|\\*["'][ \t]*,[ \t]*\\*["'])"""
+"""What stands between an option and its value, also in the text of a list of arguments."""
 COMMANDS = {
-    "curl": r"""(?:-[A-Za-z]*[uU][ \t=]*|--(?:proxy-)?user[ \t=]+)\\*["']?[^\s:"'\\]{1,200}:""",
-    "sshpass": r"-p[ \t]*",
-    "redis-cli": r"-a[ \t]+",
-    "ldap": r"-w[ \t]+",
+    "curl": rf"""(?:-[#0-46aBfgGiIjJklLMnNOpqRsSvVZ]*[uU](?:=|{_GAP})?|--(?:proxy-)?user(?:=|{_GAP}))"""
+    r"""\\*["']?[^\s:"'\\]{1,200}:""",
+    "sshpass": rf"-v?p{_GAP}?",
+    "redis-cli": rf"(?:-a|--pass){_GAP}",
+    "ldap": rf"-[ACILMQZcntuvx]*w{_GAP}?",
     "mysql": r"-p",
     "mariadb": r"-p",
-    "mongo": r"-p[ \t]+",
-    "docker login": r"-p[ \t=]*",
-    "podman login": r"-p[ \t=]*",
-    "unzip": r"-P[ \t]*",
-    "smbclient": r"""-U[ \t]*\\*["']?[^\s%"'\\]{1,200}%""",
-    "openssl": r"-(?:passin|passout|pass|k)[ \t]+(?:pass:)?",
+    "mongo": rf"-p{_GAP}?",
+    "docker login": rf"-p(?:=|{_GAP})?",
+    "podman login": rf"-p(?:=|{_GAP})?",
+    "unzip": rf"-[CKLMXZafjlnoqtuv]*P{_GAP}?",
+    "smbclient": rf"""-U{_GAP}?\\*["']?[^\s%"'\\]{{1,200}}%""",
+    "openssl": rf"-(?:passin|passout|pass|k){_GAP}(?:pass:)?",
 }
 """The options that hold a password, by a part of the command."""
 COMMAND_WORDS = "|".join(sorted({command.split()[0] for command in COMMANDS}))
@@ -184,9 +187,52 @@ def _compile_option(option: str) -> re.Pattern[str]:
     )
 
 
-def is_command_option(command: str, flag: str, value: str) -> bool:
-    """Return whether ``value`` follows a ``flag`` of ``command`` that holds a password, in a list of arguments."""
-    return any(words in command and option.search(f" {flag} {value}") for words, option in _OPTIONS)
+_OPTIONS_IN_LISTS = [
+    (words, re.compile(rf"(?P<head>{option}).+", re.ASCII | re.DOTALL)) for words, option in COMMANDS.items()
+]
+_COMMAND = re.compile(rf"(?:{COMMAND_WORDS}|ssh|scp|sftp|rsync)[\w.-]*", re.ASCII)
+"""A command, or one that ``sshpass`` starts and that has options of its own."""
+_FOLDER = re.compile(r"(?:.*[/\\])?(?:s?bin[/\\]|\.{1,2}[/\\])", re.DOTALL)
+_MAX_COMMAND_LENGTH = 300
+_NAMING_OPTIONS = frozenset(
+    {"--name", "-name", "-iname", "--hostname", "--host", "-h", "--network", "--database", "-D"}
+)
+"""The options whose argument may be called like a command, but is none."""
 
 
-_OPTIONS = [(words, _compile_option(option)) for words, option in COMMANDS.items() if words not in ("mysql", "mariadb")]
+def follow_command(command: str, before: object, argument: str) -> str:
+    """Return the command that runs behind ``argument``, in a list of arguments.
+
+    Args:
+        command: the command up to here; empty if there is none.
+        before: what stands before ``argument``; None at the beginning.
+        argument: the next argument.
+    """
+    if len(argument) > _MAX_COMMAND_LENGTH or (isinstance(before, str) and before in _NAMING_OPTIONS):
+        return command
+    name = re.split(r"[/\\]", argument)[-1]
+    folder = argument[: len(argument) - len(name)]
+    if _COMMAND.fullmatch(name) and (before is None or not folder or _FOLDER.fullmatch(folder)):
+        return name
+    whole = f"{command.removesuffix('.exe')} {argument}"
+    return whole if whole in COMMANDS else command
+
+
+def has_option_argument(command: str, flag: str, value: str) -> bool:
+    """Return whether ``value`` is the argument of a ``flag`` of ``command`` that holds a password."""
+    head = _match_option(command, f"{flag} {value}")
+    return head is not None and len(head) > len(flag)
+
+
+def measure_option_head(command: str, argument: str) -> int:
+    """Return how long the option is that has a password attached, as in ``-pPASSWORD``; 0 if it has none."""
+    head = _match_option(command, argument)
+    return 0 if head is None else len(head)
+
+
+def _match_option(command: str, text: str) -> str | None:
+    """Return the beginning of ``text`` up to the password of an option of ``command``; None if it has none."""
+    for words, option in _OPTIONS_IN_LISTS:
+        if command.startswith(words) and (match := option.fullmatch(text)):
+            return match["head"]
+    return None

@@ -74,7 +74,7 @@ _PATTERNS = (
     (Hint.CERTAIN, _ANY_CASE, rf"identified{_SPACE}+(?:with|by|as){_SPACE}"),
     (Hint.CERTAIN, _ANY_CASE, "convertto-securestring"),
     (Hint.CERTAIN, 0, rf"(?:{COMMAND_WORDS}){_IN_TEXT}-[A-Za-z]"),
-    (Hint.CERTAIN, 0, rf'(?:{COMMAND_WORDS})",'),
+    (Hint.CERTAIN, 0, rf'(?:{COMMAND_WORDS})[A-Za-z0-9_.-]*",'),
     (Hint.CERTAIN, _ANY_CASE, rf"(?:[?&;]|u0026|%26|%3f){SIGNATURE_WORDS}(?:=|%3d)"),
     (Hint.CERTAIN, _ANY_CASE, rf"""{CODE_WORDS}(?:"|{_AFTER_NAME}){_SPACE}*[:=]{_SPACE}*(?:\\\\|\\?"|['*`])*\d{{4}}"""),
     (Hint.CERTAIN, 0, r'://(?:[^\s:/"\\]|\\.)*:(?:[^\s/?#"\\]|\\.)+@'),

@@ -2,10 +2,9 @@
 
 import re
 from functools import cache, lru_cache
-from itertools import chain
 from typing import Any
 
-from .pasted_secrets import compile_rules, is_code, is_command_option
+from .pasted_secrets import compile_rules, follow_command, has_option_argument, is_code, measure_option_head
 from .text_rules import TextRule, TextRules, find_matches
 
 REDACTED = "[redacted]"
@@ -147,11 +146,21 @@ def _redact_object(value: dict[str, Any]) -> dict[str, Any]:
 def _redact_list(value: list[Any]) -> list[Any]:
     if all(map(_is_named_pair, value)):
         return [[pair[0], _redact_member(*pair)] for pair in value]
-    command = " ".join(inner for inner in value[:3] if isinstance(inner, str))
-    return [
-        REDACTED if _is_flag_argument(before, inner, command) else redact_secrets(inner)
-        for before, inner in zip(chain([None], value), value, strict=False)
-    ]
+    redacted, command, before = list[Any](), "", None
+    for inner in value:
+        redacted.append(_redact_argument(inner, before, command) if isinstance(inner, str) else redact_secrets(inner))
+        if isinstance(inner, str):
+            command = follow_command(command, before, inner)
+        before = inner
+    return redacted
+
+
+def _redact_argument(text: str, before: Any, command: str) -> str:
+    """Return a text in a list, which may be the arguments of a command."""
+    if _is_flag_argument(before, text, command):
+        return REDACTED
+    length = measure_option_head(command, text) if command else 0
+    return text[:length] + REDACTED if length else _redact_text(text)
 
 
 def _redact_member(name: str, value: Any) -> Any:
@@ -163,13 +172,11 @@ def _is_named_pair(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
 
 
-def _is_flag_argument(flag: Any, value: Any, command: str) -> bool:
+def _is_flag_argument(flag: Any, value: str, command: str) -> bool:
     """Return whether ``value`` is the argument of a secret ``flag``, as in ``["--password", "x"]``."""
-    if not (isinstance(flag, str) and isinstance(value, str)) or value == "" or not flag.startswith("-"):
+    if not isinstance(flag, str) or not flag.startswith("-") or value == "" or value.startswith("-"):
         return False
-    return not value.startswith("-") and (
-        _FLAG_ALONE.match(flag) is not None or is_command_option(command, flag, value)
-    )
+    return _FLAG_ALONE.match(flag) is not None or (command != "" and has_option_argument(command, flag, value))
 
 
 def _is_secret(name: str, value: Any) -> bool:
