@@ -1,4 +1,4 @@
-"""Formats of counts, durations, amounts of money and long names. Pure."""
+"""Formats of counts, durations, amounts of money, long names and long texts. Pure."""
 
 MAX_NAME_CHARACTERS = 64
 """The most characters of a name in a line that says more than the name."""
@@ -10,6 +10,20 @@ def shorten_name(name: str, length: int = MAX_NAME_CHARACTERS) -> str:
         return name
     end = length // 3
     return f"{name[: length - end - 3]}...{name[-end:]}"
+
+
+def cut_text(text: str, length: int) -> str:
+    """Cut a long text whose secrets aren't hidden yet behind its last whole word, and say so.
+
+    The rules for secrets wouldn't know the beginning of one: of a password in a URL, a token or a card number.
+    """
+    if len(text) <= length:
+        return text
+    words = text[:length].rsplit(None, 1)
+    kept = words[0] if len(words) > 1 else ""
+    if words and words[-1][0].isdigit():  # a card number in groups
+        kept = kept.rstrip("0123456789 -")
+    return f"{kept} <{len(text) - len(kept):,} more characters, which are left out>".lstrip()
 
 
 def format_duration(microseconds: int) -> str:

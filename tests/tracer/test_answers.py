@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage
 
 from agentlog.adapters.anthropic import record_anthropic
 from agentlog.adapters.openai import record_openai
-from agentlog.recording.prepare.finish import FINISH_REASONS, extract_finish
+from agentlog.recording.prepare.finish import FINISH_REASONS, extract_finish, normalize_finish_reason
 from tests.model_server import CHAT, CLAUDE, RESPONSE_USAGE, name_events, script_answers
 from tests.tracing import Recording
 
@@ -381,3 +381,9 @@ def test_the_words_for_a_finish_are_their_own_words() -> None:
     assert all(
         extract_finish({"stop_reason": word}).reason == word for word in FINISH_REASONS.values() if word != "paused"
     )
+
+
+def test_a_long_finish_reason_is_cut_behind_a_whole_word() -> None:
+    assert normalize_finish_reason("blocked by policy 7") == "blocked by policy 7"
+    reason = f"{'blocked ' * 10}postgres://app:hunter2hunter2@db/prod"
+    assert normalize_finish_reason(reason) == f"{'blocked ' * 10}<38 more characters, which are left out>"

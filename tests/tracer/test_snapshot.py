@@ -24,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentlog import AgentTracer
-from agentlog.recording.prepare.snapshot import snapshot
+from agentlog.recording.prepare.snapshot import MAX_REPR, format_error, snapshot
 from tests.tracing import read_file_events, run_program
 
 
@@ -243,7 +243,7 @@ def test_a_value_that_another_thread_changes_meanwhile_harms_nobody() -> None:
     status, out, err = run_program(
         """
 import json, threading, time
-from agentlog.recording.prepare.snapshot import snapshot
+from agentlog.recording.prepare.snapshot import MAX_REPR, format_error, snapshot
 import orjson
 
 class Message:
@@ -365,6 +365,53 @@ def test_objects_that_take_long_to_read_hold_the_caller_up_for_some_seconds() ->
     found = orjson.loads(orjson.dumps(snapshot([Slow() for _ in range(1_000)])))
     assert found[0] == "slow"
     assert len(found) - 1 + read_left_out(found[-1]) == 1_000
+
+
+class Described:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "postgres://app:hunter2hunter2@db/prod",
+        "sk-Abcd1234Efgh5678Ijkl9012",
+        "4111 1111 1111 1111",
+        "4111-1111-1111-1111",
+        f"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.{'eyJzdWIiOiIxMjM0NTY3ODkwIn0' * 9}.c2lnbmF0dXJl",
+    ],
+)
+def test_no_part_of_a_secret_stays_where_a_long_repr_is_cut(secret: str, tmp_path: Path) -> None:
+    values = [Described(f"{'a word ' * 1_500}"[: MAX_REPR - n] + f" {secret} end") for n in range(2, len(secret) + 3)]
+    tracer = AgentTracer("sess_1", agent_id="agent", file=tmp_path / "x.ndjson", payloads=tmp_path / "kept")
+    tracer.track_tool_call("t", {}, lambda: values)
+    assert tracer.flush(10)
+    (kept,) = (tmp_path / "kept").rglob("*.json")
+    texts = json.loads(kept.read_text())
+    assert len(texts) == len(values)
+    for text in texts:
+        said, note = text[:-60], text[-60:]
+        assert said.startswith("a word a word")
+        assert "more characters, which are left out>" in note or note.endswith("[redacted] end")
+        assert not re.search(r"hunter|Abcd|4111|eyJ", text)
+
+
+def test_a_long_repr_keeps_its_whole_words_and_says_that_it_is_cut() -> None:
+    short, long = "w" * MAX_REPR, "number 17 " * 2_000
+    texts = orjson.loads(orjson.dumps(snapshot([Described(short), Described(long), Described(short + "x")])))
+    assert texts[0] == short
+    assert texts[1] == "number 17 " * 999 + "number <10,004 more characters, which are left out>"
+    assert texts[2] == "<10,001 more characters, which are left out>"
+
+
+def test_a_group_of_many_errors_says_how_many_are_left_out() -> None:
+    assert format_error(ExceptionGroup("g", [ValueError("a")] * 10)).endswith("ValueError: a; ValueError: a")
+    found = format_error(ExceptionGroup("g", [ValueError("a")] * 12))
+    assert found.endswith("ValueError: a; <2 more, which are left out>")
 
 
 LEAVES = st.none() | st.integers() | st.floats() | st.text() | st.binary() | st.dates()

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from ...formatting import cut_text
 from .token_usage import get_field
 
 MAX_REASON_LENGTH = 100
@@ -61,7 +62,7 @@ def normalize_finish_reason(reason: Any) -> str | None:
     """Return our word for a provider's ``reason``; None if it is no text."""
     if not isinstance(reason, str) or not reason:
         return None
-    return FINISH_REASONS.get(reason.lower(), reason[:MAX_REASON_LENGTH])
+    return FINISH_REASONS.get(reason.lower(), cut_text(reason, MAX_REASON_LENGTH))
 
 
 def extract_finish(answer: Any) -> Finish:

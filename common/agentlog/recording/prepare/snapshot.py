@@ -19,6 +19,8 @@ from uuid import uuid4
 
 import orjson
 
+from ...formatting import cut_text
+
 MAX_DEPTH = 60
 """How many levels of a value are recorded."""
 MAX_ELEMENTS = 100_000
@@ -131,7 +133,10 @@ def format_error(error: BaseException) -> str:
     try:
         text = str(error)
         if isinstance(error, BaseExceptionGroup):
-            text = f"{text}: {'; '.join(map(format_error, error.exceptions[:MAX_GROUP_ERRORS]))}"
+            texts = [*map(format_error, error.exceptions[:MAX_GROUP_ERRORS])]
+            if (left_out := len(error.exceptions) - MAX_GROUP_ERRORS) > 0:
+                texts.append(f"<{left_out:,} more, which are left out>")
+            text = f"{text}: {'; '.join(texts)}"
     except Exception:  # noqa: BLE001  the error's own code may raise anything
         text = "<its text can't be read>"
     return hide_addresses(f"{name}: {text}" if text else name)
@@ -360,7 +365,7 @@ def _find_description(kind: type) -> Conversion | None:
     if any(hasattr(kind, name) for name in _LAZY_ATTRIBUTES):
         return lambda _: f"<{kind.__qualname__}>"
     has_own_repr = getattr(kind, "__repr__", None) is not object.__repr__
-    return (lambda value: hide_addresses(repr(value)[:MAX_REPR])) if has_own_repr else None
+    return (lambda value: hide_addresses(cut_text(repr(value), MAX_REPR))) if has_own_repr else None
 
 
 def _collect_attributes(value: Any) -> dict[str, Any]:
