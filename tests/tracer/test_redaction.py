@@ -136,6 +136,10 @@ def test_a_number_that_is_a_card_number_and_a_password_in_an_address_are_hidden(
         {"first_pass": "done", "text": "two-pass: yes, the db_passenger: Ada, bypass=on"},
         {"required": ["password", "email"], "columns": [["a", "b"]], "flag": "--token-limit 5, --secretary me"},
         {"url": "http://localhost:8080/x?mail=a@example.com", "name": "key", "value": 5},
+        {
+            "rows": [["password", "email", "user"], ["Accept", "*/*"], "password", "x"],
+            "n": [["password"], ["password", None]],
+        },
         {"argv": ["app", "--password", "-v", "--token-limit", "5", "--secret"], "kind": "risk_assessment_department"},
     ],
 )
@@ -235,6 +239,23 @@ def test_secrets_are_hidden_too_where_events_cant_be_searched(monkeypatch: pytes
             {"headers": [["Authorization", SECRET], ["Accept", "*/*"]]},
             [["Authorization", "[redacted]"], ["Accept", "*/*"]],
         ),
+        (
+            {
+                "headers": [
+                    ["Cookie", SECRET],
+                    ["Accept", "<more than can be recorded>"],
+                    ["<2 more, which are left out>"],
+                ]
+            },
+            [["Cookie", "[redacted]"], ["Accept", "<more than can be recorded>"], ["<2 more, which are left out>"]],
+        ),
+        (
+            {"headers": ["a note", ["Cookie", SECRET], ["a", "b", "c"], None, ["otp", "738291"]]},
+            ["a note", ["Cookie", "[redacted]"], ["a", "b", "c"], None, ["otp", "[redacted]"]],
+        ),
+        ({"headers": [1, ["password", SECRET]]}, [1, ["password", "[redacted]"]]),
+        ({"pairs": [[TOKENS[0], 1], ["a", TOKENS[1]]]}, [["[redacted]", 1], ["a", "[redacted]"]]),
+        ({"pairs": [["--password", SECRET], ["a", "b"]]}, [["--password", "[redacted]"], ["a", "b"]]),
         ({"env": [{"name": "DB_PASSWORD", "value": SECRET}]}, [{"name": "DB_PASSWORD", "value": "[redacted]"}]),
         (
             {"found": {"Name": "/prod/db/password", "Type": "String", "Value": SECRET}},
@@ -360,6 +381,21 @@ def test_a_function_of_the_users_own_gets_each_event_and_has_the_last_word(tmp_p
     assert first["event_id"] != "changed"
     assert second["payload"] == {"redaction": "left out: redact raised ValueError"}
     assert SECRET not in (tmp_path / "x.ndjson").read_text()
+
+
+def test_headers_of_which_only_a_part_can_be_copied_are_redacted(tmp_path: Path) -> None:
+    """The copy ends within a list of headers; those before the end still hold their secrets."""
+    names = (b"cookie", b"host", b"accept", b"x", b"y")
+    requests = [{"headers": [(name, SECRET.encode()) for name in names[: 2 + n % 4]]} for n in range(5_000)]
+    tracer = AgentTracer("sess_1", agent_id="agent", file=tmp_path / "x.ndjson", payloads=tmp_path / "kept")
+    for shift in range(4):
+        tracer.track_tool_call("serve", {}, lambda shift=shift: requests[shift:])
+    assert tracer.flush(20)
+    kept = [json.loads(path.read_text()) for path in (tmp_path / "kept").rglob("*.json")]
+    assert len(kept) == 4
+    for found in kept:
+        assert ["cookie", "[redacted]"] in found[0]["headers"]
+        assert ["cookie", SECRET] not in [pair for request in found for pair in request["headers"]]
 
 
 def test_redaction_can_be_turned_off(tmp_path: Path) -> None:

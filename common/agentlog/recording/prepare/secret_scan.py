@@ -118,7 +118,7 @@ class SecretScanner:
 def _is_confirmed(hint: int, value: bytes) -> bool:
     match hint:
         case Hint.LABEL:
-            return b'"value":' in value or b'"Value":' in value or b"[[" in value
+            return b'"value":' in value or b'"Value":' in value or b"[[" in value or b',["' in value
         case Hint.CARD:
             return has_card(_CONTROL_CHARACTER.sub(b"\n", value).decode(errors="replace"))
     return True

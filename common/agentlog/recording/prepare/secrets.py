@@ -144,13 +144,15 @@ def _redact_object(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _redact_list(value: list[Any]) -> list[Any]:
-    if all(map(_is_named_pair, value)):
-        return [[pair[0], _redact_member(*pair)] for pair in value]
     redacted, command, before = list[Any](), "", None
     for inner in value:
-        redacted.append(_redact_argument(inner, before, command) if isinstance(inner, str) else redact_secrets(inner))
         if isinstance(inner, str):
+            redacted.append(_redact_argument(inner, before, command))
             command = follow_command(command, before, inner)
+        elif _is_named_pair(inner) and _is_secret(*inner):
+            redacted.append([_redact_text(inner[0]), REDACTED])
+        else:
+            redacted.append(redact_secrets(inner))
         before = inner
     return redacted
 
