@@ -23,7 +23,7 @@ from agentlog.recording.delivery.spool import SpoolQueue
 from agentlog.recording.delivery.suspects import split_at_refused
 from agentlog.recording.sinks import outbound
 from agentlog.recording.sinks.kafka_sink import KafkaSink
-from agentlog.recording.sinks.outbound import Author, OutboundEvent
+from agentlog.recording.sinks.outbound import Author, Loss, OutboundEvent, make_event, make_loss_event
 from agentlog.recording.sinks.sink import FailureKind
 from agentlog.settings.clusters import Settings
 from devkafka import create_topic, eventually
@@ -179,6 +179,23 @@ def test_events_of_a_spool_that_are_refused_are_told_and_the_others_arrive_once(
     assert all("Broker: Invalid timestamp" in payload["message"] for payload in told)
 
 
+def test_a_loss_report_that_is_refused_too_is_not_reported_again_also_if_it_comes_from_a_spool(tmp_path: Path) -> None:
+    broker = Broker({0}, 10, is_naming=True)
+    dispatcher, ledger = dispatch(broker, 0, on_outage="spool", spool_folder=tmp_path)
+    loss = Loss(3, 0, ("refused",))
+    records = [make_loss_event(Author("sess_1", "a"), "evt_0", loss, [])]
+    records.append(make_event(Author("sess_2", "a"), "evt_1", "error", {"type": "TimeoutError"}, {}, []))
+    broker.read_number = lambda record: 0
+    for record in records:
+        ledger.add_taken(record)
+    dispatcher._spools.write(records)
+    for _ in range(20):
+        dispatcher.advance(0.0)
+    assert dispatcher.is_idle
+    assert (ledger.dropped, ledger.delivered) == (2, 0)
+    assert {author.session_id: each.events for author, each in ledger.losses.items()} == {"sess_2": 1}
+
+
 def test_a_producer_that_knows_that_the_topic_is_gone_takes_no_event_and_loses_none(kafka: str) -> None:
     sink = KafkaSink(Settings({}, None).get_cluster(kafka), "never-made")
     answers: list[Any] = []
@@ -232,6 +249,7 @@ class Broker:
         self, refused: set[int], batch_count: int, *, is_naming: bool, error: FailureKind = FailureKind.RECORD_REFUSED
     ) -> None:
         self.refused, self.batch_count, self.is_naming, self.error = refused, batch_count, is_naming, error
+        self.read_number: Callable[[OutboundEvent], int] = lambda record: int(record.value)
         self.written: list[int] = []
         self._queue: deque[OutboundEvent] = deque()
 
@@ -241,9 +259,9 @@ class Broker:
 
     def poll(self, timeout_s: float) -> None:
         batch = [self._queue.popleft() for _ in range(min(self.batch_count, len(self._queue)))]
-        bad = [record for record in batch if int(record.value) in self.refused]
+        bad = [record for record in batch if self.read_number(record) in self.refused]
         if not bad:
-            self.written += [int(record.value) for record in batch]
+            self.written += [self.read_number(record) for record in batch]
         for record in batch:
             named = self.error if record in bad or len(bad) < 2 or not self.is_naming else None
             record.on_delivery((named or FailureKind.RETURNED) if bad else None, None)
@@ -281,10 +299,12 @@ class Options(RecordingOptions):
         return self.broker
 
 
-def dispatch(broker: Broker, count: int) -> tuple[Dispatcher, Ledger]:
+def dispatch(
+    broker: Broker, count: int, on_outage: Any = "raise", spool_folder: Path = Path("/none")
+) -> tuple[Dispatcher, Ledger]:
     """Hand `count` records to a dispatcher, and let it work."""
     options = Options(
-        target=Settings({}, None).get_cluster("127.0.0.1:1"), topic="t", on_outage="raise", spool_folder=Path("/none")
+        target=Settings({}, None).get_cluster("127.0.0.1:1"), topic="t", on_outage=on_outage, spool_folder=spool_folder
     )
     object.__setattr__(options, "broker", broker)
     ledger = Ledger(lambda _: None)

@@ -241,7 +241,8 @@ class Dispatcher:
         reason = f"{self.sink.where} refused them: {reason}"
         if record.is_spooled:
             self._spools.settle(record, is_refused=True)
-            self._ledger.add_loss(record.author, Loss(1, record.at_ms, (reason,)))
+            if record.tells is None:  # a refused loss report isn't repeated, because it would fare alike
+                self._ledger.add_loss(record.author, Loss(1, record.at_ms, (reason,)))
         else:
             self._ledger.count_refused(record, reason)
 

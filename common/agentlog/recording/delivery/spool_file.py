@@ -14,7 +14,7 @@ import msgspec
 from ...capture_format.capture import split_line, write_line
 from ...event.codec import decode
 from ...event.event import EPOCH, Place, Unreadable
-from ..sinks.outbound import MILLISECOND, Author, OutboundEvent
+from ..sinks.outbound import MILLISECOND, Author, OutboundEvent, read_loss
 from ..sinks.owned_file import OwnedFile
 
 CHUNK_EVENTS = 1_000
@@ -153,7 +153,9 @@ class SpoolFile:
             return None
         author = Author(decoded.event.session_id, decoded.event.agent_id)
         at = EPOCH + (place.timestamp or 0) * MILLISECOND
-        return OutboundEvent(author, value, at, list(place.headers))
+        record = OutboundEvent(author, value, at, list(place.headers))
+        record.tells = read_loss(decoded.event, record.at_ms)
+        return record
 
     def commit(self) -> int:
         """Note in the file that the events of the last chunk arrived, so that a later run skips them.

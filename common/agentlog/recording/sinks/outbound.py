@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from ...event.event import EPOCH, Headers
+from ...event.event import EPOCH, Event, Headers
 from ...formatting import format_count
 from ..prepare.snapshot import encode_event
 
@@ -14,6 +14,8 @@ HeaderList = list[tuple[str, str | bytes | None]]
 """Headers in the producer's form."""
 
 MILLISECOND = timedelta(milliseconds=1)
+LOSS_REPORT_TYPE = "events_lost"
+"""The ``type`` in the payload of an event that reports a loss."""
 OVERHEAD_BYTES = 400
 """About how many bytes an event takes in memory besides its JSON."""
 MAX_LOSS_REASONS = 3
@@ -131,7 +133,20 @@ def make_loss_event(author: Author, event_id: str, loss: Loss, headers: HeaderLi
     message = (
         f"{format_count(loss.events, 'event')} of this session, from {since} on, were lost: {'; '.join(loss.reasons)}"
     )
-    payload = {"type": "events_lost", "message": message, "lost": loss.events}
+    payload = {"type": LOSS_REPORT_TYPE, "message": message, "lost": loss.events}
     record = make_event(author, event_id, "error", payload, {}, headers)
     record.tells = loss
     return record
+
+
+def read_loss(event: Event, at_ms: int) -> Loss | None:
+    """Return the loss that ``event`` reports, if it is a loss report that was spooled. Its reasons aren't read.
+
+    Args:
+        event: the event.
+        at_ms: when it was recorded, in milliseconds since the epoch.
+    """
+    if event.event_type != "error" or event.payload.get("type") != LOSS_REPORT_TYPE:
+        return None
+    lost = event.payload.get("lost")
+    return Loss(lost if isinstance(lost, int) else 1, at_ms)
