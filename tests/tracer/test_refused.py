@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,29 @@ def test_an_event_is_settled_alone_that_has(  # noqa: PLR0917  fixtures
     assert sum(each["lost"] for each in lost) == 3
     assert all(each["message"].endswith(f"refused them: {error}") for each in lost)
     assert not any(event["event_type"] == "error" for n in range(1, 6) for event in sessions[f"sess_{n}"])
+
+
+def test_many_events_that_are_too_large_for_the_topic_are_settled_without_a_new_producer_for_each(
+    kafka: str, topic: TopicFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[int | None] = []
+    open_sink = RecordingOptions.open_sink
+
+    def count_sinks(options: RecordingOptions, batch_bytes: int | None = None) -> Any:
+        opened.append(batch_bytes)
+        return open_sink(options, batch_bytes)
+
+    monkeypatch.setattr(RecordingOptions, "open_sink", count_sinks)
+    name = topic(partitions=2, config={"max.message.bytes": "1500", "compression.type": "uncompressed"})
+    tracer = AgentTracer("sess_1", agent_id="a", cluster=kafka, topic=name)
+    for n in range(200):
+        tracer.track_tool_call("count", {"n": n}, partial(secrets.token_urlsafe, 1 if n % 5 else 2_000))
+    assert tracer.flush(60)
+    assert (tracer.stats().dropped, tracer.stats().queued) == (40, 0)
+    assert opened[-1] == 1_000
+    assert len(opened) <= 4  # one for each smaller size of a batch
+    events = [event for event in read_records(kafka, name) if event["event_type"] == "tool_call"]
+    assert list_call_numbers(events) == [n for n in range(200) if n % 5]
 
 
 def test_where_the_topic_has_the_brokers_time_no_clock_of_ours_is_wrong(
@@ -332,6 +356,16 @@ def test_whatever_is_refused_is_lost_alone_and_all_else_arrives_once(
     assert dispatcher.is_idle
     assert sorted(broker.written) == [n for n in range(count) if n not in refused]
     assert (ledger.delivered, ledger.dropped) == (count - len(refused), len(refused))
+
+
+@given(st.sets(st.integers(0, 39)))
+def test_a_record_that_is_refused_alone_holds_up_no_other_one(refused: set[int]) -> None:
+    broker = Broker(refused, 1, is_naming=True, error=FailureKind.RECORD_REFUSED_ALONE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Broker, "recall_queued", lambda _: pytest.fail("the others were recalled"))
+        _, ledger = dispatch(broker, 40)
+    assert broker.written == [n for n in range(40) if n not in refused]
+    assert (ledger.delivered, ledger.dropped) == (40 - len(refused), len(refused))
 
 
 @given(st.integers(2, 40), st.data(), st.integers(1, 12))

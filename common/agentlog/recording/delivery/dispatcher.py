@@ -9,7 +9,7 @@ from typing import Any
 from ...errors import AgentlogError
 from ...formatting import format_count
 from ..sinks.outbound import Loss, OutboundEvent
-from ..sinks.sink import FailureKind, Sink
+from ..sinks.sink import SINGLE_EVENT_BATCH_BYTES, FailureKind, Sink
 from ..sinks.standby_producer import StandbyProducer
 from ..system.native_threads import sleep
 from ..system.running_time import running_time
@@ -29,8 +29,6 @@ REFUSAL_LOG_INTERVAL_S = 10.0
 """How often refused events are logged at most, in seconds."""
 MAX_PENDING = 1_000
 """How many prepared records may wait for the sink. Then no more are prepared."""
-BATCH_BYTES = 1_000_000
-"""librdkafka's default for the largest batch, in bytes."""
 
 _log = logging.getLogger("agentlog.recording")
 
@@ -169,6 +167,10 @@ class Dispatcher:
                 self._settle_delivered(record)
                 continue
             kind = self.sink.classify_error(error)
+            if kind is FailureKind.RECORD_REFUSED_ALONE:  # all others go on their way
+                del self._in_flight[record]
+                self._settle_answered(record, self.sink.describe_error(error))
+                continue
             self._returned[record] = kind, self.sink.describe_error(error)
             has_failed |= kind is FailureKind.SINK_FAILED
         if results and results[-1][1] is None:
@@ -189,9 +191,10 @@ class Dispatcher:
         records, returned = list(self._in_flight), self._returned
         was_recalled, self._is_recalling = self._is_recalling, False
         self._in_flight, self._returned = {}, {}
-        if any(kind is FailureKind.BATCH_TOO_LARGE for kind, _ in returned.values()):
+        too_large = [record for record, (kind, _) in returned.items() if kind is FailureKind.BATCH_TOO_LARGE]
+        if too_large:
             self._suspects.appendleft(deque(records))
-            self._reduce_batch_size()
+            self._reduce_batch_size(sum(len(record.value) for record in too_large))
             return
         self._isolate_refused(records, returned)
         if was_recalled:  # the records that were recalled are missing in the producer's sequence
@@ -207,11 +210,15 @@ class Dispatcher:
             return
         record, (kind, reason) = refused[0], returned[refused[0]]
         if kind is FailureKind.RECORD_REFUSED or (self._doubted is not None and self._has_taken_since_doubt):
-            self.is_answering, self._acknowledged_at = True, running_time()  # the sink has answered, and it is well
-            self.sink.reset_failures()
-            self._settle_refused(record, reason)
+            self._settle_answered(record, reason)
         else:
             self._doubt(record)
+
+    def _settle_answered(self, record: OutboundEvent, reason: str) -> None:
+        """Settle a record that is at fault. So the sink has answered, and it is well."""
+        self.is_answering, self._acknowledged_at = True, running_time()
+        self.sink.reset_failures()
+        self._settle_refused(record, reason)
 
     def _doubt(self, record: OutboundEvent) -> None:
         """Send others, and then ``record`` again. If nothing is taken meanwhile, it is an outage."""
@@ -316,9 +323,9 @@ class Dispatcher:
         self._suspects.clear()
         self._spools.rewind()
 
-    def _reduce_batch_size(self) -> None:
-        """Send smaller batches from now on, because the topic refused one as too large."""
-        self._batch_bytes = (self._batch_bytes or BATCH_BYTES) // 10
+    def _reduce_batch_size(self, refused_bytes: int) -> None:
+        """Send smaller batches from now on, because the topic refused some of ``refused_bytes`` bytes as too large."""
+        self._batch_bytes = max(min(self._batch_bytes or refused_bytes, refused_bytes) // 10, SINGLE_EVENT_BATCH_BYTES)
         _log.warning("%s refused a batch as too large; it gets smaller ones now", self.sink.where)
         self._standby.reset()
         self._reconnect(running_time())

@@ -9,7 +9,7 @@ from ...errors import AgentlogError, KafkaRefused, TopicNotFound
 from ...log.client import ClientErrors, KafkaException, LibrdkafkaError, Producer, create_client, is_disconnected
 from ...settings.clusters import Cluster
 from .outbound import OutboundEvent
-from .sink import FailureKind
+from .sink import SINGLE_EVENT_BATCH_BYTES, FailureKind
 
 PROBE_TIMEOUT_S = 0.5
 """How long a probe waits for the cluster's answer, in seconds."""
@@ -40,6 +40,13 @@ GUARANTEED_PROPERTIES = {
 }
 """Properties that the promise of delivery needs. The user can't change them."""
 
+SINGLE_EVENT_PROPERTIES = {
+    "batch.num.messages": "1",
+    # librdkafka sends the event behind a refused one too early, and so again after this wait. Its default is 0.1 s.
+    "retry.backoff.ms": "10",
+}
+"""Properties of a producer whose batches hold one event each."""
+
 RECORD_ERRORS = frozenset(
     {LibrdkafkaError.INVALID_TIMESTAMP, LibrdkafkaError.INVALID_RECORD, LibrdkafkaError.INVALID_MSG}
 )
@@ -67,8 +74,6 @@ whose codes are below ``UNKNOWN``. What another error of the broker means is fou
 
 ANY_PARTITION = -1
 """Lets the partitioner choose."""
-SINGLE_EVENT_BATCH_BYTES = 1_000
-"""A batch of at most this size holds one event, or is small enough for any topic."""
 
 
 class KafkaSink:
@@ -93,6 +98,8 @@ class KafkaSink:
         if batch_bytes is not None:
             properties["batch.size"] = str(batch_bytes)
         self._has_single_event_batches = batch_bytes is not None and batch_bytes <= SINGLE_EVENT_BATCH_BYTES
+        if self._has_single_event_batches:
+            properties |= SINGLE_EVENT_PROPERTIES
         self._producer: Producer = create_client(Producer, cluster, properties, self._client_errors)
         self._refusal: AgentlogError | None = None
         self.is_closed = self.is_broken = False
@@ -165,9 +172,11 @@ class KafkaSink:
         """Return what librdkafka's error about a record means."""
         if error.code() in RETURN_ERRORS:
             return FailureKind.RETURNED
-        if error.code() in SIZE_ERRORS and not self._has_single_event_batches:
+        if error.code() in SIZE_ERRORS | RECORD_ERRORS and self._has_single_event_batches:
+            return FailureKind.RECORD_REFUSED_ALONE
+        if error.code() in SIZE_ERRORS:
             return FailureKind.BATCH_TOO_LARGE
-        if error.code() in SIZE_ERRORS | RECORD_ERRORS:
+        if error.code() in RECORD_ERRORS:
             return FailureKind.RECORD_REFUSED
         self._refusal = self._explain_refusal(error)
         is_outage = error.code() in OUTAGE_ERRORS or error.code() < LibrdkafkaError.UNKNOWN

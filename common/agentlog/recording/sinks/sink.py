@@ -6,11 +6,15 @@ from typing import Any, Protocol
 from ...errors import AgentlogError
 from .outbound import OutboundEvent
 
+SINGLE_EVENT_BATCH_BYTES = 1_000
+"""The smallest limit for a batch, in bytes. Then each batch holds one event only."""
+
 
 class FailureKind(Enum):
     """The reason why a record wasn't delivered."""
 
     RECORD_REFUSED = "the sink will never take this record, or another one of its batch"
+    RECORD_REFUSED_ALONE = "the sink will never take this record, which was alone in its batch"
     UNEXPLAINED = "the sink refused this record, or its batch, and the error doesn't say whether the record is at fault"
     BATCH_TOO_LARGE = "the sink will never take this record in a batch of this size"
     SINK_FAILED = "the sink takes no records now: a fault of the topic, of our rights or of the producer"
