@@ -1,9 +1,12 @@
 """Helpers that read recorded events from topics and files, and that run programs which record."""
 
 import os
+import resource
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -118,3 +121,14 @@ def run_program(text: str, *arguments: str, **variables: str) -> tuple[int, str,
     process = start_program(text, *arguments, **variables)
     out, err = process.communicate(timeout=60)
     return process.returncode, out, err
+
+
+@contextmanager
+def full_disk(bytes_left: int) -> Iterator[None]:
+    """Limit the size of this process's files to `bytes_left` bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

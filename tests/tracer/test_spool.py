@@ -1,9 +1,6 @@
 """The spool files: who owns them, and how they survive a full disk and half a line."""
 
 import fcntl
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +13,7 @@ from agentlog.recording.delivery.options import RecordingOptions
 from agentlog.recording.delivery.spool import SpoolQueue
 from agentlog.recording.sinks.outbound import MILLISECOND, Author, Loss, OutboundEvent
 from agentlog.settings.clusters import Settings
-from tests.tracing import read_file_events
+from tests.tracing import full_disk, read_file_events
 
 WHEN = datetime(2026, 1, 15, 14, 0, tzinfo=UTC)
 CLUSTER = Settings({}, None).get_cluster("127.0.0.1:9092")
@@ -44,17 +41,6 @@ def ids(path: Path) -> list[str]:
 
 def accounts() -> Ledger:
     return Ledger(lambda _: None)
-
-
-@contextmanager
-def full_disk(bytes_left: int) -> Iterator[None]:
-    """Limit the size of this process's files to `bytes_left` bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_what_a_full_disk_has_no_room_for_is_counted_as_lost_and_the_rest_stays_whole(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import copy
 import dataclasses
+import errno
 import functools
 import gc
 import inspect
+import os
 import pickle
 import threading
 from collections.abc import Generator, Iterator
@@ -23,10 +25,12 @@ from agentlog import AgentTracer, Price, SettingsError, carry
 from agentlog.capture_format.capture import decode_session_line, split_line
 from agentlog.errors import UsageError
 from agentlog.event.event import Place
+from agentlog.recording.sinks.file_sink import FileSink
+from agentlog.recording.sinks.outbound import Author, OutboundEvent, make_event
 from agentlog.session.timeline import build_timeline
 from devkafka import eventually
 from tests.running import run
-from tests.tracing import read_file_events
+from tests.tracing import full_disk, read_file_events
 
 
 class Recorded:
@@ -749,6 +753,56 @@ def test_a_capture_file_that_ends_in_half_a_line_is_gone_on_with_on_the_next(tmp
     cut, whole = path.read_bytes().splitlines()
     assert cut == b'{"event_id": "evt_to'
     assert orjson.loads(split_line(whole, Place(None, -1, 0))[0])["payload"] == {"text": "please"}
+
+
+def capture_records(*numbers: int) -> list[OutboundEvent]:
+    records = [make_event(Author("sess_1", "a"), f"evt_{n}", "note", {"text": "x" * 500}, {}, []) for n in numbers]
+    for record in records:
+        record.answers = []
+    return records
+
+
+def write_to(sink: FileSink, records: list[OutboundEvent]) -> list[bool]:
+    """Return for each record whether the sink says that the file has it."""
+    for record in records:
+        sink.send(record)
+    sink.poll(0)
+    return [record.answers[-1][1] is None for record in records]
+
+
+def test_a_full_disk_leaves_whole_lines_in_a_capture_file_each_once(tmp_path: Path) -> None:
+    path = tmp_path / "run.ndjson"
+    sink, records = FileSink(path), capture_records(1, 2, 3, 4)
+    with full_disk(1_800):
+        assert write_to(sink, records) == [True, True, False, False]
+        assert [event["event_id"] for event in read_file_events(path)] == ["evt_1", "evt_2"]
+        assert write_to(sink, records[2:]) == [False, False]
+    assert write_to(sink, records[2:]) == [True, True]
+    assert [event["event_id"] for event in read_file_events(path)] == ["evt_1", "evt_2", "evt_3", "evt_4"]
+    assert [orjson.loads(line)["_record"]["offset"] for line in path.read_bytes().splitlines()] == [1, 2, 3, 4]
+
+
+def test_a_full_disk_takes_nothing_from_another_process_that_writes_to_the_capture_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, write = tmp_path / "run.ndjson", os.write
+
+    def write_a_part(descriptor: int, content: bytes) -> int:
+        if path.stat().st_size:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = write(descriptor, content[:1_000])
+        with path.open("ab") as others:
+            others.write(b"theirs\n")
+        return written
+
+    sink, records = FileSink(path), capture_records(1, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", write_a_part)
+        assert write_to(sink, records) == [True, False]
+    assert write_to(sink, records[1:]) == [True]
+    lines = path.read_bytes().splitlines()
+    assert lines[1].endswith(b"theirs")
+    assert [orjson.loads(lines[n])["event_id"] for n in (0, -1)] == ["evt_1", "evt_2"]
 
 
 def test_several_that_record_to_one_capture_file_number_its_lines_one_after_the_other(tmp_path: Path) -> None:

@@ -53,30 +53,53 @@ class FileSink:
         if not self._waiting:
             return
         records, self._waiting = self._waiting, []
+        self._error, whole_count = None, 0
         try:
             try:
-                self._append(records)
+                whole_count = self._append(records)
             except OSError:
                 if not self._file.is_lost:
                     raise
-                self._append(records)  # opens the file again
-            self._error = None
+                whole_count = self._append(records)  # opens the file again
         except OSError as error:
             self._error = error
-        self._has_torn_line = self._error is not None
-        for record in records:
-            record.on_delivery(self._error, None)
+        for number, record in enumerate(records):
+            record.on_delivery(None if number < whole_count else self._error, None)
 
-    def _append(self, records: list[OutboundEvent]) -> None:
+    def _append(self, records: list[OutboundEvent]) -> int:
+        """Append ``records``. Return how many are in the file: fewer than all if the disk is full."""
         self._update_line_count()
-        first = self._line_count + 1 + self._has_torn_line
+        was_torn = self._has_torn_line
+        first = self._line_count + 1 + was_torn
         places = (Place(None, -1, first + n, r.at_ms, r.capture_headers) for n, r in enumerate(records))
-        content = b"\n" * self._has_torn_line  # ends a line that a full disk or a killed run cut off
+        content = b"\n" * was_torn  # ends a line that a full disk or a killed run cut off
         content += b"".join(write_line(r.value, place) for r, place in zip(records, places, strict=True))
-        while content:
-            self._file.check()
-            content = content[os.write(self._file.descriptor, content) :]
-        self._file.check()  # closed meanwhile, it may have been another file's when we wrote
+        begin, written_bytes = self._end_offset, 0
+        try:
+            while written_bytes < len(content):
+                self._file.check()
+                written_bytes += os.write(self._file.descriptor, content[written_bytes:])
+            self._file.check()  # closed meanwhile, it may have been another file's when we wrote
+        except OSError as error:
+            if self._file.is_lost:
+                raise
+            self._error = error
+        whole_bytes = content.rfind(b"\n", 0, written_bytes) + 1
+        if written_bytes:
+            self._has_torn_line = whole_bytes < written_bytes and not self._cut_back(
+                begin + whole_bytes, begin + written_bytes
+            )
+        return max(0, content.count(b"\n", 0, whole_bytes) - was_torn)
+
+    def _cut_back(self, size: int, expected_size: int) -> bool:
+        """Cut off a torn line. Return False if another process has appended to the file meanwhile."""
+        try:
+            is_last = os.fstat(self._file.descriptor).st_size == expected_size
+            if is_last:
+                os.ftruncate(self._file.descriptor, size)
+        except OSError:
+            return False
+        return is_last
 
     def _update_line_count(self) -> None:
         """Count the lines added since the last count. Other processes may write to the file, empty it or replace it."""
