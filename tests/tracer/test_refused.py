@@ -180,7 +180,7 @@ def test_events_of_a_spool_that_are_refused_are_told_and_the_others_arrive_once(
         value = orjson.dumps(event | {"timestamp": now.isoformat(), "payload": {"input": {"n": n}}})
         at = now + timedelta(hours=2 * (n % 1_000 == 300))
         records.append(OutboundEvent(Author(f"sess_{n % 6}", "a"), value, at, []))
-        ledger.add_taken(records[-1])
+        ledger.add_taken(records[-1:])
     spools.write(records)
     spools.release()
     with caplog.at_level(logging.WARNING, "agentlog"):
@@ -211,7 +211,7 @@ def test_a_loss_report_that_is_refused_too_is_not_reported_again_also_if_it_come
     records.append(make_event(Author("sess_2", "a"), "evt_1", "error", {"type": "TimeoutError"}, {}, []))
     broker.read_number = lambda record: 0
     for record in records:
-        ledger.add_taken(record)
+        ledger.add_taken([record])
     dispatcher._spools.write(records)
     for _ in range(20):
         dispatcher.advance(0.0)
@@ -335,8 +335,8 @@ def dispatch(
     dispatcher = Dispatcher(options, options.open_sink(), ledger, SpoolQueue(options, ledger, "p"))
     for n in range(count):
         record = OutboundEvent(Author("sess_1", "a"), b"%d" % n, datetime(2026, 1, 15, tzinfo=UTC), [])
-        ledger.add_taken(record)
-        dispatcher.add(record)
+        ledger.add_taken([record])
+        dispatcher.add([record])
     for _ in range(20 * count):
         dispatcher.advance(0.0)
     return dispatcher, ledger

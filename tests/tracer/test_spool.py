@@ -31,7 +31,7 @@ def records(ledger: Ledger, *numbers: int) -> list[OutboundEvent]:
         found.append(
             OutboundEvent(Author("sess_1", "agent"), value, WHEN + n * MILLISECOND, [("agentlog.process", b"p")])
         )
-        ledger.add_taken(found[-1])
+        ledger.add_taken(found[-1:])
     return found
 
 

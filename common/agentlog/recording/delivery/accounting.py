@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..sinks.outbound import Author, Loss, OutboundEvent
@@ -82,17 +82,28 @@ class Ledger:
         self._settled_bytes = 0
         self._last_progress_at = running_time()
 
-    def add_taken(self, record: OutboundEvent) -> None:
-        """Number a record that came out of the queue. It isn't shortened yet."""
-        self.taken_count += 1
-        record.number = self.taken_count
-        self._unsettled[record.number] = record
-        self.largest = max(self.largest, len(record.value))
+    def add_taken(self, records: Sequence[OutboundEvent]) -> None:
+        """Number the records that came out of the queue. They aren't shortened yet."""
+        unsettled, number, largest = self._unsettled, self.taken_count, self.largest
+        for record in records:
+            number += 1
+            record.number = number
+            unsettled[number] = record
+            if len(record.value) > largest:
+                largest = len(record.value)
+        self.taken_count, self.largest = number, largest
 
-    def count_delivered(self, record: OutboundEvent) -> None:
-        """Count a delivered record."""
-        self.delivered += 1
-        self._settle(record)
+    def count_delivered(self, records: Sequence[OutboundEvent]) -> None:
+        """Count delivered records."""
+        unsettled = self._unsettled
+        stored_bytes = settled_bytes = 0
+        for record in records:
+            del unsettled[record.number]
+            stored_bytes += len(record.value)
+            settled_bytes += record.size
+        self.delivered += len(records)
+        self.bytes += stored_bytes
+        self._settled_bytes += settled_bytes
 
     def count_spooled(self, record: OutboundEvent) -> None:
         """Count a record that is safe in the spool."""

@@ -88,12 +88,12 @@ class Dispatcher:
         """Whether no record waits to be sent or acknowledged."""
         return not self._pending and not self._suspects and not self._in_flight and self._spools.is_empty
 
-    def add(self, record: OutboundEvent) -> None:
-        """Add a record behind all others."""
+    def add(self, records: list[OutboundEvent]) -> None:
+        """Add records behind all others."""
         if self._spools.own_file is not None:
-            self._spools.write([record])
+            self._spools.write(records)
         else:
-            self._pending.append(record)
+            self._pending.extend(records)
 
     def advance(self, timeout_s: float) -> None:
         """Hand records to the sink, and collect results for at most ``timeout_s`` seconds."""
@@ -139,32 +139,32 @@ class Dispatcher:
                 self._suspects.popleft()
 
     def _send_all(self, records: deque[OutboundEvent]) -> None:
-        while records and self._send(records[0]):
+        """Hand records to the sink until it takes no more."""
+        send, answers, in_flight, now = self.sink.send, self._results, self._in_flight, running_time()
+        while records:
+            record = records[0]
+            record.answers = answers
+            try:
+                if not send(record):
+                    return
+            except ValueError as error:
+                self._settle_refused(record, str(error))
+            else:
+                record.handed_at = now
+                in_flight[record] = None
             records.popleft()
-
-    def _send(self, record: OutboundEvent) -> bool:
-        record.answers = self._results
-        try:
-            is_sent = self.sink.send(record)
-        except ValueError as error:
-            self._settle_refused(record, str(error))
-            return True
-        if is_sent:
-            record.handed_at = running_time()
-            self._in_flight[record] = None
-        return is_sent
 
     def _receive_results(self) -> bool:
         """Settle the records that have a result. Return whether the sink takes no more records."""
         has_failed = False
-        results = self._results[:]
+        results, in_flight, delivered = self._results[:], self._in_flight, list[OutboundEvent]()
         del self._results[: len(results)]
         for record, error in results:
-            if record not in self._in_flight:  # an answer to an earlier producer
+            if record not in in_flight:  # an answer to an earlier producer
                 continue
             if error is None:
-                del self._in_flight[record]
-                self._settle_delivered(record)
+                del in_flight[record]
+                delivered.append(record)
                 continue
             kind = self.sink.classify_error(error)
             if kind is FailureKind.RECORD_REFUSED_ALONE:  # all others go on their way
@@ -173,6 +173,8 @@ class Dispatcher:
                 continue
             self._returned[record] = kind, self.sink.describe_error(error)
             has_failed |= kind is FailureKind.SINK_FAILED
+        if delivered:
+            self._settle_delivered(delivered)
         if results and results[-1][1] is None:
             self.is_answering, self._acknowledged_at, self._refused_since = True, running_time(), None
             self._standby.reset()
@@ -230,13 +232,16 @@ class Dispatcher:
         if is_outage:
             self._begin_outage()
 
-    def _settle_delivered(self, record: OutboundEvent) -> None:
-        self._forget_doubt(record)
+    def _settle_delivered(self, records: list[OutboundEvent]) -> None:
+        if self._doubted is not None and self._doubted in records:
+            self._doubted = None
         self._has_taken_since_doubt = True
-        if record.is_spooled:
-            self._spools.settle(record)
-        else:
-            self._ledger.count_delivered(record)
+        if not self._spools.is_empty:
+            for record in records:
+                if record.is_spooled:
+                    self._spools.settle(record)
+            records = [record for record in records if not record.is_spooled]
+        self._ledger.count_delivered(records)
 
     def _forget_doubt(self, record: OutboundEvent) -> None:
         if record is self._doubted:

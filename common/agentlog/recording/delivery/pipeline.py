@@ -1,7 +1,7 @@
 """The preparation of queued events for sending: they are redacted, then shrunk."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 
 from ...event.event import MAX_EVENT_BYTES
@@ -41,22 +41,28 @@ class EventPreparer:
         """Whether records wait for the store."""
         return bool(self._waiting)
 
-    def prepare(self, records: Sequence[OutboundEvent]) -> Iterator[OutboundEvent]:
-        """Yield the records that may be sent now. The others wait for the store."""
+    def prepare(self, records: list[OutboundEvent]) -> list[OutboundEvent]:
+        """Return the records that may be sent now. The others wait for the store."""
         now = running_time()
         values = self._redactor.redact_events([record.value for record in records])
         for record, value in zip(records, values, strict=True):
             record.value, record.since = value, now
-            self._ledger.add_taken(record)
-            shrunk = self._shrinker.shrink(value) if len(value) > MAX_EVENT_BYTES else None
-            if isinstance(shrunk, ShrunkEvent):
-                self._apply_shrunk(record, shrunk)
-                shrunk = None
-            session = record.author.session_id
-            if shrunk is not None or session in self._waiting:
-                self._waiting.setdefault(session, deque()).append((record, shrunk))
-            else:
-                yield record
+        self._ledger.add_taken(records)
+        if not self._waiting and max(map(len, values), default=0) <= MAX_EVENT_BYTES:
+            return records
+        return [record for record in records if not self._must_wait(record)]
+
+    def _must_wait(self, record: OutboundEvent) -> bool:
+        """Shrink a large record. Return whether the store must answer first, for it or for another of its session."""
+        shrunk = self._shrinker.shrink(record.value) if len(record.value) > MAX_EVENT_BYTES else None
+        if isinstance(shrunk, ShrunkEvent):
+            self._apply_shrunk(record, shrunk)
+            shrunk = None
+        session = record.author.session_id
+        if shrunk is None and session not in self._waiting:
+            return False
+        self._waiting.setdefault(session, deque()).append((record, shrunk))
+        return True
 
     def _apply_shrunk(self, record: OutboundEvent, shrunk: ShrunkEvent) -> None:
         record.value = shrunk.value

@@ -127,19 +127,24 @@ class Sender:
 
     def _prepare_slice_if_needed(self) -> None:
         """Prepare a slice of the queue, unless enough records are ready."""
-        for record in self._preparer.release_stored():
-            self._dispatcher.add(record)
+        self._add_stored()
         if not self._dispatcher.is_full:
             self._prepare_slice()
+
+    def _add_stored(self) -> None:
+        """Hand on the records whose large values have been stored."""
+        if stored := list(self._preparer.release_stored()):
+            self._dispatcher.add(stored)
 
     def _prepare_slice(self) -> None:
         """Prepare a slice of the queue."""
         queue, records, size = self._event_queue.queue, list[OutboundEvent](), 0
         while queue and len(records) < SLICE_EVENTS and size < SLICE_BYTES:
-            records.append(queue.popleft())
-            size += records[-1].size
-        for record in self._preparer.prepare(records):
-            self._dispatcher.add(record)
+            record = queue.popleft()
+            records.append(record)
+            size += record.size
+        if records:
+            self._dispatcher.add(self._preparer.prepare(records))
 
     def _announce_long_calls(self) -> None:
         open_calls, now = self._event_queue.open_calls, time.perf_counter_ns()
@@ -263,8 +268,7 @@ class Sender:
         self._dispatcher.give_up(str(self._failure_at_give_up))
 
     def _prepare_all(self) -> None:
-        for record in self._preparer.release_stored():
-            self._dispatcher.add(record)
+        self._add_stored()
         while self._event_queue.queue:
             self._prepare_slice()
         self._preparer.give_up()
