@@ -6,6 +6,8 @@ from contextlib import suppress
 from contextvars import ContextVar, Token, copy_context
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+import msgspec
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -27,7 +29,7 @@ class EnclosingCall(Protocol):
         ...
 
 
-class Scope:
+class Scope(msgspec.Struct, eq=False):
     """A stretch of code in which one recorder's events have the same parent.
 
     Attributes:
@@ -38,12 +40,11 @@ class Scope:
         is_block: whether it ends with a ``with`` block. A loose scope stays until the next event replaces it.
     """
 
-    __slots__ = ("call", "cause", "is_block", "outer", "owner")
-
-    def __init__(
-        self, owner: object, cause: str | None, call: EnclosingCall | None, outer: "Scope | None", is_block: bool
-    ) -> None:
-        self.owner, self.cause, self.call, self.outer, self.is_block = owner, cause, call, outer, is_block
+    owner: object
+    cause: str | None
+    call: EnclosingCall | None
+    outer: "Scope | None"
+    is_block: bool
 
 
 _current: ContextVar[Scope | None] = ContextVar("agentlog_scope", default=None)
