@@ -48,6 +48,7 @@ class Delivery(EventQueue):
     def __init__(self, options: RecordingOptions, on_first_event: Callable[[], None]) -> None:
         super().__init__(options)
         self._on_first_event = on_first_event
+        self._queue_limit = options.queue_bytes
         self._sink: Sink | None = self._open_first_sink()
         if options.payload_store is not None:
             open_store(options.payload_store)
@@ -101,7 +102,8 @@ class Delivery(EventQueue):
         sender = self._sender
         if sender is None or not sender.worker.has_thread:
             sender = self._start_sender()
-        if self.has_room(record.size) or self._wait_for_room(sender, record):
+        has_room = self.queued_bytes + record.size <= self._queue_limit  # the rest of ``has_room``, for each event
+        if has_room or self.has_room(record.size) or self._wait_for_room(sender, record):
             self.append(record)
             if sender.is_asleep:
                 sender.wake()

@@ -47,6 +47,7 @@ TOO_MUCH = "<more than can be recorded>"
 _ADDRESS = re.compile(r"(?: at 0x[0-9a-fA-F]{6,16}|(?<=cancel scope) [0-9a-f]{6,16})\b")
 _SCALAR_TYPES = frozenset({str, int, float, bool, type(None)})
 _to_json: Callable[..., bytes] = orjson.dumps
+_UTC_Z = orjson.OPT_UTC_Z
 _PLACEHOLDER = uuid4().hex
 _TOO_MUCH_JSON = orjson.dumps(TOO_MUCH)
 _PLACEHOLDER_JSON = orjson.dumps(_PLACEHOLDER)
@@ -61,20 +62,24 @@ def snapshot(value: Any) -> Any:
     """Return a copy of ``value``: JSON to be embedded, or the value itself if it is a text, number, bool or None."""
     if type(value) in _SCALAR_TYPES:
         return value
-    objects: list[Any] = []
     try:
-        text = orjson.dumps(value, objects.append, orjson.OPT_UTC_Z)
-    except Exception:  # noqa: BLE001  a value's own code may raise anything
-        return orjson.Fragment(_encode(value))
-    return orjson.Fragment(_encode(value) if objects else text)
+        text = _to_json(value, None, _UTC_Z)
+    except Exception:  # noqa: BLE001  a part of it has no JSON form, or its code raised
+        text = _encode(value)
+    return orjson.Fragment(text)
 
 
 def encode_event(event: Mapping[str, Any]) -> bytes:
     """Return ``event`` as JSON. Values of payload and context that JSON can't hold are replaced one by one."""
-    objects: list[Any] = []
     try:
-        text = orjson.dumps(event, objects.append, orjson.OPT_UTC_Z)
-        return _encode_strictly(event) if objects else text
+        return _to_json(event, None, _UTC_Z)
+    except Exception:  # noqa: BLE001  a part of it has no JSON form, or its code raised
+        return _encode_event_parts(event)
+
+
+def _encode_event_parts(event: Mapping[str, Any]) -> bytes:
+    try:
+        return _encode_strictly(event)
     except Exception:  # noqa: BLE001  a value's own code may raise anything
         contents = {part: dict(event[part]) for part in ("payload", "context")}
         parts = {part: {name: snapshot(value) for name, value in fields.items()} for part, fields in contents.items()}
