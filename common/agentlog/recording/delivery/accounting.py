@@ -84,14 +84,11 @@ class Ledger:
 
     def add_taken(self, records: Sequence[OutboundEvent]) -> None:
         """Number the records that came out of the queue. They aren't shortened yet."""
-        unsettled, number, largest = self._unsettled, self.taken_count, self.largest
-        for record in records:
-            number += 1
+        for number, record in enumerate(records, self.taken_count + 1):
             record.number = number
-            unsettled[number] = record
-            if len(record.value) > largest:
-                largest = len(record.value)
-        self.taken_count, self.largest = number, largest
+            self._unsettled[number] = record
+        self.taken_count += len(records)
+        self.largest = max([self.largest, *(len(record.value) for record in records)])
 
     def count_delivered(self, records: Sequence[OutboundEvent]) -> None:
         """Count delivered records."""
