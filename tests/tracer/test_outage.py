@@ -11,12 +11,13 @@ import pytest
 
 from agentlog import AgentTracer, KafkaUnavailable
 from agentlog.errors import SettingsError
-from agentlog.recording.delivery import delivery, dispatcher
+from agentlog.recording.delivery import dispatcher
 from agentlog.recording.delivery.options import RecordingOptions
+from agentlog.recording.delivery.worker import Worker
 from agentlog.recording.sinks.kafka_sink import KafkaSink
 from agentlog.recording.sinks.sink import Sink
 from agentlog.recording.sinks.standby_producer import StandbyProducer
-from agentlog.recording.system.running_time import wait_while_running
+from agentlog.recording.system.wakeup import Wakeup
 from agentlog.settings.clusters import Settings
 from devkafka import KafkaCluster, create_topic, eventually
 from tests.conftest import TopicFactory
@@ -122,17 +123,18 @@ def test_twenty_tracers_that_share_a_queue_wait_once_for_all_in_an_outage(
     common: dict[str, Any] = {"agent_id": "a", "cluster": fragile_kafka.bootstrap, "topic": name}
     tracers = [AgentTracer(f"sess_{n}", outage_s=1.0, exit_s=1.5, **common) for n in range(20)]
     waits: list[float] = []
+    wait_for = Worker.wait_for
 
-    def wait(wait_for: Callable[[float], bool], timeout_s: float) -> bool:
+    def note_wait(worker: Worker, wakeup: Wakeup, timeout_s: float) -> bool:
         waits.append(timeout_s)
-        return wait_while_running(wait_for, timeout_s)
+        return wait_for(worker, wakeup, timeout_s)
 
     def close_all() -> None:
         for tracer in tracers:
             with pytest.raises(KafkaUnavailable, match="20 events are not delivered yet"):
                 tracer.close()
 
-    monkeypatch.setattr(delivery, "wait_while_running", wait)
+    monkeypatch.setattr(Worker, "wait_for", note_wait)
     broker.kill()
     for tracer in tracers:
         tracer.user_message("hello")

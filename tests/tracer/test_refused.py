@@ -249,7 +249,7 @@ def test_events_wait_for_a_topic_that_was_deleted_while_they_were_sent(kafka: st
             tracer.user_message("more")
         return bool(get_error(tracer, TopicNotFound))
 
-    eventually(is_told, timeout=60)
+    eventually(is_told, timeout=150)  # librdkafka believes in the topic for 30 s, and longer on a busy machine
     assert tracer.stats().dropped == 0
     create_topic(kafka, name)
     assert tracer.flush(60)
