@@ -138,7 +138,7 @@ def test_many_events_that_are_too_large_for_the_topic_are_settled_without_a_new_
     assert (tracer.stats().dropped, tracer.stats().queued) == (40, 0)
     assert opened[-1] == 1_000
     assert len(opened) <= 4  # one for each smaller size of a batch
-    events = [event for event in read_records(kafka, name) if event["event_type"] == "tool_call"]
+    events = group_by_session(read_records(kafka, name))["sess_1"]
     assert list_call_numbers(events) == [n for n in range(200) if n % 5]
 
 
