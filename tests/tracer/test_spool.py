@@ -93,6 +93,20 @@ def test_a_loss_that_could_not_be_told_is_told_again_with_what_was_lost_since() 
     assert ledger.dropped == 4
 
 
+def test_the_counts_have_their_sum_also_while_events_are_settled() -> None:
+    ledger = accounts()
+    (first,) = records(ledger, 1)
+
+    def record_and_settle_another() -> int:
+        (second,) = records(ledger, 2)
+        ledger.count_delivered(first)
+        ledger.count_delivered(second)
+        return 2
+
+    stats = ledger.stats(record_and_settle_another, None)
+    assert stats.recorded == stats.delivered + stats.queued + stats.spooled + stats.dropped == 2
+
+
 def test_half_a_line_that_a_killed_process_left_is_counted_apart_and_the_rest_is_sent(tmp_path: Path) -> None:
     ledger = accounts()
     killed = SpoolQueue(options(tmp_path), ledger, "host-1-aa")

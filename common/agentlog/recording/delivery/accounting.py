@@ -179,21 +179,24 @@ class Ledger:
             return True
         return oldest is None or running_time() - max(self._last_progress_at, oldest.since) < STALLED_AFTER_S
 
-    def stats(self, recorded: int, oldest_ms: int | None) -> Stats:
-        """Return the counts.
+    def stats(self, count_recorded: Callable[[], int], oldest_ms: int | None) -> Stats:
+        """Return the counts. The sender's thread may settle events meanwhile, and other threads record.
 
         Args:
-            recorded: how many events were recorded.
+            count_recorded: returns how many events were recorded.
             oldest_ms: when the oldest event in memory was recorded, in milliseconds since the epoch.
         """
-        settled_count = self.delivered + self.dropped + self.spooled
+        # In the order that an event takes, backwards. So none is counted twice, and the rest of the sum is queued.
+        delivered, dropped = self.delivered, self.dropped
+        spooled = self.spooled
+        recorded = count_recorded()
         age = 0.0 if oldest_ms is None else max(0.0, time.time() - oldest_ms / 1000)
         return Stats(
             recorded=recorded,
-            delivered=self.delivered,
-            queued=max(0, recorded - settled_count),
-            spooled=self.spooled,
-            dropped=self.dropped,
+            delivered=delivered,
+            queued=recorded - delivered - dropped - spooled,
+            spooled=spooled,
+            dropped=dropped,
             resent=self.resent,
             shortened=self.shortened,
             bytes=self.bytes,

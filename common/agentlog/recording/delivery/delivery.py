@@ -264,4 +264,4 @@ class Delivery(EventQueue):
         sender = self._sender
         if sender is None:
             return Stats()
-        return sender.stats(self.queued_count + self.refused_count)
+        return sender.stats()

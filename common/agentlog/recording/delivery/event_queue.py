@@ -74,6 +74,11 @@ class EventQueue:
         with self.lock:
             self.refused_count += 1
 
+    @property
+    def recorded_count(self) -> int:
+        """How many events were recorded."""
+        return self.queued_count + self.refused_count
+
     def release_bytes(self, size: int) -> None:
         """Subtract ``size`` bytes of settled events, and wake callers if there is enough room."""
         with self.lock:

@@ -286,10 +286,10 @@ class Sender:
         """The number of the outage that was declared and lasts. None without one."""
         return None if self._dispatcher.failure is None else self._dispatcher.outage_count
 
-    def stats(self, recorded: int) -> Stats:
-        """Return the counts, when ``recorded`` events were recorded in all."""
+    def stats(self) -> Stats:
+        """Return the counts."""
         queue = self._event_queue.queue
         oldest = self.ledger.get_oldest_ms()
         if oldest is None and queue:
             oldest = queue[0].at_ms
-        return self.ledger.stats(recorded, oldest)
+        return self.ledger.stats(lambda: self._event_queue.recorded_count, oldest)
