@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import orjson
 from confluent_kafka import Consumer, TopicPartition
 
-from agentlog import AgentTracer, KafkaError
+from agentlog import AgentTracer
 from agentlog.capture_format.capture import split_line
+from agentlog.errors import AgentlogError
 from agentlog.event.event import Place
 from devkafka.client import SILENT_LOGGER
 
@@ -88,7 +89,7 @@ class Recording:
         return event["payload"]
 
 
-def get_error(tracer: AgentTracer, kind: type[KafkaError]) -> str:
+def get_error(tracer: AgentTracer, kind: type[AgentlogError]) -> str:
     """Return the text of the error that the tracer's next call would raise; an empty text without one."""
     try:
         tracer._recorder.check_delivery()

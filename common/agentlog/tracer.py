@@ -213,10 +213,15 @@ class AgentTracer(RecordingMethods):
             result: the session's result.
             error: what went wrong.
         """
+        if self._record_end(status, result, error) and self._recorder is not None:
+            self._recorder.delivery.flush_at_session_end()
+
+    def _record_end(self, status: str | None = None, result: Any = None, error: str | None = None) -> bool:
+        """Record the end, if it isn't recorded yet. Return whether that ended a session."""
         FORK_HOOKS.check()
         recorder = self._recorder
         if self._has_ended or recorder is None or self._began_in_process != recorder.delivery.process:
-            return
+            return False
         self._has_ended = True
         status = status or ("succeeded" if error is None else "failed")
         if self._delegation is not None:
@@ -228,7 +233,7 @@ class AgentTracer(RecordingMethods):
             self._record_unchecked(
                 recorder, "session_end", {name: value for name, value in end_fields.items() if value is not None}, {}
             )
-            recorder.delivery.flush_at_session_end()
+        return self._owns_session
 
     @contextmanager
     def as_current(self) -> Iterator[Self]:
@@ -255,10 +260,10 @@ class AgentTracer(RecordingMethods):
         if error is not None and self._recorder is not None and not self._is_error_in_end(error):
             self._record_unchecked(self._recorder, "error", make_error_fields(error), {})
         if error is None:
-            self.end()
+            has_ended_session = self._record_end()
         else:
             status = _get_status_after(error)
-            self.end(status, error=format_error(error) if status == "failed" else None)
+            has_ended_session = self._record_end(status, error=format_error(error) if status == "failed" else None)
         if self._scope_token is not None:
             leave_scope(self._scope_token)
             self._scope_token = None
@@ -267,7 +272,7 @@ class AgentTracer(RecordingMethods):
             self._binding = None
         if self._delegation is not None:
             self._delegation.set_as_cause()
-        elif self._recorder is not None:
+        if self._recorder is not None and (has_ended_session or self._delegation is None):
             self._recorder.delivery.flush_at_session_end()
 
     def _is_error_in_end(self, error: BaseException) -> bool:
@@ -345,7 +350,7 @@ class AgentTracer(RecordingMethods):
             KafkaUnavailable: some events aren't delivered yet, and ``on_outage="raise"``. They are still being sent.
         """
         if self._has_started or self._delegation is not None:
-            self.end()
+            self._record_end()
         if self._recorder is not None and not self.flush(timeout_s):
             delivery = self._recorder.delivery
             if delivery.options.on_outage == "raise":

@@ -25,12 +25,13 @@ from agentlog import AgentTracer, Price, SettingsError, carry
 from agentlog.capture_format.capture import decode_session_line, split_line
 from agentlog.errors import UsageError
 from agentlog.event.event import Place
+from agentlog.recording.delivery.delivery import Delivery
 from agentlog.recording.sinks.file_sink import FileSink
 from agentlog.recording.sinks.outbound import Author, OutboundEvent, make_event
 from agentlog.session.timeline import build_timeline
 from devkafka import eventually
 from tests.running import run
-from tests.tracing import full_disk, read_file_events
+from tests.tracing import full_disk, get_error, read_file_events
 
 
 class Recorded:
@@ -1196,3 +1197,40 @@ def test_a_capture_file_holds_the_whole_session_when_its_block_ends(
         assert kinds[0] == "session_start"
         assert kinds[-1] == "session_end"
         assert {"tool_call", "decision", "delegation_result"} < set(kinds)
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The times for which deliveries are waited for, each at most."""
+    waits: list[float] = []
+    flush = Delivery.flush
+
+    def note_wait(delivery: Delivery, timeout_s: float) -> bool:
+        waits.append(timeout_s)
+        return flush(delivery, timeout_s)
+
+    monkeypatch.setattr(Delivery, "flush", note_wait)
+    return waits
+
+
+@pytest.mark.parametrize("leave", [None, ValueError("broken")], ids=["end", "error"])
+def test_a_session_is_waited_for_once(leave: BaseException | None, tmp_path: Path, waits: list[float]) -> None:
+    tracer = AgentTracer(agent_id="a", file=tmp_path / "run.ndjson", exit_s=7)
+    with contextlib.suppress(ValueError), tracer:
+        if leave is not None:
+            raise leave
+    assert waits == [7]
+    other = AgentTracer("sess_2", agent_id="a", file=tmp_path / "run.ndjson", exit_s=7)
+    other.start()
+    other.close(5)
+    assert waits == [7, 5]
+
+
+def test_a_session_waits_for_no_capture_file_once_the_next_call_raises(tmp_path: Path, waits: list[float]) -> None:
+    tracer = AgentTracer(agent_id="a", file=tmp_path / "run.ndjson", exit_s=7)
+    with tracer, full_disk(10):
+        eventually(lambda: get_error(tracer, UsageError))
+        waits.clear()
+        tracer.end()
+        assert waits == []
+    eventually(lambda: tracer.flush(1))

@@ -209,7 +209,7 @@ class Delivery(EventQueue):
 
         In an outage, nothing is waited for once the next call raises.
         """
-        if isinstance(self.options.target, Path) or (may_end_without_notice() and self.failure is None):
+        if self.failure is None and (isinstance(self.options.target, Path) or may_end_without_notice()):
             self.flush(self.options.shutdown_timeout_s)
 
     def close(self, began: float) -> None:
