@@ -21,10 +21,11 @@ import orjson
 import pytest
 from langchain_core.messages import AIMessage
 
-from agentlog import AgentTracer, Price, SettingsError, carry
+from agentlog import AgentTracer, KafkaUnavailable, Price, SettingsError, carry
 from agentlog.capture_format.capture import decode_session_line, split_line
 from agentlog.errors import UsageError
 from agentlog.event.event import Place
+from agentlog.recording.delivery import pipeline
 from agentlog.recording.delivery.delivery import Delivery
 from agentlog.recording.sinks.file_sink import FileSink
 from agentlog.recording.sinks.outbound import Author, OutboundEvent, make_event
@@ -1234,3 +1235,37 @@ def test_a_session_waits_for_no_capture_file_once_the_next_call_raises(tmp_path:
         tracer.end()
         assert waits == []
     eventually(lambda: tracer.flush(1))
+
+
+def test_what_a_slow_redact_function_holds_up_is_not_blamed_on_the_file(tmp_path: Path) -> None:
+    may_go_on = threading.Event()
+
+    def redact(event: dict[str, Any]) -> dict[str, Any]:
+        may_go_on.wait()
+        return event
+
+    tracer = AgentTracer(agent_id="a", file=tmp_path / "run.ndjson", redact=redact)
+    tracer.user_message("please")
+    with pytest.raises(KafkaUnavailable, match=r"^events are still being prepared, because redact= is slow"):
+        tracer.close(0.05)
+    may_go_on.set()
+    tracer.close(10)
+
+
+def test_what_a_slow_payload_store_holds_up_is_not_blamed_on_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_go_on, open_store = threading.Event(), pipeline.open_store
+
+    def open_slowly(location: str) -> Any:
+        may_go_on.wait()
+        return open_store(location)
+
+    monkeypatch.setattr(pipeline, "open_store", open_slowly)
+    tracer = AgentTracer(agent_id="a", file=tmp_path / "run.ndjson", payloads=tmp_path / "payloads")
+    tracer.user_message("x" * 20_000)
+    eventually(lambda: "payloads=" in str(tracer._recorder.delivery.explain_undelivered()))
+    with pytest.raises(KafkaUnavailable, match=r"^the payload store is slow or can't be reached: payloads=; 1 event"):
+        tracer.close(0)
+    may_go_on.set()
+    tracer.close(10)

@@ -3,7 +3,7 @@
 import logging
 import time
 
-from ...errors import AgentlogError
+from ...errors import AgentlogError, KafkaUnavailable
 from ...formatting import format_count
 from ..prepare.ids import new_event_id
 from ..sinks.outbound import MAX_LOSS_REASONS, Loss, OutboundEvent, make_loss_event
@@ -278,8 +278,14 @@ class Sender:
         self._dispatcher.abandon()
 
     def explain_failure(self) -> AgentlogError:
-        """Return an error that says why events aren't taken."""
-        return self._dispatcher.failure or self._failure_at_give_up or self._dispatcher.sink.last_error()
+        """Return an error that says why events aren't taken. It names the sink only if they wait for it."""
+        if (failure := self._dispatcher.failure or self._failure_at_give_up) is not None:
+            return failure
+        if not self._dispatcher.is_idle:
+            return self._dispatcher.sink.last_error()
+        if self.waits_for_store:
+            return KafkaUnavailable("the payload store is slow or can't be reached: payloads=")
+        return KafkaUnavailable("events are still being prepared, because redact= is slow or the machine is busy")
 
     @property
     def outage_number(self) -> int | None:
