@@ -67,9 +67,9 @@ class AgentTracer(RecordingMethods):
         payloads: the store for large values: a folder, or a URL such as ``s3://bucket/prefix``.
         prices: prices by model. They add to the built-in prices, or replace them.
         outage_s: how long events wait for Kafka, in seconds.
-        on_outage: what happens after ``outage_s``. ``raise``: the next call raises KafkaUnavailable, and the events
-            go on waiting. ``spool``: the events go to a capture file. They are sent in order when Kafka is back, or by
-            a later run. ``drop``: the events are dropped and counted.
+        on_outage: what happens after ``outage_s``. ``raise``: the next call raises KafkaUnavailable (or UsageError, for
+            a capture file), and the events go on waiting. ``spool``: the events go to a capture file. They are sent in
+            order when Kafka is back, or by a later run. ``drop``: the events are dropped and counted.
         spool: the folder for the capture files of ``on_outage="spool"``.
         queue_mb: how much memory waiting events may take, in megabytes.
         exit_s: how long the end of the process may wait for undelivered events, in seconds.

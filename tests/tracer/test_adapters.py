@@ -48,9 +48,10 @@ from agentlog.adapters.anthropic import record_anthropic
 from agentlog.adapters.langchain import AgentlogCallback
 from agentlog.adapters.openai import record_openai
 from agentlog.adapters.openai_agents import AgentlogProcessor
+from agentlog.errors import UsageError
 from devkafka import eventually
 from tests.model_server import TEXT
-from tests.tracing import Recording, get_error, read_file_events
+from tests.tracing import Recording, full_disk, get_error, read_file_events
 
 T = TypeVar("T")
 ANSWER = "".join(TEXT)
@@ -452,6 +453,19 @@ def test_langchain_is_told_that_events_cant_be_delivered(asynchronous: bool, tmp
     arguments: Any = {"city": "Paris"}, {"callbacks": [AgentlogCallback(away(tmp_path))]}
     with pytest.raises(KafkaUnavailable):
         asyncio.run(lookup.ainvoke(*arguments)) if asynchronous else lookup.invoke(*arguments)
+
+
+def test_langchain_is_told_that_a_capture_file_takes_no_events(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tracer = AgentTracer("sess_1", agent_id="agent", file=tmp_path / "run.ndjson")
+    with full_disk(10):
+        tracer.user_message("before")
+        eventually(lambda: get_error(tracer, UsageError))
+        with pytest.raises(UsageError, match="events can't be recorded to this capture file"):
+            lookup.invoke({"city": "Paris"}, {"callbacks": [AgentlogCallback(tracer)]})
+    assert "a run of LangChain couldn't be recorded" not in caplog.text
+    tracer.close(10)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 
-from ..errors import KafkaError
+from ..errors import AgentlogError
 from ..recording.prepare.finish import extract_finish, extract_metadata_finish
 from ..recording.prepare.snapshot import is_cancellation
 from ..recording.prepare.token_usage import find_service_tier, get_field, parse_usage
@@ -69,7 +69,7 @@ def _never_raise(handler: Callable[..., None]) -> Callable[..., None]:
     def guarded(*args: Any, **kwargs: Any) -> None:
         try:
             handler(*args, **kwargs)
-        except KafkaError:
+        except AgentlogError:
             raise
         except Exception:  # noqa: BLE001  a newer version of LangChain may send something else
             _log.exception("a run of LangChain couldn't be recorded")
@@ -87,7 +87,8 @@ class AgentlogCallback(BaseCallbackHandler):
         tracer: the tracer that records the runs; ``agentlog.current()`` for a callback that several sessions share.
 
     Raises:
-        KafkaError: from the next run, while events can't be delivered and ``on_outage="raise"``.
+        KafkaError, UsageError: from the next run, while events can't be delivered and ``on_outage="raise"``. The latter
+            for a capture file.
     """
 
     raise_error = True
