@@ -1204,13 +1204,13 @@ def test_a_capture_file_holds_the_whole_session_when_its_block_ends(
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The times for which deliveries are waited for, each at most."""
     waits: list[float] = []
-    flush = Delivery.flush
+    wait = Delivery._wait
 
-    def note_wait(delivery: Delivery, timeout_s: float) -> bool:
+    def note_wait(delivery: Delivery, timeout_s: float, **options: Any) -> bool:
         waits.append(timeout_s)
-        return flush(delivery, timeout_s)
+        return wait(delivery, timeout_s, **options)
 
-    monkeypatch.setattr(Delivery, "flush", note_wait)
+    monkeypatch.setattr(Delivery, "_wait", note_wait)
     return waits
 
 
@@ -1235,6 +1235,15 @@ def test_a_session_waits_for_no_capture_file_once_the_next_call_raises(tmp_path:
         tracer.end()
         assert waits == []
     eventually(lambda: tracer.flush(1))
+
+
+def test_a_session_that_waits_for_its_capture_file_stops_when_the_next_call_raises(tmp_path: Path) -> None:
+    tracer = AgentTracer(agent_id="a", file=tmp_path / "run.ndjson", exit_s=100_000)
+    with full_disk(10):
+        with tracer:
+            pass
+        assert "File too large" in get_error(tracer, UsageError)
+    assert tracer.flush(20)
 
 
 def test_what_a_slow_redact_function_holds_up_is_not_blamed_on_the_file(tmp_path: Path) -> None:

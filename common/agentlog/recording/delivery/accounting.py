@@ -47,12 +47,15 @@ class Stats:
 
 
 class Waiter:
-    """A caller that waits until all events up to ``event_number`` are settled."""
+    """A caller that waits until all events up to ``event_number`` are settled.
 
-    __slots__ = ("event_number", "wakeup")
+    If ``ends_at_failure`` is set, it also stops as soon as the next call raises.
+    """
 
-    def __init__(self, number: int) -> None:
-        self.event_number = number
+    __slots__ = ("ends_at_failure", "event_number", "wakeup")
+
+    def __init__(self, number: int, *, ends_at_failure: bool = False) -> None:
+        self.event_number, self.ends_at_failure = number, ends_at_failure
         self.wakeup = Wakeup()
 
 
@@ -170,6 +173,12 @@ class Ledger:
                 if waiter.event_number <= through:
                     self.waiters.remove(waiter)
                     waiter.wakeup.set()
+
+    def wake_at_failure(self) -> None:
+        """Wake the callers that don't wait any longer once the next call raises."""
+        for waiter in list(self.waiters):
+            if waiter.ends_at_failure:
+                waiter.wakeup.set()
 
     def is_progressing(self) -> bool:
         """Return whether events are being settled. True also if no event has waited long enough to tell."""

@@ -190,13 +190,17 @@ class Delivery(EventQueue):
         Returns:
             False if the time was too short.
         """
+        return self._wait(timeout_s)
+
+    def _wait(self, timeout_s: float, *, ends_at_failure: bool = False) -> bool:
+        """Wait like ``flush``. With ``ends_at_failure``, wait no longer once the next call raises."""
         FORK_HOOKS.check()
         sender = self._sender
         if sender is None:
             return True
         if sender.worker.is_current():  # a generator's block that ends in a collection of garbage there
             return False
-        waiter = Waiter(self.queued_count)
+        waiter = Waiter(self.queued_count, ends_at_failure=ends_at_failure)
         sender.ledger.waiters.append(waiter)
         sender.worker.start()
         sender.wake()
@@ -210,7 +214,7 @@ class Delivery(EventQueue):
         In an outage, nothing is waited for once the next call raises.
         """
         if self.failure is None and (isinstance(self.options.target, Path) or may_end_without_notice()):
-            self.flush(self.options.shutdown_timeout_s)
+            self._wait(self.options.shutdown_timeout_s, ends_at_failure=True)
 
     def close(self, began: float) -> None:
         """Deliver the remaining events at the end of the process, in bounded time. Spool or report the rest.

@@ -91,6 +91,8 @@ class Sender:
             self._dispatcher.spill_now()
         self._dispatcher.advance(self._choose_timeout_s())
         self._event_queue.failure = self._dispatcher.failure if self._raises_on_outage else None
+        if self._event_queue.failure is not None:
+            self.ledger.wake_at_failure()
         self._record_losses()
         if self._should_give_up_store:
             self._preparer.give_up()
