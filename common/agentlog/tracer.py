@@ -257,19 +257,21 @@ class AgentTracer(RecordingMethods):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None and self._recorder is not None and not self._is_error_in_end(error):
-            self._record_unchecked(self._recorder, "error", make_error_fields(error), {})
-        if error is None:
-            has_ended_session = self._record_end()
-        else:
-            status = _get_status_after(error)
-            has_ended_session = self._record_end(status, error=format_error(error) if status == "failed" else None)
-        if self._scope_token is not None:
-            leave_scope(self._scope_token)
-            self._scope_token = None
-        if self._binding is not None:
-            unbind_tracer(self._binding)
-            self._binding = None
+        try:
+            if error is not None and self._recorder is not None and not self._is_error_in_end(error):
+                self._record_unchecked(self._recorder, "error", make_error_fields(error), {})
+            if error is None:
+                has_ended_session = self._record_end()
+            else:
+                status = _get_status_after(error)
+                has_ended_session = self._record_end(status, error=format_error(error) if status == "failed" else None)
+        finally:  # Ctrl-C may come at any moment
+            if self._scope_token is not None:
+                leave_scope(self._scope_token)
+                self._scope_token = None
+            if self._binding is not None:
+                unbind_tracer(self._binding)
+                self._binding = None
         if self._delegation is not None:
             self._delegation.set_as_cause()
         if self._recorder is not None and (has_ended_session or self._delegation is None):

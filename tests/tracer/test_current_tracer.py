@@ -2,8 +2,9 @@
 
 import asyncio
 import contextvars
+import signal
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -191,3 +192,45 @@ def test_a_disabled_tracer_leaves_a_client_as_it_is(tmp_path: Path, monkeypatch:
     for user in ("alice", "bob"):
         record_openai(client, make_tracer(tmp_path, user))
     assert client.chat.completions.create == before
+
+
+def run_empty_block(tracer: AgentTracer) -> None:
+    with tracer:
+        pass
+
+
+def run_empty_async_block(tracer: AgentTracer) -> None:
+    """Run the block without an event loop, whose own handling of Ctrl-C would come between."""
+    tracer.__enter__()
+    tracer.__aexit__(None, None, None).send(None)
+
+
+@pytest.mark.parametrize("run_block", [run_empty_block, run_empty_async_block])
+def test_ctrl_c_during_the_wait_at_the_end_leaves_the_session(
+    run_block: Callable[[AgentTracer], None], tmp_path: Path
+) -> None:
+    interrupted = threading.Event()
+
+    def interrupt(event: dict[str, Any]) -> dict[str, Any]:
+        if event["event_type"] == "session_end" and not interrupted.is_set():
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            assert interrupted.wait(20)
+        return event
+
+    tracer = make_tracer(tmp_path, "a", goal="g", redact=interrupt)
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with make_tracer(tmp_path, "outer") as outer:
+            with pytest.raises(KeyboardInterrupt):
+                run_block(tracer)
+            interrupted.set()
+            assert agentlog.current().session_id == "sess_outer"
+            look_up("outer")
+    finally:
+        interrupted.set()
+        signal.signal(signal.SIGINT, handler)
+    assert agentlog.current().session_id == ""
+    look_up("nobody")
+    assert tracer.flush(10)
+    assert read_sessions(tmp_path, outer, "tool_call") == [("sess_outer", {"user": "outer"})]
+    assert ("sess_a", None) in read_sessions(tmp_path, outer, "session_end")
