@@ -7,11 +7,12 @@ import re
 import sqlite3
 import time
 import uuid
-from collections import OrderedDict, UserString, deque
+from collections import OrderedDict, UserDict, UserString, deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 from unittest.mock import MagicMock
 
@@ -352,6 +353,22 @@ def test_what_is_left_out_of_a_set_and_of_a_dict_is_counted() -> None:
     members = orjson.loads(orjson.dumps(snapshot({n: {n} for n in range(MANY)})))
     left_out = read_left_out(members.pop("<more than can be recorded>"))
     assert len(members) + left_out == MANY
+
+
+@pytest.mark.parametrize("kind", [MappingProxyType, UserDict])
+def test_what_is_left_out_of_a_large_mapping_is_counted(kind: Callable[[dict[str, int]], Any]) -> None:
+    found = orjson.loads(orjson.dumps(snapshot(kind({str(n): n for n in range(150_000)}))))
+    assert read_left_out(found.pop("<more than can be recorded>")) == 50_000
+    assert found == {str(n): n for n in range(100_000)}
+    whole = {str(n): n for n in range(100_000)}
+    assert orjson.loads(orjson.dumps(snapshot(kind(whole)))) == whole
+
+
+@pytest.mark.parametrize("odd", ["half \ud83d of a character", 2**70])
+def test_what_is_left_out_beside_a_part_that_json_lacks_is_counted(odd: Any) -> None:
+    found = orjson.loads(orjson.dumps(snapshot(["x"] * 300_000 + [odd])))
+    assert found[:190_000] == ["x"] * 190_000
+    assert len(found) - 1 + read_left_out(found[-1]) == 300_001
 
 
 def test_thousands_of_objects_are_recorded_whole() -> None:

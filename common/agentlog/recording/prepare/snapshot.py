@@ -5,7 +5,7 @@ import base64
 import re
 import time
 from collections import UserString, deque
-from collections.abc import Callable, Iterator, Mapping, MappingView, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, MappingView, Sequence, Set
 from datetime import date
 from datetime import time as time_of_day
 from decimal import Decimal
@@ -353,11 +353,18 @@ def _find_collection_conversion(kind: type) -> Conversion | None:
     Other iterables aren't read: an iterator would lose its items, and a query would ask its database.
     """
     if issubclass(kind, Mapping):
-        return lambda value: dict(islice(value.items(), MAX_ELEMENTS))
+        return lambda value: _take_members(value, value.items())
     if hasattr(kind, "keys") and hasattr(kind, "__getitem__") and hasattr(kind, "__len__"):  # a database row
-        return lambda value: {key: value[key] for key in islice(value.keys(), MAX_ELEMENTS)}
+        return lambda value: _take_members(value, ((key, value[key]) for key in value.keys()))  # noqa: SIM118
     is_table = hasattr(kind, "shape")
     return _convert_collection if issubclass(kind, _COLLECTION_TYPES) and not is_table else None
+
+
+def _take_members(value: Any, members: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    """Return the first members of a mapping or a database row, and a note in place of the others."""
+    taken = dict(islice(members, MAX_ELEMENTS))
+    left_out = len(value) - len(taken) if len(taken) == MAX_ELEMENTS else 0
+    return taken | {TOO_MUCH: describe_left_out(left_out)} if left_out > 0 else taken
 
 
 def _convert_collection(value: Any) -> list[Any] | None:
