@@ -71,12 +71,14 @@ _SHAPES = "|".join(
 )
 _BEFORE_WORD = rf"(?:(?<!{WORD})|(?<=\\[bfnrt])|(?<=\\u[0-9A-Fa-f]{{4}})|(?<=%[0-9A-Fa-f]{{2}}))"
 _KEY = re.compile(rf"{_NAMES}\Z|^auth\Z", _ANY_CASE)
+_CUT_LIST = r"""[\[{]\s*+\\*["'][^\[\]{}]*+\Z"""
+"""A list or an object of texts whose end is cut off."""
 _ASSIGNED = re.compile(
     rf"""(?P<name>{_NAME_BEGINS}{_NAMES}[\\"'*`\]]*+\s*+[:=]>?=?\s*+(?:[*`]+\s*+)?(?:[bruf]{{1,2}}(?=["']))?)"""
     rf"""(?P<quote>(?P<escape>\\*)["'])?(?P<scheme>{BEARER}\s+)?"""
     # In JSON inside JSON, a quote has backslashes for its level, and an inner quote has more of them.
     r"""(?(quote)(?:[^"'\\]++|(?P=escape)\\(?P=escape)["'\\]|(?!(?P=quote)).)+"""
-    rf"""|(?:{_make_bracket_pattern(3)}|[^\s"',;&\\}}]+))""",
+    rf"""|(?:{_make_bracket_pattern(3)}|{_CUT_LIST}|[^\s"',;&\\}}]+))""",
     _ANY_CASE | re.DOTALL,
 )
 _COOKIES = re.compile(
