@@ -23,6 +23,7 @@ from ..reading.normalize import (
     is_volatile,
     is_volatile_key,
     may_be_id,
+    may_name_noise,
     normalize_text,
     parse_json_text,
     to_text,
@@ -189,7 +190,7 @@ class Ids:
         known_b, known_a = _get_role(self._b_of_a, a), _get_role(self._a_of_b, b)
         if known_b is not None or known_a is not None:
             return known_b == drop_thing(b) and known_a == drop_thing(a)
-        if a == b or (drop_thing(a), drop_thing(b)) in self._renamed_numbers:
+        if a == b or self._is_bare_number_of(a, b):
             return True
         if context.is_creation:
             return not self._is_read_on_the_other_side(a, b, context)
@@ -198,6 +199,11 @@ class Ids:
         if context.is_written and any(self._were_read(a, b, context.steps)):
             return False
         return not (self._is_in_b(a) or self._is_in_a(b))
+
+    def _is_bare_number_of(self, a: int, b: int) -> bool:
+        """Whether two numbers, of which nothing says what they name, are those of some thing."""
+        is_bare = a == drop_thing(a) or b == drop_thing(b)
+        return is_bare and (drop_thing(a), drop_thing(b)) in self._renamed_numbers
 
     def _is_in_b(self, a: int) -> bool:
         return self._occurs(a)[1] or self._occurs(drop_thing(a))[1]
@@ -365,7 +371,7 @@ def is_same_number(a: float, b: float, context: ComparisonContext, key: str) -> 
     """Whether two numbers are equal, or ids of the same role."""
     if isinstance(a, int) and isinstance(b, int) and is_id_key(key):
         return context.match_ids((hash_member(key, str(a)),), (hash_member(key, str(b)),))
-    if a == b or (context.is_written and context.ids.rename(str(a), str(b)) == str(b)):
+    if a == b or (context.is_written and may_name_noise(key) and context.ids.rename(str(a), str(b)) == str(b)):
         return True
     return is_measured_number(a, context.clocks[0]) and is_measured_number(b, context.clocks[1])
 

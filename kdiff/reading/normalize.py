@@ -344,6 +344,9 @@ _HEADER = re.compile(rf"(?:{'|'.join((*HTTP_HEADERS, *GENERAL_HEADERS))})", re.I
 _PROCESS_KEY = re.compile(r"p?pid|process_?id|.*_p?pid", re.I)
 _RUN_KEY = re.compile(r"load_average|seed|random_seed", re.I)
 _PORT_KEY = re.compile(r"port", re.I)
+_NOISE_NAME_KEY = re.compile(
+    r".*(?:pid|proc|port|session|shell|terminal|job|task|thread|number|id|ref)s?(?:[_-].*)?", re.I
+)
 _ARGUMENT_MEMBERS = frozenset({"input", "query", "task", "value", "action"})
 
 
@@ -371,6 +374,12 @@ def is_noise_number(key: str, value: Any) -> bool:
     if _PROCESS_KEY.fullmatch(key):
         return True
     return _PORT_KEY.fullmatch(key) is not None and is_free_port(str(value))
+
+
+@lru_cache(maxsize=65_536)
+def may_name_noise(key: str) -> bool:
+    """Whether a number in a member of this name may be a process id or a port. Other numbers count something."""
+    return _NOISE_NAME_KEY.fullmatch(key) is not None
 
 
 @lru_cache(maxsize=65_536)

@@ -524,3 +524,32 @@ def test_a_list_named_like_ids_holds_ids(compare_events, name, new):
     assert compare_events(a, run("b", list(new), [new[1]])).verdict.kind is VerdictKind.SAME
     assert compare_events(a, run("b", list(new), [new[0]])).decisive.label == "close"
     assert compare_events(a, run("b", list(old), [old[0]])).decisive.label == "close"
+
+
+def make_things(name, made, named):
+    """Write a session that makes things with numbers, and makes a last call that names one of them."""
+    script = SessionScript(name)
+    for thing, number in made:
+        script.calls(f"create_{thing}", {"name": thing}, {f"{thing}_id": number})
+    (tool, arguments) = named
+    return script.calls(tool, arguments, "ok").ends().events
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "closed_a", "closed_b"),
+    [
+        ([("ticket", 17), ("user", 17)], [("ticket", 17), ("user", 18)], {"ticket_id": 17}, {"ticket_id": 18}),
+        ([("customer", 1001)], [("customer", 1002)], {"order_id": 1001}, {"order_id": 1002}),
+        ([("order", 17), ("user", 17)], [("order", 21), ("user", 17)], {"user_id": 17}, {"user_id": 21}),
+        ([("user", 1001)], [("user", 1002)], {"amount": 1001}, {"amount": 1002}),
+    ],
+)
+def test_the_new_number_of_one_thing_says_nothing_about_another(compare_events, a, b, closed_a, closed_b):
+    found = compare_events(make_things("a", a, ("close", closed_a)), make_things("b", b, ("close", closed_b)))
+    assert found.decisive.label == "close"
+
+
+def test_the_new_number_of_a_thing_holds_for_that_thing(compare_events):
+    a = make_things("a", [("ticket", 17), ("user", 17)], ("close", {"user_id": 17}))
+    b = make_things("b", [("ticket", 17), ("user", 18)], ("close", {"user_id": 18}))
+    assert compare_events(a, b).verdict.kind is VerdictKind.SAME
