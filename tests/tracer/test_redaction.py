@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentlog import AgentTracer
+from agentlog.recording.prepare import ids
 from agentlog.recording.prepare.redaction import Redactor
 from agentlog.recording.prepare.secret_scan import SecretScanner
 from agentlog.recording.prepare.secrets import redact_secrets
@@ -106,6 +107,14 @@ def test_a_secret_with_a_telling_shape_is_hidden_wherever_it_stands(token: str) 
         for event in (after({"input": {"x": [text]}}), after({"error": text}), after({}, {"reasoning": text})):
             assert json.dumps(token)[1:-1] not in json.dumps(event)
             assert "[redacted]" in json.dumps(event)
+
+
+@pytest.mark.parametrize("number", [0x286167648679753, 0x286167648679753AAAAAAAAA])
+def test_no_id_of_ours_is_hidden_like_a_card_number(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert redact_secrets({"x": f"evt_{number:x}"}) != {"x": f"evt_{number:x}"}
+    monkeypatch.setattr(ids._random, "getrandbits", lambda bits: number & (1 << bits) - 1)
+    found = {"call_id": ids.new_event_id(), "session": ids.new_session_id()}
+    assert redact_secrets(found) == found
 
 
 def test_a_number_that_is_a_card_number_and_a_password_in_an_address_are_hidden() -> None:

@@ -10,6 +10,10 @@ _STOCK = 256
 
 _random = Random(os.urandom(16))  # noqa: S311  an id is no secret, it only has to be unique
 _event_ids = list[str]()
+_LETTER = "a"
+"""It stands between the digits of an event's id. Else an id might hold the number of a payment card, and be redacted."""
+_SESSION_LETTERS = 0xA << 32 | 0xA << 64
+"""These bits make two digits of a session's id letters, likewise."""
 
 
 def _begin_anew() -> None:
@@ -28,11 +32,12 @@ def new_event_id() -> str:
         return _event_ids.pop()
     except IndexError:
         digits = _random.randbytes(8 * _STOCK).hex()
-        _event_ids.extend("evt_" + digits[start : start + 15] for start in range(0, len(digits), 16))
-        return f"evt_{_random.getrandbits(60):015x}"
+        ids = [f"evt_{digits[at : at + 7]}{_LETTER}{digits[at + 7 : at + 14]}" for at in range(0, len(digits), 16)]
+        _event_ids.extend(ids[1:])  # another thread may take all of them
+        return ids[0]
 
 
 def new_session_id() -> str:
     """Return an id that no other session has."""
     FORK_HOOKS.check()
-    return f"sess_{_random.getrandbits(96):024x}"
+    return f"sess_{_random.getrandbits(96) | _SESSION_LETTERS:024x}"
