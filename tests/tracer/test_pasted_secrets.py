@@ -78,6 +78,7 @@ TEXTS = [
     (f"ALTER USER app WITH PASSWORD '{S}' VALID UNTIL 'x'", ["VALID UNTIL 'x'"]),
     (f"CREATE USER app IDENTIFIED WITH mysql_native_password BY '{S}';", ["app"]),
     (f'ConvertTo-SecureString "{S}" -AsPlainText', ["-AsPlainText"]),
+    (f'ALTER USER app\\n PASSWORD\\r\\n"{S}" x', ["ALTER USER app", " x"]),
     (f"mongosh -u me -p {S} --port 1", ["-u me", "--port 1"]),
     (f"https://acc.blob.core.windows.net/c?sv=2022&sig={S}&se=2026", ["sv=2022", "se=2026"]),
     (f"https://b.s3.amazonaws.com/k?X-Amz-Date=2026&X-Amz-Signature={S}", ["X-Amz-Date=2026"]),

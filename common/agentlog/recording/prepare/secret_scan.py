@@ -36,7 +36,7 @@ _ROUGH_NAMES = "(?:pass|pwd|secret|key|token|authorization|credential|cookie|cvv
 _PREFIXES = "|".join(map(re.escape, PREFIXES + UNBROKEN_PREFIXES))
 # One length for all prefixes: a length for each took ten times as long to compile.
 _TOKEN_REST = rf"{WORD}{{{MIN_TOKEN_LENGTH - max(map(len, PREFIXES))}}}"
-_SPACE = r"(?:\s|\\[nrtf]|\\u00[0-9a-f]{2})"
+_SPACE = r"(?:\s|\\+[nrtf]|\\u00[0-9a-f]{2})"
 _AFTER_NAME = r"""(?:\\\\|\\"|['*`\]])*"""
 _QUOTES = r"""(?:\\\\|\\?"|')+"""
 _MARKS = rf"(?:{_SPACE}|\\\\|\\?\"|')*"
