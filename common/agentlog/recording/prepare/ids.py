@@ -11,7 +11,7 @@ _STOCK = 256
 _random = Random(os.urandom(16))  # noqa: S311  an id is no secret, it only has to be unique
 _event_ids = list[str]()
 _LETTER = "a"
-"""It stands between the digits of an event's id. Else an id might hold the number of a payment card, and be redacted."""
+"""It stands between the digits of an event's id. Else an id might hold a payment card's number, and be redacted."""
 _SESSION_LETTERS = 0xA << 32 | 0xA << 64
 """These bits make two digits of a session's id letters, likewise."""
 
