@@ -403,7 +403,7 @@ def test_headers_of_which_only_a_part_can_be_copied_are_redacted(tmp_path: Path)
     requests = [{"headers": [(name, SECRET.encode()) for name in names[: 2 + n % 4]]} for n in range(5_000)]
     tracer = AgentTracer("sess_1", agent_id="agent", file=tmp_path / "x.ndjson", payloads=tmp_path / "kept")
     for shift in range(4):
-        tracer.track_tool_call("serve", {}, lambda shift=shift: requests[shift:])
+        tracer.track_tool_call("serve", {}, requests[shift:].copy)
     assert tracer.flush(20)
     kept = [json.loads(path.read_text()) for path in (tmp_path / "kept").rglob("*.json")]
     assert len(kept) == 4
