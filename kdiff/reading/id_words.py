@@ -13,8 +13,11 @@ _WORD_OR_TEMP_PATH = re.compile(
 )
 _TEMP_FOLDERS = ("/tmp/", "/var/folders/", "/run/user/")  # noqa: S108  looked for, not written to
 _UUID = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
-_CLOCK = r"\d{4}-\d\d-\d\d[T ]?\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?"
-_WHOLE_MINUTE = r"\d{4}-\d\d-\d\dT(?:\d\d:\d\d(?::00(?:\.0+)?)?|\d\d:59:59(?:\.9+)?)(?:Z|[+-]\d\d:?\d\d)?"
+_CLOCK = r"(?:\d{4}-\d\d-\d\d[T ]?\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?|\d{8}T\d{6}Z?)"
+_WHOLE_MINUTE = (
+    r"(?:\d{4}-\d\d-\d\dT(?:\d\d:\d\d(?::00(?:\.0+)?)?|\d\d:59:59(?:\.9+)?)(?:Z|[+-]\d\d:?\d\d)?"
+    r"|\d{8}T(?:\d{4}00|\d\d5959)Z?)"
+)
 """A time that was chosen: a whole minute, or the end of an hour or a day."""
 _EPOCH = r"1[5-9]\d{8}(?:\d{3}(?:\d{3})?)?(?:\.\d+)?"
 _MACHINE_TIME = re.compile(rf"{_EPOCH}|(?!{_WHOLE_MINUTE}\Z){_CLOCK}")
@@ -28,6 +31,16 @@ _SURE_CLOCK = re.compile(
     r"(?P<noise>\d\d:\d\d:(?!00)\d\d(?:\.\d+)?)|(?P<clock>\d{4}-\d\d-\d\dT\d\d:\d\d:(?!00|59)\d\d(?:\.\d+)?Z?)"
 )
 """Clocks that no text has twice, so they aren't worth a place among the words that are remembered."""
+_BASIC_TIME = re.compile(r"\d{8}T\d{6}Z?")
+"""A time of ISO 8601 without separators, as calendars write it."""
+_CHOSEN_NAME = re.compile(
+    r"(?:[A-Za-z]+[_-])*(?![0-9a-f]+\Z)(?P<words>(?:[A-Z]?[a-z]+)+|[A-Z]+)(?:\d{1,4}|\d(?P<more>[a-z]+|[A-Z]+))"
+)
+"""Words with one group of digits at the end, or one digit between them. Most random ids have more."""
+_UNSPOKEN = re.compile(r"(?i:[bcdfghjklmnpqrstvwxz]{5})|(?<=[a-z])[A-Z][a-z]?[A-Z]")
+"""What stands in no name: five consonants in a row, or capitals close to each other between small letters."""
+MIN_VOWELS = 0.25
+"""The share of vowels in a name, at least."""
 _SEPARATORS = re.compile(r"[.:+]")
 MIN_TIME_DIGITS = 10
 """A shorter number is no time, and no number is an id."""
@@ -177,11 +190,23 @@ def _find_kind(stem: str) -> str:
             return "clock"
         if stem.isdecimal():
             return ""
+    if _BASIC_TIME.fullmatch(stem):
+        return ""
     if _RANDOM_ID.fullmatch(stem.lower()) or _POD.fullmatch(stem):
-        return "random"
+        return "" if _is_chosen_name(stem) else "random"
     last_part = stem[max(stem.rfind("_"), stem.rfind("-")) + 1 :]
     is_name = len(last_part) > 3 and last_part.isascii() and last_part.isalnum() and not last_part.isalpha()
     return "named" if is_name and stem.lower() != stem.upper() and not _NO_ID.fullmatch(stem) else ""
+
+
+def _is_chosen_name(stem: str) -> bool:
+    """Whether a person can read a long mix of letters and digits: words, and one number."""
+    match = _CHOSEN_NAME.fullmatch(stem)
+    if match is None:
+        return False
+    words = match["words"] + (match["more"] or "")
+    has_vowels = sum(map(words.lower().count, "aeiouy")) >= MIN_VOWELS * len(words)
+    return has_vowels and _UNSPOKEN.search(words) is None
 
 
 def hash_id(name: str, kind: str = "named") -> int:

@@ -132,7 +132,9 @@ def is_volatile(key: str, value: Any, *, is_argument: bool) -> bool:
 def _is_measurement(key: str, value: float | str) -> bool:
     """Whether a program read the value from a clock."""
     if _TIME_KEY.fullmatch(key):
-        return value >= MIN_EPOCH if isinstance(value, int | float) else _is_time(key, value)
+        if isinstance(value, str):
+            return _is_time(key, value)
+        return value >= MIN_EPOCH and not (_EXPIRY_KEY.fullmatch(key) and is_whole_minute(str(value)))
     if _MEASURE_KEY.fullmatch(key):
         return not isinstance(value, str) or _DURATION.fullmatch(value) is not None
     return _is_measured(key, value)
@@ -141,12 +143,14 @@ def _is_measurement(key: str, value: float | str) -> bool:
 def _is_time(key: str, text: str) -> bool:
     """Whether a text is a time. A day, a whole minute or the end of an hour at which something expires was chosen."""
     if _EXPIRY_KEY.fullmatch(key):
-        return is_exact_time(text) and _CHOSEN_TIME.search(text) is None
+        return is_exact_time(text) and _CHOSEN_TIME.search(text) is None and not is_whole_minute(text)
     return _TIME.fullmatch(text) is not None
 
 
 def is_exact_time(value: Any) -> bool:
-    """Whether a text shows a time to the second."""
+    """Whether a value shows a time to the second."""
+    if type(value) is int:
+        return is_clock(str(value))
     return isinstance(value, str) and _EXACT_TIME.fullmatch(value) is not None
 
 
@@ -243,14 +247,24 @@ def _is_measured_time(text: str, start: int, end: int, clock: datetime | None, *
     word = text[start:end]
     if not word.isdecimal():
         return is_answer or not clock or is_near(word, clock)
-    if is_answer and (len(word) != EPOCH_DIGITS or _TIME_BEFORE.search(text, max(start - 30, 0), start)):
+    before = max(start - 30, 0)
+    if is_whole_minute(word) and (not is_answer or _EXPIRY_BEFORE.search(text, before, start)):
+        return False
+    if is_answer and (len(word) != EPOCH_DIGITS or _TIME_BEFORE.search(text, before, start)):
         return True
     return clock is not None and is_near(word, clock)
 
 
 def is_measured_number(number: float, clock: datetime | None) -> bool:
-    """Whether a number is a Unix time near an event's clock."""
-    return clock is not None and isinstance(number, int) and is_clock(str(number)) and is_near(str(number), clock)
+    """Whether a number is a Unix time near an event's clock. A whole minute was chosen."""
+    if clock is None or not isinstance(number, int) or not is_clock(str(number)):
+        return False
+    return not is_whole_minute(str(number)) and is_near(str(number), clock)
+
+
+def is_whole_minute(number: str) -> bool:
+    """Whether a Unix time in seconds, milliseconds or microseconds shows no odd seconds."""
+    return number.isdecimal() and int(number) % (60 * 10 ** max(len(number) - EPOCH_DIGITS, 0)) == 0
 
 
 EPOCH_DIGITS = 10
@@ -261,6 +275,8 @@ _TIME_BEFORE = re.compile(
     re.I,
 )
 """What stands before a Unix time in seconds: a word for time."""
+_EXPIRY_BEFORE = re.compile(rf"(?:expires?(?:_?at)?|exp)[\s\"'{TEXT_EDGE}]*[:=]?[\s\"'({TEXT_EDGE}]*\Z", re.I)
+"""What stands before the time at which something expires."""
 MAX_DISTANCE = timedelta(days=1)
 """The time between an event and a clock that was read around it, at most."""
 

@@ -407,11 +407,14 @@ CHOSEN_WORDS = [
     ("feature1", "feature2"), ("test_case1", "test_case2"), ("SEV1", "SEV3"), ("HTTP200", "HTTP201"),
     ("int64", "int32"), ("EUR4500", "EUR9500"), ("12000EUR", "15000EUR"), ("CVE-2024-1234", "CVE-2023-9999"),
     ("2.0.0-beta2", "1.0.0-beta1"), ("Q3-2024", "Q4-2025"), ("FY2026", "FY2025"), ("E1001", "E2002"),
+    ("quarterlyreport2025", "quarterlyreport2026"), ("johnsmithmiller1985", "annebrownwilson1990"),
+    ("acmeproductiondata2024", "acmeproductiondata2025"), ("checkoutservice2prod", "checkoutservice3prod"),
+    ("QuarterlyReportFinal2025", "QuarterlyReportFinal2026"), ("20260310T140000Z", "20270411T160000Z"),
     ("0xff0000", "0x00ff00"), ("/tmp/data/2024", "/tmp/data/2025"), ("/tmp/acme2024.csv", "/tmp/acme2025.csv"),
 ]  # fmt: skip
 MADE_UP_WORDS = [
     ("ord_71a9", "ord_82b3"), ("user_mia_3668", "user_mia_4921"), ("ZFA04Y", "K1NW8N"), ("EHGLP3", "VAAOX7"),
-    ("1234567a", "7654321b"),
+    ("1234567a", "7654321b"), ("abcdef0123456789", "9876543210fedcba"), ("xk7qm2vb9zt4wp6r", "hd3nj8sc5yl1fg0t"),
     ("0x7f3a5c2b1d90", "0x7f1122334455"), ("/tmp/pytest-12/out", "/tmp/pytest-13/out"),
     ("/tmp/tmpab3x9k2_/out", "/tmp/tmp1qz8r4w0/out"),
 ]  # fmt: skip

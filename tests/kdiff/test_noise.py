@@ -741,6 +741,11 @@ def test_a_number_of_ten_digits_in_an_answer_is_a_clock_where_a_word_or_the_day_
         ("2026-01-15T14:00:01.123Z", "2026-01-15T14:00:09.456Z", True),
         ("since 2026-01-15T13:00:01", "since 2026-01-15T13:00:09", True),
         (NEAR, NEAR + 77, True),
+        (NEAR - NEAR % 60, NEAR - NEAR % 60 + 3600, False),
+        (f"{NEAR - NEAR % 60}000", f"{NEAR - NEAR % 60 + 3600}000", False),
+        (f"SET at = {NEAR - NEAR % 60}", f"SET at = {NEAR - NEAR % 60 + 3600}", False),
+        ("20260115T140009Z", "20260115T140107Z", True),
+        ("20260115T140000Z", "20260115T150000Z", False),
         (FAR, FAR + 77, False),
     ],
 )
@@ -767,6 +772,9 @@ def test_an_equal_time_is_one_time_whatever_the_clocks_of_the_sessions_say(new_s
         ("2026-03-31T23:59:59Z", "2026-04-30T23:59:59Z", False),
         ("2026-03-31T12:00:00Z", "2026-04-30T12:00:00Z", False),
         ("2026-03-31", "2026-04-30", False),
+        (1772323200, 1803859200, False),
+        (1772323207, 1803859260, True),
+        (1772323207, 1803859211, True),
     ],
 )
 def test_an_expiry_was_measured_only_if_its_clock_shows_odd_seconds(a, b, is_same, new_script, compare_events):
