@@ -172,10 +172,19 @@ class Payloads:
             or x.result_form_hash != y.result_form_hash
         ):
             return False
+        if a.is_call and self._ids.is_noise_renamed and self._names_another(a, b):
+            return False
         if not (x.call_id_count or x.result_id_count or y.call_id_count or y.result_id_count):
             return True
         written, answer = self._describe_origin(a, b, is_creation=a.changes_state)
         return self._ids.match_steps((a.call_ids, b.call_ids, written), (a.result_ids, b.result_ids, answer))
+
+    def _names_another(self, a: StepGroup, b: StepGroup) -> bool:
+        """Whether two calls of equal form name a process, a port or a host that is another thing in B than in A."""
+        argument = _ARGUMENT.get(a.kind, "")
+        value, other = self.read_argument(a), self.read_argument(b)
+        context = self._describe_origin(a, b)[0]
+        return is_equal(value, other) and any(find_role_conflicts(value, context, (*PAYLOAD, argument)))
 
     def _describe_origin(
         self, a: StepGroup, b: StepGroup, *, is_creation: bool = False

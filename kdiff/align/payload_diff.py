@@ -24,6 +24,7 @@ from ..reading.normalize import (
     is_volatile_key,
     may_be_id,
     may_name_noise,
+    names_process_or_port,
     normalize_text,
     parse_json_text,
     to_text,
@@ -40,7 +41,9 @@ LONG_TEXT = 200
 
 MIN_NOISE_NAME, MIN_NUMBER_NAME = 3, 4
 """A shorter process id or number in a text may be anything else."""
-_SPLIT_WORDS = re.compile(r"([A-Za-z0-9_-]+)").split
+_SPLIT_WORDS = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_-]*)").split
+_PROCESS_BEFORE = re.compile(r"\b(?:kill|pid|process|port)\b", re.I)
+"""A word that says that a short number in a text names a process or a port."""
 JSON_BEGINS = ("{", "[")
 """The first characters of a JSON text that holds an object or a list."""
 
@@ -107,12 +110,19 @@ class Ids:
         self._a_of_b: dict[int, int] = {}
         self._renamed: set[int] = set()
         self._renamed_numbers: set[tuple[int, int]] = set()
-        self._noise: set[tuple[int, int]] = set()
+        self._noise: dict[int, int] = {}
+        self._noise_a_of_b: dict[int, int] = {}
+        self._renamed_noise: set[int] = set()
 
     @property
     def are_renamed(self) -> bool:
         """Whether any id of A stands for another one of B."""
         return bool(self._renamed)
+
+    @property
+    def is_noise_renamed(self) -> bool:
+        """Whether any process id, port or host of A stands for another one of B."""
+        return bool(self._renamed_noise)
 
     def expect(self, a: int) -> int | None:
         """Return the id of B that stands for ``a``, as far as it is known."""
@@ -155,7 +165,11 @@ class Ids:
     def _are_unchanged(self, sides: Iterable[tuple[Sequence[int], Sequence[int], "ComparisonContext"]]) -> bool:
         """Whether both sides of each pair hold the same ids, and none of them stands for another one."""
         return all(
-            a == b and self._renamed.isdisjoint(a) and self._renamed.isdisjoint(map(drop_thing, a)) for a, b, _ in sides
+            a == b
+            and self._renamed.isdisjoint(a)
+            and self._renamed.isdisjoint(map(drop_thing, a))
+            and self._renamed_noise.isdisjoint(a)
+            for a, b, _ in sides
         )
 
     def _have_one_role(self, pairs: Iterable[tuple[int, int, "ComparisonContext"]]) -> bool:
@@ -172,16 +186,30 @@ class Ids:
 
     def rename(self, text: str, other: str) -> str:
         """Return a text of A with the names that stand for those of B in ``other``, as far as these were read."""
-        if not (self._noise or self._renamed_numbers):
+        if not (self._renamed_noise or self._renamed_numbers):
             return text
         words, others = _SPLIT_WORDS(text), _SPLIT_WORDS(other)
         if len(words) != len(others):
             return text
         return "".join(y if x != y and self._is_name_of(x, y) else x for x, y in zip(words, others, strict=True))
 
+    def names_another(self, text: str, key: str) -> bool:
+        """Whether a text of both sides names a process, a port or a host that is another thing in B than in A."""
+        if not self._renamed_noise:
+            return False
+        is_name = names_process_or_port(key) or _PROCESS_BEFORE.search(text) is not None
+        return any(
+            self._is_another_noise(hash_noise(word))
+            for word in _SPLIT_WORDS(text)[1::2]
+            if is_name or (len(word) >= MIN_NUMBER_NAME and not text.isdecimal())
+        )
+
+    def _is_another_noise(self, name: int) -> bool:
+        return self._noise.get(name, name) != name or self._noise_a_of_b.get(name, name) != name
+
     def _is_name_of(self, a: str, b: str) -> bool:
         """Whether ``a`` and ``b`` are noise that stood in one place of two answers, or numbers with one role."""
-        if len(a) >= MIN_NOISE_NAME and (hash_noise(a), hash_noise(b)) in self._noise:
+        if len(a) >= MIN_NOISE_NAME and self._noise.get(hash_noise(a)) == hash_noise(b):
             return True
         is_number = min(len(a), len(b)) >= MIN_NUMBER_NAME and a.isdecimal() and b.isdecimal()
         return is_number and (hash_number(a, ""), hash_number(b, "")) in self._renamed_numbers
@@ -218,13 +246,21 @@ class Ids:
 
     def _learn(self, a: int, b: int) -> None:
         if is_noise(a):
-            self._noise.add((a, b))
+            self._learn_noise(a, b)
             return
         self._b_of_a[a], self._a_of_b[b] = b, a
         if a != b:
             self._renamed.update((a, b))
             if is_numeric_id(a) and is_numeric_id(b):
                 self._renamed_numbers.add((drop_thing(a), drop_thing(b)))
+
+    def _learn_noise(self, a: int, b: int) -> None:
+        """Learn that a piece of noise stands for another one. What either of them stood for before is gone."""
+        self._noise_a_of_b.pop(self._noise.pop(a, 0), 0)
+        self._noise.pop(self._noise_a_of_b.pop(b, 0), 0)
+        self._noise[a], self._noise_a_of_b[b] = b, a
+        if a != b:
+            self._renamed_noise.update((a, b))
 
 
 def _get_role(roles: dict[int, int], id_hash: int) -> int | None:
@@ -260,6 +296,11 @@ class ComparisonContext:
     is_free_text: bool = False
     has_noise: bool = False
     is_other_question: bool = False
+
+    @property
+    def is_argument(self) -> bool:
+        """Whether the agent wrote the values for a call or a message."""
+        return self.is_written and not self.is_observation
 
     def normalize(self, text: str, side: int) -> NormalizedText:
         """Return the forms in which a text of A (0) or B (1) is compared."""
@@ -355,6 +396,8 @@ def is_same_text(a: str, b: str, context: ComparisonContext, key: str) -> bool:
 def is_settled(pair: Pair, context: ComparisonContext, container: Path) -> bool:
     """Whether two values are the same, and hold no id whose role has to be compared or learnt."""
     a, b = pair.a, pair.b
+    if context.is_argument and is_equal(a, b) and context.ids.names_another(str(a), pair.key):
+        return False
     is_id = is_id_key(_get_name((*container, pair.key)))
     if not isinstance(a, str) or not isinstance(b, str):
         return not isinstance(a, dict | list) and is_equal(a, b) and not (is_id and isinstance(a, int))
@@ -387,6 +430,8 @@ def parse_json_texts(a: Any, b: Any) -> tuple[Any, Any] | None:
 def is_same_leaf(a: Any, b: Any, context: ComparisonContext, path: Path) -> bool:
     """Whether two values are the same. They are not both objects, and not both lists."""
     key = _get_name(path)
+    if context.is_argument and is_equal(a, b) and context.ids.names_another(str(a), key):
+        return False
     if context.has_noise and is_noise_number(key, a) and is_noise_number(key, b):
         return context.match_ids((hash_noise(str(a)),), (hash_noise(str(b)),))
     if isinstance(a, str) and isinstance(b, str):

@@ -363,6 +363,7 @@ _PORT_KEY = re.compile(r"port", re.I)
 _NOISE_NAME_KEY = re.compile(
     r".*(?:pid|proc|port|session|shell|terminal|job|task|thread|number|id|ref)s?(?:[_-].*)?", re.I
 )
+_PROCESS_OR_PORT_KEY = re.compile(r"(?:.*_)?(?:p?pid|process_?id|port|host|hostname)s?", re.I)
 _ARGUMENT_MEMBERS = frozenset({"input", "query", "task", "value", "action"})
 
 
@@ -396,6 +397,12 @@ def is_noise_number(key: str, value: Any) -> bool:
 def may_name_noise(key: str) -> bool:
     """Whether a number in a member of this name may be a process id or a port. Other numbers count something."""
     return _NOISE_NAME_KEY.fullmatch(key) is not None
+
+
+@lru_cache(maxsize=65_536)
+def names_process_or_port(key: str) -> bool:
+    """Whether a member of this name holds a process id, a port or a host."""
+    return _PROCESS_OR_PORT_KEY.fullmatch(key) is not None
 
 
 @lru_cache(maxsize=65_536)

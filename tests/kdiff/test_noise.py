@@ -672,6 +672,7 @@ def test_another_value_in_an_answer_is_found(a, b, new_script, compare_events):
 
 NAMED_LATER = [
     ("listening, pid {}", "kill {}", ("4121", "988", "4122")),
+    ("listening, pid {}", "kill -- -{}", ("4121", "9880", "9881")),
     ("[1] {}\nup", "kill -9 {} && echo done", ("4121", "988", "989")),
     ("u   {}  0.0  0.1  1234  567 ?  Ss 10:00 0:00 node a.js", "kill {}", ("4121", "988", "989")),
     ("u  {}   1  0 10:00 ?    00:00:00 node a.js", "kill {}", ("4121", "988", "989")),
@@ -783,3 +784,38 @@ def test_an_expiry_was_measured_only_if_its_clock_shows_odd_seconds(a, b, is_sam
         for name, each in (("a", a), ("b", b))
     ]
     assert (compare_events(*sides).verdict.kind is VerdictKind.SAME) is is_same
+
+
+@pytest.mark.parametrize(
+    ("answer_a", "answer_b", "argument"),
+    [
+        (
+            [{"name": "web", "pid": 12}, {"name": "db", "pid": 13}],
+            [{"name": "web", "pid": 13}, {"name": "db", "pid": 12}],
+            {"pid": 12},
+        ),
+        ("web on port 49152", "web on port 51744", {"url": "http://localhost:49152/drop"}),
+        (
+            "db on ip-10-0-3-17: ok\nweb on ip-10-0-3-18: ok",
+            "db on ip-10-0-3-18: ok\nweb on ip-10-0-3-17: ok",
+            {"host": "ip-10-0-3-17"},
+        ),
+        ("web, pid 12", "web, pid 13", {"command": "kill 12"}),
+    ],
+)
+def test_an_equal_process_port_or_host_that_stood_for_another_is_another(
+    answer_a, answer_b, argument, new_script, compare_events
+):
+    a, b = (
+        new_script(name).calls("list", {}, each).calls("kill_it", argument, "ok").ends().events
+        for name, each in (("a", answer_a), ("b", answer_b))
+    )
+    assert compare_events(a, b).decisive.label == "kill_it"
+
+
+def test_a_number_that_happens_to_be_a_process_id_is_a_number(new_script, compare_events):
+    a, b = (
+        new_script(name).calls("list", {}, f"web, pid {pid}").calls("pay", {"amount": 4121}, "ok").ends().events
+        for name, pid in (("a", 4121), ("b", 988))
+    )
+    assert compare_events(a, b).verdict.kind is VerdictKind.SAME
