@@ -135,6 +135,7 @@ def test_sub_agents_that_ran_side_by_side_may_stand_in_any_order(new_script, com
 CHOSEN_ARGUMENTS = [
     ("duration", 30, 480), ("duration_ms", 1000, 9001), ("token", "BTC", "ETH"), ("signature", "valid", "invalid"),
     ("expires_at", "2026-03-01T10:00:00Z", "2027-03-01T10:00:00Z"), ("updated", "yes", "no"), ("updated", True, False),
+    ("expires_at", 1_772_323_200, 1_803_859_200),
     ("ts", 5, 6), ("request_id", 17, 42),
 ]  # fmt: skip
 FACTS_OF_ANSWERS = [
@@ -148,7 +149,7 @@ NOISE_OF_ANSWERS = [
     ("created_at", "Thu, 15 Jan 2026 14:00:07 GMT", "Sun, 18 Jan 2026 09:10:11 GMT"), ("duration", 0.31, 1.74),
     ("duration_ms", 312, 1743), ("duration", "0.31s", "1.74s"), ("took_ms", 3, 4), ("elapsed", "3 s", "1 min 2 s"),
     ("access_token", "eyJhbGciOiJIUzI1NiJ9.e30.x1", "eyJhbGciOiJIUzI1NiJ9.e31.y2"), ("trace_id", "t1", "t2"),
-    ("expires_at", 1_768_485_600, 1_768_744_800), ("updated_at", "3 minutes ago", "just now"),
+    ("expires_at", 1_768_485_607, 1_768_744_811), ("updated_at", "3 minutes ago", "just now"),
 ]  # fmt: skip
 
 
