@@ -191,7 +191,15 @@ class Ids:
         words, others = _SPLIT_WORDS(text), _SPLIT_WORDS(other)
         if len(words) != len(others):
             return text
-        return "".join(y if x != y and self._is_name_of(x, y) else x for x, y in zip(words, others, strict=True))
+        is_name = _PROCESS_BEFORE.search(text) is not None
+        return "".join(
+            y if x != y and (self._is_name_of(x, y) or (is_name and self.is_same_noise(x, y))) else x
+            for x, y in zip(words, others, strict=True)
+        )
+
+    def is_same_noise(self, a: str, b: str) -> bool:
+        """Whether a process id or a port of A stands for one of B."""
+        return self._noise.get(hash_noise(a)) == hash_noise(b)
 
     def names_another(self, text: str, key: str) -> bool:
         """Whether a text of both sides names a process, a port or a host that is another thing in B than in A."""
@@ -412,6 +420,9 @@ def is_settled(pair: Pair, context: ComparisonContext, container: Path) -> bool:
 
 def is_same_number(a: float, b: float, context: ComparisonContext, key: str) -> bool:
     """Whether two numbers are equal, or ids of the same role."""
+    is_named_noise = context.is_argument and names_process_or_port(key)
+    if is_named_noise and context.ids.is_same_noise(str(a), str(b)):
+        return True
     if isinstance(a, int) and isinstance(b, int) and is_id_key(key):
         return context.match_ids((hash_member(key, str(a)),), (hash_member(key, str(b)),))
     if a == b or (context.is_written and may_name_noise(key) and context.ids.rename(str(a), str(b)) == str(b)):

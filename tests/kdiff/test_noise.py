@@ -673,6 +673,9 @@ def test_another_value_in_an_answer_is_found(a, b, new_script, compare_events):
 NAMED_LATER = [
     ("listening, pid {}", "kill {}", ("4121", "988", "4122")),
     ("listening, pid {}", "kill -- -{}", ("4121", "9880", "9881")),
+    ("listening, pid {}", "kill {}", ("12", "25", "26")),
+    ({"processId": "{}", "status": "up"}, {"processId": "{}"}, ("4121", "9880", "9881")),
+    ({"pid": "{}", "status": "up"}, {"pid": "{}"}, ("12", "25", "26")),
     ("[1] {}\nup", "kill -9 {} && echo done", ("4121", "988", "989")),
     ("u   {}  0.0  0.1  1234  567 ?  Ss 10:00 0:00 node a.js", "kill {}", ("4121", "988", "989")),
     ("u  {}   1  0 10:00 ?    00:00:00 node a.js", "kill {}", ("4121", "988", "989")),
