@@ -251,13 +251,16 @@ def _pair_most_similar(unmatched_a: list[Pair], unmatched_b: list[Pair], payload
 def _judge_pair(pair: Pair, payloads: Payloads) -> Divergence | None:
     a, b = pair.a, pair.b
     if a is None or b is None:
-        return (
+        divergence = (
             classify_extra(b, pair.order_key)
             if b is not None
             else classify_missing(a, pair.order_key)
             if a is not None
             else None
         )
+        if divergence is not None and divergence.group.success_count and _is_wait(divergence.group, payloads):
+            divergence.weight = Weight.TEXT
+        return divergence
     if (poll := _judge_longer_poll(a, b, pair.order_key, payloads)) is not None:
         return poll
     if not a.repeats and not b.repeats and payloads.is_same(a, b):
@@ -270,13 +273,18 @@ def _judge_pair(pair: Pair, payloads: Payloads) -> Divergence | None:
     return classify_moved(a, b, pair.order_key) if divergence is None and pair.is_moved else divergence
 
 
+def _is_wait(group: StepGroup, payloads: Payloads) -> bool:
+    """Whether a step only lets time pass. One more or one less explains nothing."""
+    return group.is_call and is_wait(payloads.load_step(group))
+
+
 def _judge_longer_poll(a: StepGroup, b: StepGroup, order_key: OrderKey, payloads: Payloads) -> Divergence | None:
     """Return the divergence of calls that one side repeated more often until both had the same answer, or of waits."""
     if a.times == b.times or a.kind != b.kind or not a.is_call:
         return None
     if any(group.success_count < group.times for group in (a, b)):
         return None
-    is_waiting = all(is_wait(payloads.load_step(group)) for group in (a, b))
+    is_waiting = all(_is_wait(group, payloads) for group in (a, b))
     if not is_waiting and not has_made_progress(max(a, b, key=lambda group: group.times)):
         return None
     return None if any(payloads.find_changes(a.last, b.last)) else classify_longer_poll(a, b, order_key)

@@ -203,3 +203,16 @@ def test_the_root_is_the_message_that_first_offered_what_was_then_booked_not_the
     found = compare_events(a, b)
     assert found.decisive.label == "flights.book"
     assert _id(found.verdict.root_cause.b) == offer
+
+
+@pytest.mark.parametrize(("rounds_a", "rounds_b"), [(2, 3), (2, 4), (3, 2), (1, 3)])
+def test_more_waits_before_a_poll_explain_nothing(new_script, compare_events, rounds_a, rounds_b):
+    def run(name, rounds):
+        script = new_script(name)
+        for answer in [*["running"] * rounds, "done"]:
+            script.calls("sleep", {"seconds": 5}, "ok").calls("get_job", {"job": "j1"}, answer)
+        return script.calls("notify", {"text": "x"}, "ok").ends().events
+
+    found = compare_events(run("a", rounds_a), run("b", rounds_b))
+    assert found.verdict.decisive is None
+    assert found.kinds != []
