@@ -95,12 +95,10 @@ def test_a_loss_that_could_not_be_told_is_told_again_with_what_was_lost_since() 
 
 def test_the_counts_have_their_sum_also_while_events_are_settled() -> None:
     ledger = accounts()
-    (first,) = records(ledger, 1)
+    first = records(ledger, 1)
 
     def record_and_settle_another() -> int:
-        (second,) = records(ledger, 2)
-        ledger.count_delivered(first)
-        ledger.count_delivered(second)
+        ledger.count_delivered(first + records(ledger, 2))
         return 2
 
     stats = ledger.stats(record_and_settle_another, None)
