@@ -116,19 +116,22 @@ class Ledger:
         self._settle(record)
 
     def count_refused(self, record: OutboundEvent, reason: str) -> None:
-        """Count a record that the sink will never take. A loss report isn't repeated, because it would fare alike."""
+        """Count a record that the sink will never take."""
+        self.dropped += 1
+        self.keep_refusal(record, reason)
+        self._settle(record)
+
+    def keep_refusal(self, record: OutboundEvent, reason: str) -> None:
+        """Keep a refused record for a loss report. A refused report isn't repeated, because it would fare alike."""
         if record.tells is None:
-            self.count_dropped(record, reason)
-        else:
-            self.dropped += 1
-            self._settle(record)
+            self._keep_loss(record.author, Loss(1, record.at_ms, (reason,)))
 
     def count_lost(self, author: Author, loss: Loss) -> None:
         """Count a lost event, and keep the loss for a report in the session's timeline."""
         self.dropped += 1
-        self.add_loss(author, loss)
+        self._keep_loss(author, loss)
 
-    def add_loss(self, author: Author, loss: Loss) -> None:
+    def _keep_loss(self, author: Author, loss: Loss) -> None:
         """Keep a loss for a report in the session's timeline."""
         if author in self.losses:
             self.losses[author] = self.losses[author].join(loss)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...errors import AgentlogError
 from ...formatting import format_count
-from ..sinks.outbound import Loss, OutboundEvent
+from ..sinks.outbound import OutboundEvent
 from ..sinks.sink import SINGLE_EVENT_BATCH_BYTES, FailureKind, Sink
 from ..sinks.standby_producer import StandbyProducer
 from ..system.native_threads import sleep
@@ -253,8 +253,7 @@ class Dispatcher:
         reason = f"{self.sink.where} refused them: {reason}"
         if record.is_spooled:
             self._spools.settle(record, is_refused=True)
-            if record.tells is None:  # a refused loss report isn't repeated, because it would fare alike
-                self._ledger.add_loss(record.author, Loss(1, record.at_ms, (reason,)))
+            self._ledger.keep_refusal(record, reason)
         else:
             self._ledger.count_refused(record, reason)
 
