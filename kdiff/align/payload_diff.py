@@ -217,7 +217,7 @@ class Ids:
 
     def _is_name_of(self, a: str, b: str) -> bool:
         """Whether ``a`` and ``b`` are noise that stood in one place of two answers, or numbers with one role."""
-        if len(a) >= MIN_NOISE_NAME and self._noise.get(hash_noise(a)) == hash_noise(b):
+        if len(a) >= MIN_NOISE_NAME and self.is_same_noise(a, b):
             return True
         is_number = min(len(a), len(b)) >= MIN_NUMBER_NAME and a.isdecimal() and b.isdecimal()
         return is_number and (hash_number(a, ""), hash_number(b, "")) in self._renamed_numbers
@@ -309,6 +309,10 @@ class ComparisonContext:
     def is_argument(self) -> bool:
         """Whether the agent wrote the values for a call or a message."""
         return self.is_written and not self.is_observation
+
+    def names_another(self, a: Any, b: Any, key: str) -> bool:
+        """Whether an equal value that the agent wrote names a process, a port or a host that is another thing in B."""
+        return self.is_argument and is_equal(a, b) and self.ids.names_another(str(a), key)
 
     def normalize(self, text: str, side: int) -> NormalizedText:
         """Return the forms in which a text of A (0) or B (1) is compared."""
@@ -404,7 +408,7 @@ def is_same_text(a: str, b: str, context: ComparisonContext, key: str) -> bool:
 def is_settled(pair: Pair, context: ComparisonContext, container: Path) -> bool:
     """Whether two values are the same, and hold no id whose role has to be compared or learnt."""
     a, b = pair.a, pair.b
-    if context.is_argument and is_equal(a, b) and context.ids.names_another(str(a), pair.key):
+    if context.names_another(a, b, pair.key):
         return False
     is_id = is_id_key(_get_name((*container, pair.key)))
     if not isinstance(a, str) or not isinstance(b, str):
@@ -441,7 +445,7 @@ def parse_json_texts(a: Any, b: Any) -> tuple[Any, Any] | None:
 def is_same_leaf(a: Any, b: Any, context: ComparisonContext, path: Path) -> bool:
     """Whether two values are the same. They are not both objects, and not both lists."""
     key = _get_name(path)
-    if context.is_argument and is_equal(a, b) and context.ids.names_another(str(a), key):
+    if context.names_another(a, b, key):
         return False
     if context.has_noise and is_noise_number(key, a) and is_noise_number(key, b):
         return context.match_ids((hash_noise(str(a)),), (hash_noise(str(b)),))
