@@ -10,8 +10,8 @@ _STOCK = 256
 
 _random = Random(os.urandom(16))  # noqa: S311  an id is no secret, it only has to be unique
 _event_ids = list[str]()
-_LETTER = "a"
-"""It stands between the digits of an event's id. Else an id might hold a payment card's number, and be redacted."""
+_LETTERS = b"\xaa"
+"""These two digits stand inside an event's id. Else an id might hold a payment card's number, and be redacted."""
 _SESSION_LETTERS = 0xA << 32 | 0xA << 64
 """These bits make two digits of a session's id letters, likewise."""
 
@@ -31,8 +31,9 @@ def new_event_id() -> str:
     try:
         return _event_ids.pop()
     except IndexError:
-        digits = _random.randbytes(8 * _STOCK).hex()
-        ids = [f"evt_{digits[at : at + 7]}{_LETTER}{digits[at + 7 : at + 14]}" for at in range(0, len(digits), 16)]
+        digits = bytearray(_random.randbytes(8 * _STOCK))
+        digits[3::8] = _LETTERS * _STOCK
+        ids = f"evt_{digits.hex(' ', 8).replace(' ', ' evt_')}".split(" ")
         _event_ids.extend(ids[1:])  # another thread may take all of them
         return ids[0]
 

@@ -42,7 +42,6 @@ _QUOTES = r"""(?:\\\\|\\?"|')+"""
 _MARKS = rf"(?:{_SPACE}|\\\\|\\?\"|')*"
 _IN_TEXT = r'(?:[^"\\]|\\.)*'
 _BEFORE_WORD = r"(?:[^A-Za-z0-9_-]|\\[bfnrt]|\\u[0-9A-Fa-f]{4}|%[0-9A-Fa-f]{2})"
-_BEFORE_DIGIT = r"(?:[^\d.]|\\u[0-9a-f]{4})"
 _PAYLOAD_MEMBER = b'"payload":'
 _CONTROL_CHARACTER = re.compile(rb"\\u00[01][0-9a-f](?=[0-9])")
 """How orjson writes a control character. Its digits aren't those of the card number that follows."""
@@ -59,7 +58,8 @@ class Hint(IntEnum):
 _ANY_CASE = hyperscan.HS_FLAG_CASELESS
 _PATTERNS = (
     (Hint.LABEL, _ANY_CASE, rf'(?:{_NAMES}|{CODE_WORDS}|"auth)"[,}}]'),
-    (Hint.CARD, 0, _BEFORE_DIGIT + CARD_PATTERN),
+    (Hint.CARD, 0, r"[^\d.]" + CARD_PATTERN),
+    (Hint.CARD, 0, r"\\u[0-9a-f]{4}" + CARD_PATTERN),  # by itself, because both in one expression take longer to search
     (Hint.CERTAIN, _ANY_CASE, rf'(?:{_NAMES}|"auth)":'),
     (Hint.CERTAIN, _ANY_CASE, rf"{_NAMES}{_AFTER_NAME}{_SPACE}*[:=]"),
     (Hint.CERTAIN, _ANY_CASE, rf"{FLAG}{_NAMES}(?:{_SPACE}|{_QUOTES}{_SPACE}*,)"),
