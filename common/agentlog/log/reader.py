@@ -142,29 +142,31 @@ class KafkaReader:
 
     def fetch_bounds(self, topic: str, partitions: Iterable[int]) -> dict[int, Bounds]:
         """Return the current bounds of each partition."""
-        return {p: Bounds(*self._fetch_watermarks(topic, p)) for p in partitions}
-
-    def _fetch_watermarks(self, topic: str, partition: int) -> tuple[int, int]:
-        topic_partition = TopicPartition(topic, partition)
-        return self._retry_while_leader_moves(
-            topic, lambda: self._consumer.get_watermark_offsets(topic_partition, timeout=self.timeout_s)
-        )
+        asked = list(partitions)
+        lows = self._list_offsets(topic, asked, confluent_kafka.OFFSET_BEGINNING)
+        highs = self._list_offsets(topic, asked, confluent_kafka.OFFSET_END)
+        return {p: Bounds(lows[p], highs[p]) for p in asked}
 
     def find_offsets_at(self, topic: str, partitions: Iterable[int], timestamp_ms: int) -> dict[int, int | None]:
         """Return the first offset of each partition whose timestamp isn't before ``timestamp_ms``; None without one."""
-        searched_times = [TopicPartition(topic, partition, timestamp_ms) for partition in partitions]
+        offsets = self._list_offsets(topic, partitions, timestamp_ms)
+        return {partition: offset if offset >= 0 else None for partition, offset in offsets.items()}
+
+    def _list_offsets(self, topic: str, partitions: Iterable[int], timestamp_ms: int) -> dict[int, int]:
+        """Return an offset of each partition by its timestamp. Each broker is asked once, for all its partitions.
+
+        Kafka's request takes two special timestamps: -2 stands for a partition's beginning, and -1 for its end.
+        """
+        asked = [TopicPartition(topic, partition, timestamp_ms) for partition in partitions]
 
         def fetch_offsets() -> list[TopicPartition]:
-            offsets = self._consumer.offsets_for_times(searched_times, timeout=self.timeout_s)
-            for each in offsets:
+            answers = self._consumer.offsets_for_times(asked, timeout=self.timeout_s)
+            for each in answers:
                 if each.error is not None:
                     raise KafkaException(each.error)
-            return offsets
+            return answers
 
-        return {
-            each.partition: each.offset if each.offset >= 0 else None
-            for each in self._retry_while_leader_moves(topic, fetch_offsets)
-        }
+        return {each.partition: each.offset for each in self._retry_while_leader_moves(topic, fetch_offsets)}
 
     def _retry_while_leader_moves(self, topic: str, fetch: Callable[[], T]) -> T:
         """Return the result of ``fetch``, and repeat it while the leader of a partition changes."""
