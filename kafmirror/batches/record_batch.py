@@ -88,6 +88,10 @@ class Batch(NamedTuple):
         return self.max_timestamp if self.has_append_time else self.base_timestamp
 
 
+_MIRROR_PRODUCER_IDS = 1 << 62
+"""The first producer id of mirrors. Brokers assign none from here on."""
+
+
 class OldFormat(ValueError):
     """Records in a message format older than Kafka 0.11."""
 
@@ -107,7 +111,12 @@ class Stamp(NamedTuple):
 def derive_producer_id(cluster_id: str, topic_id: str) -> int:
     """Return the producer id of all mirrors of one source topic. It is above 2^62, where brokers assign none."""
     digest = hashlib.sha256(f"{cluster_id}/{topic_id}".encode()).digest()
-    return 1 << 62 | int.from_bytes(digest[:7], "big")
+    return _MIRROR_PRODUCER_IDS | int.from_bytes(digest[:7], "big")
+
+
+def is_mirror_producer_id(producer_id: int) -> bool:
+    """Return whether a producer id is that of a mirror, of whatever topic."""
+    return producer_id >= _MIRROR_PRODUCER_IDS
 
 
 def split_batches(records: bytes) -> Iterator[Batch]:

@@ -226,9 +226,14 @@ class Pump:
         self._missing_since.pop(key, None)
         self._state.waits.resolve(("gone", *key))
         if not topic.error and topic.id != expected_id:
+            outcome = (
+                "The copy holds records of the old topic"
+                if view is self._state.source
+                else "The copy is gone; kafmirror replicate, started again, copies all records anew"
+            )
             raise MirrorStopped(
                 f"cluster {view.connection.name}: topic {name} was deleted and created again: its id was {expected_id} "
-                f"and is {topic.id}. The copy holds records of the old topic"
+                f"and is {topic.id}. {outcome}"
             )
 
     async def _check_ends(self) -> None:

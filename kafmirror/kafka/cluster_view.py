@@ -84,6 +84,12 @@ class ClusterView:
             ValueError: neither the target's log nor the mirror's note says it.
         """
         last_batch = await self.fetch_last_batch(partition, bounds)
+        return await self.find_mirrored_position(partition, bounds, producer_id, last_batch)
+
+    async def find_mirrored_position(
+        self, partition: Partition, bounds: Bounds, producer_id: int, last_batch: Batch | None
+    ) -> int:
+        """Return the same as ``fetch_mirrored_position``, with the last batch known; raises as that does."""
         is_position_in_batch = bounds.end == 0 or (last_batch is not None and last_batch.is_dense)
         noted_offsets = None if is_position_in_batch else await self.fetch_noted_offsets(partition, producer_id)
         position = find_mirrored_position(last_batch, bounds.end, noted_offsets, producer_id)

@@ -11,6 +11,7 @@ from ..kafka.metadata import Bounds, Partition
 from ..plan.gather import FactCollector
 from .lag import UNKNOWN_LAG, compute_lag
 from .partition_status import PartitionStatus
+from .target_origin import MirroredEnd, find_foreign_end
 
 
 async def read_statuses(clusters: ClusterPair) -> list[PartitionStatus]:
@@ -46,7 +47,18 @@ async def _read_topic_statuses(
         pair = (Partition(name, number), Partition(target_name, number))
         return await _read_partition_status(source, target, pair, source_bounds[number], target_bounds.get(number))
 
-    return await source.connection.loop.map_concurrently(read_partition, sorted(source_bounds))
+    statuses = await source.connection.loop.map_concurrently(read_partition, sorted(source_bounds))
+    return statuses + [
+        _make_surplus_status(source, Partition(name, number), Partition(target_name, number), target_bounds[number])
+        for number in sorted(target_bounds.keys() - source_bounds)
+    ]
+
+
+def _make_surplus_status(
+    source: ClusterView, partition: Partition, target: Partition, bounds: Bounds
+) -> PartitionStatus:
+    problem = f"{source.connection.name} has no {partition}: its topic has fewer partitions than the copy"
+    return PartitionStatus(partition, target, None, None, bounds.end, UNKNOWN_LAG, problem=problem)
 
 
 async def _read_partition_status(
@@ -61,9 +73,12 @@ async def _read_partition_status(
             *pair, None, source_bounds.end, None, UNKNOWN_LAG, problem=f"{target.connection.name} has no {pair[1]}"
         )
     try:
-        position = await target.fetch_mirrored_position(
-            pair[1], target_bounds, source.derive_mirror_producer_id(pair[0].topic)
-        )
+        last_batch = await target.fetch_last_batch(pair[1], target_bounds)
+        producer_id = source.derive_mirror_producer_id(pair[0].topic)
+        position = await target.find_mirrored_position(pair[1], target_bounds, producer_id, last_batch)
+        end = MirroredEnd(position, last_batch, source_bounds.end)
+        if problem := await find_foreign_end(source, target, pair, end):
+            return PartitionStatus(*pair, None, source_bounds.end, target_bounds.end, UNKNOWN_LAG, problem=problem)
         first_timestamp = (
             await _read_first_timestamp(source, pair[0], max(position, source_bounds.low))
             if position < source_bounds.end

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from agentlog.errors import AgentlogError, KafkaUnavailable, TopicNotFound
 
-from ..batches.record_batch import Batch, is_written_by
+from ..batches.record_batch import Batch, is_mirror_producer_id, is_written_by
 from ..kafka import topic_admin
 from ..kafka.cluster_view import ClusterView
 from ..kafka.connection import ClusterConnection
@@ -124,6 +124,12 @@ async def _collect_topic_facts(view: ClusterView, name: str, *, is_read_committe
     return TopicFacts(view.metadata.topics[name], await settings, bounds, await rights)
 
 
+_OTHER_TOPIC = (
+    "They were copied from another topic: the source's was probably deleted and created again. Delete the target's, if "
+    "nobody needs its records, or mirror to another name"
+)
+
+
 async def _compare_foreign_tails(
     source: ClusterView, target: ClusterView, source_facts: TopicFacts, target_facts: TopicFacts
 ) -> dict[int, ForeignPrefix]:
@@ -136,7 +142,10 @@ async def _compare_foreign_tails(
         if last is None or is_written_by(last, producer_id):
             return None
         pair = PartitionPair(Partition(source_facts.topic.name, number), partition, producer_id)
-        return await _compare_tail(pair, source, target, source_facts.bounds[number], target_facts.bounds[number])
+        prefix = await _compare_tail(pair, source, target, source_facts.bounds[number], target_facts.bounds[number])
+        if prefix.difference and is_mirror_producer_id(last.producer_id):
+            return prefix._replace(difference=f"{prefix.difference}. {_OTHER_TOPIC}")
+        return prefix
 
     numbers = [number for number in target_facts.bounds if number in source_facts.bounds]
     prefixes = zip(numbers, await target.connection.loop.map_concurrently(compare_partition, numbers), strict=True)
