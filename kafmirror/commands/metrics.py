@@ -58,7 +58,11 @@ class StatusPage:
 
         gauges: dict[str, tuple[str, Value]] = {
             "lag_records": ("Records of the source that aren't mirrored", lambda each: each.lag.records),
-            "lag_seconds": ("Age of the first record that isn't mirrored", lambda each: each.lag.seconds),
+            "lag_seconds": ("How long the first record that isn't mirrored has waited", lambda each: each.lag.seconds),
+            "first_record_age_seconds": (
+                "Age of the first record that isn't mirrored by its timestamp, below 0 when that is ahead of our clock",
+                lambda each: each.age.stamped if each.is_behind else None,
+            ),
             "position": ("Offset of the source up to which it is mirrored", lambda each: each.position),
             "source_end": ("End of the source's partition", lambda each: each.source_end),
             "target_end": ("End of the target's partition", lambda each: each.target_end),

@@ -10,7 +10,7 @@ from agentlog.terminal.style import choose_paint
 from ..kafka.cluster_pair import MirrorRequest, open_clusters
 from ..lag.lag import Threshold, combine_lags
 from ..lag.partition_status import PartitionStatus, encode_status, format_lag_time
-from ..lag.read_status import read_statuses
+from ..lag.read_status import read_settled_statuses
 from .text import summarize, table_lines
 
 
@@ -21,7 +21,7 @@ def status(request: MirrorRequest, output_format: str, threshold: Threshold | No
         KafkaError: a cluster doesn't answer, or the source has no such topic.
     """
     with open_clusters(request) as clusters:
-        statuses = clusters.loop.run(read_statuses, clusters)
+        statuses = clusters.loop.run(read_settled_statuses, clusters)
     total = combine_lags([each.lag for each in statuses])
     is_exceeded = threshold is not None and threshold.is_exceeded(total)
     if output_format == "json":

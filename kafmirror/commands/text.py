@@ -12,7 +12,7 @@ from agentlog.terminal.text_width import clip_text, elide_middle, wrap_text
 
 from ..kafka.metadata import Partition
 from ..lag.lag import combine_lags
-from ..lag.partition_status import PartitionStatus, format_lag_time
+from ..lag.partition_status import PartitionStatus, describe_wait, format_lag_time
 from ..plan.plan import Plan, TopicPlan
 
 
@@ -125,6 +125,8 @@ def table_lines(
         if status.problem:
             problem = wrap_text(escape_controls(status.problem), columns - 2)
             output += [f"  {paint(text, Style.BAD)}" for text in problem]
+        if wait_text := describe_wait(status):
+            output += [f"  {paint(text, Style.NOTICE)}" for text in wrap_text(wait_text, columns - 2)]
     return output
 
 

@@ -46,7 +46,7 @@ def _leads(state: MirrorState, node: int, copy: PartitionCopy) -> bool:
 
 async def _fetch(state: MirrorState, node: int, copies: list[PartitionCopy], wait_ms: int) -> int:
     """Fetch once, and return the number of bytes that came."""
-    generations = {copy.source: copy.generation for copy in copies}
+    generations, asked_ms = {copy.source: copy.generation for copy in copies}, time.time() * 1000
     requests = {copy.source: _make_request(state, copy) for copy in copies}
     try:
         answer = await fetch(state.source.connection, node, requests, state.source.topic_ids, wait_ms)
@@ -57,7 +57,7 @@ async def _fetch(state: MirrorState, node: int, copies: list[PartitionCopy], wai
         state.fail(error)
         return 0
     state.waits.resolve(("fetch", node))
-    _add_all_fetched(state, answer, generations)
+    _add_all_fetched(state, answer, generations, asked_ms)
     state.wake_workers()
     return sum(len(each.records) for each in answer.values())
 
@@ -75,7 +75,10 @@ async def _handle_unavailable(state: MirrorState, node: int, error: KafkaUnavail
 
 
 def _add_all_fetched(
-    state: MirrorState, answer: Mapping[Partition, FetchResult], generations: Mapping[Partition, int]
+    state: MirrorState,
+    answer: Mapping[Partition, FetchResult],
+    generations: Mapping[Partition, int],
+    asked_ms: float,
 ) -> None:
     now = time.monotonic()
     for partition, fetched in answer.items():
@@ -83,6 +86,8 @@ def _add_all_fetched(
         if copy.generation == generations[partition] and copy.state is CopyState.COPYING:
             try:
                 _add_fetched(state, copy, fetched, now)
+                if not fetched.error:
+                    copy.update_source_end(max(fetched.stable_end, copy.buffer.fetch_offset), asked_ms)
             except (DamagedBatch, OldFormat, ValueError) as error:
                 state.fail(MirrorStopped(f"{partition} in {state.source.connection.name}: {error}"))
     state.progress_wakeup.set()
@@ -105,7 +110,6 @@ def _add_fetched(state: MirrorState, copy: PartitionCopy, fetched: FetchResult, 
         return
     offset_before = copy.buffer.fetch_offset
     copy.buffer.add_fetched(fetched.records, fetched.aborted, now)
-    copy.update_source_end(max(fetched.stable_end, copy.buffer.fetch_offset))
     if fetched.records and copy.buffer.fetch_offset == offset_before:
         copy.fetch_bytes = min(copy.fetch_bytes * 2, 1 << 28)  # the batch is larger
 

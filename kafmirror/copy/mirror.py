@@ -208,10 +208,11 @@ class Mirror:
             await self.target.loop.sleep(0.05)
 
     async def _set_goals_to_ends(self, state: MirrorState) -> None:
+        asked_ms = time.time() * 1000
         ends = await self.source.list_offsets(state.source.metadata, state.copies, LATEST, is_read_committed=True)
         for partition, end in ends.items():
             state.copies[partition].goal = end
-            state.copies[partition].update_source_end(end)
+            state.copies[partition].update_source_end(end, asked_ms)
 
     async def _follow_source(self, state: MirrorState) -> None:
         """Add new topics and partitions, and copy changed settings, until the mirror stops."""
@@ -286,7 +287,8 @@ def _build_status(copy: PartitionCopy, now: float, now_ms: float) -> PartitionSt
     buffer = copy.buffer
     is_known = copy.source_end is not None and now - copy.source_end_known_at < MAX_END_AGE_S
     is_position_known = buffer.done_target > 0 or copy.state is CopyState.COPYING
-    behind = compute_lag(buffer.done_source, copy.source_end, copy.first_timestamp, now_ms) if is_known else UNKNOWN_LAG
+    age = copy.compute_age(now_ms)
+    behind = compute_lag(buffer.done_source, copy.source_end, age) if is_known else UNKNOWN_LAG
     return PartitionStatus(
         copy.source,
         copy.target,
@@ -296,4 +298,6 @@ def _build_status(copy: PartitionCopy, now: float, now_ms: float) -> PartitionSt
         behind if is_position_known else UNKNOWN_LAG,
         buffer.records_sent,
         buffer.bytes_sent,
+        age=age,
+        is_advancing=copy.is_advancing(now, age.waited),
     )

@@ -5,10 +5,15 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from ..kafka.metadata import Partition
+from ..lag.end_history import EndHistory
+from ..lag.lag import RecordAge
 from .partition_buffer import PartitionBuffer
 
 MAX_AGE_S = 10.0
 """How long the target's known end and a fetched batch may be used for sending."""
+
+STANDSTILL_S = 10.0
+"""A copy that didn't advance for so long while records wait stands still."""
 
 MAX_QUEUED_BYTES = 2 << 20
 """The limit of fetched batches in memory for one partition. It isn't fetched above it."""
@@ -41,7 +46,8 @@ class PartitionCopy:
         source_end: the offset behind the last record of the source that no open transaction holds back; None when
             unknown.
         source_end_known_at: when ``source_end`` was updated, in seconds of the monotonic clock.
-        caught_up_ms: when the copy was last at the source's end, in milliseconds since 1970; None for never.
+        ends: the source's ends as they were seen, which bound when a record arrived.
+        advanced_at: when the copy last advanced, in seconds of the monotonic clock.
         goal: the source's offset at which the copy ends; None for a copy without end.
         fetch_bytes: the number of bytes to fetch at once.
         trimmed_below: the offset below which this mirror itself wrote and deleted fillers; None when it didn't.
@@ -61,7 +67,8 @@ class PartitionCopy:
     target_end_known_at: float = 0.0
     source_end: int | None = None
     source_end_known_at: float = 0.0
-    caught_up_ms: float | None = None
+    ends: EndHistory = field(default_factory=EndHistory)
+    advanced_at: float = 0.0
     goal: int | None = None
     fetch_bytes: int = 1 << 20
     trimmed_below: int | None = None
@@ -78,22 +85,29 @@ class PartitionCopy:
         """Whether the goal is reached."""
         return self.goal is not None and self.state is CopyState.COPYING and self.buffer.done_source >= self.goal
 
-    @property
-    def first_timestamp(self) -> float | None:
-        """The timestamp of the first record that isn't mirrored, in milliseconds since 1970; None when unknown.
+    def compute_age(self, now_ms: float) -> RecordAge:
+        """Return what is known of the age of the first record that isn't mirrored.
 
-        While the record isn't fetched yet, this is the timestamp of the last mirrored batch or the time when the copy
-        had last caught up, whichever is later.
+        While that record isn't fetched yet, it counts as no older than the last mirrored batch.
         """
-        if self.buffer.pending_timestamp is not None:
-            return self.buffer.pending_timestamp
-        return max((each for each in (self.buffer.done_timestamp, self.caught_up_ms) if each is not None), default=None)
+        buffer, arrived_after_ms = self.buffer, self.ends.find_arrival_bound(self.buffer.done_source)
+        if buffer.pending_timestamp is not None:
+            return RecordAge.at(now_ms, buffer.pending_timestamp, arrived_after_ms)
+        bounds = [each for each in (arrived_after_ms, buffer.done_timestamp) if each is not None and each <= now_ms]
+        return RecordAge.at(now_ms, None, max(bounds, default=None))
 
-    def update_source_end(self, end: int) -> None:
-        """Set the source's end, as known now."""
+    def is_advancing(self, now: float, waited: float | None) -> bool | None:
+        """Return whether the copy advanced lately. None if nothing waits, or not for long: ``waited`` seconds."""
+        if self.source_end is None or self.buffer.done_source >= self.source_end:
+            return None
+        if now - self.advanced_at < STANDSTILL_S:
+            return True
+        return None if waited is not None and waited < STANDSTILL_S else False
+
+    def update_source_end(self, end: int, asked_ms: float | None = None) -> None:
+        """Set the source's end, as known now. It was read after ``asked_ms`` (in ms since 1970; None is now)."""
         self.source_end, self.source_end_known_at = max(end, self.buffer.done_source), time.monotonic()
-        if self.state is CopyState.COPYING and self.buffer.done_source >= self.source_end:
-            self.caught_up_ms = time.time() * 1000
+        self.ends.add(time.time() * 1000 if asked_ms is None else asked_ms, self.source_end)
 
     @property
     def wants_records(self) -> bool:

@@ -145,12 +145,14 @@ class Pump:
             return False
         await state.loop.sleep(STANDBY_S)
         target_end = (await state.target.fetch_bounds(copy.target)).end
+        asked_ms = time.time() * 1000
         source_end = (await state.source.fetch_bounds(copy.source, is_read_committed=True)).end
-        copy.update_source_end(source_end)
+        copy.update_source_end(source_end, asked_ms)
         return target_end != resume_point.target or source_end <= resume_point.source
 
     def _start_copying(self, copy: PartitionCopy, resume_point: CopyFrom) -> None:
         copy.buffer.restart(resume_point.source, resume_point.target)
+        copy.advanced_at = time.monotonic()
         copy.should_read_back_first, copy.state = resume_point.should_read_back_first, CopyState.COPYING
         copy.confirm_target_end()
         self._state.wake_workers()
@@ -267,7 +269,7 @@ class Pump:
 
     async def _update_source_ends(self) -> None:
         """Update the ends of the source, so that the lag is known of partitions that aren't fetched."""
-        state = self._state
+        state, asked_ms = self._state, time.time() * 1000
         try:
             ends = await state.source.connection.list_offsets(
                 state.source.metadata, state.copies, LATEST, is_read_committed=True
@@ -277,7 +279,7 @@ class Pump:
             return
         state.waits.resolve("source ends")
         for partition, end in ends.items():
-            state.copies[partition].update_source_end(end)
+            state.copies[partition].update_source_end(end, asked_ms)
 
     async def _write_notes(self) -> None:
         for copy in self._state.copies.values():

@@ -177,6 +177,7 @@ class Sender:
         copy, outgoing, _ = sent
         copy.buffer.acknowledge(outgoing)
         copy.confirm_target_end()
+        copy.advanced_at = copy.target_end_known_at
         copy.should_read_back_first, copy.race_count, copy.is_note_due = False, 0, copy.buffer.is_shifted
         self._state.waits.resolve(("produce", copy.target))
 

@@ -16,27 +16,66 @@ class Lag(NamedTuple):
     seconds: float | None
 
 
+MIN_LAG_S = 0.001
+"""The least lag while records wait. Only a partition that has caught up has a lag of 0."""
+
+OLD_S = 5.0
+"""A record whose timestamp is older than its arrival by this counts as an old record that arrived late."""
+
 UNKNOWN_LAG = Lag(None, None)
 NO_LAG = Lag(0, 0.0)
 
 
-def compute_lag(
-    mirrored_offset: int | None, source_end: int | None, first_timestamp: float | None, now_ms: float
-) -> Lag:
+def compute_lag(mirrored_offset: int | None, source_end: int | None, age: "RecordAge") -> Lag:
     """Return the lag of a partition.
 
     Args:
         mirrored_offset: the source's offset up to which the partition is mirrored; None when unknown.
         source_end: the source's end; None when unknown.
-        first_timestamp: the timestamp of the first record that isn't mirrored, in ms since 1970; None when unknown.
-        now_ms: the present time, in milliseconds since 1970.
+        age: what is known of the age of the first record that isn't mirrored.
     """
     if mirrored_offset is None or source_end is None:
         return UNKNOWN_LAG
     if mirrored_offset >= source_end:
         return NO_LAG
-    seconds = None if first_timestamp is None else max(now_ms - first_timestamp, 0) / 1000
-    return Lag(source_end - mirrored_offset, seconds)
+    return Lag(source_end - mirrored_offset, age.waited)
+
+
+class RecordAge(NamedTuple):
+    """The age of the first record that isn't mirrored, in seconds.
+
+    Attributes:
+        stamped: its age by its timestamp, below 0 when the writer's clock is ahead of ours; None when unknown.
+        at_most: how long it can have waited, because the source ended before it then; None when unknown.
+    """
+
+    stamped: float | None
+    at_most: float | None = None
+
+    @classmethod
+    def at(cls, now_ms: float, first_timestamp: float | None, arrived_after_ms: float | None = None) -> "RecordAge":
+        """Return the age at ``now_ms``. All times are in milliseconds since 1970; None stands for unknown."""
+        stamped, at_most = (
+            None if each is None else (now_ms - each) / 1000 for each in (first_timestamp, arrived_after_ms)
+        )
+        return cls(stamped, None if at_most is None else max(at_most, 0.0))
+
+    @property
+    def waited(self) -> float | None:
+        """How long it has waited, never 0; None when unknown. Its timestamp counts where it can be true."""
+        if self.stamped is not None and self.stamped >= 0 and (self.at_most is None or self.stamped <= self.at_most):
+            return max(self.stamped, MIN_LAG_S)
+        return None if self.at_most is None else max(self.at_most, MIN_LAG_S)
+
+    @property
+    def skew(self) -> float:
+        """How far its timestamp is ahead of our clock; 0 when it isn't."""
+        return max(-(self.stamped or 0.0), 0.0)
+
+    @property
+    def is_old(self) -> bool:
+        """Whether its timestamp is much older than its arrival."""
+        return None not in (self.stamped, self.at_most) and (self.stamped or 0) > (self.at_most or 0) + OLD_S
 
 
 def combine_lags(lags: list[Lag]) -> Lag:

@@ -1,12 +1,17 @@
 """The status of a partition's copy, and its form in text and JSON. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agentlog.formatting import format_count, format_duration
 
 from ..kafka.metadata import Partition
-from .lag import Lag
+from .lag import Lag, RecordAge, compute_lag
+
+MIN_SKEW_S = 1.0
+"""A timestamp that is ahead by less isn't worth a word."""
+
+UNKNOWN_AGE = RecordAge(None)
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,8 @@ class PartitionStatus:
         records: the number of records that this process has copied.
         sent_bytes: the number of bytes that this process has sent for them.
         problem: why the position is unknown or the copy can't continue; None when all is well.
+        age: what is known of the age of the first record that isn't mirrored.
+        is_advancing: whether the copy advances while records wait; None when unknown, or nothing waits.
     """
 
     source: Partition
@@ -33,6 +40,37 @@ class PartitionStatus:
     records: int = 0
     sent_bytes: int = 0
     problem: str | None = None
+    age: RecordAge = UNKNOWN_AGE
+    is_advancing: bool | None = None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether records are known to wait."""
+        return bool(self.lag.records)
+
+
+def compare_looks(first: PartitionStatus | None, second: PartitionStatus, elapsed_s: float) -> PartitionStatus:
+    """Return the status of the second look, ``elapsed_s`` after the first, with what both looks tell together."""
+    if first is None or not second.is_behind or None in (first.position, first.source_end, second.position):
+        return second
+    if (second.position or 0) < (first.source_end or 0):
+        return replace(second, is_advancing=second.position != first.position)
+    age = second.age._replace(at_most=elapsed_s)
+    return replace(second, age=age, lag=compute_lag(second.position, second.source_end, age), is_advancing=True)
+
+
+def describe_wait(status: PartitionStatus) -> str | None:
+    """Say what is odd about the wait of the first record that isn't mirrored; None if nothing is."""
+    age, parts = status.age, list[str]()
+    if not status.is_behind:
+        return None
+    if age.skew > MIN_SKEW_S:
+        parts.append(f"the next record's timestamp is {_format_seconds(age.skew)} ahead of this clock")
+    elif age.is_old and age.stamped is not None:
+        parts.append(f"the next record is old: its timestamp is {_format_seconds(age.stamped)} before its arrival")
+    if status.is_advancing is False or (parts and status.is_advancing):
+        parts.append("the copy advances" if status.is_advancing else "the copy stands still")
+    return "; ".join(parts) or None
 
 
 def format_lag(lag: Lag) -> str:
@@ -47,7 +85,11 @@ def format_lag_time(lag: Lag) -> str:
     """Return the time of a lag for a person."""
     if lag.seconds is None:
         return "unknown"
-    return format_duration(round(lag.seconds * 1_000_000)) if lag.seconds else "0 s"
+    return _format_seconds(lag.seconds) if lag.seconds else "0 s"
+
+
+def _format_seconds(seconds: float) -> str:
+    return format_duration(round(seconds * 1_000_000))
 
 
 def encode_status(status: PartitionStatus) -> dict[str, Any]:
@@ -61,5 +103,7 @@ def encode_status(status: PartitionStatus) -> dict[str, Any]:
         "target_end": status.target_end,
         "lag_records": status.lag.records,
         "lag_seconds": status.lag.seconds,
+        "first_record_age_seconds": status.age.stamped if status.is_behind else None,
+        "advancing": status.is_advancing,
         "problem": status.problem,
     }

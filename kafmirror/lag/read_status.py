@@ -9,9 +9,38 @@ from ..kafka.cluster_pair import ClusterPair
 from ..kafka.cluster_view import ClusterView
 from ..kafka.metadata import Bounds, Partition
 from ..plan.gather import FactCollector
-from .lag import UNKNOWN_LAG, compute_lag
-from .partition_status import PartitionStatus
+from .lag import UNKNOWN_LAG, RecordAge, compute_lag
+from .partition_status import PartitionStatus, compare_looks
 from .target_origin import MirroredEnd, find_foreign_end
+
+LOOK_AGAIN_S = 2.0
+"""The time until the second look at a copy whose lag the timestamps don't tell."""
+
+DOUBTFUL_AGE_S = 5.0
+"""A record that waits and is older than this, by its timestamp, may be an old record that arrived just now."""
+
+
+async def read_settled_statuses(clusters: ClusterPair) -> list[PartitionStatus]:
+    """Return the statuses as ``read_statuses`` does. Look again where timestamps alone don't tell the lag.
+
+    A writer's clock may be ahead, and old records may arrive late. If all that was there at the first look is mirrored
+    at the second, what waits then has arrived in between.
+    """
+    first_look_ms = time.time() * 1000
+    statuses = await read_statuses(clusters)
+    if not any(_is_doubtful(each) for each in statuses):
+        return statuses
+    await clusters.loop.sleep(LOOK_AGAIN_S)
+    earlier = {each.source: each for each in statuses}
+    return [
+        compare_looks(earlier.get(each.source), each, (time.time() * 1000 - first_look_ms) / 1000)
+        for each in await read_statuses(clusters)
+    ]
+
+
+def _is_doubtful(status: PartitionStatus) -> bool:
+    stamped = status.age.stamped
+    return status.is_behind and (stamped is None or not 0 <= stamped <= DOUBTFUL_AGE_S)
 
 
 async def read_statuses(clusters: ClusterPair) -> list[PartitionStatus]:
@@ -89,15 +118,10 @@ async def _read_partition_status(
     loss_text = (
         f"retention deleted offsets {position} to {source_bounds.low - 1} of the source before they were mirrored"
     )
-    lag = compute_lag(position, source_bounds.end, first_timestamp, time.time() * 1000)
-    return PartitionStatus(
-        *pair,
-        position,
-        source_bounds.end,
-        target_bounds.end,
-        lag,
-        problem=loss_text if 0 < position < source_bounds.low else None,
-    )
+    age = RecordAge.at(time.time() * 1000, first_timestamp)
+    lag = compute_lag(position, source_bounds.end, age)
+    problem = loss_text if 0 < position < source_bounds.low else None
+    return PartitionStatus(*pair, position, source_bounds.end, target_bounds.end, lag, problem=problem, age=age)
 
 
 async def _read_first_timestamp(source: ClusterView, partition: Partition, offset: int) -> int | None:

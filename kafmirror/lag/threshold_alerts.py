@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from math import inf
 
 from ..kafka.metadata import Partition
-from .lag import Lag, Threshold
-from .partition_status import PartitionStatus, format_lag
+from .lag import Threshold
+from .partition_status import PartitionStatus, describe_wait, format_lag
 
 LOG_AGAIN_S = 30.0
 """The time between two lines on the log about the same partition."""
@@ -18,17 +18,18 @@ _log = logging.getLogger("kafmirror")
 @dataclass
 class _Alert:
     threshold: Threshold
-    lag: Lag
+    status: PartitionStatus
     since: float
     last_logged: float
 
     def describe(self, partition: Partition, now: float) -> str:
         """Return a sentence about the alert."""
-        is_unknown = self.threshold.measure(self.lag) is None
+        is_unknown, wait_text = self.threshold.measure(self.status.lag) is None, describe_wait(self.status)
+        lag_text = format_lag(self.status.lag) + (f" ({wait_text})" if wait_text else "")
         if now > self.since:
             verb = "has counted as" if is_unknown else "has been"
-            return f"{partition} {verb} over {self.threshold} for {now - self.since:.0f} s: {format_lag(self.lag)}"
-        return f"{partition} {'counts as' if is_unknown else 'is'} over {self.threshold}: {format_lag(self.lag)}"
+            return f"{partition} {verb} over {self.threshold} for {now - self.since:.0f} s: {lag_text}"
+        return f"{partition} {'counts as' if is_unknown else 'is'} over {self.threshold}: {lag_text}"
 
 
 @dataclass
@@ -49,8 +50,8 @@ class ThresholdAlerts:
                 _log.warning("%s is within %s again, after %.0f s", each.source, self.threshold, now - alert.since)
 
     def _raise_alert(self, status: PartitionStatus, threshold: Threshold, now: float) -> None:
-        alert = self.alerts.setdefault(status.source, _Alert(threshold, status.lag, now, -inf))
-        alert.lag = status.lag
+        alert = self.alerts.setdefault(status.source, _Alert(threshold, status, now, -inf))
+        alert.status = status
         if now - alert.last_logged >= LOG_AGAIN_S:
             alert.last_logged = now
             _log.warning("%s", alert.describe(status.source, now))

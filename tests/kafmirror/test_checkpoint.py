@@ -1,6 +1,8 @@
 """Decisions where a copy continues, lags and thresholds, and the settings of a target topic."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agentlog.errors import UsageError
 from kafmirror.batches import offset_header, record_batch
@@ -12,7 +14,18 @@ from kafmirror.batches.record_batch import Batch, Stamp
 from kafmirror.copy.partition_buffer import PartitionBuffer
 from kafmirror.copy.partition_copy import CopyState, PartitionCopy
 from kafmirror.kafka.metadata import NO_TOPIC_ID, Partition, Setting, Topic
-from kafmirror.lag.lag import NO_LAG, UNKNOWN_LAG, Lag, Threshold, combine_lags, compute_lag, parse_threshold
+from kafmirror.lag.end_history import EndHistory
+from kafmirror.lag.lag import (
+    MIN_LAG_S,
+    NO_LAG,
+    UNKNOWN_LAG,
+    Lag,
+    RecordAge,
+    Threshold,
+    combine_lags,
+    compute_lag,
+    parse_threshold,
+)
 from kafmirror.plan.plan import compute_setting_changes, compute_target_settings, match_topics
 
 PRODUCER = record_batch.derive_producer_id("cluster", "topic")
@@ -95,27 +108,70 @@ def test_a_last_batch_that_compaction_emptied_goes_on_by_the_note() -> None:
 
 
 def test_the_lag_is_0_when_caught_up_and_unknown_when_an_end_is_unknown() -> None:
-    assert compute_lag(10, 10, None, 0) == NO_LAG
-    assert compute_lag(10, None, None, 0) == UNKNOWN_LAG
-    assert compute_lag(4, 10, 1000, 3500) == Lag(6, 2.5)
-    assert compute_lag(4, 10, None, 3500) == Lag(6, None)
+    assert compute_lag(10, 10, RecordAge(None)) == NO_LAG
+    assert compute_lag(10, None, RecordAge(None)) == UNKNOWN_LAG
+    assert compute_lag(4, 10, RecordAge.at(3500, 1000)) == Lag(6, 2.5)
+    assert compute_lag(4, 10, RecordAge(None)) == Lag(6, None)
     assert combine_lags([NO_LAG, Lag(6, 2.5), Lag(1, 7.0)]) == Lag(7, 7.0)
     assert combine_lags([NO_LAG, UNKNOWN_LAG]) == UNKNOWN_LAG
+
+
+@pytest.mark.parametrize(
+    ("stamped", "at_most", "waited"),
+    [
+        (3.0, None, 3.0),  # the timestamp alone
+        (3.0, 7.0, 3.0),  # it can be true
+        (0.0, None, MIN_LAG_S),  # a record that waits has a lag
+        (-3000.0, None, None),  # the writer's clock is ahead, and nothing else is known
+        (-3000.0, 7.0, 7.0),  # ahead, and it wasn't there 7 s ago
+        (3000.0, 7.0, 7.0),  # an old record that arrived late
+        (None, 7.0, 7.0),
+        (-1.0, 0.0, MIN_LAG_S),
+        (None, None, None),
+    ],
+)
+def test_a_record_has_waited_by_its_timestamp_where_that_can_be_true(
+    stamped: float | None, at_most: float | None, waited: float | None
+) -> None:
+    assert RecordAge(stamped, at_most).waited == waited
 
 
 def test_the_lag_counts_from_the_last_mirrored_record_until_more_is_fetched() -> None:
     copy = PartitionCopy(
         Partition("t", 0), Partition("t", 0), PartitionBuffer(PRODUCER), 1 << 20, state=CopyState.COPYING
     )
-    copy.update_source_end(10)
-    assert copy.first_timestamp is None
+    copy.update_source_end(10, 5_000)
+    assert copy.compute_age(9_000).waited is None
     copy.buffer.done_source, copy.buffer.done_timestamp = 5, 1_000
-    assert copy.first_timestamp == 1_000
+    assert copy.compute_age(9_000).waited == 8.0
     copy.buffer.done_source = 10
-    copy.update_source_end(10)
-    assert copy.first_timestamp == copy.caught_up_ms
-    copy.buffer.pending_timestamp = 2_000
-    assert copy.first_timestamp == 2_000
+    copy.update_source_end(10, 6_000)
+    assert copy.compute_age(9_000).waited == 3.0
+    copy.buffer.pending_timestamp = 7_000
+    assert copy.compute_age(9_000).waited == 2.0
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=600))
+def test_no_record_arrived_before_the_bound_that_the_ends_give(looks: list[tuple[int, int, int]]) -> None:
+    history, arrivals, now, done = EndHistory(), list[int](), 0, 0
+    for pause, new_count, copied_count in looks:
+        now += pause
+        history.add(now, len(arrivals))
+        arrivals += [now + 1] * new_count
+        done = min(done + copied_count, len(arrivals))
+        bound = history.find_arrival_bound(done)
+        assert bound is not None
+        assert done == len(arrivals) or bound < arrivals[done]
+
+
+def test_an_overtaken_answer_and_a_log_that_lost_records_give_no_wrong_bound() -> None:
+    history = EndHistory()
+    history.add(1_000, 10)
+    history.add(500, 8)  # asked earlier, answered later
+    assert history.find_arrival_bound(10) == 1_000
+    history.add(2_000, 4)  # an unclean election
+    assert history.find_arrival_bound(4) == 2_000
+    assert history.find_arrival_bound(3) is None
 
 
 def test_an_unknown_lag_is_over_any_threshold() -> None:

@@ -149,8 +149,8 @@ def test_the_lag_rises_and_the_health_page_says_503_while_the_target_stands_stil
             assert "over 2 s" in mirror.err
 
 
-def lag_seconds(address: str, labels: str) -> float:
-    start = f"kafmirror_lag_seconds{labels} "
+def lag_seconds(address: str, labels: str, metric: str = "kafmirror_lag_seconds") -> float:
+    start = f"{metric}{labels} "
     return next(
         float(line[len(start) :]) for line in page(address, "/metrics")[1].splitlines() if line.startswith(start)
     )
