@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from ..errors import KafkaUnavailable, TopicNotFound
 from .reader import KafkaReader
+from .topic_watch import TopicWatch
 
 CHECK_INTERVAL_S = 1.0
 CHECK_TIMEOUT_S = 0.5
@@ -20,6 +21,9 @@ class ConnectionMonitor:
 
     Args:
         notify: receives a message when the cluster goes away and when it comes back.
+
+    Attributes:
+        has_another_topic: whether the topic was deleted and created again.
     """
 
     def __init__(self, reader: KafkaReader, topic: str, notify: Callable[[str], None]) -> None:
@@ -28,6 +32,19 @@ class ConnectionMonitor:
         self._away_since: float | None = None
         self._missing_since: float | None = None
         self._next_renew_at = 0.0
+        self._watch = TopicWatch(reader.cluster, topic)
+        self._watch.ask()
+        self.has_another_topic = False
+
+    @property
+    def confirmed_at(self) -> float | None:
+        """When it was last asked whether the topic is the same, with the answer yes; None if that isn't told."""
+        return self._watch.confirmed_at
+
+    def accept_topic(self) -> int:
+        """Take the new topic for the known one, and return its number of partitions."""
+        self.has_another_topic = False
+        return self._watch.partition_count
 
     def check_connection(self) -> int | None:
         """Check the connection if a check is due. Return the topic's number of partitions, or None without an answer.
@@ -35,6 +52,7 @@ class ConnectionMonitor:
         Raises:
             KafkaError: the topic was deleted, or the cluster refuses us.
         """
+        self.has_another_topic = self.has_another_topic or self._watch.is_another_topic()
         if time.monotonic() < self._next_check_at:
             return None
         count = None
@@ -72,5 +90,7 @@ class ConnectionMonitor:
     def _handle_available(self) -> None:
         if self._away_since is not None:
             self._notify(f"the cluster answers again, after {time.monotonic() - self._away_since:.0f} s")
+            self._watch.renew_client()
         self._away_since = self._missing_since = None
+        self._watch.ask()
         self._reader.reset_failures()

@@ -78,6 +78,8 @@ class OffsetRangeReader:
         partition = message.partition()
         if self._reader.is_at_end(message):
             self._unfinished_partitions.discard(partition or 0)
+        elif partition in self._reader.cut_partitions:
+            self._unfinished_partitions.discard(partition)  # its end will never be reached
         elif partition in self.next_offsets:
             self.skipped_partitions.add(partition)
 

@@ -58,12 +58,29 @@ class Bounds(NamedTuple):
     high: int
 
 
+class CutPartition(NamedTuple):
+    """A partition whose log ends before our place: the topic is another one, or has lost records.
+
+    Attributes:
+        position: the offset that was to be read next.
+        end: the end of the log.
+        noticed_at: when that was noticed, by the monotonic clock.
+    """
+
+    position: int
+    end: int
+    noticed_at: float
+
+
 class KafkaReader:
     """A reader of the topics of one cluster. It joins no group and commits nothing.
 
     Args:
         cluster: the cluster and its properties.
         timeout_s: the time in seconds after which a silent cluster counts as unavailable.
+
+    Attributes:
+        cut_partitions: partitions that aren't read any more, because their log ends before our place.
 
     Raises:
         SettingsError: librdkafka refuses a property.
@@ -74,6 +91,7 @@ class KafkaReader:
         self._client_errors = ClientErrors(cluster)
         self._assignment: list[TopicPartition] = []
         self._early_messages: list[Message] = []
+        self.cut_partitions: dict[int, CutPartition] = {}
         self._consumer: Consumer = create_client(Consumer, cluster, CONSUMER_SETTINGS, self._client_errors)
 
     def __enter__(self) -> Self:
@@ -195,6 +213,7 @@ class KafkaReader:
     def start_reading(self, topic: str, offsets: Mapping[int, int]) -> None:
         """Start reading each partition at its offset."""
         self._early_messages.clear()
+        self.cut_partitions.clear()
         self._assignment = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
         self._consumer.assign(self._assignment)
 
@@ -287,11 +306,32 @@ class KafkaReader:
 
     def _skip_deleted(self, message: Message) -> None:
         topic, partition = message.topic() or "", message.partition() or 0
-        low = self.fetch_bounds(topic, [partition])[partition].low
+        low, high = self.fetch_bounds(topic, [partition])[partition]
+        position = next((each.offset for each in self._get_positions() if each.partition == partition), 0)
+        if high < position:
+            self.cut_partitions[partition] = CutPartition(position, high, time.monotonic())
+            _log.info("%s[%d] ends at %d, before offset %d, which is to be read next", topic, partition, high, position)
+            return
         _log.warning("%s[%d]: records before offset %d were deleted while they were read", topic, partition, low)
-        # not a seek, because the fetching of this partition has ended
+        self._restart_partition(topic, partition, low)
+
+    def _restart_partition(self, topic: str, partition: int, offset: int) -> None:
+        """Read a partition from ``offset`` on. It is no seek, because the fetching of this partition has ended."""
         self._consumer.incremental_unassign([TopicPartition(topic, partition)])
-        self._consumer.incremental_assign([TopicPartition(topic, partition, low)])
+        self._consumer.incremental_assign([TopicPartition(topic, partition, offset)])
+        self._assignment = [each for each in self._assignment if each.partition != partition]
+        self._assignment.append(TopicPartition(topic, partition, offset))
+
+    def continue_cut_partition(self, topic: str, partition: int, offset: int) -> None:
+        """Read a partition whose log ends before our place from ``offset`` on."""
+        del self.cut_partitions[partition]
+        self._restart_partition(topic, partition, offset)
+
+    def reconnect(self) -> None:
+        """Replace the consumer by a new one. It reads nothing yet, and knows nothing of the topic's earlier leaders."""
+        with KafkaReader(self.cluster, self.timeout_s) as other:
+            self._consumer, other._consumer = other._consumer, self._consumer
+            self._client_errors = other._client_errors
 
     def explain_silence(self, topic: str) -> AgentlogError:
         """Return the error that explains why no messages arrive."""

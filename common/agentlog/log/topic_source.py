@@ -7,7 +7,7 @@ from ..event.event import Record, Unreadable, is_plausible_ms
 from ..event.partitioner import list_candidate_partitions
 from ..event.position import PositionRange
 from ..session.coverage import SearchReport
-from .connection_monitor import ConnectionMonitor
+from .live_reader import LiveReader
 from .offset_range_reader import OffsetRangeReader
 from .reader import Bounds, KafkaReader, Message
 from .source import RecordOrUnreadable, remember_session_ids
@@ -127,17 +127,28 @@ class TopicSource:
     def follow(self, session_id: str, notify: Callable[[str], None]) -> Iterator[RecordOrUnreadable | None]:
         """Yield new records in the partitions that were read, for ever; None if nothing arrived for 50 ms.
 
+        If the topic is deleted and created again, all partitions of the new one are read, from their beginning.
+
         Args:
             notify: receives a message when the cluster goes away and when it comes back.
 
         Raises:
             KafkaError: the topic was deleted, or the cluster refuses us.
         """
-        connection_monitor = ConnectionMonitor(self._reader, self._topic, notify)
-        range_reader = OffsetRangeReader(self._reader, self._topic, self._next_offsets, {})
-        for batch in range_reader.read_live():
-            self._note_deleted(range_reader.skipped_partitions)
+        live, generation = LiveReader(self._reader, self._topic, self._next_offsets, notify), 0
+        for batch in live.read():
+            if live.generation > generation:
+                generation = live.generation
+                self._note_another_topic(live.partition_count or 0)
+            self._note_deleted(live.skipped_partitions)
             yield from self._decode_matching(session_id, batch, PositionRange())
             if not batch:
                 yield None
-            connection_monitor.check_connection()
+
+    def _note_another_topic(self, partition_count: int) -> None:
+        """Note that the topic was deleted and created again, and that all partitions of the new one are read."""
+        self.searched.what = f"topic {self._topic} of {self._reader.cluster.name}, deleted and created again meanwhile"
+        self.searched.partition_count = partition_count
+        self.searched.partitions = list(range(partition_count))
+        self.searched.log_begins.clear()
+        self._awaiting_first_record.clear()

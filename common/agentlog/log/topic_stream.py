@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from ..event import codec
 from ..event.event import Record, Unreadable
 from ..event.position import Moment, Offset, Position
-from .connection_monitor import ConnectionMonitor
+from .live_reader import LiveReader
 from .offset_range_reader import OffsetRangeReader
 from .reader import Bounds, KafkaReader, Message, message_place
 from .source import RecordOrUnreadable
@@ -114,18 +114,20 @@ class TopicStream:
     def read_live(self) -> Iterator[list[Message]]:
         """Yield batches of messages from the beginning on, for ever. A batch is empty if nothing arrived for 50 ms.
 
-        It waits while the cluster is away.
+        It waits while the cluster is away. If the topic is deleted and created again, it goes on with the new one.
 
         Raises:
             KafkaError: the topic was deleted, or the cluster refuses us.
         """
-        connection_monitor = ConnectionMonitor(self._reader, self._topic, self._notify)
-        for batch in OffsetRangeReader(self._reader, self._topic, self._starts, {}).read_live():
+        live, generation = LiveReader(self._reader, self._topic, self._starts, self._notify), 0
+        for batch in live.read():
+            if live.generation > generation:
+                generation, self.ends, self._starts = live.generation, {}, {}
+                self.partition_count = live.partition_count or 0
             self.records += len(batch)
             yield batch
-            count = connection_monitor.check_connection() or 0
-            if count > self.partition_count:
-                self._add_partitions(range(self.partition_count, count))
+            if (live.partition_count or 0) > self.partition_count:
+                self._add_partitions(range(self.partition_count, live.partition_count or 0))
 
     def _add_partitions(self, partitions: range) -> None:
         self._reader.add_partitions(self._topic, dict.fromkeys(partitions, 0))
