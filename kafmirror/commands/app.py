@@ -133,18 +133,27 @@ def replicate(
     raise typer.Exit(run_replicate(request, options))
 
 
-def status(mirror: MirrorOptions, lag_threshold: ThresholdOption = None) -> None:
+def status(
+    mirror: MirrorOptions,
+    lag_threshold: ThresholdOption = None,
+    groups: Annotated[
+        tuple[str, ...],
+        typer.Option("--groups", metavar="GROUP,...", help="Check these groups' offsets; patterns too."),
+    ] = (),
+) -> None:
     """Say how far the copy is behind.
 
-    It asks both clusters alone, so no mirror need be running. The exit code is 1 when the lag is over the threshold.
+    It asks both clusters alone, so no mirror need be running. The exit code is 1 when the lag is over the threshold,
+    or when a group's offsets can't be set in the target.
 
     \b
     kafmirror status --source us-east-1 --target eu-west-1 --lag-threshold 10s
     """
+    from ..kafka.cluster_pair import split_names
     from .status import status as show_status
 
     request, limit = mirror.make_request(), _parse_threshold(lag_threshold)
-    raise typer.Exit(show_status(request, mirror.output_format, limit))
+    raise typer.Exit(show_status(request, mirror.output_format, limit, tuple(split_names(groups))))
 
 
 def verify(

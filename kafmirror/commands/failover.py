@@ -16,7 +16,8 @@ from agentlog.terminal.output import write_bytes, write_lines
 from agentlog.terminal.style import Paint, Style, choose_paint
 
 from ..batches.record import decode_key_value, decode_records
-from ..copy.group_offsets import CopyProgress, GroupOffsetResult, GroupOffsetSync
+from ..copy.group_offsets import sync_groups
+from ..copy.group_result import GroupOffsetResult, describe_result, encode_group_result
 from ..copy.offset_translation import translate_offset
 from ..kafka.cluster_pair import ClusterPair, MirrorRequest, open_clusters
 from ..kafka.cluster_view import ClusterView
@@ -69,7 +70,7 @@ class FailoverOutcome:
 
 
 def failover(request: MirrorRequest, options: FailoverOptions) -> int:
-    """Let the target take over, and return the exit code: 1 when it must not.
+    """Let the target take over, and return the exit code: 1 when it must not, or a group's offsets weren't set.
 
     Raises:
         KafkaError: the target doesn't answer.
@@ -81,7 +82,7 @@ def failover(request: MirrorRequest, options: FailoverOptions) -> int:
         write_bytes([orjson.dumps(_encode_outcome(outcome, request)), b"\n"])
     else:
         write_lines(_outcome_lines(outcome, request, choose_paint(sys.stdout)))
-    return 1 if outcome.refusals else 0
+    return 1 if outcome.refusals or any(each.is_left_behind for each in outcome.group_results) else 0
 
 
 async def _run_failover(clusters: ClusterPair, options: FailoverOptions) -> FailoverOutcome:
@@ -123,7 +124,7 @@ async def _fail_over_with_source(clusters: ClusterPair, options: FailoverOptions
             "give them up with --accept-loss"
         )
     if not outcome.refusals and options.groups:
-        outcome.group_results = await _move_groups(clusters, statuses, options.groups)
+        outcome.group_results = await sync_groups(clusters.source, clusters.target, statuses, options.groups)
     return outcome
 
 
@@ -164,23 +165,6 @@ async def _count_by_session(source: ClusterView, partition: Partition, bounds: B
     return counts
 
 
-async def _move_groups(
-    clusters: ClusterPair, statuses: list[PartitionStatus], patterns: tuple[str, ...]
-) -> list[GroupOffsetResult]:
-    """Set the groups' offsets in the target for the last time."""
-    results: list[GroupOffsetResult] = []
-    for topic in sorted({each.source.topic for each in statuses}):
-        topic_statuses = [each for each in statuses if each.source.topic == topic]
-        source, target = await clusters.fetch_views(topic, topic_statuses[0].target.topic)
-        producer_id = source.derive_mirror_producer_id(topic)
-        copies = {
-            each.source: CopyProgress(each.target, producer_id, each.position or 0, each.target_end or 0)
-            for each in topic_statuses
-        }
-        results += await GroupOffsetSync(source, target, patterns).sync(copies)
-    return results
-
-
 def _encode_outcome(outcome: FailoverOutcome, request: MirrorRequest) -> dict[str, Any]:
     return {
         "source": request.source,
@@ -193,17 +177,7 @@ def _encode_outcome(outcome: FailoverOutcome, request: MirrorRequest) -> dict[st
         ],
         "lost_by_session": dict(outcome.lost_records.most_common()),
         "ends": [{"topic": each.topic, "partition": each.number, "end": end} for each, end in outcome.ends.items()],
-        "groups": [
-            {
-                "group": each.group,
-                "topic": each.partition.topic,
-                "partition": each.partition.number,
-                "source_offset": each.source_offset,
-                "target_offset": each.target_offset,
-                "skipped": each.skip_reason,
-            }
-            for each in outcome.group_results
-        ],
+        "groups": [encode_group_result(each) for each in outcome.group_results],
     }
 
 
@@ -220,9 +194,10 @@ def _outcome_lines(outcome: FailoverOutcome, request: MirrorRequest, paint: Pain
         yield f"    {escape_controls(session) or '(no key)'}  {format_count(count, 'record')}"
     if len(outcome.lost_records) > MAX_SESSIONS_SHOWN:
         yield f"    and {len(outcome.lost_records) - MAX_SESSIONS_SHOWN} more sessions"
-    for each in outcome.group_results:
-        text = f"skipped: {each.skip_reason}" if each.skip_reason else f"set to {each.target_offset}"
-        yield f"  group {escape_controls(each.group)}  {each.partition}  {text}"
+    yield from (f"  {escape_controls(describe_result(each))}" for each in outcome.group_results)
+    if left_behind := sorted({each.group for each in outcome.group_results if each.is_left_behind}):
+        names = escape_controls(", ".join(left_behind))
+        yield f"  {paint('left behind', Style.BAD)}  {format_count(len(left_behind), 'group')}: {names}"
     yield ""
     for refusal in outcome.refusals:
         yield f"{paint('refused', Style.BAD)}  {escape_controls(refusal)}"

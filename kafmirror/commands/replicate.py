@@ -14,10 +14,12 @@ from typing import NamedTuple
 import orjson
 
 from agentlog.errors import Stopped
+from agentlog.event.escape import escape_controls
 from agentlog.terminal.live_screen import Screen, write_log_above
 from agentlog.terminal.output import get_width, write_bytes, write_lines
 from agentlog.terminal.style import choose_paint
 
+from ..copy.group_result import describe_result, encode_group_result
 from ..copy.mirror import CopyOptions, Mirror
 from ..kafka.cluster_pair import ClusterPair, MirrorRequest, open_clusters
 from ..kafka.metadata import Partition
@@ -61,7 +63,9 @@ def plan(request: MirrorRequest, output_format: str) -> int:
 
 
 def replicate(request: MirrorRequest, options: ReplicateOptions) -> int:
-    """Mirror until stopped, or to the end with ``once``. Return the exit code: 1 over the threshold or after a loss.
+    """Mirror until stopped, or to the end with ``once``. Return the exit code.
+
+    It is 1 over the threshold, after a loss, and when a group's offsets couldn't be set.
 
     Raises:
         Refused: the plan has refusals.
@@ -84,7 +88,8 @@ def replicate(request: MirrorRequest, options: ReplicateOptions) -> int:
     is_exceeded = options.threshold is not None and options.threshold.is_exceeded(
         combine_lags([each.lag for each in statuses])
     )
-    return 1 if is_exceeded or mirror.losses else 0
+    is_group_left_behind = any(each.is_left_behind for each in mirror.group_results)
+    return 1 if is_exceeded or mirror.losses or is_group_left_behind else 0
 
 
 def _show_plan(mirror_plan: Plan) -> None:
@@ -188,10 +193,12 @@ def _update_rate(previous_counts: dict[Partition, tuple[int, int]], status: Part
 def _write_result(statuses: list[PartitionStatus], mirror: Mirror, output_format: str) -> None:
     if output_format == "json":
         partitions = [{**encode_status(each), "records": each.records} for each in statuses]
-        write_bytes([orjson.dumps({"partitions": partitions, "lost": mirror.losses}), b"\n"])
+        groups = [encode_group_result(each) for each in mirror.group_results]
+        write_bytes([orjson.dumps({"partitions": partitions, "lost": mirror.losses, "groups": groups}), b"\n"])
         return
     copied_count = sum(each.records for each in statuses)
     write_lines(table_lines(statuses, choose_paint(sys.stdout), get_width()))
     write_lines(
         [f"{copied_count:,} records copied; {summarize(statuses)}", *(f"lost: {text}" for text in mirror.losses)]
     )
+    write_lines(escape_controls(describe_result(each)) for each in mirror.group_results if each.skip_reason)

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from agentlog.errors import AgentlogError, KafkaUnavailable
@@ -17,6 +18,7 @@ from ..lag.partition_status import PartitionStatus
 from ..plan.gather import FactCollector
 from ..plan.plan import Plan, TopicPlan, compute_setting_changes, compute_target_settings
 from .group_offsets import CopyProgress, GroupOffsetSync
+from .group_result import GroupOffsetResult, GroupOutcome, describe_result
 from .mirror_state import MirrorState
 from .partition_buffer import PartitionBuffer
 from .partition_copy import CopyState, PartitionCopy
@@ -64,12 +66,18 @@ class Mirror:
         self._target_names: dict[str, str] = {}
         self._groups = groups
         self._group_sync: GroupOffsetSync | None = None
+        self._group_results: dict[tuple[str, Partition | None], GroupOffsetResult] = {}
         self._is_stopping = False
 
     @property
     def losses(self) -> list[str]:
         """The accepted losses, a sentence each."""
         return self.state.losses if self.state else []
+
+    @property
+    def group_results(self) -> list[GroupOffsetResult]:
+        """The newest result for each offset of the groups."""
+        return [self._group_results[key] for key in sorted(self._group_results, key=str)]
 
     def list_waits(self) -> list[str]:
         """Return the problems that the mirror waits for, a sentence each."""
@@ -116,15 +124,20 @@ class Mirror:
                 await self._sync_groups_at_end(state)
 
     async def _sync_groups_at_end(self, state: MirrorState) -> None:
+        """Set the groups' offsets for the last time. Try again for a while where a broker didn't answer."""
         deadline = time.monotonic() + GROUPS_TIMEOUT_S
-        while problem := await self._sync_groups(state):
+        await self._sync_groups(state)
+        while any(each.outcome is GroupOutcome.UNREACHED for each in self.group_results):
             if time.monotonic() > deadline:
-                _log.warning("groups' offsets weren't set in the target: %s", problem)
-                return
+                break
             await state.loop.sleep(0.5)
+            await self._sync_groups(state)
+        for each in self.group_results:
+            if each.is_left_behind:
+                _log.warning("%s", describe_result(each))
 
-    async def _sync_groups(self, state: MirrorState) -> str | None:
-        """Set the groups' offsets in the target. Return the problem when that fails, else None."""
+    async def _sync_groups(self, state: MirrorState) -> None:
+        """Set the groups' offsets in the target, and keep the results."""
         copies = {
             each.source: CopyProgress(
                 each.target, each.buffer.producer_id, each.buffer.done_source, each.buffer.done_target
@@ -134,12 +147,24 @@ class Mirror:
         }
         try:
             self._group_sync = self._group_sync or GroupOffsetSync(state.source, state.target, self._groups)
-            await self._group_sync.sync(copies)
+            results = await self._group_sync.sync(copies)
         except AgentlogError as error:
-            state.waits.report("groups", f"groups: {error}")
-            return str(error)
-        state.waits.resolve("groups")
-        return None
+            unknown = (GroupOffsetResult(each, None, None, None, None) for each in self._groups)
+            results = [each.refuse(str(error), GroupOutcome.UNREACHED) for each in unknown]
+        self._keep_group_results(state, results)
+
+    def _keep_group_results(self, state: MirrorState, results: Sequence[GroupOffsetResult]) -> None:
+        """Keep the newest results, and report the groups that are left behind among what the mirror waits for."""
+        new = {(each.group, each.partition): each for each in results}
+        for key in [key for key, each in self._group_results.items() if each.is_left_behind and key not in new]:
+            state.waits.resolve(("group", *key))
+            del self._group_results[key]
+        for key, each in new.items():
+            self._group_results[key] = each
+            if each.is_left_behind:
+                state.waits.report(("group", *key), describe_result(each))
+            else:
+                state.waits.resolve(("group", *key))
 
     def stop(self) -> None:
         """End cleanly: send nothing new, and wait for the answers to what was sent."""

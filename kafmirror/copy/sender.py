@@ -233,4 +233,8 @@ async def commit_offset_note(state: MirrorState, copy: PartitionCopy) -> None:
     position = CommittedOffset(copy.buffer.done_target, str(copy.buffer.done_source))
     copy.is_note_due = False
     group = name_mirror_group(copy.buffer.producer_id)
-    await consumer_groups.commit_offsets(state.target.connection, group, {copy.target: position})
+    refusals = await consumer_groups.commit_offsets(state.target.connection, group, {copy.target: position})
+    for partition, code in refusals.items():
+        raise state.target.connection.make_broker_error(
+            code, f"group {group}, {partition}", consumer_groups.describe_refusal(code)
+        )

@@ -1,7 +1,7 @@
 """A cluster as a mirror uses it: connections, the newest metadata, and questions about its partitions."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -28,6 +28,16 @@ class ClusterView:
     def for_topic(cls, connection: ClusterConnection, metadata: Metadata, topic: str) -> "ClusterView":
         """Return a view for one topic, which may not exist yet."""
         return cls(connection, metadata, {topic: metadata.topics[topic].id} if topic in metadata.topics else {})
+
+    @classmethod
+    async def for_topics(cls, connection: ClusterConnection, topics: Iterable[str]) -> "ClusterView":
+        """Return a view for several topics.
+
+        Raises:
+            KafkaUnavailable, KafkaRefused: no broker answers.
+        """
+        metadata = await connection.fetch_metadata(topics)
+        return cls(connection, metadata, {name: topic.id for name, topic in metadata.topics.items()})
 
     def derive_mirror_producer_id(self, topic: str) -> int:
         """Return the producer id of all mirrors that copy a topic from this cluster."""

@@ -11,7 +11,8 @@ from tests.kafmirror.side import Pair
 @pytest.fixture(scope="session")
 def _clusters() -> Iterator[Pair]:
     quick = {"log.cleaner.backoff.ms": "100", "log.initial.task.delay.ms": "100"}
-    clusters = KafkaCluster("source", properties=quick), KafkaCluster("target", properties=quick)
+    source_only = {"offset.metadata.max.bytes": "8192"}  # so that a group's metadata can be too long for the target
+    clusters = KafkaCluster("source", properties={**quick, **source_only}), KafkaCluster("target", properties=quick)
     with run_clusters(*clusters) as (source, target):
         yield Pair(source, target)
 
