@@ -10,6 +10,7 @@ from agentlog.event import codec
 from agentlog.event.content import digest_content
 from agentlog.event.event import EPOCH, Record
 from agentlog.event.position import Moment
+from agentlog.event.registry_frame import drop_frame
 from agentlog.log.reader import KafkaReader, Message
 from agentlog.log.topic_stream import TopicStream
 from agentlog.terminal.output import write_stderr
@@ -93,7 +94,7 @@ def find_existing_events(reader: KafkaReader, topic: str, scan: CaptureScan, *, 
 
 
 def _note_event(message: Message, sessions: set[str], existing: ExistingEvents) -> None:
-    value = message.value() or b""
+    value = drop_frame(message.value() or b"")
     try:
         ids = codec.decode_tolerantly(_ids_decoder, value)
     except (msgspec.MsgspecError, ValueError, RecursionError):

@@ -49,7 +49,8 @@ class ImportRun:
                 value, headers = (record.value, record.place.headers)
                 if self.shift_ms:
                     value, headers = shift_record(record, self.shift_ms)
-                yield OutgoingRecord(partition, key, value, get_timestamp_ms(record) + self.shift_ms, headers)
+                stored_value = record.place.frame + value
+                yield OutgoingRecord(partition, key, stored_value, get_timestamp_ms(record) + self.shift_ms, headers)
 
 
 def import_file(path: str, source_options: SourceOptions, shift_to: str | None, new_partitions: int | None) -> None:

@@ -47,7 +47,7 @@ class CaptureScan:
         self.newest_ms = max(timestamp_ms, self.newest_ms)
         self.events += 1
         self.sessions.add(record.event.session_id)
-        size = len(record.value) + len(record.event.session_id) + RECORD_OVERHEAD_BYTES
+        size = len(place.frame) + len(record.value) + len(record.event.session_id) + RECORD_OVERHEAD_BYTES
         size += sum(len(name) + len(value or b"") for name, value in place.headers)
         if size > self.largest_bytes:
             self.largest_bytes, self.largest_place = size, f"event {record.event.event_id}"

@@ -82,6 +82,8 @@ PLACES = st.builds(
     st.integers(0, 2**63 - 1),
     st.none() | st.integers(-1, 2**63 - 1),
     st.lists(st.tuples(TEXTS, st.none() | st.binary(max_size=6) | TEXTS.map(str.encode)), max_size=3).map(tuple),
+    st.none() | st.binary(max_size=6) | TEXTS.map(str.encode),
+    st.sampled_from([b"", b"\x00\x00\x00\x00\x07"]),
 )
 OBJECTS = st.dictionaries(TEXTS | st.just("_record"), JSON, max_size=3)
 
@@ -149,6 +151,9 @@ def test_a_field_of_the_event_that_is_called_record_is_kept() -> None:
         {"partition": 0, "offset": 1, "headers": [["a"]]},
         {"partition": 0, "offset": 1, "headers": [["a", {"base64": "!"}]]},
         {"partition": 0, "offset": 1, "headers": [["a", {"hex": "00"}]]},
+        {"partition": 0, "offset": 1, "key": {"base64": "!"}},
+        {"partition": 0, "offset": 1, "frame": "no hex"},
+        {"partition": 0, "offset": 1, "frame": "7b"},
     ],
 )
 def test_a_record_member_that_says_no_place_is_named(lies: object) -> None:

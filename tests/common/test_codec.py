@@ -23,6 +23,7 @@ FIELDS: dict[str, Any] = {
     "timestamp": "2026-01-15T14:23:11.847Z",
     "event_type": "tool_call",
 }
+CONFLUENT = b"\x00\x00\x00\x00\x07"
 many = settings(max_examples=150)
 
 
@@ -254,12 +255,62 @@ def test_long_digits_in_a_text_are_no_number() -> None:
         (b"\x04\x22\x4d\x18\x64", "compressed (lz4)"),
         (b"\x82SNAPPY\x00", "compressed (snappy)"),
         (b"\x78\x9c\x03\x00", "compressed (zlib)"),
-        (b"\x00\x00\x00\x00\x07" + with_fields(), "binary; it begins like a schema registry's formats"),
+        (with_fields().decode().encode("utf-16-be"), "not UTF-8, but UTF-16"),
+        (b"\x00\x00\x07", "binary; it begins like a schema registry's formats"),
         (b"\xff\xfe{\x00}\x00", "not UTF-8, at byte 0"),
     ],
 )
 def test_what_is_no_event_is_named_with_the_reason(value: bytes | None, why: str) -> None:
     assert reason(value) == why
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"\x00" + (7).to_bytes(4, "big"),
+        b"\x00" + (0x7B0A0D09).to_bytes(4, "big"),
+        b"\x00" + (7).to_bytes(8, "big"),
+        b"\x03\x00" + bytes(range(16)),
+    ],
+    ids=["Confluent", "an id that looks like JSON and lines", "Apicurio", "Glue"],
+)
+@pytest.mark.parametrize("space", [b"", b"\n "])
+def test_json_behind_the_frame_of_a_schema_registry_is_read_and_the_frame_kept(frame: bytes, space: bytes) -> None:
+    value = space + with_fields()
+    assert decode(frame + value, PLACE, WHERE) == Record(event(value), PLACE._replace(frame=frame), value)
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (CONFLUENT + b"\x0cevt_01\x0csess_t\x02a\x0eworking", "Avro behind a schema registry's frame (schema 7)"),
+        (CONFLUENT + b"\x02\x0cevt_01", "Avro behind a schema registry's frame (schema 7)"),
+        (
+            CONFLUENT + b"\x00\x0a\x06evt_01\x12\x06sess_t\x18\x05",
+            "Protobuf behind a schema registry's frame (schema 7)",
+        ),
+        (CONFLUENT + b"\x04\x02\x00\x0a\x06evt_01", "Protobuf behind a schema registry's frame (schema 7)"),
+        (b"\x00" + (2**31).to_bytes(4, "big") + b"\x02a", "Avro behind a schema registry's frame (schema 2147483648)"),
+        (b"\x00" + (9).to_bytes(8, "big") + b"\x02a", "Avro behind a schema registry's frame (schema 9)"),
+        (
+            b"\x03\x05" + bytes(16) + b"\x78\x9c\x03\x00",
+            "binary, compressed (zlib) behind a schema registry's frame (schema 00000000-0000-0000-0000-000000000000)",
+        ),
+    ],
+)
+def test_what_else_stands_behind_a_frame_is_named_with_its_schema(value: bytes, why: str) -> None:
+    assert reason(value) == f"{why}; events are JSON"
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (b"{}", "no event_id"),
+        (b'{"event_id": "a"', "not JSON: Input data was truncated"),
+    ],
+)
+def test_json_behind_a_frame_that_is_no_event_is_named_like_any_other(value: bytes, why: str) -> None:
+    assert reason(CONFLUENT + value) == why
 
 
 @pytest.mark.parametrize("rest", [b"x", b"{}", b"\n" + with_fields(), b"\x00"])

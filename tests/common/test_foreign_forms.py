@@ -70,6 +70,19 @@ READ = {
     "objects with spaces between": "  ".join(LINES).encode(),
     "a file without its last newline, and another": (LINES[0] + LINES[1] + "\n" + LINES[2]).encode(),
     "JSON text sequences": "".join(f"\x1e{line}\n" for line in LINES).encode(),
+    "kcat's values behind a schema registry's frame": b"".join(b"\0\0\0\0\x07" + x.encode() + b"\n" for x in LINES),
+    "a schema's id that is a newline": b"".join(b"\0\0\0\0\n" + line.encode() + b"\n" for line in LINES),
+    "a schema's id with a newline inside": b"".join(b"\0\0\0\n\x07" + line.encode() + b"\n" for line in LINES),
+    "a schema's id that is a brace": b"".join(b"\0\0\0\0{" + line.encode() + b"\n" for line in LINES),
+    "kcat's keys, and values behind a frame": b"".join(b"sess_t:\0\0\0\0\x07" + x.encode() + b"\n" for x in LINES),
+    "kcat's keys as JSON texts": b"".join(b'"sess_t":' + line.encode() + b"\n" for line in LINES),
+    "kcat's keys and values behind frames": b"".join(
+        b"\0\0\0\0\x05sess_t:\0\0\0\0\x07" + line.encode() + b"\n" for line in LINES
+    ),
+    "kcat -J, values behind a frame": "".join(
+        json.dumps({"topic": "t", "partition": 2, "offset": n, "key": "k", "payload": "\0\0\0\0\x07" + line}) + "\n"
+        for n, line in enumerate(LINES)
+    ).encode(),
     "kcat -J": envelop(
         topic="t", partition=2, offset=0, tstype="create", ts=1770112801000, key="sess_t", payload="TEXT"
     ).encode(),

@@ -40,6 +40,7 @@ NUMBERS = [
 ]  # fmt: skip
 AROUND_A_NUMBER = ["{}", "[ {} ]", '{{"a" :\t{}}}', "[1,{}]", '["7e123,", {}]']
 TIMES = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-05:00", "9999-12-31T00:00:00Z", "2026-01-15T12:00:00", ""]
+FRAME = b"\x00\x00\x00\x00\x07"
 ODD_VALUES = [
     None,
     b" ",
@@ -47,6 +48,10 @@ ODD_VALUES = [
     PLAIN[:-1],
     PLAIN + b"\n",
     PLAIN + b"\xff",
+    FRAME + PLAIN,
+    FRAME + PLAIN[:-1],
+    FRAME + PLAIN + b"\xff",
+    FRAME + b"\x0esess_t",
     PLAIN.replace(b'"payload"', b'"schema_version":0,"payload"'),
     PLAIN.replace(b'"payload"', b'"status":7,"payload"'),
     add_member(r'"\ud83d"'),
@@ -62,6 +67,7 @@ A_VALUE = st.one_of(
     st.sampled_from(ODD_VALUES),
     st.sampled_from(ODD_TEXTS).map(add_text),
     st.builds(str.format, st.sampled_from(AROUND_A_NUMBER), st.sampled_from(NUMBERS)).map(add_member),
+    st.just(PLAIN).map(FRAME.__add__),
     st.binary(max_size=40),
 )
 

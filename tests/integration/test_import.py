@@ -138,6 +138,22 @@ def test_export_import_export_gives_the_same_bytes_times_and_headers(
     holds()
 
 
+def test_the_frame_of_a_schema_registry_survives_export_and_import(
+    kafka: str, topic: TopicFactory, tmp_path: Path
+) -> None:
+    first, second, path = topic(), topic(), tmp_path / "run.ndjson"
+    frames = [b"\x00\x00\x00\x00\x0a", b"", b"\x00" * 8 + b"\x07", b"\x03\x00" + bytes(16)]
+    values = [frame + orjson.dumps(make_event(n)) for n, frame in enumerate(frames)]
+    produce(kafka, first, [Message("sess_1", value) for value in values])
+    path.write_bytes(export(kafka, first, "sess_1"))
+    assert orjson.loads(run("kshark", "sessions", "--file", path, "--format", "ndjson").out)["events"] == len(values)
+    done = import_(kafka, second, path)
+    assert done.code == 0, done.error_text
+    assert [each.value for each in held(kafka, second)] == values
+    assert import_(kafka, second, path).error_text.startswith("nothing to write: ")
+    assert import_(kafka, first, path).error_text.startswith("nothing to write: ")
+
+
 def test_a_second_import_writes_nothing_and_says_so(kafka: str, topic: TopicFactory, file: Path) -> None:
     name = topic(partitions=3)
     first = import_(kafka, name, file)

@@ -16,6 +16,7 @@ from ..errors import UsageError
 from ..event import codec
 from ..event.escape import escape_controls
 from ..event.event import Place, Record, Unreadable
+from ..event.registry_frame import split_framed_json
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -49,6 +50,8 @@ class _RecordMember(msgspec.Struct, gc=False):
     topic: str | None = None
     timestamp: _Int64 | None = None
     headers: list[tuple[str, str | dict[str, str] | None]] = []
+    key: str | dict[str, str] | None = None
+    frame: str = ""
 
 
 _line_decoder = msgspec.json.Decoder(LineHead)
@@ -62,15 +65,24 @@ def write_line(value: bytes, place: Place) -> bytes:
 
 
 def encode_place(place: Place) -> bytes:
-    """Return ``place`` as the JSON object ``_record``. A header's value that is not UTF-8 becomes ``{"base64": …}``."""
-    topic, partition, offset, timestamp, headers = place
-    encoded_headers = [[name, _encode_header_value(value)] for name, value in headers]
-    return orjson.dumps(
-        {"topic": topic, "partition": partition, "offset": offset, "timestamp": timestamp, "headers": encoded_headers}
-    )
+    """Return ``place`` as the JSON object ``_record``. A key or header that is not UTF-8 becomes ``{"base64": …}``."""
+    topic, partition, offset, timestamp, headers, key, frame = place
+    encoded_headers = [[name, _encode_bytes(value)] for name, value in headers]
+    members = {
+        "topic": topic,
+        "partition": partition,
+        "offset": offset,
+        "timestamp": timestamp,
+        "headers": encoded_headers,
+    }
+    if key is not None:
+        members["key"] = _encode_bytes(key)
+    if frame:
+        members["frame"] = frame.hex()
+    return orjson.dumps(members)
 
 
-def _encode_header_value(value: bytes | None) -> str | dict[str, str] | None:
+def _encode_bytes(value: bytes | None) -> str | dict[str, str] | None:
     try:
         return None if value is None else value.decode()
     except UnicodeDecodeError:
@@ -143,18 +155,32 @@ def split_record(line: bytes, record: bytes, place: Place) -> tuple[bytes, Place
     if record == b"null":
         return value, place
     record_member = _record_decoder.decode(record)
-    headers = tuple((name, _decode_header_value(text)) for name, text in record_member.headers)
+    headers = tuple((name, _decode_bytes(text)) for name, text in record_member.headers)
     return value, Place(
-        record_member.topic, record_member.partition, record_member.offset, record_member.timestamp, headers
+        record_member.topic,
+        record_member.partition,
+        record_member.offset,
+        record_member.timestamp,
+        headers,
+        _decode_bytes(record_member.key),
+        _decode_frame(record_member.frame) if record_member.frame else b"",
     )
 
 
-def _decode_header_value(encoded: str | dict[str, str] | None) -> bytes | None:
+def _decode_frame(digits: str) -> bytes:
+    frame = bytes.fromhex(digits)
+    framed = split_framed_json(frame + b"{}")
+    if framed is None or framed.frame != frame:
+        raise ValueError("its frame is none of a schema registry")
+    return frame
+
+
+def _decode_bytes(encoded: str | dict[str, str] | None) -> bytes | None:
     if isinstance(encoded, dict):
         try:
             return base64.b64decode(encoded["base64"], validate=True)
         except (KeyError, binascii.Error):
-            raise ValueError("a header's value is neither text nor base64") from None
+            raise ValueError("a key or a header's value is neither text nor base64") from None
     return None if encoded is None else encoded.encode()
 
 

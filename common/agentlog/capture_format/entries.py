@@ -8,6 +8,7 @@ import msgspec
 
 from ..event import codec
 from ..event.event import Place, Record, Unreadable
+from ..event.registry_frame import split_framed_json
 from . import capture, foreign_form
 
 NO_EVENT_ID = "no event_id"
@@ -98,6 +99,9 @@ class _EntryReader:
         return Place(None, -1, self._offset)
 
     def _read_odd_line(self, number: int, line: bytes) -> Iterator[Entry | Unreadable]:
+        if foreign_form.may_begin_frame(line) and (framed_line := self._find_framed_line(line)) is not None:
+            yield self._read_foreign_event(number, foreign_form.ForeignEvent(framed_line))
+            return
         text = foreign_form.strip_padding(line)
         if len(line) > capture.MAX_LINE_BYTES:
             yield self._make_unreadable(number, capture.TOO_LONG_REASON)
@@ -109,6 +113,14 @@ class _EntryReader:
                 yield from self._read_objects(number, scan, number)
             else:
                 yield from self._read_remainder(number, text)
+
+    def _find_framed_line(self, line: bytes) -> bytes | None:
+        """Return the line, if it is a JSON object behind a schema registry's frame, in which a newline may stand."""
+        if len(line) <= foreign_form.SHORT_FRAME_BYTES and (following := next(self._lines, None)) is not None:
+            if split_framed_json(line + following[1]) is not None:
+                return line + following[1]
+            self._returned.append(following)
+        return line if split_framed_json(line) is not None else None
 
     def _read_objects(self, number: int, scan: foreign_form.JsonScan, last_number: int) -> Iterator[Entry | Unreadable]:
         for start, end in scan.spans:
@@ -130,15 +142,15 @@ class _EntryReader:
         return self._read_foreign_event(number, foreign_event)
 
     def _read_foreign_event(self, number: int, event: foreign_form.ForeignEvent) -> Entry | Unreadable:
-        value, place = event
+        value, place = foreign_form.drop_frame(event)
         head = _try_head(value)
         if head is None:
             decoded = codec.decode(None if value == b"null" else value, place or self._next_place(number), "")
             reason = decoded.reason if isinstance(decoded, Unreadable) else "no event"
             return self._make_unreadable(number, reason)._replace(place=place or Place(None, -1, self._offset))
         if place is None or place.partition < 0:
-            time_and_headers = place[3:] if place is not None else ()
-            place = Place(*self._next_place(number)[:3], *time_and_headers)
+            rest = place[3:] if place is not None else ()
+            place = Place(*self._next_place(number)[:3], *rest)
         line = capture.write_line(value, place)
         return Entry(number, self._offset, line, head.session_id, capture.decode_head(line).record)
 
@@ -169,6 +181,9 @@ class _EntryReader:
             if start and is_event_line(text[start:]):
                 prefix, head = text[:start], capture.decode_head(text[start:])
                 place = foreign_form.read_prefix(prefix, head.session_id or "")
+                if place is None and (frame := foreign_form.find_frame_at_end(prefix)):
+                    place = foreign_form.read_prefix(prefix.removesuffix(frame), head.session_id or "")
+                    place = None if place is None else place._replace(frame=frame)
                 if prefix[:1] == b"{":  # a line that broke off, and the next write behind it
                     yield self._explain(number, prefix)
                     place = Place(None, -1, 0)

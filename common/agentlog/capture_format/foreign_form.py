@@ -11,6 +11,7 @@ import msgspec
 
 from ..event import codec
 from ..event.event import Headers, Place, Record
+from ..event.registry_frame import FRAME_BEGINNINGS, split_framed_json
 
 BOM = b"\xef\xbb\xbf"
 PADDING = b" \t\r\n\x00"
@@ -41,6 +42,8 @@ _OBJECT_START = re.compile(rb'\{\s*"')
 _OPENING = re.compile(rb'\{\s*(?:"|$)')
 _CONTINUATION = re.compile(rb'\s*(?:["{}\[\],:0-9-]|true|false|null|$)')
 _SEPARATOR_LINE = re.compile(rb"[\[\],\s]{1,8}")
+SHORT_FRAME_BYTES = 5
+"""The length of the frame that most clients of a schema registry write."""
 MAX_STARTS = 64
 """At most this many places in a line are tried as the beginning of an event."""
 
@@ -97,6 +100,25 @@ def strip_padding(text: bytes) -> bytes:
     while (stripped := text.strip(PADDING).removeprefix(BOM).removesuffix(BOM)) != text:
         text = stripped
     return text
+
+
+def may_begin_frame(line: bytes) -> bool:
+    """Whether a line may begin with a schema registry's frame."""
+    return line[:1] in FRAME_BEGINNINGS
+
+
+def find_frame_at_end(prefix: bytes) -> bytes:
+    """Return the frame at the end of the text before an event; nothing if there is none."""
+    return prefix[-SHORT_FRAME_BYTES:] if prefix[-SHORT_FRAME_BYTES:][:1] == b"\x00" else b""
+
+
+def drop_frame(event: ForeignEvent) -> ForeignEvent:
+    """Return an event without a schema registry's frame before it; the frame goes into its place."""
+    framed = split_framed_json(event.value)
+    if framed is None:
+        return event
+    place = event.place or Place(None, -1, 0)
+    return ForeignEvent(framed.content.strip(), place._replace(frame=framed.frame))
 
 
 def is_separator_line(text: bytes) -> bool:

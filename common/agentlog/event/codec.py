@@ -9,6 +9,7 @@ import msgspec
 
 from .escape import escape_controls
 from .event import SCHEMA_VERSION, Event, Place, Record, Unreadable
+from .registry_frame import explain_framed, split_framed_json
 from .timestamp import parse_timestamp
 
 MAX_RECORD_BYTES = 16 * 1024 * 1024
@@ -25,6 +26,8 @@ _BINARY_FORMATS = {
     b"\x04\x22\x4d\x18": "compressed (lz4)",
     b"\x82SNAPPY": "compressed (snappy)",
     b"\x78\x9c": "compressed (zlib)",
+    b"{\x00": "not UTF-8, but UTF-16",
+    b"\x00{\x00": "not UTF-8, but UTF-16",
     b"\x00": "binary; it begins like a schema registry's formats",
 }
 _DIGIT = re.compile(rb"[0-9]")
@@ -44,7 +47,10 @@ UPGRADES: Mapping[int, Upgrade] = {}
 
 
 def decode(value: bytes | None, place: Place, where: str) -> Record | Unreadable:
-    """Decode the record in ``value``, or say why it is unreadable. ``where`` names the place for a person."""
+    """Decode the record in ``value``, or say why it is unreadable. ``where`` names the place for a person.
+
+    JSON behind a schema registry's frame is read; the frame is kept beside the place.
+    """
     if value is None:
         return Unreadable(where, place, "a tombstone: it has no value")
     if len(value) > MAX_RECORD_BYTES:
@@ -52,7 +58,13 @@ def decode(value: bytes | None, place: Place, where: str) -> Record | Unreadable
     try:
         return Record(_decode_event(value), place, value)
     except (ValueError, RecursionError) as error:
-        return Unreadable(where, place, _explain_undecodable(value, error))
+        framed = split_framed_json(value)
+        if framed is None:
+            return Unreadable(where, place, _explain_undecodable(value, error))
+    try:
+        return Record(_decode_event(framed.content), place._replace(frame=framed.frame), framed.content)
+    except (ValueError, RecursionError) as error:
+        return Unreadable(where, place, _explain_error(error))
 
 
 def _decode_event(value: bytes) -> Event:
@@ -128,7 +140,8 @@ def _explain_undecodable(value: bytes, error: Exception) -> str:
     if not value.strip():
         return "empty"
     kinds = [kind for magic, kind in _BINARY_FORMATS.items() if value.startswith(magic)]
-    return kinds[0] if kinds else _explain_error(error)
+    framed_reason = None if value.startswith(b"\x00{\x00") else explain_framed(value)
+    return framed_reason or (kinds[0] if kinds else _explain_error(error))
 
 
 def _explain_error(error: Exception) -> str:

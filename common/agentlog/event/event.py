@@ -60,6 +60,8 @@ class Place(NamedTuple):
     Attributes:
         timestamp: the record's timestamp in milliseconds since the epoch, or None outside Kafka.
         headers: names and values in their order; a name may repeat, a value may be null.
+        key: the record's key where it isn't the session's id, else None.
+        frame: the bytes that a schema registry's client wrote before the event.
     """
 
     topic: str | None
@@ -67,6 +69,8 @@ class Place(NamedTuple):
     offset: int
     timestamp: int | None = None
     headers: Headers = ()
+    key: bytes | None = None
+    frame: bytes = b""
 
     @property
     def where(self) -> str:

@@ -17,6 +17,7 @@ import msgspec
 
 from . import codec
 from .event import SCHEMA_VERSION, Event, NonEmptyText, Place, Unreadable
+from .registry_frame import drop_frame, split_framed_json
 
 RecordedValue = Any
 """A recorded value of any type; None when the payload doesn't have it."""
@@ -109,17 +110,23 @@ def decode_partial(
     """Decode each of ``values``, or say why it is unreadable, as ``codec.decode`` would."""
     decoded: list[Any] = []
     failed: set[int] = set()
-    undecoded = iter(cast(Sequence[bytes], values))
+    stored, undecoded = values, iter(cast(Sequence[bytes], values))
     while len(decoded) < len(values):
         try:
             decoded.extend(map(_decode_partial_event, undecoded))  # a tombstone, None, is a TypeError
         except (ValueError, TypeError, RecursionError):  # those before it have been decoded; go on behind it
-            failed.add(len(decoded))
+            count = len(decoded)
+            failed_value = values[count]
+            if values is stored and failed_value is not None and split_framed_json(failed_value) is not None:
+                values = [value if value is None else drop_frame(value) for value in values]
+                undecoded = iter(cast(Sequence[bytes], values[count:]))
+                continue
+            failed.add(count)
             decoded.append(None)
     rest = [b"" if number in failed else value for number, value in enumerate(values)] if failed else values
     odd = {*failed, *_find_odd_bytes(cast(Sequence[bytes], rest)), *_find_outside_calendar(decoded)}
     for number in odd:
-        decoded[number] = _decode_carefully(values[number], get_place(number))
+        decoded[number] = _decode_carefully(stored[number], get_place(number))
     return decoded
 
 

@@ -13,14 +13,18 @@ MAX_REASONS = 20
 
 _DETAIL = re.compile(r"\(byte \d+\)|at byte \d+|(?<=^not JSON).*", re.DOTALL)
 """The part of a reason that differs between lines of the same kind."""
+_SCHEMA = re.compile(r"\(schema ([^)]+)\)")
+MAX_SCHEMAS = 10
+"""At most this many schemas of a reason are named."""
 
 
 @dataclass
 class _Kind:
-    """The unreadable records that have the same reason: the first one, and how many they are."""
+    """The unreadable records that have the same reason: the first one, how many they are, and their schemas."""
 
     first: Unreadable
     count: int = 0
+    schemas: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -37,9 +41,11 @@ class UnreadableReport:
             return False
         self.places.add(unreadable.where)
         self.count += count
-        reason = _DETAIL.sub("", unreadable.reason)
+        reason = _SCHEMA.sub("", _DETAIL.sub("", unreadable.reason))
         is_new = reason not in self.kinds
-        self.kinds.setdefault(reason, _Kind(unreadable)).count += count
+        kind = self.kinds.setdefault(reason, _Kind(unreadable))
+        kind.count += count
+        kind.schemas.update(_SCHEMA.findall(unreadable.reason)[:1])
         return is_new
 
     def announce(self, unreadable: Unreadable) -> None:
@@ -58,7 +64,16 @@ class UnreadableReport:
 
 def _describe(kind: _Kind) -> str:
     of_count = f", the first of {kind.count:,}" if kind.count > 1 else ""
-    return f"unreadable: {escape_controls(kind.first.where)}{of_count}: {escape_controls(kind.first.reason)}"
+    reason = (
+        kind.first.reason if len(kind.schemas) < 2 else _SCHEMA.sub(lambda _: _list_schemas(kind), kind.first.reason)
+    )
+    return f"unreadable: {escape_controls(kind.first.where)}{of_count}: {escape_controls(reason)}"
+
+
+def _list_schemas(kind: _Kind) -> str:
+    schemas = sorted(kind.schemas, key=lambda schema: (len(schema), schema))
+    rest = f" and {len(schemas) - MAX_SCHEMAS:,} more" if len(schemas) > MAX_SCHEMAS else ""
+    return f"(schemas {', '.join(schemas[:MAX_SCHEMAS])}{rest})"
 
 
 def report_unreadable(records: Iterable[Unreadable]) -> None:
