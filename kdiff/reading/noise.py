@@ -6,7 +6,7 @@ The rules hold for what tools answer, not for what an agent asks for. ``docs/kdi
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ _COUNTED = (
 """What a rate may count."""
 _BAR = r"(?:\[(?=[.\- ]*+[=#>])[=>#.\- ]{3,}+\]|\|[█▏▎▍▌▋▊▉#\- ]{3,}+\|)"
 _SECONDS = r"(?:s|secs?|seconds?)"
+_LONG_TIME = "(?:days?|hours?|minutes?)"
 _SMALL_TIME = r"(?:ns|us|ms|nanoseconds?|microseconds?|milliseconds?|msecs?)"
 
 
@@ -62,19 +63,18 @@ class NoiseRule(NamedTuple):
 
     Attributes:
         name: what is masked, as the docs call it.
-        hint: what stands in whatever the pattern matches, in upper or lower case; for Hyperscan.
-        pattern: what is replaced.
-        replacement: what stands in its place, as ``re.sub`` takes it. A function decides by more than the pattern.
+        hint: what stands in whatever is masked, in upper or lower case; for Hyperscan.
+        mask: returns a text with a placeholder in place of each piece of noise.
     """
 
     name: str
     hint: str
-    pattern: re.Pattern[str]
-    replacement: str | Callable[[re.Match[str]], str]
+    mask: Callable[[str], str]
 
 
 def _rule(name: str, hint: str, pattern: str, replacement: str | Callable[[re.Match[str]], str]) -> NoiseRule:
-    return NoiseRule(name, hint, re.compile(pattern), replacement)
+    """Return a rule that replaces what a pattern matches. A replacement that is a function decides by more than it."""
+    return NoiseRule(name, hint, partial(re.compile(pattern).sub, replacement))
 
 
 _PROGRESS = re.compile(
@@ -127,17 +127,42 @@ def _mask_general_headers(match: re.Match[str]) -> str:
     return _GENERAL_HEADER.sub(r"\1: <value>", match[0])
 
 
+_DURATION_IN_TEXT = re.compile(
+    rf"[0-9](?<=[ ~][0-9])(?:\d* {_LONG_TIME},? (?:and )?(?:\d+ {_LONG_TIME},? (?:and )?)*\d+|\d*)(?:\.\d+)? ?"
+    rf"(?:{_SMALL_TIME}|{_SECONDS}|m(?:in(?:ute)?s?)?,? ?\d+(?:\.\d+)? ?{_SECONDS})(?![\w/])"
+    r"|[0-9](?<=packages in [0-9])\d*m\b|[0-9](?<=, Duration: [0-9])\d* s\b"
+)
 _TIME_TAKEN = re.compile(r"(?:\b(?i:in|after|took|time|elapsed)(?: ?\([a-z]+\))?:?(?: =)?|Total: +\d+, Duration:)\Z")
 _MAX_WORD = len("elapsed")
 _MAX_TIME_TAKEN = 30
 """The number of characters in which such a word is looked for, if a unit in brackets or a colon is behind it."""
 
 
-def _mask_time_taken(match: re.Match[str]) -> str:
-    """Replace a duration behind a word that says so. Most such words have none, so durations are looked for first."""
-    text, start = match.string, match.start()
-    size = _MAX_WORD if text[start - 1 : start].isalpha() else _MAX_TIME_TAKEN
-    return " <span>" if _TIME_TAKEN.search(text, max(start - size, 0), start) else match[0]
+def _mask_times_taken(text: str) -> str:
+    """Replace durations behind a word that says so, with the space between.
+
+    Texts have few digits and many spaces, and most such words have no duration. So durations are looked for first.
+    """
+    pieces: list[str] = []
+    end = 0
+    for match in _DURATION_IN_TEXT.finditer(text):
+        start = _find_space_before(text, match.start())
+        size = _MAX_WORD if text[start - 1 : start].isalpha() else _MAX_TIME_TAKEN
+        if text[start] == " " and _TIME_TAKEN.search(text, max(start - size, 0), start):
+            pieces += (text[end:start], " <span>")
+            end = match.end()
+    return "".join((*pieces, text[end:])) if pieces else text
+
+
+def _find_space_before(text: str, start: int) -> int:
+    """Return where the space before a duration begins. Between them there may be ``~``, or the word ``about``."""
+    if text[start - 1] == "~":
+        start -= 1
+    elif text.endswith(" about ", 0, start):
+        start -= len("about ")
+    while text[start - 1 : start] == " ":
+        start -= 1
+    return start
 
 
 CONTROL_RULES = (
@@ -372,14 +397,7 @@ TEXT_RULES = (
         rf"|(?<=passing) \(\d+m\)|(?<=passed) \(\d+(?:\.\d+)?m\)|(?<! ) \(\d+\.\d+m\)(?=\n *[✓✔✘✖√]|\n *\d+ passed)",
         "",
     ),
-    _rule(
-        "time that something took",
-        r"\d ?[smnu]",
-        rf" (?=[ ~a\d])(?<!  ) *+(?:~|about )?(?:\d+ (?:days?|hours?|minutes?),? (?:and )?)*\d+(?:\.\d+)? ?"
-        rf"(?:{_SMALL_TIME}|{_SECONDS}|m(?:in(?:ute)?s?)?,? ?\d+(?:\.\d+)? ?{_SECONDS})(?![\w/])"
-        r"|(?<=packages in) \d+m\b|(?<=, Duration:) \d+ s\b",
-        _mask_time_taken,
-    ),
+    NoiseRule("time that something took", r"\d ?[smnu]", _mask_times_taken),
     _rule(
         "time since something happened",
         r" ago|Up [\dAL]",
@@ -574,7 +592,7 @@ def unify_space(text: str) -> str:
         text = unicodedata.normalize("NFC", text)
     if "\n" in text or f" {TEXT_EDGE}" in text or f"\t{TEXT_EDGE}" in text or text[-1:].isspace():
         for rule in SPACE_RULES:
-            text = rule.pattern.sub(rule.replacement, text)
+            text = rule.mask(text)
     return text
 
 
@@ -596,7 +614,7 @@ _ALL_RULES = (*_FIRST_RULES, *TEXT_RULES)
 
 def _apply(numbers: Iterable[int], text: str) -> str:
     for number in sorted(numbers):
-        text = _ALL_RULES[number].pattern.sub(_ALL_RULES[number].replacement, text)
+        text = _ALL_RULES[number].mask(text)
     return text
 
 

@@ -282,6 +282,8 @@ ROWS = {
         Row("ran in 22.50s (1.2s CPU time)", "ran in 1m 22.50s (1m 3.2s CPU time)", "ran in 22.50s (1.2s GPU time)"),
         Row("done in 3 seconds", "done in 1 minute 12 seconds", "done in 3 steps"),
         Row("Time elapsed: 0.012 s", "Time elapsed: 11.2 s", "Tests elapsed: 11"),
+        Row("took  about 3s\nelapsed: ~2 s", "took 4s\nelapsed: 2 hours, 3 s", "took  about 3\nelapsed: ~2"),
+        Row("1 day, 2 hours and 3s in 5ms", "1 day, 2 hours and 3s in 7s", "1 day, 2 hours and 4s in 5ms"),
     ],
     "time since something happened": [
         Row("built 2 minutes ago", "built About an hour ago", "built 2 years ago"),
