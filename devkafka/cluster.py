@@ -25,10 +25,18 @@ class KafkaCluster:
     With `secure`, a second listener speaks TLS with SASL/SCRAM-SHA-512. It knows two users: `admin` may do anything,
     `stranger` has no rights until ACLs give it some. Clients of the plain listener may do anything.
     `properties` are added to the properties of each broker, for example {"connections.max.idle.ms": "2000"}.
+    `misleading` adds plain listeners, for example {"REFUSED": "127.0.0.1:1"}. To a client of that listener the last
+    broker gives this address as its own, as a wrong `advertised.listeners` does. The other brokers give their own.
     """
 
     def __init__(
-        self, name: str = "dev", *, brokers: int = 1, secure: bool = False, properties: Mapping[str, str] | None = None
+        self,
+        name: str = "dev",
+        *,
+        brokers: int = 1,
+        secure: bool = False,
+        properties: Mapping[str, str] | None = None,
+        misleading: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -36,6 +44,7 @@ class KafkaCluster:
         self.brokers: list[Broker] = []
         self._size = brokers
         self._properties = dict(properties or {})
+        self.misleading = dict(misleading or {})
         self._nodes: list[Node] = []
         self._folder: Path | None = None
         self._certificate: Certificate | None = None
@@ -50,6 +59,10 @@ class KafkaCluster:
     def secure_bootstrap(self) -> str:
         """The TLS listeners of all brokers, as `127.0.0.1:port,...`."""
         return ",".join(f"127.0.0.1:{node.secure_port}" for node in self._nodes)
+
+    def get_misleading_bootstrap(self, listener: str) -> str:
+        """Return the addresses of the listener `listener` of `misleading`, of all brokers, as `127.0.0.1:port,...`."""
+        return ",".join(f"127.0.0.1:{node.misled_ports[listener]}" for node in self._nodes)
 
     @property
     def ca_file(self) -> Path:
@@ -96,6 +109,8 @@ class KafkaCluster:
                 plain_port=self._reserve_port(),
                 controller_port=self._reserve_port(),
                 secure_port=self._reserve_port(),
+                misled_ports={name: self._reserve_port() for name in self.misleading},
+                misled_to=self.misleading if number == self._size else {},
             )
             for number in range(1, self._size + 1)
         ]

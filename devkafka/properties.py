@@ -1,38 +1,50 @@
 """The properties of one broker, for Kafka's server.properties."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .tls import KEYSTORE_PASSWORD, Certificate
 
 
 @dataclass(frozen=True)
 class Node:
-    """The number of a broker, from 1, and its ports on 127.0.0.1. `secure_port` is for TLS with SASL/SCRAM."""
+    """The number of a broker, from 1, and its ports on 127.0.0.1. `secure_port` is for TLS with SASL/SCRAM.
+
+    `misled_ports` are those of further plain listeners, by name. `misled_to` has the address that the broker advertises
+    for such a listener, if that isn't the listener's own.
+    """
 
     id: int
     plain_port: int
     controller_port: int
     secure_port: int
+    misled_ports: Mapping[str, int] = field(default_factory=dict)
+    misled_to: Mapping[str, str] = field(default_factory=dict)
 
 
 def build_server_properties(node: Node, nodes: list[Node], certificate: Certificate | None) -> dict[str, str]:
     """Return the properties with which `node` is broker and controller in a cluster of `nodes`."""
     listeners = {"PLAIN": node.plain_port, "SECURE": node.secure_port} if certificate else {"PLAIN": node.plain_port}
-    advertised = ",".join(f"{name}://127.0.0.1:{port}" for name, port in listeners.items())
+    listeners |= node.misled_ports
+    addresses = {name: f"127.0.0.1:{port}" for name, port in listeners.items()}
+    plain = "".join(f",{name}:PLAINTEXT" for name in node.misled_ports)
     return {
         "node.id": str(node.id),
         "process.roles": "broker,controller",
         "controller.quorum.voters": ",".join(f"{each.id}@127.0.0.1:{each.controller_port}" for each in nodes),
-        "listeners": f"{advertised},CONTROLLER://127.0.0.1:{node.controller_port}",
-        "advertised.listeners": advertised,
-        "listener.security.protocol.map": "PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL",
+        "listeners": f"{_join_listeners(addresses)},CONTROLLER://127.0.0.1:{node.controller_port}",
+        "advertised.listeners": _join_listeners(addresses | node.misled_to),
+        "listener.security.protocol.map": f"PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL{plain}",
         "inter.broker.listener.name": "PLAIN",
         "controller.listener.names": "CONTROLLER",
         **_build_small_broker_properties(),
         **_build_replication_properties(len(nodes)),
         **(_build_security_properties(certificate) if certificate else {}),
     }
+
+
+def _join_listeners(addresses: Mapping[str, str]) -> str:
+    return ",".join(f"{name}://{address}" for name, address in addresses.items())
 
 
 def _build_small_broker_properties() -> dict[str, str]:

@@ -12,6 +12,7 @@ from hypothesis import settings
 from devkafka import DevKafkaError, KafkaCluster, create_topic
 from devkafka.client import SILENT_LOGGER
 from tests.browser import Browser, run_chromium
+from tests.silent_addresses import drop_connections, take_connections_without_answer
 
 settings.register_profile("no timings", deadline=None)  # the time of an example depends on the machine
 settings.load_profile("no timings")
@@ -67,6 +68,20 @@ def secure_kafka() -> Iterator[KafkaCluster]:
     """Return a shared cluster whose second listener requires TLS and a SCRAM password."""
     with KafkaCluster("secure", secure=True) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def misleading_kafka() -> Iterator[KafkaCluster]:
+    """Return a shared cluster with listeners whose clients are sent to addresses where no broker is."""
+    with drop_connections() as dropping, take_connections_without_answer() as silent:
+        addresses = {
+            "REFUSED": "127.0.0.1:1",
+            "UNKNOWN": "broker-1.invalid:9092",
+            "DROPPED": dropping,
+            "SILENT": silent,
+        }
+        with KafkaCluster("misleading", misleading=addresses) as cluster:
+            yield cluster
 
 
 @pytest.fixture(scope="session")

@@ -29,20 +29,30 @@ class TopicIdentityRequest:
 
     def __init__(self, cluster: Cluster, topic: str, timeout_s: float) -> None:
         self._cluster, self._topic, self._timeout_s = cluster, topic, timeout_s
-        self._admin = create_client(AdminClient, cluster, {}, ClientErrors(cluster))
+        self._client_errors = ClientErrors(cluster)
+        self._admin = create_client(AdminClient, cluster, {}, self._client_errors)
         self._topic_future = self._admin.describe_topics(TopicCollection([topic]), request_timeout=timeout_s)[topic]
         self._cluster_future = self._admin.describe_cluster(request_timeout=timeout_s)
 
     def wait_for_identity(self) -> TopicIdentity | None:
         """Return the ids, or None if the cluster doesn't tell them; clusters before Kafka 2.8 don't."""
+        self._wait_for_answers()
         try:
-            cluster_id = self._cluster_future.result(self._timeout_s).cluster_id
-            topic_id = self._topic_future.result(self._timeout_s).topic_id
+            cluster_id = self._cluster_future.result(0).cluster_id
+            topic_id = self._topic_future.result(0).topic_id
         except (KafkaException, TimeoutError) as error:
             _log.info("cluster %s doesn't tell its id and that of topic %s: %s", self._cluster.name, self._topic, error)
             return None
         has_id = topic_id.get_most_significant_bits() or topic_id.get_least_significant_bits()
         return TopicIdentity(cluster_id, str(topic_id)) if cluster_id and has_id else None
+
+    def _wait_for_answers(self) -> None:
+        """Wait for both answers, but no longer than until all brokers are known to be out of reach."""
+        deadline = time.monotonic() + self._timeout_s
+        while not (self._cluster_future.done() and self._topic_future.done()):
+            self._admin.poll(0.01)  # librdkafka reports its errors here
+            if self._client_errors.is_final or time.monotonic() > deadline:
+                return
 
 
 def read_topic_settings(cluster: Cluster, topic: str) -> dict[str, str]:

@@ -1,7 +1,12 @@
 """Clients of librdkafka: their creation from a cluster's settings, their log lines, their failures."""
 
 import logging
+import socket
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cached_property
+from types import MappingProxyType
 from typing import TypeVar
 
 import confluent_kafka
@@ -12,61 +17,118 @@ from confluent_kafka import Producer as Producer  # noqa: PLC0414  likewise
 from ..errors import AgentlogError, KafkaRefused, KafkaUnavailable, SettingsError
 from ..settings.clusters import BOOTSTRAP, Cluster
 from ..settings.librdkafka_properties import CONSUMER_PROPERTIES, PRODUCER_PROPERTIES
+from .broker_addresses import (
+    BrokerFailure,
+    describe_misleading,
+    find_silent_brokers,
+    parse_failure,
+    split_addresses,
+    split_host,
+)
 
 LibrdkafkaError = confluent_kafka.KafkaError
 Client = TypeVar("Client")
 CONNECTION_CHECK_TIMEOUT_S = 0.5
 """The time in which a client with a connection gets the metadata of a topic."""
+FURTHER_ADDRESSES_S = 1.0
+"""How long a name's further addresses are tried after all brokers were down."""
+DEFAULT_PROPERTIES = {"statistics.interval.ms": "2000"}
+"""Properties that the user may change."""
+REFUSALS = MappingProxyType(
+    {
+        LibrdkafkaError._AUTHENTICATION: " refused the user name or the password",
+        LibrdkafkaError._SSL: ": no TLS connection",
+    }
+)
+"""What librdkafka's errors say that mean that the cluster refused us."""
 
 
 class ClientErrors:
     """The errors that librdkafka reported. They explain why a request failed."""
 
-    EXPLAINING_CODES = (
-        LibrdkafkaError._AUTHENTICATION,
-        LibrdkafkaError._SSL,
-        LibrdkafkaError._RESOLVE,
-        LibrdkafkaError._TRANSPORT,
-    )
-
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self.text_by_code: dict[int, str] = {}
+        self._text_by_code: dict[int, str] = {}
+        self._failure_by_address: dict[str, BrokerFailure] = {}
+        self._statistics = ""
+        self._down_since: float | None = None
 
     def __call__(self, error: LibrdkafkaError) -> None:
         """Keep an error that librdkafka reports."""
-        self.text_by_code[error.code()] = error.str()
+        self._text_by_code[error.code()] = error.str()
+        if error.code() == LibrdkafkaError._ALL_BROKERS_DOWN and self._down_since is None:
+            self._down_since = time.monotonic()
+        if failure := parse_failure(error.str()):
+            self._failure_by_address[failure.address] = failure
+
+    def keep_statistics(self, statistics: str) -> None:
+        """Keep librdkafka's newest statistics. They alone tell which brokers give no answer."""
+        self._statistics = statistics
+
+    def clear(self) -> None:
+        """Forget all errors, because the cluster answers again."""
+        self._text_by_code.clear()
+        self._failure_by_address.clear()
+        self._statistics, self._down_since = "", None
 
     @property
     def is_final(self) -> bool:
         """Whether further waiting is useless: all brokers are down, or the cluster refused us."""
-        return not self.text_by_code.keys().isdisjoint(
-            {LibrdkafkaError._ALL_BROKERS_DOWN, LibrdkafkaError._AUTHENTICATION, LibrdkafkaError._SSL}
-        )
+        if not self._text_by_code.keys().isdisjoint({LibrdkafkaError._AUTHENTICATION, LibrdkafkaError._SSL}):
+            return True
+        if self._down_since is None:
+            return False
+        return not self._has_further_addresses or time.monotonic() - self._down_since > FURTHER_ADDRESSES_S
+
+    @cached_property
+    def _has_further_addresses(self) -> bool:
+        """Whether a name stands for several addresses, as ``localhost`` does. librdkafka tries one at each attempt."""
+        return any(_has_several_addresses(split_host(each)) for each in self._bootstrap)
+
+    @property
+    def _bootstrap(self) -> list[str]:
+        return split_addresses(self.cluster.properties[BOOTSTRAP])
 
     def explain(self, activity: str) -> AgentlogError:
         """Return the error that explains why ``activity`` failed, such as "connecting"."""
-        code = next((code for code in self.EXPLAINING_CODES if code in self.text_by_code), None)
-        reported_text = self.cluster.redact(self.text_by_code.get(code, "") if code is not None else "")
-        text = reported_text.split(": ", 1)[-1].partition(" (after ")[0]
         address = self.cluster.get_redacted_properties()[BOOTSTRAP]
         cluster_text = f"cluster {self.cluster.name}" + (f" ({address})" if address != self.cluster.name else "")
+        for code, problem in REFUSALS.items():
+            if code in self._text_by_code:
+                return KafkaRefused(f"{cluster_text}{problem} while {activity}: {self._describe(code)}")
+        return KafkaUnavailable(f"{cluster_text}{self._explain_unavailable(activity)}")
+
+    def _explain_unavailable(self, activity: str) -> str:
+        silent = {each.address: each for each in find_silent_brokers(self._statistics)}
+        if misled := describe_misleading(self._bootstrap, silent | self._failure_by_address):
+            return f", while {activity}: {self.cluster.redact(misled)}"
         origin = f"{BOOTSTRAP} is from {self.cluster.origins[BOOTSTRAP]}"
-        match code:
-            case LibrdkafkaError._AUTHENTICATION:
-                return KafkaRefused(f"{cluster_text} refused the user name or the password while {activity}: {text}")
-            case LibrdkafkaError._SSL:
-                return KafkaRefused(f"{cluster_text}: no TLS connection while {activity}: {text}")
-            case LibrdkafkaError._RESOLVE:
-                return KafkaUnavailable(
-                    f"{cluster_text}: its host name can't be resolved while {activity}: {text}; {origin}"
-                )
-            case LibrdkafkaError._TRANSPORT:
-                return KafkaUnavailable(f"{cluster_text} can't be reached while {activity}: {text}; {origin}")
-        if LibrdkafkaError._ALL_BROKERS_DOWN in self.text_by_code:
-            ask = "does it want TLS or a password (security.protocol)?"
-            return KafkaUnavailable(f"{cluster_text} closed each connection while {activity}: {ask} {origin}")
-        return KafkaUnavailable(f"{cluster_text} gave no answer in time while {activity}; {origin}")
+        failed = [self._failure_by_address[each] for each in self._bootstrap if each in self._failure_by_address]
+        reasons = self.cluster.redact("; ".join(each.reason for each in failed))
+        if failed and len(failed) < len(self._bootstrap):
+            return f" gave no answer in time while {activity}; of its addresses: {reasons}; {origin}"
+        if len(failed) > 1:
+            return f" can't be reached while {activity}: {reasons}; {origin}"
+        return f"{self._explain_by_code(activity)}; {origin}"
+
+    def _explain_by_code(self, activity: str) -> str:
+        if LibrdkafkaError._RESOLVE in self._text_by_code:
+            resolve_text = self._describe(LibrdkafkaError._RESOLVE)
+            return f": its host name can't be resolved while {activity}: {resolve_text}"
+        if LibrdkafkaError._TRANSPORT in self._text_by_code:
+            return f" can't be reached while {activity}: {self._describe(LibrdkafkaError._TRANSPORT)}"
+        if LibrdkafkaError._ALL_BROKERS_DOWN in self._text_by_code:
+            return f" closed each connection while {activity}: does it want TLS or a password (security.protocol)?"
+        return f" gave no answer in time while {activity}"
+
+    def _describe(self, code: int) -> str:
+        return self.cluster.redact(self._text_by_code[code]).split(": ", 1)[-1].partition(" (after ")[0]
+
+
+def _has_several_addresses(host: str) -> bool:
+    with suppress(OSError, UnicodeError):
+        return len(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)) > 1
+    return False
 
 
 def create_client(
@@ -85,7 +147,13 @@ def create_client(
     logger.filters = [_RedactingFilter(cluster)]
     try:
         return client_class(
-            {**_select_properties(client_class, cluster.properties), **own_properties, "error_cb": client_errors},
+            {
+                **DEFAULT_PROPERTIES,
+                **_select_properties(client_class, cluster.properties),
+                **own_properties,
+                "error_cb": client_errors,
+                "stats_cb": client_errors.keep_statistics,
+            },
             logger=logger,
         )
     except KafkaException as error:

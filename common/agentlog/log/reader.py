@@ -20,6 +20,8 @@ BATCH_SIZE = 500
 """A batch of this size stays in the processor's cache."""
 POLL_TIMEOUT_S = 0.05
 RETRY_DELAY_S = 0.05
+FIRST_TIMEOUT_S = 1.0
+"""How long the first attempt of a request for offsets waits for its answer."""
 LEADER_CHANGE_CODES = frozenset(
     {
         LibrdkafkaError.NOT_LEADER_FOR_PARTITION,
@@ -28,9 +30,21 @@ LEADER_CHANGE_CODES = frozenset(
         LibrdkafkaError.FENCED_LEADER_EPOCH,
         LibrdkafkaError.UNKNOWN_LEADER_EPOCH,
         LibrdkafkaError.OFFSET_NOT_AVAILABLE,
+        LibrdkafkaError._DESTROY_BROKER,
+        LibrdkafkaError._UNKNOWN_PARTITION,
     }
 )
-"""Errors that brokers answer while the leader of a partition changes, or was just elected."""
+"""Errors while the leader of a partition changes, or was just elected, or while librdkafka learns the brokers anew."""
+TIMEOUT_CODES = frozenset({LibrdkafkaError._TIMED_OUT, LibrdkafkaError._TIMED_OUT_QUEUE})
+CONNECTION_CODES = TIMEOUT_CODES | frozenset(
+    {
+        LibrdkafkaError._TRANSPORT,
+        LibrdkafkaError._RESOLVE,
+        LibrdkafkaError._DESTROY_BROKER,
+        LibrdkafkaError._ALL_BROKERS_DOWN,
+    }
+)
+"""Librdkafka's own errors that say that a broker isn't reached."""
 T = TypeVar("T")
 
 CONSUMER_SETTINGS = {
@@ -177,8 +191,8 @@ class KafkaReader:
         """
         asked = [TopicPartition(topic, partition, timestamp_ms) for partition in partitions]
 
-        def fetch_offsets() -> list[TopicPartition]:
-            answers = self._consumer.offsets_for_times(asked, timeout=self.timeout_s)
+        def fetch_offsets(timeout_s: float) -> list[TopicPartition]:
+            answers = self._consumer.offsets_for_times(asked, timeout=timeout_s)
             for each in answers:
                 if each.error is not None:
                     raise KafkaException(each.error)
@@ -186,27 +200,31 @@ class KafkaReader:
 
         return {each.partition: each.offset for each in self._retry_while_leader_moves(topic, fetch_offsets)}
 
-    def _retry_while_leader_moves(self, topic: str, fetch: Callable[[], T]) -> T:
-        """Return the result of ``fetch``, and repeat it while the leader of a partition changes."""
-        deadline = time.monotonic() + self.timeout_s
+    def _retry_while_leader_moves(self, topic: str, fetch: Callable[[float], T]) -> T:
+        """Return the result of ``fetch``, and repeat it while the leader of a partition changes.
+
+        ``fetch`` gets a time-out in seconds, which grows: librdkafka reports its errors only between two calls.
+        """
+        deadline, call_timeout_s = time.monotonic() + self.timeout_s, FIRST_TIMEOUT_S
         while True:
             try:
-                return fetch()
+                return fetch(call_timeout_s)
             except KafkaException as error:
-                if error.args[0].code() not in LEADER_CHANGE_CODES or time.monotonic() > deadline:
+                self._poll_errors()
+                if not self._is_worth_repeating(error) or time.monotonic() > deadline:
                     raise self._explain_failure(topic, error) from error
             time.sleep(RETRY_DELAY_S)
             self._fetch_metadata(topic)
+            call_timeout_s = min(call_timeout_s * 2, max(deadline - time.monotonic(), 0.1))
+
+    def _is_worth_repeating(self, error: KafkaException) -> bool:
+        """Whether the same request may succeed soon, because a leader moves or an answer is late."""
+        code = error.args[0].code()
+        return code in LEADER_CHANGE_CODES | TIMEOUT_CODES and not self._client_errors.is_final
 
     def _explain_failure(self, topic: str, exception: KafkaException) -> AgentlogError:
         error = exception.args[0]
-        self._poll_errors()
-        if error.code() in (
-            LibrdkafkaError._TIMED_OUT,
-            LibrdkafkaError._TIMED_OUT_QUEUE,
-            LibrdkafkaError._TRANSPORT,
-            LibrdkafkaError._ALL_BROKERS_DOWN,
-        ):
+        if error.code() in CONNECTION_CODES or (error.code() < 0 and self._client_errors.is_final):
             return self._client_errors.explain(f"reading topic {topic}")
         return self._make_topic_error(topic, error)
 
@@ -225,7 +243,7 @@ class KafkaReader:
 
     def reset_failures(self) -> None:
         """Forget earlier errors, because the cluster answers again."""
-        self._client_errors.text_by_code.clear()
+        self._client_errors.clear()
 
     def renew(self, topic: str, timeout_s: float) -> None:
         """Replace the consumer if it can't connect and a new one gets an answer within ``timeout_s``."""

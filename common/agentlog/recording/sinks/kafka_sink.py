@@ -166,7 +166,7 @@ class KafkaSink:
     def reset_failures(self) -> None:
         """Forget earlier errors, because records are delivered again."""
         self._refusal = None
-        self._client_errors.text_by_code.clear()
+        self._client_errors.clear()
 
     def classify_error(self, error: LibrdkafkaError) -> FailureKind:
         """Return what librdkafka's error about a record means."""
