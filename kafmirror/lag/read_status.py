@@ -1,15 +1,17 @@
 """The status of a mirror, read from both clusters. No mirror needs to run."""
 
 import time
+from typing import NamedTuple
 
 from agentlog.errors import AgentlogError
 
 from ..batches.record import decode_records
 from ..kafka.cluster_pair import ClusterPair
 from ..kafka.cluster_view import ClusterView
-from ..kafka.metadata import Bounds, Partition
+from ..kafka.metadata import Bounds, Metadata, Partition
 from ..plan.gather import FactCollector
 from .lag import UNKNOWN_LAG, RecordAge, compute_lag
+from .one_side import AwaySide, fetch_available_metadata, read_source_alone, read_target_alone
 from .partition_status import PartitionStatus, compare_looks
 from .target_origin import MirroredEnd, find_foreign_end
 
@@ -20,14 +22,36 @@ DOUBTFUL_AGE_S = 5.0
 """A record that waits and is older than this, by its timestamp, may be an old record that arrived just now."""
 
 
-async def read_settled_statuses(clusters: ClusterPair) -> list[PartitionStatus]:
+class StatusReading(NamedTuple):
+    """The statuses of all partitions, and the side that was away, or None."""
+
+    statuses: list[PartitionStatus]
+    away: AwaySide | None = None
+
+
+async def read_available_statuses(clusters: ClusterPair) -> StatusReading:
+    """Return the statuses. If one side is away, return what the other one knows.
+
+    Raises:
+        KafkaUnavailable, KafkaRefused: both sides are away, or one went away meanwhile.
+        TopicNotFound: the source has no such topic.
+    """
+    source, target = await fetch_available_metadata(clusters)
+    if isinstance(source, AwaySide):
+        return StatusReading([] if isinstance(target, AwaySide) else await read_target_alone(clusters, target), source)
+    if isinstance(target, AwaySide):
+        return StatusReading(await read_source_alone(clusters, source), target)
+    return StatusReading(await _read_settled_statuses(clusters, source, target))
+
+
+async def _read_settled_statuses(clusters: ClusterPair, source: Metadata, target: Metadata) -> list[PartitionStatus]:
     """Return the statuses as ``read_statuses`` does. Look again where timestamps alone don't tell the lag.
 
     A writer's clock may be ahead, and old records may arrive late. If all that was there at the first look is mirrored
     at the second, what waits then has arrived in between.
     """
     first_look_ms = time.time() * 1000
-    statuses = await read_statuses(clusters)
+    statuses = await _read_all(clusters, source, target)
     if not any(_is_doubtful(each) for each in statuses):
         return statuses
     await clusters.loop.sleep(LOOK_AGAIN_S)
@@ -52,7 +76,12 @@ async def read_statuses(clusters: ClusterPair) -> list[PartitionStatus]:
     """
     source_metadata_future = clusters.loop.spawn(clusters.source.fetch_metadata, None)
     target_metadata = await clusters.target.fetch_metadata(None)
-    source_metadata = await source_metadata_future
+    return await _read_all(clusters, await source_metadata_future, target_metadata)
+
+
+async def _read_all(
+    clusters: ClusterPair, source_metadata: Metadata, target_metadata: Metadata
+) -> list[PartitionStatus]:
     names = FactCollector(clusters.source, clusters.target, clusters.selection).find_topics(source_metadata)
 
     async def read_topic(name: str) -> list[PartitionStatus]:
