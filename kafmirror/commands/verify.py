@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from agentlog.errors import UsageError
+from agentlog.errors import KafkaRefused, UsageError
 from agentlog.event.position import Moment, Position
 from agentlog.formatting import format_count
 from agentlog.terminal.output import write_bytes, write_lines
@@ -59,7 +59,7 @@ class PartitionVerification:
     Attributes:
         source, target: the partition on both sides.
         start, end: the source's offsets that were compared; the end isn't included.
-        is_compacted: whether compaction may have removed records on either side.
+        is_compacted: whether compaction may have removed records on either side; None when we may not know.
         problem: why the partition wasn't compared, or None.
         result: the result of the comparison.
     """
@@ -68,7 +68,7 @@ class PartitionVerification:
     target: Partition
     start: int
     end: int
-    is_compacted: bool = False
+    is_compacted: bool | None = False
     problem: str | None = None
     result: ComparisonResult = field(default_factory=ComparisonResult)
 
@@ -142,12 +142,18 @@ class VerificationRun:
         if status.position is None or status.problem:
             verification.problem = status.problem or "how far it is mirrored is unknown"
             return verification
-        settings = await topic_admin.fetch_settings(self._clusters.source, status.source.topic)
-        verification.is_compacted = "compact" in (settings["cleanup.policy"].value or "")
+        verification.is_compacted = await self._fetch_is_compacted(status.source.topic)
         pair = PartitionPair(status.source, status.target, source.derive_mirror_producer_id(status.source.topic))
         verification.start = min(await self._find_start(pair, source, target), verification.end)
         await self._compare(verification, pair, source, target)
         return verification
+
+    async def _fetch_is_compacted(self, topic: str) -> bool | None:
+        try:
+            settings = await topic_admin.fetch_settings(self._clusters.source, topic)
+        except KafkaRefused:
+            return None
+        return "compact" in (settings["cleanup.policy"].value or "")
 
     async def _find_start(self, pair: PartitionPair, source: ClusterView, target: ClusterView) -> int:
         """Return the first offset that both sides still hold and that the options include."""
@@ -255,6 +261,8 @@ def _verification_lines(
         missing_text = "only in the source (compaction)" if verification.is_compacted else "missing in the target"
         yield from (f"  {missing_text}: offsets {a} to {b}" for a, b in result.missing)
         yield from (f"  only in the target: offsets {a} to {b} of the source" for a, b in result.extra)
+        if verification.is_compacted is None and (result.missing or result.extra):
+            yield "  perhaps compaction removed them: that is unknown without DESCRIBE_CONFIGS on the source's topic"
         if verification.problem:
             yield f"  {paint(verification.problem, Style.BAD)}"
     sampled = f", a sample of {options.sample:.2%}" if options.sample is not None else ""

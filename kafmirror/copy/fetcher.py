@@ -122,4 +122,4 @@ def _handle_error(state: MirrorState, copy: PartitionCopy, code: int) -> None:
         state.waits.report(("fetch", copy.source), f"cluster {name}, {copy.source}: {format_error_code(code)}")
         state.refresh_wakeup.set()
     else:
-        state.fail(state.source.connection.make_broker_error(code, f"reading {copy.source}"))
+        state.fail(state.source.connection.make_broker_error(code, f"reading {copy.source}", right="READ"))

@@ -9,11 +9,11 @@ from agentlog.errors import AgentlogError, KafkaRefused
 
 from ..kafka import consumer_groups
 from ..kafka.cluster_view import ClusterView
-from ..kafka.connection import LATEST, ClusterConnection, is_transient
+from ..kafka.connection import GROUP_AUTHORIZATION_FAILED, LATEST, ClusterConnection, is_transient
 from ..kafka.consumer_groups import CommittedOffset, Group
 from ..kafka.metadata import Partition
 from ..lag.partition_status import PartitionStatus
-from ..plan.plan import is_pattern
+from ..plan.plan import READ, is_pattern
 from .group_result import GroupOffsetResult, GroupOutcome
 from .offset_translation import translate_offset
 
@@ -124,8 +124,18 @@ class GroupOffsetSync:
             current = target_offsets.get(copies[partition].target)
             results.append(_decide(result, current.offset if current else -1, target_group))
         if self._is_check:
-            return results
+            return await self._check_right(group, results, deadline)
         return await self._commit(copies, changed, results, deadline)
+
+    async def _check_right(
+        self, group: str, results: list[GroupOffsetResult], deadline: float
+    ) -> list[GroupOffsetResult]:
+        """Return the results, refused where the right to commit for the group is missing in the target."""
+        target = self._target.connection
+        coordinator = await consumer_groups.find_coordinator(target, group, deadline)
+        rights = await consumer_groups.fetch_group_rights(target, group, coordinator)
+        code = 0 if rights is None or READ in rights else GROUP_AUTHORIZATION_FAILED
+        return [_apply_refusal(each, code, target.name) for each in results]
 
     async def _fetch_ends_behind_copies(
         self, copies: Mapping[Partition, CopyProgress], changed: Mapping[Partition, CommittedOffset]

@@ -193,7 +193,8 @@ class Sender:
         elif code == MESSAGE_TOO_LARGE:
             raise MirrorStopped(f"{message}. Raise the topic's max.message.bytes in the target to the source's value")
         else:
-            raise self._state.target.connection.make_broker_error(code, f"writing {copy.target}", result.message)
+            connection = self._state.target.connection
+            raise connection.make_broker_error(code, f"writing {copy.target}", result.message, right="WRITE")
         self._state.reexamine(copy)
 
     async def _confirm_by_reading(self, sent: SentBatch) -> None:

@@ -118,7 +118,7 @@ class ClusterView:
             partition
         ]
         if result.error:
-            raise self.connection.make_broker_error(result.error, str(partition))
+            raise self.connection.make_broker_error(result.error, str(partition), right="READ")
         return read_first_batch(result.records)
 
 

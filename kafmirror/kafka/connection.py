@@ -20,7 +20,8 @@ from .event_loop import EventLoop
 from .metadata import NO_TOPIC_ID, Leader, Metadata, Partition, Topic
 
 OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC, MESSAGE_TOO_LARGE = 1, 3, 10
-NOT_AUTHORISED = frozenset({29, 30, 31})
+GROUP_AUTHORIZATION_FAILED = 30
+NOT_AUTHORISED = frozenset({29, GROUP_AUTHORIZATION_FAILED, 31})
 OUT_OF_ORDER_SEQUENCE, DUPLICATE_SEQUENCE = 45, 46
 
 EARLIEST, LATEST = -2, -1
@@ -201,12 +202,24 @@ class ClusterConnection:
         if topic.error == UNKNOWN_TOPIC:
             raise TopicNotFound(f"cluster {self.name} has no topic {name}")
         if topic.error:
-            raise self.make_broker_error(topic.error, f"topic {name}")
+            raise self.make_broker_error(topic.error, f"topic {name}", right="DESCRIBE")
         return topic
 
-    def make_broker_error(self, code: int, action: str, broker_message: str | None = None) -> AgentlogError:
-        """Return the error of agentlog for an error that a broker answered with."""
-        text = f"cluster {self.name}, {action}: {broker_message or format_error_code(code)}"
+    def make_broker_error(
+        self, code: int, action: str, broker_message: str | None = None, *, right: str = ""
+    ) -> AgentlogError:
+        """Return the error of agentlog for an error that a broker answered with.
+
+        Args:
+            code: Kafka's number of the error.
+            action: what was asked for.
+            broker_message: the broker's own words, if there are any.
+            right: Kafka's name of the right that the request needs, for messages.
+        """
+        text = broker_message or format_error_code(code)
+        if code in NOT_AUTHORISED and right:
+            text = f"not authorised: the right {right} is needed"
+        text = f"cluster {self.name}, {action}: {text}"
         return KafkaRefused(text) if code in NOT_AUTHORISED else BrokerError(text, code)
 
     async def list_offsets(
@@ -247,7 +260,7 @@ class ClusterConnection:
                 for each in topic.partitions:
                     partition = Partition(topic.name, each.partition_index)
                     if each.error_code:
-                        raise self.make_broker_error(each.error_code, str(partition))
+                        raise self.make_broker_error(each.error_code, str(partition), right="DESCRIBE")
                     offsets[partition] = each.offset
         return offsets
 

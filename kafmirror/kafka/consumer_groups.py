@@ -5,14 +5,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from kafka.protocol.admin import ListGroupsRequest
+from kafka.protocol.admin import DescribeGroupsRequest, ListGroupsRequest
 from kafka.protocol.consumer import OffsetCommitRequest, OffsetFetchRequest
 from kafka.protocol.metadata import FindCoordinatorRequest
 
-from .connection import ClusterConnection, format_error_code, is_transient
-from .metadata import Partition
-
-GROUP_NOT_AUTHORISED = 30
+from .connection import NOT_AUTHORISED, ClusterConnection, format_error_code, is_transient
+from .metadata import Partition, parse_rights
 
 COORDINATOR_TIMEOUT_S = 15.0
 """How long to wait for a coordinator: a cluster that never kept offsets must first create the topic for them."""
@@ -36,7 +34,7 @@ _STATES_WITHOUT_MEMBERS = frozenset({"Empty", "Dead"})
 _OTHER_PROTOCOLS = frozenset({"connect", "sr"})
 """The protocols of groups that hold no offsets: the workers of Kafka Connect, and schema registries."""
 
-_NOT_ALLOWED, _IN_USE = "not authorised on the group", "consumers use the group"
+_IN_USE = "consumers use the group"
 REFUSAL_TEXTS: Mapping[int, str] = {
     12: "its committed metadata is longer than offset.metadata.max.bytes",
     22: _IN_USE,
@@ -44,8 +42,8 @@ REFUSAL_TEXTS: Mapping[int, str] = {
     25: _IN_USE,
     27: _IN_USE,
     28: "its committed metadata is too large for the log of offsets",
-    29: "not authorised on the topic: READ needed",
-    30: f"{_NOT_ALLOWED}: READ needed",
+    29: "not authorised on the topic: the right READ is needed",
+    30: "not authorised on the group: the right READ is needed",
     69: "the group isn't one of consumers",
     110: _IN_USE,
     113: _IN_USE,
@@ -80,7 +78,8 @@ async def find_coordinator(connection: ClusterConnection, group: str, deadline: 
         if not response.error_code:
             return int(response.node_id)
         if not is_transient(response.error_code) or time.monotonic() > deadline:
-            raise connection.make_broker_error(response.error_code, f"group {group}", response.error_message)
+            action = f"group {group}"
+            raise connection.make_broker_error(response.error_code, action, response.error_message, right="DESCRIBE")
         await connection.loop.sleep(0.1)
 
 
@@ -107,10 +106,8 @@ async def fetch_committed_offsets(
         requested = [topic_type(name=name, partition_indexes=list(range(count))) for name, count in topics.items()]
     request = OffsetFetchRequest(group_id=group, topics=requested, require_stable=False, max_version=7)
     response = await _send_to_coordinator(connection, group, request, deadline)
-    if response.error_code == GROUP_NOT_AUTHORISED:
-        raise connection.make_broker_error(response.error_code, f"group {group}", f"{_NOT_ALLOWED}: DESCRIBE needed")
     if response.error_code:
-        raise connection.make_broker_error(response.error_code, f"group {group}")
+        raise connection.make_broker_error(response.error_code, f"group {group}", right="DESCRIBE")
     committed_offsets = {}
     for topic in response.topics:
         for each in topic.partitions:
@@ -177,6 +174,27 @@ async def commit_offsets(
         for each in topic.partitions
         if each.error_code
     }
+
+
+async def fetch_group_rights(
+    connection: ClusterConnection, group: str, node: int | None = None
+) -> frozenset[int] | None:
+    """Return Kafka's numbers of the operations that we may do on a group, or None when the broker doesn't say.
+
+    Args:
+        connection: the cluster to ask.
+        group: the group's name.
+        node: the group's coordinator. None for any broker: it knows only whether we have any right, but a cluster that
+            never kept offsets would create a topic for them before it names a coordinator.
+
+    Raises:
+        KafkaUnavailable, KafkaRefused: no broker answers.
+    """
+    request = DescribeGroupsRequest(groups=[group], include_authorized_operations=True, max_version=5)
+    [description] = (await connection.send(request, node)).groups
+    if description.error_code in NOT_AUTHORISED:
+        return frozenset()
+    return None if description.error_code else parse_rights(description.authorized_operations)
 
 
 async def list_groups(connection: ClusterConnection, deadline: float | None = None) -> dict[str, Group]:

@@ -1,6 +1,7 @@
 """Metadata of topics and partitions, as plain values. Pure."""
 
 import uuid
+from collections.abc import Iterable
 from typing import NamedTuple
 
 NO_TOPIC_ID = uuid.UUID(int=0)
@@ -46,6 +47,12 @@ class Metadata(NamedTuple):
         topic = self.topics.get(partition.topic)
         leader = topic.leaders.get(partition.number) if topic else None
         return leader if leader and leader.node >= 0 else None
+
+
+def parse_rights(operations: Iterable[int] | None) -> frozenset[int] | None:
+    """Return Kafka's numbers of the operations that we may do, or None when the broker didn't say."""
+    rights = frozenset(int(each) for each in operations or ())
+    return rights if rights and max(rights) < 31 else None
 
 
 class Setting(NamedTuple):

@@ -17,7 +17,7 @@ from kafka.protocol.metadata import MetadataRequest
 from agentlog.errors import KafkaError
 
 from .connection import UNKNOWN_TOPIC, BrokerError, ClusterConnection
-from .metadata import NO_TOPIC_ID, Metadata, Partition, Setting, Topic
+from .metadata import NO_TOPIC_ID, Metadata, Partition, Setting, Topic, parse_rights
 
 _TOPIC_RESOURCE, _BROKER_RESOURCE = 2, 4
 _TOPIC_SOURCE = 1  # the config_source of a setting that the topic itself sets
@@ -49,7 +49,8 @@ async def _describe_configs(
     request = DescribeConfigsRequest(resources=[resource], include_synonyms=False, include_documentation=False)
     [result] = (await connection.send(request, node)).results
     if result.error_code:
-        raise connection.make_broker_error(result.error_code, f"settings of {name}", result.error_message)
+        action = f"settings of {name}"
+        raise connection.make_broker_error(result.error_code, action, result.error_message, right="DESCRIBE_CONFIGS")
     return {each.name: Setting(each.value, each.config_source == _TOPIC_SOURCE) for each in result.configs}
 
 
@@ -67,7 +68,8 @@ async def create_topic(
     request = CreateTopicsRequest(topics=[topic], timeout_ms=_TIMEOUT_MS, validate_only=is_dry_run)
     [result] = (await connection.send(request, await _find_controller(connection))).topics
     if result.error_code not in (0, TOPIC_EXISTS):
-        raise connection.make_broker_error(result.error_code, f"creating topic {name}", result.error_message)
+        action = f"creating topic {name}"
+        raise connection.make_broker_error(result.error_code, action, result.error_message, right="CREATE")
 
 
 async def add_partitions(connection: ClusterConnection, name: str, partitions: int) -> None:
@@ -80,9 +82,8 @@ async def add_partitions(connection: ClusterConnection, name: str, partitions: i
     request = CreatePartitionsRequest(topics=[topic], timeout_ms=_TIMEOUT_MS, validate_only=False)
     [result] = (await connection.send(request, await _find_controller(connection))).results
     if result.error_code not in (0, INVALID_PARTITIONS):
-        raise connection.make_broker_error(
-            result.error_code, f"adding partitions to topic {name}", result.error_message
-        )
+        action = f"adding partitions to topic {name}"
+        raise connection.make_broker_error(result.error_code, action, result.error_message, right="ALTER")
 
 
 async def alter_settings(connection: ClusterConnection, name: str, changes: Mapping[str, str | None]) -> None:
@@ -100,7 +101,8 @@ async def alter_settings(connection: ClusterConnection, name: str, changes: Mapp
     request = IncrementalAlterConfigsRequest(resources=[resource], validate_only=False)
     [result] = (await connection.send(request, await _find_controller(connection))).responses
     if result.error_code:
-        raise connection.make_broker_error(result.error_code, f"settings of topic {name}", result.error_message)
+        action = f"settings of topic {name}"
+        raise connection.make_broker_error(result.error_code, action, result.error_message, right="ALTER_CONFIGS")
 
 
 async def delete_topic(connection: ClusterConnection, name: str) -> None:
@@ -112,7 +114,8 @@ async def delete_topic(connection: ClusterConnection, name: str) -> None:
     request = DeleteTopicsRequest(topic_names=[name], timeout_ms=_TIMEOUT_MS, max_version=5)
     [result] = (await connection.send(request, await _find_controller(connection))).responses
     if result.error_code:
-        raise connection.make_broker_error(result.error_code, f"deleting topic {name}", result.error_message)
+        action = f"deleting topic {name}"
+        raise connection.make_broker_error(result.error_code, action, result.error_message, right="DELETE")
 
 
 async def delete_records(
@@ -134,7 +137,7 @@ async def delete_records(
     response = await connection.send(DeleteRecordsRequest(topics=[requested], timeout_ms=_TIMEOUT_MS), leader.node)
     code = response.topics[0].partitions[0].error_code
     if code:
-        raise connection.make_broker_error(code, f"deleting the fillers of {partition}")
+        raise connection.make_broker_error(code, f"deleting the fillers of {partition}", right="DELETE")
 
 
 async def fetch_rights(connection: ClusterConnection, topic: str) -> frozenset[int] | None:
@@ -144,10 +147,7 @@ async def fetch_rights(connection: ClusterConnection, topic: str) -> frozenset[i
         topics=requested, allow_auto_topic_creation=False, include_topic_authorized_operations=True, max_version=12
     )
     [result] = (await connection.send(request)).topics
-    if result.error_code == UNKNOWN_TOPIC or result.authorized_operations is None:
-        return None
-    rights = frozenset(int(each) for each in result.authorized_operations)
-    return rights if rights and max(rights) < 31 else None
+    return None if result.error_code == UNKNOWN_TOPIC else parse_rights(result.authorized_operations)
 
 
 async def measure_stored_bytes(connection: ClusterConnection, topic: Topic) -> int | None:

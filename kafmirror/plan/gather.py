@@ -1,18 +1,19 @@
 """The facts for a plan, collected from both clusters. Nothing is changed there."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
-from agentlog.errors import AgentlogError, KafkaUnavailable, TopicNotFound
+from agentlog.errors import AgentlogError, KafkaRefused, KafkaUnavailable, TopicNotFound
 
 from ..batches.record_batch import Batch, is_mirror_producer_id, is_written_by
-from ..kafka import topic_admin
-from ..kafka.cluster_view import ClusterView
+from ..kafka import consumer_groups, topic_admin
+from ..kafka.cluster_view import ClusterView, name_mirror_group
 from ..kafka.connection import ClusterConnection
 from ..kafka.metadata import Bounds, Metadata, Partition, Setting
 from ..kafka.topic_selection import TopicSelection
 from ..verify.compare import OffsetRanges, PartitionComparison, PartitionPair
-from .plan import ForeignPrefix, Plan, TopicFacts, TopicPairFacts, is_pattern, match_topics, plan_topic
+from .plan import ForeignPrefix, Plan, TopicFacts, TopicPairFacts, TopicPlan, is_pattern, match_topics, plan_topic
 
 
 class FactCollector:
@@ -35,16 +36,16 @@ class FactCollector:
         if source_metadata.cluster_id == target_metadata.cluster_id:
             refusal = f"source and target are the same cluster: its id is {source_metadata.cluster_id}"
             return Plan(self._source.name, self._target.name, (), (refusal,))
-        settings = self._target.loop.spawn(
-            topic_admin.fetch_broker_settings, self._target, min(self._target.list_brokers())
-        )
+        settings = self._target.loop.spawn(_fetch_broker_settings_if_allowed, self._target)
         topic_facts = await self._source.loop.map_concurrently(
             lambda name: self._collect_facts(source_metadata, target_metadata, name), names
         )
         defaults = await settings
-        known_settings = _list_topic_settings(defaults)
+        known_settings = None if defaults is None else _list_topic_settings(defaults)
         plans = [plan_topic(facts, known_settings) for facts in topic_facts]
-        warnings = (*self._describe_left_out(source_metadata), *_check_idle_timeout(defaults))
+        if known_settings is None:
+            plans = await self._target.loop.map_concurrently(self._check_settings_of_new_topic, plans)
+        warnings = (*self._describe_left_out(source_metadata), *self._describe_unknown(defaults, plans))
         return Plan(self._source.name, self._target.name, tuple(plans), (), warnings)
 
     def find_topics(self, source_metadata: Metadata) -> list[str]:
@@ -77,6 +78,29 @@ class FactCollector:
         ):
             yield f"skipped, because they are copies of topics of {self._target.name}: {', '.join(sorted(copies))}"
 
+    def _describe_unknown(self, defaults: Mapping[str, Setting] | None, plans: Sequence[TopicPlan]) -> Iterator[str]:
+        """Yield a warning for what we may not know, and for brokers' settings that don't fit together."""
+        if defaults is None:
+            yield (
+                f"{self._target.name} doesn't show us its brokers' settings, as it needs DESCRIBE_CONFIGS on the "
+                "cluster. See to it that connections.max.idle.ms there is less than producer.id.expiration.ms"
+            )
+        else:
+            yield from _check_idle_timeout(defaults)
+        if any(each.stored_bytes is None for each in plans):
+            yield (
+                f"{self._source.name} doesn't show us the topics' size on disk, as it needs DESCRIBE on the cluster. "
+                "Nothing depends on it"
+            )
+
+    async def _check_settings_of_new_topic(self, plan: TopicPlan) -> TopicPlan:
+        """Ask the target whether it knows all settings of a topic that it gets. Return the plan with its refusal."""
+        if not plan.create or plan.refusals:
+            return plan
+        settings = {name: value for name, value in plan.changes.items() if value is not None}
+        error = await self._try_to_create(plan.target, plan.partitions, settings)
+        return replace(plan, refusals=(error,)) if error else plan
+
     async def _collect_facts(self, source_metadata: Metadata, target_metadata: Metadata, name: str) -> TopicPairFacts:
         spawn, target_name = self._source.loop.spawn, self._selection.make_target_name(self._source, name)
         source, target = (
@@ -84,11 +108,20 @@ class FactCollector:
             ClusterView.for_topic(self._target, target_metadata, target_name),
         )
         stored_bytes = spawn(topic_admin.measure_stored_bytes, self._source, source_metadata.topics[name])
+        mirror_group = name_mirror_group(source.derive_mirror_producer_id(name))
+        group_rights = spawn(consumer_groups.fetch_group_rights, self._target, mirror_group)
         source_facts_future = spawn(lambda: _collect_topic_facts(source, name, is_read_committed=True))
         if target_name not in target_metadata.topics:
-            create_error = await self._try_to_create(target_name, len(source_metadata.topics[name].leaders))
+            create_error = await self._try_to_create(target_name, len(source_metadata.topics[name].leaders), {})
             return TopicPairFacts(
-                await source_facts_future, None, target_name, {}, (), create_error, await stored_bytes
+                await source_facts_future,
+                None,
+                target_name,
+                {},
+                (),
+                create_error,
+                await stored_bytes,
+                await group_rights,
             )
         target_facts = await _collect_topic_facts(target, target_name, is_read_committed=False)
         foreign_prefixes = spawn(_compare_foreign_tails, source, target, await source_facts_future, target_facts)
@@ -103,17 +136,26 @@ class FactCollector:
             copied_from_target,
             None,
             await stored_bytes,
+            await group_rights,
         )
 
-    async def _try_to_create(self, name: str, partitions: int) -> str | None:
+    async def _try_to_create(self, name: str, partitions: int, settings: Mapping[str, str]) -> str | None:
         try:
-            await topic_admin.create_topic(self._target, name, partitions, {}, is_dry_run=True)
+            await topic_admin.create_topic(self._target, name, partitions, settings, is_dry_run=True)
         except KafkaUnavailable as error:
             if getattr(error, "code", None) is None:
                 raise
             return str(error)
         except AgentlogError as error:
             return str(error)
+        return None
+
+
+async def _fetch_broker_settings_if_allowed(connection: ClusterConnection) -> dict[str, Setting] | None:
+    """Return the settings of a broker, or None when we may not see them, as in most managed services."""
+    try:
+        return await topic_admin.fetch_broker_settings(connection, min(connection.list_brokers()))
+    except KafkaRefused:
         return None
 
 

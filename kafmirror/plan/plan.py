@@ -80,6 +80,7 @@ class TopicPairFacts:
         copied_from_target: partitions of the source that a mirror in the other direction wrote.
         create_error: why the topic can't be created in the target, or None.
         stored_bytes: the size of the source's partitions on disk; None when unknown.
+        group_rights: what we may do on the mirror's own group in the target; None when unknown.
     """
 
     source: TopicFacts
@@ -89,6 +90,7 @@ class TopicPairFacts:
     copied_from_target: tuple[int, ...]
     create_error: str | None
     stored_bytes: int | None
+    group_rights: frozenset[int] | None = None
 
     def get_target_end(self, number: int) -> int:
         """Return the end of a partition of the target, 0 when it doesn't exist."""
@@ -156,14 +158,15 @@ def is_pattern(text: str) -> bool:
     return any(sign in text for sign in "*?[")
 
 
-def compute_target_settings(source: Mapping[str, Setting], known_settings: frozenset[str]) -> dict[str, str]:
-    """Return the settings that a target topic gets; ``known_settings`` are those that its brokers know."""
+def compute_target_settings(source: Mapping[str, Setting], known_settings: frozenset[str] | None) -> dict[str, str]:
+    """Return the settings that a target topic gets. Its brokers know ``known_settings``; None means all."""
     desired = {
         name: setting.value
         for name, setting in source.items()
         if (setting.is_overridden or name in FOLLOWED_SETTINGS) and setting.value is not None and not _is_local(name)
     }
-    return {name: value for name, value in {**desired, **EXACT_COPY_SETTINGS}.items() if name in known_settings}
+    all_settings = {**desired, **EXACT_COPY_SETTINGS}
+    return {name: value for name, value in all_settings.items() if known_settings is None or name in known_settings}
 
 
 def _is_local(name: str) -> bool:
@@ -194,8 +197,15 @@ def compute_setting_changes(
     return {**changes, **dict.fromkeys(surplus)}
 
 
-def plan_topic(facts: TopicPairFacts, known_settings: frozenset[str]) -> TopicPlan:
-    """Return the plan for a topic; ``known_settings`` are the topic settings that the target's brokers know."""
+def plan_topic(facts: TopicPairFacts, known_settings: frozenset[str] | None) -> TopicPlan:
+    """Return the plan for a topic.
+
+    Args:
+        facts: the topic on both sides.
+        known_settings: the topic settings that the target's brokers know; None when they don't say.
+    """
+    if known_settings is None and facts.target is not None:
+        known_settings = frozenset(facts.target.settings)
     partitions = len(facts.source.topic.leaders)
     existing_count = len(facts.target.topic.leaders) if facts.target else 0
     desired_settings = compute_target_settings(facts.source.settings, known_settings)
@@ -231,6 +241,8 @@ def _find_refusals(facts: TopicPairFacts) -> list[str]:
             "To bring a topic home, use kafmirror failback"
         )
     refusals += _find_missing_rights(source, "source", facts.source.rights, {READ, DESCRIBE, DESCRIBE_CONFIGS})
+    if _is_group_right_missing(facts) and _has_gaps(facts):
+        refusals.append(f"not authorised on groups kafmirror-* in the target: READ needed for {source}, as it has gaps")
     return refusals + (_find_target_refusals(facts, facts.target) if facts.target else [])
 
 
@@ -275,12 +287,30 @@ def _find_warnings(facts: TopicPairFacts) -> list[str]:
         warnings.append(
             f"retention may have deleted records of the source before they were mirrored: {'; '.join(lost_ranges)}"
         )
-    policy = facts.source.settings.get("cleanup.policy", Setting("delete", is_overridden=False)).value or ""
-    if "compact" in policy:
+    if _is_group_right_missing(facts) and not _has_gaps(facts):
+        warnings.append(
+            "not authorised on groups kafmirror-* in the target. The mirror needs READ there if the source's offsets "
+            "have gaps, or when the target's retention has emptied a partition"
+        )
+    if _is_compacted(facts):
         warnings.append(
             "the topic is compacted, so offsets differ behind gaps. Each record there gets the header kafmirror.offset"
         )
     return warnings
+
+
+def _is_compacted(facts: TopicPairFacts) -> bool:
+    policy = facts.source.settings.get("cleanup.policy", Setting("delete", is_overridden=False)).value or ""
+    return "compact" in policy
+
+
+def _has_gaps(facts: TopicPairFacts) -> bool:
+    """Return whether the source's offsets certainly have gaps, so that the mirror must note where it stands."""
+    return bool(_find_partitions_to_fill(facts)) or _is_compacted(facts)
+
+
+def _is_group_right_missing(facts: TopicPairFacts) -> bool:
+    return facts.group_rights is not None and READ not in facts.group_rights
 
 
 def _find_partitions_to_fill(facts: TopicPairFacts) -> list[int]:

@@ -51,7 +51,8 @@ class BatchReader:
             await connection.loop.sleep(0.2)
             return
         if fetched.error:
-            raise connection.make_broker_error(fetched.error, f"reading {self.partition} from offset {self.position}")
+            action = f"reading {self.partition} from offset {self.position}"
+            raise connection.make_broker_error(fetched.error, action, right="READ")
         position_before = self.position
         self._queue_batches(fetched.records, fetched.aborted)
         if self.position == position_before:

@@ -11,9 +11,10 @@ from confluent_kafka.cimpl import NewTopic
 
 from ..errors import KafkaRefused, KafkaUnavailable, TopicNotFound
 from ..settings.clusters import Cluster
-from .client import ClientErrors, create_client
+from .client import ClientErrors, LibrdkafkaError, create_client
 from .reader import KafkaReader
 
+NOT_AUTHORISED = (LibrdkafkaError.TOPIC_AUTHORIZATION_FAILED, LibrdkafkaError.CLUSTER_AUTHORIZATION_FAILED)
 _log = logging.getLogger("agentlog.kafka")
 
 
@@ -66,7 +67,8 @@ def read_topic_settings(cluster: Cluster, topic: str) -> dict[str, str]:
         reader.partition_count(topic)
     admin = create_client(AdminClient, cluster, {}, ClientErrors(cluster))
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-    entries = _wait_for_result(cluster, admin.describe_configs([resource])[resource])
+    right = f"topic {topic}: the right DESCRIBE_CONFIGS is needed to see its settings"
+    entries = _wait_for_result(cluster, admin.describe_configs([resource])[resource], right)
     return {name: entry.value for name, entry in entries.items()}
 
 
@@ -80,7 +82,9 @@ def ensure_topic(cluster: Cluster, topic: str, partition_count: int, config: Map
         return read_topic_settings(cluster, topic)
     except TopicNotFound:
         admin = create_client(AdminClient, cluster, {}, ClientErrors(cluster))
-        _wait_for_result(cluster, admin.create_topics([NewTopic(topic, partition_count, config=dict(config))])[topic])
+        new_topic = NewTopic(topic, partition_count, config=dict(config))
+        right = f"topic {topic}: the right CREATE on it is needed to create it"
+        _wait_for_result(cluster, admin.create_topics([new_topic])[topic], right)
         with KafkaReader(cluster) as reader:
             _wait_until_known(reader, topic)
         return dict(config)
@@ -99,10 +103,13 @@ def _wait_until_known(reader: KafkaReader, topic: str) -> None:
             time.sleep(0.05)
 
 
-def _wait_for_result(cluster: Cluster, future: Any) -> Any:
+def _wait_for_result(cluster: Cluster, future: Any, right: str) -> Any:
+    """Return the result of a request. ``right`` is the sentence for a user who isn't allowed to make it."""
     try:
         return future.result(timeout=30)
     except KafkaException as error:
+        if error.args[0].code() in NOT_AUTHORISED:
+            raise KafkaRefused(f"cluster {cluster.name}: not authorised on {right}") from error
         raise KafkaRefused(f"cluster {cluster.name}: {error.args[0].str()}") from error
     except TimeoutError as error:
         raise KafkaUnavailable(f"cluster {cluster.name} gave no answer within 30 s") from error
