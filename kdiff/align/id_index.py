@@ -1,18 +1,30 @@
 """Where the ids of two sessions stand: on which sides, from which step on, and what was read about them. Pure."""
 
-from array import array
-from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from functools import cached_property
+from typing import NamedTuple
 
-from .step_groups import StepGroup
+from ..reading.id_words import is_random_id
+from .step_groups import StepGroup, collect_ids
 
 READ_KINDS = frozenset({
     "tool_call", "retrieval", "memory_read", "delegation_result", "user_message", "session_start",
 })  # fmt: skip
 """Kinds of steps whose results or texts the agent reads. All others hold what it, or its model, wrote."""
 ReadForms = tuple[int, int]
+
+
+class Occurrences(NamedTuple):
+    """The ids that stand in the steps of two sessions.
+
+    Attributes:
+        repeated: those that several steps hold, of one side or of both.
+    """
+
+    a: Set[int]
+    b: Set[int]
+    repeated: Set[int]
 
 
 class IdIndex:
@@ -23,8 +35,12 @@ class IdIndex:
 
     def find_sides(self, id_hash: int) -> tuple[bool, bool]:
         """Return whether an id occurs in A, and whether it occurs in B."""
-        ids_a, ids_b = self._all_ids
-        return _contains(ids_a, id_hash), _contains(ids_b, id_hash)
+        return id_hash in self._occurrences.a, id_hash in self._occurrences.b
+
+    def is_fresh(self, a: StepGroup, b: StepGroup) -> bool:
+        """Whether all ids of two steps are random, no other step holds any of them, and nothing was read about them."""
+        fresh_a, fresh_b = self._fresh_steps
+        return a.index in fresh_a and b.index in fresh_b
 
     def find_read(self, a: int, b: int, steps: tuple[int, int]) -> tuple[bool, bool]:
         """Return whether ``a`` was read in A before a step of A, and ``b`` in B before a step of B."""
@@ -66,14 +82,22 @@ class IdIndex:
         return b_of_a, a_of_b
 
     @cached_property
-    def _all_ids(self) -> tuple[Sequence[int], Sequence[int]]:
-        return _collect_ids(self._a), _collect_ids(self._b)
+    def _occurrences(self) -> Occurrences:
+        (ids_a, repeated_a), (ids_b, repeated_b) = collect_ids(self._a), collect_ids(self._b)
+        return Occurrences(ids_a, ids_b, repeated_a | repeated_b | (ids_a & ids_b))
 
     @cached_property
     def _first_reads(self) -> tuple[dict[int, int], dict[int, int]]:
-        ids_a, ids_b = self._all_ids
-        shared = set(ids_a).intersection(ids_b)
-        return _find_first_reads(self._a, shared), _find_first_reads(self._b, shared)
+        repeated = self._occurrences.repeated
+        return _find_first_reads(self._a, repeated), _find_first_reads(self._b, repeated)
+
+    @cached_property
+    def _fresh_steps(self) -> tuple[Set[int], Set[int]]:
+        """The numbers of the steps of A, and of B, all of whose ids are random and stand in no other step."""
+        ids_a, ids_b, repeated = self._occurrences
+        others = {*repeated, *self._alike, *self._alike.values()}
+        others.update(each for ids in (ids_a, ids_b) for each in ids if not is_random_id(each))
+        return _find_free_of(others, self._a), _find_free_of(others, self._b)
 
     @cached_property
     def _alike(self) -> dict[int, int]:
@@ -93,28 +117,17 @@ class IdIndex:
         return {a: b for a, b in b_of_a.items() if a_of_b[b] == a}
 
 
-def _collect_ids(groups: Iterable[StepGroup]) -> Sequence[int]:
-    return array("q", sorted({each for group in groups for ids in (group.call_ids, group.result_ids) for each in ids}))
+def _find_free_of(ids: Set[int], groups: Iterable[StepGroup]) -> Set[int]:
+    return {group.index for group in groups if ids.isdisjoint(group.all_ids)}
 
 
-def _contains(ordered: Sequence[int], id_hash: int) -> bool:
-    index = bisect_left(ordered, id_hash)
-    return index < len(ordered) and ordered[index] == id_hash
-
-
-def _find_first_reads(groups: Sequence[StepGroup], shared: set[int]) -> dict[int, int]:
+def _find_first_reads(groups: Iterable[StepGroup], repeated: Set[int]) -> dict[int, int]:
     """Return the number of the step that first read each id. Ids that no other step of both holds are left out."""
-    once: set[int] = set()
-    repeated = set(shared)
-    for group in groups:
-        for id_hash in {*group.call_ids, *group.result_ids}:
-            (repeated if id_hash in once else once).add(id_hash)
     first_reads: dict[int, int] = {}
     for group in groups:
         if group.kind in READ_KINDS:
-            for id_hash in group.result_ids:
-                if id_hash in repeated:
-                    first_reads.setdefault(id_hash, group.index)
+            for id_hash in repeated.intersection(group.result_ids):
+                first_reads.setdefault(id_hash, group.index)
     return first_reads
 
 

@@ -68,6 +68,7 @@ class Payloads:
         self._a, self._b = a, b
         self._index = IdIndex(a.groups, b.groups)
         self._ids = Ids(self._index.find_sides, self._index.find_read, self._index.find_alike)
+        self._fresh_partners: dict[StepGroup, StepGroup] = {}
         self._compared = self.uncompared = 0
         self._cached_text = lru_cache(maxsize=1_000)(self._read_text)
         self._cached_similarity = lru_cache(maxsize=20_000)(self._measure_similarity)
@@ -141,6 +142,7 @@ class Payloads:
         """Return the changes in the arguments of two steps, and the changes in their results and texts."""
         if self.is_same(a, b):
             return [], []
+        self._learn_fresh(a, b)
         payload_a, payload_b = self.read_event(a).payload, self.read_event(b).payload
         argument = _ARGUMENT.get(a.kind, "") if a.kind == b.kind else ""
         if self._compared >= MAX_COMPARED:
@@ -176,11 +178,35 @@ class Payloads:
             return False
         if not (x.call_id_count or x.result_id_count or y.call_id_count or y.result_id_count):
             return True
+        if self._index.is_fresh(a, b) and self._match_fresh(a, b):
+            return True
+        self._learn_fresh(a, b)
         written, answer = self._describe_origin(a, b, is_creation=a.changes_state)
         return self._ids.match_steps((a.call_ids, b.call_ids, written), (a.result_ids, b.result_ids, answer))
 
+    def _match_fresh(self, a: StepGroup, b: StepGroup) -> bool:
+        """Whether two steps match whose ids stand in no other step. Their partners are noted, not the ids."""
+        x, y, partners = a.signature, b.signature, self._fresh_partners
+        if x.call_id_count != y.call_id_count or x.result_id_count != y.result_id_count:
+            return False
+        if partners.get(a, b) is not b or partners.get(b, a) is not a:
+            return False
+        if not self._ids.match_fresh(a.all_ids, b.all_ids):
+            return False
+        partners[a], partners[b] = b, a
+        return True
+
+    def _learn_fresh(self, a: StepGroup, b: StepGroup) -> None:
+        """Learn the ids of two steps that were matched as fresh ones, before one of them is compared again."""
+        for group in (a, b):
+            partner = self._fresh_partners.get(group)
+            if partner is not None:
+                one, other = (group, partner) if group is a else (partner, group)
+                self._ids.learn_all(one.all_ids, other.all_ids)
+
     def _names_another(self, a: StepGroup, b: StepGroup) -> bool:
         """Whether two calls of equal form name a process, a port or a host that is another thing in B than in A."""
+        self._learn_fresh(a, b)
         argument = _ARGUMENT.get(a.kind, "")
         value, other = self.read_argument(a), self.read_argument(b)
         context = self._describe_origin(a, b)[0]

@@ -109,6 +109,7 @@ class Ids:
         self._b_of_a: dict[int, int] = {}
         self._a_of_b: dict[int, int] = {}
         self._renamed: set[int] = set()
+        self._has_fresh = False
         self._renamed_numbers: set[tuple[int, int]] = set()
         self._noise: dict[int, int] = {}
         self._noise_a_of_b: dict[int, int] = {}
@@ -117,7 +118,7 @@ class Ids:
     @property
     def are_renamed(self) -> bool:
         """Whether any id of A stands for another one of B."""
-        return bool(self._renamed)
+        return self._has_fresh or bool(self._renamed)
 
     @property
     def is_noise_renamed(self) -> bool:
@@ -161,6 +162,24 @@ class Ids:
             if context.teaches(x):
                 self._learn(x, y)
         return True
+
+    def match_fresh(self, a: Sequence[int], b: Sequence[int]) -> bool:
+        """Whether two steps of equal form match, all of whose ids are random and stand in no other step.
+
+        Nothing can speak against their roles, and no other step asks for them. So they aren't kept: ``learn_all`` must
+        follow before one of the two steps is compared with another one.
+        """
+        pairs = {*zip(a, b, strict=True)}
+        is_one_to_one = len(pairs) == len({*a}) == len({*b})
+        if not (is_one_to_one and self._b_of_a.keys().isdisjoint(a) and self._a_of_b.keys().isdisjoint(b)):
+            return False
+        self._has_fresh = True
+        return True
+
+    def learn_all(self, a: Sequence[int], b: Sequence[int]) -> None:
+        """Learn that the ids of ``a`` stand for those of ``b``."""
+        for x, y in zip(a, b, strict=True):
+            self._learn(x, y)
 
     def _are_unchanged(self, sides: Iterable[tuple[Sequence[int], Sequence[int], "ComparisonContext"]]) -> bool:
         """Whether both sides of each pair hold the same ids, and none of them stands for another one."""
@@ -242,10 +261,10 @@ class Ids:
         return is_bare and (drop_thing(a), drop_thing(b)) in self._renamed_numbers
 
     def _is_in_b(self, a: int) -> bool:
-        return self._occurs(a)[1] or self._occurs(drop_thing(a))[1]
+        return self._occurs(a)[1] or (is_numeric_id(a) and self._occurs(drop_thing(a))[1])
 
     def _is_in_a(self, b: int) -> bool:
-        return self._occurs(b)[0] or self._occurs(drop_thing(b))[0]
+        return self._occurs(b)[0] or (is_numeric_id(b) and self._occurs(drop_thing(b))[0])
 
     def _is_read_on_the_other_side(self, a: int, b: int, context: "ComparisonContext") -> bool:
         """Whether a new id of one side is an old one of the other side, which isn't known under another role."""

@@ -98,6 +98,12 @@ class StepGroup:
         )
 
     @property
+    def all_ids(self) -> Sequence[int]:
+        """The hashes of all its ids, those in its arguments first."""
+        signature = self.signature
+        return self.spill.get_id_hashes(signature.ids_start, signature.call_id_count + signature.result_id_count)
+
+    @property
     def label(self) -> str:
         """The name of the tool, the model or the agent; of a message its kind."""
         return (self.step.label if self.step.kind in LABELLED_KINDS else "") or self.step.kind
@@ -162,13 +168,19 @@ class _RepeatKeys:
 
     @cached_property
     def _names_of_things(self) -> set[int]:
-        once: set[int] = set()
-        repeated: set[int] = set()
-        for group in self._groups:
-            if group.kind not in THINKING_KINDS:
-                for id_hash in {*group.call_ids, *group.result_ids}:
-                    (repeated if id_hash in once else once).add(id_hash)
-        return repeated
+        return collect_ids(group for group in self._groups if group.kind not in THINKING_KINDS)[1]
+
+
+def collect_ids(groups: Iterable[StepGroup]) -> tuple[set[int], set[int]]:
+    """Return the ids of all steps, and those that several steps hold."""
+    every: set[int] = set()
+    repeated: set[int] = set()
+    for group in groups:
+        ids = group.all_ids
+        if not every.isdisjoint(ids):
+            repeated |= every.intersection(ids)
+        every.update(ids)
+    return every, repeated
 
 
 def _fold_repeats(groups: Sequence[StepGroup], keys: _RepeatKeys) -> Iterator[StepGroup]:

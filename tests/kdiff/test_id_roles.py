@@ -10,7 +10,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from kdiff.align.id_index import IdIndex
+from kdiff.align.payload_compare import Payloads
 from kdiff.judge.verdict import VerdictKind
+from kdiff.reading.normalize import IgnoreRules
 from tests.kdiff.conftest import SessionScript
 
 
@@ -556,3 +559,42 @@ def test_the_new_number_of_a_thing_holds_for_that_thing(compare_events):
     a = make_things("a", [("ticket", 17), ("user", 17)], ("close", {"user_id": 17}))
     b = make_things("b", [("ticket", 17), ("user", 18)], ("close", {"user_id": 18}))
     assert compare_events(a, b).verdict.kind is VerdictKind.SAME
+
+
+RANDOM_IDS = st.integers(0, 99).map(lambda number: str(uuid.UUID(int=random.Random(number).getrandbits(128))))
+ID_CALLS = st.lists(
+    st.tuples(
+        st.sampled_from(["order.get", "order.cancel"]),
+        st.lists(RANDOM_IDS, min_size=1, max_size=1),
+        st.lists(RANDOM_IDS, min_size=1, max_size=2),
+    ),
+    min_size=2,
+    max_size=3,
+)
+
+
+@given(ID_CALLS, ID_CALLS, st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=8))
+def test_ids_that_stand_in_one_step_alone_are_compared_like_any_others(compare_events, a, b, order):
+    sides = []
+    for name, calls in (("a", a), ("b", b)):
+        script = SessionScript(name)
+        for tool, asked, answered in calls:
+            script.calls(tool, {"ids": asked}, {"found": answered})
+        sides.append(script.events)
+    quick = _find_all_changes(compare_events(*sides), order)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(IdIndex, "is_fresh", lambda *_: False)
+        slow = _find_all_changes(compare_events(*sides), order)
+    assert quick == slow
+
+
+def _find_all_changes(found, order):
+    """Return the divergences, and the changes between steps that are compared one pair after the other."""
+    comparison = found.comparison
+    groups_a, groups_b = comparison.a.groups, comparison.b.groups
+    payloads = Payloads(IgnoreRules(), comparison.a, comparison.b)
+    return [(each.kind, each.order_key) for each in comparison.divergences], [
+        (payloads.find_changes(groups_a[i], groups_b[j]), payloads.is_same(groups_a[i], groups_b[j]))
+        for i, j in order
+        if i < len(groups_a) and j < len(groups_b)
+    ]
