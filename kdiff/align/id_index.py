@@ -6,12 +6,9 @@ from functools import cached_property
 from typing import NamedTuple
 
 from ..reading.id_words import is_random_id
+from ..reading.signature import READ_KINDS
 from .step_groups import StepGroup, collect_ids
 
-READ_KINDS = frozenset({
-    "tool_call", "retrieval", "memory_read", "delegation_result", "user_message", "session_start",
-})  # fmt: skip
-"""Kinds of steps whose results or texts the agent reads. All others hold what it, or its model, wrote."""
 ReadForms = tuple[int, int]
 
 

@@ -13,8 +13,8 @@ from agentlog.event.event import Event, Record, Unreadable
 from agentlog.session.step import Step
 
 from ..reading.normalize import METRICS, IgnoreRules, normalize_text
-from ..reading.signature import CALL_KINDS, extract_text, has_noise
-from .id_index import READ_KINDS, IdIndex
+from ..reading.signature import CALL_KINDS, READ_KINDS, extract_text, has_noise
+from .id_index import IdIndex
 from .payload_diff import (
     Change,
     ComparisonContext,
@@ -26,6 +26,7 @@ from .payload_diff import (
     is_same_leaf,
 )
 from .step_groups import StepGroup, StepGroups
+from .volatile_roles import VolatileRoles
 
 _ARGUMENT = {"tool_call": "input", "retrieval": "query", "delegation": "task", "memory_write": "value"}
 """The member of a payload that holds what a call is given."""
@@ -69,6 +70,7 @@ class Payloads:
         self._index = IdIndex(a.groups, b.groups)
         self._ids = Ids(self._index.find_sides, self._index.find_read, self._index.find_alike)
         self._fresh_partners: dict[StepGroup, StepGroup] = {}
+        self._volatiles = VolatileRoles(a.groups, b.groups)
         self._compared = self.uncompared = 0
         self._cached_text = lru_cache(maxsize=1_000)(self._read_text)
         self._cached_similarity = lru_cache(maxsize=20_000)(self._measure_similarity)
@@ -125,6 +127,8 @@ class Payloads:
 
     def may_be_about_the_same_things(self, a: StepGroup, b: StepGroup) -> bool:
         """Whether no ids in the arguments of two calls of equal form are known to have different roles."""
+        if self._volatiles.are_probably_others(a, b):
+            return False
         if not a.signature.call_id_count or a.signature.call_id_count != b.signature.call_id_count:
             return True
         return not any(self._index.is_another(x, y) for x, y in zip(a.call_ids, b.call_ids, strict=True))
@@ -160,6 +164,8 @@ class Payloads:
             name for name in (*payload_a, *payload_b) if name not in (argument, *names, *texts) and name not in METRICS
         ]
         is_other_question = bool(arguments) and a.signature.result_form_hash != b.signature.result_form_hash
+        if arguments and not a.changes_state:
+            observed = replace(observed, volatiles=VolatileRoles())  # the times of other things: nothing is learnt
         observed = replace(observed, has_noise=has_noise(a.kind), is_other_question=is_other_question)
         answer = replace(observed, is_creation=not arguments and a.changes_state)
         answers = _compare_members(payload_a, payload_b, rest, answer)
@@ -176,13 +182,27 @@ class Payloads:
             return False
         if a.is_call and self._ids.is_noise_renamed and self._names_another(a, b):
             return False
-        if not (x.call_id_count or x.result_id_count or y.call_id_count or y.result_id_count):
-            return True
+        if (x.call_id_count or x.result_id_count or y.call_id_count or y.result_id_count) and not self._match_ids(a, b):
+            return False
+        return self._match_volatiles(a, b)
+
+    def _match_ids(self, a: StepGroup, b: StepGroup) -> bool:
+        """Whether the ids of two steps of equal form have one role."""
         if self._index.is_fresh(a, b) and self._match_fresh(a, b):
             return True
         self._learn_fresh(a, b)
         written, answer = self._describe_origin(a, b, is_creation=a.changes_state)
         return self._ids.match_steps((a.call_ids, b.call_ids, written), (a.result_ids, b.result_ids, answer))
+
+    def _match_volatiles(self, a: StepGroup, b: StepGroup) -> bool:
+        """Whether two calls of equal form name the same things by their times. What their answers tell is learnt."""
+        if not self._volatiles.are_named:
+            return True
+        if not self._volatiles.match(a.call_volatiles, b.call_volatiles, (a.index, b.index)):
+            return False
+        results = a.result_volatiles, b.result_volatiles
+        self._volatiles.learn(*results)
+        return len(results[0]) == len(results[1])
 
     def _match_fresh(self, a: StepGroup, b: StepGroup) -> bool:
         """Whether two steps match whose ids stand in no other step. Their partners are noted, not the ids."""
@@ -218,11 +238,15 @@ class Payloads:
         """Describe the origin of what two steps were given, and of all else in them."""
         steps = (a.index, b.index)
         clocks = (a.step.event.timestamp, b.step.event.timestamp)
-        return ComparisonContext(self.rules, self._ids, steps, clocks, is_written=True), ComparisonContext(
+        written = ComparisonContext(
+            self.rules, self._ids, steps, clocks, volatiles=self._volatiles, is_written=True, is_call=a.is_call
+        )
+        return written, ComparisonContext(
             self.rules,
             self._ids,
             steps,
             clocks,
+            self._volatiles,
             is_observation=a.kind != "agent_message",
             is_written=a.kind not in READ_KINDS,
             is_creation=is_creation,

@@ -2,11 +2,20 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ..reading.id_words import drop_thing, hash_id, hash_noise, hash_number, is_noise, is_numeric_id, is_random_id
+from ..reading.id_words import (
+    drop_thing,
+    hash_id,
+    hash_noise,
+    hash_number,
+    hash_volatile,
+    is_noise,
+    is_numeric_id,
+    is_random_id,
+)
 from ..reading.normalize import (
     METRICS,
     IgnoreRules,
@@ -19,11 +28,13 @@ from ..reading.normalize import (
     is_no_argument,
     is_noise_member,
     is_noise_number,
+    is_own_clock,
     is_rewording,
     is_volatile,
     is_volatile_key,
     may_be_id,
     may_name_noise,
+    names_one_of_several,
     names_process_or_port,
     normalize_text,
     parse_json_text,
@@ -31,6 +42,7 @@ from ..reading.normalize import (
     unify_clocks,
 )
 from .item_pairs import Shape, find_id_shapes, form_item, get_shape, match_forms, pair_items
+from .volatile_roles import VolatileRoles
 
 FREE_TEXT_KEYS = frozenset([
     "text", "message", "reasoning", "task", "summary", "thought", "explanation", "comment", "rationale",
@@ -305,6 +317,8 @@ class ComparisonContext:
         ids: the roles of ids that are known so far.
         steps: the numbers of the steps in A and in B.
         clocks: when both steps were recorded.
+        volatiles: the roles of times and other volatile values.
+        is_call: the values are what a call is given.
         is_observation: the agent read the values. It didn't write them.
         is_written: the agent, or its model, wrote the values: it can have read their ids in an earlier step.
         is_creation: the values are the result of a call that makes things, so new ids are expected.
@@ -317,6 +331,8 @@ class ComparisonContext:
     ids: Ids
     steps: Steps = (0, 0)
     clocks: tuple[datetime | None, datetime | None] = (None, None)
+    volatiles: VolatileRoles = field(default_factory=VolatileRoles)
+    is_call: bool = False
     is_observation: bool = False
     is_written: bool = False
     is_creation: bool = False
@@ -330,8 +346,41 @@ class ComparisonContext:
         return self.is_written and not self.is_observation
 
     def names_another(self, a: Any, b: Any, key: str) -> bool:
-        """Whether an equal value that the agent wrote names a process, a port or a host that is another thing in B."""
-        return self.is_argument and is_equal(a, b) and self.ids.names_another(str(a), key)
+        """Whether what the agent wrote names another thing in B, though nothing else tells it.
+
+        It is an equal value that names a process, a port or a host, or a credential or a trace that was read.
+        """
+        if not self.is_argument:
+            return False
+        if self.is_call and names_one_of_several(key) and not self.match_volatile_member(Pair(key, a, b)):
+            return True
+        return is_equal(a, b) and self.ids.names_another(str(a), key)
+
+    def match_volatile_member(self, pair: "Pair") -> bool:
+        """Whether two members that aren't compared by their values name the same thing."""
+        values = pair.a, pair.b
+        if not all(
+            isinstance(value, str | int | float) and is_volatile(pair.key, value, is_argument=self.is_call)
+            for value in values
+        ):
+            return True
+        a, b = (hash_volatile(str(value)) for value in values)
+        return self.match_volatiles((a,), (b,), may_be_own=True)
+
+    def match_volatiles(self, a: Sequence[int], b: Sequence[int], *, may_be_own: bool) -> bool:
+        """Whether volatile values name the same things: what a call is given. From answers their roles are learnt."""
+        if self.is_call:
+            return self.volatiles.match(a, b, self.steps, may_be_own=may_be_own)
+        if self.is_observation and not self.is_written and not self.is_other_question:
+            self.volatiles.learn(a, b)
+        return True
+
+    def match_times(self, a: str, b: str, hashes_a: Sequence[int], hashes_b: Sequence[int]) -> bool:
+        """Whether the times in two texts name the same things."""
+        if not hashes_a and not hashes_b:
+            return True
+        may_be_own = self.is_call and is_own_clock(a, self.clocks[0]) and is_own_clock(b, self.clocks[1])
+        return self.match_volatiles(hashes_a, hashes_b, may_be_own=may_be_own)
 
     def normalize(self, text: str, side: int) -> NormalizedText:
         """Return the forms in which a text of A (0) or B (1) is compared."""
@@ -420,7 +469,11 @@ def is_same_text(a: str, b: str, context: ComparisonContext, key: str) -> bool:
     if is_id and (text_a.form != text_b.form or not text_a.id_hashes):
         matches = context.match_ids((hash_member(key, a),), (hash_member(key, b),))
     else:
-        matches = text_a.form == text_b.form and context.match_ids(text_a.id_hashes, text_b.id_hashes)
+        matches = (
+            text_a.form == text_b.form
+            and context.match_ids(text_a.id_hashes, text_b.id_hashes)
+            and context.match_times(*texts, text_a.volatile_hashes, text_b.volatile_hashes)
+        )
     return matches or (context.is_free_text and is_rewording(a, b))
 
 
@@ -431,14 +484,16 @@ def is_settled(pair: Pair, context: ComparisonContext, container: Path) -> bool:
         return False
     is_id = is_id_key(_get_name((*container, pair.key)))
     if not isinstance(a, str) or not isinstance(b, str):
-        return not isinstance(a, dict | list) and is_equal(a, b) and not (is_id and isinstance(a, int))
+        may_name = isinstance(a, int) and (is_id or is_measured_number(a, context.clocks[0]))
+        return not isinstance(a, dict | list) and is_equal(a, b) and not may_name
     if len(a) > LONG_TEXT or len(b) > LONG_TEXT:
         return a == b and not context.ids.are_renamed
     if is_id or a[:1] in JSON_BEGINS:
         return False
     text_a = context.normalize(a, 0)
     text_b = text_a if a == b else context.normalize(b, 1)
-    return text_a.form == text_b.form and not text_a.id_hashes and not text_b.id_hashes
+    is_plain = not text_a.id_hashes and not text_b.id_hashes and not text_a.volatile_hashes
+    return is_plain and text_a.form == text_b.form
 
 
 def is_same_number(a: float, b: float, context: ComparisonContext, key: str) -> bool:
@@ -448,9 +503,9 @@ def is_same_number(a: float, b: float, context: ComparisonContext, key: str) -> 
         return True
     if isinstance(a, int) and isinstance(b, int) and is_id_key(key):
         return context.match_ids((hash_member(key, str(a)),), (hash_member(key, str(b)),))
-    if a == b or (context.is_written and may_name_noise(key) and context.ids.rename(str(a), str(b)) == str(b)):
-        return True
-    return is_measured_number(a, context.clocks[0]) and is_measured_number(b, context.clocks[1])
+    if is_measured_number(a, context.clocks[0]) and is_measured_number(b, context.clocks[1 if a != b else 0]):
+        return context.match_times(str(a), str(b), (hash_volatile(str(a)),), (hash_volatile(str(b)),))
+    return a == b or (context.is_written and may_name_noise(key) and context.ids.rename(str(a), str(b)) == str(b))
 
 
 def parse_json_texts(a: Any, b: Any) -> tuple[Any, Any] | None:
@@ -505,7 +560,9 @@ def pair_children(a: Any, b: Any, context: ComparisonContext, path: Path) -> Ite
         for pair in _pair_members(a, b, context):
             inner = (*path, pair.key)
             is_left_out = pair.is_empty or _has_no_argument(pair, inner)
-            if not is_left_out and not is_ignored(inner, (pair.a, pair.b), context.rules):
+            if is_left_out:
+                continue
+            if not is_ignored(inner, (pair.a, pair.b), context.rules) or not context.match_volatile_member(pair):
                 yield pair
         return
     shapes = find_id_shapes(a) & find_id_shapes(b) if context.is_observation else frozenset()

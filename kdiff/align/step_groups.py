@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -104,6 +105,25 @@ class StepGroup:
         return self.spill.get_id_hashes(signature.ids_start, signature.call_id_count + signature.result_id_count)
 
     @property
+    def has_volatiles(self) -> bool:
+        """Whether its arguments hold a time or another volatile value."""
+        return self.signature.call_volatile_count > 0
+
+    @property
+    def call_volatiles(self) -> Sequence[int]:
+        """The hashes of the times and other volatile values in its arguments."""
+        signature = self.signature
+        start = signature.ids_start + signature.call_id_count + signature.result_id_count
+        return self.spill.get_id_hashes(start, signature.call_volatile_count)
+
+    @property
+    def result_volatiles(self) -> Sequence[int]:
+        """The hashes of those that the agent read in its result."""
+        signature = self.signature
+        start = signature.ids_start + signature.call_id_count + signature.result_id_count
+        return self.spill.get_id_hashes(start + signature.call_volatile_count, signature.result_volatile_count)
+
+    @property
     def label(self) -> str:
         """The name of the tool, the model or the agent; of a message its kind."""
         return (self.step.label if self.step.kind in LABELLED_KINDS else "") or self.step.kind
@@ -161,10 +181,18 @@ class _RepeatKeys:
 
     def get_key(self, group: StepGroup) -> int:
         """Return the key of a call."""
-        if not group.signature.call_id_count:
+        if not group.signature.call_id_count and not group.has_volatiles:
             return group.signature.call_hash
         things = tuple(each for each in group.call_ids if each in self._names_of_things)
+        if group.has_volatiles:
+            reads = self._first_reads
+            things += tuple(each for each in group.call_volatiles if reads.get(each, group.index) < group.index)
         return hash((group.signature.call_hash, things)) if things else group.signature.call_hash
+
+    @cached_property
+    def _first_reads(self) -> dict[int, int]:
+        named = {each for group in self._groups if group.has_volatiles for each in group.call_volatiles}
+        return find_first_reads(self._groups, named)
 
     @cached_property
     def _names_of_things(self) -> set[int]:
@@ -181,6 +209,16 @@ def collect_ids(groups: Iterable[StepGroup]) -> tuple[set[int], set[int]]:
             repeated |= every.intersection(ids)
         every.update(ids)
     return every, repeated
+
+
+def find_first_reads(groups: Iterable[StepGroup], named: AbstractSet[int]) -> dict[int, int]:
+    """Return the number of the step that first read each of the volatile values that calls name."""
+    first_reads: dict[int, int] = {}
+    for group in groups if named else ():
+        if group.signature.result_volatile_count and not named.isdisjoint(volatiles := group.result_volatiles):
+            for each in named & set(volatiles):
+                first_reads.setdefault(each, group.index)
+    return first_reads
 
 
 def _fold_repeats(groups: Sequence[StepGroup], keys: _RepeatKeys) -> Iterator[StepGroup]:

@@ -229,6 +229,11 @@ def is_numeric_id(id_hash: int) -> bool:
     return bool(id_hash & _NUMBER)
 
 
+def hash_volatile(text: str) -> int:
+    """Return a hash of a time or another value that no two runs share. It says which of several a later call names."""
+    return hash(text.rstrip(".:+-"))
+
+
 def hash_noise(text: str) -> int:
     """Return a hash of a piece of noise that a later call may name, such as a process id."""
     return hash(text) & ~_FLAGS | _NOISE

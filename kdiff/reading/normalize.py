@@ -14,7 +14,7 @@ from rapidfuzz import fuzz
 from agentlog.event.json_text import to_json_text
 from agentlog.event.timestamp import parse_timestamp
 
-from .id_words import classify_word, find_words, hash_id, hash_noise, hash_number, is_clock
+from .id_words import classify_word, find_words, hash_id, hash_noise, hash_number, hash_volatile, is_clock
 from .noise import GENERAL_HEADERS, HTTP_HEADERS, ID_EDGE, NOISE_MARK, TEXT_EDGE, is_free_port, mask_noise, unify_space
 
 METRICS = frozenset({
@@ -129,6 +129,12 @@ def is_volatile(key: str, value: Any, *, is_argument: bool) -> bool:
     return not is_argument and _is_measurement(key, value)
 
 
+@lru_cache(maxsize=65_536)
+def names_one_of_several(key: str) -> bool:
+    """Whether a volatile value under this name may tell one of several things: a time, a trace, a credential."""
+    return any(pattern.fullmatch(key) for pattern in (_TIME_KEY, _TRACE_KEY, _CREDENTIAL_KEY))
+
+
 def _is_measurement(key: str, value: float | str) -> bool:
     """Whether a program read the value from a clock."""
     if _TIME_KEY.fullmatch(key):
@@ -168,11 +174,13 @@ class NormalizedText(NamedTuple):
         literal: the text with placeholders for times and random ids, and for noise if it is masked.
         form: the text with placeholders for all ids too.
         id_hashes: the hashes of the ids, in their order.
+        volatile_hashes: the hashes of the times that were replaced, in their order.
     """
 
     literal: str
     form: str
     id_hashes: tuple[int, ...]
+    volatile_hashes: tuple[int, ...] = ()
 
 
 def normalize_text(
@@ -206,6 +214,7 @@ def _join_marked(text: str, clock: datetime | None) -> NormalizedText:
         "".join(each.literal for each in texts),
         "".join(each.form for each in texts),
         tuple(id_hash for each in texts for id_hash in each.id_hashes),
+        tuple(volatile for each in texts for volatile in each.volatile_hashes),
     )
 
 
@@ -219,12 +228,15 @@ def _replace_words(text: str, *, should_mask_noise: bool, clock: datetime | None
     pieces: list[str] = []
     names: list[tuple[int, str]] = []
     id_hashes: list[int] = []
+    volatile_hashes: list[int] = []
     position = 0
     for start, end, (placeholder, kind, id_hash) in find_words(text):
         if not kind or (kind == "noise" and not should_mask_noise and not id_hash):
             continue
-        if kind == "clock" and not _is_measured_time(text, start, end, clock, is_answer=should_mask_noise):
-            continue
+        if kind == "clock":
+            if not _is_measured_time(text, start, end, clock, is_answer=should_mask_noise):
+                continue
+            volatile_hashes.append(hash_volatile(text[start:end]))
         if kind == "named":
             names.append((len(pieces) + 1, text[start:end]))
         pieces += (text[position:start], placeholder)
@@ -239,7 +251,7 @@ def _replace_words(text: str, *, should_mask_noise: bool, clock: datetime | None
         for index, name in names:
             pieces[index] = name
         literal = "".join(pieces)
-    return NormalizedText(literal, form, tuple(id_hashes))
+    return NormalizedText(literal, form, tuple(id_hashes), tuple(volatile_hashes))
 
 
 def _is_measured_time(text: str, start: int, end: int, clock: datetime | None, *, is_answer: bool) -> bool:
@@ -253,6 +265,15 @@ def _is_measured_time(text: str, start: int, end: int, clock: datetime | None, *
     if is_answer and (len(word) != EPOCH_DIGITS or _TIME_BEFORE.search(text, before, start)):
         return True
     return clock is not None and is_near(word, clock)
+
+
+def is_own_clock(text: str, clock: datetime | None) -> bool:
+    """Whether all times in a text are about that of an event: the agent may have read its own clock."""
+    return clock is not None and all(
+        is_near(text[start:end], clock, MAX_OWN_DISTANCE)
+        for start, end, (_, kind, _) in find_words(text)
+        if kind == "clock"
+    )
 
 
 def is_measured_number(number: float, clock: datetime | None) -> bool:
@@ -279,17 +300,19 @@ _EXPIRY_BEFORE = re.compile(rf"(?:expires?(?:_?at)?|exp)[\s\"'{TEXT_EDGE}]*[:=]?
 """What stands before the time at which something expires."""
 MAX_DISTANCE = timedelta(days=1)
 """The time between an event and a clock that was read around it, at most."""
+MAX_OWN_DISTANCE = timedelta(minutes=1)
+"""The time between an event and the agent's own clock, at most."""
 
 
 @lru_cache(maxsize=16_384)
-def is_near(word: str, clock: datetime) -> bool:
-    """Whether a time lies within a day of an event's clock. What can't be read as a time isn't far."""
+def is_near(word: str, clock: datetime, distance: timedelta = MAX_DISTANCE) -> bool:
+    """Whether a time lies within a distance of an event's clock. What can't be read as a time isn't far."""
     word = word.rstrip(".:+-")
     try:
         time = parse_timestamp(int(word) if word.isdecimal() else word)
     except ValueError:
         return True
-    return abs(_to_utc(time) - _to_utc(clock)) <= MAX_DISTANCE
+    return abs(_to_utc(time) - _to_utc(clock)) <= distance
 
 
 def _to_utc(time: datetime) -> datetime:
@@ -450,11 +473,18 @@ _ID_MEMBER = re.compile(
 _ID_ITEM = re.compile(rf"(?<![^,])(\d++)(?![.\deE])|{TEXT_EDGE}([^{TEXT_EDGE}\s]++){TEXT_EDGE}")
 
 
-def drop_ignored(value: Any, rules: IgnoreRules, path: tuple[str, ...], excluded: frozenset[str] = frozenset()) -> Any:
+def drop_ignored(
+    value: Any,
+    rules: IgnoreRules,
+    path: tuple[str, ...],
+    excluded: frozenset[str] = frozenset(),
+    volatile_hashes: list[int] | None = None,
+) -> Any:
     """Return ``value`` without the members that make no difference. At the top, those in ``excluded`` are left out too.
 
-    Levels below ``MAX_CLEANED_LEVELS`` stay as they are. An object whose names are ids becomes a list of its members in
-    their order: sorted by their names, as other objects are, new ids would stand in another order.
+    The hashes of those that a later call may name are appended to ``volatile_hashes``. Levels below
+    ``MAX_CLEANED_LEVELS`` stay as they are. An object whose names are ids becomes a list of its members in their order:
+    sorted by their names, as other objects are, new ids would stand in another order.
     """
     if len(path) > MAX_CLEANED_LEVELS:
         return value
@@ -463,24 +493,32 @@ def drop_ignored(value: Any, rules: IgnoreRules, path: tuple[str, ...], excluded
         names = tuple(value)
         ignored_names, doubtful_names, has_ids = _inspect_names(names, excluded, "" if is_argument else path[-1])
         if doubtful_names:
-            ignored_names = ignored_names.union(
-                name for name in doubtful_names if is_volatile(name, value[name], is_argument=is_argument)
-            )
+            volatile = [name for name in doubtful_names if is_volatile(name, value[name], is_argument=is_argument)]
+            ignored_names = ignored_names.union(volatile)
+            if volatile_hashes is not None:
+                volatile_hashes += [hash_volatile(str(value[name])) for name in volatile if names_one_of_several(name)]
         if rules.ignored_paths:
             ignored_names = ignored_names.union(key for key in value if rules.ignores((*path, key)))
         if has_ids:
-            members = [[key, drop_ignored(member, rules, (*path, key))] for key, member in value.items()]
+            members = [
+                [key, drop_ignored(member, rules, (*path, key), volatile_hashes=volatile_hashes)]
+                for key, member in value.items()
+            ]
             return [member for member in members if member[0] not in ignored_names]
         if not ignored_names and not any(member.__class__ in _NESTED for member in value.values()):
             return value
         return {
-            key: drop_ignored(member, rules, (*path, key)) if member.__class__ in _NESTED else member
+            key: drop_ignored(member, rules, (*path, key), volatile_hashes=volatile_hashes)
+            if member.__class__ in _NESTED
+            else member
             for key, member in value.items()
             if key not in ignored_names
         }
     if isinstance(value, list) and any(member.__class__ in _NESTED for member in value):
         return [
-            drop_ignored(item, rules, (*path, str(index))) if item.__class__ in _NESTED else item
+            drop_ignored(item, rules, (*path, str(index)), volatile_hashes=volatile_hashes)
+            if item.__class__ in _NESTED
+            else item
             for index, item in enumerate(value)
         ]
     return value
@@ -536,7 +574,11 @@ def parse_json_text(text: str) -> Any:
 
 
 def write_comparable(
-    value: Any, rules: IgnoreRules, path: tuple[str, ...], excluded: frozenset[str] = frozenset()
+    value: Any,
+    rules: IgnoreRules,
+    path: tuple[str, ...],
+    excluded: frozenset[str] = frozenset(),
+    volatile_hashes: list[int] | None = None,
 ) -> str:
     """Write ``value`` as one text in which equal values are equal texts, whatever form they were recorded in.
 
@@ -546,9 +588,11 @@ def write_comparable(
     value = parse_json_text(value) if isinstance(value, str) else value
     if isinstance(value, str):
         return value
-    text = to_text(drop_ignored(value, rules, path, excluded))
+    text = to_text(drop_ignored(value, rules, path, excluded, volatile_hashes))
     if ('"{' in text or '"[' in text or ".0" in text) and _OTHER_FORM.search(text):
-        text = to_text(drop_ignored(unify_values(value), rules, path, excluded))
+        if volatile_hashes:
+            volatile_hashes.clear()
+        text = to_text(drop_ignored(unify_values(value), rules, path, excluded, volatile_hashes))
     if "\\" in text:
         for escape, character in _ESCAPES:
             text = text.replace(escape, character)

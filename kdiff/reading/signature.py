@@ -1,6 +1,6 @@
 """The signature of a record: what is needed to order, match and judge it. The bytes are in a spill file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agentlog.event.event import Event, Place, Record
@@ -45,6 +45,10 @@ CALL_KINDS = frozenset({"tool_call", "retrieval", "memory_write", "delegation"})
 _TEXT_MEMBERS = METRICS.union({"model", "output", "text"})
 """A step with no other members is its text: it is normalized once."""
 _NO_ARGUMENT = NormalizedText("", "", ())
+READ_KINDS = frozenset({
+    "tool_call", "retrieval", "memory_read", "delegation_result", "user_message", "session_start",
+})  # fmt: skip
+"""Kinds of steps whose results or texts the agent reads. All others hold what it, or its model, wrote."""
 
 
 def has_noise(kind: str) -> bool:
@@ -65,6 +69,8 @@ class RecordSignature(Record, frozen=True, gc=False):
         ids_start: the index of the first of its id hashes in the spill file.
         call_id_count: the number of ids in ``call_form_hash``.
         result_id_count: the number of ids in ``result_form_hash``. Their hashes come after those of the call.
+        call_volatile_count: the number of times and other volatile values in its arguments. Their hashes come next.
+        result_volatile_count: the number of those that the agent read in its result. Their hashes come last.
         effect: the effect of the step.
         rule: the rule that says so.
     """
@@ -78,6 +84,8 @@ class RecordSignature(Record, frozen=True, gc=False):
     ids_start: int
     call_id_count: int
     result_id_count: int
+    call_volatile_count: int
+    result_volatile_count: int
     effect: Effect
     rule: str
     has_failed: bool
@@ -117,6 +125,8 @@ class SignatureBuilder:
         ids_start = len(self.spill.id_hashes)
         self.spill.id_hashes.extend(call_text.id_hashes)
         self.spill.id_hashes.extend(result_text.id_hashes)
+        self.spill.id_hashes.extend(call_text.volatile_hashes)
+        self.spill.id_hashes.extend(result_text.volatile_hashes)
         call_key = kind, mask_random_ids(label, self._rules), mask_random_ids(event.agent_id, self._rules)
         call_hash = hash((call_key, call_text.literal))
         result_form_hash = hash(result_text.form)
@@ -133,6 +143,8 @@ class SignatureBuilder:
             ids_start,
             len(call_text.id_hashes),
             len(result_text.id_hashes),
+            len(call_text.volatile_hashes),
+            len(result_text.volatile_hashes),
             judgement.effect,
             self._intern(judgement.rule),
             has_failed,
@@ -147,21 +159,29 @@ class SignatureBuilder:
                 should_mask_noise=has_noise(kind),
                 clock=event.timestamp,
             )
-            return text._replace(id_hashes=())  # they are among those of the result, which holds all members
+            return text._replace(
+                id_hashes=(), volatile_hashes=()
+            )  # they are among those of the result, which holds all members
         argument = event.payload.get(input_member)
         if kind == "tool_call" and is_no_argument(argument):
             return _NO_ARGUMENT
-        return _add_member_ids(
-            normalize_text(
-                write_comparable(argument, self._rules, ("payload", input_member)), self._rules, clock=event.timestamp
-            )
-        )
+        volatile_hashes: list[int] = []
+        given = write_comparable(argument, self._rules, ("payload", input_member), volatile_hashes=volatile_hashes)
+        return _add_hashes(normalize_text(given, self._rules, clock=event.timestamp), volatile_hashes)
 
     def _normalize_result(self, kind: str, event: Event) -> NormalizedText:
-        text = write_comparable(event.payload, self._rules, ("payload",), _SKIPPED_MEMBERS.get(kind, METRICS))
-        return _add_member_ids(
-            normalize_text(text, self._rules, should_mask_noise=has_noise(kind), clock=event.timestamp)
+        volatile_hashes: list[int] = []
+        text = write_comparable(
+            event.payload,
+            self._rules,
+            ("payload",),
+            _SKIPPED_MEMBERS.get(kind, METRICS),
+            volatile_hashes if kind in READ_KINDS else None,
         )
+        normalized = normalize_text(text, self._rules, should_mask_noise=has_noise(kind), clock=event.timestamp)
+        if kind not in READ_KINDS and normalized.volatile_hashes:
+            normalized = normalized._replace(volatile_hashes=())
+        return _add_hashes(normalized, volatile_hashes)
 
     def _drop_details(self, event: Event, *, has_failed: bool) -> Event:
         payload = {name: self._shorten(value) for name, value in event.payload.items() if name in _KEPT_MEMBERS}
@@ -200,8 +220,12 @@ class SignatureBuilder:
         return self._names.setdefault(text, text)
 
 
-def _add_member_ids(text: NormalizedText) -> NormalizedText:
-    return text._replace(id_hashes=(*text.id_hashes, *ids)) if (ids := find_member_ids(text.form)) else text
+def _add_hashes(text: NormalizedText, volatile_hashes: Sequence[int]) -> NormalizedText:
+    """Add the hashes of ids that only the names of their members tell, and those of volatile members."""
+    ids = find_member_ids(text.form)
+    if not ids and not volatile_hashes:
+        return text
+    return text._replace(id_hashes=(*text.id_hashes, *ids), volatile_hashes=(*text.volatile_hashes, *volatile_hashes))
 
 
 def _find_kind(event: Event) -> str:
