@@ -225,7 +225,7 @@ def failback(
     """Bring topics home, to the old primary.
 
     --source is the cluster that took over, --target the old primary. What only the old primary holds is saved as a
-    capture file, and its topic deleted and made anew.
+    capture file, and its topic deleted and made anew. Meanwhile nobody can write there.
 
     \b
     kafmirror failback --source eu-west-1 --target us-east-1

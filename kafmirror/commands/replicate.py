@@ -2,13 +2,11 @@
 
 import gc
 import logging
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from types import FrameType
 from typing import NamedTuple
 
 import orjson
@@ -28,6 +26,7 @@ from ..lag.partition_status import PartitionStatus, encode_status
 from ..lag.threshold_alerts import ThresholdAlerts
 from ..plan.plan import Plan
 from .metrics import StatusPage
+from .stop_signals import call_on_signal
 from .text import Rates, Terminal, encode_plan, live_lines, plan_lines, summarize, table_lines
 
 REFRESH_INTERVAL_S = 1.0
@@ -79,7 +78,7 @@ def replicate(request: MirrorRequest, options: ReplicateOptions) -> int:
         mirror = Mirror(clusters.source, clusters.target, clusters.selection, options.copy_options, options.groups)
         mirror_plan = clusters.loop.run(mirror.make_plan)
         _show_plan(mirror_plan)
-        with _handle_signals(mirror) as signals, _show_progress(clusters, mirror, options):
+        with call_on_signal(clusters.loop, mirror.stop) as signals, _show_progress(clusters, mirror, options):
             clusters.loop.run(mirror.run, mirror_plan)
         statuses = clusters.loop.run(mirror.list_statuses)
         _write_result(statuses, mirror, options.output_format)
@@ -103,26 +102,6 @@ def _show_plan(mirror_plan: Plan) -> None:
             _log.warning("topic %s: %s", topic.source, warning)
     for warning in mirror_plan.warnings:
         _log.warning("%s", warning)
-
-
-@contextmanager
-def _handle_signals(mirror: Mirror) -> Iterator[list[int]]:
-    """End the mirror cleanly at the first signal, and the process at the second. Yield the signals."""
-    signals: list[int] = []
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        signals.append(number)
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_DFL)
-        mirror.source.loop.call_soon(mirror.stop)
-
-    previous_handlers = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield signals
-    finally:
-        if not signals:
-            for each, handler in previous_handlers.items():
-                signal.signal(each, handler)
 
 
 @contextmanager

@@ -19,12 +19,13 @@ from .client_properties import Value, translate_properties
 from .event_loop import EventLoop
 from .metadata import NO_TOPIC_ID, Leader, Metadata, Partition, Topic
 
-OFFSET_OUT_OF_RANGE, UNKNOWN_TOPIC, MESSAGE_TOO_LARGE = 1, 3, 10
+OFFSET_OUT_OF_RANGE, CORRUPT, UNKNOWN_TOPIC, MESSAGE_TOO_LARGE = 1, 2, 3, 10
 GROUP_AUTHORIZATION_FAILED = 30
 NOT_AUTHORISED = frozenset({29, GROUP_AUTHORIZATION_FAILED, 31})
 OUT_OF_ORDER_SEQUENCE, DUPLICATE_SEQUENCE = 45, 46
 
 EARLIEST, LATEST = -2, -1
+CONSUMER, DEBUG_REPLICA = -1, -2  # who asks for offsets, as Kafka numbers them
 
 _DEFAULTS: Mapping[str, Value] = {
     "client_id": "kafmirror",
@@ -223,7 +224,13 @@ class ClusterConnection:
         return KafkaRefused(text) if code in NOT_AUTHORISED else BrokerError(text, code)
 
     async def list_offsets(
-        self, metadata: Metadata, partitions: Iterable[Partition], timestamp: int, *, is_read_committed: bool = False
+        self,
+        metadata: Metadata,
+        partitions: Iterable[Partition],
+        timestamp: int,
+        *,
+        is_read_committed: bool = False,
+        is_unreplicated_included: bool = False,
     ) -> dict[Partition, int]:
         """Return an offset of each partition.
 
@@ -233,6 +240,8 @@ class ClusterConnection:
             timestamp: ``EARLIEST``, ``LATEST``, or milliseconds since 1970 for the first record from that time on. A
                 partition without such a record has the offset -1.
             is_read_committed: whether ``LATEST`` stops at the first open transaction.
+            is_unreplicated_included: whether ``LATEST`` is the end of the leader's own log, with records that other
+                replicas don't have yet.
 
         Raises:
             KafkaUnavailable, KafkaRefused: a broker doesn't answer, or answers with an error for a partition.
@@ -251,7 +260,10 @@ class ClusterConnection:
                 for name, partition_numbers in numbers.items()
             ]
             request = ListOffsetsRequest(
-                replica_id=-1, isolation_level=int(is_read_committed), topics=topics, max_version=6
+                replica_id=DEBUG_REPLICA if is_unreplicated_included else CONSUMER,
+                isolation_level=int(is_read_committed),
+                topics=topics,
+                max_version=6,
             )
             responses.append(self.loop.spawn(self.send, request, node))
         offsets = {}

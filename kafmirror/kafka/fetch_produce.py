@@ -11,6 +11,8 @@ from kafka.protocol.producer import ProduceRequest
 from .connection import ClusterConnection
 from .metadata import NO_TOPIC_ID, Partition
 
+ACKS_ALL, ACKS_LEADER = -1, 1
+
 
 class FetchResult(NamedTuple):
     """A fetch's answer for one partition.
@@ -103,7 +105,11 @@ async def fetch(
 
 
 def produce(
-    connection: ClusterConnection, node: int, batches: Mapping[Partition, bytes], topic_ids: Mapping[str, uuid.UUID]
+    connection: ClusterConnection,
+    node: int,
+    batches: Mapping[Partition, bytes],
+    topic_ids: Mapping[str, uuid.UUID],
+    acks: int = ACKS_ALL,
 ) -> Any:
     """Send one batch for each partition. Return the future of the answer, for ``parse_produce_response``."""
     topic_type = ProduceRequest.TopicProduceData
@@ -113,7 +119,7 @@ def produce(
     has_topic_ids = all(topic_ids[name] != NO_TOPIC_ID for name in topics)
     request = ProduceRequest(
         transactional_id=None,
-        acks=-1,
+        acks=acks,
         timeout_ms=30_000,
         topic_data=[
             topic_type(name=name, topic_id=topic_ids[name], partition_data=partitions)

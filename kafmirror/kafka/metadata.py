@@ -6,6 +6,12 @@ from typing import NamedTuple
 
 NO_TOPIC_ID = uuid.UUID(int=0)
 
+BATCH_LIMIT = "max.message.bytes"
+"""The setting of a topic that limits the size of its batches."""
+
+MARKER_BYTES = 78
+"""The size of a marker that ends a transaction. Any record whose key and value have more than ten bytes is larger."""
+
 
 class Partition(NamedTuple):
     """A partition of a topic, by the topic's name and the partition's number."""

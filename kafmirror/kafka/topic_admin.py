@@ -1,5 +1,6 @@
 """Requests that create, change, delete and describe topics."""
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ from .metadata import NO_TOPIC_ID, Metadata, Partition, Setting, Topic, parse_ri
 _TOPIC_RESOURCE, _BROKER_RESOURCE = 2, 4
 _TOPIC_SOURCE = 1  # the config_source of a setting that the topic itself sets
 _SET, _DELETE = 0, 1
-TOPIC_EXISTS, INVALID_PARTITIONS = 36, 37
+TOPIC_EXISTS, INVALID_PARTITIONS, DELETION_DISABLED = 36, 37, 73
 _TIMEOUT_MS = 30_000
 
 
@@ -56,8 +57,8 @@ async def _describe_configs(
 
 async def create_topic(
     connection: ClusterConnection, name: str, partitions: int, settings: Mapping[str, str], *, is_dry_run: bool = False
-) -> None:
-    """Create a topic with the cluster's default replication. A topic that exists already is no error.
+) -> bool:
+    """Create a topic with the cluster's default replication. Return False if a topic of that name exists already.
 
     Raises:
         KafkaUnavailable, KafkaRefused: the topic can't be created.
@@ -70,6 +71,7 @@ async def create_topic(
     if result.error_code not in (0, TOPIC_EXISTS):
         action = f"creating topic {name}"
         raise connection.make_broker_error(result.error_code, action, result.error_message, right="CREATE")
+    return not result.error_code
 
 
 async def add_partitions(connection: ClusterConnection, name: str, partitions: int) -> None:
@@ -86,7 +88,9 @@ async def add_partitions(connection: ClusterConnection, name: str, partitions: i
         raise connection.make_broker_error(result.error_code, action, result.error_message, right="ALTER")
 
 
-async def alter_settings(connection: ClusterConnection, name: str, changes: Mapping[str, str | None]) -> None:
+async def alter_settings(
+    connection: ClusterConnection, name: str, changes: Mapping[str, str | None], *, is_dry_run: bool = False
+) -> None:
     """Change settings of a topic. The value None resets a setting to the broker's default.
 
     Raises:
@@ -98,24 +102,39 @@ async def alter_settings(connection: ClusterConnection, name: str, changes: Mapp
         for key, value in changes.items()
     ]
     resource = resource_type(resource_type=_TOPIC_RESOURCE, resource_name=name, configs=configs)
-    request = IncrementalAlterConfigsRequest(resources=[resource], validate_only=False)
+    request = IncrementalAlterConfigsRequest(resources=[resource], validate_only=is_dry_run)
     [result] = (await connection.send(request, await _find_controller(connection))).responses
     if result.error_code:
         action = f"settings of topic {name}"
         raise connection.make_broker_error(result.error_code, action, result.error_message, right="ALTER_CONFIGS")
 
 
-async def delete_topic(connection: ClusterConnection, name: str) -> None:
-    """Delete a topic.
+async def delete_topic(connection: ClusterConnection, topic: Topic) -> None:
+    """Delete a topic: this one, and no other that was created under its name since.
 
     Raises:
         KafkaUnavailable, KafkaRefused: the topic can't be deleted.
     """
-    request = DeleteTopicsRequest(topic_names=[name], timeout_ms=_TIMEOUT_MS, max_version=5)
+    topic_type = DeleteTopicsRequest.DeleteTopicState
+    if topic.id == NO_TOPIC_ID:
+        request = DeleteTopicsRequest(topic_names=[topic.name], timeout_ms=_TIMEOUT_MS, max_version=5)
+    else:
+        request = DeleteTopicsRequest(topics=[topic_type(name=None, topic_id=topic.id)], timeout_ms=_TIMEOUT_MS)
     [result] = (await connection.send(request, await _find_controller(connection))).responses
     if result.error_code:
-        action = f"deleting topic {name}"
+        action = f"deleting topic {topic.name}"
         raise connection.make_broker_error(result.error_code, action, result.error_message, right="DELETE")
+
+
+async def is_deletion_disabled(connection: ClusterConnection) -> bool:
+    """Return whether the cluster lets nobody delete topics (``delete.topic.enable=false``).
+
+    It is asked to delete a topic that doesn't exist. Only the controllers know the setting, and they look at it first.
+    """
+    name = f"kafmirror-no-such-topic-{uuid.uuid4()}"
+    request = DeleteTopicsRequest(topic_names=[name], timeout_ms=_TIMEOUT_MS, max_version=5)
+    [result] = (await connection.send(request, await _find_controller(connection))).responses
+    return bool(result.error_code == DELETION_DISABLED)
 
 
 async def delete_records(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from ..kafka.metadata import Bounds, Setting, Topic
+from ..kafka.metadata import BATCH_LIMIT, MARKER_BYTES, Bounds, Setting, Topic
 
 NO_LIMIT_MS = str(2**63 - 1)
 
@@ -179,8 +179,12 @@ def compute_setting_changes(
     """Return the settings to change in a target topic. None resets a setting to the default.
 
     Compaction is never switched on in a target that holds records, because not all records behind gaps have a
-    ``kafmirror.offset`` header, and compaction may remove those that have it.
+    ``kafmirror.offset`` header, and compaction may remove those that have it. A limit that refuses all writers, as
+    failback sets it for a while, isn't copied.
     """
+    limit = current_settings[BATCH_LIMIT].value if BATCH_LIMIT in current_settings else None
+    if limit and int(desired_settings.get(BATCH_LIMIT, limit)) <= MARKER_BYTES:
+        desired_settings = {**desired_settings, BATCH_LIMIT: limit}
     policy = current_settings["cleanup.policy"].value if "cleanup.policy" in current_settings else None
     if holds_records and policy and "compact" not in policy and "compact" in desired_settings.get("cleanup.policy", ""):
         desired_settings = {**desired_settings, "cleanup.policy": policy}
