@@ -33,7 +33,7 @@ def build_server_properties(node: Node, nodes: list[Node], certificate: Certific
         "process.roles": "broker,controller",
         "controller.quorum.voters": ",".join(f"{each.id}@127.0.0.1:{each.controller_port}" for each in nodes),
         "listeners": f"{_join_listeners(addresses)},CONTROLLER://127.0.0.1:{node.controller_port}",
-        "advertised.listeners": _join_listeners(addresses | node.misled_to),
+        "advertised.listeners": _join_listeners({**addresses, **node.misled_to}),
         "listener.security.protocol.map": f"PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL{plain}",
         "inter.broker.listener.name": "PLAIN",
         "controller.listener.names": "CONTROLLER",

@@ -21,7 +21,7 @@ class Occurrences(NamedTuple):
 
     a: Set[int]
     b: Set[int]
-    repeated: Set[int]
+    repeated: set[int]
 
 
 class IdIndex:
@@ -118,7 +118,7 @@ def _find_free_of(ids: Set[int], groups: Iterable[StepGroup]) -> Set[int]:
     return {group.index for group in groups if ids.isdisjoint(group.all_ids)}
 
 
-def _find_first_reads(groups: Iterable[StepGroup], repeated: Set[int]) -> dict[int, int]:
+def _find_first_reads(groups: Iterable[StepGroup], repeated: set[int]) -> dict[int, int]:
     """Return the number of the step that first read each id. Ids that no other step of both holds are left out."""
     first_reads: dict[int, int] = {}
     for group in groups:

@@ -7,7 +7,7 @@ import io
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import msgspec
 import orjson
@@ -68,7 +68,7 @@ def encode_place(place: Place) -> bytes:
     """Return ``place`` as the JSON object ``_record``. A key or header that is not UTF-8 becomes ``{"base64": …}``."""
     topic, partition, offset, timestamp, headers, key, frame = place
     encoded_headers = [[name, _encode_bytes(value)] for name, value in headers]
-    members = {
+    members: dict[str, Any] = {
         "topic": topic,
         "partition": partition,
         "offset": offset,
