@@ -60,7 +60,8 @@ class Dispatcher:
         self.outage_count = 0
         self._pending: deque[OutboundEvent] = deque()
         self._in_flight: dict[OutboundEvent, None] = {}
-        self._results: list[tuple[OutboundEvent, Any]] = []
+        self._results: list[tuple[OutboundEvent, Any, Any]] = []
+        self._last_offsets: dict[int, int] = {}
         self._returned: dict[OutboundEvent, tuple[FailureKind, str]] = {}
         self._is_recalling = self._is_one_alone = self._has_taken_since_doubt = False
         self._doubted: OutboundEvent | None = None
@@ -159,12 +160,14 @@ class Dispatcher:
         has_failed = False
         results, in_flight, delivered = self._results[:], self._in_flight, list[OutboundEvent]()
         del self._results[: len(results)]
-        for record, error in results:
+        last_message: Any = None
+        for record, error, message in results:
             if record not in in_flight:  # an answer to an earlier producer
                 continue
             if error is None:
                 del in_flight[record]
                 delivered.append(record)
+                last_message = message
                 continue
             kind = self.sink.classify_error(error)
             if kind is FailureKind.RECORD_REFUSED_ALONE:  # all others go on their way
@@ -175,6 +178,8 @@ class Dispatcher:
             has_failed |= kind is FailureKind.SINK_FAILED
         if delivered:
             self._settle_delivered(delivered)
+        if last_message is not None:
+            self._check_offset(last_message.partition(), last_message.offset())
         if results and results[-1][1] is None:
             self.is_answering, self._acknowledged_at, self._refused_since = True, running_time(), None
             self._standby.reset()
@@ -215,6 +220,23 @@ class Dispatcher:
             self._settle_answered(record, reason)
         else:
             self._doubt(record)
+
+    def _check_offset(self, partition: int, offset: int | None) -> None:
+        """Log it if the topic is another one. The offsets of our events rise, as long as it is the same."""
+        if offset is None or offset < 0:
+            return
+        last_offset = self._last_offsets.get(partition, -1)
+        if offset < last_offset:
+            _log.warning(
+                "%s was deleted and created again, or has lost records: an event got offset %d in partition %d, after "
+                "one that got %d. Events that were delivered before may be gone; recording goes on",
+                self.sink.where,
+                offset,
+                partition,
+                last_offset,
+            )
+            self._last_offsets.clear()
+        self._last_offsets[partition] = offset
 
     def _settle_answered(self, record: OutboundEvent, reason: str) -> None:
         """Settle a record that is at fault. So the sink has answered, and it is well."""

@@ -99,9 +99,9 @@ class OutboundEvent(msgspec.Struct, eq=False, gc=False):
         """Whether it comes from a spool. It stays there until it is delivered."""
         return self.number == 0
 
-    def on_delivery(self, error: Any, message: Any) -> None:  # noqa: ARG002  librdkafka's callback
-        """Note whether it was delivered; ``error`` is None if it was."""
-        self.answers.append((self, error))
+    def on_delivery(self, error: Any, message: Any) -> None:
+        """Note whether it was delivered; ``error`` is None if it was. ``message`` tells where, if it is in Kafka."""
+        self.answers.append((self, error, message))
 
 
 def make_event(  # noqa: PLR0913, PLR0917  an event's fields
