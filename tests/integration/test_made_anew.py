@@ -5,7 +5,11 @@ import signal
 import orjson
 import pytest
 
-from devkafka import KafkaCluster, create_topic, produce
+from agentlog.log import connection_monitor
+from agentlog.log.live_reader import LiveReader
+from agentlog.log.reader import KafkaReader
+from agentlog.settings.clusters import Settings
+from devkafka import KafkaCluster, Message, create_topic, produce
 from tests.kafmirror.logs import delete_topic
 from tests.recording import make_messages, make_tool_call
 from tests.running import RunningTool, run
@@ -63,6 +67,31 @@ def test_a_new_topic_that_has_outgrown_the_old_one_is_shown_whole_and_once(fragi
     finally:
         tail.kill()
         tail.wait_for_end()
+
+
+def test_what_was_read_of_the_new_topic_before_its_id_was_known_is_not_read_twice(
+    kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_monitor, "CHECK_INTERVAL_S", 4.0)
+    topic = create_topic(kafka)
+    produce(kafka, topic, [Message("k", "old")])
+    with KafkaReader(Settings({}, None).get_cluster(kafka)) as reader:
+        told, values = list[str](), list[bytes]()
+        live = LiveReader(reader, topic, {0: 1}, told.append)
+        batches = live.read()
+        next(batches)
+        delete_topic(kafka, topic)
+        create_topic(kafka, topic)
+        produce(kafka, topic, [Message("k", f"new {n}") for n in range(300)])
+        for batch in batches:
+            values += [message.value() or b"" for message in batch]
+            if len(values) >= 300 and live.generation:
+                break
+        produce(kafka, topic, [Message("k", "last")])
+        last = next(batch for batch in batches if batch)
+    assert sorted(values) == sorted(b"new %d" % n for n in range(300))
+    assert [message.value() for message in last] == [b"last"]
+    assert any("was deleted and created again" in text for text in told)
 
 
 def test_the_catalogue_keeps_nothing_of_the_old_topic(kafka: str) -> None:

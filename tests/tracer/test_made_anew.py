@@ -5,15 +5,17 @@ from pathlib import Path
 import pytest
 
 from agentlog import AgentTracer
-from devkafka import create_topic, eventually
+from devkafka import KafkaCluster, create_topic, eventually
 from tests.kafmirror.logs import delete_topic
 from tests.tracing import read_records
 
 
 def test_recording_goes_on_in_the_new_topic_and_says_that_earlier_events_may_be_gone(
-    kafka: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    fragile_kafka: KafkaCluster, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    kafka = fragile_kafka.bootstrap
     topic = create_topic(kafka)
+    fragile_kafka.brokers[0].restart()  # its leader is elected anew: the producer may remember the leader's epoch
     options = {"cluster": kafka, "topic": topic, "on_outage": "spool", "spool": tmp_path / "spool"}
     tracer = AgentTracer("sess_1", agent_id="agent", **options)  # type: ignore[arg-type]
     for n in range(200):
