@@ -180,7 +180,7 @@ class Payloads:
             or x.result_form_hash != y.result_form_hash
         ):
             return False
-        if a.is_call and self._ids.is_noise_renamed and self._names_another(a, b):
+        if a.is_call and x.call_hash == y.call_hash and self._ids.are_names_renamed and self._names_another(a, b):
             return False
         if (x.call_id_count or x.result_id_count or y.call_id_count or y.result_id_count) and not self._match_ids(a, b):
             return False

@@ -20,6 +20,7 @@ from ..reading.normalize import (
     METRICS,
     IgnoreRules,
     NormalizedText,
+    find_things,
     hash_member,
     is_exact_time,
     is_id_key,
@@ -56,6 +57,10 @@ MIN_NOISE_NAME, MIN_NUMBER_NAME = 3, 4
 _SPLIT_WORDS = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_-]*)").split
 _PROCESS_BEFORE = re.compile(r"\b(?:kill|pid|process|port)\b", re.I)
 """A word that says that a short number in a text names a process or a port."""
+_BEFORE_ID = r"(?:(?i:id|number|no|key)[\s\"'`]*(?:[=:#(/]|(?i:in)\s*\()[\s\"'`(]*|(?<=[a-z])s/|#)"
+_ID_BEFORE = re.compile(rf"{_BEFORE_ID}\Z")
+"""What stands before an id in a statement or an address: ``WHERE id = ``, ``/users/``."""
+_NUMBER_AS_ID = re.compile(rf"{_BEFORE_ID}(\d+)\b")
 JSON_BEGINS = ("{", "[")
 """The first characters of a JSON text that holds an object or a list."""
 
@@ -123,6 +128,7 @@ class Ids:
         self._renamed: set[int] = set()
         self._has_fresh = False
         self._renamed_numbers: set[tuple[int, int]] = set()
+        self._renamed_things: set[tuple[int, int]] = set()
         self._noise: dict[int, int] = {}
         self._noise_a_of_b: dict[int, int] = {}
         self._renamed_noise: set[int] = set()
@@ -133,9 +139,9 @@ class Ids:
         return self._has_fresh or bool(self._renamed)
 
     @property
-    def is_noise_renamed(self) -> bool:
-        """Whether any process id, port or host of A stands for another one of B."""
-        return bool(self._renamed_noise)
+    def are_names_renamed(self) -> bool:
+        """Whether any process id, port, host or number of A stands for another one of B: any text may name them."""
+        return bool(self._renamed_noise or self._renamed_things)
 
     def expect(self, a: int) -> int | None:
         """Return the id of B that stands for ``a``, as far as it is known."""
@@ -224,8 +230,11 @@ class Ids:
             return text
         is_name = _PROCESS_BEFORE.search(text) is not None
         return "".join(
-            y if x != y and (self._is_name_of(x, y) or (is_name and self.is_same_noise(x, y))) else x
-            for x, y in zip(words, others, strict=True)
+            y
+            if x != y
+            and (self._is_name_of(x, y) or (is_name and self.is_same_noise(x, y)) or self._is_id_of(words, n, y))
+            else x
+            for n, (x, y) in enumerate(zip(words, others, strict=True))
         )
 
     def is_same_noise(self, a: str, b: str) -> bool:
@@ -233,7 +242,12 @@ class Ids:
         return self._noise.get(hash_noise(a)) == hash_noise(b)
 
     def names_another(self, text: str, key: str) -> bool:
-        """Whether a text of both sides names a process, a port or a host that is another thing in B than in A."""
+        """Whether a text of both sides names something that is another thing in B than in A.
+
+        That may be a process, a port or a host, or a number where ids stand, with the word for its thing.
+        """
+        if self._renamed_things and self._names_another_number(text):
+            return True
         if not self._renamed_noise:
             return False
         is_name = names_process_or_port(key) or _PROCESS_BEFORE.search(text) is not None
@@ -243,15 +257,37 @@ class Ids:
             if is_name or (len(word) >= MIN_NUMBER_NAME and not text.isdecimal())
         )
 
+    def _names_another_number(self, text: str) -> bool:
+        numbers = [match[1] for match in _NUMBER_AS_ID.finditer(text)]
+        return any(
+            self._b_of_a.get(name, name) != name or self._a_of_b.get(name, name) != name
+            for name in (hash_number(number, thing) for number in numbers for thing in find_things(text))
+        )
+
     def _is_another_noise(self, name: int) -> bool:
         return self._noise.get(name, name) != name or self._noise_a_of_b.get(name, name) != name
 
     def _is_name_of(self, a: str, b: str) -> bool:
-        """Whether ``a`` and ``b`` are noise that stood in one place of two answers, or numbers with one role."""
-        if len(a) >= MIN_NOISE_NAME and self.is_same_noise(a, b):
-            return True
-        is_number = min(len(a), len(b)) >= MIN_NUMBER_NAME and a.isdecimal() and b.isdecimal()
-        return is_number and (hash_number(a, ""), hash_number(b, "")) in self._renamed_numbers
+        """Whether ``a`` and ``b`` are noise that stood in one place of two answers."""
+        return len(a) >= MIN_NOISE_NAME and self.is_same_noise(a, b)
+
+    def _is_id_of(self, words: Sequence[str], index: int, other: str) -> bool:
+        """Whether a number among the words of a text is an id of a thing that the text names, and so is the other.
+
+        A number may be that of any thing where nothing says what it names: neither its member in the answer, nor the
+        text. A short one has to stand where ids stand.
+        """
+        number = words[index]
+        if not (number.isdecimal() and other.isdecimal()):
+            return False
+        if (hash_number(number, ""), hash_number(other, "")) not in self._renamed_numbers:
+            return False
+        if min(len(number), len(other)) < MIN_NUMBER_NAME and not _ID_BEFORE.search("".join(words[:index])[-40:]):
+            return False
+        things = find_things("".join(words))
+        return not things or any(
+            (hash_number(number, thing), hash_number(other, thing)) in self._renamed_things for thing in ("", *things)
+        )
 
     def _can_match(self, a: int, b: int, context: "ComparisonContext") -> bool:
         known_b, known_a = _get_role(self._b_of_a, a), _get_role(self._a_of_b, b)
@@ -292,6 +328,7 @@ class Ids:
             self._renamed.update((a, b))
             if is_numeric_id(a) and is_numeric_id(b):
                 self._renamed_numbers.add((drop_thing(a), drop_thing(b)))
+                self._renamed_things.add((a, b))
 
     def _learn_noise(self, a: int, b: int) -> None:
         """Learn that a piece of noise stands for another one. What either of them stood for before is gone."""

@@ -451,6 +451,26 @@ def get_thing(key: str) -> str:
     return (match["thing"] or match["camel"] or match["numbered"] or "").lower() if match else ""
 
 
+@lru_cache(maxsize=4_096)
+def find_things(text: str) -> frozenset[str]:
+    """Return the words of a text by which it may name a thing, in lower case, in the singular too."""
+    words = {word.lower().strip("_") for word in _THING_WORD.findall(text)}
+    parts = {part for word in words for part in word.split("_") if part}
+    return frozenset(each for word in words | parts for each in (word, make_singular(word)))
+
+
+_THING_WORD = re.compile(r"[A-Za-z_]+")
+
+
+def make_singular(word: str) -> str:
+    """Return the singular of an English word, as names of tables and lists are made: ``user`` of ``users``."""
+    if word.endswith("ies"):
+        return f"{word[:-3]}y"
+    if word.endswith(("sses", "xes", "ches", "shes")):
+        return word[:-2]
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
+
+
 def find_member_ids(form: str) -> tuple[int, ...]:
     """Return the hashes of the ids that are none by their letters: numbers, and words, in members named like an id.
 

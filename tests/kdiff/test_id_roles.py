@@ -598,3 +598,45 @@ def _find_all_changes(found, order):
         for i, j in order
         if i < len(groups_a) and j < len(groups_b)
     ]
+
+
+TEXTS_WITH_NUMBERS = [
+    ("sql", "query", "DELETE FROM orders WHERE id = {}"),
+    ("sql", "query", "UPDATE orders SET status = 'void' WHERE order_id IN ({})"),
+    ("http.request", "url", "https://x.example/orders/{}/lines?force=1"),
+    ("http.request", "url", "https://x.example/cancel?order_id={}&limit=5"),
+    ("bash", "command", "shop cancel --order-id={} --force"),
+]
+
+
+def write_text_with_number(name, tool, member, text, *, order, meant):
+    script = SessionScript(name).add("session_start", {"goal": "cancel it"})
+    script.calls("create_user", {"name": "Ann"}, {"user_id": 1001})
+    script.calls("create_order", {"for": "Ann"}, {"order_id": order})
+    return script.calls(tool, {member: text.format(meant), "method": "DELETE"}).ends().events
+
+
+@pytest.mark.parametrize("orders", [(1001, 1002), (17, 18)])
+@pytest.mark.parametrize(("tool", "member", "text"), TEXTS_WITH_NUMBERS)
+def test_a_number_in_a_statement_or_an_address_is_the_id_of_the_thing_that_it_names(
+    compare_events, tool, member, text, orders
+):
+    old, new = orders
+    a = write_text_with_number("a", tool, member, text, order=old, meant=old)
+    same = write_text_with_number("b", tool, member, text, order=new, meant=new)
+    assert compare_events(a, same).verdict.kind is VerdictKind.SAME
+    stale = write_text_with_number("b", tool, member, text, order=new, meant=old)
+    assert compare_events(a, stale).decisive.label == tool
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DELETE FROM users WHERE id = {}", "UPDATE users SET quota = {} WHERE name = 'x'", "https://x.example/users/{}",
+        "adduser --uid={}",
+    ],
+)  # fmt: skip
+def test_the_new_number_of_a_thing_is_no_number_of_another_in_a_text(compare_events, text):
+    a = write_text_with_number("a", "run", "line", text, order=1001, meant=1001)
+    b = write_text_with_number("b", "run", "line", text, order=1002, meant=1002)
+    assert compare_events(a, b).decisive.label == "run"
