@@ -163,6 +163,7 @@ class WayHome:
                     f"cluster {target.name}: topic {topic} isn't deleted after {DELETION_TIMEOUT_S} s"
                 )
             await self._clusters.loop.sleep(0.1)
+        await topic_admin.wait_until_known(target, topic, partitions, old_topic.id)
 
     async def _end_blocks(self) -> None:
         """Let writers write again into the topics that weren't deleted."""

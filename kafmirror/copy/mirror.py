@@ -189,8 +189,9 @@ class Mirror:
             spawn(topic_admin.fetch_settings, self.source, plan.source),
             spawn(self.source.fetch_topic, plan.source),
         )
-        target_description = await self._wait_for_leaders(plan.target, plan.partitions)
-        source_description, target_settings = (
+        await topic_admin.wait_until_known(self.target, plan.target, plan.partitions)
+        target_description, source_description, target_settings = (
+            await self.target.fetch_topic(plan.target),
             await source_topic,
             spawn(topic_admin.fetch_settings, self.target, plan.target),
         )
@@ -219,18 +220,6 @@ class Mirror:
             )
             for number in new_numbers
         )
-
-    async def _wait_for_leaders(self, name: str, partitions: int) -> Topic:
-        """Wait until all partitions of a topic in the target have leaders, and return the topic."""
-        deadline = time.monotonic() + 30
-        while True:
-            topic = (await self.target.fetch_metadata([name])).topics[name]
-            led = [leader for leader in topic.leaders.values() if leader.node >= 0]
-            if not topic.error and len(led) >= partitions:
-                return topic
-            if time.monotonic() > deadline:
-                raise KafkaUnavailable(f"cluster {self.target.name}: topic {name} has no leaders after 30 s")
-            await self.target.loop.sleep(0.05)
 
     async def _set_goals_to_ends(self, state: MirrorState) -> None:
         asked_ms = time.time() * 1000

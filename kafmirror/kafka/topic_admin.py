@@ -1,5 +1,6 @@
 """Requests that create, change, delete and describe topics."""
 
+import time
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +16,7 @@ from kafka.protocol.admin import (
 )
 from kafka.protocol.metadata import MetadataRequest
 
-from agentlog.errors import KafkaError
+from agentlog.errors import KafkaError, KafkaUnavailable
 
 from .connection import UNKNOWN_TOPIC, BrokerError, ClusterConnection
 from .metadata import NO_TOPIC_ID, Metadata, Partition, Setting, Topic, parse_rights
@@ -72,6 +73,44 @@ async def create_topic(
         action = f"creating topic {name}"
         raise connection.make_broker_error(result.error_code, action, result.error_message, right="CREATE")
     return not result.error_code
+
+
+async def wait_until_known(
+    connection: ClusterConnection, name: str, partitions: int, deleted_id: uuid.UUID | None = None
+) -> None:
+    """Wait until each broker knows a topic that was just created, and the leaders of all its partitions.
+
+    Args:
+        connection: the cluster.
+        name: the topic's name.
+        partitions: the number of its partitions.
+        deleted_id: the id of a topic that had the name before.
+
+    Raises:
+        KafkaUnavailable: that takes too long, or no broker answers.
+    """
+    deadline = time.monotonic() + _TIMEOUT_MS / 1000
+    while not await _is_known_to_all(connection, name, partitions, deleted_id):
+        if time.monotonic() > deadline:
+            raise KafkaUnavailable(f"cluster {connection.name}: topic {name} has no leaders after 30 s")
+        await connection.loop.sleep(0.05)
+
+
+async def _is_known_to_all(
+    connection: ClusterConnection, name: str, partitions: int, deleted_id: uuid.UUID | None
+) -> bool:
+    await connection.fetch_metadata([name])
+    requested = [MetadataRequest.MetadataRequestTopic(name=name, topic_id=NO_TOPIC_ID)]
+    for node in connection.list_brokers():
+        request = MetadataRequest(topics=requested, allow_auto_topic_creation=False, max_version=12)
+        try:
+            [topic] = (await connection.send(request, node, timeout_ms=5000)).topics
+        except KafkaUnavailable:  # a partition that it leads has no leader soon
+            continue
+        led = [each for each in topic.partitions if each.leader_id >= 0]
+        if topic.error_code or len(led) < partitions or topic.topic_id == deleted_id:
+            return False
+    return True
 
 
 async def add_partitions(connection: ClusterConnection, name: str, partitions: int) -> None:
