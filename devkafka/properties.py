@@ -25,7 +25,7 @@ class Node:
 def build_server_properties(node: Node, nodes: list[Node], certificate: Certificate | None) -> dict[str, str]:
     """Return the properties with which `node` is broker and controller in a cluster of `nodes`."""
     listeners = {"PLAIN": node.plain_port, "SECURE": node.secure_port} if certificate else {"PLAIN": node.plain_port}
-    listeners |= node.misled_ports
+    listeners.update(node.misled_ports)
     addresses = {name: f"127.0.0.1:{port}" for name, port in listeners.items()}
     plain = "".join(f",{name}:PLAINTEXT" for name in node.misled_ports)
     return {

@@ -4,20 +4,23 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import kafka.errors as kafka_errors
 from kafka.future import Future
-from kafka.net.manager import KafkaConnectionManager
 from kafka.protocol.consumer import ListOffsetsRequest
 from kafka.protocol.metadata import MetadataRequest
 
 from agentlog.errors import AgentlogError, KafkaRefused, KafkaUnavailable, TopicNotFound
+from agentlog.log.broker_addresses import BrokerFailure, describe_misleading, split_addresses
 from agentlog.settings.clusters import BOOTSTRAP, Cluster
 
 from .client_properties import Value, translate_properties
+from .connection_manager import ConnectionManager, describe_failure
 from .event_loop import EventLoop
 from .metadata import NO_TOPIC_ID, Leader, Metadata, Partition, Topic
+from .race import AllFailedError, race
 
 OFFSET_OUT_OF_RANGE, CORRUPT, UNKNOWN_TOPIC, MESSAGE_TOO_LARGE = 1, 2, 3, 10
 GROUP_AUTHORIZATION_FAILED = 30
@@ -26,6 +29,10 @@ OUT_OF_ORDER_SEQUENCE, DUPLICATE_SEQUENCE = 45, 46
 
 EARLIEST, LATEST = -2, -1
 CONSUMER, DEBUG_REPLICA = -1, -2  # who asks for offsets, as Kafka numbers them
+
+METADATA_TIMEOUT_MS = 10_000
+SILENCE_S = 5.0
+"""A cluster that hasn't answered for so long is connected to anew before its metadata are asked for."""
 
 _DEFAULTS: Mapping[str, Value] = {
     "client_id": "kafmirror",
@@ -42,6 +49,9 @@ _REFUSED_LOGIN = (
     kafka_errors.AuthorizationError,
     kafka_errors.UnsupportedSaslMechanismError,
 )
+
+
+_NO_ANSWER = (kafka_errors.KafkaTimeoutError, kafka_errors.RequestTimedOutError)
 
 
 class BrokerError(KafkaUnavailable):
@@ -73,8 +83,8 @@ class ClusterConnection:
     def __init__(self, loop: EventLoop, cluster: Cluster) -> None:
         self.loop, self.cluster = loop, cluster
         self._config: dict[str, Value] = {**_DEFAULTS, **translate_properties(cluster)}
-        self._manager: Any = None
-        self._last_contact = time.monotonic()
+        self._manager: ConnectionManager | None = None
+        self._unanswered_since: float | None = None
         self._connecting: Awaitable[None] | None = None
 
     @property
@@ -96,22 +106,43 @@ class ClusterConnection:
             self._connecting = None
 
     async def _connect(self) -> None:
+        manager = ConnectionManager(self.loop.net, **self._config)
+        manager.cluster.config["allow_auto_create_topics"] = False
+        brokers = manager.cluster.bootstrap_brokers()
+        ways = [partial(self._ask_bootstrap_broker, manager, broker.node_id) for broker in brokers]
+        try:
+            first = await race(self.loop.net, ways, manager.close)
+        except AllFailedError as failed:
+            manager.close()
+            raise self._explain_no_bootstrap(manager, failed) from None
+        for broker in brokers:
+            if broker.node_id != first:
+                manager.close(broker.node_id)
         self.close()
-        self._manager = KafkaConnectionManager(self.loop.net, **self._config)
-        self._manager.cluster.config["allow_auto_create_topics"] = False
-        last_error: Exception = KafkaUnavailable("no address")
-        for broker in self._manager.cluster.bootstrap_brokers():
-            try:
-                connection = self._manager.get_connection(broker.node_id, refresh_metadata_on_err=False)
-                await connection
-                await self._manager.cluster.refresh_metadata(broker.node_id)
-            except Exception as error:  # noqa: BLE001  any error is reported below
-                last_error = error
-            else:
-                connection.close()
-                self._last_contact = time.monotonic()
-                return
-        raise self.translate_error(last_error, "connecting")
+        self._manager, self._unanswered_since = manager, None
+
+    async def _ask_bootstrap_broker(self, manager: ConnectionManager, node: int | str) -> int | str:
+        """Let the broker at one of the bootstrap addresses tell the cluster's brokers. Its connection stays open."""
+        connection = manager.get_connection(node, refresh_metadata_on_err=False)
+        await connection
+        response = await connection.send_request(manager.cluster.metadata_request())
+        manager.cluster.update_metadata(response)
+        return node
+
+    def _explain_no_bootstrap(self, manager: ConnectionManager, failed: AllFailedError) -> AgentlogError:
+        """Return the error for a cluster of which no bootstrap address works. A refusal tells more than silence."""
+        errors = [self.translate_error(each, "connecting") for each in failed.errors]
+        refusal = next((each for each in errors if isinstance(each, KafkaRefused)), None)
+        if refusal is not None or len(errors) < 2:
+            return refusal or (errors[0] if errors else KafkaUnavailable("no address"))
+        reasons = [f"{manager.describe_address(node)}: {reason}" for node, reason in manager.failures.items()]
+        return KafkaUnavailable(
+            self.cluster.redact(f"{self._describe()} can't be reached while connecting: {'; '.join(reasons)}")
+        )
+
+    def _describe(self) -> str:
+        address = self.cluster.get_redacted_properties()[BOOTSTRAP]
+        return f"cluster {self.name}" + (f" ({address})" if address != self.name else "")
 
     def close(self) -> None:
         """Close all connections."""
@@ -121,7 +152,7 @@ class ClusterConnection:
 
     def list_brokers(self) -> list[int]:
         """Return the numbers of the cluster's brokers."""
-        return [broker.node_id for broker in self._manager.cluster.brokers()]
+        return [broker.node_id for broker in self._manager.cluster.brokers()] if self._manager is not None else []
 
     async def send(self, request: Any, node: int | None = None, timeout_ms: int | None = None) -> Any:
         """Send a request, and return the broker's answer.
@@ -134,15 +165,17 @@ class ClusterConnection:
         Raises:
             KafkaUnavailable, KafkaRefused: no answer came.
         """
-        return await self.await_response(self.post(request, node, timeout_ms))
+        return await self.await_response(self.post(request, node, timeout_ms), node)
 
-    async def await_response(self, future: Any) -> Any:
+    async def await_response(self, future: Any, node: int | None = None) -> Any:
         """Wait for the future of ``post`` or ``produce``, and return the answer; raises as ``send`` does."""
+        if self._unanswered_since is None:
+            self._unanswered_since = time.monotonic()
         try:
             response = await future
         except Exception as error:
-            raise self.translate_error(error, "waiting for its answer") from error
-        self._last_contact = time.monotonic()
+            raise self.translate_error(error, "waiting for its answer", node) from error
+        self._unanswered_since = None
         return response
 
     def post(self, request: Any, node: int | None = None, timeout_ms: int | None = None) -> Any:
@@ -150,15 +183,19 @@ class ClusterConnection:
         if self._manager is None:
             return Future().failure(kafka_errors.KafkaConnectionError("not connected"))
         try:
-            return self._manager.send(request, node, timeout_ms)
+            return self._manager.send(request, self._manager.choose_node() if node is None else node, timeout_ms)
         except Exception as error:  # noqa: BLE001  an unknown broker, a refused password
             return Future().failure(error)
 
-    def translate_error(self, error: BaseException, action: str) -> AgentlogError:
-        """Return a failure of kafka-python as an error of agentlog. Raise any other exception unchanged."""
-        text = self.cluster.redact(str(error)) or type(error).__name__
-        address = self.cluster.properties[BOOTSTRAP]
-        cluster_text = f"cluster {self.name}" + (f" ({address})" if address != self.name else "")
+    def translate_error(self, error: BaseException, action: str, node: int | None = None) -> AgentlogError:
+        """Return a failure of kafka-python as an error of agentlog. Raise any other exception unchanged.
+
+        Args:
+            error: the failure.
+            action: what was being done, for the message.
+            node: the number of the broker that was asked, if it is known.
+        """
+        text, cluster_text = self.cluster.redact(str(error)) or type(error).__name__, self._describe()
         if isinstance(error, AgentlogError):
             return error
         if isinstance(error, _REFUSED_LOGIN):
@@ -170,25 +207,44 @@ class ClusterConnection:
         if isinstance(error, kafka_errors.IncompatibleBrokerVersion):
             return KafkaRefused(f"{cluster_text} is too old for kafmirror: {text}")
         if isinstance(error, OSError | kafka_errors.KafkaError):
-            return KafkaUnavailable(f"{cluster_text} can't be reached while {action}: {text}")
+            return KafkaUnavailable(f"{cluster_text}{self._explain_unavailable(error, action, node)}")
         raise error
+
+    def _explain_unavailable(self, error: OSError | kafka_errors.KafkaError, action: str, node: int | None) -> str:
+        """Return why a broker gave no answer: a wrong advertised address is told beside the one that was reached."""
+        manager = self._manager
+        if manager is not None and node in manager.failures:
+            reason, address = manager.failures[node], manager.describe_address(node)
+            failures = {address: BrokerFailure(address, True, reason)}
+            if misled := describe_misleading(split_addresses(self.cluster.properties[BOOTSTRAP]), failures):
+                return self.cluster.redact(f", while {action}: {misled}")
+            return self.cluster.redact(f" can't be reached while {action}: {address}: {reason}")
+        return self.cluster.redact(f" can't be reached while {action}: {describe_failure(error)}")
 
     async def fetch_metadata(self, topics: Iterable[str] | None = ()) -> Metadata:
         """Return a broker's metadata of ``topics``, or of all topics when None.
 
-        If no broker has answered for five seconds, connect to the bootstrap addresses again first.
+        If a request has had no answer for five seconds, connect to the bootstrap addresses again first.
 
         Raises:
             KafkaUnavailable, KafkaRefused: no broker answers.
         """
-        if self._manager is None or time.monotonic() - self._last_contact > 5:
+        is_silent = self._unanswered_since is not None and time.monotonic() - self._unanswered_since > SILENCE_S
+        if self._manager is None or is_silent:
             await self.connect()
         requested = None
         if topics is not None:
             requested = [MetadataRequest.MetadataRequestTopic(name=name, topic_id=NO_TOPIC_ID) for name in topics]
         request = MetadataRequest(topics=requested, allow_auto_topic_creation=False, max_version=12)
-        response = await self.send(request, timeout_ms=10_000)
-        self._manager.cluster.update_metadata(response)
+        try:
+            response = await self.send(request, timeout_ms=METADATA_TIMEOUT_MS)
+        except KafkaUnavailable as error:
+            if isinstance(error.__cause__, _NO_ANSWER):
+                raise
+            await self.connect()  # the broker has gone; another one may answer
+            response = await self.send(request, timeout_ms=METADATA_TIMEOUT_MS)
+        if self._manager is not None:
+            self._manager.cluster.update_metadata(response)
         known_topics = [_parse_topic(each) for each in response.topics]
         return Metadata(response.cluster_id, response.controller_id, {topic.name: topic for topic in known_topics})
 
