@@ -1,7 +1,11 @@
 """What librdkafka reports about brokers that can't be reached."""
 
+import socket
+import time
+
 import orjson
 import pytest
+from confluent_kafka import KafkaError
 
 from agentlog.log.broker_addresses import (
     BrokerFailure,
@@ -11,6 +15,8 @@ from agentlog.log.broker_addresses import (
     split_addresses,
     split_host,
 )
+from agentlog.log.client import FURTHER_ADDRESSES_S, ClientErrors
+from agentlog.settings.clusters import Settings
 
 REFUSED = "Connect to ipv4#127.0.0.1:1 failed: Connection refused"
 
@@ -79,3 +85,40 @@ def test_an_address_that_only_the_cluster_named_is_told_beside_the_one_that_was_
 def test_an_address_that_the_user_gave_misleads_nobody() -> None:
     assert describe(["k1:9092"], BrokerFailure("k1:9092", True, "refused")) is None
     assert describe(["k1:9092"], BrokerFailure("k1:9092", False, "refused")) is None
+
+
+def make_errors(bootstrap: str, monkeypatch: pytest.MonkeyPatch, address_count: int) -> ClientErrors:
+    """Return errors of a cluster whose host has ``address_count`` addresses, and whose brokers are all down."""
+    address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [address] * address_count)
+    errors = ClientErrors(Settings({}, None).get_cluster(bootstrap))
+    errors(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))
+    return errors
+
+
+def test_a_name_with_several_addresses_is_tried_on_and_one_with_a_single_address_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    assert make_errors("localhost:9092", monkeypatch, 1).is_final
+    errors = make_errors("localhost:9092", monkeypatch, 2)
+    assert not errors.is_final
+    now += FURTHER_ADDRESSES_S + 0.1
+    assert errors.is_final
+    errors.clear()
+    assert not errors.is_final
+
+
+def test_bootstrap_addresses_that_failed_are_all_named() -> None:
+    errors = ClientErrors(Settings({}, None).get_cluster("a:9092,b:9092"))
+    errors(
+        KafkaError(KafkaError._RESOLVE, "a:9092/bootstrap: Failed to resolve 'a:9092': unknown (after 1ms in state)")
+    )
+    told = str(errors.explain("connecting"))
+    assert told.startswith("cluster a:9092,b:9092 gave no answer in time while connecting; of its addresses: Failed to")
+    errors(KafkaError(KafkaError._TRANSPORT, "b:9092/bootstrap: Connect to b failed: refused (after 1ms in state)"))
+    told = str(errors.explain("connecting"))
+    assert (
+        "can't be reached while connecting: Failed to resolve 'a:9092': unknown; Connect to b failed: refused;" in told
+    )
