@@ -85,12 +85,14 @@ class LiveReader:
         confirmed_at, now = self._monitor.confirmed_at, time.monotonic()
         for partition, cut in list(self._reader.cut_partitions.items()):
             what = (
-                f"{self._topic}[{partition}] of {self._reader.cluster.name} ends at {cut.end} and was read up to "
-                f"{cut.position}"
+                f"{self._topic}[{partition}] of {self._reader.cluster.name} ended before offset {cut.position}, up to "
+                "which it was read"
             )
             if confirmed_at is not None and confirmed_at > cut.noticed_at:
                 self._reader.continue_cut_partition(self._topic, partition, cut.end)
-                self._notify(f"{what}: it has lost records (an unclean leader election); reading goes on at its end")
+                self._notify(
+                    f"{what}: it has lost records (an unclean leader election); reading goes on at offset {cut.end}"
+                )
             elif confirmed_at is None and now - cut.noticed_at > UNTOLD_S:
                 self._reader.continue_cut_partition(self._topic, partition, 0)
                 self._notify(f"{what}: it was created again, or has lost records; it is read from its beginning")

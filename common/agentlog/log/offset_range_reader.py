@@ -1,11 +1,14 @@
 """The reader of offset ranges: partitions of a topic, each from one offset to another."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
 from ..errors import TopicNotFound
 from .reader import BATCH_SIZE, KafkaReader, Message
+
+_log = logging.getLogger("agentlog.kafka")
 
 
 class OffsetRangeReader:
@@ -79,13 +82,31 @@ class OffsetRangeReader:
         if self._reader.is_at_end(message):
             self._unfinished_partitions.discard(partition or 0)
         elif partition in self._reader.cut_partitions:
-            self._unfinished_partitions.discard(partition)  # its end will never be reached
+            self._handle_cut(partition)
         elif partition in self.next_offsets:
             self.skipped_partitions.add(partition)
 
+    def _handle_cut(self, partition: int) -> None:
+        """Read on where the log has grown past our place. Else the end will never be reached."""
+        cut = self._reader.cut_partitions[partition]
+        if cut.end == cut.position:
+            self._reader.continue_cut_partition(self._topic, partition, cut.position)
+            return
+        self._unfinished_partitions.discard(partition)
+        _log.warning(
+            "%s[%d] ends at %d, and is read up to %d: the topic was created again, or has lost records",
+            self._topic,
+            partition,
+            cut.end,
+            cut.position,
+        )
+
     def _handle_live_event(self, message: Message) -> None:
         with suppress(TopicNotFound):  # a broker that starts may not know it yet; the monitor notices if that lasts
-            self._handle_event(message)
+            partition = message.partition() or 0
+            is_at_end = self._reader.is_at_end(message)
+            if not (is_at_end or partition in self._reader.cut_partitions) and partition in self.next_offsets:
+                self.skipped_partitions.add(partition)
 
 
 def _filter_events(batch: list[Message], handle_event: Callable[[Message], None]) -> list[Message]:

@@ -73,11 +73,11 @@ class Bounds(NamedTuple):
 
 
 class CutPartition(NamedTuple):
-    """A partition whose log ends before our place: the topic is another one, or has lost records.
+    """A partition whose log ended before our place: the topic is another one, or has lost records.
 
     Attributes:
         position: the offset that was to be read next.
-        end: the end of the log.
+        end: the end of the log; ``position`` if the log has grown past that meanwhile.
         noticed_at: when that was noticed, by the monotonic clock.
     """
 
@@ -326,9 +326,8 @@ class KafkaReader:
         topic, partition = message.topic() or "", message.partition() or 0
         low, high = self.fetch_bounds(topic, [partition])[partition]
         position = next((each.offset for each in self._get_positions() if each.partition == partition), 0)
-        if high < position:
-            self.cut_partitions[partition] = CutPartition(position, high, time.monotonic())
-            _log.info("%s[%d] ends at %d, before offset %d, which is to be read next", topic, partition, high, position)
+        if low <= position:  # so it isn't retention: the log ended before our place, and may have grown since
+            self.cut_partitions[partition] = CutPartition(position, min(high, position), time.monotonic())
             return
         _log.warning("%s[%d]: records before offset %d were deleted while they were read", topic, partition, low)
         self._restart_partition(topic, partition, low)
