@@ -133,6 +133,8 @@ _DURATION_IN_TEXT = re.compile(
     r"|[0-9](?<=packages in [0-9])\d*m\b|[0-9](?<=, Duration: [0-9])\d* s\b"
 )
 _TIME_TAKEN = re.compile(r"(?:\b(?i:in|after|took|time|elapsed)(?: ?\([a-z]+\))?:?(?: =)?|Total: +\d+, Duration:)\Z")
+_TAKING = r"(?:(?:in|after|took|time|elapsed)(?: ?\([a-z]+\))?:?(?: =)?|total: +\d+, duration:)"
+"""What ``_TIME_TAKEN`` matches, for the hint. Behind it ``7ms`` needs no rule: it is a word that is noise."""
 _MAX_WORD = len("elapsed")
 _MAX_TIME_TAKEN = 30
 """The number of characters in which such a word is looked for, if a unit in brackets or a colon is behind it."""
@@ -397,7 +399,11 @@ TEXT_RULES = (
         rf"|(?<=passing) \(\d+m\)|(?<=passed) \(\d+(?:\.\d+)?m\)|(?<! ) \(\d+\.\d+m\)(?=\n *[✓✔✘✖√]|\n *\d+ passed)",
         "",
     ),
-    NoiseRule("time that something took", r"\d ?[smnu]", _mask_times_taken),
+    NoiseRule(
+        "time that something took",
+        rf"{_TAKING}(?:  +| +~| +about )\d|{_TAKING} [\d.]*\d(?: |[sdh]|[mnu][^s]|[mnu]s(?:[.:+\-a-z]| \())",
+        _mask_times_taken,
+    ),
     _rule(
         "time since something happened",
         r" ago|Up [\dAL]",
