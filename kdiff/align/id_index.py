@@ -1,7 +1,7 @@
 """Where the ids of two sessions stand: on which sides, from which step on, and what was read about them. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -19,8 +19,8 @@ class Occurrences(NamedTuple):
         repeated: those that several steps hold, of one side or of both.
     """
 
-    a: Set[int]
-    b: Set[int]
+    a: set[int]
+    b: set[int]
     repeated: set[int]
 
 
@@ -89,7 +89,7 @@ class IdIndex:
         return _find_first_reads(self._a, repeated), _find_first_reads(self._b, repeated)
 
     @cached_property
-    def _fresh_steps(self) -> tuple[Set[int], Set[int]]:
+    def _fresh_steps(self) -> tuple[set[int], set[int]]:
         """The numbers of the steps of A, and of B, all of whose ids are random and stand in no other step."""
         ids_a, ids_b, repeated = self._occurrences
         others = {*repeated, *self._alike, *self._alike.values()}
@@ -114,7 +114,7 @@ class IdIndex:
         return {a: b for a, b in b_of_a.items() if a_of_b[b] == a}
 
 
-def _find_free_of(ids: Set[int], groups: Iterable[StepGroup]) -> Set[int]:
+def _find_free_of(ids: set[int], groups: Iterable[StepGroup]) -> set[int]:
     return {group.index for group in groups if ids.isdisjoint(group.all_ids)}
 
 
