@@ -8,8 +8,7 @@ from typing import Any
 
 from rapidfuzz import fuzz
 
-from agentlog.event import codec
-from agentlog.event.event import Event, Record, Unreadable
+from agentlog.event.event import Event
 from agentlog.session.step import Step
 
 from ..reading.normalize import METRICS, IgnoreRules, normalize_text
@@ -25,7 +24,7 @@ from .payload_diff import (
     is_equal,
     is_same_leaf,
 )
-from .step_groups import StepGroup, StepGroups
+from .step_groups import StepGroup, StepGroups, load_step, read_event
 from .volatile_roles import VolatileRoles
 
 _ARGUMENT = {"tool_call": "input", "retrieval": "query", "delegation": "task", "memory_write": "value"}
@@ -77,14 +76,11 @@ class Payloads:
 
     def read_event(self, group: StepGroup) -> Event:
         """Read a step's event with its whole payload."""
-        record = codec.decode(group.value, group.signature.place, "")
-        if isinstance(record, Unreadable):
-            raise TypeError(record.reason)
-        return record.event
+        return read_event(group)
 
     def load_step(self, group: StepGroup) -> Step:
         """Load a step with its whole event."""
-        return replace(group.step, record=Record(self.read_event(group), group.signature.place, b""))
+        return load_step(group)
 
     def read_text(self, group: StepGroup) -> str:
         """Read a step's message, or a call's arguments, as one text."""

@@ -3,11 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
 from agentlog.analysis.call_outcome import THOUGHT_TOOLS, find_period
+from agentlog.analysis.loops import is_wait
+from agentlog.event import codec
+from agentlog.event.event import Event, Record, Unreadable
 from agentlog.session.step import Lane, Step
 from agentlog.session.timeline import Timeline
 
@@ -19,6 +22,8 @@ from ..reading.spill import SpillFile
 ABSORBED_KINDS = frozenset({"llm_call", "decision", "error"})
 """Kinds of steps that may lie between two tries of one call. Any other step makes the second try a new call."""
 NO_RULES = IgnoreRules()
+MAX_WAITS = 2
+"""The number of waits between two reads of a poll, at most."""
 THINKING_KINDS = frozenset({"llm_call", "decision", "agent_message"})
 """Kinds of steps that repeat a call's arguments in words, and do nothing."""
 LABELLED_KINDS = CALL_KINDS | {"llm_call", "decision", "delegation_result"}
@@ -134,6 +139,19 @@ class StepGroup:
         return mask_random_ids(self.label, NO_RULES)
 
 
+def load_step(group: StepGroup) -> Step:
+    """Load a step with its whole event."""
+    return replace(group.step, record=Record(read_event(group), group.signature.place, b""))
+
+
+def read_event(group: StepGroup) -> Event:
+    """Read a step's event with its whole payload."""
+    record = codec.decode(group.value, group.signature.place, "")
+    if isinstance(record, Unreadable):
+        raise TypeError(record.reason)
+    return record.event
+
+
 class Stream(NamedTuple):
     """The key of the steps of one agent in one lane."""
 
@@ -178,6 +196,7 @@ class _RepeatKeys:
 
     def __init__(self, groups: Sequence[StepGroup]) -> None:
         self._groups = groups
+        self._waits: dict[int, bool] = {}
 
     def get_key(self, group: StepGroup) -> int:
         """Return the key of a call."""
@@ -188,6 +207,13 @@ class _RepeatKeys:
             reads = self._first_reads
             things += tuple(each for each in group.call_volatiles if reads.get(each, group.index) < group.index)
         return hash((group.signature.call_hash, things)) if things else group.signature.call_hash
+
+    def is_wait(self, group: StepGroup) -> bool:
+        """Whether a call only lets time pass."""
+        key = group.signature.call_hash
+        if key not in self._waits:
+            self._waits[key] = is_wait(load_step(group))
+        return self._waits[key]
 
     @cached_property
     def _first_reads(self) -> dict[int, int]:
@@ -224,8 +250,12 @@ def find_first_reads(groups: Iterable[StepGroup], named: AbstractSet[int]) -> di
 def _fold_repeats(groups: Sequence[StepGroup], keys: _RepeatKeys) -> Iterator[StepGroup]:
     folded: set[StepGroup] = set()
     for run in _split_into_runs(groups):
-        for first, repeated in _find_repeats(run, keys):
+        for first, repeated in _find_polls(run, keys):
             first.repeats.extend(repeated)
+            folded.update(repeated)
+        unfolded = [group for group in run if group not in folded] if folded else run
+        for first, repeated in _find_repeats(unfolded, keys):
+            first.repeats.extend(each for group in repeated for each in (group, *group.repeats))
             folded.update(repeated)
     return (group for group in groups if group not in folded)
 
@@ -240,6 +270,33 @@ def _split_into_runs(groups: Iterable[StepGroup]) -> Iterator[list[StepGroup]]:
             yield run
             run = []
     yield run
+
+
+def _find_polls(run: list[StepGroup], keys: _RepeatKeys) -> Iterator[tuple[StepGroup, list[StepGroup]]]:
+    """Yield reads that were repeated after waits, and those waits: each first one with its repetitions."""
+    call_keys = [keys.get_key(group) for group in run]
+    start = 0
+    while start < len(run) - 2:
+        reads = [start]
+        waits: list[int] = []
+        while (following := _find_next_read(run, call_keys, reads[-1], keys)) is not None:
+            waits += range(reads[-1] + 1, following)
+            reads.append(following)
+        if waits:
+            yield run[start], [run[n] for n in reads[1:]]
+            for key in dict.fromkeys(call_keys[n] for n in waits):
+                first, *repeated = (run[n] for n in waits if call_keys[n] == key)
+                yield first, repeated
+        start = reads[-1] + 1
+
+
+def _find_next_read(run: list[StepGroup], call_keys: Sequence[int], index: int, keys: _RepeatKeys) -> int | None:
+    """Return the index of the same read again, if there are only waits between the two."""
+    for following in range(index + 1, min(index + MAX_WAITS + 2, len(run))):
+        if call_keys[following] == call_keys[index]:
+            is_poll = not run[index].changes_state and not keys.is_wait(run[index])
+            return following if is_poll and all(map(keys.is_wait, run[index + 1 : following])) else None
+    return None
 
 
 def _find_repeats(run: list[StepGroup], keys: _RepeatKeys) -> Iterator[tuple[StepGroup, list[StepGroup]]]:

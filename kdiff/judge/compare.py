@@ -258,19 +258,34 @@ def _judge_pair(pair: Pair, payloads: Payloads) -> Divergence | None:
             if a is not None
             else None
         )
-        if divergence is not None and divergence.group.success_count and _is_wait(divergence.group, payloads):
-            divergence.weight = Weight.TEXT
-        return divergence
+        return _weigh_wait(divergence, payloads)
     if (poll := _judge_longer_poll(a, b, pair.order_key, payloads)) is not None:
         return poll
     if not a.repeats and not b.repeats and payloads.is_same(a, b):
         return classify_moved(a, b, pair.order_key) if pair.is_moved else None
+    if a.repeats and b.repeats and has_made_progress(a) and has_made_progress(b):
+        return _judge_polls(a, b, pair.order_key, payloads)
     input_changes, output_changes = payloads.find_changes(a, b)
     for repeat_a, repeat_b in zip(a.repeats, b.repeats, strict=False):
         more = payloads.find_changes(repeat_a, repeat_b)
         input_changes, output_changes = input_changes + more[0], output_changes + more[1]
-    divergence = classify_pair(a, b, input_changes, output_changes, pair.order_key)
+    divergence = _weigh_wait(classify_pair(a, b, input_changes, output_changes, pair.order_key), payloads)
     return classify_moved(a, b, pair.order_key) if divergence is None and pair.is_moved else divergence
+
+
+def _judge_polls(a: StepGroup, b: StepGroup, order_key: OrderKey, payloads: Payloads) -> Divergence | None:
+    """Compare two polls by what they asked and by their last answers. What they had answered before may differ."""
+    input_changes, output_changes = payloads.find_changes(a.last, b.last)
+    return classify_pair(a, b, input_changes, output_changes, order_key)
+
+
+def _weigh_wait(divergence: Divergence | None, payloads: Payloads) -> Divergence | None:
+    """Give no weight to a wait. One more or less, or a longer one, explains nothing."""
+    if divergence is not None and divergence.group.is_call and divergence.group.success_count:
+        sides = [group for group in (divergence.a, divergence.b) if group is not None]
+        if all(_is_wait(group, payloads) for group in sides):
+            divergence.weight = Weight.TEXT
+    return divergence
 
 
 def _is_wait(group: StepGroup, payloads: Payloads) -> bool:
