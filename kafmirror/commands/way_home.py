@@ -179,16 +179,17 @@ class WayHome:
                 )
 
     async def _copy_home(self) -> None:
+        advice = (
+            f"If somebody still writes into {self._clusters.target.name}, stop that writer, and run failback again: "
+            "it saves what was written there"
+        )
         plan = await self._mirror.make_plan()
         if plan.all_refusals:
-            raise Refused("\n".join(["nothing was copied home:", *(f"  {text}" for text in plan.all_refusals)]))
+            raise Refused("\n".join(["nothing was copied home:", *(f"  {text}" for text in plan.all_refusals), advice]))
         try:
             await self._mirror.run(plan)
         except MirrorStopped as error:
-            raise MirrorStopped(
-                f"{error}\nIf somebody still writes into {self._clusters.target.name}, stop that writer, and run "
-                "failback again: it saves what was written there"
-            ) from error
+            raise MirrorStopped(f"{error}\n{advice}") from error
         statuses = await self._mirror.list_statuses()
         for each in self._topics:
             each.copied_count = sum(status.records for status in statuses if status.source.topic == each.topic)
