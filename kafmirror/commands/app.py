@@ -27,8 +27,9 @@ kafmirror failback --source eu-west-1 --target us-east-1   # the way home
 
 Settings, clusters and credentials live in agentlog.toml; docs/kafmirror.md tells all of it.
 
-Exit codes: 0 done, or the same; 1 the answer is no: refused, over the threshold, different, stopped because going on
-wouldn't be exact; 2 usage or settings; 3 a cluster can't be reached or refused; 130 and 143 ended by a signal.
+Exit codes: 0 done, or the same; 1 the answer is no: refused, over the threshold, different, records lost and not
+accepted, stopped because going on wouldn't be exact; 2 usage or settings; 3 a cluster can't be reached or refused; 130
+and 143 ended by a signal.
 """
 
 ThresholdOption = Annotated[

@@ -75,6 +75,7 @@ class StatusPage:
         counters: dict[str, tuple[str, Value]] = {
             "records": ("Records copied by this process", lambda each: each.records),
             "bytes": ("Bytes sent by this process and acknowledged", lambda each: each.sent_bytes),
+            "records_lost": ("Offsets whose records were lost, as accepted", lambda each: each.offsets_lost),
         }
         for name, (text, value) in counters.items():
             counter = CounterMetricFamily(f"kafmirror_{name}", text, labels=_LABELS)

@@ -64,7 +64,7 @@ def plan(request: MirrorRequest, output_format: str) -> int:
 def replicate(request: MirrorRequest, options: ReplicateOptions) -> int:
     """Mirror until stopped, or to the end with ``once``. Return the exit code.
 
-    It is 1 over the threshold, after a loss, and when a group's offsets couldn't be set.
+    It is 1 over the threshold, and when a group's offsets couldn't be set. An accepted loss is no error.
 
     Raises:
         Refused: the plan has refusals.
@@ -88,7 +88,7 @@ def replicate(request: MirrorRequest, options: ReplicateOptions) -> int:
         combine_lags([each.lag for each in statuses])
     )
     is_group_left_behind = any(each.is_left_behind for each in mirror.group_results)
-    return 1 if is_exceeded or mirror.losses or is_group_left_behind else 0
+    return 1 if is_exceeded or is_group_left_behind else 0
 
 
 def _show_plan(mirror_plan: Plan) -> None:

@@ -12,7 +12,7 @@ from agentlog.terminal.text_width import clip_text, elide_middle, wrap_text
 
 from ..kafka.metadata import Partition
 from ..lag.lag import combine_lags
-from ..lag.partition_status import PartitionStatus, describe_wait, format_lag_time
+from ..lag.partition_status import PartitionStatus, describe_losses, describe_wait, format_lag_time
 from ..plan.plan import Plan, TopicPlan
 
 
@@ -125,6 +125,8 @@ def table_lines(
         if status.problem:
             problem = wrap_text(escape_controls(status.problem), columns - 2)
             output += [f"  {paint(text, Style.BAD)}" for text in problem]
+        if loss_text := describe_losses(status):
+            output += [f"  {paint(text, Style.NOTICE)}" for text in wrap_text(loss_text, columns - 2)]
         if wait_text := describe_wait(status):
             output += [f"  {paint(text, Style.NOTICE)}" for text in wrap_text(wait_text, columns - 2)]
     return output
@@ -179,8 +181,8 @@ def live_lines(
     lines = table_lines(sorted(shown, key=lambda each: each.source), terminal.paint, terminal.columns, rates)
     if len(shown) < len(statuses):
         lines.append(clip_text(f"and {len(statuses) - len(shown)} more, none further behind", terminal.columns))
-    lines += (clip_text(text, terminal.columns) for text in (summarize(statuses), *waits))
-    return lines[: terminal.rows - 1]
+    below = [clip_text(text, terminal.columns) for text in (summarize(statuses), *waits)]
+    return [*lines[: max(terminal.rows - 2, 1)], *below][: terminal.rows - 1]
 
 
 def _lag_sort_key(status: PartitionStatus) -> tuple[float, float]:
@@ -192,4 +194,6 @@ def summarize(statuses: Sequence[PartitionStatus]) -> str:
     """Return one line about all partitions together."""
     total = combine_lags([each.lag for each in statuses])
     behind = "an unknown number of records" if total.records is None else format_count(total.records, "record")
-    return f"{format_count(len(statuses), 'partition')}, {behind} behind, lag {format_lag_time(total)}"
+    offsets_lost = sum(each.offsets_lost for each in statuses)
+    lost = f", {format_count(offsets_lost, 'offset')} lost" if offsets_lost else ""
+    return f"{format_count(len(statuses), 'partition')}, {behind} behind, lag {format_lag_time(total)}{lost}"

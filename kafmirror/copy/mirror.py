@@ -71,8 +71,9 @@ class Mirror:
 
     @property
     def losses(self) -> list[str]:
-        """The accepted losses, a sentence each."""
-        return self.state.losses if self.state else []
+        """The accepted losses, also those of earlier runs, a sentence each."""
+        copies = sorted(self.state.copies.values(), key=lambda each: each.source) if self.state else ()
+        return [f"{copy.source} in {self.source.name}: {loss}" for copy in copies for loss in copy.losses]
 
     @property
     def group_results(self) -> list[GroupOffsetResult]:
@@ -314,4 +315,5 @@ def _build_status(copy: PartitionCopy, now: float, now_ms: float) -> PartitionSt
         buffer.bytes_sent,
         age=age,
         is_advancing=copy.is_advancing(now, age.waited),
+        losses=tuple(copy.losses),
     )

@@ -20,7 +20,6 @@ class MirrorState:
         copies_by_target: the copies by their partition in the target.
         error: the error that stopped the mirror, or None.
         is_stopping: whether nothing new may be fetched or sent.
-        losses: the accepted losses, a sentence each.
         progress_wakeup: set when a batch is acknowledged, or the mirror must stop.
         resume_wakeup: set when there are copies in ``to_resume``.
         to_resume: copies whose resume point must be looked up.
@@ -36,7 +35,6 @@ class MirrorState:
     copies_by_target: dict[Partition, PartitionCopy] = field(default_factory=dict)
     error: BaseException | None = None
     is_stopping: bool = False
-    losses: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.progress_wakeup, self.refresh_wakeup, self.resume_wakeup = (

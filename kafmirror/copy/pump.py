@@ -4,13 +4,15 @@ Each produce request is a compare-and-set. One task per broker of the source fet
 target sends. After anything but a plain success, the mirror reads the target's end again and continues from there.
 """
 
+import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from uuid import UUID
 
 from agentlog.errors import AgentlogError, KafkaUnavailable
 
 from ..batches.checkpoint import CopyFrom, RecordsLost
+from ..batches.loss import Loss, merge_losses
 from ..errors import MirrorStopped
 from ..kafka.cluster_view import ClusterView
 from ..kafka.connection import LATEST, UNKNOWN_TOPIC, BrokerError
@@ -38,6 +40,8 @@ LOSS_QUIET_S = 15.0
 
 By then every other mirror that still holds the lost records has written them, or reads the target's end again.
 """
+
+_log = logging.getLogger("kafmirror")
 
 
 class Pump:
@@ -115,8 +119,7 @@ class Pump:
                     and await self._is_other_mirror_writing(copy, decision)
                 ):
                     continue
-                if isinstance(decision, RecordsLost):
-                    await self._accept_loss(copy, decision)
+                resume_point = await self._pass_losses(copy, decision)
             except KafkaUnavailable as error:
                 state.waits.report(key, str(error))
                 state.refresh_wakeup.set()
@@ -124,15 +127,9 @@ class Pump:
                 pause_s = min(pause_s * 2, 1.0)
             else:
                 state.waits.resolve(key)
-                if isinstance(decision, RecordsLost) and not await self._is_target_quiet(copy, decision.target):
-                    continue
-                self._start_copying(
-                    copy,
-                    CopyFrom(decision.next_source, decision.target, True)
-                    if isinstance(decision, RecordsLost)
-                    else decision,
-                )
-                return
+                if resume_point is not None:
+                    self._start_copying(copy, resume_point)
+                    return
 
     async def _is_other_mirror_writing(self, copy: PartitionCopy, resume_point: CopyFrom) -> bool:
         """Stand by for a moment, and return whether another mirror still writes the partition.
@@ -158,16 +155,46 @@ class Pump:
         self._state.wake_workers()
         self._state.progress_wakeup.set()
 
-    async def _accept_loss(self, copy: PartitionCopy, records_lost: RecordsLost) -> None:
-        name = self._state.source.connection.name
-        text = (
-            f"{copy.source} in {name}: retention deleted offsets {records_lost.first} to "
-            f"{records_lost.next_source - 1} before they were mirrored"
-        )
-        if not self._state.is_loss_accepted:
-            raise MirrorStopped(f"{text}. With --accept-loss the mirror continues behind them")
-        if text not in self._state.losses:
-            self._state.losses.append(text)
+    async def _pass_losses(self, copy: PartitionCopy, decision: CopyFrom | RecordsLost) -> CopyFrom | None:
+        """Return where to continue, behind a loss if it is accepted; None if another mirror writes there meanwhile."""
+        source_offset = decision.next_source if isinstance(decision, RecordsLost) else decision.source
+        if source_offset != decision.target:
+            await self._read_noted_losses(copy)
+        if isinstance(decision, CopyFrom):
+            return decision
+        known_losses = copy.losses
+        self._accept_loss(copy, decision)
+        if not await self._is_target_quiet(copy, decision.target):
+            copy.losses = known_losses  # another mirror holds the records, or has noted the loss
+            _log.warning("%s: another mirror writes it, so the loss is looked at again", copy.source)
+            return None
+        copy.is_gap_noted, copy.is_note_due = False, True
+        return CopyFrom(decision.next_source, decision.target, True)
+
+    async def _read_noted_losses(self, copy: PartitionCopy) -> None:
+        """Read the losses that earlier runs and other mirrors accepted, and log those that are news."""
+        try:
+            note = await self._state.target.fetch_note(copy.target, copy.buffer.producer_id)
+        except ValueError as error:
+            raise MirrorStopped(
+                f"{copy.target}: the offset's text in the mirror's group isn't a mirror's: {error}"
+            ) from error
+        self._add_losses(copy, note.losses if note else (), "lost earlier")
+
+    def _accept_loss(self, copy: PartitionCopy, records_lost: RecordsLost) -> None:
+        """Add a loss to the copy's. Raise MirrorStopped if it is neither accepted now nor was before."""
+        loss = Loss(records_lost.first, records_lost.next_source, int(time.time() * 1000))
+        if not self._state.is_loss_accepted and not any(each.covers(loss) for each in copy.losses):
+            name = self._state.source.connection.name
+            raise MirrorStopped(f"{copy.source} in {name}: {loss}. With --accept-loss the mirror continues behind them")
+        self._add_losses(copy, [loss], "lost, as accepted")
+
+    def _add_losses(self, copy: PartitionCopy, losses: Iterable[Loss], label: str) -> None:
+        merged = merge_losses(copy.losses, losses)
+        for each in merged:
+            if each not in copy.losses:
+                _log.warning("%s: %s in %s: %s", label, copy.source, self._state.source.connection.name, each)
+        copy.losses = merged
 
     async def _is_target_quiet(self, copy: PartitionCopy, end: int) -> bool:
         """Return whether the target's end stands still for ``LOSS_QUIET_S``."""

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from agentlog.errors import AgentlogError, KafkaUnavailable
 
+from ..batches.loss import OffsetNote
 from ..batches.record import has_same_records
 from ..batches.record_batch import Batch, read_first_batch
 from ..errors import MirrorStopped
@@ -230,8 +231,9 @@ def _is_same_batch(target_batch: Batch, sent_batch: Batch, base_offset: int) -> 
 
 
 async def commit_offset_note(state: MirrorState, copy: PartitionCopy) -> None:
-    """Commit the target's offset and the source's under the mirror's group."""
-    position = CommittedOffset(copy.buffer.done_target, str(copy.buffer.done_source))
+    """Commit the target's offset, the source's and the accepted losses under the mirror's group."""
+    note = OffsetNote(copy.buffer.done_target, copy.buffer.done_source, tuple(copy.losses))
+    position = CommittedOffset(note.target, note.encode())
     copy.is_note_due = False
     group = name_mirror_group(copy.buffer.producer_id)
     refusals = await consumer_groups.commit_offsets(state.target.connection, group, {copy.target: position})

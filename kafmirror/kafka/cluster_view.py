@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from ..batches.checkpoint import find_mirrored_position
+from ..batches.loss import OffsetNote, parse_note
 from ..batches.record_batch import Batch, derive_producer_id, read_first_batch
 from . import consumer_groups
 from .connection import EARLIEST, LATEST, BrokerError, ClusterConnection, is_transient
@@ -79,13 +80,18 @@ class ClusterView:
         lows = await lows_future
         return {each: Bounds(lows[each], ends[each]) for each in partitions}
 
-    async def fetch_noted_offsets(self, partition: Partition, producer_id: int) -> tuple[int, int] | None:
-        """Return the target's offset and the source's, as a mirror last noted them for a partition with gaps."""
+    async def fetch_note(self, partition: Partition, producer_id: int) -> OffsetNote | None:
+        """Return what a mirror last noted of a partition with gaps."""
         notes = await consumer_groups.fetch_committed_offsets(
             self.connection, name_mirror_group(producer_id), {partition.topic: partition.number + 1}
         )
         note = notes.get(partition)
-        return (note.offset, int(note.metadata)) if note else None
+        return parse_note(note.offset, note.metadata) if note else None
+
+    async def fetch_noted_offsets(self, partition: Partition, producer_id: int) -> tuple[int, int] | None:
+        """Return the target's offset and the source's, as a mirror last noted them for a partition with gaps."""
+        note = await self.fetch_note(partition, producer_id)
+        return (note.target, note.source) if note else None
 
     async def fetch_mirrored_position(self, partition: Partition, bounds: Bounds, producer_id: int) -> int:
         """Return the source's offset behind the target's last record.

@@ -5,6 +5,7 @@ from typing import Any
 
 from agentlog.formatting import format_count, format_duration
 
+from ..batches.loss import Loss
 from ..kafka.metadata import Partition
 from .lag import Lag, RecordAge, compute_lag
 
@@ -29,6 +30,7 @@ class PartitionStatus:
         problem: why the position is unknown or the copy can't continue; None when all is well.
         age: what is known of the age of the first record that isn't mirrored.
         is_advancing: whether the copy advances while records wait; None when unknown, or nothing waits.
+        losses: the accepted losses, in order.
     """
 
     source: Partition
@@ -42,6 +44,12 @@ class PartitionStatus:
     problem: str | None = None
     age: RecordAge = UNKNOWN_AGE
     is_advancing: bool | None = None
+    losses: tuple[Loss, ...] = ()
+
+    @property
+    def offsets_lost(self) -> int:
+        """The number of offsets that were lost."""
+        return sum(each.offsets for each in self.losses)
 
     @property
     def is_behind(self) -> bool:
@@ -71,6 +79,15 @@ def describe_wait(status: PartitionStatus) -> str | None:
     if status.is_advancing is False or (parts and status.is_advancing):
         parts.append("the copy advances" if status.is_advancing else "the copy stands still")
     return "; ".join(parts) or None
+
+
+def describe_losses(status: PartitionStatus) -> str | None:
+    """Return a sentence about the newest accepted loss and the number of earlier ones; None if there is none."""
+    if not status.losses:
+        return None
+    earlier = status.losses[:-1]
+    more = f", and {format_count(len(earlier), 'loss', 'losses')} before" if earlier else ""
+    return f"lost: {status.losses[-1]}{more}"
 
 
 def format_lag(lag: Lag) -> str:
@@ -106,4 +123,5 @@ def encode_status(status: PartitionStatus) -> dict[str, Any]:
         "first_record_age_seconds": status.age.stamped if status.is_behind else None,
         "advancing": status.is_advancing,
         "problem": status.problem,
+        "lost": [{"from": each.first, "to": each.end - 1, "found_at": each.found_at} for each in status.losses],
     }

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from agentlog.errors import AgentlogError
 
+from ..batches.loss import Loss
 from ..batches.record import decode_records
 from ..kafka.cluster_pair import ClusterPair
 from ..kafka.cluster_view import ClusterView
@@ -150,7 +151,19 @@ async def _read_partition_status(
     age = RecordAge.at(time.time() * 1000, first_timestamp)
     lag = compute_lag(position, source_bounds.end, age)
     problem = loss_text if 0 < position < source_bounds.low else None
-    return PartitionStatus(*pair, position, source_bounds.end, target_bounds.end, lag, problem=problem, age=age)
+    losses = await _read_noted_losses(target, pair[1], producer_id) if position != target_bounds.end else ()
+    return PartitionStatus(
+        *pair, position, source_bounds.end, target_bounds.end, lag, problem=problem, age=age, losses=losses
+    )
+
+
+async def _read_noted_losses(target: ClusterView, partition: Partition, producer_id: int) -> tuple[Loss, ...]:
+    """Return the losses that mirrors accepted. None are known where we may not read the mirror's group."""
+    try:
+        note = await target.fetch_note(partition, producer_id)
+    except (AgentlogError, ValueError):
+        return ()
+    return note.losses if note else ()
 
 
 async def _read_first_timestamp(source: ClusterView, partition: Partition, offset: int) -> int | None:

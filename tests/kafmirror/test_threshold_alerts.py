@@ -23,6 +23,8 @@ tests:
         values: '0 0 90+30x20'
       - series: 'kafmirror_lag_seconds{topic="agent-events", partition="1"}'
         values: '0 0 NaN NaN NaN NaN NaN NaN NaN NaN NaN'
+      - series: 'kafmirror_records_lost_total{topic="agent-events", partition="0"}'
+        values: '0 0 0 0 0 0 50 50 50 50 50'
       - series: 'kafmirror_waiting'
         values: '0 0 1 1 1 1 1 1 1 1 1'
     alert_rule_test:
@@ -38,6 +40,12 @@ tests:
         exp_alerts:
           - exp_labels: {topic: agent-events, partition: "1"}
             exp_annotations: {summary: "the lag of agent-events[1] is unknown"}
+      - {alertname: MirrorLostRecords, eval_time: 2m, exp_alerts: []}
+      - alertname: MirrorLostRecords
+        eval_time: 4m
+        exp_alerts:
+          - exp_labels: {topic: agent-events, partition: "0"}
+            exp_annotations: {summary: "50 offsets of agent-events[0] were lost"}
       - {alertname: MirrorGone, eval_time: 4m, exp_alerts: []}
       - alertname: MirrorGone
         eval_time: 15m
