@@ -18,6 +18,7 @@ from ..batches.record_batch import is_written_by
 from ..kafka.cluster_pair import ClusterPair, MirrorRequest, open_clusters
 from ..kafka.cluster_view import ClusterView
 from ..kafka.connection import UNKNOWN_TOPIC
+from ..kafka.event_loop import MAX_QUESTIONS
 from ..kafka.metadata import Bounds, Partition
 from ..verify.compare import OffsetRanges, PartitionComparison, PartitionPair
 from .failback_obstacles import find_obstacles
@@ -90,7 +91,7 @@ async def _inspect_topic(source: ClusterView, target: ClusterView, topic: str) -
         if mirrored < bounds.end:
             topic_failback.unmirrored[partition] = Bounds(max(mirrored, bounds.low), bounds.end)
 
-    await source.connection.loop.map_concurrently(inspect_partition, sorted(bounds_by_number))
+    await source.connection.loop.map_concurrently(inspect_partition, sorted(bounds_by_number), MAX_QUESTIONS)
     topic_failback.unmirrored = dict(sorted(topic_failback.unmirrored.items()))
     return topic_failback
 

@@ -4,6 +4,7 @@ import json
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,14 +20,16 @@ from agentlog.terminal.progress import show_progress
 from agentlog.terminal.style import Paint, Style, choose_paint
 
 from ..batches.offset_header import restore_source_records
-from ..copy.offset_translation import translate_offset
+from ..copy.offset_translation import MirroredRange, translate_within
 from ..kafka import topic_admin
 from ..kafka.cluster_pair import ClusterPair, MirrorRequest, open_clusters
 from ..kafka.cluster_view import ClusterView
-from ..kafka.metadata import Partition
+from ..kafka.event_loop import MAX_QUESTIONS
+from ..kafka.metadata import Bounds, Partition
 from ..lag import read_status
 from ..lag.partition_status import PartitionStatus
-from ..verify.compare import ComparisonResult, OffsetRanges, PartitionComparison, PartitionPair
+from ..verify.batch_reader import MAX_READERS, divide_fetch_bytes
+from ..verify.compare import ComparisonOptions, ComparisonResult, OffsetRanges, PartitionComparison, PartitionPair
 
 SAMPLE_OFFSETS = 1000
 """The number of offsets in each window of a sample."""
@@ -78,6 +81,26 @@ class PartitionVerification:
         missing = [] if self.is_compacted else [*self.result.missing, *self.result.extra]
         return not (self.result.differing or missing or self.problem)
 
+    @property
+    def verdict(self) -> str:
+        """``same``, ``differs``, or ``unknown`` where nothing could be compared."""
+        return "same" if self.is_exact else "unknown" if self.problem else "differs"
+
+
+class TopicViews(NamedTuple):
+    """A topic on both sides, and whether compaction may remove its records; None when that is unknown."""
+
+    source: ClusterView
+    target: ClusterView
+    is_compacted: bool | None
+
+
+class PreparedPartition(NamedTuple):
+    """A partition to compare, and how far it is mirrored; None when that is unknown."""
+
+    verification: PartitionVerification
+    mirrored: MirroredRange | None
+
 
 def verify(request: MirrorRequest, options: VerifyOptions) -> int:
     """Compare both sides, show what differs, and return the exit code: 1 when anything does.
@@ -115,38 +138,38 @@ class VerificationRun:
         self.verifications: list[PartitionVerification] = []
         self._saved: dict[str, dict[str, Any]] = _load_progress(options.resume_path)
         self._saved_at = 0.0
-        self._current: PartitionComparison | None = None
-        self._total_records, self._records_before = 0, 0
+        self._views: dict[str, TopicViews] = {}
+        self._fetch_bytes = divide_fetch_bytes(1)
+        self._current: Partition | None = None
+        self._total_records = 0
 
     def progress_text(self) -> str:
         """Return a line about the progress."""
         if self._current is None:
             return "asking both sides ..."
-        result = self._current.result
-        compared = self._records_before + result.equal + result.differing
-        return f"comparing {self._current.pair.source}: {compared:,} of {self._total_records:,} records"
+        results = [each.result for each in self.verifications]
+        compared = sum(each.equal + each.differing for each in results)
+        quotas = [each.describe_throttling() for each in (self._clusters.source, self._clusters.target)]
+        quota_text = "".join(f"; {each}" for each in quotas if each)
+        return f"comparing {self._current}: {compared:,} of {self._total_records:,} records{quota_text}"
 
     async def compare_all(self) -> None:
         """Compare all partitions, and delete the ``--resume`` file at the end."""
-        statuses = await read_status.read_statuses(self._clusters)
+        loop, statuses = self._clusters.loop, await read_status.read_statuses(self._clusters)
         self._total_records = sum(each.position or 0 for each in statuses)
-        for status in statuses:
-            self.verifications.append(await self._verify_partition(status))
-            self._records_before += self.verifications[-1].result.equal
+        topics = sorted({(each.source.topic, each.target.topic) for each in statuses})
+        views = await loop.map_concurrently(lambda names: self._fetch_topic_views(*names), topics)
+        self._views = {name: each for (name, _), each in zip(topics, views, strict=True)}
+        prepared = await loop.map_concurrently(self._prepare, statuses, MAX_QUESTIONS)
+        self.verifications = [each.verification for each in prepared]
+        self._fetch_bytes = divide_fetch_bytes(min(len(prepared), MAX_READERS))
+        await loop.map_concurrently(self._compare, prepared, MAX_READERS)
         if self._options.resume_path is not None:
             self._options.resume_path.unlink(missing_ok=True)
 
-    async def _verify_partition(self, status: PartitionStatus) -> PartitionVerification:
-        source, target = await self._clusters.fetch_views(status.source.topic, status.target.topic)
-        verification = PartitionVerification(status.source, status.target, 0, status.position or 0)
-        if status.position is None or status.problem:
-            verification.problem = status.problem or "how far it is mirrored is unknown"
-            return verification
-        verification.is_compacted = await self._fetch_is_compacted(status.source.topic)
-        pair = PartitionPair(status.source, status.target, source.derive_mirror_producer_id(status.source.topic))
-        verification.start = min(await self._find_start(pair, source, target), verification.end)
-        await self._compare(verification, pair, source, target)
-        return verification
+    async def _fetch_topic_views(self, topic: str, target_topic: str) -> TopicViews:
+        source, target = await self._clusters.fetch_views(topic, target_topic)
+        return TopicViews(source, target, await self._fetch_is_compacted(topic))
 
     async def _fetch_is_compacted(self, topic: str) -> bool | None:
         try:
@@ -155,13 +178,25 @@ class VerificationRun:
             return None
         return "compact" in (settings["cleanup.policy"].value or "")
 
-    async def _find_start(self, pair: PartitionPair, source: ClusterView, target: ClusterView) -> int:
+    async def _prepare(self, status: PartitionStatus) -> PreparedPartition:
+        """Find the offsets to compare."""
+        verification = PartitionVerification(status.source, status.target, 0, status.position or 0)
+        if status.position is None or status.target_end is None or status.problem:
+            verification.problem = status.problem or "how far it is mirrored is unknown"
+            return PreparedPartition(verification, None)
+        source, target, verification.is_compacted = self._views[status.source.topic]
+        pair = PartitionPair(status.source, status.target, source.derive_mirror_producer_id(status.source.topic))
+        target_low = (await target.fetch_bounds(pair.target)).low
+        mirrored = MirroredRange(Bounds(target_low, status.target_end), status.position)
+        verification.start = min(await self._find_start(pair, mirrored), verification.end)
+        return PreparedPartition(verification, mirrored)
+
+    async def _find_start(self, pair: PartitionPair, mirrored: MirroredRange) -> int:
         """Return the first offset that both sides still hold and that the options include."""
+        source, target, _ = self._views[pair.source.topic]
         low = (await source.fetch_bounds(pair.source)).low
-        target_bounds = await target.fetch_bounds(pair.target)
-        if target_bounds.end > target_bounds.low and (
-            batch := await target.fetch_batch_at(pair.target, target_bounds.low)
-        ):
+        target_low, target_end = mirrored.bounds
+        if target_end > target_low and (batch := await target.fetch_batch_at(pair.target, target_low)):
             low = max(low, next((each.offset for each in restore_source_records(batch, pair.producer_id)), low))
         start = self._options.start
         if isinstance(start, Moment):
@@ -171,21 +206,28 @@ class VerificationRun:
             return max(low, start.offset)
         return low if start is None else 2**62
 
-    async def _compare(
-        self, verification: PartitionVerification, pair: PartitionPair, source: ClusterView, target: ClusterView
-    ) -> None:
+    async def _compare(self, prepared: PreparedPartition) -> None:
+        verification, mirrored = prepared
+        if mirrored is None:
+            return
+        source, target, _ = self._views[verification.source.topic]
+        producer_id = source.derive_mirror_producer_id(verification.source.topic)
+        pair = PartitionPair(verification.source, verification.target, producer_id)
         saved = self._saved.get(str(pair.source))
         if saved is not None:
             verification.result = ComparisonResult(**saved)
         first_offset = max(verification.start, verification.result.position)
         for start, end in self._list_windows(first_offset, verification.end):
-            target_start = await translate_offset(target, pair.target, pair.producer_id, start)
-            target_end = await translate_offset(target, pair.target, pair.producer_id, end)
-            ranges = OffsetRanges(start, end, target_start, target_end)
-            comparison = PartitionComparison(pair, source, target, ranges, has_digest=self._options.digest).add_to(
-                verification.result
-            )
-            self._current = comparison
+            target_start = await translate_within(target, pair.target, producer_id, start, mirrored)
+            target_end = await translate_within(target, pair.target, producer_id, end, mirrored)
+            comparison = PartitionComparison(
+                pair,
+                source,
+                target,
+                OffsetRanges(start, end, target_start, target_end),
+                ComparisonOptions(self._options.digest, self._fetch_bytes),
+            ).add_to(verification.result)
+            self._current = pair.source
             while await comparison.compare_next():
                 self._save_progress(verification)
             verification.result.position = end
@@ -233,6 +275,7 @@ def _encode_verification(verification: PartitionVerification) -> dict[str, Any]:
         "from": verification.start,
         "to": verification.end,
         "exact": verification.is_exact,
+        "verdict": verification.verdict,
         "equal": result.equal,
         "differing": result.differing,
         "first_difference": {"offset": first[0], "in": first[1]} if first else None,
@@ -249,7 +292,11 @@ def _verification_lines(
 ) -> Iterator[str]:
     for verification in verifications:
         result = verification.result
-        verdict = paint("same", Style.GOOD) if verification.is_exact else paint("DIFFERS", Style.BAD)
+        verdict = {
+            "same": paint("same", Style.GOOD),
+            "differs": paint("DIFFERS", Style.BAD),
+            "unknown": paint("unknown", Style.NOTICE),
+        }[verification.verdict]
         is_empty = verification.start == verification.end
         offsets = "" if is_empty else f" of offsets {verification.start} to {verification.end - 1}"
         yield f"{verification.source}  {verdict}  {format_count(result.equal, 'record')}{offsets}"
@@ -267,6 +314,7 @@ def _verification_lines(
             yield f"  {paint(verification.problem, Style.BAD)}"
     sampled = f", a sample of {options.sample:.2%}" if options.sample is not None else ""
     total = sum(verification.result.equal for verification in verifications)
-    differ = sum(not verification.is_exact for verification in verifications)
+    verdicts = Counter(verification.verdict for verification in verifications)
     partitions = format_count(len(verifications), "partition")
-    yield f"{partitions}, {format_count(total, 'record')} the same{sampled}, {differ} differ"
+    unknown = f", {verdicts['unknown']} unknown" if verdicts["unknown"] else ""
+    yield f"{partitions}, {format_count(total, 'record')} the same{sampled}, {verdicts['differs']} differ{unknown}"

@@ -82,7 +82,8 @@ class Mirror:
 
     def list_waits(self) -> list[str]:
         """Return the problems that the mirror waits for, a sentence each."""
-        return self.state.waits.list_waits() if self.state else []
+        quotas = [each for each in (self.source.describe_throttling(), self.target.describe_throttling()) if each]
+        return [*(self.state.waits.list_waits() if self.state else []), *quotas]
 
     async def make_plan(self) -> Plan:
         """Return the plan; raises as ``FactCollector.make_plan`` does."""

@@ -1,8 +1,17 @@
 """The translation of a source's offset into the target's, by the batches in the target."""
 
+from typing import NamedTuple
+
 from ..batches.offset_header import restore_source_records
 from ..kafka.cluster_view import ClusterView
 from ..kafka.metadata import Bounds, Partition
+
+
+class MirroredRange(NamedTuple):
+    """The bounds of a partition in the target, and the source's offset behind its last record."""
+
+    bounds: Bounds
+    position: int
 
 
 async def translate_offset(target: ClusterView, partition: Partition, producer_id: int, source_offset: int) -> int:
@@ -14,6 +23,14 @@ async def translate_offset(target: ClusterView, partition: Partition, producer_i
     """
     bounds = await target.fetch_bounds(partition)
     position = await target.fetch_mirrored_position(partition, bounds, producer_id)
+    return await translate_within(target, partition, producer_id, source_offset, MirroredRange(bounds, position))
+
+
+async def translate_within(
+    target: ClusterView, partition: Partition, producer_id: int, source_offset: int, mirrored: MirroredRange
+) -> int:
+    """Return what ``translate_offset`` returns, where it is known how far the partition is mirrored."""
+    bounds, position = mirrored
     if source_offset >= position:
         return bounds.end
     if position == bounds.end:  # the difference of offsets only grows, so it is 0 everywhere when it is 0 at the end

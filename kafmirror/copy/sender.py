@@ -28,7 +28,10 @@ from .partition_copy import CopyState, PartitionCopy
 from .resume import describe_foreign_write
 
 MAX_REQUEST_BYTES = 2 << 20
-"""A request with this many bytes gets no further batch."""
+"""A request with this many bytes gets no further batch. A quota lowers this limit."""
+
+MIN_REQUEST_BYTES = 32 << 10
+"""The limit of a request's bytes never falls below this, however small the quota is."""
 
 MAX_IN_FLIGHT_BYTES = 16 << 20
 """The limit of bytes that were sent to a broker and aren't answered yet. Sending pauses above it."""
@@ -53,12 +56,13 @@ class Sender:
         self._wakeup = state.sender_wakeups[node]
         self._turn = 0
         self._request_count = self._bytes_in_flight = 0
+        self._request_limit = self._in_flight_limit = MAX_REQUEST_BYTES
 
     async def run(self) -> None:
         """Send until the mirror stops."""
         while not self._state.is_stopping:
             try:
-                sent = self._collect_batches() if self._bytes_in_flight < MAX_IN_FLIGHT_BYTES else {}
+                sent = self._collect_batches() if self._may_send() else {}
             except AgentlogError as error:
                 self._state.fail(error)
                 return
@@ -68,11 +72,27 @@ class Sender:
             else:
                 await self._wakeup.wait(0.2)
 
+    def _may_send(self) -> bool:
+        is_below_limit = not self._bytes_in_flight or self._bytes_in_flight < self._in_flight_limit
+        return is_below_limit and not self._state.target.connection.is_paused(self._node)
+
+    def _adapt_limits(self, sent_bytes: int, throttle_s: float) -> None:
+        """Send more at once while no quota makes us wait; else one request at a time, which costs a wait of a second.
+
+        A broker reads nothing while it makes us wait. Requests behind that would run into their time-out.
+        """
+        if throttle_s:
+            self._request_limit = min(max(int(sent_bytes / throttle_s), MIN_REQUEST_BYTES), MAX_REQUEST_BYTES)
+            self._in_flight_limit = 0
+        else:
+            self._request_limit = min(self._request_limit * 2, MAX_REQUEST_BYTES)
+            self._in_flight_limit = min(max(self._in_flight_limit, MAX_REQUEST_BYTES // 2) * 2, MAX_IN_FLIGHT_BYTES)
+
     def _collect_batches(self) -> dict[Partition, SentBatch]:
         """Return a batch of each partition that has one ready, as many as fit into a request."""
         copies = [each for each in self._state.copies.values() if self._leads(each)]
         self._turn += 1
-        remaining_bytes, sent, now = MAX_REQUEST_BYTES, dict[Partition, SentBatch](), time.monotonic()
+        remaining_bytes, sent, now = self._request_limit, dict[Partition, SentBatch](), time.monotonic()
         for number in range(len(copies)):
             copy = copies[(self._turn + number) % len(copies)]
             if remaining_bytes > 0 and self._is_ready(copy, now) and (outgoing := self._build_next_batch(copy)):
@@ -133,11 +153,14 @@ class Sender:
 
     def _handle_response(self, sent: dict[Partition, SentBatch], future: Any, _: Any) -> None:
         self._request_count -= 1
-        self._bytes_in_flight -= sum(len(each.outgoing.data) for each in sent.values())
+        sent_bytes = sum(len(each.outgoing.data) for each in sent.values())
+        self._bytes_in_flight -= sent_bytes
         try:
             if future.exception is not None:
                 self._handle_failure(sent, future.exception)
             else:
+                self._state.target.connection.note_throttling(future.value)
+                self._adapt_limits(sent_bytes, future.value.throttle_time_ms / 1000)
                 response = parse_produce_response(future.value, self._state.target.topic_ids)
                 self._state.waits.resolve(("produce", self._node))
                 for partition, each in sent.items():

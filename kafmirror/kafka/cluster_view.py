@@ -3,18 +3,30 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
+
+from agentlog.errors import KafkaUnavailable
 
 from ..batches.checkpoint import find_mirrored_position
 from ..batches.loss import OffsetNote, parse_note
 from ..batches.record_batch import Batch, derive_producer_id, read_first_batch
 from . import consumer_groups
-from .connection import EARLIEST, LATEST, BrokerError, ClusterConnection, is_transient
-from .fetch_produce import PartitionFetch, fetch
+from .coalescer import Coalescer
+from .connection import EARLIEST, LATEST, NO_LEADER, BrokerError, ClusterConnection, is_transient
+from .event_loop import MAX_QUESTIONS
+from .fetch_produce import FetchResult, RecordsQuestion, fetch_first
 from .metadata import Bounds, Metadata, Partition
 
 LEADER_TIMEOUT_S = 10.0
 """How long to wait for leaders, because a broker that has just started may not know them."""
+
+PARTIAL_TIMEOUT_S = 3.0
+"""How long to wait for the leaders of some partitions while others have theirs."""
+
+
+FIRST_BATCH_BYTES = 64 << 10
+"""The room for one batch in an answer. A larger batch costs one more request."""
 
 
 @dataclass
@@ -46,10 +58,10 @@ class ClusterView:
 
     def find_leader_node(self, partition: Partition) -> int:
         """Return the broker that leads a partition; raises BrokerError when there is none."""
-        leader = self.metadata.find_leader(partition)
-        if leader is None:
-            raise BrokerError(f"cluster {self.connection.name}: {partition} has no leader", 5)
-        return leader.node
+        node = self.metadata.find_leader_node(partition)
+        if node is None:
+            raise BrokerError(f"cluster {self.connection.name}: {partition} has no leader", NO_LEADER)
+        return node
 
     async def fetch_bounds(self, partition: Partition, *, is_read_committed: bool = False) -> Bounds:
         """Return a partition's first offset and its end."""
@@ -69,6 +81,31 @@ class ClusterView:
                 self.metadata = await self.connection.fetch_metadata(self.topic_ids)
             else:
                 return {each.number: bounds for each, bounds in bounds_by_partition.items()}
+
+    async def fetch_bounds_or_errors(
+        self, topic: str, *, is_read_committed: bool = False
+    ) -> dict[int, Bounds | KafkaUnavailable]:
+        """Return the bounds of each partition of a topic, or why that partition can't be had.
+
+        Wait for a broker that has just started, but only for a moment where others answer.
+        """
+        started_at, loop = time.monotonic(), self.connection.loop
+
+        async def fetch_one(number: int) -> Bounds | KafkaUnavailable:
+            try:
+                return await self.fetch_bounds(Partition(topic, number), is_read_committed=is_read_committed)
+            except KafkaUnavailable as error:
+                return error
+
+        while True:
+            numbers = sorted(self.metadata.topics[topic].leaders)
+            answers = await loop.map_concurrently(fetch_one, numbers, MAX_QUESTIONS)
+            is_partial = any(isinstance(each, Bounds) for each in answers)
+            limit_s = PARTIAL_TIMEOUT_S if is_partial else LEADER_TIMEOUT_S
+            if not any(map(_is_passing, answers)) or time.monotonic() - started_at > limit_s:
+                return dict(zip(numbers, answers, strict=True))
+            await loop.sleep(0.2)
+            self.metadata = await self.connection.fetch_metadata(self.topic_ids)
 
     async def _fetch_bounds(
         self, partitions: Sequence[Partition], *, is_read_committed: bool
@@ -119,13 +156,28 @@ class ClusterView:
 
     async def fetch_batch_at(self, partition: Partition, offset: int) -> Batch | None:
         """Return the batch that holds an offset, or the next one; None when there is none."""
-        requests = {partition: PartitionFetch(offset, -1)}
-        result = (await fetch(self.connection, self.find_leader_node(partition), requests, self.topic_ids, 500))[
-            partition
-        ]
+        result = await self.fetch_records(partition, offset, FIRST_BATCH_BYTES)
         if result.error:
             raise self.connection.make_broker_error(result.error, str(partition), right="READ")
         return read_first_batch(result.records)
+
+    async def fetch_records(self, partition: Partition, offset: int, max_bytes: int) -> FetchResult:
+        """Return the records from an offset on, at least one whole batch if there is one.
+
+        What is asked at the same time goes in one request to each broker.
+        """
+        node = self.find_leader_node(partition)
+        coalescers = self.connection.record_coalescers
+        if node not in coalescers:
+            coalescers[node] = Coalescer(self.connection.loop, partial(fetch_first, self.connection, node))
+        question = RecordsQuestion(partition, self.topic_ids[partition.topic], offset, max_bytes)
+        result: FetchResult = await coalescers[node].ask(question)
+        return result
+
+
+def _is_passing(answer: Bounds | KafkaUnavailable) -> bool:
+    """Return whether an error may pass by itself."""
+    return isinstance(answer, KafkaUnavailable) and (not isinstance(answer, BrokerError) or is_transient(answer.code))
 
 
 def name_mirror_group(producer_id: int) -> str:

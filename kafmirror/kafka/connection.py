@@ -3,9 +3,10 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from math import inf
+from typing import Any, NamedTuple
 
 import kafka.errors as kafka_errors
 from kafka.future import Future
@@ -17,12 +18,13 @@ from agentlog.log.broker_addresses import BrokerFailure, describe_misleading, sp
 from agentlog.settings.clusters import BOOTSTRAP, Cluster
 
 from .client_properties import Value, translate_properties
+from .coalescer import Coalescer, Settle
 from .connection_manager import ConnectionManager, describe_failure
 from .event_loop import EventLoop
 from .metadata import NO_TOPIC_ID, Leader, Metadata, Partition, Topic
 from .race import AllFailedError, race
 
-OFFSET_OUT_OF_RANGE, CORRUPT, UNKNOWN_TOPIC, MESSAGE_TOO_LARGE = 1, 2, 3, 10
+OFFSET_OUT_OF_RANGE, CORRUPT, UNKNOWN_TOPIC, NO_LEADER, MESSAGE_TOO_LARGE = 1, 2, 3, 5, 10
 GROUP_AUTHORIZATION_FAILED = 30
 NOT_AUTHORISED = frozenset({29, GROUP_AUTHORIZATION_FAILED, 31})
 OUT_OF_ORDER_SEQUENCE, DUPLICATE_SEQUENCE = 45, 46
@@ -33,6 +35,15 @@ CONSUMER, DEBUG_REPLICA = -1, -2  # who asks for offsets, as Kafka numbers them
 METADATA_TIMEOUT_MS = 10_000
 SILENCE_S = 5.0
 """A cluster that hasn't answered for so long is connected to anew before its metadata are asked for."""
+
+PAUSE_CHECK_S = 0.05
+"""The time between two looks whether a broker takes requests again."""
+
+MIN_NOTED_THROTTLE_S = 0.1
+"""A quota that makes us wait for less than this isn't worth a line."""
+
+THROTTLE_LOG_INTERVAL_S = 30.0
+"""The time between two lines on the log about a quota."""
 
 _DEFAULTS: Mapping[str, Value] = {
     "client_id": "kafmirror",
@@ -73,6 +84,14 @@ def is_transient(code: int) -> bool:
     return bool(getattr(kafka_errors.for_code(code), "retriable", False))
 
 
+class OffsetKind(NamedTuple):
+    """Which offset of a partition is meant: see ``ClusterConnection.list_offsets``."""
+
+    timestamp: int
+    is_read_committed: bool = False
+    is_unreplicated_included: bool = False
+
+
 class ClusterConnection:
     """Connections to all brokers of a cluster.
 
@@ -86,6 +105,9 @@ class ClusterConnection:
         self._manager: ConnectionManager | None = None
         self._unanswered_since: float | None = None
         self._connecting: Awaitable[None] | None = None
+        self.record_coalescers: dict[int, Coalescer[Any, Any]] = {}
+        self._offset_coalescers: dict[tuple[int, OffsetKind], Coalescer[Partition, int]] = {}
+        self._throttled_until = self._throttle_logged_at = -inf
 
     @property
     def name(self) -> str:
@@ -155,7 +177,7 @@ class ClusterConnection:
         return [broker.node_id for broker in self._manager.cluster.brokers()] if self._manager is not None else []
 
     async def send(self, request: Any, node: int | None = None, timeout_ms: int | None = None) -> Any:
-        """Send a request, and return the broker's answer.
+        """Send a request, and return the broker's answer. Wait first while a quota lets us send nothing.
 
         Args:
             request: a request of kafka-python.
@@ -165,7 +187,45 @@ class ClusterConnection:
         Raises:
             KafkaUnavailable, KafkaRefused: no answer came.
         """
-        return await self.await_response(self.post(request, node, timeout_ms), node)
+        while self.is_paused(node):
+            await self.loop.sleep(PAUSE_CHECK_S)
+        other_brokers = len(self.list_brokers()) - 1 if node is None and self._manager is not None else 0
+        while True:
+            try:
+                return await self.await_response(self.post(request, node, timeout_ms), node)
+            except KafkaUnavailable:
+                if other_brokers <= 0:
+                    raise
+                other_brokers -= 1  # kafka-python chooses another one, as it leaves out those that it can't reach
+
+    def is_paused(self, node: int | None) -> bool:
+        """Return whether a broker takes no request now, because of a quota or of all that it has to answer.
+
+        Args:
+            node: the broker's number; None for any broker.
+        """
+        if self._manager is None:
+            return False
+        nodes = self.list_brokers() if node is None else [node]
+        open_connections = [self._manager._conns.get(each) for each in nodes]
+        return bool(nodes) and all(each is not None and each.connected and each.paused for each in open_connections)
+
+    def note_throttling(self, response: Any) -> None:
+        """Note for how long an answer makes us wait because of a quota, and log it now and then."""
+        throttle_s = (getattr(response, "throttle_time_ms", 0) or 0) / 1000
+        if throttle_s >= MIN_NOTED_THROTTLE_S:
+            now = time.monotonic()
+            self._throttled_until = max(self._throttled_until, now + throttle_s)
+            if now - self._throttle_logged_at > THROTTLE_LOG_INTERVAL_S:
+                self._throttle_logged_at = now
+                _log.warning("%s", self.describe_throttling())
+
+    def describe_throttling(self) -> str | None:
+        """Return a sentence about the quota that makes us wait now, or None."""
+        wait_s = self._throttled_until - time.monotonic()
+        if wait_s <= 0:
+            return None
+        return f"cluster {self.name} slows us down by a quota: the next request waits {wait_s:.1f} s"
 
     async def await_response(self, future: Any, node: int | None = None) -> Any:
         """Wait for the future of ``post`` or ``produce``, and return the answer; raises as ``send`` does."""
@@ -176,6 +236,7 @@ class ClusterConnection:
         except Exception as error:
             raise self.translate_error(error, "waiting for its answer", node) from error
         self._unanswered_since = None
+        self.note_throttling(response)
         return response
 
     def post(self, request: Any, node: int | None = None, timeout_ms: int | None = None) -> Any:
@@ -302,35 +363,60 @@ class ClusterConnection:
         Raises:
             KafkaUnavailable, KafkaRefused: a broker doesn't answer, or answers with an error for a partition.
         """
-        topic_type = ListOffsetsRequest.ListOffsetsTopic
-        responses = []
-        for node, numbers in _group_by_leader(metadata, partitions, self).items():
-            topics = [
-                topic_type(
-                    name=name,
-                    partitions=[
-                        topic_type.ListOffsetsPartition(partition_index=n, current_leader_epoch=-1, timestamp=timestamp)
-                        for n in partition_numbers
-                    ],
-                )
-                for name, partition_numbers in numbers.items()
-            ]
-            request = ListOffsetsRequest(
-                replica_id=DEBUG_REPLICA if is_unreplicated_included else CONSUMER,
-                isolation_level=int(is_read_committed),
-                topics=topics,
-                max_version=6,
+        kind = OffsetKind(timestamp, is_read_committed, is_unreplicated_included)
+        futures = {each: self.loop.spawn(self.list_offset, metadata, each, kind) for each in partitions}
+        return {partition: await future for partition, future in futures.items()}
+
+    async def list_offset(self, metadata: Metadata, partition: Partition, kind: OffsetKind) -> int:
+        """Return an offset of a partition. What is asked at the same time goes in one request to each broker.
+
+        Raises:
+            KafkaUnavailable, KafkaRefused: a broker doesn't answer, or answers with an error.
+        """
+        node = metadata.find_leader_node(partition)
+        if node is None:
+            raise BrokerError(f"cluster {self.name}: {partition} has no leader", NO_LEADER)
+        coalescer = self._offset_coalescers.get((node, kind))
+        if coalescer is None:
+            coalescer = self._offset_coalescers[node, kind] = Coalescer(
+                self.loop, partial(self._list_offsets_at, node, kind)
             )
-            responses.append(self.loop.spawn(self.send, request, node))
-        offsets = {}
-        for response in responses:
-            for topic in (await response).topics:
-                for each in topic.partitions:
-                    partition = Partition(topic.name, each.partition_index)
-                    if each.error_code:
-                        raise self.make_broker_error(each.error_code, str(partition), right="DESCRIBE")
-                    offsets[partition] = each.offset
-        return offsets
+        return await coalescer.ask(partition)
+
+    async def _list_offsets_at(
+        self, node: int, kind: OffsetKind, partitions: Sequence[Partition], settle: Settle[Partition, int]
+    ) -> None:
+        topic_type = ListOffsetsRequest.ListOffsetsTopic
+        numbers: dict[str, list[int]] = defaultdict(list)
+        for partition in partitions:
+            numbers[partition.topic].append(partition.number)
+        topics = [
+            topic_type(
+                name=name,
+                partitions=[
+                    topic_type.ListOffsetsPartition(
+                        partition_index=n, current_leader_epoch=-1, timestamp=kind.timestamp
+                    )
+                    for n in partition_numbers
+                ],
+            )
+            for name, partition_numbers in numbers.items()
+        ]
+        request = ListOffsetsRequest(
+            replica_id=DEBUG_REPLICA if kind.is_unreplicated_included else CONSUMER,
+            isolation_level=int(kind.is_read_committed),
+            topics=topics,
+            max_version=6,
+        )
+        for topic in (await self.send(request, node)).topics:
+            for each in topic.partitions:
+                partition = Partition(topic.name, each.partition_index)
+                error = (
+                    self.make_broker_error(each.error_code, str(partition), right="DESCRIBE")
+                    if each.error_code
+                    else None
+                )
+                settle(partition, error or each.offset)
 
 
 def _parse_topic(topic_metadata: Any) -> Topic:
@@ -344,15 +430,3 @@ def _parse_topic(topic_metadata: Any) -> Topic:
         replication,
         topic_metadata.error_code,
     )
-
-
-def _group_by_leader(
-    metadata: Metadata, partitions: Iterable[Partition], connection: ClusterConnection
-) -> dict[int, dict[str, list[int]]]:
-    numbers_by_node: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for partition in partitions:
-        leader = metadata.find_leader(partition)
-        if leader is None:
-            raise BrokerError(f"cluster {connection.name}: {partition} has no leader", 5)
-        numbers_by_node[leader.node][partition.topic].append(partition.number)
-    return numbers_by_node

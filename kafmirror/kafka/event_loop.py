@@ -12,6 +12,9 @@ from kafka.net.selector import NetworkSelector
 MAX_CONCURRENT = 20
 """The most coroutines that ``map_concurrently`` runs at once."""
 
+MAX_QUESTIONS = 1000
+"""The most coroutines at once that only ask for places of partitions, because their questions go in one request."""
+
 S = TypeVar("S")
 T = TypeVar("T")
 
@@ -35,11 +38,13 @@ class EventLoop:
         future: Awaitable[T] = self.net.call_soon_with_future(coroutine, *args)
         return future
 
-    async def map_concurrently(self, coroutine: Callable[[S], Awaitable[T]], items: Iterable[S]) -> list[T]:
-        """Run a coroutine for each item, up to ``MAX_CONCURRENT`` at once, and return the results in order."""
+    async def map_concurrently(
+        self, coroutine: Callable[[S], Awaitable[T]], items: Iterable[S], limit: int = MAX_CONCURRENT
+    ) -> list[T]:
+        """Run a coroutine for each item, up to ``limit`` at once, and return the results in order."""
         results, futures = list[T](), deque[Awaitable[T]]()
         for item in items:
-            if len(futures) == MAX_CONCURRENT:
+            if len(futures) == limit:
                 results.append(await futures.popleft())
             futures.append(self.spawn(coroutine, item))
         return results + [await each for each in futures]

@@ -2,16 +2,25 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from kafka.protocol.consumer import FetchRequest
 from kafka.protocol.producer import ProduceRequest
 
+from agentlog.errors import KafkaUnavailable
+
+from ..batches.record_batch import OldFormat, read_first_batch
 from .connection import ClusterConnection
 from .metadata import NO_TOPIC_ID, Partition
 
 ACKS_ALL, ACKS_LEADER = -1, 1
+
+FIRST_RECORDS_WAIT_MS = 200
+"""How long a broker waits for records where none of the partitions has any."""
+
+MAX_ROOM_FACTOR = 64
+"""How much more room than asked for a partition gets at most, where its first batch needs it."""
 
 
 class FetchResult(NamedTuple):
@@ -60,6 +69,8 @@ async def fetch(
 ) -> dict[Partition, FetchResult]:
     """Fetch records of partitions that ``node`` leads. Wait up to ``wait_ms`` for the first one.
 
+    A broker whose quota is used up answers without any partition. Then the request is repeated when it may be.
+
     Raises:
         KafkaUnavailable, KafkaRefused: no answer came.
     """
@@ -93,15 +104,74 @@ async def fetch(
         rack_id="",
         max_version=13 if has_topic_ids else 12,
     )
-    response = await connection.send(request, node)
-    if response.error_code:
-        raise connection.make_broker_error(response.error_code, "fetching")
     names = {topic_ids[name]: name for name in topics}
-    return {
-        Partition(topic.topic or names[topic.topic_id], each.partition_index): _parse_fetched(each)
-        for topic in response.responses
-        for each in topic.partitions
-    }
+    while True:
+        response = await connection.send(request, node)
+        if response.error_code:
+            raise connection.make_broker_error(response.error_code, "fetching")
+        results = {
+            Partition(topic.topic or names[topic.topic_id], each.partition_index): _parse_fetched(each)
+            for topic in response.responses
+            for each in topic.partitions
+        }
+        if results or not response.throttle_time_ms:
+            break
+    if missing := requests.keys() - results.keys():
+        raise KafkaUnavailable(f"cluster {connection.name} left {min(missing)} out of its answer to a fetch")
+    return results
+
+
+class RecordsQuestion(NamedTuple):
+    """A question for the records of a partition from an offset on."""
+
+    partition: Partition
+    topic_id: uuid.UUID
+    offset: int
+    max_bytes: int
+
+
+async def fetch_first(
+    connection: ClusterConnection,
+    node: int,
+    questions: Sequence[RecordsQuestion],
+    settle: Callable[[RecordsQuestion, FetchResult], None],
+) -> None:
+    """Fetch the first records of many partitions that ``node`` leads, and settle each as soon as they are there.
+
+    A broker leaves a partition empty when the answer has no room for its first batch. Only the first partition of a
+    request always gets its batch. So a partition without records is asked for again, with more room, until it was
+    the first one.
+
+    Raises:
+        KafkaUnavailable, KafkaRefused: no answer came.
+    """
+    open_questions, factor = list(questions), 1
+    while open_questions:
+        asked = {each.partition: each for each in reversed(open_questions)}
+        first = open_questions[0]
+        requests = {
+            each.partition: PartitionFetch(each.offset, -1, max_bytes=each.max_bytes * factor)
+            for each in (first, *(each for each in asked.values() if each is not first))
+        }
+        topic_ids = {each.partition.topic: each.topic_id for each in asked.values()}
+        results = await fetch(connection, node, requests, topic_ids, FIRST_RECORDS_WAIT_MS)
+        settled = {
+            asked[partition]: result
+            for partition, result in results.items()
+            if result.error or _has_whole_batch(result.records) or asked[partition] is first
+        }
+        for question, result in settled.items():
+            settle(question, result)
+        open_questions = [each for each in open_questions if each not in settled]
+        if len(settled) == 1:
+            factor = min(factor * 4, MAX_ROOM_FACTOR)
+
+
+def _has_whole_batch(records: bytes) -> bool:
+    try:
+        return read_first_batch(records) is not None
+    except OldFormat:
+        return True  # whoever reads it will say so
 
 
 def produce(

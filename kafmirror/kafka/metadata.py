@@ -54,6 +54,11 @@ class Metadata(NamedTuple):
         leader = topic.leaders.get(partition.number) if topic else None
         return leader if leader and leader.node >= 0 else None
 
+    def find_leader_node(self, partition: Partition) -> int | None:
+        """Return the broker that leads a partition, or None when there is none."""
+        leader = self.find_leader(partition)
+        return leader.node if leader else None
+
 
 def parse_rights(operations: Iterable[int] | None) -> frozenset[int] | None:
     """Return Kafka's numbers of the operations that we may do, or None when the broker didn't say."""

@@ -3,12 +3,13 @@
 import time
 from typing import NamedTuple
 
-from agentlog.errors import AgentlogError
+from agentlog.errors import AgentlogError, KafkaUnavailable
 
 from ..batches.loss import Loss
 from ..batches.record import decode_records
 from ..kafka.cluster_pair import ClusterPair
 from ..kafka.cluster_view import ClusterView
+from ..kafka.event_loop import MAX_QUESTIONS
 from ..kafka.metadata import Bounds, Metadata, Partition
 from ..plan.gather import FactCollector
 from .lag import UNKNOWN_LAG, RecordAge, compute_lag
@@ -99,14 +100,14 @@ async def _read_all(
 async def _read_topic_statuses(
     source: ClusterView, target: ClusterView, name: str, target_name: str
 ) -> list[PartitionStatus]:
-    target_bounds = await target.fetch_all_bounds(target_name) if target_name in target.topic_ids else {}
-    source_bounds = await source.fetch_all_bounds(name, is_read_committed=True)
+    target_bounds = await target.fetch_bounds_or_errors(target_name) if target_name in target.topic_ids else {}
+    source_bounds = await source.fetch_bounds_or_errors(name, is_read_committed=True)
 
     async def read_partition(number: int) -> PartitionStatus:
         pair = (Partition(name, number), Partition(target_name, number))
         return await _read_partition_status(source, target, pair, source_bounds[number], target_bounds.get(number))
 
-    statuses = await source.connection.loop.map_concurrently(read_partition, sorted(source_bounds))
+    statuses = await source.connection.loop.map_concurrently(read_partition, sorted(source_bounds), MAX_QUESTIONS)
     return statuses + [
         _make_surplus_status(source, Partition(name, number), Partition(target_name, number), target_bounds[number])
         for number in sorted(target_bounds.keys() - source_bounds)
@@ -114,46 +115,50 @@ async def _read_topic_statuses(
 
 
 def _make_surplus_status(
-    source: ClusterView, partition: Partition, target: Partition, bounds: Bounds
+    source: ClusterView, partition: Partition, target: Partition, bounds: Bounds | KafkaUnavailable
 ) -> PartitionStatus:
     problem = f"{source.connection.name} has no {partition}: its topic has fewer partitions than the copy"
-    return PartitionStatus(partition, target, None, None, bounds.end, UNKNOWN_LAG, problem=problem)
+    end = bounds.end if isinstance(bounds, Bounds) else None
+    return PartitionStatus(partition, target, None, None, end, UNKNOWN_LAG, problem=problem)
 
 
 async def _read_partition_status(
     source: ClusterView,
     target: ClusterView,
     pair: tuple[Partition, Partition],
-    source_bounds: Bounds,
-    target_bounds: Bounds | None,
+    source_bounds: Bounds | KafkaUnavailable,
+    target_bounds: Bounds | KafkaUnavailable | None,
 ) -> PartitionStatus:
-    if target_bounds is None:
-        return PartitionStatus(
-            *pair, None, source_bounds.end, None, UNKNOWN_LAG, problem=f"{target.connection.name} has no {pair[1]}"
-        )
+    source_end = source_bounds.end if isinstance(source_bounds, Bounds) else None
+    if not isinstance(target_bounds, Bounds):
+        problem = str(target_bounds or f"{target.connection.name} has no {pair[1]}")
+        return PartitionStatus(*pair, None, source_end, None, UNKNOWN_LAG, problem=problem)
     try:
         last_batch = await target.fetch_last_batch(pair[1], target_bounds)
         producer_id = source.derive_mirror_producer_id(pair[0].topic)
         position = await target.find_mirrored_position(pair[1], target_bounds, producer_id, last_batch)
+        if not isinstance(source_bounds, Bounds):
+            problem = str(source_bounds)
+            return PartitionStatus(*pair, position, None, target_bounds.end, UNKNOWN_LAG, problem=problem)
         end = MirroredEnd(position, last_batch, source_bounds.end)
-        if problem := await find_foreign_end(source, target, pair, end):
-            return PartitionStatus(*pair, None, source_bounds.end, target_bounds.end, UNKNOWN_LAG, problem=problem)
+        if foreign_end := await find_foreign_end(source, target, pair, end):
+            return PartitionStatus(*pair, None, source_bounds.end, target_bounds.end, UNKNOWN_LAG, problem=foreign_end)
         first_timestamp = (
             await _read_first_timestamp(source, pair[0], max(position, source_bounds.low))
             if position < source_bounds.end
             else None
         )
     except (AgentlogError, ValueError) as error:
-        return PartitionStatus(*pair, None, source_bounds.end, target_bounds.end, UNKNOWN_LAG, problem=str(error))
+        return PartitionStatus(*pair, None, source_end, target_bounds.end, UNKNOWN_LAG, problem=str(error))
     loss_text = (
         f"retention deleted offsets {position} to {source_bounds.low - 1} of the source before they were mirrored"
     )
     age = RecordAge.at(time.time() * 1000, first_timestamp)
     lag = compute_lag(position, source_bounds.end, age)
-    problem = loss_text if 0 < position < source_bounds.low else None
+    loss_problem = loss_text if 0 < position < source_bounds.low else None
     losses = await _read_noted_losses(target, pair[1], producer_id) if position != target_bounds.end else ()
     return PartitionStatus(
-        *pair, position, source_bounds.end, target_bounds.end, lag, problem=problem, age=age, losses=losses
+        *pair, position, source_bounds.end, target_bounds.end, lag, problem=loss_problem, age=age, losses=losses
     )
 
 

@@ -10,6 +10,7 @@ from ..batches.record_batch import Batch, is_mirror_producer_id, is_written_by
 from ..kafka import consumer_groups, topic_admin
 from ..kafka.cluster_view import ClusterView, name_mirror_group
 from ..kafka.connection import ClusterConnection
+from ..kafka.event_loop import MAX_QUESTIONS
 from ..kafka.metadata import Bounds, Metadata, Partition, Setting
 from ..kafka.topic_selection import TopicSelection
 from ..verify.compare import OffsetRanges, PartitionComparison, PartitionPair
@@ -178,20 +179,21 @@ async def _compare_foreign_tails(
     """Compare each partition whose last batch in the target isn't this mirror's. Return the results by partition."""
     producer_id = source.derive_mirror_producer_id(source_facts.topic.name)
 
-    async def compare_partition(number: int) -> ForeignPrefix | None:
+    async def fetch_last(number: int) -> Batch | None:
+        return await target.fetch_last_batch(Partition(target_facts.topic.name, number), target_facts.bounds[number])
+
+    async def compare_partition(number: int) -> ForeignPrefix:
         partition = Partition(target_facts.topic.name, number)
-        last = await target.fetch_last_batch(partition, target_facts.bounds[number])
-        if last is None or is_written_by(last, producer_id):
-            return None
         pair = PartitionPair(Partition(source_facts.topic.name, number), partition, producer_id)
         prefix = await _compare_tail(pair, source, target, source_facts.bounds[number], target_facts.bounds[number])
-        if prefix.difference and is_mirror_producer_id(last.producer_id):
+        if prefix.difference and is_mirror_producer_id(foreign[number].producer_id):
             return prefix._replace(difference=f"{prefix.difference}. {_OTHER_TOPIC}")
         return prefix
 
-    numbers = [number for number in target_facts.bounds if number in source_facts.bounds]
-    prefixes = zip(numbers, await target.connection.loop.map_concurrently(compare_partition, numbers), strict=True)
-    return {number: prefix for number, prefix in prefixes if prefix}
+    loop, numbers = source.connection.loop, [each for each in target_facts.bounds if each in source_facts.bounds]
+    last_batches = zip(numbers, await loop.map_concurrently(fetch_last, numbers, MAX_QUESTIONS), strict=True)
+    foreign = {number: last for number, last in last_batches if last and not is_written_by(last, producer_id)}
+    return dict(zip(foreign, await loop.map_concurrently(compare_partition, foreign), strict=True))
 
 
 async def _compare_tail(
@@ -231,7 +233,9 @@ async def _find_partitions_written_by(source: ClusterView, facts: TopicFacts, pr
         return await source.fetch_last_batch(Partition(facts.topic.name, number), facts.bounds[number])
 
     last_batches = zip(
-        facts.bounds, await source.connection.loop.map_concurrently(fetch_last, facts.bounds), strict=True
+        facts.bounds,
+        await source.connection.loop.map_concurrently(fetch_last, facts.bounds, MAX_QUESTIONS),
+        strict=True,
     )
     batches = {number: batch for number, batch in last_batches if batch is not None}
     return tuple(batches) if all(batch.producer_id == producer_id for batch in batches.values()) else ()

@@ -8,27 +8,43 @@ from ..batches.record_batch import Batch, is_intact, split_batches
 from ..errors import MirrorStopped
 from ..kafka.cluster_view import ClusterView
 from ..kafka.connection import is_transient
-from ..kafka.fetch_produce import PartitionFetch, fetch
 from ..kafka.metadata import Partition
 
-INITIAL_FETCH_BYTES = 4 << 20
-"""How much to fetch at once. It doubles when a batch is larger."""
-_WAIT_MS = 200
+MAX_READERS = 64
+"""The most partitions that are read at once."""
+
+MAX_FETCHED_BYTES = 16 << 20
+"""How much all readers of a side fetch at once."""
+
+MAX_FETCH_BYTES, MIN_FETCH_BYTES = 4 << 20, 128 << 10
+"""How much one reader fetches at once. It doubles when a batch is larger."""
+
+
+def divide_fetch_bytes(reader_count: int) -> int:
+    """Return how much each of several readers fetches at once."""
+    return min(max(MAX_FETCHED_BYTES // max(reader_count, 1), MIN_FETCH_BYTES), MAX_FETCH_BYTES)
 
 
 class BatchReader:
     """A reader of a partition's batches from ``start`` to ``end``. The first batch may begin before ``start``."""
 
-    def __init__(self, view: ClusterView, partition: Partition, start: int, end: int) -> None:
+    def __init__(
+        self, view: ClusterView, partition: Partition, start: int, end: int, fetch_bytes: int = MAX_FETCH_BYTES
+    ) -> None:
         self.view, self.partition = view, partition
         self.position, self.end = start, end
-        self._fetch_bytes = INITIAL_FETCH_BYTES
+        self._fetch_bytes = fetch_bytes
         self._queue: deque[Batch] = deque()
 
     @property
     def is_exhausted(self) -> bool:
         """Whether all batches were read."""
         return not self._queue and self.position >= self.end
+
+    @property
+    def must_fetch(self) -> bool:
+        """Whether the next batch must be fetched."""
+        return not self._queue and self.position < self.end
 
     async def read_next(self) -> Batch | None:
         """Return the next batch, or None at the end.
@@ -37,15 +53,14 @@ class BatchReader:
             MirrorStopped: a batch is damaged, or the partition now ends before ``end``.
             KafkaUnavailable, KafkaRefused: no broker answers, or it answers with an error.
         """
-        while not self._queue and self.position < self.end:
-            await self._fetch()
+        while self.must_fetch:
+            await self.fetch_once()
         return self._queue.popleft() if self._queue else None
 
-    async def _fetch(self) -> None:
+    async def fetch_once(self) -> None:
+        """Fetch once; raises as ``read_next`` does."""
         connection = self.view.connection
-        requests = {self.partition: PartitionFetch(self.position, -1, max_bytes=self._fetch_bytes)}
-        node = self.view.find_leader_node(self.partition)
-        fetched = (await fetch(connection, node, requests, self.view.topic_ids, _WAIT_MS))[self.partition]
+        fetched = await self.view.fetch_records(self.partition, self.position, self._fetch_bytes)
         if fetched.error and is_transient(fetched.error):
             self.view.metadata = await connection.fetch_metadata(self.view.topic_ids)
             await connection.loop.sleep(0.2)

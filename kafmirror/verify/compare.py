@@ -10,7 +10,7 @@ from ..batches.record import DecodedRecord, decode_headers, decode_key_value, de
 from ..batches.record_batch import Batch
 from ..kafka.cluster_view import ClusterView
 from ..kafka.metadata import Partition
-from .batch_reader import BatchReader
+from .batch_reader import MAX_FETCH_BYTES, BatchReader
 
 
 class PartitionPair(NamedTuple):
@@ -28,6 +28,13 @@ class OffsetRanges(NamedTuple):
     end: int
     target_start: int
     target_end: int
+
+
+class ComparisonOptions(NamedTuple):
+    """Whether to compute a digest of the source's records, and how much to fetch at once from each side."""
+
+    has_digest: bool = False
+    fetch_bytes: int = MAX_FETCH_BYTES
 
 
 @dataclass
@@ -69,18 +76,17 @@ class PartitionComparison:
         source: ClusterView,
         target: ClusterView,
         ranges: OffsetRanges,
-        *,
-        has_digest: bool = False,
+        options: ComparisonOptions = ComparisonOptions(),  # noqa: B008  it never changes
     ) -> None:
         self.pair, self.ranges = pair, ranges
         self.result = ComparisonResult(position=ranges.start)
         self._readers = (
-            BatchReader(source, pair.source, ranges.start, ranges.end),
-            BatchReader(target, pair.target, ranges.target_start, ranges.target_end),
+            BatchReader(source, pair.source, ranges.start, ranges.end, options.fetch_bytes),
+            BatchReader(target, pair.target, ranges.target_start, ranges.target_end, options.fetch_bytes),
         )
         self._source_records: deque[DecodedRecord] = deque()
         self._target_records: deque[DecodedRecord] = deque()
-        self._hash = hashlib.sha256() if has_digest else None
+        self._hash = hashlib.sha256() if options.has_digest else None
 
     def add_to(self, result: ComparisonResult) -> "PartitionComparison":
         """Continue an earlier ``result`` instead of a new one, and return this comparison."""
@@ -101,6 +107,10 @@ class PartitionComparison:
     async def compare_next(self) -> bool:
         """Compare one batch, and return False when none is left."""
         source, target = self._readers
+        if source.must_fetch and target.must_fetch and not (self._source_records or self._target_records):
+            target_fetch = target.view.connection.loop.spawn(target.fetch_once)
+            await source.fetch_once()
+            await target_fetch
         source_batch = None if self._source_records else await source.read_next()
         target_batch = None if self._target_records else await target.read_next()
         if (

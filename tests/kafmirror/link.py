@@ -14,10 +14,15 @@ CHUNK, SEGMENT = 64 << 10, 1448
 
 
 class Link:
-    """A proxy from ``port`` to ``target_port``. It is fast until ``slow_down`` is called."""
+    """A proxy from ``port`` to ``target_port``. It is fast until ``slow_down`` is called.
+
+    Attributes:
+        question_count: how often clients have sent something. A client that waits for each answer sends each question
+            by itself.
+    """
 
     def __init__(self) -> None:
-        self.target_port = self.port = self.lost_segments = 0
+        self.target_port = self.port = self.lost_segments = self.question_count = 0
         self._round_trip = self._loss = 0.0
         self._random = random.Random(1)
         self._loop = asyncio.new_event_loop()
@@ -68,7 +73,7 @@ class Link:
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target_port)
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._forward(reader, far_writer))
+                tasks.create_task(self._forward(reader, far_writer, is_question=True))
                 tasks.create_task(self._forward(far_reader, writer))
         except (asyncio.CancelledError, OSError, ExceptionGroup):
             pass  # one end is closed, so close the other
@@ -78,9 +83,12 @@ class Link:
                 if each is not None:
                     each.transport.abort()
 
-    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_question: bool = False
+    ) -> None:
         due = 0.0
         while data := await reader.read(CHUNK):
+            self.question_count += is_question
             due = max(due + 1e-6, self._loop.time() + self._round_trip / 2) + self._draw_loss_delay(len(data))
             self._loop.call_at(due, writer.write, data)
             await writer.drain()

@@ -1,7 +1,8 @@
 """A slow and lossy network between the clusters makes the copy slower, never different."""
 
+import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pytest
@@ -10,6 +11,7 @@ from devkafka import KafkaCluster, Message, create_topic, eventually, produce
 from tests.kafmirror.link import Link
 from tests.kafmirror.logs import compute_digests, fill_topic, sum_end_offsets
 from tests.kafmirror.side import Pair
+from tests.running import run
 
 ROUND_TRIP, LOSS = 0.08, 0.01
 
@@ -75,3 +77,49 @@ def test_a_copy_that_ends_further_behind_than_the_threshold_ends_with_1(pair: Pa
     assert 6000 <= partition["position"] < 6300
     assert back.replicate_once(topic, "--lag-threshold", "0").code == 0
     assert back.count_exact_records(topic) == 6400
+
+
+MANY = 120
+"""A topic with so many partitions costs as few questions as one with a few."""
+
+MAX_QUESTIONS = 70
+
+
+def test_no_command_asks_for_one_partition_after_the_other(pair: Pair, far: Far) -> None:
+    """What a partition costs is a round trip where each is asked by itself: 80 s for a thousand."""
+    topic, back = create_topic(far.cluster.bootstrap, partitions=MANY), Pair(far.cluster, pair.target)
+    produce(far.cluster.bootstrap, topic, [Message(f"sess_{n}", make_event(n), partition=n % MANY) for n in range(240)])
+    counts = {"replicate": _count_questions(far, lambda: back.replicate_once(topic).code, 0)}
+    for command in ("plan", "status", "verify", "failover"):
+        counts[command] = _count_questions(far, lambda name=command: back.run(name, "--topics", topic).code, 0)
+    topic_options = ("--cluster", f"127.0.0.1:{far.link.port}", "--topic", topic)
+    for name, code, arguments in (
+        ("sessions", 0, ("sessions", "--no-catalog")),
+        ("a session", 0, ("replay", "sess_7", "--no-catalog")),
+        ("no session", 4, ("replay", "sess_none", "--no-catalog")),
+        ("a time", 0, ("replay", "sess_7", "--from", "2026-01-01", "--no-catalog")),
+        ("stats", 0, ("stats", "--from", "-1h")),
+    ):
+        counts[name] = _count_questions(
+            far, lambda arguments=arguments: run("kshark", *arguments, *topic_options).code, code
+        )
+    assert {name: count for name, count in counts.items() if count > MAX_QUESTIONS} == {}
+    assert back.count_exact_records(topic) == 240
+
+
+def make_event(number: int) -> str:
+    """Return an event of a session of its own."""
+    fields = {
+        "event_id": f"evt_{number}",
+        "session_id": f"sess_{number}",
+        "agent_id": "a",
+        "event_type": "user_message",
+    }
+    return json.dumps({**fields, "timestamp": "2026-02-03T10:00:00Z", "payload": {}})
+
+
+def _count_questions(far: Far, run_command: Callable[[], int], expected_code: int) -> int:
+    """Run a command, check its exit code, and return how often it sent something to the far cluster."""
+    count_before = far.link.question_count
+    assert run_command() == expected_code
+    return far.link.question_count - count_before

@@ -1,0 +1,62 @@
+"""A broker that makes its clients wait, because they are over a quota, makes the copy slower and nothing else."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from devkafka import Message, produce
+from tests.kafmirror.logs import sum_end_offsets
+from tests.kafmirror.side import Pair
+
+CLIENT = "quota-test"
+BY_CLIENT = ("-X", f"client.id={CLIENT}")
+"""The quota holds for this client id alone, so that it slows no other test down."""
+
+
+@contextmanager
+def quota(pair: Pair, bootstrap: str, name: str, bytes_per_s: int) -> Iterator[None]:
+    """Set a quota for the block."""
+    _set_quota(pair, bootstrap, name, bytes_per_s)
+    try:
+        yield
+    finally:
+        _set_quota(pair, bootstrap, name, 0)
+
+
+def _set_quota(pair: Pair, bootstrap: str, name: str, bytes_per_s: int) -> None:
+    places = [pair.source.bootstrap, pair.target.bootstrap, bootstrap]
+    command = [sys.executable, "-m", "tests.kafmirror.set_quota", *places, CLIENT, name, str(bytes_per_s)]
+    subprocess.run(command, check=True, timeout=60)
+
+
+def fill(pair: Pair, partitions: int = 3) -> str:
+    """Create a topic with 0.6 MB that can't be compressed, and return its name."""
+    topic = pair.create_source_topic(partitions=partitions)
+    records = [Message(f"k{n}", os.urandom(1000), partition=n % partitions) for n in range(600)]
+    produce(pair.source.bootstrap, topic, records, {"batch.size": 50_000})
+    return topic
+
+
+def test_a_consumer_quota_of_the_source_makes_replicate_and_verify_slower_and_is_named(pair: Pair) -> None:
+    topic = fill(pair)
+    with quota(pair, pair.source.bootstrap, "consumer_byte_rate", 40_000):
+        copied = pair.replicate_once(topic, *BY_CLIENT)
+        verified = pair.run("verify", "--topics", topic, *BY_CLIENT)
+    assert (copied.code, verified.code) == (0, 0), copied.err + verified.err
+    assert pair.count_exact_records(topic) == 600
+    assert [each["equal"] for each in verified.json["partitions"]] == [200, 200, 200]
+    told = copied.err + verified.err
+    assert f"cluster {pair.source.bootstrap} slows us down by a quota" in told
+    assert "can't be reached" not in told
+
+
+def test_a_producer_quota_of_the_target_makes_replicate_slower_and_is_named(pair: Pair) -> None:
+    topic = fill(pair)
+    with quota(pair, pair.target.bootstrap, "producer_byte_rate", 40_000):
+        copied = pair.replicate_once(topic, *BY_CLIENT)
+    assert copied.code == 0, copied.err
+    assert pair.count_exact_records(topic) == sum_end_offsets(pair.source.bootstrap, topic) == 600
+    assert f"cluster {pair.target.bootstrap} slows us down by a quota" in copied.err
+    assert "can't be reached" not in copied.err
