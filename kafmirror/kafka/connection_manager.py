@@ -53,7 +53,8 @@ class ConnectionManager(KafkaConnectionManager):  # type: ignore[misc]
         """Return the broker for a request that any broker answers: one that is connected, if there is one."""
         free = [node for node, connection in self._conns.items() if connection.connected and not connection.paused]
         if free:
-            return min(free, key=lambda node: len(self._conns[node].in_flight_requests))
+            quietest: int | str = min(free, key=lambda node: len(self._conns[node].in_flight_requests))
+            return quietest
         least_loaded: int | str | None = self.least_loaded_node()
         return least_loaded
 

@@ -1,8 +1,9 @@
 """The coverage of a list of sessions: what was read, and what may be missing. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from agentlog.text.coverage_text import UNCAPTURED_NOTE, describe_counts, describe_source
+from agentlog.text.coverage_text import UNCAPTURED_NOTE, describe_counts, describe_source, describe_unavailable
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,7 @@ class CatalogueCoverage:
         missing_offsets: the number of offsets without a record (compaction, transaction markers).
         trimmed: partitions whose first records retention has deleted.
         catalogue: the file that knew the records that weren't read now, or None.
+        unavailable: the partitions that can't be read now, and why.
     """
 
     source: str
@@ -24,6 +26,7 @@ class CatalogueCoverage:
     missing_offsets: int
     trimmed: tuple[int, ...]
     catalogue: str | None
+    unavailable: Mapping[int, str] = field(default_factory=dict)
 
 
 def describe_coverage(coverage: CatalogueCoverage) -> str:
@@ -32,7 +35,9 @@ def describe_coverage(coverage: CatalogueCoverage) -> str:
     counts = describe_counts(
         coverage.records, coverage.partition_count, coverage.unreadable, new_text, coverage.missing_offsets
     )
-    return f"{describe_source(coverage.source, coverage.partition_count)}: {counts}; {_describe_beginning(coverage)}"
+    unavailable = f"; {describe_unavailable(coverage.unavailable)}" if coverage.unavailable else ""
+    where = describe_source(coverage.source, coverage.partition_count)
+    return f"{where}: {counts}; {_describe_beginning(coverage)}{unavailable}"
 
 
 def _describe_beginning(coverage: CatalogueCoverage) -> str:

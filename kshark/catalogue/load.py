@@ -19,6 +19,7 @@ from agentlog.text.coverage_text import progress_text
 
 from .coverage import CatalogueCoverage
 from .files import delete_catalogue, locate_catalogue, open_catalogue
+from .partition_bounds import fetch_all_bounds
 from .store import PartitionProgress, Store
 
 _log = logging.getLogger("agentlog.catalogue")
@@ -102,6 +103,7 @@ def _load_from_topic(reader: KafkaReader, topic: str, store: Store) -> SessionLi
     if not about.items() <= store.read_about().items():
         with store.transaction():
             store.write_about(about)
+    unavailable = dict(reader.unavailable)
     partition_progress, unreadable = store.read_progress(), store.count_unreadable()
     records = store.count_records() + unreadable
     coverage = CatalogueCoverage(
@@ -113,15 +115,17 @@ def _load_from_topic(reader: KafkaReader, topic: str, store: Store) -> SessionLi
         missing_offsets=sum(mark.position - mark.low for mark in partition_progress.values()) - records,
         trimmed=tuple(p for p, mark in partition_progress.items() if mark.low),
         catalogue=str(store.path) if store.path else None,
+        unavailable=unavailable,
     )
     return SessionList(store, coverage, topic + "[{}]@{}")
 
 
 def _is_current(reader: KafkaReader, topic: str, store: Store) -> bool:
     """Whether the store knows all that the log holds, and nothing else."""
-    bounds = reader.fetch_bounds(topic, range(reader.partition_count(topic)))
+    known = store.read_progress()
+    bounds = fetch_all_bounds(reader, topic, known)
     progress = {partition: PartitionProgress(*each) for partition, each in bounds.items()}
-    return store.read_progress() == progress and not store.load_sessions_to_recompute()
+    return known == progress and not store.load_sessions_to_recompute()
 
 
 def _update(reader: KafkaReader, topic: str, store: Store, searched: SearchReport) -> None:

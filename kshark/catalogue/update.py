@@ -9,6 +9,7 @@ from agentlog.session.accumulator import SessionAccumulator
 from agentlog.session.coverage import SearchReport
 
 from .assignment import Assignment, assign_partitions
+from .partition_bounds import fetch_all_bounds
 from .store import PartitionProgress, Store
 from .worker import WorkerProcess
 from .write_batch import ConcurrentUpdate, merge_from, without_totals
@@ -49,7 +50,7 @@ class CatalogueUpdate:
             KafkaError: the topic can't be read.
             sqlite3.Error: the catalogue can't be written.
         """
-        bounds = self._reader.fetch_bounds(self._topic, range(self._reader.partition_count(self._topic)))
+        bounds = fetch_all_bounds(self._reader, self._topic, self._store.read_progress())
         while True:
             with self._store.transaction():
                 progress = self._forget_deleted(bounds)

@@ -17,6 +17,7 @@ from agentlog.settings.clusters import BOOTSTRAP, Settings
 from agentlog.terminal.output import get_width, write_bytes, write_lines, write_stderr
 from agentlog.terminal.style import Style, choose_paint
 from agentlog.terminal.text_width import cell_width, wrap_text
+from agentlog.text.coverage_text import describe_unavailable
 
 MIN_WIDTH = 30
 
@@ -75,10 +76,12 @@ def _check_cluster(
         with KafkaReader(cluster, timeout_s) as reader:
             count = reader.partition_count(topic_name)
             bounds = reader.fetch_bounds(topic_name, range(count))
+            unavailable = dict(reader.unavailable)
             reader.check_readable(topic_name)
     except AgentlogError as error:
         return ClusterStatus(name, address, topic_name, isinstance(error, TopicNotFound), str(error))
-    return ClusterStatus(name, address, topic_name, True, None, count, sum(b.high - b.low for b in bounds.values()))
+    problem = describe_unavailable(unavailable) if unavailable else None
+    return ClusterStatus(name, address, topic_name, True, problem, count, sum(b.high - b.low for b in bounds.values()))
 
 
 def _render_lines(statuses: Sequence[ClusterStatus], user_settings: Settings) -> Iterator[str]:

@@ -7,7 +7,7 @@ import orjson
 
 from agentlog.event import codec
 from agentlog.event.event import EPOCH, MICROSECOND, Unreadable, format_timestamp
-from agentlog.session.coverage import unreadable_to_json
+from agentlog.session.coverage import unavailable_to_json, unreadable_to_json
 from agentlog.session.summary import Summary
 
 from ..catalogue.coverage import CatalogueCoverage
@@ -74,4 +74,5 @@ def _build_searched(coverage: CatalogueCoverage, query: Query, unreadable: Seque
         "from": start.describe() if start else None,
         "to": end.describe() if end else None,
         "unreadable": [unreadable_to_json(each) for each in unreadable],
+        "unavailable": unavailable_to_json(coverage.unavailable),
     }

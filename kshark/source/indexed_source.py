@@ -62,6 +62,7 @@ class IndexedTopic(TopicSource):
         count = self.searched.partition_count
         partitions = {*self._choose_partitions(session_id, count, PositionRange()), *entry.ranges}
         bounds = self._reader.fetch_bounds(self._topic, sorted(partitions & set(range(count))))
+        self.searched.unavailable = dict(self._reader.unavailable)
         if not _is_still_valid(entry, bounds):
             return None
         self.searched.catalogue = str(entry.path)

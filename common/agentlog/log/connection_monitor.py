@@ -10,6 +10,7 @@ from confluent_kafka import TopicCollection
 
 from ..errors import AgentlogError, KafkaUnavailable, TopicNotFound
 from ..settings.clusters import Cluster
+from ..text.coverage_text import describe_partitions
 from .client import ClientErrors, KafkaException, create_client
 from .reader import KafkaReader
 
@@ -23,6 +24,8 @@ RENEW_INTERVAL_S = 10.0
 RENEW_TIMEOUT_S = 2.0
 MISSING_TOLERANCE_S = 15.0
 """A broker that starts may not know a topic for a moment. A topic that is missing for longer was deleted."""
+LEADERLESS_TOLERANCE_S = 3.0
+"""While a broker stops, its partitions may have no leader for a moment. Only a longer time is told."""
 IDENTITY_TIMEOUT_S = 5.0
 
 _log = logging.getLogger("agentlog.kafka")
@@ -101,6 +104,8 @@ class ConnectionMonitor:
         self._away_since: float | None = None
         self._missing_since: float | None = None
         self._next_renew_at = 0.0
+        self._leaderless_since: dict[int, float] = {}
+        self._told_leaderless: set[int] = set()
         self._watch = TopicWatch(reader.cluster, topic)
         self._watch.ask()
         self.has_another_topic = False
@@ -163,3 +168,15 @@ class ConnectionMonitor:
         self._away_since = self._missing_since = None
         self._watch.ask()
         self._reader.reset_failures()
+        self._check_leaders()
+
+    def _check_leaders(self) -> None:
+        """Tell which partitions have no leader for longer than a moment, and which have one again."""
+        now, leaderless = time.monotonic(), self._reader.leaderless
+        self._leaderless_since = {p: self._leaderless_since.get(p, now) for p in leaderless}
+        lasting = {p for p, since in self._leaderless_since.items() if now - since >= LEADERLESS_TOLERANCE_S}
+        if new := lasting - self._told_leaderless:
+            self._notify(f"{describe_partitions(new)} no leader, so nothing of them is shown until they have one")
+        if recovered := self._told_leaderless - leaderless:
+            self._notify(f"{describe_partitions(recovered)} a leader again")
+        self._told_leaderless = (self._told_leaderless | lasting) & leaderless

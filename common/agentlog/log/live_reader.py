@@ -28,6 +28,7 @@ class LiveReader:
     Attributes:
         skipped_partitions: partitions whose next records were deleted during the reading.
         partition_count: the topic's number of partitions as last told; None before.
+        has_new_answer: whether the cluster has told the topic's partitions since the last batch.
         generation: how often the topic was deleted and created again.
     """
 
@@ -36,6 +37,7 @@ class LiveReader:
     ) -> None:
         self.skipped_partitions: set[int] = set()
         self.partition_count: int | None = None
+        self.has_new_answer = False
         self.generation = 0
         self._reader, self._topic, self._notify = reader, topic, notify
         self._starts = dict(starts)
@@ -62,6 +64,7 @@ class LiveReader:
             self._note_unconfirmed(batch)
             yield self._leave_out_shown(batch) if self._shown else batch
             count = self._monitor.check_connection()
+            self.has_new_answer = count is not None
             self.partition_count = self.partition_count if count is None else count
             if self._monitor.has_another_topic:
                 return

@@ -2,8 +2,11 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
+from itertools import chain
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar, cast
 
@@ -14,6 +17,7 @@ from confluent_kafka import Message as Message  # noqa: PLC0414  other modules i
 from ..errors import AgentlogError, KafkaRefused, KafkaUnavailable, TopicNotFound
 from ..event.event import Headers, Place
 from ..settings.clusters import Cluster
+from ..text.coverage_text import describe_unavailable
 from .client import ClientErrors, LibrdkafkaError, create_client, is_disconnected
 
 BATCH_SIZE = 500
@@ -22,6 +26,8 @@ POLL_TIMEOUT_S = 0.05
 RETRY_DELAY_S = 0.05
 FIRST_TIMEOUT_S = 1.0
 """How long the first attempt of a request for offsets waits for its answer."""
+PARTIAL_WAIT_S = 3.0
+"""How long to wait for the leaders of some partitions while others have theirs."""
 LEADER_CHANGE_CODES = frozenset(
     {
         LibrdkafkaError.NOT_LEADER_FOR_PARTITION,
@@ -95,6 +101,8 @@ class KafkaReader:
 
     Attributes:
         cut_partitions: partitions that aren't read any more, because their log ends before our place.
+        leaderless: the partitions without a leader, as the last answer about a topic told.
+        unavailable: the partitions that the last ``fetch_bounds`` couldn't have, and why.
 
     Raises:
         SettingsError: librdkafka refuses a property.
@@ -106,6 +114,9 @@ class KafkaReader:
         self._assignment: list[TopicPartition] = []
         self._early_messages: list[Message] = []
         self.cut_partitions: dict[int, CutPartition] = {}
+        self.leaderless: frozenset[int] = frozenset()
+        self.unavailable: dict[int, str] = {}
+        self._given_up: set[int | str] = set()
         self._consumer: Consumer = create_client(Consumer, cluster, CONSUMER_SETTINGS, self._client_errors)
 
     def __enter__(self) -> Self:
@@ -120,10 +131,18 @@ class KafkaReader:
         Raises:
             TopicNotFound, KafkaRefused, KafkaUnavailable: the message says what to do.
         """
-        metadata = self._fetch_metadata(topic, timeout_s).topics[topic]
-        if metadata.error is not None:
-            raise self._make_topic_error(topic, metadata.error)
-        return len(metadata.partitions)
+        return len(self._fetch_leaders(topic, timeout_s))
+
+    def _fetch_leaders(self, topic: str, timeout_s: float | None = None) -> dict[int, str]:
+        """Return the broker that leads each partition, as ``broker 2 (host:port)``; an empty text stands for none."""
+        metadata = self._fetch_metadata(topic, timeout_s)
+        description = metadata.topics[topic]
+        if description.error is not None:
+            raise self._make_topic_error(topic, description.error)
+        addresses = {each.id: f"broker {each.id} ({each.host}:{each.port})" for each in metadata.brokers.values()}
+        leaders = {number: addresses.get(each.leader, "") for number, each in description.partitions.items()}
+        self.leaderless = frozenset(number for number, leader in leaders.items() if not leader)
+        return leaders
 
     def _fetch_metadata(self, topic: str | None, timeout_s: float | None = None) -> Any:
         """Fetch metadata in calls with growing time-outs: librdkafka reports its errors only between two calls."""
@@ -161,51 +180,121 @@ class KafkaReader:
         return KafkaUnavailable(f"cluster {name}, topic {topic}: {error.str()}")
 
     def check_readable(self, topic: str) -> None:
-        """Read one record of partition 0, or its end. Only that shows whether we may read the topic.
+        """Read one record of a partition, or its end. Only that shows whether we may read the topic.
 
         Raises:
             KafkaError: we may not, or the cluster stays silent.
         """
-        self.start_reading(topic, {0: self.fetch_bounds(topic, [0])[0].low})
+        bounds = self.fetch_bounds(topic, range(self.partition_count(topic)))
+        if not bounds:
+            raise self.explain_unavailable(topic)
+        partition = min(bounds)
+        self.start_reading(topic, {partition: bounds[partition].low})
         deadline = time.monotonic() + self.timeout_s
         while not any(message.error() is None or self.is_at_end(message) for message in self.read_next_batch()):
             if time.monotonic() > deadline:
                 raise self.explain_silence(topic)
 
     def fetch_bounds(self, topic: str, partitions: Iterable[int]) -> dict[int, Bounds]:
-        """Return the current bounds of each partition."""
+        """Return the current bounds of each partition that can be had. ``unavailable`` has the others.
+
+        Raises:
+            KafkaError: no broker answers, or the cluster refuses us.
+        """
         asked = list(partitions)
-        lows = self._list_offsets(topic, asked, confluent_kafka.OFFSET_BEGINNING)
-        highs = self._list_offsets(topic, asked, confluent_kafka.OFFSET_END)
-        return {p: Bounds(lows[p], highs[p]) for p in asked}
+        leaders = self._wait_for_leaders(topic, asked)
+        self.unavailable = {p: "no leader" for p in asked if not leaders.get(p)}
+        partitions_by_leader: dict[str, list[int]] = defaultdict(list)
+        for partition in asked:
+            if leaders.get(partition):
+                partitions_by_leader[leaders[partition]].append(partition)
+        for leader in self._given_up & partitions_by_leader.keys():
+            partitions_of_it = partitions_by_leader.pop(str(leader))
+            self.unavailable |= dict.fromkeys(partitions_of_it, f"{leader} can't be reached")
+        led = [*chain(*partitions_by_leader.values())]
+        if len(partitions_by_leader) < 2:
+            return self._fetch_led_bounds(topic, led, self.timeout_s)
+        try:
+            return self._fetch_led_bounds(topic, led, min(self.timeout_s, PARTIAL_WAIT_S))
+        except KafkaUnavailable:
+            return self._fetch_bounds_by_leader(topic, partitions_by_leader)
+
+    def _wait_for_leaders(self, topic: str, partitions: Sequence[int]) -> dict[int, str]:
+        """Return the leaders. Wait for missing ones, because a broker that has just started may not know them."""
+        started_at = time.monotonic()
+        while True:
+            leaders = self._fetch_leaders(topic)
+            led_count = sum(bool(leaders.get(p)) for p in partitions)
+            limit_s = PARTIAL_WAIT_S if led_count else self.timeout_s
+            missing = {p for p in partitions if not leaders.get(p)}
+            if missing <= self._given_up or time.monotonic() - started_at > limit_s:
+                self._given_up |= missing
+                return leaders
+            time.sleep(RETRY_DELAY_S)
+
+    def _fetch_led_bounds(self, topic: str, partitions: Sequence[int], timeout_s: float) -> dict[int, Bounds]:
+        lows = self._list_offsets(topic, partitions, confluent_kafka.OFFSET_BEGINNING, timeout_s)
+        highs = self._list_offsets(topic, partitions, confluent_kafka.OFFSET_END, timeout_s)
+        return {p: Bounds(lows[p], highs[p]) for p in partitions}
+
+    def _fetch_bounds_by_leader(
+        self, topic: str, partitions_by_leader: Mapping[str, Sequence[int]]
+    ) -> dict[int, Bounds]:
+        """Ask each broker by itself, so that one that can't be reached doesn't keep the others' answers."""
+
+        def ask(partitions: Sequence[int]) -> dict[int, Bounds] | KafkaUnavailable:
+            try:
+                return self._fetch_led_bounds(topic, partitions, self.timeout_s)
+            except KafkaUnavailable as error:
+                return error
+
+        with ThreadPoolExecutor(len(partitions_by_leader)) as pool:
+            answers = dict(zip(partitions_by_leader, pool.map(ask, partitions_by_leader.values()), strict=True))
+        bounds: dict[int, Bounds] = {}
+        for leader, answer in answers.items():
+            if isinstance(answer, KafkaUnavailable):
+                self.unavailable |= dict.fromkeys(partitions_by_leader[leader], f"{leader} can't be reached")
+                self._given_up.add(leader)
+            else:
+                bounds |= answer
+        if not bounds:
+            raise next(each for each in answers.values() if isinstance(each, KafkaUnavailable))
+        return bounds
+
+    def explain_unavailable(self, topic: str) -> KafkaUnavailable:
+        """Return the error that says that none of the partitions can be read, and why."""
+        return KafkaUnavailable(f"cluster {self.cluster.name}, topic {topic}: {describe_unavailable(self.unavailable)}")
 
     def find_offsets_at(self, topic: str, partitions: Iterable[int], timestamp_ms: int) -> dict[int, int | None]:
         """Return the first offset of each partition whose timestamp isn't before ``timestamp_ms``; None without one."""
         offsets = self._list_offsets(topic, partitions, timestamp_ms)
         return {partition: offset if offset >= 0 else None for partition, offset in offsets.items()}
 
-    def _list_offsets(self, topic: str, partitions: Iterable[int], timestamp_ms: int) -> dict[int, int]:
+    def _list_offsets(
+        self, topic: str, partitions: Iterable[int], timestamp_ms: int, timeout_s: float | None = None
+    ) -> dict[int, int]:
         """Return an offset of each partition by its timestamp. Each broker is asked once, for all its partitions.
 
         Kafka's request takes two special timestamps: -2 stands for a partition's beginning, and -1 for its end.
         """
         asked = [TopicPartition(topic, partition, timestamp_ms) for partition in partitions]
 
-        def fetch_offsets(timeout_s: float) -> list[TopicPartition]:
-            answers = self._consumer.offsets_for_times(asked, timeout=timeout_s)
+        def fetch_offsets(call_timeout_s: float) -> list[TopicPartition]:
+            answers = self._consumer.offsets_for_times(asked, timeout=call_timeout_s)
             for each in answers:
                 if each.error is not None:
                     raise KafkaException(each.error)
             return answers
 
-        return {each.partition: each.offset for each in self._retry_while_leader_moves(topic, fetch_offsets)}
+        answers = self._retry_while_leader_moves(topic, fetch_offsets, timeout_s or self.timeout_s)
+        return {each.partition: each.offset for each in answers}
 
-    def _retry_while_leader_moves(self, topic: str, fetch: Callable[[float], T]) -> T:
-        """Return the result of ``fetch``, and repeat it while the leader of a partition changes.
+    def _retry_while_leader_moves(self, topic: str, fetch: Callable[[float], T], timeout_s: float) -> T:
+        """Return the result of ``fetch``. Repeat it for up to ``timeout_s`` while the leader of a partition changes.
 
         ``fetch`` gets a time-out in seconds, which grows: librdkafka reports its errors only between two calls.
         """
-        deadline, call_timeout_s = time.monotonic() + self.timeout_s, FIRST_TIMEOUT_S
+        deadline, call_timeout_s = time.monotonic() + timeout_s, FIRST_TIMEOUT_S
         while True:
             try:
                 return fetch(call_timeout_s)
@@ -244,6 +333,7 @@ class KafkaReader:
     def reset_failures(self) -> None:
         """Forget earlier errors, because the cluster answers again."""
         self._client_errors.clear()
+        self._given_up.clear()
 
     def renew(self, topic: str, timeout_s: float) -> None:
         """Replace the consumer if it can't connect and a new one gets an answer within ``timeout_s``."""
@@ -324,7 +414,7 @@ class KafkaReader:
 
     def _skip_deleted(self, message: Message) -> None:
         topic, partition = message.topic() or "", message.partition() or 0
-        low, high = self.fetch_bounds(topic, [partition])[partition]
+        low, high = self._fetch_led_bounds(topic, [partition], self.timeout_s)[partition]
         position = next((each.offset for each in self._get_positions() if each.partition == partition), 0)
         if low <= position:  # so it isn't retention: the log ended before our place, and may have grown since
             self.cut_partitions[partition] = CutPartition(position, min(high, position), time.monotonic())

@@ -1,12 +1,14 @@
 """The topic as a source of records: it reads the session's likely partitions and decodes only its records."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 
-from ..errors import PositionError
+from ..errors import KafkaUnavailable, PositionError
 from ..event.event import Record, Unreadable, is_plausible_ms
 from ..event.partitioner import list_candidate_partitions
 from ..event.position import PositionRange
 from ..session.coverage import SearchReport
+from ..text.coverage_text import describe_unavailable
 from .live_reader import LiveReader
 from .offset_range_reader import OffsetRangeReader
 from .reader import Bounds, KafkaReader, Message
@@ -40,7 +42,17 @@ class TopicSource:
             yield item
         other_partitions = [p for p in range(count) if p not in likely_partitions]
         if not is_found and position_range.partition is None and other_partitions:
-            yield from self._read_partitions(session_id, other_partitions, position_range)
+            for item in self._read_partitions(session_id, other_partitions, position_range):
+                is_found = is_found or isinstance(item, Record)
+                yield item
+        if not is_found and not self.searched.unavailable.keys().isdisjoint(likely_partitions):
+            raise self._explain_unavailable(session_id)
+
+    def _explain_unavailable(self, session_id: str) -> KafkaUnavailable:
+        return KafkaUnavailable(
+            f"no record of session {session_id} in {self.searched.what}, but it may lie where nothing can be read: "
+            f"{describe_unavailable(self.searched.unavailable)}"
+        )
 
     def _choose_partitions(self, session_id: str, partition_count: int, position_range: PositionRange) -> list[int]:
         named_partition = position_range.partition
@@ -60,9 +72,10 @@ class TopicSource:
         self, session_id: str, partitions: list[int], position_range: PositionRange
     ) -> Iterator[RecordOrUnreadable]:
         bounds = self._reader.fetch_bounds(self._topic, partitions)
+        self.searched.unavailable |= self._reader.unavailable
         starts = find_start_offsets(self._reader, self._topic, bounds, position_range.start)
         self._note_searched(bounds)
-        self._awaiting_first_record = {p for p in partitions if bounds[p].low and starts[p] == bounds[p].low}
+        self._awaiting_first_record = {p for p, b in bounds.items() if b.low and starts[p] == b.low}
         yield from self._read_range(session_id, starts, {p: b.high for p, b in bounds.items()}, position_range)
 
     def _note_searched(self, bounds: Mapping[int, Bounds]) -> None:
@@ -144,6 +157,18 @@ class TopicSource:
             yield from self._decode_matching(session_id, batch, PositionRange())
             if not batch:
                 yield None
+            if live.has_new_answer and not self.searched.unavailable.keys() <= self._reader.leaderless:
+                self._add_recovered()
+
+    def _add_recovered(self) -> None:
+        """Read the partitions that have a leader again, each from its beginning."""
+        recovered = self.searched.unavailable.keys() - self._reader.leaderless
+        with suppress(KafkaUnavailable):  # its broker has just started; the next look tries again
+            bounds = self._reader.fetch_bounds(self._topic, recovered)
+            self._reader.add_partitions(self._topic, {p: b.low for p, b in bounds.items()})
+            self._note_searched(bounds)
+            for partition in bounds:
+                del self.searched.unavailable[partition]
 
     def _note_another_topic(self, partition_count: int) -> None:
         """Note that the topic was deleted and created again, and that all partitions of the new one are read."""
@@ -151,4 +176,5 @@ class TopicSource:
         self.searched.partition_count = partition_count
         self.searched.partitions = list(range(partition_count))
         self.searched.log_begins.clear()
+        self.searched.unavailable.clear()
         self._awaiting_first_record.clear()

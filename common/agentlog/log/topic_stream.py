@@ -1,10 +1,14 @@
 """The stream of a topic: the records of all sessions, existing and new."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 
+from ..errors import KafkaUnavailable
 from ..event import codec
 from ..event.event import Record, Unreadable
 from ..event.position import Moment, Offset, Position
+from ..text.coverage_text import describe_unavailable
 from .live_reader import LiveReader
 from .offset_range_reader import OffsetRangeReader
 from .reader import Bounds, KafkaReader, Message, message_place
@@ -78,6 +82,8 @@ class TopicStream:
         self.partition_count = 0
         self.ends: dict[int, int] = {}
         self._starts: dict[int, int] = {}
+        self._since: Moment | None = None
+        self._unavailable: set[int] = set()
         self._reader, self._topic, self._notify = reader, topic, notify
 
     def begin(self, since: Moment | None, *, at_end: bool = False) -> None:
@@ -88,6 +94,12 @@ class TopicStream:
         """
         self.partition_count = self._reader.partition_count(self._topic)
         bounds = self._reader.fetch_bounds(self._topic, range(self.partition_count))
+        if self._reader.unavailable:
+            if not bounds:
+                raise self._reader.explain_unavailable(self._topic)
+            self._notify(describe_unavailable(self._reader.unavailable))
+        self._since = Moment(datetime.now(UTC)) if at_end else since
+        self._unavailable = set(self._reader.unavailable)
         self.ends = {p: b.high for p, b in bounds.items()}
         self._starts = self.ends if at_end else find_start_offsets(self._reader, self._topic, bounds, since)
 
@@ -123,11 +135,22 @@ class TopicStream:
         for batch in live.read():
             if live.generation > generation:
                 generation, self.ends, self._starts = live.generation, {}, {}
+                self._unavailable.clear()
                 self.partition_count = live.partition_count or 0
             self.records += len(batch)
             yield batch
             if (live.partition_count or 0) > self.partition_count:
                 self._add_partitions(range(self.partition_count, live.partition_count or 0))
+            if live.has_new_answer and not self._unavailable <= self._reader.leaderless:
+                self._add_recovered()
+
+    def _add_recovered(self) -> None:
+        """Read the partitions that have a leader again, each from where the stream began."""
+        with suppress(KafkaUnavailable):  # its broker has just started; the next look tries again
+            bounds = self._reader.fetch_bounds(self._topic, self._unavailable - self._reader.leaderless)
+            starts = find_start_offsets(self._reader, self._topic, bounds, self._since) if bounds else {}
+            self._reader.add_partitions(self._topic, starts)
+            self._unavailable -= starts.keys()
 
     def _add_partitions(self, partitions: range) -> None:
         self._reader.add_partitions(self._topic, dict.fromkeys(partitions, 0))

@@ -1,6 +1,6 @@
 """The coverage of a session: what was searched, what was unreadable, and what may be missing. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ class SearchReport:
         log_begins: for each partition whose earlier records were deleted, the timestamp in milliseconds of the first
             record left, or None if that wasn't read, or can't be right.
         catalogue: the catalogue file that told where the session lies, or None. With it, only that part was read.
+        unavailable: the partitions that couldn't be read, and why.
     """
 
     what: str
@@ -37,6 +38,7 @@ class SearchReport:
     others: set[bytes] = field(default_factory=set)
     log_begins: dict[int, int | None] = field(default_factory=dict)
     catalogue: str | None = None
+    unavailable: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Coverage:
         log_begins_ms: the latest timestamp at which a partition begins from which retention has deleted records, in
             milliseconds since the epoch; None if it has deleted nothing.
         catalogue: the catalogue file that told where the session lies, or None if the partitions were read whole.
+        unavailable: the partitions that couldn't be read, and why.
     """
 
     what: str
@@ -66,6 +69,7 @@ class Coverage:
     catalogue: str | None
     position_range: PositionRange
     clashes: int = 0
+    unavailable: Mapping[int, str] = field(default_factory=dict)
 
 
 def measure_coverage(report: SearchReport, timeline: "Timeline", position_range: PositionRange) -> Coverage:
@@ -90,6 +94,7 @@ def measure_coverage(report: SearchReport, timeline: "Timeline", position_range:
         catalogue=report.catalogue,
         position_range=position_range,
         clashes=timeline.clashes,
+        unavailable=dict(report.unavailable),
     )
 
 
@@ -113,7 +118,13 @@ def coverage_to_json(coverage: Coverage, unreadable: Sequence[Unreadable]) -> di
         "from": position_range.start.describe() if position_range.start else None,
         "to": position_range.end.describe() if position_range.end else None,
         "unreadable": [unreadable_to_json(each) for each in unreadable],
+        "unavailable": unavailable_to_json(coverage.unavailable),
     }
+
+
+def unavailable_to_json(unavailable: Mapping[int, str]) -> list[dict[str, Any]]:
+    """Return the partitions that couldn't be read as every tool's JSON has them."""
+    return [{"partition": partition, "reason": reason} for partition, reason in sorted(unavailable.items())]
 
 
 def unreadable_to_json(unreadable: Unreadable) -> dict[str, Any]:

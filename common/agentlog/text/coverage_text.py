@@ -1,6 +1,6 @@
 """The coverage of a session in words: what was read, and what may be missing. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from ..event.escape import escape_controls
@@ -23,7 +23,26 @@ def describe_coverage(coverage: Coverage) -> str:
     counts = describe_counts(
         coverage.records, coverage.partition_count, coverage.unreadable, parts, coverage.missing_offsets
     )
-    return f"{where}: {counts}; {_describe_beginning(coverage)}"
+    unavailable = f"; {describe_unavailable(coverage.unavailable)}" if coverage.unavailable else ""
+    return f"{where}: {counts}; {_describe_beginning(coverage)}{unavailable}"
+
+
+def describe_partitions(partitions: Iterable[int]) -> str:
+    """Name partitions, and add the verb for what they have."""
+    numbers = sorted(partitions)
+    is_one = len(numbers) == 1
+    return f"partition{'' if is_one else 's'} {', '.join(map(str, numbers))} {'has' if is_one else 'have'}"
+
+
+def describe_unavailable(unavailable: Mapping[int, str]) -> str:
+    """Name the partitions that can't be read, and say why."""
+    partitions_by_reason: dict[str, list[int]] = {}
+    for partition, reason in sorted(unavailable.items()):
+        partitions_by_reason.setdefault(reason, []).append(partition)
+    return "; ".join(
+        f"partition{'s' if len(partitions) > 1 else ''} {', '.join(map(str, partitions))} can't be read: {reason}"
+        for reason, partitions in partitions_by_reason.items()
+    )
 
 
 def describe_clashes(clashes: int) -> str:
@@ -87,8 +106,10 @@ def describe_not_found(session_id: str, report: SearchReport, position_range: Po
     read = format_count(report.records, "record" if report.partitions else "line")
     bad = f", {report.unreadable:,} of them unreadable" if report.unreadable else ""
     nearest_ids = find_nearest_ids(session_id, report.others)
+    unavailable = f" But {describe_unavailable(report.unavailable)}." if report.unavailable else ""
     hint = f"\nNearest: {', '.join(map(escape_controls, nearest_ids))}" if nearest_ids else ""
-    return f"no session {escape_controls(session_id)}. Searched {report.what}{partitions}{bounds}: {read}{bad}.{hint}"
+    searched = f"{report.what}{partitions}{bounds}: {read}{bad}"
+    return f"no session {escape_controls(session_id)}. Searched {searched}.{unavailable}{hint}"
 
 
 def find_nearest_ids(session_id: str, other_ids: Iterable[bytes]) -> list[str]:

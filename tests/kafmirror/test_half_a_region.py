@@ -1,0 +1,142 @@
+"""A broker is gone with all replicas of some partitions: the others are read, and those are named everywhere."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+from confluent_kafka.admin import AdminClient
+
+from devkafka import KafkaCluster, Message, create_topic, eventually, produce
+from devkafka.client import SILENT_LOGGER
+from tests.kafmirror.side import Pair
+from tests.running import CompletedRun, RunningTool, run
+
+PARTITIONS = 6
+
+
+class Half(NamedTuple):
+    """A mirrored topic of a source of three brokers, of which one is gone; its partitions ``lost`` and ``left``."""
+
+    pair: Pair
+    topic: str
+    lost: list[int]
+    left: list[int]
+    tail: RunningTool
+
+    def kshark(self, *arguments: str) -> CompletedRun:
+        """Run kshark on the source."""
+        return run("kshark", *arguments, "--cluster", self.pair.source.bootstrap, "--topic", self.topic)
+
+    def kafmirror(self, command: str, *more: str) -> Any:
+        """Run kafmirror from the source to the target."""
+        return self.pair.run(command, "--topics", self.topic, *more)
+
+
+def make_message(number: int, partition: int) -> Message:
+    session = f"sess_{partition}"
+    fields = {"event_id": f"evt_{number}", "session_id": session, "agent_id": "a", "event_type": "user_message"}
+    value = json.dumps({**fields, "timestamp": "2026-02-03T10:00:00Z", "payload": {"text": "hello"}})
+    return Message(session, value, partition=partition)
+
+
+@pytest.fixture
+def half(three: KafkaCluster, pair: Pair) -> Iterator[Half]:
+    region = Pair(three, pair.target)
+    topic = create_topic(three.bootstrap, partitions=PARTITIONS, replication=1, config={"min.insync.replicas": "1"})
+    produce(three.bootstrap, topic, [make_message(n, n % PARTITIONS) for n in range(60)])
+    assert region.replicate_once(topic).code == 0
+    leaders = find_leaders(region, topic)
+    gone = leaders[0]
+    tail = RunningTool("kshark", "tail", "--cluster", three.bootstrap, "--topic", topic)
+    assert tail.read_error_line().endswith(" on; Ctrl-C ends it")
+    try:
+        three.brokers[gone - 1].kill()
+        eventually(lambda: find_leaders(region, topic)[0] < 0, timeout=90)
+        lost = [number for number, node in leaders.items() if node == gone]
+        yield Half(region, topic, lost, [number for number in leaders if number not in lost], tail)
+    finally:
+        tail.kill()
+        tail.wait_for_end()
+
+
+def find_leaders(pair: Pair, topic: str) -> dict[int, int]:
+    """Return the broker that leads each partition of the source; -1 stands for none."""
+    admin = AdminClient({"bootstrap.servers": pair.source.bootstrap}, logger=SILENT_LOGGER)
+    partitions = admin.list_topics(topic, timeout=30).topics[topic].partitions
+    return {number: each.leader for number, each in sorted(partitions.items())}
+
+
+def test_what_is_there_is_read_and_each_partition_without_a_leader_is_named(half: Half) -> None:
+    lost_text = ", ".join(map(str, half.lost))
+    named = f"{'partition' if len(half.lost) == 1 else 'partitions'} {lost_text} can't be read: no leader"
+    unavailable = [{"partition": each, "reason": "no leader"} for each in half.lost]
+
+    listed = half.kshark("sessions", "--no-catalog", "--format", "json")
+    assert listed.code == 0, listed.error_text
+    document = json.loads(listed.out)
+    assert sorted(each["session_id"] for each in document["sessions"]) == [f"sess_{each}" for each in half.left]
+    assert document["searched"]["unavailable"] == unavailable
+    assert named in " ".join(half.kshark("sessions", "--no-catalog").text.split())
+
+    found = half.kshark("replay", f"sess_{half.left[0]}", "--all-partitions", "--format", "text")
+    assert found.code == 0, found.error_text
+    assert named in " ".join(found.text.split())
+    why = half.kshark("why", f"sess_{half.left[0]}", "--all-partitions", "--format", "json")
+    assert json.loads(why.out)["searched"]["unavailable"] == unavailable
+
+    missing = half.kshark("replay", f"sess_{half.lost[0]}", "--all-partitions")
+    assert (missing.code, missing.out) == (3, b"")
+    assert named in missing.error_text
+
+    counted = half.kshark("stats", "--from", "-1h", "--format", "ndjson")
+    assert (counted.code, json.loads(counted.out)["events"]) == (0, 10 * len(half.left)), counted.error_text
+    assert named in counted.error_text
+
+    status = half.kafmirror("status", "--lag-threshold", "10s")
+    assert status.code == 1
+    ends = {each["partition"]: (each["position"], each["source_end"]) for each in status.json["partitions"]}
+    assert ends == {number: (10, None if number in half.lost else 10) for number in range(PARTITIONS)}
+
+    refused = half.kafmirror("failover")
+    assert refused.code == 1
+    assert "--accept-loss" in refused.json["refusals"][0]
+    accepted = half.kafmirror("failover", "--accept-loss")
+    assert accepted.code == 0, accepted.out + accepted.err
+    assert [(each["partition"], each["from"]) for each in accepted.json["unknown"]] == [
+        (each, 10) for each in half.lost
+    ]
+    assert accepted.json["lost"] == []
+
+    verified = half.kafmirror("verify")
+    assert verified.code == 1
+    verdicts = {each["partition"]: each["verdict"] for each in verified.json["partitions"]}
+    assert verdicts == {number: "unknown" if number in half.lost else "same" for number in range(PARTITIONS)}
+
+
+def test_a_running_tail_names_the_partitions_and_shows_what_comes_when_they_are_back(half: Half) -> None:
+    lost_text = ", ".join(map(str, half.lost))
+    told = half.tail.read_error_line()
+    assert told.startswith(f"partition{'s' if len(half.lost) > 1 else ''} {lost_text} ha")
+    assert "no leader" in told
+    produce(half.pair.source.bootstrap, half.topic, [make_message(100, half.left[0])])
+    assert json.loads(half.tail.read_line())["event_id"] == "evt_100"
+    half.pair.source.recover()
+    assert half.tail.read_error_line().endswith("a leader again")
+    eventually(lambda: min(find_leaders(half.pair, half.topic).values()) > 0, timeout=90)
+    produce(half.pair.source.bootstrap, half.topic, [make_message(101, half.lost[0])])
+    assert json.loads(half.tail.read_line())["event_id"] == "evt_101"
+
+
+def test_a_tail_that_began_without_a_partition_shows_what_comes_when_it_is_back(half: Half) -> None:
+    late = RunningTool("kshark", "tail", "--cluster", half.pair.source.bootstrap, "--topic", half.topic)
+    try:
+        assert "can't be read: no leader" in late.read_error_line()
+        assert late.read_error_line().endswith(" on; Ctrl-C ends it")
+        half.pair.source.recover()
+        eventually(lambda: min(find_leaders(half.pair, half.topic).values()) > 0, timeout=90)
+        produce(half.pair.source.bootstrap, half.topic, [make_message(102, half.lost[0])])
+        assert json.loads(late.read_line())["event_id"] == "evt_102"
+    finally:
+        late.kill()
+        late.wait_for_end()
