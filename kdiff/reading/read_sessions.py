@@ -17,9 +17,10 @@ from agentlog.log.source import Source
 from agentlog.session.coverage import SearchReport, measure_coverage
 from agentlog.session.timeline import build_timeline
 from agentlog.terminal.options import SourceOptions
+from agentlog.terminal.output import write_stderr
 from agentlog.terminal.progress import show_progress
 from agentlog.terminal.unreadable_report import report_unreadable
-from agentlog.text.coverage_text import describe_not_found, progress_text
+from agentlog.text.coverage_text import describe_key_search, describe_not_found, progress_text
 
 from .noise import compile_hints
 from .session import Session
@@ -117,6 +118,8 @@ def _build_session(request: SessionRequest, records: _ReadRecords, already_repor
     report_unreadable(unreported)
     if not signatures:
         raise NothingToShow(describe_not_found(session_id, searched, span))
+    if (note := describe_key_search(session_id, searched)) is not None:
+        write_stderr(note)
     session_timeline = build_timeline(session_id, _digest_repeated(signatures, request.signature_builder.spill))
     return Session(
         session_timeline,

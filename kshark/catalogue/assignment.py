@@ -8,7 +8,6 @@ from agentlog.event.event import Unreadable
 from agentlog.event.partial_decode import PartialEvent, decode_partial
 from agentlog.log.offset_range_reader import OffsetRangeReader
 from agentlog.log.reader import KafkaReader, Message, message_place
-from agentlog.log.topic_stream import explain_key_mismatch
 
 from .store import PartitionProgress, Store, UnreadableEntry
 from .write_batch import LocatedEvent, WriteBatch
@@ -43,7 +42,7 @@ class Assignment(msgspec.Struct):
         range_reader = OffsetRangeReader(reader, self.topic, self.starts, self.ends)
         write_batch = WriteBatch(store)
         for batch in range_reader.read_batches():
-            write_batch.add(_decode_events(batch, write_batch.unreadable))
+            write_batch.add(_decode_events(batch, write_batch))
             on_records_read(len(batch))
             if write_batch.is_full:
                 progress = _commit_batch(write_batch, progress, range_reader.next_offsets)
@@ -73,8 +72,8 @@ def _commit_batch(
     return new_progress
 
 
-def _decode_events(batch: Sequence[Message], unreadable: list[UnreadableEntry]) -> Iterable[LocatedEvent]:
-    """Return the events of a batch with their positions; append records that are no events to ``unreadable``."""
+def _decode_events(batch: Sequence[Message], write_batch: WriteBatch) -> Iterable[LocatedEvent]:
+    """Return the events of a batch with their positions; note the other records and the other keys."""
     keys, values = list(map(Message.key, batch)), list(map(Message.value, batch))
     partitions, offsets = list(map(Message.partition, batch)), list(map(Message.offset, batch))
     partial_events = decode_partial(values, lambda number: message_place(batch[number]))
@@ -86,16 +85,10 @@ def _decode_events(batch: Sequence[Message], unreadable: list[UnreadableEntry]) 
     for each, key, expected_key, partition, offset in zip(
         partial_events, keys, expected_keys, partitions, offsets, strict=True
     ):
-        reason = None if key == expected_key else _find_refusal(each, key)
-        if reason is None:
-            events.append((each, partition, offset))
+        if isinstance(each, Unreadable):
+            write_batch.unreadable.append(UnreadableEntry(partition or 0, offset or 0, each.reason, key))
         else:
-            unreadable.append(UnreadableEntry(partition or 0, offset or 0, reason, key))
+            events.append((each, partition, offset))
+            if key != expected_key:
+                write_batch.partitions_with_other_keys.add(partition or 0)
     return events  # type: ignore[return-value]
-
-
-def _find_refusal(item: PartialEvent | Unreadable, key: bytes | None) -> str | None:
-    """Return why a record is no event of its key's session, or None. A record without a key may be of any session."""
-    if isinstance(item, Unreadable):
-        return item.reason
-    return None if key in (None, item.session_id.encode()) else explain_key_mismatch(key, item.session_id)

@@ -137,7 +137,8 @@ def _update(reader: KafkaReader, topic: str, store: Store, searched: SearchRepor
         CatalogueUpdate(reader, topic, store, searched).run()
         while to_recompute := store.load_sessions_to_recompute():
             for group in group_sessions(to_recompute):
-                store_recomputed(store, group, reread_sessions(reader, topic, group))
+                records = reread_sessions(reader, topic, group, has_other_keys=store.has_other_keys())
+                store_recomputed(store, group, records)
 
 
 def _load_from_file(path: str, store: Store) -> SessionList:

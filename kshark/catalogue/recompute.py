@@ -11,6 +11,7 @@ from agentlog.event.event import Record
 from agentlog.event.partial_decode import make_partial_event, select_needed_fields
 from agentlog.log.offset_range_reader import OffsetRangeReader
 from agentlog.log.reader import KafkaReader, Message, message_place
+from agentlog.log.session_filter import read_session_id
 from agentlog.session.accumulator import OffsetRange, SessionAccumulator
 from agentlog.session.failure import ANSWER_FIELDS, has_failed
 from agentlog.session.summary import Summary, summarize_timeline
@@ -35,8 +36,14 @@ def group_sessions(sessions: Iterable[SessionAccumulator]) -> Iterator[list[Sess
         yield group
 
 
-def reread_sessions(reader: KafkaReader, topic: str, group: Sequence[SessionAccumulator]) -> dict[str, list[Record]]:
-    """Read the records of each session of a group, between its first and its last offset."""
+def reread_sessions(
+    reader: KafkaReader, topic: str, group: Sequence[SessionAccumulator], *, has_other_keys: bool
+) -> dict[str, list[Record]]:
+    """Read the records of each session of a group, between its first and its last offset.
+
+    Args:
+        has_other_keys: whether the topic holds events whose keys aren't their sessions' ids, so that values tell.
+    """
     ranges_by_session = {sums.session_id: sums.lays for sums in group}
     starts: dict[int, int] = {}
     ends: dict[int, int] = {}
@@ -44,10 +51,10 @@ def reread_sessions(reader: KafkaReader, topic: str, group: Sequence[SessionAccu
         starts[partition] = min(lay.first, starts.get(partition, lay.first))
         ends[partition] = max(lay.last + 1, ends.get(partition, 0))
     records_by_session: dict[str, list[Record]] = defaultdict(list)
-    keys: set[bytes | None] = {None, *(session_id.encode() for session_id in ranges_by_session)}
+    keys: set[bytes | None] = {session_id.encode() for session_id in ranges_by_session}
     for batch in OffsetRangeReader(reader, topic, starts, ends).read_batches():
         for message in batch:
-            if message.key() in keys:
+            if message.key() in keys or (has_other_keys and read_session_id(message) in ranges_by_session):
                 record = _decode_record(message, ranges_by_session)
                 if record is not None:
                     records_by_session[record.event.session_id].append(record)
@@ -57,7 +64,7 @@ def reread_sessions(reader: KafkaReader, topic: str, group: Sequence[SessionAccu
 def _decode_record(message: Message, ranges_by_session: Mapping[str, Mapping[int, OffsetRange]]) -> Record | None:
     record_place = message_place(message)
     record = codec.decode(message.value(), record_place, "")
-    if not isinstance(record, Record) or message.key() not in (None, record.event.session_id.encode()):
+    if not isinstance(record, Record):
         return None
     offset_range = ranges_by_session.get(record.event.session_id, {}).get(record_place.partition)
     is_within = offset_range is not None and offset_range.first <= record_place.offset <= offset_range.last

@@ -17,7 +17,7 @@ from .text import has_words
 if TYPE_CHECKING:
     from agentlog.session.accumulator import SessionAccumulator
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 BUSY_TIMEOUT_S = 20.0
 """How long to wait for another process's transaction."""
 
@@ -42,6 +42,7 @@ CREATE TABLE lays (
 CREATE TABLE unreadable (
     partition INTEGER, "offset" INTEGER, reason TEXT NOT NULL, "key" BLOB, PRIMARY KEY (partition, "offset")
 ) WITHOUT ROWID;
+CREATE TABLE other_keys (partition INTEGER PRIMARY KEY);
 """
 _COLUMNS = Summary.__struct_fields__
 _to_json = msgspec.json.Encoder().encode
@@ -140,7 +141,7 @@ class Store:
 
     def copy_from_other(self) -> None:
         """Copy all rows of ``other``; they replace our rows of the same sessions."""
-        for table in ("sessions", "kept", "lays", "unreadable"):
+        for table in ("sessions", "kept", "lays", "unreadable", "other_keys"):
             self._db.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM other.{table}")  # noqa: S608  our own names
 
     def require_failure_rules(self, fingerprint: str) -> None:
@@ -160,7 +161,7 @@ class Store:
 
     def clear(self) -> None:
         """Delete all sessions, progress and unreadable records."""
-        for table in ("partitions", "sessions", "kept", "lays", "unreadable"):
+        for table in ("partitions", "sessions", "kept", "lays", "unreadable", "other_keys"):
             self._db.execute(f"DELETE FROM {table}")  # noqa: S608  our own names
 
     def read_progress(self) -> dict[int, PartitionProgress]:
@@ -220,6 +221,14 @@ class Store:
     def put_unreadable(self, entries: Iterable[UnreadableEntry]) -> None:
         """Write records that are no events."""
         self._db.executemany("INSERT OR REPLACE INTO unreadable VALUES (?, ?, ?, ?)", entries)
+
+    def put_other_keys(self, partitions: Iterable[int]) -> None:
+        """Note partitions that hold an event whose key isn't its session's id."""
+        self._db.executemany("INSERT OR IGNORE INTO other_keys VALUES (?)", [(each,) for each in partitions])
+
+    def has_other_keys(self) -> bool:
+        """Whether there is an event whose key isn't its session's id."""
+        return query_other_keys(self._db)
 
     def drop_unreadable(self, partition: int, below_offset: int) -> None:
         """Delete the unreadable records below an offset of a partition."""
@@ -283,6 +292,11 @@ _NAME_PLACES = {"agents": "value", "tools": "key"}
 def query_about(db: sqlite3.Connection) -> dict[str, str]:
     """Return the names and values that describe a catalogue."""
     return dict(db.execute("SELECT name, value FROM about"))
+
+
+def query_other_keys(db: sqlite3.Connection) -> bool:
+    """Whether a catalogue knows an event whose key isn't its session's id."""
+    return db.execute("SELECT 1 FROM other_keys LIMIT 1").fetchone() is not None
 
 
 def query_progress(db: sqlite3.Connection, schema: str = "main") -> dict[int, PartitionProgress]:

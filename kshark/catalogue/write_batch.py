@@ -24,11 +24,17 @@ class ConcurrentUpdate(Exception):
 
 
 class WriteBatch:
-    """The records since the store was last written, added up by session."""
+    """The records since the store was last written, added up by session.
+
+    Attributes:
+        unreadable: the records that are no events.
+        partitions_with_other_keys: the partitions that hold an event whose key isn't its session's id.
+    """
 
     def __init__(self, store: Store) -> None:
         self.records = 0
         self.unreadable: list[UnreadableEntry] = []
+        self.partitions_with_other_keys: set[int] = set()
         self._store = store
         self._sessions: dict[str, SessionAccumulator] = {}
 
@@ -72,6 +78,7 @@ class WriteBatch:
     def _store_sessions(self, sessions: Iterable[tuple[SessionAccumulator, Summary | None]]) -> None:
         self._store.put_sessions(sessions)
         self._store.put_unreadable(self.unreadable)
+        self._store.put_other_keys(self.partitions_with_other_keys)
 
     def _finalize_sessions(self) -> Iterator[tuple[SessionAccumulator, Summary | None]]:
         """Yield the sums of the batch's sessions, each with its row if the sums are certain."""

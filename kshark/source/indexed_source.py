@@ -14,12 +14,13 @@ from agentlog.log.admin import TopicIdentityRequest
 from agentlog.log.offset_range_reader import OffsetRangeReader
 from agentlog.log.open_source import choose_cluster, open_source
 from agentlog.log.reader import Bounds, KafkaReader
+from agentlog.log.session_filter import SessionFilter
 from agentlog.log.source import RecordOrUnreadable, Source
 from agentlog.log.topic_source import TopicSource
 from agentlog.session.coverage import SearchReport
 
 from ..catalogue.files import locate_catalogue, locate_catalogue_folder
-from .lookup import IndexEntry, find_session
+from .lookup import IndexEntry, find_session, find_unreadable
 from .session_request import SessionRequest
 
 _log = logging.getLogger("agentlog.catalogue")
@@ -59,23 +60,23 @@ class IndexedTopic(TopicSource):
         entry = self._find_entry(session_id)
         if entry is None:
             return None
+        self._filter = SessionFilter(session_id, self.searched, has_other_keys=entry.has_other_keys)
         count = self.searched.partition_count
-        partitions = {*self._choose_partitions(session_id, count, PositionRange()), *entry.ranges}
-        bounds = self._reader.fetch_bounds(self._topic, sorted(partitions & set(range(count))))
+        known_partitions = {*self._choose_partitions(session_id, count, PositionRange()), *entry.ranges}
+        partitions = set(range(count)) if entry.has_other_keys else known_partitions & set(range(count))
+        bounds = self._reader.fetch_bounds(self._topic, sorted(partitions))
         self.searched.unavailable = dict(self._reader.unavailable)
         if not _is_still_valid(entry, bounds):
             return None
         self.searched.catalogue = str(entry.path)
         self._note_searched(bounds)
         self._read_log_starts(entry, bounds)
-        session_records = list(self._read_session_range(session_id, entry))
+        session_records = list(self._read_session_range(entry))
         if sum(isinstance(item, Record) for item in session_records) != entry.records:
             _log.info("the log differs from the catalogue %s, so it is read without it", entry.path)
             self.searched = SearchReport(self.searched.what)
             return None
-        return chain(
-            session_records, self._list_unreadable(entry, bounds), self._read_newer_records(session_id, entry, bounds)
-        )
+        return chain(session_records, self._list_unreadable(entry, bounds), self._read_newer_records(entry, bounds))
 
     def _find_entry(self, session_id: str) -> IndexEntry | None:
         folder = locate_catalogue_folder()
@@ -96,23 +97,30 @@ class IndexedTopic(TopicSource):
         for batch in OffsetRangeReader(self._reader, self._topic, starts, ends).read_to_end():
             self._note_log_begins(batch)
 
-    def _read_session_range(self, session_id: str, entry: IndexEntry) -> Iterator[RecordOrUnreadable]:
+    def _read_session_range(self, entry: IndexEntry) -> Iterator[RecordOrUnreadable]:
         """Yield the session's records between its first and last offset."""
         starts = {p: first for p, (first, _) in entry.ranges.items()}
-        return self._read_range(
-            session_id, starts, {p: last + 1 for p, (_, last) in entry.ranges.items()}, PositionRange()
-        )
+        yield from self._read_range(starts, {p: last + 1 for p, (_, last) in entry.ranges.items()}, PositionRange())
+        self._unchecked_ranges.clear()  # the catalogue knows the keys of what it has read
 
-    def _read_newer_records(
-        self, session_id: str, entry: IndexEntry, bounds: Mapping[int, Bounds]
-    ) -> Iterator[RecordOrUnreadable]:
+    def _read_newer_records(self, entry: IndexEntry, bounds: Mapping[int, Bounds]) -> Iterator[RecordOrUnreadable]:
         """Yield the session's records that are newer than the catalogue."""
-        starts = {p: entry.progress[p].position if p in entry.progress else b.low for p, b in bounds.items()}
-        return self._read_range(session_id, starts, {p: b.high for p, b in bounds.items()}, PositionRange())
+        yield from self._read_range(*_get_newer_ranges(entry, bounds), PositionRange())
+        other_partitions = [p for p in range(self.searched.partition_count) if p not in bounds]
+        if self._filter.has_other_keys and other_partitions:
+            other_bounds = self._reader.fetch_bounds(self._topic, other_partitions)
+            self._note_searched(other_bounds)
+            yield from self._read_range(*_get_newer_ranges(entry, other_bounds), PositionRange())
+        yield from self._read_passed_over(PositionRange())
 
     def _list_unreadable(self, entry: IndexEntry, bounds: Mapping[int, Bounds]) -> Iterator[Unreadable]:
         """Yield the unreadable records that the catalogue knows and that aren't read again."""
-        for partition, offset, reason, _ in entry.unreadable:
+        try:
+            unreadable = find_unreadable(entry, self._filter.session_id, self.searched.keys)
+        except sqlite3.Error as error:
+            _log.warning("the unreadable records in the catalogue %s can't be told: %s", entry.path, error)
+            return
+        for partition, offset, reason, _ in unreadable:
             first, last = entry.ranges.get(partition, (0, -1))
             if partition in bounds and offset >= bounds[partition].low and not first <= offset <= last:
                 self.searched.unreadable += 1
@@ -126,6 +134,12 @@ def _find_indexed_session(path: Path, session_id: str) -> IndexEntry | None:
     except sqlite3.Error as error:
         _log.info("the catalogue %s can't be used: %s", path, error)
         return None
+
+
+def _get_newer_ranges(entry: IndexEntry, bounds: Mapping[int, Bounds]) -> tuple[dict[int, int], dict[int, int]]:
+    """Return where what is newer than the catalogue begins and ends in each partition."""
+    starts = {p: entry.progress[p].position if p in entry.progress else b.low for p, b in bounds.items()}
+    return starts, {p: b.high for p, b in bounds.items()}
 
 
 def _is_still_valid(entry: IndexEntry, bounds: Mapping[int, Bounds]) -> bool:

@@ -1,12 +1,23 @@
 """Read-only lookups in a catalogue, which never create or change it and never wait for a writer."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from ..catalogue.store import SCHEMA_VERSION, PartitionProgress, UnreadableEntry, query_about, query_progress
+import msgspec
+
+from agentlog.event.record_key import ENCODINGS
+
+from ..catalogue.store import (
+    SCHEMA_VERSION,
+    PartitionProgress,
+    UnreadableEntry,
+    query_about,
+    query_other_keys,
+    query_progress,
+)
 
 
 class IndexEntry(NamedTuple):
@@ -17,14 +28,14 @@ class IndexEntry(NamedTuple):
         records: the number of the session's records, copies included.
         ranges: the offsets of the session's first and last record, by partition.
         progress: how far each partition of the topic was read.
-        unreadable: records that are no events and may belong to this session.
+        has_other_keys: whether the topic holds events whose keys aren't their sessions' ids.
     """
 
     path: Path
     records: int
     ranges: Mapping[int, tuple[int, int]]
     progress: Mapping[int, PartitionProgress]
-    unreadable: Sequence[UnreadableEntry]
+    has_other_keys: bool
 
 
 @contextmanager
@@ -48,14 +59,38 @@ def find_session(path: Path, session_id: str) -> IndexEntry | None:
         if row is None:
             return None
         ranges = db.execute("SELECT partition, first, last FROM lays WHERE session_id = ?", [session_id])
-        unreadable = db.execute('SELECT * FROM unreadable WHERE "key" IS NULL OR "key" = ?', [session_id.encode()])
         return IndexEntry(
             path,
             row[0],
             {partition: (first, last) for partition, first, last in ranges},
             query_progress(db),
-            list(map(UnreadableEntry._make, unreadable)),
+            query_other_keys(db),
         )
+
+
+def find_unreadable(entry: IndexEntry, session_id: str, keys: Iterable[bytes | None]) -> list[UnreadableEntry]:
+    """Return the records up to the entry's progress that are no events and may belong to a session.
+
+    These are the ones without a key, with the session's id in their key, or with one of ``keys``.
+
+    Raises:
+        sqlite3.Error: the catalogue can't be used.
+    """
+    ids = [session_id.encode(encoding, errors="replace") for encoding in ("utf-8", *ENCODINGS)]
+    keys_json = msgspec.json.encode([key.hex().upper() for key in keys if key is not None]).decode()
+    holds_id = " OR ".join('instr("key", ?)' for _ in ids)
+    query = f"""
+        SELECT * FROM unreadable
+        WHERE "key" IS NULL OR {holds_id} OR hex("key") IN (SELECT value FROM json_each(?))
+        ORDER BY partition, "offset"
+    """  # noqa: S608  our own names
+    with _open_read_only(entry.path) as db:
+        found = list(map(UnreadableEntry._make, db.execute(query, [*ids, keys_json])))
+    return [
+        each
+        for each in found
+        if each.partition in entry.progress and each.offset < entry.progress[each.partition].position
+    ]
 
 
 def read_about(path: Path) -> dict[str, str]:

@@ -7,9 +7,10 @@ from agentlog.event.event import Record, Unreadable
 from agentlog.log.source import Source
 from agentlog.session.coverage import Coverage, measure_coverage
 from agentlog.session.timeline import Timeline, build_timeline
+from agentlog.terminal.output import write_stderr
 from agentlog.terminal.progress import show_progress
 from agentlog.terminal.unreadable_report import report_unreadable
-from agentlog.text.coverage_text import describe_not_found, progress_text
+from agentlog.text.coverage_text import describe_key_search, describe_not_found, progress_text
 
 from .indexed_source import open_session_source
 from .session_request import SessionRequest
@@ -39,10 +40,12 @@ def read_session(request: SessionRequest) -> LoadedSession:
 
 
 def read_records(request: SessionRequest, source: Source) -> tuple[list[Record], list[Unreadable]]:
-    """Return a session's records and its unreadable ones; report the unreadable ones on standard error."""
+    """Return a session's records and its unreadable ones; report the unreadable ones and keys on standard error."""
     with show_progress(lambda: progress_text(source.searched)):
         items = list(source.records(request.session_id, request.span))
     records = [item for item in items if isinstance(item, Record)]
     unreadable = sorted((item for item in items if isinstance(item, Unreadable)), key=lambda item: item.place[1:3])
     report_unreadable(unreadable)
+    if records and (note := describe_key_search(request.session_id, source.searched)) is not None:
+        write_stderr(note)
     return records, unreadable

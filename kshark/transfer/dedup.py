@@ -80,16 +80,15 @@ def find_existing_events(reader: KafkaReader, topic: str, scan: CaptureScan, *, 
     Raises:
         KafkaError: the topic can't be read.
     """
-    existing, keys = ExistingEvents(at_any_time), {session_id.encode() for session_id in scan.sessions}
+    existing = ExistingEvents(at_any_time)
     stream = TopicStream(reader, topic, write_stderr)
     stream.begin(None if at_any_time else Moment(EPOCH + timedelta(milliseconds=scan.oldest_ms)))
     with show_progress(
         lambda: f"looking for what {stream.what} holds: {stream.records:,} of {stream.expected:,} records"
     ):
         for batch in stream.read_existing():
-            for message in batch:
-                if (key := message.key()) is None or key in keys:
-                    _note_event(message, scan.sessions, existing)
+            for message in batch:  # whatever its key is, because another writer may use another one
+                _note_event(message, scan.sessions, existing)
     return existing
 
 

@@ -13,7 +13,7 @@ from agentlog.log.source import Source
 from agentlog.terminal.output import write_bytes, write_stderr
 from agentlog.terminal.progress import show_progress
 from agentlog.terminal.unreadable_report import UnreadableReport
-from agentlog.text.coverage_text import describe_not_found
+from agentlog.text.coverage_text import describe_key_search, describe_not_found
 
 from ..source.indexed_source import open_session_source
 from ..source.session_request import SessionRequest
@@ -63,6 +63,8 @@ class ExportRun:
                     places.append((item.place.partition, item.place.offset))
                     lines.append(capture.write_line(item.value, item.place))
         self.events += len(lines)
+        if lines and (note := describe_key_search(request.session_id, source.searched)) is not None:
+            write_stderr(note)
         if not source.searched.partition_count:
             return lines
         return [lines[n] for n in sorted(range(len(lines)), key=places.__getitem__)]

@@ -45,7 +45,7 @@ def written(kafka: str, topic: TopicFactory) -> str:
     name = topic(partitions=12)
     likely = list_candidate_partitions(b"sess_1", 12)[0]
     produce(kafka, name, make_messages(SESSION, likely))
-    unreadable = [b"no json", None, orjson.dumps(make_event(4, session_id="sess_\x1b[2J\n\u202eother"))]
+    unreadable = [b"no json", None, orjson.dumps({"session_id": "sess_\x1b[2J\n\u202eother"})]
     produce(kafka, name, [Message("sess_1", value, 1_768_485_600_000, partition=likely) for value in unreadable])
     produce(kafka, name, make_messages([make_event(n, session_id=f"sess_{n}00") for n in range(2, 8)]))
     return name
@@ -84,8 +84,26 @@ def test_what_cannot_be_read_is_named_in_every_format_and_steers_nothing(folder:
         assert no_json.startswith(f"{written}[{likely}]@3: not JSON: ")
         assert others == [
             f"{written}[{likely}]@4: a tombstone: it has no value",
-            f"{written}[{likely}]@5: its key is sess_1, its session_id sess_\\u001b[2J\\n\\u202eother",
+            f"{written}[{likely}]@5: no event_id",
         ]
+
+
+def test_a_record_with_the_key_of_another_session_is_of_the_one_that_it_names(
+    folder: Path, kafka: str, topic: TopicFactory
+) -> None:
+    name, hostile = topic(partitions=12), "sess_\x1b[2J\n\u202eother"
+    likely = list_candidate_partitions(b"sess_1", 12)[0]
+    strays = [make_event(4, session_id=hostile)]
+    produce(
+        kafka, name, [*make_messages(SESSION, likely), Message("sess_1", orjson.dumps(strays[0]), partition=likely)]
+    )
+    done = replay(folder, name)
+    assert ids(done) == ["evt_1", "evt_2", "evt_3"]
+    assert done.error_text.startswith("records of this topic have other keys than their session's id: so all 12 ")
+    assert ids(replay(folder, name, session=hostile)) == ["evt_4"]
+    told = replay(folder, name, session="nobody").error_text
+    assert "\x1b" not in told
+    assert "\u202e" not in told
 
 
 def test_json_names_what_was_searched(folder: Path, written: str) -> None:

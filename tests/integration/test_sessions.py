@@ -221,7 +221,8 @@ def summed(kafka: str, topic: str, store: Store, alone: int) -> tuple[int, dict[
         CatalogueUpdate(reader, topic, store, searched, alone).run()
         while unsure := store.load_sessions_to_recompute():
             for group in group_sessions(unsure):
-                store_recomputed(store, group, reread_sessions(reader, topic, group))
+                records = reread_sessions(reader, topic, group, has_other_keys=store.has_other_keys())
+                store_recomputed(store, group, records)
     return searched.records, {row.session_id: row for row in store.query_rows("TRUE", "session_id", {})}
 
 

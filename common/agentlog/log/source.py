@@ -21,8 +21,8 @@ class Source(Protocol):
     def records(self, session_id: str, position_range: PositionRange) -> Iterator[RecordOrUnreadable]:
         """Yield the session's records in ``position_range``, and unreadable records that may belong to the session.
 
-        Each partition comes in its order. The partitions are interleaved, and copies are included. Memory is bounded
-        by a batch of records.
+        Each partition comes in its order, unless a part of it had to be read again. The partitions are interleaved,
+        and copies are included. Memory is bounded by a batch of records.
         """
         ...
 

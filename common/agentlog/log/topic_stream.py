@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from ..errors import KafkaUnavailable
 from ..event import codec
-from ..event.event import Record, Unreadable
+from ..event.event import Record
 from ..event.position import Moment, Offset, Position
 from ..text.coverage_text import describe_unavailable
 from .live_reader import LiveReader
@@ -19,17 +19,12 @@ CHECKED_RECORDS = 20
 
 
 def decode_message(message: Message) -> RecordOrUnreadable:
-    """Decode the record in a message, or say why it is unreadable."""
-    record_place = message_place(message)
-    decoded, key = codec.decode(message.value(), record_place, record_place.where), message.key()
+    """Decode the record in a message, or say why it is unreadable. Its value tells its session, whatever its key is."""
+    place, key = message_place(message), message.key()
+    decoded = codec.decode(message.value(), place, place.where)
     if isinstance(decoded, Record) and key is not None and key != decoded.event.session_id.encode():
-        return Unreadable(record_place.where, record_place, explain_key_mismatch(key, decoded.event.session_id))
+        return Record(decoded.event, decoded.place._replace(key=key), decoded.value)
     return decoded
-
-
-def explain_key_mismatch(key: bytes | None, session_id: str) -> str:
-    """Say that a record's ``key`` differs from its ``session_id``."""
-    return f"its key is {(key or b'').decode(errors='replace')}, its session_id {session_id}"
 
 
 def find_start_offsets(

@@ -3,13 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..event.event import EPOCH, Unreadable, format_timestamp
 from ..event.position import PositionRange
+from ..event.record_key import KeyDescription, describe_key
 
 if TYPE_CHECKING:  # as in summary.py
     from .timeline import Timeline
+
+MAX_KEYS = 1_000
+"""At most this many keys of a session are remembered."""
 
 
 @dataclass(slots=True)
@@ -27,6 +31,10 @@ class SearchReport:
             record left, or None if that wasn't read, or can't be right.
         catalogue: the catalogue file that told where the session lies, or None. With it, only that part was read.
         unavailable: the partitions that couldn't be read, and why.
+        keys: the keys of the session's records that aren't its id, up to a limit, each with the number of records.
+        more_keys: the number of the session's records with other keys.
+        has_read_more: whether all partitions were read because records have keys that aren't their sessions' ids.
+        keyed_sessions: for the sessions whose records have the requested id as key, the number of these records.
     """
 
     what: str
@@ -39,6 +47,29 @@ class SearchReport:
     log_begins: dict[int, int | None] = field(default_factory=dict)
     catalogue: str | None = None
     unavailable: dict[int, str] = field(default_factory=dict)
+    keys: dict[bytes | None, int] = field(default_factory=dict)
+    more_keys: int = 0
+    has_read_more: bool = False
+    keyed_sessions: dict[str, int] = field(default_factory=dict)
+
+    def note_key(self, key: bytes | None) -> None:
+        """Count a record of the session whose key isn't the session's id."""
+        if key in self.keys or len(self.keys) < MAX_KEYS:
+            self.keys[key] = self.keys.get(key, 0) + 1
+        else:
+            self.more_keys += 1
+
+    def note_keyed_session(self, session_id: str) -> None:
+        """Count a record of another session that has the requested id as key."""
+        if session_id in self.keyed_sessions or len(self.keyed_sessions) < MAX_KEYS:
+            self.keyed_sessions[session_id] = self.keyed_sessions.get(session_id, 0) + 1
+
+
+class KeyUse(NamedTuple):
+    """A key that isn't the session's id, and how many of the session's records have it."""
+
+    key: KeyDescription
+    records: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +85,7 @@ class Coverage:
             milliseconds since the epoch; None if it has deleted nothing.
         catalogue: the catalogue file that told where the session lies, or None if the partitions were read whole.
         unavailable: the partitions that couldn't be read, and why.
+        keys: the keys of the session's records that aren't its id, the most used first.
     """
 
     what: str
@@ -70,6 +102,7 @@ class Coverage:
     position_range: PositionRange
     clashes: int = 0
     unavailable: Mapping[int, str] = field(default_factory=dict)
+    keys: tuple[KeyUse, ...] = ()
 
 
 def measure_coverage(report: SearchReport, timeline: "Timeline", position_range: PositionRange) -> Coverage:
@@ -95,7 +128,14 @@ def measure_coverage(report: SearchReport, timeline: "Timeline", position_range:
         position_range=position_range,
         clashes=timeline.clashes,
         unavailable=dict(report.unavailable),
+        keys=list_keys(report, timeline.session_id),
     )
+
+
+def list_keys(report: SearchReport, session_id: str) -> tuple[KeyUse, ...]:
+    """List the keys of a session's records that aren't its id, the most used first."""
+    uses = [KeyUse(describe_key(key, session_id), count) for key, count in report.keys.items()]
+    return tuple(sorted(uses, key=lambda use: (-use.records, use.key.text)))
 
 
 def coverage_to_json(coverage: Coverage, unreadable: Sequence[Unreadable]) -> dict[str, Any]:
@@ -117,6 +157,10 @@ def coverage_to_json(coverage: Coverage, unreadable: Sequence[Unreadable]) -> di
         else format_timestamp(EPOCH + timedelta(milliseconds=log_begins_ms)),
         "from": position_range.start.describe() if position_range.start else None,
         "to": position_range.end.describe() if position_range.end else None,
+        "keys": [
+            {"key": key.text, "form": key.form, "schema": key.schema, "records": records}
+            for key, records in coverage.keys
+        ],
         "unreadable": [unreadable_to_json(each) for each in unreadable],
         "unavailable": unavailable_to_json(coverage.unavailable),
     }

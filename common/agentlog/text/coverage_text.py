@@ -6,8 +6,9 @@ from datetime import timedelta
 from ..event.escape import escape_controls
 from ..event.event import EPOCH
 from ..event.position import Position, PositionRange
-from ..formatting import format_count
-from ..session.coverage import Coverage, SearchReport
+from ..event.record_key import KeyDescription
+from ..formatting import format_count, shorten_name
+from ..session.coverage import Coverage, KeyUse, SearchReport, list_keys
 
 UNCAPTURED_NOTE = "nothing is known of what was never captured"
 
@@ -17,6 +18,7 @@ def describe_coverage(coverage: Coverage) -> str:
     parts = [format_count(coverage.duplicates, "duplicate")] if coverage.duplicates else []
     parts += [f"{coverage.late:,} late"] if coverage.late else []
     parts += [describe_clashes(coverage.clashes)] if coverage.clashes else []
+    parts += [_describe_keys(coverage.keys, "of the session")] if coverage.keys else []
     partitions = coverage.partitions if len(coverage.partitions) < coverage.partition_count else None
     where = describe_source(coverage.what, coverage.partition_count, partitions)
     where += ", by the catalogue" if coverage.catalogue else ""
@@ -43,6 +45,60 @@ def describe_unavailable(unavailable: Mapping[int, str]) -> str:
         f"partition{'s' if len(partitions) > 1 else ''} {', '.join(map(str, partitions))} can't be read: {reason}"
         for reason, partitions in partitions_by_reason.items()
     )
+
+
+MAX_KEYS_NAMED = 3
+"""At most this many keys are named in a line."""
+_KEY_FORMS = {
+    "JSON": "as JSON",
+    "UTF-16": "in UTF-16",
+    "UTF-32": "in UTF-32",
+    "part": "which holds the session's id",
+    "other": "",
+}
+
+
+def _describe_keys(uses: Sequence[KeyUse], unit: str) -> str:
+    """Describe the keys that aren't the session's id, and how many records have each; the first with its unit."""
+    units = [unit] + [""] * len(uses)
+    named = zip(uses[:MAX_KEYS_NAMED], units, strict=False)
+    texts = [" ".join(filter(None, (f"{use.records:,}", unit, _describe_key(use.key)))) for use, unit in named]
+    rest = uses[MAX_KEYS_NAMED:]
+    if rest:
+        texts.append(f"{sum(use.records for use in rest):,} under {format_count(len(rest), 'more key')}")
+    return ", ".join(texts)
+
+
+def _describe_key(key: KeyDescription) -> str:
+    """Describe where a record with a key lies: ``under the key "sess_1" (as JSON)``, or ``without a key``."""
+    if key.form == "none":
+        return "without a key"
+    if not key.text:
+        return "under an empty key"
+    frame = f"behind a schema registry's frame, schema {key.schema}" if key.schema is not None else ""
+    details = ", ".join(filter(None, (_KEY_FORMS[key.form], frame)))
+    return f"under the key {escape_controls(shorten_name(key.text))}" + (f" ({details})" if details else "")
+
+
+def describe_key_search(session_id: str, report: SearchReport) -> str | None:
+    """Say what it costs that records of the session, or of its topic, have other keys; None if it costs nothing."""
+    uses = list_keys(report, session_id)
+    if not uses and not report.has_read_more:
+        return None
+    if uses:
+        unit = "record" if uses[0].records == 1 else "records"
+        subject = f"session {escape_controls(session_id)} has {_describe_keys(uses, unit)}"
+    else:
+        subject = "records of this topic have other keys than their session's id"
+    count = format_count(report.partition_count, "partition")
+    if report.catalogue is not None:
+        cost = "the catalogue says where they are"
+    elif len(report.partitions) == report.partition_count > 1:
+        cost = f"so all {count} were read, and each record's value was looked at"
+    else:
+        cost = "so each record's value was looked at"
+    order = "; records of different partitions are in the order of their times" if report.partition_count > 1 else ""
+    return f"{subject}: {cost}{order}"
 
 
 def describe_clashes(clashes: int) -> str:
@@ -108,8 +164,18 @@ def describe_not_found(session_id: str, report: SearchReport, position_range: Po
     nearest_ids = find_nearest_ids(session_id, report.others)
     unavailable = f" But {describe_unavailable(report.unavailable)}." if report.unavailable else ""
     hint = f"\nNearest: {', '.join(map(escape_controls, nearest_ids))}" if nearest_ids else ""
-    searched = f"{report.what}{partitions}{bounds}: {read}{bad}"
-    return f"no session {escape_controls(session_id)}. Searched {searched}.{unavailable}{hint}"
+    keyed = _describe_keyed_sessions(report.keyed_sessions) if report.keyed_sessions else ""
+    searched = f"Searched {report.what}{partitions}{bounds}: {read}{bad}."
+    return f"no session {escape_controls(session_id)}. {searched}{unavailable}{keyed}{hint}"
+
+
+def _describe_keyed_sessions(records_by_session: Mapping[str, int]) -> str:
+    """Say which sessions have the requested id as the key of their records."""
+    largest = sorted(records_by_session.items(), key=lambda pair: (-pair[1], pair[0]))
+    names = ", ".join(f"{escape_controls(name)} ({count:,})" for name, count in largest[:MAX_KEYS_NAMED])
+    more = f" and {len(largest) - MAX_KEYS_NAMED:,} more" if len(largest) > MAX_KEYS_NAMED else ""
+    records = format_count(sum(records_by_session.values()), "record")
+    return f"\n{records} with this key name another session: {names}{more}"
 
 
 def find_nearest_ids(session_id: str, other_ids: Iterable[bytes]) -> list[str]:
