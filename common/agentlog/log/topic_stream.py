@@ -143,8 +143,11 @@ class TopicStream:
         """Read the partitions that have a leader again, each from where the stream began."""
         with suppress(KafkaUnavailable):  # its broker has just started; the next look tries again
             bounds = self._reader.fetch_bounds(self._topic, self._unavailable - self._reader.leaderless)
-            starts = find_start_offsets(self._reader, self._topic, bounds, self._since) if bounds else {}
-            self._reader.add_partitions(self._topic, starts)
+            starts = dict.fromkeys(bounds, 0)
+            if self._since is not None:
+                told = self._reader.find_offsets_at(self._topic, bounds, self._since.timestamp_ms)
+                starts = {p: bounds[p].high if offset is None else offset for p, offset in told.items()}
+            self._reader.add_partitions(self._topic, {p: max(start, bounds[p].low) for p, start in starts.items()})
             self._unavailable -= starts.keys()
 
     def _add_partitions(self, partitions: range) -> None:
