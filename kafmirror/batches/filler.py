@@ -1,5 +1,9 @@
 """Fillers: batches of empty records that a mirror writes to use up offsets, and deletes at once."""
 
+from typing import NamedTuple
+
+from agentlog.formatting import format_duration
+
 from .compression import ZSTD
 from .record import DecodedRecord, decode_first_record, decode_headers, encode_batch, with_header
 from .record_batch import Batch, Stamp
@@ -9,6 +13,36 @@ FILLER_HEADER = b"kafmirror.filler"
 
 MAX_FILLER_RECORDS = 100_000
 """The most records in one filler. Several fillers follow each other where that isn't enough."""
+
+
+class FillProgress(NamedTuple):
+    """The progress of a mirror that fills the offsets before the source's first record.
+
+    Attributes:
+        start: the target's end when this mirror began to fill.
+        position: the target's end now.
+        up_to: the offset of the source's first record.
+        started_at: when this mirror began, in seconds of any clock.
+    """
+
+    start: int
+    position: int
+    up_to: int
+    started_at: float
+
+    def describe(self, now: float) -> str:
+        """Say how far it is, and for how long it still takes."""
+        text = describe_filled(self.position, self.up_to)
+        filled, left = self.position - self.start, self.up_to - self.position
+        if not filled or now <= self.started_at:
+            return text
+        left_us = round((now - self.started_at) / filled * left * 1_000_000)
+        return f"{text}, which takes about {format_duration(left_us)} more"
+
+
+def describe_filled(position: int, up_to: int) -> str:
+    """Say how many of the offsets before the source's first record are filled in the target."""
+    return f"{position:,} of the {up_to:,} offsets before the source's first record are filled"
 
 
 def build_filler(count: int, stamp: Stamp, timestamp: int) -> bytes:

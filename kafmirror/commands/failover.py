@@ -178,7 +178,8 @@ def _add_tail(outcome: FailoverOutcome, status: PartitionStatus, tail: Partition
             f"{status.source}: the last {TAIL_RECORDS} records differ; kafmirror verify shows where"
         )
     if status.position < status.source_end:
-        outcome.lost[status.source] = (status.position, status.source_end - 1)
+        first = status.filled[1] if status.filled else status.position
+        outcome.lost[status.source] = (first, status.source_end - 1)
         outcome.lost_records += tail.lost_records
 
 

@@ -10,6 +10,7 @@ from agentlog.formatting import format_count
 from agentlog.terminal.style import Paint, Style
 from agentlog.terminal.text_width import clip_text, elide_middle, wrap_text
 
+from ..batches.filler import describe_filled
 from ..kafka.metadata import Partition
 from ..lag.lag import combine_lags
 from ..lag.partition_status import PartitionStatus, describe_losses, describe_wait, format_lag_time
@@ -122,6 +123,8 @@ def table_lines(
     output = [paint(lines[0], Style.FAINT)]
     for line, status in zip(lines[1:], statuses, strict=True):
         output.append(paint(line, Style.NOTICE) if status.lag.records != 0 else line)
+        if status.filled:
+            output += [f"  {text}" for text in wrap_text(describe_filled(*status.filled), columns - 2)]
         if status.problem:
             problem = wrap_text(escape_controls(status.problem), columns - 2)
             output += [f"  {paint(text, Style.BAD)}" for text in problem]

@@ -19,6 +19,7 @@ from agentlog.terminal.output import write_bytes, write_lines
 from agentlog.terminal.progress import show_progress
 from agentlog.terminal.style import Paint, Style, choose_paint
 
+from ..batches.filler import describe_filled
 from ..batches.offset_header import restore_source_records
 from ..copy.offset_translation import MirroredRange, translate_within
 from ..kafka import topic_admin
@@ -64,6 +65,7 @@ class PartitionVerification:
         start, end: the source's offsets that were compared; the end isn't included.
         is_compacted: whether compaction may have removed records on either side; None when we may not know.
         problem: why the partition wasn't compared, or None.
+        filled: how many of how many offsets before the source's first record are filled, while nothing is copied yet.
         result: the result of the comparison.
     """
 
@@ -73,17 +75,20 @@ class PartitionVerification:
     end: int
     is_compacted: bool | None = False
     problem: str | None = None
+    filled: tuple[int, int] | None = None
     result: ComparisonResult = field(default_factory=ComparisonResult)
 
     @property
     def is_exact(self) -> bool:
         """Whether both sides hold the same records, apart from compaction."""
         missing = [] if self.is_compacted else [*self.result.missing, *self.result.extra]
-        return not (self.result.differing or missing or self.problem)
+        return not (self.result.differing or missing or self.problem or self.filled)
 
     @property
     def verdict(self) -> str:
-        """``same``, ``differs``, or ``unknown`` where nothing could be compared."""
+        """``same``, ``differs``, ``unknown`` where nothing could be compared, or ``not there yet``."""
+        if self.filled:
+            return "not there yet"
         return "same" if self.is_exact else "unknown" if self.problem else "differs"
 
 
@@ -183,6 +188,9 @@ class VerificationRun:
         verification = PartitionVerification(status.source, status.target, 0, status.position or 0)
         if status.position is None or status.target_end is None or status.problem:
             verification.problem = status.problem or "how far it is mirrored is unknown"
+            return PreparedPartition(verification, None)
+        if status.filled:
+            verification.filled, verification.end = status.filled, 0
             return PreparedPartition(verification, None)
         source, target, verification.is_compacted = self._views[status.source.topic]
         pair = PartitionPair(status.source, status.target, source.derive_mirror_producer_id(status.source.topic))
@@ -284,6 +292,8 @@ def _encode_verification(verification: PartitionVerification) -> dict[str, Any]:
         "compacted": verification.is_compacted,
         "digest": result.digest,
         "problem": verification.problem,
+        "filled_offsets": verification.filled[0] if verification.filled else None,
+        "offsets_to_fill": verification.filled[1] if verification.filled else None,
     }
 
 
@@ -296,6 +306,7 @@ def _verification_lines(
             "same": paint("same", Style.GOOD),
             "differs": paint("DIFFERS", Style.BAD),
             "unknown": paint("unknown", Style.NOTICE),
+            "not there yet": paint("not there yet", Style.NOTICE),
         }[verification.verdict]
         is_empty = verification.start == verification.end
         offsets = "" if is_empty else f" of offsets {verification.start} to {verification.end - 1}"
@@ -310,11 +321,13 @@ def _verification_lines(
         yield from (f"  only in the target: offsets {a} to {b} of the source" for a, b in result.extra)
         if verification.is_compacted is None and (result.missing or result.extra):
             yield "  perhaps compaction removed them: that is unknown without DESCRIBE_CONFIGS on the source's topic"
+        if verification.filled:
+            yield f"  {describe_filled(*verification.filled)}"
         if verification.problem:
             yield f"  {paint(verification.problem, Style.BAD)}"
     sampled = f", a sample of {options.sample:.2%}" if options.sample is not None else ""
     total = sum(verification.result.equal for verification in verifications)
     verdicts = Counter(verification.verdict for verification in verifications)
     partitions = format_count(len(verifications), "partition")
-    unknown = f", {verdicts['unknown']} unknown" if verdicts["unknown"] else ""
+    unknown = "".join(f", {verdicts[each]} {each}" for each in ("unknown", "not there yet") if verdicts[each])
     yield f"{partitions}, {format_count(total, 'record')} the same{sampled}, {verdicts['differs']} differ{unknown}"

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, field
 from enum import Enum
 
+from ..batches.filler import FillProgress
 from ..batches.loss import Loss
 from ..kafka.metadata import Partition
 from ..lag.end_history import EndHistory
@@ -52,6 +53,7 @@ class PartitionCopy:
         goal: the source's offset at which the copy ends; None for a copy without end.
         fetch_bytes: the number of bytes to fetch at once.
         trimmed_below: the offset below which this mirror itself wrote and deleted fillers; None when it didn't.
+        fill: how far the offsets before the source's first record are filled, while that is done; else None.
         race_count: the number of times in a row that another mirror wrote first.
         losses: the accepted losses, also those of earlier runs that the mirror's group names.
         is_note_due: whether the note of the offsets in the mirror's group must be renewed.
@@ -74,6 +76,7 @@ class PartitionCopy:
     goal: int | None = None
     fetch_bytes: int = 1 << 20
     trimmed_below: int | None = None
+    fill: FillProgress | None = None
     race_count: int = 0
     is_note_due: bool = field(default=False)
     losses: list[Loss] = field(default_factory=list)

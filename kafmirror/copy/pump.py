@@ -213,11 +213,21 @@ class Pump:
                 await self._refresh(view)
             self._start_tasks()
             self._forget_idle_brokers()
+            self._report_fills()
             await self._check_ends()
             await self._update_source_ends()
             await self._write_notes()
             state.wake_workers()
             await state.loop.sleep(0.1)
+
+    def _report_fills(self) -> None:
+        """Report how far the offsets before the source's first records are filled, and that this has ended."""
+        for copy in self._state.copies.values():
+            if copy.fill is not None:
+                text = f"{copy.target} in {self._state.target.connection.name}: {copy.fill.describe(time.monotonic())}"
+                self._state.waits.report(("fill", copy.target), text)
+            else:
+                self._state.waits.resolve(("fill", copy.target))
 
     def _forget_idle_brokers(self) -> None:
         """End the waits for brokers that lead no partition any more."""
@@ -278,17 +288,13 @@ class Pump:
             for each in idle
             if not each.buffer.has_waiting
         }
-        try:
-            ends = await state.target.connection.list_offsets(state.target.metadata, expected, LATEST)
-        except BrokerError as error:
-            state.waits.report("ends", str(error))
+        ends = await state.target.connection.list_offsets_or_errors(state.target.metadata, expected, LATEST)
+        self._report_errors("ends", ends.values())
+        if any(isinstance(each, BrokerError) for each in ends.values()):
             state.refresh_wakeup.set()
-            return
-        except KafkaUnavailable as error:
-            state.waits.report("ends", str(error))
-            return
-        state.waits.resolve("ends")
         for partition, (copy, end, generation) in expected.items():
+            if isinstance(ends[partition], KafkaUnavailable):
+                continue
             if ends[partition] == end:
                 copy.target_end_known_at = max(copy.target_end_known_at, now)
             elif copy.generation == generation and copy.buffer.done_target == end and not copy.buffer.in_flight_count:
@@ -298,15 +304,24 @@ class Pump:
         """Update the ends of the source, so that the lag is known of partitions that aren't fetched."""
         state, asked_ms = self._state, time.time() * 1000
         try:
-            ends = await state.source.connection.list_offsets(
+            ends = await state.source.connection.list_offsets_or_errors(
                 state.source.metadata, state.copies, LATEST, is_read_committed=True
             )
         except AgentlogError as error:
             state.waits.report("source ends", str(error))
             return
-        state.waits.resolve("source ends")
+        self._report_errors("source ends", ends.values())
         for partition, end in ends.items():
-            state.copies[partition].update_source_end(end, asked_ms)
+            if not isinstance(end, KafkaUnavailable):
+                state.copies[partition].update_source_end(end, asked_ms)
+
+    def _report_errors(self, key: str, answers: Iterable[int | KafkaUnavailable]) -> None:
+        """Report the first partition's error, or that there is none any more."""
+        errors = [each for each in answers if isinstance(each, KafkaUnavailable)]
+        if not errors:
+            self._state.waits.resolve(key)
+            return
+        self._state.waits.report(key, str(errors[0]))
 
     async def _write_notes(self) -> None:
         for copy in self._state.copies.values():

@@ -3,7 +3,7 @@
 import time
 
 from ..batches.checkpoint import CopyFrom, Fill, RecordsLost, Refuse, ReplicaState, Trim, decide
-from ..batches.filler import MAX_FILLER_RECORDS, build_filler, is_filler
+from ..batches.filler import MAX_FILLER_RECORDS, FillProgress, build_filler, is_filler
 from ..batches.offset_header import restore_source_records, with_new_offset
 from ..batches.record import decode_records
 from ..batches.record_batch import Stamp
@@ -76,21 +76,26 @@ async def _write_fillers(copy: PartitionCopy, target: ClusterView, end: int, up_
     """Write fillers from ``end`` to ``up_to``. Stop early when another mirror writes there."""
     producer_id = copy.buffer.producer_id
     now = int(time.time() * 1000)
+    copy.fill = FillProgress(end, end, up_to, time.monotonic())
     full_filler = build_filler(min(MAX_FILLER_RECORDS, up_to - end), Stamp(producer_id, end), now)
     while end < up_to:
         count = min(MAX_FILLER_RECORDS, up_to - end)
         stamp = Stamp(producer_id, end)
         data = with_new_offset(full_filler, stamp) if count == MAX_FILLER_RECORDS else build_filler(count, stamp, now)
         if not await _write_filler(copy, target, data, end, producer_id):
-            return
+            break
         end += count
+        copy.fill = copy.fill._replace(position=end)
+    copy.fill = None
 
 
 async def _write_filler(
     copy: PartitionCopy, target: ClusterView, data: bytes, base_offset: int, producer_id: int
 ) -> bool:
     """Write a filler, and return whether a filler of any mirror is now at ``base_offset``."""
-    future = produce(target.connection, target.find_leader_node(copy.target), {copy.target: data}, target.topic_ids)
+    node = target.find_leader_node(copy.target)
+    await target.connection.wait_while_paused(node)
+    future = produce(target.connection, node, {copy.target: data}, target.topic_ids)
     response = await target.connection.await_response(future)
     result = parse_produce_response(response, target.topic_ids)[copy.target]
     if result.error:

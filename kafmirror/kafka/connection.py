@@ -187,8 +187,7 @@ class ClusterConnection:
         Raises:
             KafkaUnavailable, KafkaRefused: no answer came.
         """
-        while self.is_paused(node):
-            await self.loop.sleep(PAUSE_CHECK_S)
+        await self.wait_while_paused(node)
         other_brokers = len(self.list_brokers()) - 1 if node is None and self._manager is not None else 0
         while True:
             try:
@@ -197,6 +196,11 @@ class ClusterConnection:
                 if other_brokers <= 0:
                     raise
                 other_brokers -= 1  # kafka-python chooses another one, as it leaves out those that it can't reach
+
+    async def wait_while_paused(self, node: int | None) -> None:
+        """Wait while a broker takes no request, as ``is_paused`` says."""
+        while self.is_paused(node):
+            await self.loop.sleep(PAUSE_CHECK_S)
 
     def is_paused(self, node: int | None) -> bool:
         """Return whether a broker takes no request now, because of a quota or of all that it has to answer.
@@ -363,9 +367,43 @@ class ClusterConnection:
         Raises:
             KafkaUnavailable, KafkaRefused: a broker doesn't answer, or answers with an error for a partition.
         """
+        answers = await self.list_offsets_or_errors(
+            metadata,
+            partitions,
+            timestamp,
+            is_read_committed=is_read_committed,
+            is_unreplicated_included=is_unreplicated_included,
+        )
+        offsets = {}
+        for partition, answer in answers.items():
+            if isinstance(answer, KafkaUnavailable):
+                raise answer
+            offsets[partition] = answer
+        return offsets
+
+    async def list_offsets_or_errors(
+        self,
+        metadata: Metadata,
+        partitions: Iterable[Partition],
+        timestamp: int,
+        *,
+        is_read_committed: bool = False,
+        is_unreplicated_included: bool = False,
+    ) -> dict[Partition, int | KafkaUnavailable]:
+        """Return what ``list_offsets`` returns, and for a partition that can't be had the error.
+
+        Raises:
+            KafkaRefused: a broker refuses us.
+        """
         kind = OffsetKind(timestamp, is_read_committed, is_unreplicated_included)
         futures = {each: self.loop.spawn(self.list_offset, metadata, each, kind) for each in partitions}
-        return {partition: await future for partition, future in futures.items()}
+        answers: dict[Partition, int | KafkaUnavailable] = {}
+        for partition, future in futures.items():
+            try:
+                answers[partition] = await future
+            except KafkaUnavailable as error:
+                answers[partition] = error
+        return answers
 
     async def list_offset(self, metadata: Metadata, partition: Partition, kind: OffsetKind) -> int:
         """Return an offset of a partition. What is asked at the same time goes in one request to each broker.

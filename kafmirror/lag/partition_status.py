@@ -31,6 +31,8 @@ class PartitionStatus:
         age: what is known of the age of the first record that isn't mirrored.
         is_advancing: whether the copy advances while records wait; None when unknown, or nothing waits.
         losses: the accepted losses, in order.
+        filled: how many of how many offsets before the source's first record are filled, while nothing is copied yet;
+            None otherwise.
     """
 
     source: Partition
@@ -45,6 +47,7 @@ class PartitionStatus:
     age: RecordAge = UNKNOWN_AGE
     is_advancing: bool | None = None
     losses: tuple[Loss, ...] = ()
+    filled: tuple[int, int] | None = None
 
     @property
     def offsets_lost(self) -> int:
@@ -124,4 +127,6 @@ def encode_status(status: PartitionStatus) -> dict[str, Any]:
         "advancing": status.is_advancing,
         "problem": status.problem,
         "lost": [{"from": each.first, "to": each.end - 1, "found_at": each.found_at} for each in status.losses],
+        "filled_offsets": status.filled[0] if status.filled else None,
+        "offsets_to_fill": status.filled[1] if status.filled else None,
     }

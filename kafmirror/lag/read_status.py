@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 from agentlog.errors import AgentlogError, KafkaUnavailable
 
+from ..batches.filler import is_filler
 from ..batches.loss import Loss
 from ..batches.record import decode_records
+from ..batches.record_batch import Batch
 from ..kafka.cluster_pair import ClusterPair
 from ..kafka.cluster_view import ClusterView
 from ..kafka.event_loop import MAX_QUESTIONS
@@ -143,6 +145,8 @@ async def _read_partition_status(
         end = MirroredEnd(position, last_batch, source_bounds.end)
         if foreign_end := await find_foreign_end(source, target, pair, end):
             return PartitionStatus(*pair, None, source_bounds.end, target_bounds.end, UNKNOWN_LAG, problem=foreign_end)
+        is_before_first = position < source_bounds.low
+        is_filling = is_before_first and _holds_fillers_alone(last_batch, producer_id, target_bounds)
         first_timestamp = (
             await _read_first_timestamp(source, pair[0], max(position, source_bounds.low))
             if position < source_bounds.end
@@ -154,12 +158,24 @@ async def _read_partition_status(
         f"retention deleted offsets {position} to {source_bounds.low - 1} of the source before they were mirrored"
     )
     age = RecordAge.at(time.time() * 1000, first_timestamp)
-    lag = compute_lag(position, source_bounds.end, age)
-    loss_problem = loss_text if 0 < position < source_bounds.low else None
+    lag = compute_lag(source_bounds.low if is_filling else position, source_bounds.end, age)
     losses = await _read_noted_losses(target, pair[1], producer_id) if position != target_bounds.end else ()
     return PartitionStatus(
-        *pair, position, source_bounds.end, target_bounds.end, lag, problem=loss_problem, age=age, losses=losses
+        *pair,
+        position,
+        source_bounds.end,
+        target_bounds.end,
+        lag,
+        problem=loss_text if 0 < position < source_bounds.low and not is_filling else None,
+        age=age,
+        losses=losses,
+        filled=(position, source_bounds.low) if is_filling else None,
     )
+
+
+def _holds_fillers_alone(last_batch: Batch | None, producer_id: int, target_bounds: Bounds) -> bool:
+    """Return whether the target only holds what fills the offsets before the source's first record, or nothing yet."""
+    return target_bounds.end == 0 if last_batch is None else is_filler(last_batch, producer_id)
 
 
 async def _read_noted_losses(target: ClusterView, partition: Partition, producer_id: int) -> tuple[Loss, ...]:

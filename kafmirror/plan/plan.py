@@ -278,9 +278,11 @@ def _find_missing_rights(topic: str, side: str, rights: frozenset[int] | None, n
 def _find_warnings(facts: TopicPairFacts) -> list[str]:
     warnings = []
     if partitions_to_fill := _find_partitions_to_fill(facts):
+        count = sum(facts.source.bounds[number].low for number in partitions_to_fill)
         warnings.append(
             f"the source no longer holds the beginning of {_format_partitions(partitions_to_fill)}. "
-            "The target gets empty records there, which are deleted at once, so that it begins at the same offsets"
+            f"The target gets {count:,} empty records there, which are deleted at once, so that it begins at the same "
+            "offsets"
         )
     lost_ranges = [
         f"partition {number}, offsets {facts.get_target_end(number)} to {bounds.low - 1}"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from agentlog.errors import UsageError
 from kafmirror.batches import offset_header, record_batch
 from kafmirror.batches.checkpoint import CopyFrom, Fill, RecordsLost, Refuse, ReplicaState, Trim, decide
-from kafmirror.batches.filler import build_filler
+from kafmirror.batches.filler import FillProgress, build_filler
 from kafmirror.batches.offset_header import HeaderPolicy
 from kafmirror.batches.record import DecodedRecord, encode_batch
 from kafmirror.batches.record_batch import Batch, Stamp
@@ -56,6 +56,18 @@ def test_a_source_that_begins_later_is_filled_up_to_then_trimmed() -> None:
     last = filler._replace(base_offset=490)
     assert decide(ReplicaState(500, 900, 0, 500, last), PRODUCER) == Trim(500)
     assert decide(ReplicaState(600, 900, 0, 500, last), PRODUCER) == Fill(600)
+
+
+def test_a_filling_says_how_far_it_is_and_how_long_it_still_takes() -> None:
+    filling = FillProgress(start=0, position=0, up_to=300_000_000, started_at=100.0)
+    begun = "0 of the 300,000,000 offsets before the source's first record are filled"
+    assert filling.describe(105.0) == begun
+    assert filling._replace(position=100_000_000).describe(160.0) == (
+        "100,000,000 of the 300,000,000 offsets before the source's first record are filled, "
+        "which takes about 2 m 0 s more"
+    )
+    continued = filling._replace(start=200_000_000, position=250_000_000)
+    assert continued.describe(110.0).endswith("which takes about 10.0 s more")
 
 
 def test_a_copy_goes_on_behind_its_last_batch() -> None:

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from devkafka import Message, produce
-from tests.kafmirror.logs import sum_end_offsets
+from devkafka import Message, create_topic, produce
+from tests.kafmirror.logs import delete_records, fill_topic, read_bounds, sum_end_offsets
 from tests.kafmirror.side import Pair
 
 CLIENT = "quota-test"
@@ -60,3 +60,32 @@ def test_a_producer_quota_of_the_target_makes_replicate_slower_and_is_named(pair
     assert pair.count_exact_records(topic) == sum_end_offsets(pair.source.bootstrap, topic) == 600
     assert f"cluster {pair.target.bootstrap} slows us down by a quota" in copied.err
     assert "can't be reached" not in copied.err
+
+
+def test_how_far_the_offsets_before_the_first_record_are_filled_is_told_everywhere(pair: Pair) -> None:
+    """The quota keeps the mirror at its first fillers, so that there is time to look."""
+    topic, first, count = pair.create_source_topic(), 300_000, 300_100
+    fill_topic(pair.source.bootstrap, topic, count, partitions=1)
+    delete_records(pair.source.bootstrap, topic, first)
+    assert "300,000 empty records" in " ".join(pair.run("plan", "--topics", topic).json["topics"][0]["warnings"])
+    create_topic(pair.target.bootstrap, topic)
+    assert get_filled(pair, topic) == (0, first)
+    with quota(pair, pair.target.bootstrap, "producer_byte_rate", 1), pair.run_mirror(topic, *BY_CLIENT) as mirror:
+        mirror.wait_for_output(f"of the {first:,} offsets before the source's first record are filled", timeout=120)
+        filled, to_fill = get_filled(pair, topic)
+        assert 0 < filled < to_fill == first
+        verified = pair.run("verify", "--topics", topic)
+        [partition] = verified.json["partitions"]
+        assert (verified.code, partition["verdict"], partition["problem"]) == (1, "not there yet", None)
+        mirror.kill()
+    assert pair.replicate_once(topic).code == 0
+    assert read_bounds(pair.target.bootstrap, topic) == (first, count)
+    assert pair.count_exact_records(topic) == count - first
+
+
+def get_filled(pair: Pair, topic: str) -> tuple[int, int]:
+    """Return how many of how many offsets are filled, as `status` tells it."""
+    ran = pair.run("status", "--topics", topic)
+    [partition] = ran.json["partitions"]
+    assert (ran.code, partition["problem"], partition["lag_records"]) == (0, None, 100)
+    return partition["filled_offsets"], partition["offsets_to_fill"]
