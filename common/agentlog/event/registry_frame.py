@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
-from uuid import UUID
 
 MAX_FIELD_NUMBER = 2**29 - 1
 """Protobuf's largest field number."""
@@ -34,8 +33,12 @@ def split_frame(data: bytes) -> Framed | None:
         length = 9 if has_long_id else 5
         return Framed(data[:length], str(int.from_bytes(data[1:length], "big")), data[length:])
     if data[:1] == b"\x03" and data[1:2] in _GLUE_COMPRESSION and len(data) > 18:
-        return Framed(data[:18], str(UUID(bytes=data[2:18])), data[18:])
+        return Framed(data[:18], _format_uuid(data[2:18].hex()), data[18:])
     return None
+
+
+def _format_uuid(digits: str) -> str:
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def split_framed_json(data: bytes) -> Framed | None:
