@@ -242,3 +242,18 @@ def test_every_command_finds_what_sessions_lists(
     compared = run("kdiff", "compare", "sess_t", "sess_u", "--cluster", kafka, "--topic", name)
     assert (compared.code, "no divergence" in compared.text) == (0, True)
     assert "session sess_u has 3 records under the key user-42" in compared.error_text
+
+
+def test_new_records_under_another_key_are_followed_in_all_partitions(
+    kafka: str, topic: TopicFactory, reader: KafkaReader
+) -> None:
+    name = topic(partitions=4)
+    produce(kafka, name, make_session("sess_t", b"user-42", 1)[:1])
+    source = TopicSource(reader, name, None, all_partitions=False)
+    assert read(source) == ["evt_1"]
+    produce(kafka, name, [*make_noise(), *make_session("sess_t", b"user-43", 3)[1:2]])
+    items = source.follow("sess_t", lambda _: None)
+    found = next(item for item in items if item is not None)
+    assert isinstance(found, Record)
+    assert (found.event.event_id, found.place.key) == ("evt_2", b"user-43")
+    items.close()  # type: ignore[attr-defined]
