@@ -31,6 +31,9 @@ from ..verify.batch_reader import BatchReader
 DELETION_TIMEOUT_S = 30
 """How long an old primary may take to delete a topic."""
 
+QUIET_S = 2.0
+"""The time between two looks at the ends of the old primary. If they differ, it is still being written."""
+
 _log = logging.getLogger("kafmirror")
 
 
@@ -90,12 +93,34 @@ class WayHome:
             if obstacles := [text for each in to_recreate for text in each.obstacles]:
                 raise Refused("\n".join(["nothing was changed:", *(f"  {text}" for text in obstacles)]))
             _check_save_path(self._save_path, to_recreate)
+            await self._check_quiet(to_recreate)
             try:
                 await self._save_and_recreate(to_recreate)
             finally:
                 await self._end_blocks()
         self.check_stop()
         await self._copy_home()
+
+    async def _check_quiet(self, topics: list[TopicFailback]) -> None:
+        """Raise Refused if the old primary is still written, because its new topics couldn't be filled then."""
+        ends = await self._fetch_ends(topics)
+        await self._clusters.loop.sleep(QUIET_S)
+        self.check_stop()
+        later_ends = await self._fetch_ends(topics)
+        if written := [str(each) for each, end in later_ends.items() if end != ends.get(each)]:
+            name = self._clusters.target.name
+            raise Refused(
+                f"nothing was changed: {', '.join(written)} in {name} is still written; stop its writers first"
+            )
+
+    async def _fetch_ends(self, topics: list[TopicFailback]) -> dict[Partition, int]:
+        ends = dict[Partition, int]()
+        for each in topics:
+            metadata = await self._clusters.target.fetch_metadata([each.topic])
+            view = ClusterView.for_topic(self._clusters.target, metadata, each.topic)
+            bounds_by_number = await view.fetch_all_bounds(each.topic)
+            ends |= {Partition(each.topic, number): bounds.end for number, bounds in bounds_by_number.items()}
+        return ends
 
     async def _save_and_recreate(self, topics: list[TopicFailback]) -> None:
         for each in topics:
