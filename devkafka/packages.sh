@@ -17,6 +17,7 @@ promtool      prometheus                 test                            tries t
 less          less                       test                            the pager
 redis-server  redis-server               test                            the queue of Celery and RQ
 ps            procps                     test                            tells when a process sleeps
+openssl       openssl                    test                            makes certificates that are wrong
 kcat          kcat                       bench                           a peer to measure against
 jq            jq                         bench                           a peer to measure against, with kcat
 END

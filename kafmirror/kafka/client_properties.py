@@ -1,6 +1,7 @@
 """The translation of a cluster's librdkafka properties into kafka-python's configuration."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 from agentlog.errors import SettingsError
@@ -91,6 +92,12 @@ def translate_properties(cluster: Cluster) -> dict[str, Value]:
             config[config_name] = _convert_value(cluster, name, value, convert)
         elif FIXED_VALUES.get(name) != value and name not in IGNORED_PROPERTIES:
             raise SettingsError(_describe_unsupported(cluster, name))
+    authority = str(config.get("ssl_cafile", ""))
+    if authority and Path(authority).is_dir():
+        raise SettingsError(
+            f"{cluster.origins['ssl.ca.location']}: ssl.ca.location: {authority} is a folder; kafmirror takes one file "
+            "with all certificates"
+        )
     mechanism = config.get("sasl_mechanism")
     if mechanism is not None and mechanism not in SASL_MECHANISMS:
         origin = cluster.origins.get("sasl.mechanism") or cluster.origins["sasl.mechanisms"]

@@ -16,6 +16,7 @@ from kafka.protocol.metadata import MetadataRequest
 from agentlog.errors import AgentlogError, KafkaRefused, KafkaUnavailable, TopicNotFound
 from agentlog.log.broker_addresses import BrokerFailure, describe_misleading, split_addresses
 from agentlog.settings.clusters import BOOTSTRAP, Cluster
+from agentlog.settings.tls_files import check_tls_files
 
 from .client_properties import Value, translate_properties
 from .coalescer import Coalescer, Settle
@@ -102,6 +103,7 @@ class ClusterConnection:
     def __init__(self, loop: EventLoop, cluster: Cluster) -> None:
         self.loop, self.cluster = loop, cluster
         self._config: dict[str, Value] = {**_DEFAULTS, **translate_properties(cluster)}
+        check_tls_files(cluster)
         self._manager: ConnectionManager | None = None
         self._unanswered_since: float | None = None
         self._connecting: Awaitable[None] | None = None
@@ -265,8 +267,8 @@ class ClusterConnection:
             return error
         if isinstance(error, _REFUSED_LOGIN):
             return KafkaRefused(f"{cluster_text} refused the log-in: wrong user name, password or mechanism: {text}")
-        if "socket disconnected" in text and action == "connecting" and "sasl_mechanism" in self._config:
-            return KafkaRefused(f"{cluster_text} closed the connection as we logged in: a wrong user name or password")
+        if action == "connecting" and (closed_text := self._describe_closed_connection(text)):
+            return KafkaUnavailable(f"{cluster_text} {closed_text}")  # a broker that stops closes connections, too
         if "Handshake failed" in text:
             return KafkaRefused(f"{cluster_text}: no TLS connection while {action}: {text}")
         if isinstance(error, kafka_errors.IncompatibleBrokerVersion):
@@ -285,6 +287,21 @@ class ClusterConnection:
                 return self.cluster.redact(f", while {action}: {misled}")
             return self.cluster.redact(f" can't be reached while {action}: {address}: {reason}")
         return self.cluster.redact(f" can't be reached while {action}: {describe_failure(error)}")
+
+    def _describe_closed_connection(self, text: str) -> str | None:
+        """Return why a cluster probably closed the connection as we began; None when it didn't."""
+        protocol = str(self._config.get("security_protocol", "PLAINTEXT"))
+        if "Handshake failed" in text and "EOF" in text:
+            return "closed the connection before TLS began. Does it speak TLS there (security.protocol)?"
+        if "EOF occurred" in text:
+            return "closed the connection after the TLS handshake. Does it want ssl.certificate.location?"
+        if "socket disconnected" not in text:
+            return None
+        if "sasl_mechanism" not in self._config:
+            return f"closed the connection. Does it want {_describe_missing_security(protocol)} (security.protocol)?"
+        tls_text = "" if protocol == "SASL_SSL" else ", or it wants TLS (security.protocol)"
+        reason = f"a wrong user name or password, or a mechanism that it lacks{tls_text}"
+        return f"closed the connection as we logged in: {reason}"
 
     async def fetch_metadata(self, topics: Iterable[str] | None = ()) -> Metadata:
         """Return a broker's metadata of ``topics``, or of all topics when None.
@@ -455,6 +472,10 @@ class ClusterConnection:
                     else None
                 )
                 settle(partition, error or each.offset)
+
+
+def _describe_missing_security(protocol: str) -> str:
+    return "a password or a client certificate" if protocol == "SSL" else "TLS or a password"
 
 
 def _parse_topic(topic_metadata: Any) -> Topic:

@@ -136,8 +136,8 @@ def test_without_rights_the_message_ends_with_the_command_that_installs_all(mach
     assert done.returncode == 2
     assert done.stderr.endswith(
         "Run this as root, and then make again:\n  apt-get update && apt-get install -y --no-install-recommends "
-        "chromium chromium-driver chromium-sandbox maven openjdk-17-jre-headless procps prometheus python3-venv "
-        "redis-server\n"
+        "chromium chromium-driver chromium-sandbox maven openjdk-17-jre-headless openssl procps prometheus "
+        "python3-venv redis-server\n"
     )
     assert machine.installed == []
 

@@ -17,6 +17,7 @@ from confluent_kafka import Producer as Producer  # noqa: PLC0414  likewise
 from ..errors import AgentlogError, KafkaRefused, KafkaUnavailable, SettingsError
 from ..settings.clusters import BOOTSTRAP, Cluster
 from ..settings.librdkafka_properties import CONSUMER_PROPERTIES, PRODUCER_PROPERTIES
+from ..settings.tls_files import check_tls_files
 from .broker_addresses import (
     BrokerFailure,
     describe_misleading,
@@ -25,6 +26,7 @@ from .broker_addresses import (
     split_addresses,
     split_host,
 )
+from .certificate_probe import find_certificate_problem
 
 LibrdkafkaError = confluent_kafka.KafkaError
 Client = TypeVar("Client")
@@ -55,7 +57,9 @@ class ClientErrors:
 
     def __call__(self, error: LibrdkafkaError) -> None:
         """Keep an error that librdkafka reports."""
-        self._text_by_code[error.code()] = error.str()
+        # librdkafka calls it a failure to receive when the broker refuses our certificate.
+        code = LibrdkafkaError._SSL if _is_certificate_refused(error.str()) else error.code()
+        self._text_by_code[code] = error.str()
         if error.code() == LibrdkafkaError._ALL_BROKERS_DOWN and self._down_since is None:
             self._down_since = time.monotonic()
         if failure := parse_failure(error.str()):
@@ -95,7 +99,11 @@ class ClientErrors:
         cluster_text = f"cluster {self.cluster.name}" + (f" ({address})" if address != self.cluster.name else "")
         for code, problem in REFUSALS.items():
             if code in self._text_by_code:
-                return KafkaRefused(f"{cluster_text}{problem} while {activity}: {self._describe(code)}")
+                text = self._describe(code)
+                if code == LibrdkafkaError._SSL:
+                    is_tool = activity == "connecting"  # a recorder has no time for a connection of our own
+                    text = _explain_tls_failure(text, find_certificate_problem(self.cluster) if is_tool else "")
+                return KafkaRefused(f"{cluster_text}{problem} while {activity}: {text}")
         return KafkaUnavailable(f"{cluster_text}{self._explain_unavailable(activity)}")
 
     def _explain_unavailable(self, activity: str) -> str:
@@ -157,11 +165,43 @@ def create_client(
             logger=logger,
         )
     except KafkaException as error:
+        check_tls_files(cluster)
         text = cluster.redact(error.args[0].str())
         if error.args[0].code() == LibrdkafkaError._CRIT_SYS_RESOURCE:
             raise KafkaUnavailable(f"cluster {cluster.name}: {text}") from error
         name = next((name for name in cluster.properties if name in text), None)
         raise SettingsError(f"{cluster.origins[name] if name else f'cluster {cluster.name}'}: {text}") from error
+
+
+def find_fatal_error(error: BaseException) -> LibrdkafkaError:
+    """Return the error that a producer raised as it broke, for example because it may not get a producer id.
+
+    If it then reported results of records in the same call, Python hides the error behind a SystemError.
+
+    Raises:
+        BaseException: ``error`` is of another kind.
+    """
+    cause: BaseException | None = error
+    while isinstance(cause, SystemError):
+        cause = cause.__cause__
+    if not isinstance(cause, KafkaException):
+        raise error
+    fatal_error: LibrdkafkaError = cause.args[0]
+    return fatal_error
+
+
+def _is_certificate_refused(text: str) -> bool:
+    return "certificate required" in text or "bad certificate" in text
+
+
+def _explain_tls_failure(text: str, certificate_problem: str) -> str:
+    """Return what is wrong with a certificate, from librdkafka's text and from what our own connection found."""
+    if _is_certificate_refused(text):
+        return f"the broker wants a certificate of ours (ssl.certificate.location and ssl.key.location): {text}"
+    if "certificate verify failed" in text:
+        reason = certificate_problem or "unknown authority, expired, or for another host name"
+        return f"the broker's certificate couldn't be verified (ssl.ca.location): {reason}"
+    return text
 
 
 def is_disconnected(kafka_client: Producer | Consumer, topic: str) -> bool:
