@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ...errors import AgentlogError, KafkaRefused, TopicNotFound
-from ...log.client import ClientErrors, KafkaException, LibrdkafkaError, Producer, create_client, is_disconnected
+from ...log.client import (
+    ClientErrors,
+    KafkaException,
+    LibrdkafkaError,
+    Producer,
+    create_client,
+    find_fatal_error,
+    is_disconnected,
+)
 from ...settings.clusters import Cluster
 from .outbound import OutboundEvent
 from .sink import SINGLE_EVENT_BATCH_BYTES, FailureKind
@@ -159,9 +167,9 @@ class KafkaSink:
         """Note a fatal error of the producer, for example if it isn't authorised to get a producer id."""
         try:
             yield
-        except KafkaException as error:
+        except (KafkaException, SystemError) as error:
             self.is_broken = True
-            self._refusal = self._explain_refusal(error.args[0])
+            self._refusal = self._explain_refusal(find_fatal_error(error))
 
     def reset_failures(self) -> None:
         """Forget earlier errors, because records are delivered again."""
