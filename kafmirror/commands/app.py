@@ -145,7 +145,8 @@ def status(
     """Say how far the copy is behind.
 
     It asks both clusters alone, so no mirror need be running. The exit code is 1 when the lag is over the threshold,
-    or when a group's offsets can't be set in the target.
+    or when a group's offsets can't be set in the target. It is 3 when a side is away; then it says what the other one
+    knows.
 
     \b
     kafmirror status --source us-east-1 --target eu-west-1 --lag-threshold 10s
