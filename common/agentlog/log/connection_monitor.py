@@ -24,8 +24,8 @@ RENEW_INTERVAL_S = 10.0
 RENEW_TIMEOUT_S = 2.0
 MISSING_TOLERANCE_S = 15.0
 """A broker that starts may not know a topic for a moment. A topic that is missing for longer was deleted."""
-LEADERLESS_TOLERANCE_S = 3.0
-"""While a broker stops, its partitions may have no leader for a moment. Only a longer time is told."""
+LEADERLESS_TOLERANCE_S = 10.0
+"""While a broker stops or starts, its partitions may have no leader for seconds. Only a longer time is told."""
 IDENTITY_TIMEOUT_S = 5.0
 
 _log = logging.getLogger("agentlog.kafka")
