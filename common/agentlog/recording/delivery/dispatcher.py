@@ -60,6 +60,8 @@ class Dispatcher:
         self.outage_count = 0
         self._pending: deque[OutboundEvent] = deque()
         self._in_flight: dict[OutboundEvent, None] = {}
+        self._oldest: OutboundEvent | None = None
+        self._oldest_since = 0.0
         self._results: list[tuple[OutboundEvent, Any, Any]] = []
         self._last_offsets: dict[int, int] = {}
         self._returned: dict[OutboundEvent, tuple[FailureKind, str]] = {}
@@ -289,8 +291,14 @@ class Dispatcher:
             _log.error("not delivered to %s: %s; refused: %s", self.sink.where, format_count(count, "event"), reason)
 
     def _is_stuck(self, now: float) -> bool:
+        """Return whether one record has been the oldest on its way for too long.
+
+        A quota lets records wait for longer than that, but it lets them arrive in turn.
+        """
         oldest = next(iter(self._in_flight), None)
-        return oldest is not None and now - oldest.handed_at >= self._options.outage_timeout_s
+        if oldest is not self._oldest:
+            self._oldest, self._oldest_since = oldest, now if self._oldest is not None else 0.0
+        return oldest is not None and now - max(oldest.handed_at, self._oldest_since) >= self._options.outage_timeout_s
 
     def _is_sink_disconnected(self) -> bool:
         """Return whether acknowledgements stopped because the sink lost its connection to Kafka."""
