@@ -14,6 +14,7 @@ from ..kafka.cluster_view import ClusterView
 from ..kafka.event_loop import MAX_QUESTIONS
 from ..kafka.metadata import Bounds, Metadata, Partition
 from ..plan.gather import FactCollector
+from ..verify.batch_reader import BatchReader
 from .lag import UNKNOWN_LAG, RecordAge, compute_lag
 from .one_side import AwaySide, fetch_available_metadata, read_source_alone, read_target_alone
 from .partition_status import PartitionStatus, compare_looks
@@ -147,11 +148,12 @@ async def _read_partition_status(
             return PartitionStatus(*pair, None, source_bounds.end, target_bounds.end, UNKNOWN_LAG, problem=foreign_end)
         is_before_first = position < source_bounds.low
         is_filling = is_before_first and _holds_fillers_alone(last_batch, producer_id, target_bounds)
-        first_timestamp = (
-            await _read_first_timestamp(source, pair[0], max(position, source_bounds.low))
-            if position < source_bounds.end
-            else None
-        )
+        first_timestamp = None
+        if position < source_bounds.end:
+            waiting = Bounds(max(position, source_bounds.low), source_bounds.end)
+            batch = await _read_first_batch(source, pair[0], waiting)
+            first_timestamp = _find_first_timestamp(batch, waiting.low) if batch else None
+            position = source_bounds.end if batch is None and waiting.low == position else position
     except (AgentlogError, ValueError) as error:
         return PartitionStatus(*pair, None, source_end, target_bounds.end, UNKNOWN_LAG, problem=str(error))
     loss_text = (
@@ -187,11 +189,16 @@ async def _read_noted_losses(target: ClusterView, partition: Partition, producer
     return note.losses if note else ()
 
 
-async def _read_first_timestamp(source: ClusterView, partition: Partition, offset: int) -> int | None:
-    """Return the timestamp of the first record from ``offset`` on, or None when there is none."""
-    batch = await source.fetch_batch_at(partition, offset)
-    if batch is None or batch.is_control:
-        return None
+async def _read_first_batch(source: ClusterView, partition: Partition, bounds: Bounds) -> Batch | None:
+    """Return the first batch within bounds that a mirror copies; None if only markers and aborted records are left."""
+    batch = await source.fetch_batch_at(partition, bounds.low)
+    if batch is None or batch.is_transactional:
+        batch = await BatchReader(source, partition, bounds.low, bounds.end).read_next()
+    return batch
+
+
+def _find_first_timestamp(batch: Batch, offset: int) -> int | None:
+    """Return the timestamp of the first record of a batch from ``offset`` on, or None when there is none."""
     if batch.base_offset >= offset:
         return batch.first_timestamp
     return next((record.timestamp for record in decode_records(batch) if record.offset >= offset), None)

@@ -47,6 +47,19 @@ def transactions(bootstrap: str, topic: str, count: int, each: int, start: int =
         (producer.abort_transaction if number % 3 == 2 else producer.commit_transaction)(30)
 
 
+def test_a_copy_behind_which_only_markers_and_aborted_records_are_left_is_complete(pair: Pair) -> None:
+    topic = pair.create_source_topic()
+    transactions(pair.source.bootstrap, topic, 3, 2)
+    assert pair.replicate_once(topic).code == 0
+    status = pair.run("status", "--topics", topic, "--lag-threshold", "0")
+    assert (status.code, status.json["lag_records"], status.json["partitions"][0]["position"]) == (0, 0, 9)
+    failover = pair.run("failover", "--topics", topic)
+    assert (failover.code, failover.json["lost"]) == (0, []), failover.out
+    transactions(pair.source.bootstrap, topic, 1, 2, start=100)
+    behind = pair.run("status", "--topics", topic, "--lag-threshold", "0")
+    assert (behind.code, behind.json["partitions"][0]["position"]) == (1, 5)
+
+
 def test_committed_records_of_transactions_are_copied_once_and_aborted_ones_never(pair: Pair) -> None:
     topic = pair.create_source_topic()
     transactions(pair.source.bootstrap, topic, 9, 5)
