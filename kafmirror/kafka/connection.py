@@ -293,8 +293,8 @@ class ClusterConnection:
         protocol = str(self._config.get("security_protocol", "PLAINTEXT"))
         if "Handshake failed" in text and "EOF" in text:
             return "closed the connection before TLS began. Does it speak TLS there (security.protocol)?"
-        if "EOF occurred" in text:
-            return "closed the connection after the TLS handshake. Does it want ssl.certificate.location?"
+        if "EOF occurred" in text or ("ALERT" in text and "CERTIFICATE" in text) or "ALERT_UNKNOWN_CA" in text:
+            return f"closed the connection. Does it want another certificate of ours (ssl.certificate.location)? {text}"
         if "socket disconnected" not in text:
             return None
         if "sasl_mechanism" not in self._config:

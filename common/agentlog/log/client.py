@@ -1,6 +1,7 @@
 """Clients of librdkafka: their creation from a cluster's settings, their log lines, their failures."""
 
 import logging
+import re
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -43,6 +44,10 @@ REFUSALS = MappingProxyType(
     }
 )
 """What librdkafka's errors say that mean that the cluster refused us."""
+
+
+_OWN_CERTIFICATE_REFUSED = re.compile(r"alert (certificate|bad certificate|unsupported certificate|unknown ca)")
+"""OpenSSL's names for what a broker says of our certificate, or that there is none."""
 
 
 class ClientErrors:
@@ -191,7 +196,7 @@ def find_fatal_error(error: BaseException) -> LibrdkafkaError:
 
 
 def _is_certificate_refused(text: str) -> bool:
-    return "certificate required" in text or "bad certificate" in text
+    return _OWN_CERTIFICATE_REFUSED.search(text) is not None
 
 
 def _explain_tls_failure(text: str, certificate_problem: str) -> str:
