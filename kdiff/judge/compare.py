@@ -283,7 +283,8 @@ def _weigh_wait(divergence: Divergence | None, payloads: Payloads) -> Divergence
     """Give no weight to a wait. One more or less, or a longer one, explains nothing."""
     if divergence is not None and divergence.group.is_call and divergence.group.success_count:
         sides = [group for group in (divergence.a, divergence.b) if group is not None]
-        if all(_is_wait(group, payloads) for group in sides):
+        is_other = len(sides) > 1 and any(group.changes_state for group in sides)
+        if not is_other and all(_is_wait(group, payloads) for group in sides):
             divergence.weight = Weight.TEXT
     return divergence
 
