@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from rapidfuzz.distance import Levenshtein
 
 from ..reading.id_words import find_words, is_noise
-from ..reading.normalize import IgnoreRules, normalize_text, to_text
+from ..reading.normalize import IgnoreRules, find_numeric_ids, mask_numeric_ids, normalize_text, to_text
 
 Shape = tuple[int, bool]
 MAX_WORD_CHARS = 40
@@ -31,7 +31,8 @@ def form_item(value: Any, rules: IgnoreRules) -> ItemForm:
         text = normalize_text(to_text(value), rules, should_mask_noise=True)
     except RecursionError:  # a JSON text may be nested deeper than an event
         return ItemForm("nested too deep", ())
-    return ItemForm(text.form, tuple(each for each in text.id_hashes if not is_noise(each)))
+    form, numbers = mask_numeric_ids(text.form) if isinstance(value, dict) else (text.form, ())
+    return ItemForm(form, (*(each for each in text.id_hashes if not is_noise(each)), *numbers))
 
 
 def match_forms(
@@ -155,6 +156,12 @@ def get_shape(value: Any) -> Shape | None:
 def _are_sorted_by_id(items: Sequence[Any]) -> bool:
     """Whether the items stand in the order of one of their ids."""
     texts = map(to_text, items)
-    ids = [[text[start:end] for start, end, (_, _, id_hash) in find_words(text) if id_hash] for text in texts]
+    ids = [_list_ids(text) for text in texts]
     columns = zip(*ids, strict=False)
     return any(all(x < y for x, y in pairwise(column)) for column in columns)
+
+
+def _list_ids(text: str) -> list[tuple[int, str]]:
+    """List the ids in a JSON text, each with its length if it is a number, so that 9 comes before 10."""
+    words = [(0, text[start:end]) for start, end, (_, _, id_hash) in find_words(text) if id_hash]
+    return [*((len(number), number) for number in find_numeric_ids(text)), *words]

@@ -497,7 +497,7 @@ def is_same_text(a: str, b: str, context: ComparisonContext, key: str) -> bool:
     """Whether two texts say the same: they differ only in noise and ids of one role, or are free text reworded."""
     if a == b and len(a) > LONG_TEXT and not context.ids.are_renamed:
         return True
-    if context.is_written and a != b:
+    if a != b:
         a = context.ids.rename(a, b)
     texts = unify_clocks(a, b) if context.has_noise and a != b else (a, b)
     # An equal time is one time, whatever the clocks of the sessions said.
@@ -535,7 +535,7 @@ def is_settled(pair: Pair, context: ComparisonContext, container: Path) -> bool:
 
 def is_same_number(a: float, b: float, context: ComparisonContext, key: str) -> bool:
     """Whether two numbers are equal, or ids of the same role."""
-    is_named_noise = context.is_argument and names_process_or_port(key)
+    is_named_noise = not context.is_argument or names_process_or_port(key)
     if is_named_noise and context.ids.is_same_noise(str(a), str(b)):
         return True
     if isinstance(a, int) and isinstance(b, int) and is_id_key(key):

@@ -320,7 +320,7 @@ TEXT_RULES = (
     _rule(
         "free ports",
         rf"(?:port[\"'{TEXT_EDGE}]?[:=#]?[ ]?|[\w.*:\]-]:)\d{{5}}",
-        rf"(\b(?:[Pp]ort|PORT)\b[\"'{TEXT_EDGE}]?(?::|=|#)? ?"
+        rf"((?:(?<![^\W_])(?:[Pp]ort|PORT)|(?<=[a-z])Port)\b[\"'{TEXT_EDGE}]?(?::|=|#)? ?"
         rf"|(?:\blocalhost|://[\w.-]+|\]|\*|::|(?<![\d.])(?:\d{{1,3}}\.){{3}}\d{{1,3}}):)"
         rf"(?<!\d)({_EPHEMERAL_PORT})(?![\d.])",
         rf"\1{_mark(2)}",

@@ -53,7 +53,8 @@ MIN_EPOCH = 1_000_000_000
 """A number below this is no time: it counts something."""
 _ID_KEY = re.compile(
     r"(?:(?P<thing>.*)[_-])?(?:id|uuid|guid|key|ref)s?|(?P<camel>.*)(?:Id|Uuid|Key|Ref)s?"
-    r"|(?P<numbered>call|invoice|order)_?numbers?",
+    r"|(?P<numbered>call|invoice|order)_?numbers?"
+    r"|(?:.*[_-])?(?:cursor|(?:page|continuation)_token)|(?:.*[a-z])?(?:Cursor|PageToken)|(?:page|continuation)Token",
     re.A,
 )
 _KIND_KEY = re.compile(r"(?:.*[_-])?(?:category|status|type|role|priority)(?:_id|Id)s?")
@@ -382,11 +383,13 @@ _HEADERS_KEY = re.compile(r"(?:.*_)?headers", re.I)
 _HEADER = re.compile(rf"(?:{'|'.join((*HTTP_HEADERS, *GENERAL_HEADERS))})", re.I)
 _PROCESS_KEY = re.compile(r"p?pid|process_?id|.*_p?pid", re.I)
 _RUN_KEY = re.compile(r"load_average|seed|random_seed", re.I)
-_PORT_KEY = re.compile(r"port", re.I)
+_PORT_KEY = re.compile(r"(?:.*_)?(?:port|PORT)|(?:.*[a-z])?Port")
 _NOISE_NAME_KEY = re.compile(
     r".*(?:pid|proc|port|session|shell|terminal|job|task|thread|number|id|ref)s?(?:[_-].*)?", re.I
 )
-_PROCESS_OR_PORT_KEY = re.compile(r"(?:.*_)?(?:p?pid|process_?id|port|host|hostname)s?", re.I)
+_PROCESS_OR_PORT_KEY = re.compile(
+    r"(?:.*_)?(?i:p?pid|process_?id|port|host|hostname)s?|.*[a-z](?:P?Pid|ProcessId|Port|Host|Hostname)s?"
+)
 _ARGUMENT_MEMBERS = frozenset({"input", "query", "task", "value", "action"})
 
 
@@ -471,6 +474,27 @@ def make_singular(word: str) -> str:
     return word[:-1] if word.endswith("s") and not word.endswith("ss") else word
 
 
+def mask_numeric_ids(json_text: str) -> tuple[str, tuple[int, ...]]:
+    """Return a JSON text with a placeholder for each number in a member named like an id, and the hashes of these."""
+    hashes: list[int] = []
+
+    def mask(match: re.Match[str]) -> str:
+        if not is_id_key(match["key"]):
+            return match[0]
+        hashes.append(hash_member(match["key"], match["number"]))
+        return f'"{match["key"]}":<id>'
+
+    return _NUMERIC_ID.sub(mask, json_text), tuple(hashes)
+
+
+def find_numeric_ids(json_text: str) -> list[str]:
+    """Return the numbers of a JSON text that stand in members named like an id."""
+    return [number for key, number in _NUMERIC_ID.findall(json_text) if is_id_key(key)]
+
+
+_NUMERIC_ID = re.compile(r'"(?P<key>[^"\\]++)(?<=[dyfrsn])":(?P<number>\d++)(?![.\deE])')
+
+
 def find_member_ids(form: str) -> tuple[int, ...]:
     """Return the hashes of the ids that are none by their letters: numbers, and words, in members named like an id.
 
@@ -487,7 +511,7 @@ def find_member_ids(form: str) -> tuple[int, ...]:
 
 
 _ID_MEMBER = re.compile(
-    rf"{TEXT_EDGE}([^{TEXT_EDGE}]++)(?<=[dyfrs]){TEXT_EDGE}:"
+    rf"{TEXT_EDGE}([^{TEXT_EDGE}]++)(?<=[dyfrsn]){TEXT_EDGE}:"
     rf"(?:(\d++)(?![.\deE])|{TEXT_EDGE}([^{TEXT_EDGE}\s]++){TEXT_EDGE}|\[([^\[\]{{}}]++)\])"
 )
 _ID_ITEM = re.compile(rf"(?<![^,])(\d++)(?![.\deE])|{TEXT_EDGE}([^{TEXT_EDGE}\s]++){TEXT_EDGE}")

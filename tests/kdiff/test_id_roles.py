@@ -640,3 +640,43 @@ def test_the_new_number_of_a_thing_is_no_number_of_another_in_a_text(compare_eve
     a = write_text_with_number("a", "run", "line", text, order=1001, meant=1001)
     b = write_text_with_number("b", "run", "line", text, order=1002, meant=1002)
     assert compare_events(a, b).decisive.label == "run"
+
+
+@pytest.mark.parametrize("member", ["id", "user_id", "userId", "ref"])
+def test_a_list_sorted_by_new_numbers_is_the_same(compare_events, member):
+    def run(name, numbers, target):
+        script = SessionScript(name).add("session_start", {"goal": "close it"})
+        rows = [{member: number, "name": who} for number, who in zip(numbers, NAMES, strict=True)]
+        script.calls("list_users", {}, {"users": sorted(rows, key=lambda row: row[member])})
+        return script.calls("close_user", {member: numbers[target]}).ends().events
+
+    a, new = run("a", [7, 8, 9, 10], 1), [33, 131, 9032, 32]
+    assert compare_events(a, run("b", new, 1)).verdict.kind is VerdictKind.SAME
+    assert compare_events(a, run("b", new, 2)).decisive.label == "close_user"
+    assert compare_events(a, run("b", [7, 8, 9, 10], 2)).decisive.label == "close_user"
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ("next_cursor", "cursor"), ("endCursor", "after_cursor"), ("nextPageToken", "pageToken"),
+        ("next_page_token", "page_token"), ("continuation_token", "continuation_token"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("eyJpZCI6MTAwfQ==", "eyJpZCI6MjQwfQ=="),
+        ("CAEaBwoFbGFzdA", "CAEaBxoFbWFzdB"),
+        ("abcdefgh", "zyxwvuts"),
+        (90, 43),
+    ],
+)
+def test_a_new_cursor_is_the_same_where_it_was_read(compare_events, given, named, old, new):
+    def run(name, read, meant):
+        script = SessionScript(name).calls("list_orders", {}, {"rows": [1, 2], given: read})
+        return script.calls("list_orders", {named: meant}, {"rows": [3]}).ends().events
+
+    a = run("a", old, old)
+    assert compare_events(a, run("b", new, new)).verdict.kind is VerdictKind.SAME
+    assert compare_events(a, run("b", new, old)).decisive.label == "list_orders"

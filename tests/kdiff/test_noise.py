@@ -824,3 +824,36 @@ def test_a_number_that_happens_to_be_a_process_id_is_a_number(new_script, compar
         for name, pid in (("a", 4121), ("b", 988))
     )
     assert compare_events(a, b).verdict.kind is VerdictKind.SAME
+
+
+@pytest.mark.parametrize("member", ["port", "server_port", "serverPort", "DEBUG_PORT"])
+@pytest.mark.parametrize("as_value", [int, str])
+@pytest.mark.parametrize(
+    "argument", [{"url": "http://localhost:{}/drop"}, {"port": "{}"}, {"server_port": "{}"}, {"targetPort": "{}"}]
+)
+def test_a_free_port_is_one_whatever_its_member_is_called(member, as_value, argument, new_script, compare_events):
+    def run(side, ports, named):
+        ((key, text),) = argument.items()
+        value = text.format(named) if text != "{}" else as_value(named)
+        script = new_script(side).calls(
+            "start", {}, {member: as_value(ports[0]), f"admin_{member}": as_value(ports[1])}
+        )
+        return script.calls("drop", {key: value}, "ok").ends().events
+
+    a = run("a", (49152, 49999), 49152)
+    assert compare_events(a, run("b", (51744, 52999), 51744)).verdict.kind is VerdictKind.SAME
+    assert compare_events(a, run("b", (51744, 52999), 52999)).decisive.label == "drop"
+    assert compare_events(a, run("b", (51744, 52999), 49152)).decisive.label == "drop"
+
+
+@pytest.mark.parametrize("answer", ["Terminated session {}", "Sent SIGTERM to {}.", "{} killed", {"killed": "{}"}])
+def test_a_later_answer_may_name_a_process_too(answer, new_script, compare_events):
+    def run(side, pid, named):
+        script = (
+            new_script(side).calls("start", {}, f"Started with PID {pid}").calls("kill_process", {"pid": pid}, "ok")
+        )
+        return script.calls("get_log", {}, _fill(answer, named)).ends().events
+
+    a = run("a", 4121, 4121)
+    assert compare_events(a, run("b", 9880, 9880)).verdict.kind is VerdictKind.SAME
+    assert compare_events(a, run("b", 9880, 7777)).decisive.label == "get_log"
