@@ -2,7 +2,6 @@
 
 import signal
 
-import orjson
 import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -11,8 +10,6 @@ from devkafka import KafkaCluster, Message, create_topic, eventually, produce
 from devkafka.client import SILENT_LOGGER
 from tests.kafmirror.logs import fill_topic, read_bounds, sum_end_offsets
 from tests.kafmirror.side import Pair
-from tests.recording import make_messages, make_tool_call
-from tests.running import RunningTool
 
 pytestmark = [pytest.mark.soak, pytest.mark.xdist_group("three brokers")]
 
@@ -114,24 +111,3 @@ def test_an_unclean_election_while_the_target_is_away_stops_the_mirror(pair: Pai
     assert "an unclean leader election" in stopped.err
     # A broker that comes back from a pause first has to lead its partitions again.
     eventually(lambda: sum_end_offsets(pair.target.bootstrap, topic) in {151, 156}, 60)
-
-
-def test_a_tail_of_a_partition_that_lost_records_goes_on_at_its_end_and_says_so(
-    pair: Pair, three: KafkaCluster
-) -> None:
-    from_three = Pair(three, pair.target)
-    topic = on_two_brokers(from_three)
-    tail = RunningTool("kshark", "tail", "--cluster", three.bootstrap, "--topic", topic)
-    try:
-        assert tail.read_error_line().endswith("Ctrl-C ends it")
-        produce(three.bootstrap, topic, make_messages([make_tool_call(n) for n in range(10)]))
-        three.brokers[1].kill()
-        produce(three.bootstrap, topic, make_messages([make_tool_call(n) for n in range(10, 30)]))
-        assert [orjson.loads(tail.read_line())["event_id"] for _ in range(30)] == [f"evt_{n}" for n in range(30)]
-        lose_the_last_records(from_three, topic)
-        eventually(lambda: "has lost records" in tail.read_error_line(), 120)
-        produce(three.bootstrap, topic, make_messages([make_tool_call(50)]))
-        assert orjson.loads(tail.read_line())["event_id"] == "evt_50"
-    finally:
-        tail.kill()
-        tail.wait_for_end()
