@@ -35,7 +35,7 @@ FIELDS = {
     "step": "index step kind label lane parent began since_start_ms duration_ms open late_ms moved odd_clock failed "
     "error event record announced",
     "searched": "source partitions partition_count records duplicates clashes late missing_offsets beginning catalogue "
-    "log_begins from to keys unreadable",
+    "log_begins from to keys unreadable unavailable",
 }
 
 
