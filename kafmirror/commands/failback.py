@@ -18,8 +18,8 @@ from ..batches.record_batch import is_written_by
 from ..kafka.cluster_pair import ClusterPair, MirrorRequest, open_clusters
 from ..kafka.cluster_view import ClusterView
 from ..kafka.connection import UNKNOWN_TOPIC
-from ..kafka.event_loop import MAX_QUESTIONS
 from ..kafka.metadata import Bounds, Partition
+from ..kafka.network.event_loop import MAX_QUESTIONS
 from ..verify.compare import OffsetRanges, PartitionComparison, PartitionPair
 from .failback_obstacles import find_obstacles
 from .stop_signals import call_on_signal

@@ -21,8 +21,8 @@ from ..copy.group_result import GroupOffsetResult, describe_result, encode_group
 from ..copy.offset_translation import MirroredRange, translate_within
 from ..kafka.cluster_pair import ClusterPair, MirrorRequest, open_clusters
 from ..kafka.cluster_view import ClusterView
-from ..kafka.event_loop import MAX_QUESTIONS
 from ..kafka.metadata import Bounds, Partition
+from ..kafka.network.event_loop import MAX_QUESTIONS
 from ..lag import read_status
 from ..lag.partition_status import PartitionStatus
 from ..plan.plan import match_topics

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from ..kafka.event_loop import EventLoop
+from ..kafka.network.event_loop import EventLoop
 
 
 @contextmanager

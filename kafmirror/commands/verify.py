@@ -25,8 +25,8 @@ from ..copy.offset_translation import MirroredRange, translate_within
 from ..kafka import topic_admin
 from ..kafka.cluster_pair import ClusterPair, MirrorRequest, open_clusters
 from ..kafka.cluster_view import ClusterView
-from ..kafka.event_loop import MAX_QUESTIONS
 from ..kafka.metadata import Bounds, Partition
+from ..kafka.network.event_loop import MAX_QUESTIONS
 from ..lag import read_status
 from ..lag.partition_status import PartitionStatus
 from ..verify.batch_reader import MAX_READERS, divide_fetch_bytes

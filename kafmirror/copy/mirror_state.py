@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..kafka.cluster_view import ClusterView
-from ..kafka.event_loop import EventLoop, Wakeup
 from ..kafka.metadata import Partition
+from ..kafka.network.event_loop import EventLoop, Wakeup
 from .partition_copy import CopyState, PartitionCopy
 from .wait_log import WaitLog
 

@@ -16,7 +16,7 @@ from ..batches.loss import Loss, merge_losses
 from ..errors import MirrorStopped
 from ..kafka.cluster_view import ClusterView
 from ..kafka.connection import LATEST, UNKNOWN_TOPIC, BrokerError
-from ..kafka.event_loop import Wakeup
+from ..kafka.network.event_loop import Wakeup
 from .fetcher import run_fetcher
 from .mirror_state import MirrorState
 from .partition_copy import CopyState, PartitionCopy

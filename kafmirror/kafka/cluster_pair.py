@@ -9,7 +9,7 @@ from agentlog.log.open_source import load_user_settings
 
 from .cluster_view import ClusterView
 from .connection import ClusterConnection
-from .event_loop import EventLoop
+from .network.event_loop import EventLoop
 from .topic_selection import TopicSelection, check_target_topic
 
 

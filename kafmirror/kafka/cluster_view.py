@@ -12,11 +12,11 @@ from ..batches.checkpoint import find_mirrored_position
 from ..batches.loss import OffsetNote, parse_note
 from ..batches.record_batch import Batch, derive_producer_id, read_first_batch
 from . import consumer_groups
-from .coalescer import Coalescer
 from .connection import EARLIEST, LATEST, NO_LEADER, BrokerError, ClusterConnection, is_transient
-from .event_loop import MAX_QUESTIONS
 from .fetch_produce import FetchResult, RecordsQuestion, fetch_first
 from .metadata import Bounds, Metadata, Partition
+from .network.coalescer import Coalescer
+from .network.event_loop import MAX_QUESTIONS
 
 LEADER_TIMEOUT_S = 10.0
 """How long to wait for leaders, because a broker that has just started may not know them."""

@@ -14,16 +14,16 @@ from kafka.protocol.consumer import ListOffsetsRequest
 from kafka.protocol.metadata import MetadataRequest
 
 from agentlog.errors import AgentlogError, KafkaRefused, KafkaUnavailable, TopicNotFound
-from agentlog.log.broker_addresses import BrokerFailure, describe_misleading, split_addresses
+from agentlog.log.connection.broker_addresses import BrokerFailure, describe_misleading, split_addresses
 from agentlog.settings.clusters import BOOTSTRAP, Cluster
 from agentlog.settings.tls_files import check_tls_files
 
-from .client_properties import Value, translate_properties
-from .coalescer import Coalescer, Settle
-from .connection_manager import ConnectionManager, describe_failure
-from .event_loop import EventLoop
 from .metadata import NO_TOPIC_ID, Leader, Metadata, Partition, Topic
-from .race import AllFailedError, race
+from .network.client_properties import Value, translate_properties
+from .network.coalescer import Coalescer, Settle
+from .network.connection_manager import ConnectionManager, describe_failure
+from .network.event_loop import EventLoop
+from .network.race import AllFailedError, race
 
 OFFSET_OUT_OF_RANGE, CORRUPT, UNKNOWN_TOPIC, NO_LEADER, MESSAGE_TOO_LARGE = 1, 2, 3, 5, 10
 GROUP_AUTHORIZATION_FAILED = 30

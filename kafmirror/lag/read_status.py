@@ -11,8 +11,8 @@ from ..batches.record import decode_records
 from ..batches.record_batch import Batch
 from ..kafka.cluster_pair import ClusterPair
 from ..kafka.cluster_view import ClusterView
-from ..kafka.event_loop import MAX_QUESTIONS
 from ..kafka.metadata import Bounds, Metadata, Partition
+from ..kafka.network.event_loop import MAX_QUESTIONS
 from ..plan.gather import FactCollector
 from ..verify.batch_reader import BatchReader
 from .lag import UNKNOWN_LAG, RecordAge, compute_lag

@@ -10,8 +10,8 @@ from ..batches.record_batch import Batch, is_mirror_producer_id, is_written_by
 from ..kafka import consumer_groups, topic_admin
 from ..kafka.cluster_view import ClusterView, name_mirror_group
 from ..kafka.connection import ClusterConnection
-from ..kafka.event_loop import MAX_QUESTIONS
 from ..kafka.metadata import Bounds, Metadata, Partition, Setting
+from ..kafka.network.event_loop import MAX_QUESTIONS
 from ..kafka.topic_selection import TopicSelection
 from ..verify.compare import OffsetRanges, PartitionComparison, PartitionPair
 from .plan import ForeignPrefix, Plan, TopicFacts, TopicPairFacts, TopicPlan, is_pattern, match_topics, plan_topic

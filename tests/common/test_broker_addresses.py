@@ -7,7 +7,7 @@ import orjson
 import pytest
 from confluent_kafka import KafkaError
 
-from agentlog.log.broker_addresses import (
+from agentlog.log.connection.broker_addresses import (
     BrokerFailure,
     describe_misleading,
     find_silent_brokers,
@@ -15,7 +15,7 @@ from agentlog.log.broker_addresses import (
     split_addresses,
     split_host,
 )
-from agentlog.log.client import FURTHER_ADDRESSES_S, ClientErrors
+from agentlog.log.connection.client import FURTHER_ADDRESSES_S, ClientErrors
 from agentlog.settings.clusters import Settings
 
 REFUSED = "Connect to ipv4#127.0.0.1:1 failed: Connection refused"

@@ -3,7 +3,7 @@
 import pytest
 
 from agentlog.errors import KafkaRefused, KafkaUnavailable
-from agentlog.log.client import ClientErrors, LibrdkafkaError
+from agentlog.log.connection.client import ClientErrors, LibrdkafkaError
 from agentlog.settings.clusters import Settings
 
 PREFIX = "sasl_ssl://127.0.0.1:9/bootstrap: "

@@ -11,7 +11,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from ..errors import KafkaRefused, KafkaUnavailable, TopicNotFound
 from ..settings.clusters import Cluster
-from .client import ClientErrors, LibrdkafkaError, create_client
+from .connection.client import ClientErrors, LibrdkafkaError, create_client
 from .reader import KafkaReader
 
 NOT_AUTHORISED = (LibrdkafkaError.TOPIC_AUTHORIZATION_FAILED, LibrdkafkaError.CLUSTER_AUTHORIZATION_FAILED)

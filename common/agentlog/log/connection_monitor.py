@@ -11,7 +11,7 @@ from confluent_kafka import TopicCollection
 from ..errors import AgentlogError, KafkaUnavailable, TopicNotFound
 from ..settings.clusters import Cluster
 from ..text.coverage_text import describe_partitions
-from .client import ClientErrors, KafkaException, create_client
+from .connection.client import ClientErrors, KafkaException, create_client
 from .reader import KafkaReader
 
 if TYPE_CHECKING:

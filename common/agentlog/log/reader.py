@@ -18,7 +18,7 @@ from ..errors import AgentlogError, KafkaRefused, KafkaUnavailable, TopicNotFoun
 from ..event.event import Headers, Place
 from ..settings.clusters import Cluster
 from ..text.coverage_text import describe_unavailable
-from .client import ClientErrors, LibrdkafkaError, create_client, is_disconnected
+from .connection.client import ClientErrors, LibrdkafkaError, create_client, is_disconnected
 
 BATCH_SIZE = 500
 """A batch of this size stays in the processor's cache."""

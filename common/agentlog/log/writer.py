@@ -8,7 +8,7 @@ from confluent_kafka import Message, Producer
 from ..errors import AgentlogError, KafkaRefused
 from ..event.event import Headers
 from ..settings.clusters import Cluster
-from .client import ClientErrors, KafkaException, LibrdkafkaError, create_client, find_fatal_error
+from .connection.client import ClientErrors, KafkaException, LibrdkafkaError, create_client, find_fatal_error
 
 MAX_BATCH_BYTES = 1_000_000
 POLL_EVERY_RECORDS = 1_000

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ...errors import AgentlogError, KafkaRefused, TopicNotFound
-from ...log.client import (
+from ...log.connection.client import (
     ClientErrors,
     KafkaException,
     LibrdkafkaError,

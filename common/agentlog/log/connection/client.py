@@ -15,10 +15,10 @@ from confluent_kafka import Consumer
 from confluent_kafka import KafkaException as KafkaException  # noqa: PLC0414  recording imports it from here
 from confluent_kafka import Producer as Producer  # noqa: PLC0414  likewise
 
-from ..errors import AgentlogError, KafkaRefused, KafkaUnavailable, SettingsError
-from ..settings.clusters import BOOTSTRAP, Cluster
-from ..settings.librdkafka_properties import CONSUMER_PROPERTIES, PRODUCER_PROPERTIES
-from ..settings.tls_files import check_tls_files
+from ...errors import AgentlogError, KafkaRefused, KafkaUnavailable, SettingsError
+from ...settings.clusters import BOOTSTRAP, Cluster
+from ...settings.librdkafka_properties import CONSUMER_PROPERTIES, PRODUCER_PROPERTIES
+from ...settings.tls_files import check_tls_files
 from .broker_addresses import (
     BrokerFailure,
     describe_misleading,

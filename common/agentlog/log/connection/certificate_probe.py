@@ -5,7 +5,7 @@ from contextlib import suppress
 from socket import create_connection
 from urllib.parse import urlsplit
 
-from ..settings.clusters import BOOTSTRAP, Cluster
+from ...settings.clusters import BOOTSTRAP, Cluster
 
 TIMEOUT_S = 2.0
 """The longest time for each answer of a broker."""

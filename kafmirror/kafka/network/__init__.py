@@ -1,0 +1,1 @@
+"""The network below a cluster's connection: the loop, the connections to brokers, and questions asked together."""
