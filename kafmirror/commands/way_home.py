@@ -254,10 +254,12 @@ def encode_capture_line(record: DecodedRecord, partition: Partition) -> bytes:
     pairs = tuple((name.decode(errors="replace"), each) for name, each in decode_headers(record.body))
     place = Place(partition.topic, partition.number, record.offset, record.timestamp, pairs)
     try:
-        if isinstance(orjson.loads(value or b""), dict):
-            return capture.write_line(value or b"", place)
+        event = orjson.loads(value or b"")
     except orjson.JSONDecodeError:
-        pass
+        event = None
+    if isinstance(event, dict):
+        is_other_key = key is not None and key.decode(errors="replace") != event.get("session_id")
+        return capture.write_line(value or b"", place._replace(key=key) if is_other_key else place)
     raw = {"key": _encode_base64(key), "value": _encode_base64(value)}
     return capture.write_line(orjson.dumps({"raw": raw}), place)
 

@@ -12,6 +12,7 @@ from ..kafka.cluster_view import ClusterView
 from ..kafka.connection import GROUP_AUTHORIZATION_FAILED, LATEST, ClusterConnection, is_transient
 from ..kafka.consumer_groups import CommittedOffset, Group
 from ..kafka.metadata import Partition
+from ..kafka.network.event_loop import MAX_QUESTIONS
 from ..lag.partition_status import PartitionStatus
 from ..plan.plan import READ, is_pattern
 from .group_result import GroupOffsetResult, GroupOutcome
@@ -108,21 +109,23 @@ class GroupOffsetSync:
             self._target.connection, group, deadline=deadline
         )
         source_ends = await self._fetch_ends_behind_copies(copies, changed)
-        results = []
-        for partition, committed in changed.items():
-            if committed.offset > source_ends.get(partition, committed.offset):
-                reason = f"it is at {committed.offset}, beyond the source's end at {source_ends[partition]}"
-                results.append(GroupOffsetResult(group, partition, committed.offset, None, None).refuse(reason))
-                continue
+
+        async def decide(partition: Partition) -> GroupOffsetResult:
+            committed, copy = changed[partition], copies[partition]
             result = GroupOffsetResult(group, partition, committed.offset, None, None)
+            if committed.offset > source_ends.get(partition, committed.offset):
+                return result.refuse(
+                    f"it is at {committed.offset}, beyond the source's end at {source_ends[partition]}"
+                )
             try:
-                new_offset = await self._translate(copies[partition], committed.offset)
+                new_offset = await self._translate(copy, committed.offset)
             except (AgentlogError, ValueError) as error:
-                results.append(result.refuse(str(error), _classify_error(error)))
-                continue
+                return result.refuse(str(error), _classify_error(error))
+            current = target_offsets.get(copy.target)
             result = result._replace(target_offset=new_offset)
-            current = target_offsets.get(copies[partition].target)
-            results.append(_decide(result, current.offset if current else -1, target_group))
+            return _decide(result, current.offset if current else -1, target_group)
+
+        results = await self._target.connection.loop.map_concurrently(decide, changed, MAX_QUESTIONS)
         if self._is_check:
             return await self._check_right(group, results, deadline)
         return await self._commit(copies, changed, results, deadline)

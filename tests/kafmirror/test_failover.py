@@ -52,7 +52,9 @@ def test_a_failover_without_the_source_says_so(pair: Pair) -> None:
 
 def test_the_way_home_saves_the_records_that_only_the_old_primary_holds(pair: Pair, tmp_path: Path) -> None:
     topic = mirrored(pair)
-    produce(pair.source.bootstrap, topic, [event("sess_late", 100), Message("sess_late", b"\xff")])
+    key = '"sess_late"'  # a serializer of JSON writes quotes
+    late = [event("sess_late", 100)._replace(key=key), Message(key, b"\xff")]
+    produce(pair.source.bootstrap, topic, late)
     produce(pair.target.bootstrap, topic, [event("sess_new", n) for n in range(200, 210)])
     home, save = Pair(pair.target, pair.source), tmp_path / "late.ndjson.gz"
     looked = home.run("failback", "--topics", topic)
@@ -66,6 +68,7 @@ def test_the_way_home_saves_the_records_that_only_the_old_primary_holds(pair: Pa
     assert read_log(pair.source.bootstrap, topic) == read_log(pair.target.bootstrap, topic)
     first, second = map(json.loads, gzip.decompress(save.read_bytes()).splitlines())
     assert (first["event_id"], first["_record"]["topic"]) == ("evt_100", topic)
+    assert first["_record"]["key"] == key
     assert second["raw"]["value"] == "/w=="
 
 
