@@ -65,6 +65,21 @@ _REFUSED_LOGIN = (
 
 _NO_ANSWER = (kafka_errors.KafkaTimeoutError, kafka_errors.RequestTimedOutError)
 
+_READ_REQUESTS = frozenset(
+    {
+        "DescribeConfigsRequest",
+        "DescribeGroupsRequest",
+        "DescribeLogDirsRequest",
+        "FetchRequest",
+        "FindCoordinatorRequest",
+        "ListGroupsRequest",
+        "ListOffsetsRequest",
+        "MetadataRequest",
+        "OffsetFetchRequest",
+    }
+)
+"""The requests that change nothing, so that one without an answer can be sent again."""
+
 
 class BrokerError(KafkaUnavailable):
     """An error that a broker answered with; ``code`` is Kafka's number for it."""
@@ -181,6 +196,9 @@ class ClusterConnection:
     async def send(self, request: Any, node: int | None = None, timeout_ms: int | None = None) -> Any:
         """Send a request, and return the broker's answer. Wait first while a quota lets us send nothing.
 
+        A broker may close a connection at any time, for example when a log-in expires. Then a request that changes
+        nothing is sent once more, over a new connection.
+
         Args:
             request: a request of kafka-python.
             node: the broker's number; None for any broker.
@@ -191,13 +209,26 @@ class ClusterConnection:
         """
         await self.wait_while_paused(node)
         other_brokers = len(self.list_brokers()) - 1 if node is None and self._manager is not None else 0
+        may_repeat = type(request).__name__ in _READ_REQUESTS
         while True:
+            was_connected = self._is_connected(node)
             try:
                 return await self.await_response(self.post(request, node, timeout_ms), node)
-            except KafkaUnavailable:
+            except KafkaUnavailable as error:
+                if may_repeat and was_connected and not isinstance(error.__cause__, _NO_ANSWER):
+                    may_repeat = False
+                    continue
                 if other_brokers <= 0:
                     raise
                 other_brokers -= 1  # kafka-python chooses another one, as it leaves out those that it can't reach
+
+    def _is_connected(self, node: int | None) -> bool:
+        """Return whether a broker is connected now; None for any broker."""
+        if self._manager is None:
+            return False
+        open_connections = self._manager._conns
+        chosen = open_connections.values() if node is None else [open_connections.get(node)]
+        return any(each is not None and each.connected for each in chosen)
 
     async def wait_while_paused(self, node: int | None) -> None:
         """Wait while a broker takes no request, as ``is_paused`` says."""

@@ -10,7 +10,7 @@ import pytest
 from devkafka import KafkaCluster, Message, create_topic, eventually, produce
 from tests.kafmirror.link import Link
 from tests.kafmirror.logs import compute_digests, fill_topic, sum_end_offsets
-from tests.kafmirror.side import Pair
+from tests.kafmirror.side import MirrorProcess, Pair, run_kafmirror
 from tests.running import run
 
 ROUND_TRIP, LOSS = 0.08, 0.01
@@ -77,6 +77,24 @@ def test_a_copy_that_ends_further_behind_than_the_threshold_ends_with_1(pair: Pa
     assert 6000 <= partition["position"] < 6300
     assert back.replicate_once(topic, "--lag-threshold", "0").code == 0
     assert back.count_exact_records(topic) == 6400
+
+
+def test_a_connection_that_is_closed_while_records_are_compared_is_made_anew(pair: Pair, far: Far) -> None:
+    topic, back = create_topic(far.cluster.bootstrap), Pair(far.cluster, pair.target)
+    produce(far.cluster.bootstrap, topic, [Message("k", b"v" * 10_000)] * 3000)
+    assert back.replicate_once(topic).code == 0
+    arguments = back.build_arguments("verify", "--topics", topic)
+    with far.link.slow_down(ROUND_TRIP, 0):
+        question_count = _count_questions(far, lambda: run_kafmirror(arguments).code, 0)
+        start = far.link.question_count
+        verify = MirrorProcess(arguments)
+        try:
+            eventually(lambda: far.link.question_count >= start + 0.75 * question_count, 60)
+            far.link.break_connections()
+            ran = verify.wait_for_end()
+        finally:
+            verify.close()
+    assert ran.code == 0, ran.err
 
 
 MANY = 120
