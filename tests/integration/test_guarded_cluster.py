@@ -1,14 +1,27 @@
-"""A cluster that wants a certificate of each client tells that to whoever has none, or one that it doesn't know."""
+"""A cluster that wants a certificate of each client, and ends each connection that doesn't log in again in time."""
 
+import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import orjson
 import pytest
 
-from devkafka import KafkaCluster
-from tests.running import run
+from agentlog import AgentTracer
+from devkafka import KafkaCluster, create_topic, eventually
+from tests.kafmirror.logs import compute_digests, count_partitions
+from tests.kafmirror.side import MirrorProcess
+from tests.running import RunningTool, run
+
+LIFETIME_S = 4.0
+"""How long a connection lives without another log-in."""
+
+SLOW_S = 180
+"""How long a slow machine may take for what takes a second."""
 
 
 class Guarded(NamedTuple):
@@ -21,6 +34,12 @@ class Guarded(NamedTuple):
         """Return the options of a tool for `admin` with a certificate, without those of the cluster's name."""
         properties = {**self.cluster.client_properties("admin"), **self.name_certificate(certificate), **changed}
         return [part for name, value in properties.items() if name != BOOTSTRAP for part in ("-X", f"{name}={value}")]
+
+    def write_settings(self, certificate: str | None = "mine") -> None:
+        """Write an agentlog.toml into the folder, with the cluster as `guarded`."""
+        properties = {**self.cluster.client_properties("admin"), **self.name_certificate(certificate)}
+        lines = ["[clusters.guarded]", *(f'"{name}" = "{value}"' for name, value in properties.items())]
+        (self.folder / "agentlog.toml").write_text("\n".join(lines))
 
     def name_certificate(self, certificate: str | None) -> Mapping[str, str]:
         """Return the properties that name a certificate and its key; none for None."""
@@ -60,6 +79,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         "listener.name.secure.ssl.client.auth": "required",
         "listener.name.secure.ssl.truststore.type": "PEM",
         "listener.name.secure.ssl.truststore.location": str(folder / "authority.pem"),
+        "connections.max.reauth.ms": f"{LIFETIME_S * 1000:.0f}",
     }
     with KafkaCluster("guarded", secure=True, properties=properties) as cluster:
         yield Guarded(cluster, folder)
@@ -74,9 +94,63 @@ def test_without_a_certificate_that_the_broker_knows_each_tool_says_that_it_want
         ran = run(tool, *arguments, "--cluster", guarded.cluster.secure_bootstrap, *options)
         assert ran.code == 3, ran.error_text
         assert "ssl.certificate.location" in ran.error_text
-    settings = {**guarded.cluster.client_properties("admin"), **guarded.name_certificate(certificate)}
-    lines = ["[clusters.guarded]", *(f'"{name}" = "{value}"' for name, value in settings.items())]
-    (guarded.folder / "agentlog.toml").write_text("\n".join(lines))
+    guarded.write_settings(certificate)
     ran = run("kafmirror", "plan", "--source", "guarded", "--target", kafka, cwd=guarded.folder)
     assert ran.code == 3, ran.error_text
     assert "ssl.certificate.location" in ran.error_text
+
+
+@contextmanager
+def run_mirror(guarded: Guarded, source: str, target: str, *options: str) -> Iterator[MirrorProcess]:
+    """Run a mirror for the block. It ends cleanly, or tells what it wrote."""
+    mirror = MirrorProcess(["replicate", "--source", source, "--target", target, *options], cwd=guarded.folder)
+    try:
+        yield mirror
+        assert mirror.stop().code == 128 + signal.SIGTERM, mirror.err
+    except BaseException as error:
+        error.add_note(f"the mirror {'runs' if mirror.is_running else 'has ended'}, and wrote:\n{mirror.err}")
+        raise
+    finally:
+        mirror.close()
+
+
+@contextmanager
+def run_tail(guarded: Guarded, topic: str) -> Iterator[RunningTool]:
+    """Run a tail for the block, from the moment when it has begun."""
+    cluster_options = ("--cluster", guarded.cluster.secure_bootstrap, *guarded.build_options())
+    tail = RunningTool("kshark", "tail", "--topic", topic, *cluster_options)
+    try:
+        assert tail.read_error_line().endswith(" on; Ctrl-C ends it")
+        yield tail
+    finally:
+        tail.kill()
+        tail.wait_for_end()
+
+
+def test_recorder_tail_and_mirrors_go_on_where_each_connection_must_log_in_again(guarded: Guarded, kafka: str) -> None:
+    cluster = guarded.cluster
+    topic = create_topic(cluster.bootstrap)
+    properties = {**cluster.client_properties("admin"), **guarded.name_certificate("mine")}
+    guarded.write_settings()
+    with ExitStack() as running:
+        running.enter_context(run_mirror(guarded, "guarded", kafka, "--topics", topic))
+        eventually(lambda: count_partitions(kafka, topic), SLOW_S)
+        home_options = ("--topics", topic, "--target-topic", "home-{topic}")
+        running.enter_context(run_mirror(guarded, kafka, "guarded", *home_options))
+        tail = running.enter_context(run_tail(guarded, topic))
+        with AgentTracer("sess_1", agent_id="agent", kafka=properties, topic=topic) as tracer:
+            until = time.monotonic() + 2.6 * LIFETIME_S
+            while time.monotonic() < until:
+                tracer.user_message("still there")
+                time.sleep(0.1)
+        shown = tail.read_lines_until("session_end")
+        assert len({orjson.loads(line)["event_id"] for line in shown}) == len(shown) == tracer.stats().recorded
+        digests = compute_digests(cluster.bootstrap, topic)
+        assert [count for count, _ in digests.values()] == [len(shown)]
+        for bootstrap, copy in ((kafka, topic), (cluster.bootstrap, f"home-{topic}")):
+            eventually(
+                lambda bootstrap=bootstrap, copy=copy: (
+                    count_partitions(bootstrap, copy) and compute_digests(bootstrap, copy) == digests
+                ),
+                SLOW_S,
+            )

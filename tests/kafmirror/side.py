@@ -33,7 +33,7 @@ class CompletedRun:
 class MirrorProcess:
     """A kafmirror that runs next to the test."""
 
-    def __init__(self, arguments: list[str]) -> None:
+    def __init__(self, arguments: list[str], cwd: Path | None = None) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed with us
         self._process = subprocess.Popen(
             _make_command(arguments),
@@ -41,6 +41,7 @@ class MirrorProcess:
             stdout=subprocess.PIPE,
             stderr=self._log,
             env=_make_environment(),
+            cwd=cwd,
         )
 
     @property
