@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -127,6 +128,11 @@ def run_tail(guarded: Guarded, topic: str) -> Iterator[RunningTool]:
         tail.wait_for_end()
 
 
+def has_records(bootstrap: str, topic: str, digests: Mapping[int, tuple[int, str]]) -> bool:
+    """Return whether a topic exists and holds the records with these digests."""
+    return count_partitions(bootstrap, topic) > 0 and compute_digests(bootstrap, topic) == digests
+
+
 def test_recorder_tail_and_mirrors_go_on_where_each_connection_must_log_in_again(guarded: Guarded, kafka: str) -> None:
     cluster = guarded.cluster
     topic = create_topic(cluster.bootstrap)
@@ -148,9 +154,4 @@ def test_recorder_tail_and_mirrors_go_on_where_each_connection_must_log_in_again
         digests = compute_digests(cluster.bootstrap, topic)
         assert [count for count, _ in digests.values()] == [len(shown)]
         for bootstrap, copy in ((kafka, topic), (cluster.bootstrap, f"home-{topic}")):
-            eventually(
-                lambda bootstrap=bootstrap, copy=copy: (
-                    count_partitions(bootstrap, copy) and compute_digests(bootstrap, copy) == digests
-                ),
-                SLOW_S,
-            )
+            eventually(partial(has_records, bootstrap, copy, digests), SLOW_S)
