@@ -1,14 +1,20 @@
 """Three brokers on one side: leaders change, too few replicas are in sync, and a source loses records."""
 
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import orjson
 import pytest
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from agentlog import AgentTracer
 from devkafka import KafkaCluster, Message, create_topic, eventually, produce
 from devkafka.client import SILENT_LOGGER
-from tests.kafmirror.logs import fill_topic, read_bounds, sum_end_offsets
+from tests.kafmirror.logs import fill_topic, read_bounds, read_log, sum_end_offsets
 from tests.kafmirror.side import Pair
 
 pytestmark = [pytest.mark.soak, pytest.mark.xdist_group("three brokers")]
@@ -111,3 +117,81 @@ def test_an_unclean_election_while_the_target_is_away_stops_the_mirror(pair: Pai
     assert "an unclean leader election" in stopped.err
     # A broker that comes back from a pause first has to lead its partitions again.
     eventually(lambda: sum_end_offsets(pair.target.bootstrap, topic) in {151, 156}, 60)
+
+
+AGENTS, PAUSE_S = 4, 0.02
+"""Agents that record at the same time, and the pause of each between two events."""
+
+MORE = 500
+"""So many records must reach the target after each broker's end and start."""
+
+
+@contextmanager
+def record(cluster: KafkaCluster, topic: str) -> Iterator[list[str]]:
+    """Let agents record messages for the block, and yield the list of the messages that were taken."""
+    taken: list[str] = []
+    has_ended = threading.Event()
+
+    def run_agent(number: int) -> None:
+        # An outage isn't what is tried here, so a slow machine may take its time.
+        with AgentTracer(
+            f"sess_{number}", agent_id="agent", kafka=cluster.client_properties(), topic=topic, outage_s=600, exit_s=120
+        ) as tracer:
+            count = 0
+            while not has_ended.wait(PAUSE_S):
+                tracer.user_message(f"{number}:{count}")
+                taken.append(f"{number}:{count}")
+                count += 1
+
+    agents = [threading.Thread(target=run_agent, args=[number]) for number in range(AGENTS)]
+    for each in agents:
+        each.start()
+    try:
+        yield taken
+    finally:
+        has_ended.set()
+        for each in agents:
+            each.join()
+
+
+def is_in_sync(cluster: KafkaCluster, topic: str) -> bool:
+    """Return whether all three replicas of each partition of a topic are in sync."""
+    admin = AdminClient({"bootstrap.servers": cluster.bootstrap}, logger=SILENT_LOGGER)
+    try:
+        partitions = admin.list_topics(topic, timeout=10).topics[topic].partitions
+    except KafkaException:
+        return False
+    return bool(partitions) and all(len(each.isrs) == 3 for each in partitions.values())
+
+
+def read_messages(bootstrap: str, topic: str) -> list[str]:
+    """Return the messages of a topic's events, in no certain order."""
+    records = [each for partition in read_log(bootstrap, topic).values() for each in partition]
+    events = [orjson.loads(each.value) for each in records if each.value]
+    return [each["payload"]["text"] for each in events if each["event_type"] == "user_message"]
+
+
+def test_agents_and_a_mirror_lose_and_repeat_nothing_while_brokers_are_killed_in_turn(
+    pair: Pair, three: KafkaCluster
+) -> None:
+    from_three = Pair(three, pair.target)
+    topic = from_three.create_source_topic(partitions=6)
+    create_topic(pair.target.bootstrap, topic, partitions=6)
+
+    def wait_for_more() -> None:
+        from_three.wait_for_records(topic, sum_end_offsets(pair.target.bootstrap, topic) + MORE, timeout=240)
+
+    with from_three.run_mirror(topic) as mirror:
+        with record(three, topic) as taken:
+            wait_for_more()
+            for broker in three.brokers:
+                broker.kill()
+                wait_for_more()
+                broker.start()
+                eventually(lambda: is_in_sync(three, topic), 240)
+                wait_for_more()
+        from_three.wait_until_exact(topic, 240)
+        assert mirror.stop().code == 128 + signal.SIGTERM
+    assert sorted(read_messages(three.bootstrap, topic)) == sorted(taken)
+    verified = from_three.run("verify", "--topics", topic)
+    assert verified.code == 0, verified.err
