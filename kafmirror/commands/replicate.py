@@ -27,7 +27,7 @@ from ..lag.threshold_alerts import ThresholdAlerts
 from ..plan.plan import Plan
 from .metrics import StatusPage
 from .stop_signals import call_on_signal
-from .text import Rates, Terminal, encode_plan, live_lines, plan_lines, summarize, table_lines
+from .text import Rates, Terminal, describe_unknown, encode_plan, live_lines, plan_lines, summarize, table_lines
 
 REFRESH_INTERVAL_S = 1.0
 """The time between two looks at the mirror's progress, and between two tables on the terminal."""
@@ -64,7 +64,8 @@ def plan(request: MirrorRequest, output_format: str) -> int:
 def replicate(request: MirrorRequest, options: ReplicateOptions) -> int:
     """Mirror until stopped, or to the end with ``once``. Return the exit code.
 
-    It is 1 over the threshold, and when a group's offsets couldn't be set. An accepted loss is no error.
+    It is 1 over the threshold, when a group's offsets couldn't be set, and when ``once`` couldn't copy a partition. An
+    accepted loss is no error.
 
     Raises:
         Refused: the plan has refusals.
@@ -88,7 +89,7 @@ def replicate(request: MirrorRequest, options: ReplicateOptions) -> int:
         combine_lags([each.lag for each in statuses])
     )
     is_group_left_behind = any(each.is_left_behind for each in mirror.group_results)
-    return 1 if is_exceeded or is_group_left_behind else 0
+    return 1 if is_exceeded or is_group_left_behind or mirror.has_left_out else 0
 
 
 def _show_plan(mirror_plan: Plan) -> None:
@@ -98,7 +99,7 @@ def _show_plan(mirror_plan: Plan) -> None:
         return
     for topic in mirror_plan.topics:
         _log.info("%s: %d partitions, %d records to copy", topic.source, topic.partitions, topic.records)
-        for warning in topic.warnings:
+        for warning in (*topic.warnings, *([describe_unknown(topic)] if topic.unknown else [])):
             _log.warning("topic %s: %s", topic.source, warning)
     for warning in mirror_plan.warnings:
         _log.warning("%s", warning)

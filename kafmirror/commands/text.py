@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 from agentlog.event.escape import escape_controls
 from agentlog.formatting import format_count
+from agentlog.session.coverage import unavailable_to_json
 from agentlog.terminal.style import Paint, Style
 from agentlog.terminal.text_width import clip_text, elide_middle, wrap_text
+from agentlog.text.coverage_text import describe_unavailable
 
 from ..batches.filler import describe_filled
 from ..kafka.metadata import Partition
@@ -20,7 +22,11 @@ from ..plan.plan import Plan, TopicPlan
 def encode_plan(plan: Plan) -> dict[str, Any]:
     """Return a plan as the JSON that docs/kafmirror.md describes."""
     topics = [
-        {**asdict(topic), "adopted": {str(number): end for number, end in topic.adopted.items()}}
+        {
+            **asdict(topic),
+            "adopted": {str(number): end for number, end in topic.adopted.items()},
+            "unknown": unavailable_to_json(topic.unknown),
+        }
         for topic in plan.topics
     ]
     return {
@@ -50,6 +56,11 @@ def plan_lines(plan: Plan, paint: Paint, columns: int) -> Iterator[str]:
         yield paint("It can be done.", Style.GOOD)
 
 
+def describe_unknown(topic: TopicPlan) -> str:
+    """Name a topic's partitions that can't be had now, and say what becomes of them."""
+    return f"{describe_unavailable(topic.unknown)}. The others are copied; these wait"
+
+
 class _Field(NamedTuple):
     label: str
     text: str
@@ -70,6 +81,8 @@ def _plan_fields(topic: TopicPlan) -> Iterator[_Field]:
         )
         yield _Field("settings", "  ".join(settings))
     yield _Field("to copy", format_count(topic.records, "record"))
+    if topic.unknown:
+        yield _Field("unknown", describe_unknown(topic), Style.NOTICE)
     yield from (_Field("note", text, Style.NOTICE) for text in topic.warnings)
     yield from (_Field("refused", text, Style.BAD) for text in topic.refusals)
 

@@ -219,6 +219,9 @@ class WayHome:
         for each in self._topics:
             each.copied_count = sum(status.records for status in statuses if status.source.topic == each.topic)
         self.check_stop()
+        if self._mirror.has_left_out:
+            missing = "; ".join(f"{each.source}: {each.problem}" for each in statuses if each.problem)
+            raise KafkaUnavailable(f"not all was copied home: {missing}. Run failback again when they can be had")
 
 
 def _count_saved(topics: list[TopicFailback]) -> str:

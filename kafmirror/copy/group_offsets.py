@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import NamedTuple
 
-from agentlog.errors import AgentlogError, KafkaRefused
+from agentlog.errors import AgentlogError, KafkaRefused, KafkaUnavailable
 
 from ..kafka import consumer_groups
 from ..kafka.cluster_view import ClusterView
@@ -113,10 +113,11 @@ class GroupOffsetSync:
         async def decide(partition: Partition) -> GroupOffsetResult:
             committed, copy = changed[partition], copies[partition]
             result = GroupOffsetResult(group, partition, committed.offset, None, None)
-            if committed.offset > source_ends.get(partition, committed.offset):
-                return result.refuse(
-                    f"it is at {committed.offset}, beyond the source's end at {source_ends[partition]}"
-                )
+            source_end = source_ends.get(partition, committed.offset)
+            if isinstance(source_end, KafkaUnavailable):
+                return result.refuse(str(source_end), _classify_error(source_end))
+            if committed.offset > source_end:
+                return result.refuse(f"it is at {committed.offset}, beyond the source's end at {source_end}")
             try:
                 new_offset = await self._translate(copy, committed.offset)
             except (AgentlogError, ValueError) as error:
@@ -142,12 +143,12 @@ class GroupOffsetSync:
 
     async def _fetch_ends_behind_copies(
         self, copies: Mapping[Partition, CopyProgress], changed: Mapping[Partition, CommittedOffset]
-    ) -> dict[Partition, int]:
-        """Return the source's ends of the partitions whose offset lies behind what is copied."""
+    ) -> dict[Partition, int | KafkaUnavailable]:
+        """Return the source's ends of the partitions whose offset lies behind what is copied, or why it isn't known."""
         beyond = [each for each, committed in changed.items() if committed.offset > copies[each].done_source]
         if not beyond:
             return {}
-        return await self._source.connection.list_offsets(self._source.metadata, beyond, LATEST)
+        return await self._source.connection.list_offsets_or_errors(self._source.metadata, beyond, LATEST)
 
     async def _translate(self, copy: CopyProgress, offset: int) -> int:
         if offset >= copy.done_source:

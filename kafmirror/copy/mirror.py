@@ -2,20 +2,20 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from agentlog.errors import AgentlogError, KafkaUnavailable
 
 from ..errors import Refused
 from ..kafka import topic_admin
-from ..kafka.cluster_view import ClusterView
+from ..kafka.cluster_view import LEADER_TIMEOUT_S, ClusterView
 from ..kafka.connection import LATEST, ClusterConnection
 from ..kafka.metadata import Partition, Topic
 from ..kafka.topic_selection import TopicSelection
 from ..lag.lag import UNKNOWN_LAG, compute_lag
 from ..lag.partition_status import PartitionStatus
-from ..plan.gather import FactCollector
+from ..plan.gather import FactCollector, describe_unknown
 from ..plan.plan import Plan, TopicPlan, compute_setting_changes, compute_target_settings
 from .group_offsets import CopyProgress, GroupOffsetSync
 from .group_result import GroupOffsetResult, GroupOutcome, describe_result
@@ -76,6 +76,12 @@ class Mirror:
         return [f"{copy.source} in {self.source.name}: {loss}" for copy in copies for loss in copy.losses]
 
     @property
+    def has_left_out(self) -> bool:
+        """Whether a mirror with ``once`` ended without some partitions, because they couldn't be had."""
+        copies = self.state.copies.values() if self.state and self._options.once else ()
+        return not all(each.has_reached_goal for each in copies)
+
+    @property
     def group_results(self) -> list[GroupOffsetResult]:
         """The newest result for each offset of the groups."""
         return [self._group_results[key] for key in sorted(self._group_results, key=str)]
@@ -116,7 +122,9 @@ class Mirror:
         state.is_stopping = self._is_stopping
         if self._options.once:
             await self._set_goals_to_ends(state)
-            state.is_stopping = state.is_stopping or not state.copies
+            state.is_stopping = state.is_stopping or all(
+                each.state is CopyState.UNKNOWN for each in state.copies.values()
+            )
         else:
             state.loop.spawn(self._follow_source, state)
         try:
@@ -191,7 +199,7 @@ class Mirror:
             spawn(topic_admin.fetch_settings, self.source, plan.source),
             spawn(self.source.fetch_topic, plan.source),
         )
-        await topic_admin.wait_until_known(self.target, plan.target, plan.partitions)
+        await topic_admin.wait_until_known(self.target, plan.target, plan.partitions - len(plan.unknown))
         target_description, source_description, target_settings = (
             await self.target.fetch_topic(plan.target),
             await source_topic,
@@ -219,16 +227,34 @@ class Mirror:
                 PartitionBuffer(producer_id, is_compacted),
                 max_batch_bytes,
                 adopted_end=plan.adopted.get(number),
+                state=CopyState.UNKNOWN if number in plan.unknown else CopyState.NEW,
+                unavailable=plan.unknown.get(number),
             )
             for number in new_numbers
         )
 
     async def _set_goals_to_ends(self, state: MirrorState) -> None:
-        asked_ms = time.time() * 1000
-        ends = await self.source.list_offsets(state.source.metadata, state.copies, LATEST, is_read_committed=True)
-        for partition, end in ends.items():
-            state.copies[partition].goal = end
-            state.copies[partition].update_source_end(end, asked_ms)
+        """Set the source's ends as goals. Wait for leaders that move. A partition that can't be had then is unknown."""
+        deadline = time.monotonic() + LEADER_TIMEOUT_S
+        missing = [each for each, copy in state.copies.items() if copy.state is not CopyState.UNKNOWN]
+        while True:
+            asked_ms, errors = time.time() * 1000, dict[Partition, KafkaUnavailable]()
+            answers = await self.source.list_offsets_or_errors(
+                state.source.metadata, missing, LATEST, is_read_committed=True
+            )
+            for partition, answer in answers.items():
+                if isinstance(answer, KafkaUnavailable):
+                    errors[partition] = answer
+                else:
+                    state.copies[partition].goal = answer
+                    state.copies[partition].update_source_end(answer, asked_ms)
+            missing = list(errors)
+            if not missing or time.monotonic() > deadline:
+                break
+            await state.loop.sleep(0.2)
+            state.source.metadata = await self.source.fetch_metadata(state.source.topic_ids)
+        for partition, error in errors.items():
+            state.set_unknown(state.copies[partition], describe_unknown(self.source, error))
 
     async def _follow_source(self, state: MirrorState) -> None:
         """Add new topics and partitions, and copy changed settings, until the mirror stops."""
@@ -252,31 +278,64 @@ class Mirror:
                 await self._add_topic(state, name)
             else:
                 await self._add_partitions(state, source_metadata.topics[name])
+                await self._plan_unknown(state, source_metadata.topics[name])
                 await self._pass_on_settings(state, name)
 
     async def _add_topic(self, state: MirrorState, name: str) -> None:
+        if (plan := await self._plan_topic(state, name)) is not None:
+            await self._apply(plan)
+            await self._start_copying(state, plan)
+            state.refresh_wakeup.set()
+
+    async def _plan_topic(self, state: MirrorState, name: str) -> TopicPlan | None:
+        """Return the plan for a topic while the mirror runs. Report its refusals, and return None, if it has any."""
         plan = await FactCollector(self.source, self.target, self._selection._replace(patterns=[name])).make_plan()
         if plan.all_refusals:
             state.waits.report(("join", name), f"topic {name} can't be mirrored: {'; '.join(plan.all_refusals)}")
+            return None
+        state.waits.resolve(("join", name))
+        return plan.topics[0]
+
+    async def _plan_unknown(self, state: MirrorState, topic: Topic) -> None:
+        """Plan a topic again when partitions that were unknown have leaders, and copy those."""
+        unknown = [
+            each
+            for each in state.copies.values()
+            if each.source.topic == topic.name and each.state is CopyState.UNKNOWN
+        ]
+        has_new_leader = any(state.find_leaderless(each) is None for each in unknown)
+        if not has_new_leader or topic.id != state.source.topic_ids[topic.name]:
             return
-        for topic in plan.topics:
-            await self._apply(topic)
-            await self._start_copying(state, topic)
-            state.refresh_wakeup.set()
+        plan = await self._plan_topic(state, topic.name)
+        for copy in unknown if plan is not None else ():
+            if plan is not None and copy.source.number not in plan.unknown:
+                copy.adopted_end, copy.unavailable = plan.adopted.get(copy.source.number), None
+                state.reexamine(copy)
 
     async def _add_partitions(self, state: MirrorState, topic: Topic) -> None:
         known_partitions = [each for each in state.copies if each.topic == topic.name]
         if len(topic.leaders) > len(known_partitions) and topic.id == state.source.topic_ids[topic.name]:
             target = self._target_names[topic.name]
+            target_topic = await self.target.fetch_topic(target)
             await topic_admin.add_partitions(self.target, target, len(topic.leaders))
-            await self._start_copying(state, _plan_widening(topic, target))
+            unknown = {
+                number: f"no leader in {cluster}"
+                for cluster, each in ((self.target.name, target_topic), (self.source.name, topic))
+                for number, leader in each.leaders.items()
+                if leader.node < 0
+            }
+            await self._start_copying(state, _plan_widening(topic, target, unknown))
             state.refresh_wakeup.set()
 
     async def _pass_on_settings(self, state: MirrorState, name: str) -> None:
         target = self._target_names[name]
         target_settings = await topic_admin.fetch_settings(self.target, target)
         source_settings = await topic_admin.fetch_settings(self.source, name)
-        has_records = any(each.buffer.done_target for each in state.copies.values() if each.source.topic == name)
+        has_records = any(
+            each.buffer.done_target or each.state is not CopyState.COPYING
+            for each in state.copies.values()
+            if each.source.topic == name
+        )
         if changes := compute_setting_changes(
             compute_target_settings(source_settings, frozenset(target_settings)),
             target_settings,
@@ -295,8 +354,8 @@ class Mirror:
         return [_build_status(each, now, now_ms) for each in sorted(copies, key=lambda each: each.source)]
 
 
-def _plan_widening(topic: Topic, target: str) -> TopicPlan:
-    return TopicPlan(topic.name, target, len(topic.leaders), False, True, {}, {}, 0, None, (), ())
+def _plan_widening(topic: Topic, target: str, unknown: Mapping[int, str]) -> TopicPlan:
+    return TopicPlan(topic.name, target, len(topic.leaders), False, True, {}, {}, 0, None, (), (), unknown)
 
 
 def _build_status(copy: PartitionCopy, now: float, now_ms: float) -> PartitionStatus:
@@ -317,4 +376,5 @@ def _build_status(copy: PartitionCopy, now: float, now_ms: float) -> PartitionSt
         age=age,
         is_advancing=copy.is_advancing(now, age.waited),
         losses=tuple(copy.losses),
+        problem=copy.unavailable,
     )

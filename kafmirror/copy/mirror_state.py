@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..kafka.cluster_view import ClusterView
+from ..kafka.connection import UNKNOWN_TOPIC
 from ..kafka.metadata import Partition
 from ..kafka.network.event_loop import EventLoop, Wakeup
 from .partition_copy import CopyState, PartitionCopy
@@ -47,10 +48,24 @@ class MirrorState:
         self.fetcher_wakeups: dict[int, Wakeup] = {}
 
     def add(self, copies: Iterable[PartitionCopy]) -> None:
-        """Add partitions to copy."""
+        """Add partitions to copy. Those that are unknown wait until they are planned."""
         for copy in copies:
             self.copies[copy.source] = self.copies_by_target[copy.target] = copy
-            self.reexamine(copy)
+            if copy.state is not CopyState.UNKNOWN:
+                self.reexamine(copy)
+
+    def set_unknown(self, copy: PartitionCopy, reason: str) -> None:
+        """Let a copy that hasn't begun yet wait until its partition can be had."""
+        copy.state, copy.unavailable = CopyState.UNKNOWN, reason
+        self.to_resume.remove(copy)
+
+    def find_leaderless(self, copy: PartitionCopy) -> ClusterView | None:
+        """Return the side on which a copy's partition has no leader, or None. A topic that is gone counts as led."""
+        for view, partition in ((self.source, copy.source), (self.target, copy.target)):
+            topic = view.metadata.topics.get(partition.topic)
+            if topic is not None and topic.error != UNKNOWN_TOPIC and view.metadata.find_leader(partition) is None:
+                return view
+        return None
 
     def reexamine(self, copy: PartitionCopy) -> None:
         """Look up again where a copy continues. Drop fetched batches, and ignore answers to those already sent."""

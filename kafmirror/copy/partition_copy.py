@@ -17,6 +17,9 @@ MAX_AGE_S = 10.0
 STANDSTILL_S = 10.0
 """A copy that didn't advance for so long while records wait stands still."""
 
+LEFT_OUT_AFTER_S = 30.0
+"""A copy with a goal ends without it when its partition has had no leader for so long."""
+
 MAX_QUEUED_BYTES = 2 << 20
 """The limit of fetched batches in memory for one partition. It isn't fetched above it."""
 
@@ -24,6 +27,8 @@ MAX_QUEUED_BYTES = 2 << 20
 class CopyState(Enum):
     """The state of a partition's copy."""
 
+    UNKNOWN = "unknown"
+    """It had no leader when the topic was planned. It is planned again when it has one."""
     NEW = "new"
     EXAMINING = "being examined"
     COPYING = "being copied"
@@ -57,6 +62,9 @@ class PartitionCopy:
         race_count: the number of times in a row that another mirror wrote first.
         losses: the accepted losses, also those of earlier runs that the mirror's group names.
         is_note_due: whether the note of the offsets in the mirror's group must be renewed.
+        unavailable: why the partition can't be had now on one side or the other; None when it can.
+        leaderless_since: since when it has no leader on one side or the other, in seconds of the monotonic clock; None
+            when it has.
     """
 
     source: Partition
@@ -80,6 +88,8 @@ class PartitionCopy:
     race_count: int = 0
     is_note_due: bool = field(default=False)
     losses: list[Loss] = field(default_factory=list)
+    unavailable: str | None = None
+    leaderless_since: float | None = None
 
     @property
     def should_read_back(self) -> bool:
@@ -89,7 +99,18 @@ class PartitionCopy:
     @property
     def is_done(self) -> bool:
         """Whether the goal is reached."""
-        return self.goal is not None and self.state is CopyState.COPYING and self.buffer.done_source >= self.goal
+        return self.state is CopyState.COPYING and self.has_reached_goal
+
+    @property
+    def has_reached_goal(self) -> bool:
+        """Whether the records up to the goal are mirrored."""
+        return self.goal is not None and self.buffer.done_source >= self.goal
+
+    def is_left_out(self, now: float) -> bool:
+        """Return whether a copy with a goal ends without this partition, because it can't be had."""
+        if self.state is CopyState.UNKNOWN:
+            return True
+        return self.leaderless_since is not None and now - self.leaderless_since > LEFT_OUT_AFTER_S
 
     def compute_age(self, now_ms: float) -> RecordAge:
         """Return what is known of the age of the first record that isn't mirrored.

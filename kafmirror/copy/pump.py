@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from uuid import UUID
 
 from agentlog.errors import AgentlogError, KafkaUnavailable
+from agentlog.text.coverage_text import describe_unavailable
 
 from ..batches.checkpoint import CopyFrom, RecordsLost
 from ..batches.loss import Loss, merge_losses
 from ..errors import MirrorStopped
 from ..kafka.cluster_view import ClusterView
-from ..kafka.connection import LATEST, UNKNOWN_TOPIC, BrokerError
+from ..kafka.connection import LATEST, NO_LEADER, UNKNOWN_TOPIC, BrokerError
 from ..kafka.network.event_loop import Wakeup
 from .fetcher import run_fetcher
 from .mirror_state import MirrorState
@@ -72,7 +73,9 @@ class Pump:
             raise state.error
 
     def _is_all_done(self) -> bool:
-        return bool(self._state.copies) and all(each.is_done for each in self._state.copies.values())
+        now, copies = time.monotonic(), self._state.copies.values()
+        has_goals = any(each.goal is not None for each in copies)
+        return has_goals and all(each.is_done or each.is_left_out(now) for each in copies)
 
     async def _drain(self) -> None:
         deadline = time.monotonic() + DRAIN_TIMEOUT_S
@@ -212,6 +215,7 @@ class Pump:
             for view in (state.source, state.target):
                 await self._refresh(view)
             self._start_tasks()
+            self._note_leaders()
             self._forget_idle_brokers()
             self._report_fills()
             await self._check_ends()
@@ -219,6 +223,25 @@ class Pump:
             await self._write_notes()
             state.wake_workers()
             await state.loop.sleep(0.1)
+
+    def _note_leaders(self) -> None:
+        """Note which partitions have no leader, and report them topic by topic."""
+        state, now, reasons = self._state, time.monotonic(), dict[str, dict[int, str]]()
+        for copy in state.copies.values():
+            view = state.find_leaderless(copy)
+            copy.leaderless_since = None if view is None else copy.leaderless_since or now
+            if view is not None:
+                copy.unavailable = f"no leader in {view.connection.name}"
+            elif copy.state is not CopyState.UNKNOWN:
+                copy.unavailable = None
+            topic_reasons = reasons.setdefault(copy.source.topic, {})
+            if copy.unavailable is not None:
+                topic_reasons[copy.source.number] = copy.unavailable
+        for topic, topic_reasons in reasons.items():
+            if topic_reasons:
+                state.waits.report(("leader", topic), f"topic {topic}: {describe_unavailable(topic_reasons)}")
+            else:
+                state.waits.resolve(("leader", topic))
 
     def _report_fills(self) -> None:
         """Report how far the offsets before the source's first records are filled, and that this has ended."""
@@ -316,8 +339,10 @@ class Pump:
                 state.copies[partition].update_source_end(end, asked_ms)
 
     def _report_errors(self, key: str, answers: Iterable[int | KafkaUnavailable]) -> None:
-        """Report the first partition's error, or that there is none any more."""
-        errors = [each for each in answers if isinstance(each, KafkaUnavailable)]
+        """Report the first partition's error, or that there is none any more. Those without a leader are known."""
+        errors = [
+            each for each in answers if isinstance(each, KafkaUnavailable) and getattr(each, "code", None) != NO_LEADER
+        ]
         if not errors:
             self._state.waits.resolve(key)
             return

@@ -9,7 +9,7 @@ from agentlog.errors import AgentlogError, KafkaRefused, KafkaUnavailable, Topic
 from ..batches.record_batch import Batch, is_mirror_producer_id, is_written_by
 from ..kafka import consumer_groups, topic_admin
 from ..kafka.cluster_view import ClusterView, name_mirror_group
-from ..kafka.connection import ClusterConnection
+from ..kafka.connection import NO_LEADER, ClusterConnection
 from ..kafka.metadata import Bounds, Metadata, Partition, Setting
 from ..kafka.network.event_loop import MAX_QUESTIONS
 from ..kafka.topic_selection import TopicSelection
@@ -152,19 +152,51 @@ class FactCollector:
         return None
 
 
+def describe_unknown(connection: ClusterConnection, error: KafkaUnavailable) -> str:
+    """Return why a partition can't be had."""
+    return f"no leader in {connection.name}" if getattr(error, "code", None) == NO_LEADER else str(error)
+
+
 async def _fetch_broker_settings_if_allowed(connection: ClusterConnection) -> dict[str, Setting] | None:
-    """Return the settings of a broker, or None when we may not see them, as in most managed services."""
-    try:
-        return await topic_admin.fetch_broker_settings(connection, min(connection.list_brokers()))
-    except KafkaRefused:
-        return None
+    """Return the settings of a broker, or None when we may not see them, as in most managed services.
+
+    Raises:
+        KafkaUnavailable: no broker answers.
+    """
+    nodes = sorted(connection.list_brokers())
+    for node in nodes:
+        try:
+            return await topic_admin.fetch_broker_settings(connection, node)
+        except KafkaRefused:
+            return None
+        except KafkaUnavailable:
+            if node == nodes[-1]:
+                raise
+    return None
 
 
 async def _collect_topic_facts(view: ClusterView, name: str, *, is_read_committed: bool) -> TopicFacts:
     settings = view.connection.loop.spawn(topic_admin.fetch_settings, view.connection, name)
     rights = view.connection.loop.spawn(topic_admin.fetch_rights, view.connection, name)
-    bounds = await view.fetch_all_bounds(name, is_read_committed=is_read_committed)
-    return TopicFacts(view.metadata.topics[name], await settings, bounds, await rights)
+    bounds, unknown = await _fetch_known_bounds(view, name, is_read_committed=is_read_committed)
+    return TopicFacts(view.metadata.topics[name], await settings, bounds, await rights, unknown)
+
+
+async def _fetch_known_bounds(
+    view: ClusterView, name: str, *, is_read_committed: bool
+) -> tuple[dict[int, Bounds], dict[int, str]]:
+    """Return the bounds of the partitions that can be had, and why the others can't be.
+
+    Raises:
+        KafkaUnavailable: no partition can be had although there are leaders.
+    """
+    answers = await view.fetch_bounds_or_errors(name, is_read_committed=is_read_committed)
+    bounds = {number: each for number, each in answers.items() if isinstance(each, Bounds)}
+    errors = {number: each for number, each in answers.items() if isinstance(each, KafkaUnavailable)}
+    unreachable = next((each for each in errors.values() if getattr(each, "code", None) != NO_LEADER), None)
+    if unreachable is not None and not bounds:
+        raise unreachable
+    return bounds, {number: describe_unknown(view.connection, each) for number, each in errors.items()}
 
 
 _OTHER_TOPIC = (

@@ -60,12 +60,21 @@ class ForeignPrefix(NamedTuple):
 
 
 class TopicFacts(NamedTuple):
-    """A topic on one side. ``rights`` are Kafka's numbers of the operations that we may do; None when unknown."""
+    """A topic on one side.
+
+    Attributes:
+        topic: the topic.
+        settings: all its settings.
+        bounds: the bounds of each partition that can be had.
+        rights: Kafka's numbers of the operations that we may do; None when unknown.
+        unknown: why the other partitions can't be had, by partition.
+    """
 
     topic: Topic
     settings: Mapping[str, Setting]
     bounds: Mapping[int, Bounds]
     rights: frozenset[int] | None
+    unknown: Mapping[int, str] = {}
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,17 @@ class TopicPairFacts:
     stored_bytes: int | None
     group_rights: frozenset[int] | None = None
 
+    @property
+    def unknown(self) -> dict[int, str]:
+        """The source's partitions that can't be had on one side or the other, and why."""
+        reasons = {**(self.target.unknown if self.target else {}), **self.source.unknown}
+        return {number: reasons[number] for number in sorted(reasons.keys() & self.source.topic.leaders.keys())}
+
+    @property
+    def source_bounds(self) -> dict[int, Bounds]:
+        """The source's bounds of the partitions that can be had on both sides."""
+        return {number: bounds for number, bounds in self.source.bounds.items() if number not in self.unknown}
+
     def get_target_end(self, number: int) -> int:
         """Return the end of a partition of the target, 0 when it doesn't exist."""
         return self.target.bounds[number].end if self.target and number in self.target.bounds else 0
@@ -108,10 +128,11 @@ class TopicPlan:
         widen: whether the topic must get more partitions in the target.
         changes: settings to change in the target; None resets one to the default.
         adopted: by partition, the end of records in the target that equal the source's and stay as they are.
-        records: the number of offsets that are still to be copied.
+        records: the number of offsets that are still to be copied, without those of unknown partitions.
         stored_bytes: the topic's size on the source's disks; None when unknown.
         refusals: the reasons why the topic can't be mirrored.
         warnings: sentences that the user should read.
+        unknown: the partitions that can't be had now on one side or the other, and why. They wait until they can.
     """
 
     source: str
@@ -125,6 +146,7 @@ class TopicPlan:
     stored_bytes: int | None
     refusals: tuple[str, ...]
     warnings: tuple[str, ...]
+    unknown: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -214,8 +236,9 @@ def plan_topic(facts: TopicPairFacts, known_settings: frozenset[str] | None) -> 
     existing_count = len(facts.target.topic.leaders) if facts.target else 0
     desired_settings = compute_target_settings(facts.source.settings, known_settings)
     has_records = any(facts.get_target_end(number) for number in range(existing_count))
+    may_hold_records = has_records or (facts.target is not None and bool(facts.target.unknown))
     changes = compute_setting_changes(
-        desired_settings, facts.target.settings if facts.target else {}, holds_records=has_records
+        desired_settings, facts.target.settings if facts.target else {}, holds_records=may_hold_records
     )
     return TopicPlan(
         source=facts.source.topic.name,
@@ -226,11 +249,12 @@ def plan_topic(facts: TopicPairFacts, known_settings: frozenset[str] | None) -> 
         changes=changes,
         adopted={number: prefix.end for number, prefix in facts.foreign_prefixes.items() if prefix.difference is None},
         records=sum(
-            max(end - max(low, facts.get_target_end(number)), 0) for number, (low, end) in facts.source.bounds.items()
+            max(end - max(low, facts.get_target_end(number)), 0) for number, (low, end) in facts.source_bounds.items()
         ),
         stored_bytes=facts.stored_bytes,
         refusals=tuple(_find_refusals(facts)),
         warnings=tuple(_find_warnings(facts)),
+        unknown=facts.unknown,
     )
 
 
@@ -278,7 +302,7 @@ def _find_missing_rights(topic: str, side: str, rights: frozenset[int] | None, n
 def _find_warnings(facts: TopicPairFacts) -> list[str]:
     warnings = []
     if partitions_to_fill := _find_partitions_to_fill(facts):
-        count = sum(facts.source.bounds[number].low for number in partitions_to_fill)
+        count = sum(facts.source_bounds[number].low for number in partitions_to_fill)
         warnings.append(
             f"the source no longer holds the beginning of {_format_partitions(partitions_to_fill)}. "
             f"The target gets {count:,} empty records there, which are deleted at once, so that it begins at the same "
@@ -286,7 +310,7 @@ def _find_warnings(facts: TopicPairFacts) -> list[str]:
         )
     lost_ranges = [
         f"partition {number}, offsets {facts.get_target_end(number)} to {bounds.low - 1}"
-        for number, bounds in sorted(facts.source.bounds.items())
+        for number, bounds in sorted(facts.source_bounds.items())
         if 0 < facts.get_target_end(number) < bounds.low
     ]
     if lost_ranges:
@@ -323,7 +347,7 @@ def _find_partitions_to_fill(facts: TopicPairFacts) -> list[int]:
     """Return the partitions that no longer begin at offset 0 in the source, and hold nothing in the target."""
     return [
         number
-        for number, bounds in sorted(facts.source.bounds.items())
+        for number, bounds in sorted(facts.source_bounds.items())
         if bounds.low > 0 and not facts.get_target_end(number)
     ]
 

@@ -12,7 +12,7 @@ from kafmirror.batches.offset_header import HeaderPolicy
 from kafmirror.batches.record import DecodedRecord, encode_batch
 from kafmirror.batches.record_batch import Batch, Stamp
 from kafmirror.copy.partition_buffer import PartitionBuffer
-from kafmirror.copy.partition_copy import CopyState, PartitionCopy
+from kafmirror.copy.partition_copy import LEFT_OUT_AFTER_S, CopyState, PartitionCopy
 from kafmirror.kafka.metadata import NO_TOPIC_ID, Partition, Setting, Topic
 from kafmirror.lag.end_history import EndHistory
 from kafmirror.lag.lag import (
@@ -146,6 +146,15 @@ def test_a_record_has_waited_by_its_timestamp_where_that_can_be_true(
     stamped: float | None, at_most: float | None, waited: float | None
 ) -> None:
     assert RecordAge(stamped, at_most).waited == waited
+
+
+def test_a_copy_with_a_goal_ends_without_a_partition_that_has_had_no_leader_for_long() -> None:
+    copy = PartitionCopy(Partition("t", 0), Partition("t", 0), PartitionBuffer(PRODUCER), 1 << 20, goal=5)
+    assert not copy.is_left_out(1000.0)
+    copy.leaderless_since = 1000.0
+    assert [copy.is_left_out(1000.0 + LEFT_OUT_AFTER_S + more) for more in (-1, 1)] == [False, True]
+    copy.leaderless_since, copy.state = None, CopyState.UNKNOWN
+    assert copy.is_left_out(1000.0)
 
 
 def test_the_lag_counts_from_the_last_mirrored_record_until_more_is_fetched() -> None:

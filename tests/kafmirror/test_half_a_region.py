@@ -1,6 +1,7 @@
-"""A broker is gone with all replicas of some partitions: the others are read, and those are named everywhere."""
+"""A broker is gone with all replicas of some partitions: the others are read and copied, and those are named."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -9,14 +10,19 @@ from confluent_kafka.admin import AdminClient
 
 from devkafka import KafkaCluster, Message, create_topic, eventually, produce
 from devkafka.client import SILENT_LOGGER
+from tests.kafmirror.logs import compute_digests, read_bounds
 from tests.kafmirror.side import Pair
 from tests.running import CompletedRun, RunningTool, run
 
 PARTITIONS = 6
+NOW_MS = int(time.time() * 1000)
 
 
 class Half(NamedTuple):
-    """A mirrored topic of a source of three brokers, of which one is gone; its partitions ``lost`` and ``left``."""
+    """A mirrored topic of a source of three brokers, of which one is gone; its partitions ``lost`` and ``left``.
+
+    The topic ``copy-of-…`` lies on the same brokers, is empty, and has partitions without a leader, too.
+    """
 
     pair: Pair
     topic: str
@@ -28,6 +34,11 @@ class Half(NamedTuple):
         """Run kshark on the source."""
         return run("kshark", *arguments, "--cluster", self.pair.source.bootstrap, "--topic", self.topic)
 
+    @property
+    def named(self) -> str:
+        """How the partitions without a leader are named."""
+        return f"{'partition' if len(self.lost) == 1 else 'partitions'} {', '.join(map(str, self.lost))} can't be read"
+
     def kafmirror(self, command: str, *more: str) -> Any:
         """Run kafmirror from the source to the target."""
         return self.pair.run(command, "--topics", self.topic, *more)
@@ -37,13 +48,15 @@ def make_message(number: int, partition: int) -> Message:
     session = f"sess_{partition}"
     fields = {"event_id": f"evt_{number}", "session_id": session, "agent_id": "a", "event_type": "user_message"}
     value = json.dumps({**fields, "timestamp": "2026-02-03T10:00:00Z", "payload": {"text": "hello"}})
-    return Message(session, value, partition=partition)
+    return Message(session, value, partition=partition, timestamp=NOW_MS + number)
 
 
 @pytest.fixture
 def half(three: KafkaCluster, pair: Pair) -> Iterator[Half]:
     region = Pair(three, pair.target)
-    topic = create_topic(three.bootstrap, partitions=PARTITIONS, replication=1, config={"min.insync.replicas": "1"})
+    config = {"min.insync.replicas": "1"}
+    topic = create_topic(three.bootstrap, partitions=PARTITIONS, replication=1, config=config)
+    create_topic(three.bootstrap, f"copy-of-{topic}", partitions=PARTITIONS, replication=1, config=config)
     produce(three.bootstrap, topic, [make_message(n, n % PARTITIONS) for n in range(60)])
     assert region.replicate_once(topic).code == 0
     leaders = find_leaders(region, topic)
@@ -54,7 +67,8 @@ def half(three: KafkaCluster, pair: Pair) -> Iterator[Half]:
         three.brokers[gone - 1].kill()
         eventually(lambda: find_leaders(region, topic)[0] < 0, timeout=90)
         lost = [number for number, node in leaders.items() if node == gone]
-        yield Half(region, topic, lost, [number for number in leaders if number not in lost], tail)
+        left = [number for number in leaders if number not in lost]
+        yield Half(region, topic, lost, left, tail)
     finally:
         tail.kill()
         tail.wait_for_end()
@@ -146,3 +160,66 @@ def test_a_tail_that_began_without_a_partition_shows_what_comes_when_it_is_back(
     finally:
         late.kill()
         late.wait_for_end()
+
+
+def test_what_is_there_is_copied_and_the_rest_when_it_is_back(half: Half) -> None:
+    """Three copies: one that goes on, one that is made anew, and one whose records another program wrote before."""
+    source, target, topic = half.pair.source, half.pair.target, half.topic
+    unknown = [{"partition": each, "reason": f"no leader in {source.bootstrap}"} for each in half.lost]
+    again, adopted = f"again-{topic}", create_topic(target.bootstrap, f"adopted-{topic}", partitions=PARTITIONS)
+    produce(target.bootstrap, adopted, [make_message(n, n % PARTITIONS) for n in range(60)])
+    produce(source.bootstrap, topic, [make_message(100 + n, half.left[0]) for n in range(7)])
+
+    planned = half.kafmirror("plan", "--target-topic", "again-{topic}")
+    assert planned.code == 0, planned.err
+    [plan] = planned.json["topics"]
+    assert (plan["partitions"], plan["create"], plan["records"]) == (PARTITIONS, True, 10 * len(half.left) + 7)
+    assert plan["unknown"] == unknown
+    shown = half.kafmirror("plan", "--format", "text")
+    assert half.named in " ".join(shown.out.split())
+
+    once = half.kafmirror("replicate", "--once", "--target-topic", "again-{topic}")
+    assert once.code == 1, once.err
+    assert half.named in once.err
+    problems = {each["partition"]: each["problem"] for each in once.json["partitions"]}
+    assert problems == {n: unknown[0]["reason"] if n in half.lost else None for n in range(PARTITIONS)}
+    ends = {number: read_bounds(target.bootstrap, again, number)[1] for number in range(PARTITIONS)}
+    counts = {number: 17 if number == half.left[0] else 10 for number in half.left}
+    assert ends == {number: counts.get(number, 0) for number in range(PARTITIONS)}
+
+    others = ("--target-topic", "adopted-{topic}")
+    with half.pair.run_mirror(topic) as mirror, half.pair.run_mirror(topic, *others) as adopting:
+        for each in (mirror, adopting):
+            each.wait_for_output("still waiting after", 90)
+            assert half.named in each.err
+        produce(source.bootstrap, topic, [make_message(200 + n, half.left[0]) for n in range(3)])
+        eventually(lambda: read_bounds(target.bootstrap, topic, half.left[0])[1] == 20, 90)
+        source.recover()
+        for each in (mirror, adopting):
+            each.wait_for_output("continuing after", 90)
+        produce(source.bootstrap, topic, [make_message(300 + n, half.lost[0]) for n in range(5)])
+        half.pair.wait_until_exact(topic, 90)
+        eventually(lambda: compute_digests(target.bootstrap, adopted) == compute_digests(source.bootstrap, topic), 90)
+        assert mirror.stop().code == 143
+        assert adopting.stop().code == 143
+    assert half.kafmirror("replicate", "--once", "--target-topic", "again-{topic}").code == 0
+    assert compute_digests(target.bootstrap, again) == compute_digests(source.bootstrap, topic)
+
+
+def test_a_target_without_some_leaders_gets_what_it_can_take(half: Half) -> None:
+    pair, copy = Pair(half.pair.target, half.pair.source), f"copy-of-{half.topic}"
+    lost = [number for number, node in find_leaders(half.pair, copy).items() if node < 0]
+    copied = ("--topics", half.topic, "--target-topic", "copy-of-{topic}")
+    planned = pair.run("plan", *copied)
+    assert planned.code == 0, planned.err
+    assert [each["partition"] for each in planned.json["topics"][0]["unknown"]] == lost
+    once = pair.run("replicate", "--once", *copied)
+    assert once.code == 1, once.err
+    assert f"can't be read: no leader in {pair.target.bootstrap}" in once.err
+    assert planned.json["topics"][0]["unknown"][0]["reason"] == f"no leader in {pair.target.bootstrap}"
+    positions = {each["partition"]: each["position"] for each in once.json["partitions"]}
+    assert positions == {number: None if number in lost else 10 for number in range(PARTITIONS)}
+    half.pair.source.recover()
+    eventually(lambda: min(find_leaders(half.pair, copy).values()) > 0, timeout=90)
+    assert pair.run("replicate", "--once", *copied).code == 0
+    assert compute_digests(pair.target.bootstrap, copy) == compute_digests(pair.source.bootstrap, half.topic)

@@ -1,11 +1,14 @@
 """A plan says what would be done, and refuses what can't be done exactly. Replicate carries it out."""
 
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from confluent_kafka.admin import AdminClient
 
 from devkafka import Message, create_topic, produce
+from kafmirror.kafka.metadata import Bounds, Leader, Setting, Topic
+from kafmirror.plan.plan import TopicFacts, TopicPairFacts, plan_topic
 from tests.kafmirror.logs import read_bounds, read_topic_settings
 from tests.kafmirror.side import CompletedRun, Pair, run_kafmirror
 
@@ -27,6 +30,31 @@ def test_a_target_with_more_partitions_is_refused_and_one_with_fewer_gets_them(p
     assert pair.run("plan", "--topics", topic).json["topics"][0]["widen"] is True
     assert pair.replicate_once(topic).code == 0
     assert pair.count_exact_records(topic) == 9
+
+
+NO_LEADERS = {2: "no leader in eu-west-1"}
+
+
+@pytest.mark.parametrize(
+    ("source_unknown", "target_unknown", "records"), [({}, {}, 90), (NO_LEADERS, {}, 50), ({}, NO_LEADERS, 50)]
+)
+def test_nothing_is_planned_for_a_partition_that_can_not_be_had(
+    source_unknown: dict[int, str], target_unknown: dict[int, str], records: int
+) -> None:
+    """It isn't filled, counts no records, and may hold records that compaction must not touch."""
+    bounds = {0: Bounds(0, 30), 1: Bounds(0, 20), 2: Bounds(60, 100)}
+    topic = Topic("t", UUID(int=1), False, dict.fromkeys(bounds, Leader(1, 0)), 1, 0)
+    policies = [{"cleanup.policy": Setting(each, is_overridden=True)} for each in ("compact", "delete")]
+    known_bounds = {number: each for number, each in bounds.items() if number not in source_unknown}
+    ends = {number: Bounds(0, 0) for number in bounds if number not in target_unknown}
+    source = TopicFacts(topic, policies[0], known_bounds, None, source_unknown)
+    target = TopicFacts(topic, policies[1], ends, None, target_unknown)
+    plan = plan_topic(TopicPairFacts(source, target, "t", {}, (), None, None), frozenset({"cleanup.policy"}))
+    is_known = not source_unknown and not target_unknown
+    assert (plan.partitions, plan.records) == (3, records)
+    assert plan.unknown == {**source_unknown, **target_unknown}
+    assert any("empty records" in each for each in plan.warnings) == is_known
+    assert ("cleanup.policy" in plan.changes) == (not target_unknown)
 
 
 def test_a_name_that_the_target_does_not_take_is_refused(pair: Pair) -> None:
