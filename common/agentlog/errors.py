@@ -6,6 +6,7 @@ AgentlogError
 │   └── SettingsError            a wrong or missing setting; the message names its file and line
 ├── KafkaError                3  the cluster didn't carry out a request
 │   ├── KafkaUnavailable         not reached, or no answer in time
+│   │   └── SessionUnavailable      not found, but some of the topic's partitions can't be read
 │   ├── KafkaRefused             reached, and refused us: TLS, password, rights
 │   └── TopicNotFound            reached, and it has no such topic
 └── NothingToShow             4  no such session, or no readable record of it
@@ -42,6 +43,10 @@ class KafkaError(AgentlogError):
 
 class KafkaUnavailable(KafkaError):
     """A cluster that wasn't reached, or didn't answer in time."""
+
+
+class SessionUnavailable(KafkaUnavailable):
+    """A session of which no record was found, but it may lie in a partition that can't be read now."""
 
 
 class KafkaRefused(KafkaError):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from agentlog.capture_format import capture
-from agentlog.errors import UsageError
+from agentlog.errors import SessionUnavailable, UsageError
 from agentlog.event.event import Record, Unreadable
 from agentlog.event.position import PositionRange
 from agentlog.log.growing_capture import GrowingCapture, open_growing
@@ -41,16 +41,27 @@ def follow_session(request: SessionRequest, options: ReplayOptions) -> None:
     _check_options(request, options)
     session_id, span = request.session_id, request.span
     with _open_source(request) as source:
-        records, _ = read_records(request, source)
+        records = _read_known(request, source)
         known_timeline = build_timeline(session_id, records)
-        if not records:
-            write_stderr(f"waiting for session {session_id} in {source.searched.what}")
         try:
             _show_known(known_timeline, span, source, options)
             if known_timeline.outcome is None:
                 _follow_live(session_id, source, known_timeline, records, options)
         finally:
             _show_end(build_timeline(session_id, records), span, source, options)
+
+
+def _read_known(request: SessionRequest, source: LiveSource) -> list[Record]:
+    """Return the records that are there. If there are none, say that they are waited for, and what can't be read."""
+    waiting = f"waiting for session {request.session_id} in {source.searched.what}"
+    try:
+        records, _ = read_records(request, source)
+    except SessionUnavailable as error:
+        write_stderr(f"{error}\n{waiting}")
+        return []
+    if not records:
+        write_stderr(waiting)
+    return records
 
 
 @contextmanager

@@ -223,3 +223,19 @@ def test_a_target_without_some_leaders_gets_what_it_can_take(half: Half) -> None
     eventually(lambda: min(find_leaders(half.pair, copy).values()) > 0, timeout=90)
     assert pair.run("replicate", "--once", *copied).code == 0
     assert compute_digests(pair.target.bootstrap, copy) == compute_digests(pair.source.bootstrap, half.topic)
+
+
+def test_replay_waits_for_a_session_whose_partition_has_no_leader(half: Half) -> None:
+    source = half.pair.source
+    arguments = ("--cluster", source.bootstrap, "--topic", half.topic, "--all-partitions", "--format", "ndjson")
+    running = RunningTool("kshark", "replay", f"sess_{half.lost[0]}", "--follow", *arguments)
+    try:
+        read_error_until(running, half.named)
+        read_error_until(running, "waiting for session")
+        source.recover()
+        assert [json.loads(running.read_line())["event_id"] for _ in range(10)] == [
+            f"evt_{half.lost[0] + PARTITIONS * n}" for n in range(10)
+        ]
+    finally:
+        running.kill()
+        running.wait_for_end()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
-from ..errors import KafkaUnavailable, PositionError
+from ..errors import KafkaUnavailable, PositionError, SessionUnavailable
 from ..event.event import Record, Unreadable, is_plausible_ms
 from ..event.partitioner import list_candidate_partitions
 from ..event.position import PositionRange
@@ -39,6 +39,9 @@ class TopicSource:
         """Yield the session's records from its likely partitions.
 
         The other partitions are read too if there are none, or if records have other keys than their sessions' ids.
+
+        Raises:
+            SessionUnavailable: there are none, but partitions that can't be read may hold them.
         """
         count = self.searched.partition_count = self._reader.partition_count(self._topic)
         self._filter = SessionFilter(session_id, self.searched)
@@ -61,8 +64,8 @@ class TopicSource:
         if not is_found and not self.searched.unavailable.keys().isdisjoint(possible_partitions):
             raise self._explain_unavailable(session_id)
 
-    def _explain_unavailable(self, session_id: str) -> KafkaUnavailable:
-        return KafkaUnavailable(
+    def _explain_unavailable(self, session_id: str) -> SessionUnavailable:
+        return SessionUnavailable(
             f"no record of session {session_id} in {self.searched.what}, but it may lie where nothing can be read: "
             f"{describe_unavailable(self.searched.unavailable)}"
         )
