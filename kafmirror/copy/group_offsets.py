@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 from agentlog.errors import AgentlogError, KafkaRefused, KafkaUnavailable
@@ -50,16 +51,21 @@ class GroupOffsetSync:
         self._source, self._target, self._patterns = source, target, patterns
         self._is_check = is_check
         self._settled: dict[tuple[str, Partition], int] = {}
+        self._unknown: Mapping[Partition, str] = {}
 
-    async def sync(self, copies: Mapping[Partition, CopyProgress]) -> list[GroupOffsetResult]:
+    async def sync(
+        self, copies: Mapping[Partition, CopyProgress], unknown: Mapping[Partition, str] = MappingProxyType({})
+    ) -> list[GroupOffsetResult]:
         """Set the offsets that have changed since the last call. A group that can't be set doesn't keep the others.
 
         Args:
             copies: the progress of each partition, by the partition of the source.
+            unknown: why the other partitions can't be had now.
 
         Raises:
             KafkaUnavailable, KafkaRefused: a cluster doesn't tell its groups.
         """
+        self._unknown = unknown
         deadline = consumer_groups.start_deadline()  # all groups together wait no longer than one would
         loop = self._source.connection.loop
         source_groups_future = loop.spawn(consumer_groups.list_groups, self._source.connection, deadline)
@@ -86,11 +92,18 @@ class GroupOffsetSync:
                 self._source.connection, group, deadline=deadline
             )
             offsets = {each: committed for each, committed in source_offsets.items() if each in copies}
-            if not offsets and not is_pattern(group) and group in self._patterns:
+            left_out = [
+                result._replace(partition=each, source_offset=committed.offset).refuse(self._unknown[each])
+                for each, committed in source_offsets.items()
+                if each in self._unknown
+            ]
+            if not offsets and not left_out and not is_pattern(group) and group in self._patterns:
                 reason = f"{self._source.connection.name} has no offset of it for these topics"
                 return [result.refuse(reason, GroupOutcome.ABSENT)]
             changed = {each: offset for each, offset in offsets.items() if self._is_changed(group, each, offset)}
-            return await self._carry_over(group, copies, changed, target_groups.get(group), deadline) if changed else []
+            target_group = target_groups.get(group)
+            results = await self._carry_over(group, copies, changed, target_group, deadline) if changed else []
+            return [*results, *left_out]
         except (AgentlogError, ValueError) as error:
             return [result.refuse(str(error), _classify_error(error))]
 

@@ -157,10 +157,15 @@ class Mirror:
         }
         try:
             self._group_sync = self._group_sync or GroupOffsetSync(state.source, state.target, self._groups)
-            results = await self._group_sync.sync(copies)
+            unknown = {
+                each.source: each.unavailable or "not copied yet"
+                for each in state.copies.values()
+                if each.state is CopyState.UNKNOWN
+            }
+            results = await self._group_sync.sync(copies, unknown)
         except AgentlogError as error:
-            unknown = (GroupOffsetResult(each, None, None, None, None) for each in self._groups)
-            results = [each.refuse(str(error), GroupOutcome.UNREACHED) for each in unknown]
+            unset = (GroupOffsetResult(each, None, None, None, None) for each in self._groups)
+            results = [each.refuse(str(error), GroupOutcome.UNREACHED) for each in unset]
         self._keep_group_results(state, results)
 
     def _keep_group_results(self, state: MirrorState, results: Sequence[GroupOffsetResult]) -> None:

@@ -165,10 +165,10 @@ def delete_records(bootstrap: str, topic: str, below: int, partition: int = 0) -
         done.result(timeout=30)
 
 
-def commit_offset(bootstrap: str, group: str, topic: str, offset: int) -> None:
-    """Commit an offset of partition 0 as a consumer does."""
+def commit_offset(bootstrap: str, group: str, topic: str, offset: int, partition: int = 0) -> None:
+    """Commit an offset of a partition as a consumer does."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
-    eventually(lambda: _is_committed(consumer, TopicPartition(topic, 0, offset)), 30)
+    eventually(lambda: _is_committed(consumer, TopicPartition(topic, partition, offset)), 30)
     consumer.close()
 
 

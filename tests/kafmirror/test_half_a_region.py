@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient
 
 from devkafka import KafkaCluster, Message, create_topic, eventually, produce
 from devkafka.client import SILENT_LOGGER
-from tests.kafmirror.logs import compute_digests, read_bounds
+from tests.kafmirror.logs import commit_offset, compute_digests, read_bounds
 from tests.kafmirror.side import Pair
 from tests.running import CompletedRun, RunningTool, run
 
@@ -166,6 +166,9 @@ def test_what_is_there_is_copied_and_the_rest_when_it_is_back(half: Half) -> Non
     """Three copies: one that goes on, one that is made anew, and one whose records another program wrote before."""
     source, target, topic = half.pair.source, half.pair.target, half.topic
     unknown = [{"partition": each, "reason": f"no leader in {source.bootstrap}"} for each in half.lost]
+    group = f"group-{topic}"
+    for partition in (half.left[0], half.lost[0]):
+        commit_offset(source.bootstrap, group, topic, 4, partition)
     again, adopted = f"again-{topic}", create_topic(target.bootstrap, f"adopted-{topic}", partitions=PARTITIONS)
     produce(target.bootstrap, adopted, [make_message(n, n % PARTITIONS) for n in range(60)])
     produce(source.bootstrap, topic, [make_message(100 + n, half.left[0]) for n in range(7)])
@@ -178,8 +181,10 @@ def test_what_is_there_is_copied_and_the_rest_when_it_is_back(half: Half) -> Non
     shown = half.kafmirror("plan", "--format", "text")
     assert half.named in " ".join(shown.out.split())
 
-    once = half.kafmirror("replicate", "--once", "--target-topic", "again-{topic}")
+    once = half.kafmirror("replicate", "--once", "--target-topic", "again-{topic}", "--groups", group)
     assert once.code == 1, once.err
+    carried = {each["partition"]: (each["target_offset"], each["skipped"]) for each in once.json["groups"]}
+    assert carried == {half.left[0]: (4, None), half.lost[0]: (None, unknown[0]["reason"])}
     assert half.named in once.err
     problems = {each["partition"]: each["problem"] for each in once.json["partitions"]}
     assert problems == {n: unknown[0]["reason"] if n in half.lost else None for n in range(PARTITIONS)}
