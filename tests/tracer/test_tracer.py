@@ -1153,6 +1153,7 @@ def test_nothing_is_recorded_when_it_is_disabled(tmp_path: Path, monkeypatch: py
         ({"cluster": "nowhere"}, SettingsError, "no cluster 'nowhere'"),
         ({"kafka": {"bootstrap.server": "a:1"}}, SettingsError, "did you mean bootstrap.servers"),
         ({"kafka": {"acks": "all"}}, SettingsError, "bootstrap.servers is missing"),
+        ({"kafka": "127.0.0.1:9092"}, SettingsError, "an address is given as cluster="),
         ({"file": "/no/such/folder/run.ndjson"}, UsageError, "No such file"),
         ({"file": "run.ndjson.gz"}, UsageError, "a tracer writes no .gz"),
         ({"file": "x", "on_outage": "wait"}, SettingsError, "raise"),

@@ -23,6 +23,11 @@ def resolve_target(
     if file is not None:
         return make_absolute(file), topic or DEFAULT_TOPIC
     settings = load_settings(os.environ, get_current_folder(), "the program")
+    if kafka is not None and not isinstance(kafka, Mapping):
+        raise SettingsError(
+            f"kafka= takes librdkafka's properties, such as {{'bootstrap.servers': 'HOST:PORT'}}, not a value of type "
+            f"{type(kafka).__name__}; an address is given as cluster="
+        )
     if kafka is not None:
         return build_cluster(kafka, "kafka="), settings.get_topic(topic)
     try:
