@@ -88,6 +88,9 @@ class ClusterView:
         """Return the bounds of each partition of a topic, or why that partition can't be had.
 
         Wait for a broker that has just started, but only for a moment where others answer.
+
+        Raises:
+            KafkaUnavailable: none of their brokers can be reached.
         """
         started_at, loop = time.monotonic(), self.connection.loop
 
@@ -103,6 +106,7 @@ class ClusterView:
             is_partial = any(isinstance(each, Bounds) for each in answers)
             limit_s = PARTIAL_TIMEOUT_S if is_partial else LEADER_TIMEOUT_S
             if not any(map(_is_passing, answers)) or time.monotonic() - started_at > limit_s:
+                _check_any_reached(answers)
                 return dict(zip(numbers, answers, strict=True))
             await loop.sleep(0.2)
             self.metadata = await self.connection.fetch_metadata(self.topic_ids)
@@ -173,6 +177,13 @@ class ClusterView:
         question = RecordsQuestion(partition, self.topic_ids[partition.topic], offset, max_bytes)
         result: FetchResult = await coalescers[node].ask(question)
         return result
+
+
+def _check_any_reached(answers: Sequence[Bounds | KafkaUnavailable]) -> None:
+    """Raise the first error if no broker was reached. A partition without a leader is told by a broker."""
+    unreached = [each for each in answers if isinstance(each, KafkaUnavailable) and not isinstance(each, BrokerError)]
+    if unreached and len(unreached) == len(answers):
+        raise unreached[0]
 
 
 def _is_passing(answer: Bounds | KafkaUnavailable) -> bool:

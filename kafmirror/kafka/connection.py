@@ -212,8 +212,9 @@ class ClusterConnection:
         may_repeat = type(request).__name__ in _READ_REQUESTS
         while True:
             was_connected = self._is_connected(node)
+            asked = self._manager.choose_node() if node is None and self._manager is not None else node
             try:
-                return await self.await_response(self.post(request, node, timeout_ms), node)
+                return await self.await_response(self.post(request, asked, timeout_ms), asked)
             except KafkaUnavailable as error:
                 if may_repeat and was_connected and not isinstance(error.__cause__, _NO_ANSWER):
                     may_repeat = False
@@ -264,7 +265,7 @@ class ClusterConnection:
             return None
         return f"cluster {self.name} slows us down by a quota: the next request waits {wait_s:.1f} s"
 
-    async def await_response(self, future: Any, node: int | None = None) -> Any:
+    async def await_response(self, future: Any, node: int | str | None = None) -> Any:
         """Wait for the future of ``post`` or ``produce``, and return the answer; raises as ``send`` does."""
         if self._unanswered_since is None:
             self._unanswered_since = time.monotonic()
@@ -276,7 +277,7 @@ class ClusterConnection:
         self.note_throttling(response)
         return response
 
-    def post(self, request: Any, node: int | None = None, timeout_ms: int | None = None) -> Any:
+    def post(self, request: Any, node: int | str | None = None, timeout_ms: int | None = None) -> Any:
         """Send a request at once, and return the future of its answer."""
         if self._manager is None:
             return Future().failure(kafka_errors.KafkaConnectionError("not connected"))
@@ -285,7 +286,7 @@ class ClusterConnection:
         except Exception as error:  # noqa: BLE001  an unknown broker, a refused password
             return Future().failure(error)
 
-    def translate_error(self, error: BaseException, action: str, node: int | None = None) -> AgentlogError:
+    def translate_error(self, error: BaseException, action: str, node: int | str | None = None) -> AgentlogError:
         """Return a failure of kafka-python as an error of agentlog. Raise any other exception unchanged.
 
         Args:
@@ -308,7 +309,9 @@ class ClusterConnection:
             return KafkaUnavailable(f"{cluster_text}{self._explain_unavailable(error, action, node)}")
         raise error
 
-    def _explain_unavailable(self, error: OSError | kafka_errors.KafkaError, action: str, node: int | None) -> str:
+    def _explain_unavailable(
+        self, error: OSError | kafka_errors.KafkaError, action: str, node: int | str | None
+    ) -> str:
         """Return why a broker gave no answer: a wrong advertised address is told beside the one that was reached."""
         manager = self._manager
         if manager is not None and node in manager.failures:

@@ -63,14 +63,14 @@ def test_a_producer_quota_of_the_target_makes_replicate_slower_and_is_named(pair
 
 
 def test_how_far_the_offsets_before_the_first_record_are_filled_is_told_everywhere(pair: Pair) -> None:
-    """The quota keeps the mirror at its first fillers, so that there is time to look."""
+    """The quota lets the fillers take a minute, so that there is time to look."""
     topic, first, count = pair.create_source_topic(), 300_000, 300_100
     fill_topic(pair.source.bootstrap, topic, count, partitions=1)
     delete_records(pair.source.bootstrap, topic, first)
     assert "300,000 empty records" in " ".join(pair.run("plan", "--topics", topic).json["topics"][0]["warnings"])
     create_topic(pair.target.bootstrap, topic)
     assert get_filled(pair, topic) == (0, first)
-    with quota(pair, pair.target.bootstrap, "producer_byte_rate", 1), pair.run_mirror(topic, *BY_CLIENT) as mirror:
+    with quota(pair, pair.target.bootstrap, "producer_byte_rate", 1_500), pair.run_mirror(topic, *BY_CLIENT) as mirror:
         mirror.wait_for_output(f"of the {first:,} offsets before the source's first record are filled", timeout=120)
         filled, to_fill = get_filled(pair, topic)
         assert 0 < filled < to_fill == first
