@@ -32,7 +32,7 @@ class Broker(Process):
         self.id = node_id
         self.bootstrap = bootstrap
 
-    def wait_until_ready(self, timeout: float = 90.0) -> None:
+    def wait_until_ready(self, timeout: float = 240.0) -> None:
         """Wait until the broker answers a metadata request and lists itself; raise NotReady after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while not self._is_answering():

@@ -28,7 +28,7 @@ def test_two_clusters_are_up_with_the_story_in_the_first_until_a_signal_ends_the
             assert records(clusters["us-east-1"]["bootstrap.servers"]) > 1000
             assert records(clusters["eu-west-1"]["bootstrap.servers"]) == 0
             launcher.send_signal(signal.SIGINT)
-            assert launcher.wait(timeout=120) == 128 + signal.SIGINT
+            assert launcher.wait(timeout=300) == 128 + signal.SIGINT
         finally:
             launcher.kill()
     assert list(tmp_path.iterdir()) == [run]

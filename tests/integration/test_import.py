@@ -6,12 +6,13 @@ import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import orjson
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -36,6 +37,14 @@ class Lies(NamedTuple):
     headers: list[tuple[str, bytes | None]]
 
 
+def _fetch_bounds(consumer: Consumer, partition: TopicPartition) -> tuple[int, int] | None:
+    """Return a partition's bounds; None while it moves to another leader, or has just been created."""
+    try:
+        return consumer.get_watermark_offsets(partition, timeout=10)
+    except KafkaException:
+        return None
+
+
 def held(bootstrap: str, topic: str) -> list[Lies]:
     """Return all records of a topic, by partition and offset."""
     consumer = Consumer(
@@ -44,7 +53,9 @@ def held(bootstrap: str, topic: str) -> list[Lies]:
     found: list[Lies] = []
     try:
         for partition in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
-            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
+            bounds = eventually(partial(_fetch_bounds, consumer, TopicPartition(topic, partition)))
+            assert bounds is not None
+            low, high = bounds
             consumer.assign([TopicPartition(topic, partition, low)])
             wanted = len(found) + high - low
             while len(found) < wanted:

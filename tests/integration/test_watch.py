@@ -123,13 +123,13 @@ def test_an_outage_is_told_with_its_own_reason_and_not_with_that_of_the_one_befo
         stream.begin(None)
         live = stream.read_live()
         broker.kill()
-        eventually(lambda: next(live) or told, timeout=90)
+        eventually(lambda: next(live) or told, timeout=240)
         broker.start()
-        eventually(lambda: next(live) or told[-1].startswith(BACK), timeout=90)
+        eventually(lambda: next(live) or told[-1].startswith(BACK), timeout=240)
         for _ in range(20):  # a second, in which it is looked again
             next(live)
         broker.pause()
-        eventually(lambda: next(live) or len(told) == 3, timeout=90)
+        eventually(lambda: next(live) or len(told) == 3, timeout=240)
     assert "can't be reached" in told[0]
     assert "gave no answer in time" in told[2]
 
