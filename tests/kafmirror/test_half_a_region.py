@@ -65,7 +65,7 @@ def half(three: KafkaCluster, pair: Pair) -> Iterator[Half]:
     assert tail.read_error_line().endswith(" on; Ctrl-C ends it")
     try:
         three.brokers[gone - 1].kill()
-        eventually(lambda: find_leaders(region, topic)[0] < 0, timeout=90)
+        eventually(lambda: find_leaders(region, topic)[0] < 0, timeout=240)
         lost = [number for number, node in leaders.items() if node == gone]
         left = [number for number in leaders if number not in lost]
         yield Half(region, topic, lost, left, tail)
@@ -143,7 +143,7 @@ def test_a_running_tail_names_the_partitions_and_shows_what_comes_when_they_are_
     assert json.loads(half.tail.read_line())["event_id"] == "evt_100"
     half.pair.source.recover()
     read_error_until(half.tail, "a leader again")
-    eventually(lambda: min(find_leaders(half.pair, half.topic).values()) > 0, timeout=90)
+    eventually(lambda: min(find_leaders(half.pair, half.topic).values()) > 0, timeout=240)
     produce(half.pair.source.bootstrap, half.topic, [make_message(101, half.lost[0])])
     assert json.loads(half.tail.read_line())["event_id"] == "evt_101"
 
@@ -154,7 +154,7 @@ def test_a_tail_that_began_without_a_partition_shows_what_comes_when_it_is_back(
         read_error_until(late, "can't be read: no leader")
         read_error_until(late, " on; Ctrl-C ends it")
         half.pair.source.recover()
-        eventually(lambda: min(find_leaders(half.pair, half.topic).values()) > 0, timeout=90)
+        eventually(lambda: min(find_leaders(half.pair, half.topic).values()) > 0, timeout=240)
         produce(half.pair.source.bootstrap, half.topic, [make_message(102, half.lost[0])])
         assert json.loads(late.read_line())["event_id"] == "evt_102"
     finally:
@@ -225,7 +225,7 @@ def test_a_target_without_some_leaders_gets_what_it_can_take(half: Half) -> None
     positions = {each["partition"]: each["position"] for each in once.json["partitions"]}
     assert positions == {number: None if number in lost else 10 for number in range(PARTITIONS)}
     half.pair.source.recover()
-    eventually(lambda: min(find_leaders(half.pair, copy).values()) > 0, timeout=90)
+    eventually(lambda: min(find_leaders(half.pair, copy).values()) > 0, timeout=240)
     assert pair.run("replicate", "--once", *copied).code == 0
     assert compute_digests(pair.target.bootstrap, copy) == compute_digests(pair.source.bootstrap, half.topic)
 
