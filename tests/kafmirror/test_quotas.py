@@ -63,7 +63,7 @@ def test_a_producer_quota_of_the_target_makes_replicate_slower_and_is_named(pair
 
 
 def test_how_far_the_offsets_before_the_first_record_are_filled_is_told_everywhere(pair: Pair) -> None:
-    """The quota lets the fillers take a minute, so that there is time to look."""
+    """The quota lets the fillers take so long that the mirror says how far it is. Then it is killed."""
     topic, first, count = pair.create_source_topic(), 300_000, 300_100
     fill_topic(pair.source.bootstrap, topic, count, partitions=1)
     delete_records(pair.source.bootstrap, topic, first)
@@ -71,13 +71,13 @@ def test_how_far_the_offsets_before_the_first_record_are_filled_is_told_everywhe
     create_topic(pair.target.bootstrap, topic)
     assert get_filled(pair, topic) == (0, first)
     with quota(pair, pair.target.bootstrap, "producer_byte_rate", 1_500), pair.run_mirror(topic, *BY_CLIENT) as mirror:
-        mirror.wait_for_output(f"of the {first:,} offsets before the source's first record are filled", timeout=120)
+        mirror.wait_for_output(f"of the {first:,} offsets before the source's first record are filled", timeout=300)
+        mirror.kill()
         filled, to_fill = get_filled(pair, topic)
         assert 0 < filled < to_fill == first
         verified = pair.run("verify", "--topics", topic)
         [partition] = verified.json["partitions"]
         assert (verified.code, partition["verdict"], partition["problem"]) == (1, "not there yet", None)
-        mirror.kill()
     assert pair.replicate_once(topic).code == 0
     assert read_bounds(pair.target.bootstrap, topic) == (first, count)
     assert pair.count_exact_records(topic) == count - first
