@@ -25,6 +25,7 @@ from ..copy.offset_translation import MirroredRange, translate_within
 from ..kafka import topic_admin
 from ..kafka.cluster_pair import ClusterPair, MirrorRequest, open_clusters
 from ..kafka.cluster_view import ClusterView
+from ..kafka.connection import OffsetKind
 from ..kafka.metadata import Bounds, Partition
 from ..kafka.network.event_loop import MAX_QUESTIONS
 from ..lag import read_status
@@ -208,7 +209,8 @@ class VerificationRun:
             low = max(low, next((each.offset for each in restore_source_records(batch, pair.producer_id)), low))
         start = self._options.start
         if isinstance(start, Moment):
-            offsets = await source.connection.list_offsets(source.metadata, [pair.source], start.microseconds // 1000)
+            kind = OffsetKind(start.microseconds // 1000)
+            offsets = await source.connection.list_offsets(source.metadata, [pair.source], kind)
             return max(low, offsets[pair.source]) if offsets[pair.source] >= 0 else 2**62
         if start is not None and start.partition in (None, pair.source.number):
             return max(low, start.offset)

@@ -10,7 +10,7 @@ from agentlog.errors import AgentlogError, KafkaUnavailable
 from ..errors import Refused
 from ..kafka import topic_admin
 from ..kafka.cluster_view import LEADER_TIMEOUT_S, ClusterView
-from ..kafka.connection import LATEST, ClusterConnection
+from ..kafka.connection import LATEST_COMMITTED, ClusterConnection
 from ..kafka.metadata import Partition, Topic
 from ..kafka.topic_selection import TopicSelection
 from ..lag.lag import UNKNOWN_LAG, compute_lag
@@ -244,9 +244,7 @@ class Mirror:
         missing = [each for each, copy in state.copies.items() if copy.state is not CopyState.UNKNOWN]
         while True:
             asked_ms, errors = time.time() * 1000, dict[Partition, KafkaUnavailable]()
-            answers = await self.source.list_offsets_or_errors(
-                state.source.metadata, missing, LATEST, is_read_committed=True
-            )
+            answers = await self.source.list_offsets_or_errors(state.source.metadata, missing, LATEST_COMMITTED)
             for partition, answer in answers.items():
                 if isinstance(answer, KafkaUnavailable):
                     errors[partition] = answer

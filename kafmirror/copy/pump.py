@@ -16,7 +16,7 @@ from ..batches.checkpoint import CopyFrom, RecordsLost
 from ..batches.loss import Loss, merge_losses
 from ..errors import MirrorStopped
 from ..kafka.cluster_view import ClusterView
-from ..kafka.connection import LATEST, NO_LEADER, UNKNOWN_TOPIC, BrokerError
+from ..kafka.connection import LATEST, LATEST_COMMITTED, NO_LEADER, UNKNOWN_TOPIC, BrokerError
 from ..kafka.network.event_loop import Wakeup
 from .fetcher import run_fetcher
 from .mirror_state import MirrorState
@@ -328,7 +328,7 @@ class Pump:
         state, asked_ms = self._state, time.time() * 1000
         try:
             ends = await state.source.connection.list_offsets_or_errors(
-                state.source.metadata, state.copies, LATEST, is_read_committed=True
+                state.source.metadata, state.copies, LATEST_COMMITTED
             )
         except AgentlogError as error:
             state.waits.report("source ends", str(error))

@@ -12,7 +12,7 @@ from ..batches.checkpoint import find_mirrored_position
 from ..batches.loss import OffsetNote, parse_note
 from ..batches.record_batch import Batch, derive_producer_id, read_first_batch
 from . import consumer_groups
-from .connection import EARLIEST, LATEST, NO_LEADER, BrokerError, ClusterConnection, is_transient
+from .connection import EARLIEST, LATEST, LATEST_COMMITTED, BrokerError, ClusterConnection, is_transient
 from .fetch_produce import FetchResult, RecordsQuestion, fetch_first
 from .metadata import Bounds, Metadata, Partition
 from .network.coalescer import Coalescer
@@ -58,10 +58,7 @@ class ClusterView:
 
     def find_leader_node(self, partition: Partition) -> int:
         """Return the broker that leads a partition; raises BrokerError when there is none."""
-        node = self.metadata.find_leader_node(partition)
-        if node is None:
-            raise BrokerError(f"cluster {self.connection.name}: {partition} has no leader", NO_LEADER)
-        return node
+        return self.connection.find_leader_node(self.metadata, partition)
 
     async def fetch_bounds(self, partition: Partition, *, is_read_committed: bool = False) -> Bounds:
         """Return a partition's first offset and its end."""
@@ -115,9 +112,8 @@ class ClusterView:
         self, partitions: Sequence[Partition], *, is_read_committed: bool
     ) -> dict[Partition, Bounds]:
         lows_future = self.connection.loop.spawn(self.connection.list_offsets, self.metadata, partitions, EARLIEST)
-        ends = await self.connection.list_offsets(
-            self.metadata, partitions, LATEST, is_read_committed=is_read_committed
-        )
+        end = LATEST_COMMITTED if is_read_committed else LATEST
+        ends = await self.connection.list_offsets(self.metadata, partitions, end)
         lows = await lows_future
         return {each: Bounds(lows[each], ends[each]) for each in partitions}
 

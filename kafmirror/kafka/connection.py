@@ -30,7 +30,6 @@ GROUP_AUTHORIZATION_FAILED = 30
 NOT_AUTHORISED = frozenset({29, GROUP_AUTHORIZATION_FAILED, 31})
 OUT_OF_ORDER_SEQUENCE, DUPLICATE_SEQUENCE = 45, 46
 
-EARLIEST, LATEST = -2, -1
 CONSUMER, DEBUG_REPLICA = -1, -2  # who asks for offsets, as Kafka numbers them
 
 METADATA_TIMEOUT_MS = 10_000
@@ -101,11 +100,24 @@ def is_transient(code: int) -> bool:
 
 
 class OffsetKind(NamedTuple):
-    """Which offset of a partition is meant: see ``ClusterConnection.list_offsets``."""
+    """Which offset of a partition is meant.
+
+    Attributes:
+        timestamp: -2 for the beginning, -1 for the end, or milliseconds since 1970 for the first record from that time
+            on. A partition without such a record has the offset -1.
+        is_read_committed: whether the end is the first open transaction.
+        is_unreplicated_included: whether the end is that of the leader's own log, with records that other replicas
+            don't have yet.
+    """
 
     timestamp: int
     is_read_committed: bool = False
     is_unreplicated_included: bool = False
+
+
+EARLIEST, LATEST = OffsetKind(-2), OffsetKind(-1)
+LATEST_COMMITTED = OffsetKind(-1, is_read_committed=True)
+LATEST_UNREPLICATED = OffsetKind(-1, is_unreplicated_included=True)
 
 
 class ClusterConnection:
@@ -395,58 +407,41 @@ class ClusterConnection:
         text = f"cluster {self.name}, {action}: {text}"
         return KafkaRefused(text) if code in NOT_AUTHORISED else BrokerError(text, code)
 
+    def find_leader_node(self, metadata: Metadata, partition: Partition) -> int:
+        """Return the broker that leads a partition; raises BrokerError when there is none."""
+        node = metadata.find_leader_node(partition)
+        if node is None:
+            raise BrokerError(f"cluster {self.name}: {partition} has no leader", NO_LEADER)
+        return node
+
     async def list_offsets(
-        self,
-        metadata: Metadata,
-        partitions: Iterable[Partition],
-        timestamp: int,
-        *,
-        is_read_committed: bool = False,
-        is_unreplicated_included: bool = False,
+        self, metadata: Metadata, partitions: Iterable[Partition], kind: OffsetKind
     ) -> dict[Partition, int]:
         """Return an offset of each partition.
 
         Args:
             metadata: metadata with the partitions' leaders.
             partitions: the partitions to ask about.
-            timestamp: ``EARLIEST``, ``LATEST``, or milliseconds since 1970 for the first record from that time on. A
-                partition without such a record has the offset -1.
-            is_read_committed: whether ``LATEST`` stops at the first open transaction.
-            is_unreplicated_included: whether ``LATEST`` is the end of the leader's own log, with records that other
-                replicas don't have yet.
+            kind: which offset is meant.
 
         Raises:
             KafkaUnavailable, KafkaRefused: a broker doesn't answer, or answers with an error for a partition.
         """
-        answers = await self.list_offsets_or_errors(
-            metadata,
-            partitions,
-            timestamp,
-            is_read_committed=is_read_committed,
-            is_unreplicated_included=is_unreplicated_included,
-        )
         offsets = {}
-        for partition, answer in answers.items():
+        for partition, answer in (await self.list_offsets_or_errors(metadata, partitions, kind)).items():
             if isinstance(answer, KafkaUnavailable):
                 raise answer
             offsets[partition] = answer
         return offsets
 
     async def list_offsets_or_errors(
-        self,
-        metadata: Metadata,
-        partitions: Iterable[Partition],
-        timestamp: int,
-        *,
-        is_read_committed: bool = False,
-        is_unreplicated_included: bool = False,
+        self, metadata: Metadata, partitions: Iterable[Partition], kind: OffsetKind
     ) -> dict[Partition, int | KafkaUnavailable]:
         """Return what ``list_offsets`` returns, and for a partition that can't be had the error.
 
         Raises:
             KafkaRefused: a broker refuses us.
         """
-        kind = OffsetKind(timestamp, is_read_committed, is_unreplicated_included)
         futures = {each: self.loop.spawn(self.list_offset, metadata, each, kind) for each in partitions}
         answers: dict[Partition, int | KafkaUnavailable] = {}
         for partition, future in futures.items():
@@ -462,9 +457,7 @@ class ClusterConnection:
         Raises:
             KafkaUnavailable, KafkaRefused: a broker doesn't answer, or answers with an error.
         """
-        node = metadata.find_leader_node(partition)
-        if node is None:
-            raise BrokerError(f"cluster {self.name}: {partition} has no leader", NO_LEADER)
+        node = self.find_leader_node(metadata, partition)
         coalescer = self._offset_coalescers.get((node, kind))
         if coalescer is None:
             coalescer = self._offset_coalescers[node, kind] = Coalescer(

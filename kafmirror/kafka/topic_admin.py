@@ -18,7 +18,7 @@ from kafka.protocol.metadata import MetadataRequest
 
 from agentlog.errors import KafkaError, KafkaUnavailable
 
-from .connection import UNKNOWN_TOPIC, BrokerError, ClusterConnection
+from .connection import UNKNOWN_TOPIC, ClusterConnection
 from .metadata import NO_TOPIC_ID, Metadata, Partition, Setting, Topic, parse_rights
 
 _TOPIC_RESOURCE, _BROKER_RESOURCE = 2, 4
@@ -184,15 +184,13 @@ async def delete_records(
     Raises:
         KafkaUnavailable, KafkaRefused: the records can't be deleted.
     """
-    leader = metadata.find_leader(partition)
-    if leader is None:
-        raise BrokerError(f"cluster {connection.name}: {partition} has no leader", 5)
+    node = connection.find_leader_node(metadata, partition)
     topic_type = DeleteRecordsRequest.DeleteRecordsTopic
     requested = topic_type(
         name=partition.topic,
         partitions=[topic_type.DeleteRecordsPartition(partition_index=partition.number, offset=before_offset)],
     )
-    response = await connection.send(DeleteRecordsRequest(topics=[requested], timeout_ms=_TIMEOUT_MS), leader.node)
+    response = await connection.send(DeleteRecordsRequest(topics=[requested], timeout_ms=_TIMEOUT_MS), node)
     code = response.topics[0].partitions[0].error_code
     if code:
         raise connection.make_broker_error(code, f"deleting the fillers of {partition}", right="DELETE")

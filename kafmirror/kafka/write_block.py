@@ -15,7 +15,7 @@ from ..batches.filler import build_filler
 from ..batches.record_batch import Stamp
 from . import topic_admin
 from .cluster_view import ClusterView
-from .connection import CORRUPT, LATEST, MESSAGE_TOO_LARGE, BrokerError, is_transient
+from .connection import CORRUPT, LATEST_COMMITTED, LATEST_UNREPLICATED, MESSAGE_TOO_LARGE, BrokerError, is_transient
 from .fetch_produce import ACKS_LEADER, parse_produce_response, produce
 from .metadata import BATCH_LIMIT, MARKER_BYTES, Partition
 
@@ -140,8 +140,8 @@ class WriteBlock:
     async def _fetch_ends(self) -> dict[int, LogEnds]:
         view = self.view
         partitions = self._list_partitions()
-        stable_ends = await view.connection.list_offsets(view.metadata, partitions, LATEST, is_read_committed=True)
-        ends = await view.connection.list_offsets(view.metadata, partitions, LATEST, is_unreplicated_included=True)
+        stable_ends = await view.connection.list_offsets(view.metadata, partitions, LATEST_COMMITTED)
+        ends = await view.connection.list_offsets(view.metadata, partitions, LATEST_UNREPLICATED)
         return {each.number: LogEnds(ends[each], stable_ends[each]) for each in partitions}
 
     async def _pause(self, deadline: float, problem: str) -> None:

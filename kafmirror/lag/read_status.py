@@ -146,8 +146,7 @@ async def _read_partition_status(
         end = MirroredEnd(position, last_batch, source_bounds.end)
         if foreign_end := await find_foreign_end(source, target, pair, end):
             return PartitionStatus(*pair, None, source_bounds.end, target_bounds.end, UNKNOWN_LAG, problem=foreign_end)
-        is_before_first = position < source_bounds.low
-        is_filling = is_before_first and _holds_fillers_alone(last_batch, producer_id, target_bounds)
+        is_filling = position < source_bounds.low and _holds_fillers_alone(last_batch, producer_id, target_bounds)
         first_timestamp = None
         if position < source_bounds.end:
             waiting = Bounds(max(position, source_bounds.low), source_bounds.end)

@@ -11,7 +11,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from ..errors import KafkaRefused, KafkaUnavailable, TopicNotFound
 from ..settings.clusters import Cluster
-from .connection.client import ClientErrors, LibrdkafkaError, create_client
+from .connection.client import ClientErrors, LibrdkafkaError, create_client, get_topic_id
 from .reader import KafkaReader
 
 NOT_AUTHORISED = (LibrdkafkaError.TOPIC_AUTHORIZATION_FAILED, LibrdkafkaError.CLUSTER_AUTHORIZATION_FAILED)
@@ -40,12 +40,11 @@ class TopicIdentityRequest:
         self._wait_for_answers()
         try:
             cluster_id = self._cluster_future.result(0).cluster_id
-            topic_id = self._topic_future.result(0).topic_id
+            topic_id = get_topic_id(self._topic_future.result(0))
         except (KafkaException, TimeoutError) as error:
             _log.info("cluster %s doesn't tell its id and that of topic %s: %s", self._cluster.name, self._topic, error)
             return None
-        has_id = topic_id.get_most_significant_bits() or topic_id.get_least_significant_bits()
-        return TopicIdentity(cluster_id, str(topic_id)) if cluster_id and has_id else None
+        return TopicIdentity(cluster_id, topic_id) if cluster_id and topic_id else None
 
     def _wait_for_answers(self) -> None:
         """Wait for both answers, but no longer than until all brokers are known to be out of reach."""

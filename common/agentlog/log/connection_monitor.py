@@ -11,7 +11,7 @@ from confluent_kafka import TopicCollection
 from ..errors import AgentlogError, KafkaUnavailable, TopicNotFound
 from ..settings.clusters import Cluster
 from ..text.coverage_text import describe_partitions
-from .connection.client import ClientErrors, KafkaException, create_client
+from .connection.client import ClientErrors, KafkaException, create_client, get_topic_id
 from .reader import KafkaReader
 
 if TYPE_CHECKING:
@@ -74,10 +74,10 @@ class TopicWatch:
         except KafkaException as error:
             _log.info("cluster %s doesn't tell the id of topic %s: %s", self._cluster.name, self._topic, error)
             return False
-        topic_id, self.partition_count = description.topic_id, len(description.partitions)
-        if not (topic_id.get_most_significant_bits() or topic_id.get_least_significant_bits()):
+        topic_id, self.partition_count = get_topic_id(description), len(description.partitions)
+        if topic_id is None:
             return False
-        known_id, self._known_id = self._known_id, str(topic_id)
+        known_id, self._known_id = self._known_id, topic_id
         if known_id not in (None, self._known_id):
             return True
         self.confirmed_at = self._asked_at

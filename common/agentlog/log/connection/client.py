@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import confluent_kafka
 from confluent_kafka import Consumer
@@ -176,6 +176,13 @@ def create_client(
             raise KafkaUnavailable(f"cluster {cluster.name}: {text}") from error
         name = next((name for name in cluster.properties if name in text), None)
         raise SettingsError(f"{cluster.origins[name] if name else f'cluster {cluster.name}'}: {text}") from error
+
+
+def get_topic_id(description: Any) -> str | None:
+    """Return the id in a topic's description, or None if the cluster doesn't tell it: before Kafka 2.8."""
+    topic_id = description.topic_id
+    has_id = topic_id.get_most_significant_bits() or topic_id.get_least_significant_bits()
+    return str(topic_id) if has_id else None
 
 
 def find_fatal_error(error: BaseException) -> LibrdkafkaError:
