@@ -22,8 +22,8 @@ from ..kafka.metadata import Bounds, Partition
 from ..kafka.network.event_loop import MAX_QUESTIONS
 from ..verify.compare import OffsetRanges, PartitionComparison, PartitionPair
 from .failback_obstacles import find_obstacles
+from .failback_run import FailbackRun, TopicFailback
 from .stop_signals import call_on_signal
-from .way_home import TopicFailback, WayHome
 
 
 class FailbackOptions(NamedTuple):
@@ -46,10 +46,10 @@ def failback(request: MirrorRequest, options: FailbackOptions) -> int:
     with open_clusters(request) as clusters:
         topics = clusters.loop.run(_inspect_topics, clusters)
         if options.is_confirmed:
-            way_home = WayHome(clusters, topics, options.save_path, _inspect_topic)
-            with call_on_signal(clusters.loop, way_home.stop) as signals:
+            failback_run = FailbackRun(clusters, topics, options.save_path, _inspect_topic)
+            with call_on_signal(clusters.loop, failback_run.stop) as signals:
                 try:
-                    clusters.loop.run(way_home.run)
+                    clusters.loop.run(failback_run.run)
                 except AgentlogError:
                     if not signals:
                         raise

@@ -1,4 +1,4 @@
-"""The way home of topics: save what only the old primary holds, create its topics again, and copy them home."""
+"""A run of failback: save what only the old primary holds, create its topics again, and copy them home."""
 
 import base64
 import logging
@@ -65,7 +65,7 @@ InspectTopic = Callable[[ClusterView, ClusterView, str], Awaitable[TopicFailback
 """A function that finds what only the old primary, the second view, holds of a topic."""
 
 
-class WayHome:
+class FailbackRun:
     """The steps that bring topics home. ``stop`` ends them at the next place where nothing is lost."""
 
     def __init__(
